@@ -1,0 +1,1 @@
+"""Judgments and votes: tasks, judges, the ledger of paid replies, agreement."""

@@ -1,0 +1,253 @@
+"""What several annotators of one pair say together: levels of agreement, majority, and how far to trust whom.
+
+Source: SpeechJudge (section 3.2 for the levels, appendices B.1 and B.2 for reliability). Where the paper is silent:
+
+- Two annotators who differ in any way, ``A`` against ``B`` as much as ``A`` against a tie, are ``needs_third``, not a level: a
+  third annotator joins "if any disagreements". The published figures say the same: full agreement is 51.5 % of the pairs, and
+  2 * 0.515 + 3 * 0.485 is the published mean of 2.49 votes a pair (to its rounding), so every other pair had three votes.
+- One vote is ``needs_second``; none is ``no_votes``. More than three is an error: the levels are not defined for it.
+- Two ties and one preference have the majority ``tie``; three different votes have none.
+- A value that is not in the list below is an error. It is never read as a tie.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.errors import DataError
+
+MIN_ITEMS: Final = 10
+"""An annotator of fewer pairs is not rated (SpeechJudge, appendix B.1)."""
+
+MIN_RATE: Final = 0.30
+"""An annotator below this rate is removed (SpeechJudge, appendix B.1, footnote)."""
+
+TERNARY: Final[Mapping[str, str]] = MappingProxyType({
+    "A+2": "A", "A+1": "A", "A": "A",
+    "B+1": "B", "B+2": "B", "B": "B",
+    "T": "T", "Tie": "T",
+    "Tie (missing reason)": "T", "Tie (both not good)": "T", "Tie (both very good)": "T",
+})  # fmt: skip
+"""Five-point CMOS value -> A, B or T; the three reasons of a tie are those of the published data set."""
+
+OUTCOMES: Final[Mapping[str, tuple[str, str | None]]] = MappingProxyType({
+    "": ("no_votes", None),
+    "A": ("needs_second", None), "B": ("needs_second", None), "T": ("needs_second", None),
+    "AA": ("FA", "a"), "BB": ("FA", "b"), "TT": ("FA", "tie"),
+    "AB": ("needs_third", None), "AT": ("needs_third", None), "BT": ("needs_third", None),
+    "AAA": ("FA", "a"), "BBB": ("FA", "b"), "TTT": ("FA", "tie"),
+    "AAT": ("WA", "a"), "BBT": ("WA", "b"), "ATT": ("WA", "tie"), "BTT": ("WA", "tie"),
+    "AAB": ("WD", "a"), "ABB": ("WD", "b"),
+    "ABT": ("FD", None),
+})  # fmt: skip
+"""Sorted ternary votes of a pair -> (level, majority label): every case of up to three votes."""
+
+MAX_VOTES: Final = 3
+
+_LABELS: Final = "ABT"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InterAnnotatorAgreement:
+    """Chance that two random annotators of a random pair give the same label (SpeechJudge, appendix B.2).
+
+    Attributes:
+        pairs: pairs with at least two votes that count.
+        mean: the chance, in [0, 1].
+        std: standard deviation of that mean over samples of as many pairs (its standard error); null for one pair.
+    """
+
+    pairs: int
+    mean: float
+    std: float | None
+
+
+def ternary(value: str) -> str:
+    """Return ``A``, ``B`` or ``T`` for a five-point CMOS vote.
+
+    Raises:
+        DataError: unknown value.
+    """
+    if value not in TERNARY:
+        raise DataError(f"unknown CMOS vote {value!r}; known: {', '.join(TERNARY)}")
+    return TERNARY[value]
+
+
+def level(votes: Sequence[str]) -> str:
+    """Return ``FA``, ``WA``, ``WD``, ``FD``, or ``needs_third``, ``needs_second``, ``no_votes`` for the votes of one pair.
+
+    Raises:
+        DataError: unknown value, or more than three votes.
+    """
+    return _outcome(votes)[0]
+
+
+def majority(votes: Sequence[str]) -> str | None:
+    """Return ``a``, ``b`` or ``tie`` where a majority of at least two votes says so, else None.
+
+    Raises:
+        DataError: unknown value, or more than three votes.
+    """
+    return _outcome(votes)[1]
+
+
+def _outcome(votes: Sequence[str]) -> tuple[str, str | None]:
+    if len(votes) > MAX_VOTES:
+        raise DataError(f"a pair has {len(votes)} votes; agreement levels are defined for at most {MAX_VOTES}")
+    return OUTCOMES["".join(sorted(ternary(vote) for vote in votes))]
+
+
+def levels(votes: pa.Array | pa.ChunkedArray) -> pa.StringArray:
+    """Return ``level`` of each row of a votes column, never null.
+
+    Args:
+        votes: list<struct<annotator_id: string, value: string>>; a null list is no votes.
+
+    Raises:
+        DataError: unknown value, more than three votes, or an annotator who voted twice on one pair; names the row.
+    """
+    return _look_up(votes, 0)
+
+
+def majorities(votes: pa.Array | pa.ChunkedArray) -> pa.StringArray:
+    """Return ``majority`` of each row of a votes column: ``a``, ``b``, ``tie`` or null.
+
+    Args:
+        votes: list<struct<annotator_id: string, value: string>>; a null list is no votes.
+
+    Raises:
+        DataError: as for ``levels``.
+    """
+    return _look_up(votes, 1)
+
+
+def _look_up(votes: pa.Array | pa.ChunkedArray, part: int) -> pa.StringArray:
+    counts = _label_counts(votes)
+    known = list(OUTCOMES)
+    code_of = np.zeros((MAX_VOTES + 1,) * len(_LABELS), dtype=np.int32)
+    for code, labels in enumerate(known):
+        code_of[tuple(labels.count(label) for label in _LABELS)] = code
+    words = pa.array([OUTCOMES[labels][part] for labels in known], pa.string())
+    return words.take(pa.array(code_of[tuple(counts.T)]))
+
+
+def _label_counts(votes: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Return how many A, B and T each row holds, shape (rows, 3)."""
+    column = votes.combine_chunks() if isinstance(votes, pa.ChunkedArray) else votes
+    cast_votes = pc.list_flatten(column)
+    row_of = pc.list_parent_indices(column).to_numpy(zero_copy_only=False)
+    labels = _label_codes(pc.struct_field(cast_votes, "value"), row_of)
+    _refuse_second_ballots(row_of, pc.struct_field(cast_votes, "annotator_id"))
+    counts = np.bincount(row_of * len(_LABELS) + labels, minlength=len(column) * len(_LABELS)).reshape(-1, len(_LABELS))
+    crowded = np.flatnonzero(counts.sum(axis=1) > MAX_VOTES)
+    if crowded.size:
+        row = int(crowded[0])
+        raise DataError(
+            f"votes, row {row}: {counts[row].sum()} votes; agreement levels are defined for at most {MAX_VOTES}: "
+            "keep the votes of qualified annotators only"
+        )
+    return counts
+
+
+def _label_codes(values: Any, row_of: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return 0, 1, 2 for A, B, T; refuse anything else."""
+    found = pc.index_in(values, value_set=pa.array(list(TERNARY)))
+    unknown = pc.index(pc.is_null(found), True).as_py()
+    if unknown >= 0:
+        value = values[unknown].as_py()
+        raise DataError(f"votes, row {row_of[unknown]}: unknown CMOS vote {value!r}; known: {', '.join(TERNARY)}")
+    code_of = np.array([_LABELS.index(label) for label in TERNARY.values()], dtype=np.int64)
+    codes: npt.NDArray[np.int64] = code_of[found.to_numpy(zero_copy_only=False)]
+    return codes
+
+
+def _refuse_second_ballots(row_of: npt.NDArray[np.int64], annotators: Any) -> None:
+    named = pc.is_valid(annotators).to_numpy(zero_copy_only=False)
+    codes = annotators.dictionary_encode().indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    ballots = (row_of * (codes.max(initial=0) + 1) + codes)[named]
+    _, first = np.unique(ballots, return_index=True)
+    if first.size < ballots.size:
+        again = int(np.flatnonzero(named)[np.setdiff1d(np.arange(ballots.size), first)[0]])
+        raise DataError(f"votes, row {row_of[again]}: annotator {annotators[again].as_py()!r} voted twice on one pair")
+
+
+def annotator_rates(votes: pa.Table) -> pa.Table:
+    """Rate every annotator by agreement with the others on the same pairs (SpeechJudge, appendix B.1).
+
+    For annotator i and pair j with M votes, r_ij is the share of the other M - 1 that gave exactly i's ternary label; R_i is
+    the mean of r_ij over i's pairs. Pairs on which i was alone have no r_ij and do not count.
+
+    Args:
+        votes: columns pair_id, annotator_id, value (CMOS); other columns are ignored.
+
+    Returns:
+        Columns annotator_id (sorted), items (int64, pairs that count), rate (double in [0, 1]; null below ``MIN_ITEMS``
+        pairs), removed (bool: rated and below ``MIN_RATE``).
+
+    Raises:
+        DataError: unknown value, or an annotator who voted twice on one pair.
+    """
+    pairs, labels, counts = _by_pair(votes)
+    annotators = votes["annotator_id"].combine_chunks().dictionary_encode()
+    who = annotators.indices.to_numpy(zero_copy_only=False)
+    size = counts.sum(axis=1)[pairs]
+    shared = size > 1
+    agreeing = (counts[pairs, labels] - 1)[shared] / (size[shared] - 1)
+    items = np.bincount(who[shared], minlength=len(annotators.dictionary))
+    total = np.bincount(who[shared], weights=agreeing, minlength=len(annotators.dictionary))
+    rated = items >= MIN_ITEMS
+    rate = np.divide(total, items, out=np.zeros_like(total), where=items > 0)
+    table = pa.table(
+        {
+            "annotator_id": annotators.dictionary,
+            "items": pa.array(items, pa.int64()),
+            "rate": pa.array(rate, pa.float64(), mask=~rated),
+            "removed": pa.array(rated & (rate < MIN_RATE)),
+        }
+    )
+    return table.sort_by("annotator_id")
+
+
+def inter_annotator(votes: pa.Table, *, binary: bool = False) -> InterAnnotatorAgreement:
+    """Return the chance that two random annotators of a pair agree (SpeechJudge, appendix B.2, Table 5).
+
+    A pair is drawn first, then two of its annotators, so a pair with three votes weighs as much as one with two.
+
+    Args:
+        votes: columns pair_id, annotator_id, value (CMOS); other columns are ignored. Filter it by style or language for
+            the cells of Table 5, and to the pairs of the ``pref`` subset for its binary row.
+        binary: leave tie votes out first and count the pairs that still have two votes.
+
+    Raises:
+        DataError: unknown value, an annotator who voted twice on one pair, or no pair with two votes.
+    """
+    _, _, counts = _by_pair(votes)
+    if binary:
+        counts = counts[:, : _LABELS.index("T")]
+    size = counts.sum(axis=1)
+    counts, size = counts[size > 1], size[size > 1]
+    if not size.size:
+        raise DataError("inter-annotator agreement needs at least one pair with two votes that count")
+    chance = (counts * (counts - 1)).sum(axis=1) / (size * (size - 1))
+    std = float(chance.std(ddof=1) / np.sqrt(chance.size)) if chance.size > 1 else None
+    return InterAnnotatorAgreement(pairs=int(chance.size), mean=float(chance.mean()), std=std)
+
+
+def _by_pair(votes: pa.Table) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return per vote its pair and label codes, and per pair how many A, B and T it has."""
+    encoded = votes["pair_id"].combine_chunks().dictionary_encode()
+    pairs = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    labels = _label_codes(votes["value"].combine_chunks(), np.arange(votes.num_rows))
+    ids = votes["annotator_id"].combine_chunks()
+    if ids.null_count:
+        row = pc.index(pc.is_null(ids), True).as_py()
+        raise DataError(f"votes, row {row}: annotator_id is null; rating needs to know who voted")
+    _refuse_second_ballots(pairs, ids)
+    flat = np.bincount(pairs * len(_LABELS) + labels, minlength=len(encoded.dictionary) * len(_LABELS))
+    return pairs, labels, flat.reshape(-1, len(_LABELS))

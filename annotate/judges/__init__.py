@@ -1,0 +1,1 @@
+"""Judges: one provider or rule per file."""

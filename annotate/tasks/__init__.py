@@ -1,0 +1,1 @@
+"""Tasks: one file each, with question, dimensions, scale, reply format and parser."""

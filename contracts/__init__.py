@@ -1,0 +1,1 @@
+"""What every other package agrees on: schemas, ids, randomness, plug-ins, errors."""

@@ -1,0 +1,295 @@
+"""One pyarrow schema per table. These schemas are the file format and the contract between stages.
+
+Field metadata carries ``meaning`` and, where there is one, ``unit``. Null means unknown; NaN is refused.
+"""
+
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts import ids
+from contracts.errors import SchemaError
+
+SCORES: Final = pa.map_(pa.string(), pa.float64())
+"""Named numbers: dimension or metric value -> score."""
+
+
+def _field(name: str, kind: pa.DataType, meaning: str, *, unit: str = "", nullable: bool = False) -> pa.Field:
+    metadata = {"meaning": meaning} | ({"unit": unit} if unit else {})
+    return pa.field(name, kind, nullable=nullable, metadata=metadata)
+
+
+_s, _f, _i, _b = pa.string(), pa.float64(), pa.int64(), pa.bool_()
+
+UTTERANCES: Final = pa.schema(
+    [
+        _field("utterance_id", _s, "id of the recording in its corpus"),
+        _field("corpus", _s, "name of the corpus as the recipe calls it"),
+        _field("source_id", _s, "the corpus's own id of the recording"),
+        _field("source_ref", _s, "metadata file and line that names the recording, relative to the corpus root", nullable=True),
+        _field("audio_path", _s, "audio file, relative to the corpus root, POSIX separators", nullable=True),
+        _field("text", _s, "transcript", nullable=True),
+        _field("language", _s, "BCP 47 language tag: en, zh"),
+        _field("speaker_id", _s, "speaker, unique inside the corpus", nullable=True),
+        _field("style", _s, "regular or expressive"),
+        _field("emotion", _s, "emotion label of the corpus", nullable=True),
+        _field("duration_s", _f, "length that the file header states", unit="s", nullable=True),
+        _field("license", _s, "SPDX identifier of the recording's licence"),
+        _field(
+            "problem", _s, "why the row cannot be used (missing_audio, missing_transcript, ...); null = usable", nullable=True
+        ),
+    ]
+)
+
+PROMPTS: Final = pa.schema(
+    [
+        _field("prompt_id", _s, "id of target text + reference recording"),
+        _field("group_id", _s, "id of the target text: pairs, cycles and splits respect it"),
+        _field("text", _s, "target text"),
+        _field("language", _s, "language of the target text"),
+        _field("setting", _s, "language setting, reference2target: en2en, zh2en, en2mixed, ..."),
+        _field("style", _s, "regular or expressive"),
+        _field("corpus", _s, "corpus of the target text"),
+        _field("speaker_id", _s, "speaker of the reference", nullable=True),
+        _field("target_utterance_id", _s, "the human recording of the target text", nullable=True),
+        _field("reference_utterance_id", _s, "the reference speech (a_ref)", nullable=True),
+        _field("reference_text", _s, "transcript of the reference speech", nullable=True),
+        _field("license", _s, "SPDX identifier of the text's corpus"),
+    ]
+)
+
+RECORDINGS: Final = pa.schema(
+    [
+        _field("recording_id", _s, "id of utterance + audio format: the row_id of the request"),
+        _field("utterance_id", _s, "the utterance"),
+        _field("audio_id", _s, "blob of the normalised recording"),
+        _field("duration_s", _f, "length after trimming", unit="s"),
+        _field("sample_rate_hz", _i, "rate of the blob", unit="Hz"),
+        _field("native_sample_rate_hz", _i, "rate of the source file", unit="Hz"),
+        _field("loudness_lufs", _f, "integrated loudness after normalisation", unit="LUFS"),
+        _field("source_sha256", _s, "sha256 of the source file"),
+    ]
+)
+
+SAMPLES: Final = pa.schema(
+    [
+        _field("sample_id", _s, "id of prompt + system + voice + seed + audio format"),
+        _field("prompt_id", _s, "the prompt it renders"),
+        _field("group_id", _s, "the text group"),
+        _field("system", _s, "name of the system in the recipe; human = ground-truth recording"),
+        _field("engine", _s, "engine plug-in; human = none"),
+        _field("engine_version", _s, "version that the engine reported"),
+        _field("model", _s, "model or voice data that spoke", nullable=True),
+        _field("voice", _s, "voice of the engine", nullable=True),
+        _field("seed", _i, "seed given to the engine", nullable=True),
+        _field("params", _s, "canonical JSON of the parameters sent to the engine"),
+        _field("audio_id", _s, "blob of the normalised clip"),
+        _field("duration_s", _f, "length of the blob", unit="s"),
+        _field("sample_rate_hz", _i, "rate of the blob", unit="Hz"),
+        _field("native_sample_rate_hz", _i, "rate at which the engine spoke", unit="Hz"),
+        _field("loudness_lufs", _f, "integrated loudness after normalisation", unit="LUFS"),
+        _field("is_synthetic", _b, "false for human recordings only"),
+        _field("license", _s, "SPDX identifier of the voice's or the recording's licence"),
+    ]
+)
+
+METRICS: Final = pa.schema(
+    [
+        _field("metric_key", _s, "id of sample + metric + its configuration"),
+        _field("sample_id", _s, "the sample measured"),
+        _field("metric", _s, "name of the metric plug-in"),
+        _field("model", _s, "model that measured"),
+        _field("model_version", _s, "version of that model or its package"),
+        _field("values", SCORES, "value name -> number; a null value = could not be scored"),
+        _field("detail", _s, "what the number rests on, such as the ASR transcript", nullable=True),
+    ]
+)
+
+PAIRS: Final = pa.schema(
+    [
+        _field("pair_id", _s, "id of the two samples, whatever their order"),
+        _field("group_id", _s, "the text group"),
+        _field("prompt_id", _s, "the prompt that both render"),
+        _field("kind", _s, "human (against the recording), inter (two systems) or intra (one system twice)"),
+        _field("sample_a", _s, "sample shown as A"),
+        _field("sample_b", _s, "sample shown as B"),
+        _field("system_a", _s, "system of A"),
+        _field("system_b", _s, "system of B"),
+    ]
+)
+
+JUDGMENTS: Final = pa.schema(
+    [
+        _field("judgment_id", _s, "id of pair + question: judge, model, prompt version, rendered prompt, audio, parameters"),
+        _field("pair_id", _s, "the pair judged"),
+        _field("task", _s, "task plug-in that asked and parsed"),
+        _field("judge", _s, "judge plug-in"),
+        _field("judge_version", _s, "version of the judge's rule or client"),
+        _field("model", _s, "model asked for"),
+        _field("model_served", _s, "model that answered, as it names itself", nullable=True),
+        _field("prompt_version", _s, "hash of the prompt template"),
+        _field("verdict", _s, "a or b; null = equal totals", nullable=True),
+        _field("scores_a", SCORES, "dimension -> score of A"),
+        _field("scores_b", SCORES, "dimension -> score of B"),
+        _field("total_a", _f, "sum of A's scores"),
+        _field("total_b", _f, "sum of B's scores"),
+        _field("completion", _s, "the reply in the task's training format: <think>...</think><answer>...</answer>"),
+        _field("input_tokens", _i, "tokens billed as input", nullable=True),
+        _field("output_tokens", _i, "tokens billed as output", nullable=True),
+    ]
+)
+
+VOTES: Final = pa.schema(
+    [
+        _field("vote_id", _s, "id of pair + annotator + protocol"),
+        _field("pair_id", _s, "the pair voted on"),
+        _field("annotator_id", _s, "pseudonym of the annotator"),
+        _field("protocol", _s, "cmos (A+2 A+1 T B+1 B+2) or binary (A B invalid)"),
+        _field("value", _s, "the vote, in the pair's stored order, whatever order was played"),
+        _field("text_accurate_a", _b, "A speaks the text without error", nullable=True),
+        _field("text_accurate_b", _b, "B speaks the text without error", nullable=True),
+    ]
+)
+
+LABELS: Final = pa.schema(
+    [
+        _field("pair_id", _s, "the pair"),
+        _field("label", _s, "a, b or tie"),
+        _field("source", _s, "judgment or votes"),
+        _field("judgment_ids", pa.list_(_s), "judgments that the label rests on"),
+        _field("vote_ids", pa.list_(_s), "votes that the label rests on"),
+    ]
+)
+
+DROPS: Final = pa.schema(
+    [
+        _field("stage", _s, "stage in which the row left"),
+        _field("row_id", _s, "id of the row in that stage's input"),
+        _field("filter", _s, "filter or rule that removed it"),
+        _field("reason", _s, "why, as a counted word"),
+        _field("evidence", _s, "JSON of what the reason rests on"),
+    ]
+)
+
+FAILURES: Final = pa.schema(
+    [
+        _field("failure_id", _s, "id of stage + row"),
+        _field("stage", _s, "stage in which the row failed"),
+        _field("row_id", _s, "key that the stage wanted to produce"),
+        _field("subject_id", _s, "the input row: utterance, prompt, sample or pair"),
+        _field("reason", _s, "why, as a counted word"),
+        _field("message", _s, "what happened, for a person"),
+    ]
+)
+
+SPLITS: Final = pa.schema(
+    [
+        _field("pair_id", _s, "the pair"),
+        _field("group_id", _s, "its text group"),
+        _field("leakage_group", _s, "everything that must stay on one side together"),
+        _field("split", _s, "sft, rl or bench"),
+    ]
+)
+
+SCHEMAS: Final[dict[str, pa.Schema]] = {
+    "utterances": UTTERANCES,
+    "prompts": PROMPTS,
+    "recordings": RECORDINGS,
+    "samples": SAMPLES,
+    "metrics": METRICS,
+    "pairs": PAIRS,
+    "judgments": JUDGMENTS,
+    "votes": VOTES,
+    "labels": LABELS,
+    "drops": DROPS,
+    "failures": FAILURES,
+    "splits": SPLITS,
+}
+
+KEYS: Final[dict[str, str]] = {
+    "utterances": "utterance_id",
+    "prompts": "prompt_id",
+    "recordings": "recording_id",
+    "samples": "sample_id",
+    "metrics": "metric_key",
+    "pairs": "pair_id",
+    "judgments": "judgment_id",
+    "votes": "vote_id",
+    "labels": "pair_id",
+    "failures": "failure_id",
+    "splits": "pair_id",
+}
+"""Key column of each table that has one."""
+
+
+def schema_of(name: str) -> pa.Schema:
+    """Return the schema of a table or of one partition of it: ``drops@filters`` is a part of ``drops``."""
+    return SCHEMAS[name.partition("@")[0]]
+
+
+def key_of(name: str) -> str:
+    """Return the key column of a table or of one partition of it."""
+    return KEYS[name.partition("@")[0]]
+
+
+def conform(table: pa.Table, name: str) -> pa.Table:
+    """Return ``table`` with exactly the columns, order and types of the named schema.
+
+    Raises:
+        SchemaError: a column is missing or unknown, a type does not fit, a required value is null, or a number is NaN; the
+            message names table, column and first bad row.
+    """
+    schema = schema_of(name)
+    missing = [field.name for field in schema if field.name not in table.column_names and not field.nullable]
+    unknown = [column for column in table.column_names if column not in schema.names]
+    if missing or unknown:
+        raise SchemaError(f"table {name}: missing columns {missing or 'none'}, unknown columns {unknown or 'none'}")
+    columns = []
+    for field in schema:
+        if field.name not in table.column_names:
+            columns.append(pa.chunked_array([pa.nulls(table.num_rows, field.type)]))
+            continue
+        column = table[field.name]
+        if column.type != field.type:
+            try:
+                column = column.cast(field.type)
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+                raise SchemaError(
+                    f"table {name}, column {field.name}: wants {field.type}, got {column.type}: {error}"
+                ) from error
+        if not field.nullable and column.null_count:
+            row = pc.index(pc.is_null(column), True).as_py()
+            raise SchemaError(f"table {name}, column {field.name}, row {row}: null where a value is required")
+        _refuse_nan(column, name, field)
+        columns.append(column)
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _refuse_nan(column: pa.ChunkedArray, name: str, field: pa.Field) -> None:
+    if pa.types.is_floating(field.type):
+        row = pc.index(pc.is_nan(column), True).as_py()
+        if row >= 0:
+            raise SchemaError(f"table {name}, column {field.name}, row {row}: NaN; unknown is null")
+    elif field.type == SCORES:
+        for chunk in column.chunks:
+            where = pc.index(pc.is_nan(chunk.items), True).as_py()
+            if where >= 0:
+                raise SchemaError(f"table {name}, column {field.name}: NaN under {chunk.keys[where]!s}; unknown is null")
+
+
+def empty(name: str) -> pa.Table:
+    """Return a table of the named schema without rows."""
+    return schema_of(name).empty_table()
+
+
+def failure(stage: str, row_id: str, subject_id: str, reason: str, message: str) -> dict[str, str]:
+    """Return one row of ``failures`` as a dict."""
+    return {
+        "failure_id": ids.row_id("failure", stage, row_id),
+        "stage": stage,
+        "row_id": row_id,
+        "subject_id": subject_id,
+        "reason": reason,
+        "message": message[:2000],
+    }

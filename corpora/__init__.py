@@ -1,0 +1,1 @@
+"""Corpus readers: one corpus per file."""

@@ -1,0 +1,200 @@
+"""Any corpus as one table of files: ``manifest.csv``, ``manifest.tsv`` or ``manifest.jsonl`` beside an audio folder.
+
+Columns: ``audio`` (path relative to the root, ``/`` as separator) and ``text``; optional ``id`` (default: the audio path),
+``speaker``, ``language``, ``style`` (regular or expressive), ``emotion``, ``license`` (SPDX). UTF-8, with or without byte
+order mark. CSV has a header and double quotes; TSV has a header and no quoting at all; JSON Lines has one flat object per line.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import PurePosixPath
+from typing import ClassVar, Final
+
+import pyarrow as pa
+
+from contracts.errors import DataError
+from corpora.headers import Header
+from corpora.reader import Root, Utterance, batches, decode, lines
+
+_REQUIRED: Final = ("audio", "text")
+_COLUMNS: Final = (*_REQUIRED, "id", "speaker", "language", "style", "emotion", "license")
+_FILES: Final = ("manifest.csv", "manifest.tsv", "manifest.jsonl")
+_STYLES: Final = ("regular", "expressive")
+_CHUNK_ROWS: Final = 500
+
+_Fields = Mapping[str, str | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """Reader of a manifest.
+
+    Problems of its own: ``missing_license`` and ``missing_language`` where neither the row nor the option says one (the row
+    then carries SPDX's ``NOASSERTION`` or BCP 47's ``und``), ``unknown_style``.
+
+    Attributes:
+        name: name of the corpus in the recipe.
+        file: name of the manifest below the root; None = the one that is there.
+        language: BCP 47 tag of rows that state none.
+        license: SPDX identifier of rows that state none.
+        style: style of rows that state none.
+        attribution: who made the recordings, as the card of a release credits them.
+    """
+
+    DEFAULT_ROOT: ClassVar[str | None] = None
+
+    name: str = "manifest"
+    file: str | None = None
+    language: str | None = None
+    license: str | None = None
+    style: str = "regular"
+    attribution: str = ""
+
+    def read(self, root: str) -> Iterator[pa.RecordBatch]:
+        """Yield the rows in the order of the manifest (see ``corpora.reader.Corpus``)."""
+        return batches(self.name, self._utterances(Root(self.name, root)))
+
+    def _utterances(self, root: Root) -> Iterator[Utterance]:
+        file = self._find(root)
+        where = f"{root.url}/{file}"
+        try:
+            text = decode(root.read(file), where)
+        except FileNotFoundError:
+            raise DataError(f"corpus {self.name!r}: {where} is missing; set the option file, or leave it out") from None
+        rows = _json_rows(text, where) if file.endswith(".jsonl") else _separated_rows(text, where, tabs=file.endswith(".tsv"))
+        chunk = list[tuple[int, _Fields | None]]()
+        folders = dict[str, dict[str, int]]()
+        empty = True
+        for row in rows:
+            empty = False
+            chunk.append(row)
+            if len(chunk) == _CHUNK_ROWS:
+                yield from self._chunk(root, file, chunk, folders)
+                chunk.clear()
+        yield from self._chunk(root, file, chunk, folders)
+        if empty:
+            raise DataError(f"{where}: no rows; write one per recording, with the columns {', '.join(_COLUMNS)}")
+
+    def _find(self, root: Root) -> str:
+        if self.file is not None:
+            return self.file
+        found = [name for name in _FILES if name in root.files()]
+        if len(found) != 1:
+            raise DataError(
+                f"corpus {self.name!r}: {root.url} holds {' and '.join(found) or 'no manifest'}; "
+                f"it wants one of {', '.join(_FILES)}; set the option file to the one to read"
+            )
+        return found[0]
+
+    def _chunk(
+        self, root: Root, file: str, rows: list[tuple[int, _Fields | None]], folders: dict[str, dict[str, int]]
+    ) -> Iterator[Utterance]:
+        utterances = [self._row(f"{file}:{number}", fields) for number, fields in rows]
+        sizes = {}
+        for path in {row.audio_path for row in utterances if row.audio_path is not None}:
+            parent, _, name = path.rpartition("/")
+            if parent not in folders:
+                folders[parent] = root.files(parent)
+            if name in folders[parent]:
+                sizes[path] = folders[parent][name]
+        headers = root.headers(sizes)
+        for row in utterances:
+            header = headers.get(row.audio_path, Header(problem="missing_audio")) if row.audio_path else Header()
+            row.duration_s = header.duration_s
+            row.problem = row.problem or header.problem
+            yield row
+
+    def _row(self, place: str, fields: _Fields | None) -> Utterance:
+        """Make a row; ``place`` (file and row number) is its id where it has none that is safe to publish."""
+        if fields is None:
+            return Utterance(source_id=place, source_ref=place, language=self.language or "und",
+                             license=self.license or "NOASSERTION", style=self.style, problem="malformed_row")
+        audio, outside = fields.get("audio"), False
+        if audio:
+            outside = _is_outside(audio)
+            audio = None if outside else str(PurePosixPath(audio))
+        row = Utterance(
+            source_id=fields.get("id") or audio or place,
+            source_ref=place,
+            audio_path=audio or None,
+            text=fields.get("text"),
+            speaker_id=fields.get("speaker") or None,
+            language=fields.get("language") or self.language or "und",
+            license=fields.get("license") or self.license or "NOASSERTION",
+            style=fields.get("style") or self.style,
+            emotion=fields.get("emotion") or None,
+        )
+        for problem, holds in (
+            ("path_outside_corpus", outside),
+            ("missing_audio", not audio),
+            ("missing_license", row.license == "NOASSERTION"),
+            ("missing_language", row.language == "und"),
+            ("unknown_style", row.style not in _STYLES),
+        ):
+            if holds:
+                row.problem = problem
+                break
+        return row
+
+
+def _is_outside(path: str) -> bool:
+    """Tell whether a path is absolute, a URL, written the Windows way, or climbs out of its folder."""
+    return (
+        path.startswith(("/", "~")) or "\\" in path or ".." in path.split("/") or not path.isprintable()
+        or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", path) is not None
+    )
+
+
+def _separated_rows(text: str, where: str, *, tabs: bool) -> Iterator[tuple[int, _Fields | None]]:
+    """Yield row number (of its last line) and fields; None for a row with the wrong number of fields."""
+    source = io.StringIO(text, newline="")
+    reader = csv.reader(source, delimiter="\t", quoting=csv.QUOTE_NONE) if tabs else csv.reader(source, strict=True)
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        _check_columns(header, f"{where}, header")
+        missing = [column for column in _REQUIRED if column not in header]
+        if missing:
+            raise DataError(f"{where}, header: no column {missing[0]!r}, it has {header}; the first line must name the columns")
+        if len(set(header)) != len(header):
+            raise DataError(f"{where}, header: a column occurs twice in {header}; name each once")
+        for values in reader:
+            if values:
+                yield reader.line_num, dict(zip(header, values, strict=True)) if len(values) == len(header) else None
+    except csv.Error as error:
+        advice = "look for a double quote that is not closed or not doubled"
+        raise DataError(f"{where}, row {reader.line_num}: {error}; {advice}") from error
+
+
+def _json_rows(text: str, where: str) -> Iterator[tuple[int, _Fields | None]]:
+    """Yield line number and fields; None for a line that is no flat JSON object of strings."""
+    for number, line in enumerate(lines(text), start=1):
+        if not line.strip():
+            continue
+        try:
+            fields = json.loads(line)
+        except ValueError:
+            yield number, None
+            continue
+        if not isinstance(fields, dict):
+            yield number, None
+            continue
+        _check_columns(list(fields), f"{where}, row {number}")
+        for name in {"id", "speaker"} & fields.keys():
+            fields[name] = str(fields[name]) if isinstance(fields[name], int) else fields[name]
+        yield number, fields if all(value is None or isinstance(value, str) for value in fields.values()) else None
+
+
+def _check_columns(names: list[str], where: str) -> None:
+    for name in names:
+        if name not in _COLUMNS:
+            close = get_close_matches(name, _COLUMNS, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise DataError(f"{where}: unknown column {name[:80]!r}.{hint} Known: {', '.join(_COLUMNS)}")
+
+
+PLUGIN = Manifest

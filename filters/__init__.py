@@ -1,0 +1,1 @@
+"""Filters: one file each; every dropped row gets a reason and evidence."""

@@ -1,0 +1,53 @@
+"""The comparisons table: one row per judged pair, with all that filters may look at."""
+
+from typing import Final
+
+import pyarrow as pa
+
+from contracts.joins import among, attach
+from contracts.schemas import VOTES
+
+VOTE_LIST: Final = pa.list_(pa.struct([("annotator_id", pa.string()), ("value", pa.string())]))
+_JUDGED: Final = ("judgment_id", "verdict", "total_a", "total_b")
+_FORMAT: Final = {"duration": "duration_s", "sample_rate": "sample_rate_hz", "loudness": "loudness_lufs"}
+
+COMPARED: Final = frozenset(f"{name}_{side}" for name in ("sample", "system", "total", *_FORMAT) for side in ("a", "b"))
+"""Columns of both sides that every comparison has; others with ``_a`` and ``_b`` are values of the recipe's metrics."""
+
+
+def join(
+    *, pairs: pa.Table, samples: pa.Table, judgments: pa.Table, facts: pa.Table, prompts: pa.Table, votes: pa.Table
+) -> pa.Table:
+    """Return one row per pair that has a judgment, sorted by pair id.
+
+    Args:
+        pairs: table of schema PAIRS.
+        samples: table of schema SAMPLES.
+        judgments: table of schema JUDGMENTS, one row per pair.
+        facts: ``sample_id`` and one double column per metric value (scoring.facts.wide).
+        prompts: table of schema PROMPTS.
+        votes: table of schema VOTES; may be empty.
+
+    Returns:
+        The pair's columns; ``text``, ``language``; ``judgment_id``, ``verdict``, ``total_a``, ``total_b``; ``duration_*``,
+        ``sample_rate_*``, ``loudness_*`` and every metric value with ``_a`` and ``_b``; ``votes``, null where there are none.
+    """
+    table = attach(among(pairs, "pair_id", judgments["pair_id"]), "pair_id", judgments, "pair_id", _same(_JUDGED))
+    table = attach(table, "prompt_id", prompts, "prompt_id", _same(("text", "language")))
+    for side in ("a", "b"):
+        table = attach(table, f"sample_{side}", samples, "sample_id", {f"{new}_{side}": old for new, old in _FORMAT.items()})
+        names = {f"{name}_{side}": name for name in facts.column_names if name != "sample_id"}
+        table = attach(table, f"sample_{side}", facts, "sample_id", names)
+    table = attach(table, "pair_id", _votes_by_pair(votes), "pair_id", _same(("votes",)))
+    return table.sort_by("pair_id").combine_chunks()
+
+
+def _same(names: tuple[str, ...]) -> dict[str, str]:
+    return {name: name for name in names}
+
+
+def _votes_by_pair(votes: pa.Table) -> pa.Table:
+    by_pair: dict[str, list[dict[str, str]]] = {}
+    for vote in votes.cast(VOTES).sort_by("vote_id").select(["pair_id", "annotator_id", "value"]).to_pylist():
+        by_pair.setdefault(vote["pair_id"], []).append({"annotator_id": vote["annotator_id"], "value": vote["value"]})
+    return pa.table({"pair_id": pa.array(list(by_pair), pa.string()), "votes": pa.array(list(by_pair.values()), VOTE_LIST)})

@@ -1,0 +1,21 @@
+"""The flow ``build-unisrm-data``: from a recipe to a release. Only flows live here: Prefect loads this file by its path."""
+
+from prefect import flow
+
+from flows.pipeline import open_build
+from flows.runs import run_build
+
+
+@flow(name="build-unisrm-data", persist_result=False)
+def build_unisrm_data(
+    recipe: str = "recipes/demo.yaml", workspace: str | None = None, until: str | None = None, ray: str | None = None
+) -> str | None:
+    """Build the data set of a recipe and return the release's folder.
+
+    Args:
+        recipe: path of the recipe, relative to the project.
+        workspace: folder or URL; empty = the recipe's own.
+        until: last stage to run; empty = all.
+        ray: address of a Ray cluster; empty = an embedded one.
+    """
+    return run_build(open_build(recipe, workspace, ray), until)

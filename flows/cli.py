@@ -1,0 +1,185 @@
+"""The command line ``unisrm-data``. Each command ends with 0, or with one line on stderr and another code.
+
+Heavy libraries are imported inside the commands: ``--help`` must not wait for them.
+"""
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from contracts.errors import UnisrmError
+
+if TYPE_CHECKING:
+    from flows.pipeline import Build
+    from flows.progress import Progress
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Build the data that speech reward models are trained and judged on.",
+)
+
+RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="recipe file (YAML)")]
+WorkspaceUrl = Annotated[str | None, typer.Option("--workspace", "-w", help="folder or URL; default: the recipe's own")]
+RayAddress = Annotated[str | None, typer.Option("--ray", metavar="ADDRESS", help="Ray cluster; default: an embedded one")]
+AsJson = Annotated[bool, typer.Option("--json", help="machine-readable output")]
+
+
+def main() -> None:
+    """Run the command line; errors raised on purpose become one line and exit code 2."""
+    try:
+        app()
+    except UnisrmError as error:
+        print(f"unisrm-data: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("unisrm-data: interrupted; the same command carries on where this one stopped", file=sys.stderr)
+        sys.exit(130)
+
+
+@app.command()
+def build(
+    recipe: RecipePath,
+    workspace: WorkspaceUrl = None,
+    until: Annotated[str | None, typer.Option(metavar="STAGE", help="stop after this stage")] = None,
+    ray: RayAddress = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="try again what failed before")] = False,
+) -> None:
+    """Build a data set: run what is missing, skip what is there, and print the release's folder."""
+    from flows.pipeline import finished, forget_failures, open_build, up_to
+    from flows.publish import release_of
+    from flows.stages import STAGES
+
+    opened = open_build(recipe, workspace, ray)
+    stages = up_to(STAGES, until)
+    if retry_failed:
+        forget_failures(opened, stages)
+    if all(finished(stage, opened) is not None for stage in stages):
+        print("nothing to do", file=sys.stderr)
+        folder = release_of(opened) if until is None else None
+    else:
+        folder = _run_flow(opened, until)
+    if folder is not None:
+        print(f"release: {folder}")
+
+
+def _run_flow(opened: "Build", until: str | None) -> str | None:
+    from flows.local_api import prefect_api
+
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # the error itself arrives here, and is one line
+    with prefect_api(), _observed() as progress:
+        from prefect import flow
+
+        from flows.runs import run_build
+
+        # The deployment's flow takes names; this one closes over what is open already, and is watched by this terminal.
+        @flow(name="build-unisrm-data", persist_result=False)
+        def run() -> str | None:
+            return run_build(opened.watched_by(progress), until)
+
+        return run()
+
+
+@contextlib.contextmanager
+def _observed() -> Iterator["Progress"]:
+    from flows.progress import Lines, Terminal
+
+    if sys.stderr.isatty():
+        with Terminal() as bars:
+            yield bars
+    else:
+        yield Lines()
+
+
+@app.command()
+def plan(recipe: RecipePath, workspace: WorkspaceUrl = None, as_json: AsJson = False) -> None:
+    """Say what a build would do, by stage, from what is there now; runs nothing."""
+    from flows.pipeline import open_build
+    from flows.planning import plan_of
+
+    lines = plan_of(open_build(recipe, workspace))
+    _show(lines, as_json)
+
+
+@app.command()
+def status(recipe: RecipePath, workspace: WorkspaceUrl = None, as_json: AsJson = False) -> None:
+    """Show rows in, done, missing, failed and dropped by reason for every stage, and what was spent."""
+    from flows.pipeline import open_build
+    from flows.status import status_of
+
+    _show(status_of(open_build(recipe, workspace)), as_json)
+
+
+@app.command()
+def explain(
+    recipe: RecipePath,
+    row_id: Annotated[str, typer.Argument(metavar="ID")],
+    workspace: WorkspaceUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell the whole story of one pair, sample, prompt or utterance, down to the line of the corpus it came from."""
+    from flows.explain import story_of
+    from flows.pipeline import open_build
+
+    story = story_of(open_build(recipe, workspace), row_id)
+    if as_json:
+        print(json.dumps(story, ensure_ascii=False, indent=2))
+    else:
+        for chapter, facts in story.items():
+            print(f"{chapter}")
+            for line in json.dumps(facts, ensure_ascii=False, indent=2).splitlines():
+                print(f"  {line}")
+
+
+@app.command()
+def report(
+    recipe: RecipePath,
+    workspace: WorkspaceUrl = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="default: <name>-report.html here")] = None,
+) -> None:
+    """Write one self-contained HTML page: funnel, win rates, metric distributions, players."""
+    from flows.pipeline import open_build
+    from flows.report import write_report
+
+    opened = open_build(recipe, workspace)
+    target = output or Path(f"{opened.recipe.name}-report.html")
+    write_report(opened, target)
+    print(f"report: {target}")
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Say which engines, metrics, judges, keys and devices this machine has, and how to get what is missing."""
+    from flows.doctor import examine
+
+    _show(examine(), as_json)
+
+
+def _show(rows: list[dict[str, object]], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        return
+    table = Table(*rows[0].keys(), box=None)
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    Console(soft_wrap=False, width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def _cell(value: object) -> str:
+    from rich.markup import escape
+
+    if isinstance(value, dict):
+        return escape(", ".join(f"{name} {number}" for name, number in value.items()))
+    return escape("" if value is None else str(value))

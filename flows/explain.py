@@ -1,0 +1,126 @@
+"""The whole story of one row, from the line of the corpus that it came from to the release."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from annotate.ledger import Ledger
+from contracts.errors import DataError
+from contracts.schemas import key_of
+from flows.decide import ledger_path, splits_table
+from flows.pipeline import Build
+
+_SUBJECTS = ("pairs", "samples", "prompts", "utterances")
+
+
+def story_of(build: Build, row_id: str) -> dict[str, Any]:
+    """Return chapter -> facts about a pair, sample, prompt or utterance, and all that it came from and went to.
+
+    Raises:
+        DataError: no row has that id.
+    """
+    for table in _SUBJECTS:
+        row = _row(build, table, row_id)
+        if row is not None:
+            story = {f"{table[:-1]} {row_id}": row} | _CHAPTERS[table](build, row)
+            return story | _fate(build, row_id)
+    fate = _fate(build, row_id)
+    if fate:
+        return fate
+    raise DataError(f"no pair, sample, prompt, utterance, drop or failure has the id {row_id!r} in {build.workspace.url}")
+
+
+def _row(build: Build, table: str, key: str | None, column: str | None = None) -> dict[str, Any] | None:
+    rows = _rows(build, table, key, column)
+    return rows[0] if rows else None
+
+
+def _rows(build: Build, table: str, key: str | None, column: str | None = None) -> list[dict[str, Any]]:
+    if key is None:
+        return []
+    found = build.tables.read(table)
+    found = found.filter(pc.equal(found[column or key_of(table)], key))
+    return [
+        {
+            name: dict(value) if pa.types.is_map(found.schema.field(name).type) and value is not None else value
+            for name, value in row.items()
+        }
+        for row in found.to_pylist()
+    ]
+
+
+def _utterance(build: Build, utterance_id: str | None, role: str) -> dict[str, Any]:
+    row = _row(build, "utterances", utterance_id)
+    return {role: row} if row else {}
+
+
+def _prompt(build: Build, prompt: dict[str, Any]) -> dict[str, Any]:
+    story = _utterance(build, prompt["target_utterance_id"], "human recording of the text")
+    return story | _utterance(build, prompt["reference_utterance_id"], "reference speech")
+
+
+def _sample(build: Build, sample: dict[str, Any]) -> dict[str, Any]:
+    story: dict[str, Any] = {"audio file": build.workspace.path(build.blobs.name(sample["audio_id"]))}
+    for metric in _rows(build, "metrics", sample["sample_id"], "sample_id"):
+        story[f"metric {metric['metric']}"] = {**metric["values"], "model": metric["model"], "detail": metric["detail"]}
+    prompt = _row(build, "prompts", sample["prompt_id"])
+    return story | ({"prompt": prompt} | _prompt(build, prompt) if prompt else {})
+
+
+def _pair(build: Build, pair: dict[str, Any]) -> dict[str, Any]:
+    story: dict[str, Any] = {}
+    for side in ("a", "b"):
+        sample = _row(build, "samples", pair[f"sample_{side}"])
+        if sample:
+            story[f"speech {side.upper()}"] = sample
+            for chapter, facts in _sample(build, sample).items():
+                if chapter.startswith(("metric", "audio")):
+                    story[f"speech {side.upper()}: {chapter}"] = facts
+    for judgment in _rows(build, "judgments", pair["pair_id"], "pair_id"):
+        story[f"judgment {judgment['judgment_id']}"] = judgment
+        story[f"ledger of {judgment['judgment_id']}"] = _ledger(build, judgment["judgment_id"])
+    votes = _rows(build, "votes", pair["pair_id"], "pair_id")
+    if votes:
+        story["votes"] = votes
+    label = _row(build, "labels", pair["pair_id"])
+    if label:
+        story["label"] = label
+    split = _row(build, splits_table(build), pair["pair_id"])
+    if split:
+        story["split"] = split
+    prompt = _row(build, "prompts", pair["prompt_id"])
+    return story | ({"prompt": prompt} | _prompt(build, prompt) if prompt else {})
+
+
+def _ledger(build: Build, judgment_id: str) -> list[dict[str, Any]]:
+    path = ledger_path(build)
+    if not path.exists():
+        return []
+    with Ledger(path) as ledger:
+        lines = ledger.story(judgment_id)
+    return [
+        {name: line[name] for name in ("key", "repeat", "state", "attempts", "reason")}
+        | {"cost_usd": line["spent_usd"] + line["open_usd"]}
+        for line in lines
+    ]
+
+
+def _fate(build: Build, row_id: str) -> dict[str, Any]:
+    """Return where a row was dropped or failed."""
+    fate: dict[str, Any] = {}
+    for kind in ("drops", "failures"):
+        for partition in build.tables.partitions(kind):
+            for row in _rows(build, partition, row_id, "row_id"):
+                verb = "dropped" if kind == "drops" else "failed"
+                fate[f"{verb} in stage {row['stage']}"] = row
+    return fate
+
+
+_CHAPTERS: Final[dict[str, Callable[[Build, dict[str, Any]], dict[str, Any]]]] = {
+    "pairs": _pair,
+    "samples": _sample,
+    "prompts": _prompt,
+    "utterances": lambda _build, _row: {},
+}

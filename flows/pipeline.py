@@ -1,0 +1,161 @@
+"""The pipeline: an ordered list of stages over one workspace, each of which knows when it has nothing to do.
+
+A stage that has finished leaves a mark: the hash of its part of the recipe and of the versions of all tables that it reads
+and writes, together with its books. As long as that hash still holds, a rerun does not even open the tables.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from contracts.errors import RecipeError
+from contracts.ids import digest
+from contracts.schemas import empty
+from flows import recipe as recipes
+from flows.books import Books
+from flows.progress import Progress, Silent
+from flows.recipe import Recipe
+from flows.settings import Settings
+from storage.blobs import BlobStore
+from storage.tables import TableStore
+from storage.workspace import Workspace
+
+FORMAT: Final = 1
+"""Raised when a change of code makes finished stages stale."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """One recipe in one workspace, and how to run it."""
+
+    recipe: Recipe
+    workspace: Workspace
+    ray_address: str | None = None
+    progress: Progress = field(default_factory=Silent)
+
+    @property
+    def tables(self) -> TableStore:
+        """The tables of the workspace."""
+        return TableStore(self.workspace)
+
+    @property
+    def blobs(self) -> BlobStore:
+        """The audio of the workspace."""
+        return BlobStore(self.workspace)
+
+    def watched_by(self, progress: Progress) -> "Build":
+        """Return the same build with another observer."""
+        return replace(self, progress=progress)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One stage.
+
+    Attributes:
+        name: its name.
+        reads: tables it reads.
+        writes: tables or partitions it writes; ``failures@<name>`` for a fan-out. ``name@*`` = all partitions of a table.
+        settings: the part of the recipe that decides its output, as literals.
+        run: does what is missing, commits it, and returns balanced books.
+        count: counts how far it is without doing anything; None for a stage that is done in one go.
+        on_cluster: whether it needs the Ray cluster.
+    """
+
+    name: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    settings: Callable[[Build], object]
+    run: Callable[[Build], Books]
+    count: Callable[[Build], Books] | None = None
+    on_cluster: bool = False
+
+
+def _mark_name(stage: Stage) -> str:
+    return f"stages/{stage.name}.json"
+
+
+def fingerprint(stage: Stage, build: Build) -> str:
+    """Return the hash of all that decides whether a stage is up to date."""
+    names = [name for pattern in (*stage.reads, *stage.writes) for name in _expanded(pattern, build)]
+    versions = {name: build.tables.version(name) for name in names}
+    return digest([FORMAT, stage.name, build.recipe.seed, stage.settings(build), versions])
+
+
+def _expanded(pattern: str, build: Build) -> list[str]:
+    return build.tables.partitions(pattern.removesuffix("@*")) if pattern.endswith("@*") else [pattern]
+
+
+def mark_of(stage: Stage, build: Build) -> dict[str, Any] | None:
+    """Return what a stage noted when it last finished; None if it never did."""
+    try:
+        mark: dict[str, Any] = json.loads(build.workspace.read(_mark_name(stage)))
+    except FileNotFoundError:
+        return None
+    return mark
+
+
+def finished(stage: Stage, build: Build) -> Books | None:
+    """Return the books of a stage that is up to date, None for one that has something to do."""
+    mark = mark_of(stage, build)
+    if mark is None or mark["fingerprint"] != fingerprint(stage, build):
+        return None
+    return Books(**mark["books"])
+
+
+def execute(stage: Stage, build: Build) -> Books:
+    """Bring a stage up to date and return its books. The caller holds the workspace's lock."""
+    known = finished(stage, build)
+    if known is not None:
+        return known
+    books = stage.run(build).balanced()
+    mark = {"fingerprint": fingerprint(stage, build), "books": books.as_dict()}
+    build.workspace.write(_mark_name(stage), json.dumps(mark, indent=1).encode())
+    return books
+
+
+def up_to(stages: tuple[Stage, ...], until: str | None) -> tuple[Stage, ...]:
+    """Return the stages up to and including ``until``; all for None.
+
+    Raises:
+        RecipeError: no stage has that name.
+    """
+    if until is None:
+        return stages
+    names = [stage.name for stage in stages]
+    if until not in names:
+        raise RecipeError(f"unknown stage {until!r}; known: {', '.join(names)}")
+    return stages[: names.index(until) + 1]
+
+
+def open_build(
+    recipe: str | os.PathLike[str], workspace: str | None = None, ray: str | None = None, progress: Progress | None = None
+) -> Build:
+    """Load a recipe and open its workspace.
+
+    Args:
+        recipe: path of the recipe.
+        workspace: folder or URL; None = the recipe's own, else the setting's, else ``workspaces/<name>`` here.
+        ray: address of a Ray cluster; None = the setting's, else an embedded one.
+        progress: observer.
+
+    Raises:
+        RecipeError: the recipe is wrong.
+    """
+    loaded = recipes.load(recipe)
+    settings = Settings()
+    where = workspace or loaded.workspace or f"{settings.workspaces.rstrip('/')}/{loaded.name}"
+    return Build(
+        recipe=loaded, workspace=Workspace(where), ray_address=ray or settings.ray_address, progress=progress or Silent()
+    )
+
+
+def forget_failures(build: Build, stages: tuple[Stage, ...]) -> None:
+    """Empty the failures of these stages, so that the next run tries those rows again."""
+    with build.workspace.lock():
+        for stage in stages:
+            for name in stage.writes:
+                if name.startswith("failures@"):
+                    build.tables.replace(name, empty(name))

@@ -1,0 +1,139 @@
+"""Who watches a build: a terminal with bars, a log with plain lines, Prefect's progress artifacts, or nobody."""
+
+import sys
+import time
+from typing import Final, Protocol, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+_LINE_EVERY_S: Final = 10.0
+
+
+class Progress(Protocol):
+    """Observer of long stages. ``total`` counts what is left to do now, not what earlier runs did."""
+
+    def start(self, stage: str, total: int) -> None:
+        """A stage begins with ``total`` rows to do."""
+
+    def advance(self, done: int, failed: int = 0) -> None:
+        """``done`` more rows are finished, ``failed`` of them as failures."""
+
+    def end(self) -> None:
+        """The stage is done."""
+
+
+class Silent:
+    """Nobody watches."""
+
+    def start(self, stage: str, total: int) -> None:
+        """Ignore it."""
+
+    def advance(self, done: int, failed: int = 0) -> None:
+        """Ignore it."""
+
+    def end(self) -> None:
+        """Ignore it."""
+
+
+class Both:
+    """Two observers of one build."""
+
+    def __init__(self, first: Progress, second: Progress) -> None:
+        self._observers = (first, second)
+
+    def start(self, stage: str, total: int) -> None:
+        """Tell both."""
+        for observer in self._observers:
+            observer.start(stage, total)
+
+    def advance(self, done: int, failed: int = 0) -> None:
+        """Tell both."""
+        for observer in self._observers:
+            observer.advance(done, failed)
+
+    def end(self) -> None:
+        """Tell both."""
+        for observer in self._observers:
+            observer.end()
+
+
+class Lines:
+    """Plain lines with rate and time left, at most one every ten seconds: for logs and pipes."""
+
+    def __init__(self) -> None:
+        self._stage, self._total, self._done, self._failed = "", 0, 0, 0
+        self._began = self._last = 0.0
+
+    def start(self, stage: str, total: int) -> None:
+        """Note the beginning."""
+        self._stage, self._total, self._done, self._failed = stage, total, 0, 0
+        self._began = self._last = time.monotonic()
+        if total:
+            print(f"{stage}: {total} to do", file=sys.stderr, flush=True)
+
+    def advance(self, done: int, failed: int = 0) -> None:
+        """Count, and speak up if it has been a while."""
+        self._done += done
+        self._failed += failed
+        now = time.monotonic()
+        if now - self._last >= _LINE_EVERY_S:
+            self._last = now
+            rate = self._done / (now - self._began)
+            left = (self._total - self._done) / rate if rate else 0.0
+            print(
+                f"{self._stage}: {self._done}/{self._total}, {self._failed} failed, {rate:.1f}/s, {left:.0f} s left",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def end(self) -> None:
+        """Note the end."""
+        if self._total:
+            took = time.monotonic() - self._began
+            print(f"{self._stage}: {self._done} done, {self._failed} failed, in {took:.1f} s", file=sys.stderr, flush=True)
+
+
+class Terminal:
+    """Bars with counts, rates and time left; use as a context manager."""
+
+    def __init__(self) -> None:
+        self._bars = Bars(
+            TextColumn("{task.description:<11}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[trouble]}"),
+            console=Console(stderr=True),
+        )
+        self._task: TaskID | None = None
+        self._failed = 0
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def start(self, stage: str, total: int) -> None:
+        """Add a bar."""
+        self._failed = 0
+        self._task = self._bars.add_task(stage, total=total, rate="", trouble="") if total else None
+
+    def advance(self, done: int, failed: int = 0) -> None:
+        """Move the bar."""
+        if self._task is not None:
+            self._failed += failed
+            self._bars.advance(self._task, done)
+            speed = self._bars.tasks[self._task].speed
+            self._bars.update(
+                self._task, rate=f"{speed:.1f}/s" if speed else "", trouble=f"{self._failed} failed" if self._failed else ""
+            )
+
+    def end(self) -> None:
+        """Leave the bar as it stands."""
+        self._task = None

@@ -1,0 +1,154 @@
+"""The last stage: the release."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.ids import digest
+from flows.books import Books
+from flows.decide import DECIDING, current_judgments, proof, splits_table, task_and_judge
+from flows.gather import GATHERING, current_metrics, current_recordings, current_samples, reader_of
+from flows.pipeline import Build, Stage, finished
+from storage import release
+from storage.card import Disjoint, Facts, Funnel
+from storage.rows import task1_rows
+from storage.shards import Layout
+
+SPLITS: Final = ("sft", "rl", "bench")
+_CURRENT: Final = "releases/current.json"
+_BATCH_ROWS: Final = 1000
+
+
+def release_of(build: Build) -> str | None:
+    """Return the folder or URL of the build's release; None if there is none."""
+    try:
+        name = json.loads(build.workspace.read(_CURRENT))["folder"]
+    except FileNotFoundError:
+        return None
+    return build.workspace.path(name) if build.workspace.exists(f"{name}/{release.MANIFEST}") else None
+
+
+def release_rows(build: Build) -> pa.Table:
+    """Return the rows of the release, with their split."""
+    samples = current_samples(build)
+    return task1_rows(
+        splits=build.tables.read(splits_table(build)),
+        pairs=build.tables.read("pairs"),
+        labels=build.tables.read("labels"),
+        judgments=current_judgments(build),
+        prompts=build.tables.read("prompts"),
+        utterances=build.tables.read("utterances"),
+        recordings=current_recordings(build),
+        samples=samples,
+        metrics=current_metrics(build),
+        source_types=_source_types(build, samples),
+        filters=[rule.name for rule in build.recipe.filters],
+    )
+
+
+def _source_types(build: Build, samples: pa.Table) -> dict[str, str]:
+    """Return sample -> IPTC digital source type: a formant voice follows rules, every other one was made from recordings."""
+    formant = {
+        (system, voice.name)
+        for system, engine in build.recipe.engines.items()
+        for voice in engine.voices()
+        if voice.architecture == "formant"
+    }
+    types = {}
+    for row in samples.select(["sample_id", "system", "voice", "is_synthetic"]).to_pylist():
+        if not row["is_synthetic"]:
+            types[row["sample_id"]] = "digitalCapture"
+        else:
+            types[row["sample_id"]] = (
+                "algorithmicMedia" if (row["system"], row["voice"]) in formant else "trainedAlgorithmicMedia"
+            )
+    return types
+
+
+def _release(build: Build) -> Books:
+    rows = release_rows(build)
+    task = build.recipe.judge.task
+    splits = [
+        release.Split(
+            config=task, split=split, rows=_batches(rows.filter(pc.equal(rows["split"], split)).drop_columns(["split"]))
+        )
+        for split in SPLITS
+    ]
+    wish = build.recipe.release
+    layout = Layout(sample_rate_hz=build.recipe.audio.sample_rate_hz, shard_bytes=wish.shard_size_mb * 1_000_000)
+    build.progress.start("release", 0)
+    folder = release.write(
+        build.workspace, wish.version, splits=splits, audio=build.blobs.encoded, facts=_facts(build), layout=layout
+    )
+    build.workspace.write(_CURRENT, json.dumps({"folder": folder}).encode())
+    build.progress.end()
+    return Books(stage="release", unit="pairs", rows_in=build.tables.num_rows(splits_table(build)), rows_out=rows.num_rows)
+
+
+def _batches(rows: pa.Table) -> Iterator[pa.Table]:
+    for start in range(0, rows.num_rows, _BATCH_ROWS):
+        yield rows.slice(start, _BATCH_ROWS)
+
+
+def _facts(build: Build) -> Facts:
+    recipe = build.recipe
+    proven = proof(build)
+    pages = [page for stage in (*GATHERING, *DECIDING) if (page := finished(stage, build)) is not None]
+    return Facts(
+        pretty_name=recipe.release.pretty_name,
+        version=recipe.release.version,
+        funnel=[Funnel(**page.as_dict()) for page in pages],
+        leakage=[Disjoint(key=key, left="any split", right="any other", shared=n) for key, n in proven.shared.items()],
+        judge_statement=_judge_statement(build),
+        recipe_digest=digest(_recipe_literals(build)),
+        attribution={corpus.name: reader_of(corpus).attribution for corpus in recipe.corpora},
+        seed=recipe.seed,
+    )
+
+
+def _judge_statement(build: Build) -> str:
+    _, judge = task_and_judge(build)
+    if judge.facts:
+        return (
+            f"The labels, scores and explanations come from the fixed rule {judge.name} over measured numbers "
+            f"({', '.join(judge.facts)}). No person and no language model listened."
+        )
+    return f"The labels, scores and explanations come from the model {judge.model}. They are not human judgments."
+
+
+def _recipe_literals(build: Build) -> dict[str, Any]:
+    """Return the recipe without what differs from machine to machine: where it works and where its corpora lie."""
+    literals = build.recipe.model_dump(exclude={"workspace"})
+    for corpus in literals["corpora"]:
+        del corpus["root"]
+    return literals
+
+
+def _settings(build: Build) -> object:
+    return [_recipe_literals(build), release_of(build) is not None]
+
+
+PUBLISHING: tuple[Stage, ...] = (
+    Stage(
+        name="release",
+        reads=(
+            "utterances",
+            "prompts",
+            "recordings",
+            "samples",
+            "metrics",
+            "pairs",
+            "judgments",
+            "labels",
+            "splits@*",
+            "drops@*",
+            "failures@*",
+        ),
+        writes=(),
+        settings=_settings,
+        run=_release,
+    ),
+)

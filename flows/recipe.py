@@ -1,0 +1,252 @@
+"""Recipes: one YAML file that says which data set to build.
+
+Everything a recipe can say is below; an unknown key is an error that names the nearest known one. Options of plug-ins are
+checked against the plug-in itself when the recipe is loaded, before anything runs.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from contracts import plugins
+from contracts.errors import RecipeError
+from filters.comparisons import COMPARED
+
+Options = dict[str, Any]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Corpus(_Strict):
+    """One source corpus."""
+
+    name: Name = Field(description="what rows call it")
+    reader: str = Field(description="corpus plug-in")
+    root: str = Field(
+        default="",
+        description="folder or URL; relative = beside the recipe; $VARIABLES are expanded; "
+        "empty = where the reader's own package lies",
+    )
+    options: Options = Field(default_factory=dict, description="fields of the reader")
+
+
+class Prompts(_Strict):
+    """Which texts are spoken, after which reference."""
+
+    texts: int | None = Field(default=None, gt=0, description="how many target texts; null = all")
+    min_duration_s: float = Field(default=1.0, ge=0)
+    max_duration_s: float = Field(default=30.0, gt=0)
+    min_words: int = Field(default=1, ge=0)
+    reference: Literal["same_speaker", "none"] = "same_speaker"
+    reference_min_duration_s: float = Field(default=1.0, ge=0)
+
+
+class Audio(_Strict):
+    """The one format of all clips: a difference here would name the system."""
+
+    sample_rate_hz: int = Field(default=16000, ge=8000, le=48000)
+    bandwidth_hz: int = Field(default=7000, gt=0)
+    loudness_lufs: float = Field(default=-26.0, le=0, description="at -23 LUFS some engines' clips would clip")
+
+    @model_validator(mode="after")
+    def _below_nyquist(self) -> Self:
+        if self.bandwidth_hz > self.sample_rate_hz / 2:
+            raise ValueError(f"bandwidth_hz {self.bandwidth_hz} is above half of sample_rate_hz {self.sample_rate_hz}")
+        return self
+
+
+class System(_Strict):
+    """One TTS system: an engine with its options and voices."""
+
+    name: Name
+    engine: str = Field(description="engine plug-in")
+    voices: list[str] | None = Field(default=None, min_length=1, description="null = all voices of the engine")
+    voices_per_prompt: int = Field(default=1, ge=1, description="more than one makes intra-system pairs")
+    options: Options = Field(default_factory=dict)
+
+
+class Plugin(_Strict):
+    """A plug-in by name, with its options."""
+
+    name: str
+    options: Options = Field(default_factory=dict)
+
+
+class Judge(Plugin):
+    """Who judges, and with how much money."""
+
+    task: str = "task1"
+    budget_usd: float | None = Field(default=None, ge=0, description="hard stop; null = no paid call is expected")
+
+
+class Splits(_Strict):
+    """How kept pairs are divided: fractions of what there is, or quotas in pairs."""
+
+    fractions: dict[Literal["sft", "rl", "bench"], float] | None = None
+    quotas: dict[Literal["sft", "rl", "bench"], int] | None = None
+    stratify_by: tuple[Literal["language", "setting", "style", "corpus"], ...] = ("setting", "style")
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.fractions is None) == (self.quotas is None):
+            raise ValueError("give either fractions or quotas")
+        if self.fractions is not None:
+            if any(value <= 0 for value in self.fractions.values()):
+                raise ValueError("fractions must be above 0; leave a split out instead")
+            if abs(sum(self.fractions.values()) - 1) > 1e-9:
+                raise ValueError(f"fractions must add up to 1, got {sum(self.fractions.values()):g}")
+        if self.quotas is not None and any(value <= 0 for value in self.quotas.values()):
+            raise ValueError("quotas must be above 0; leave a split out instead")
+        return self
+
+
+class Release(_Strict):
+    """The published data set."""
+
+    version: Name = "0.1.0"
+    pretty_name: str = "Speech preference pairs"
+    shard_size_mb: int = Field(default=500, gt=0)
+
+
+class Recipe(_Strict):
+    """A whole recipe."""
+
+    name: Name
+    workspace: str | None = Field(default=None, description="folder or URL; null = workspaces/<name> in the current folder")
+    seed: int = 0
+    corpora: list[Corpus] = Field(min_length=1)
+    prompts: Prompts = Prompts()
+    audio: Audio = Audio()
+    human: bool = Field(default=True, description="the ground-truth recording is one more candidate")
+    systems: list[System] = Field(min_length=1)
+    pair_kinds: tuple[Literal["human", "inter", "intra"], ...] = Field(default=("human", "inter"), min_length=1)
+    metrics: list[Plugin] = Field(min_length=1)
+    judge: Judge
+    filters: list[Plugin] = Field(default_factory=list)
+    splits: Splits
+    release: Release = Release()
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        for what, found in (
+            ("corpora", [corpus.name for corpus in self.corpora]),
+            ("systems", [system.name for system in self.systems]),
+            ("metrics", [metric.name for metric in self.metrics]),
+        ):
+            doubled = sorted({name for name in found if found.count(name) > 1})
+            if doubled:
+                raise ValueError(f"{what}: {', '.join(doubled)} is named twice")
+        if any(system.name == "human" for system in self.systems):
+            raise ValueError("systems: the name 'human' is the ground-truth recording's")
+        return self
+
+    @cached_property
+    def engines(self) -> dict[str, Any]:
+        """System name -> configured engine."""
+        return {system.name: plugins.configure("engine", system.engine, system.options) for system in self.systems}
+
+
+def load(path: str | os.PathLike[str]) -> Recipe:
+    """Read and check a recipe.
+
+    Raises:
+        RecipeError: no such file, no YAML, an unknown key, a wrong value, an unknown plug-in or a wrong option of one; the
+            message names the file and the field.
+    """
+    file = Path(path)
+    try:
+        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"{file}: cannot be read: {error.strerror or error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{file}: no valid YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise RecipeError(f"{file}: a recipe is a YAML mapping, this is {type(raw).__name__}")
+    try:
+        recipe = Recipe.model_validate(raw)
+    except ValidationError as error:
+        raise RecipeError(f"{file}: " + "; ".join(_explain(problem) for problem in error.errors())) from None
+    try:
+        recipe = recipe.model_copy(update={"corpora": [_rooted(corpus, file.parent) for corpus in recipe.corpora]})
+        _check_plugins(recipe)
+    except RecipeError as error:
+        raise RecipeError(f"{file}: {error}") from error
+    return recipe
+
+
+def _rooted(corpus: Corpus, folder: Path) -> Corpus:
+    root = os.path.expandvars(corpus.root)
+    if not root:
+        root = plugins.load("corpus", corpus.reader).DEFAULT_ROOT
+        if root is None:
+            raise RecipeError(f"corpora.{corpus.name}: root is needed: the folder or URL of the corpus")
+    if "://" not in root:
+        root = str((folder / Path(root).expanduser()).resolve())
+    return corpus.model_copy(update={"root": root})
+
+
+def _explain(problem: Mapping[str, Any]) -> str:
+    """Say where a validation problem is and, for an unknown key, which known one is nearest."""
+    where = ".".join(str(step) for step in problem["loc"])
+    if problem["type"] != "extra_forbidden":
+        return f"{where or 'recipe'}: {problem['msg'].removeprefix('Value error, ')}"
+    *parents, key = problem["loc"]
+    known = _known_keys(tuple(step for step in parents if isinstance(step, str)))
+    close = get_close_matches(str(key), known, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+    return f"{where}: unknown key, {hint}"
+
+
+def _known_keys(parents: tuple[str, ...]) -> list[str]:
+    model: type[BaseModel] = Recipe
+    for step in parents:
+        annotation = model.model_fields[step].annotation
+        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        model = next(kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel))
+    return list(model.model_fields)
+
+
+def _check_plugins(recipe: Recipe) -> None:
+    for corpus in recipe.corpora:
+        plugins.configure("corpus", corpus.reader, {"name": corpus.name, **corpus.options})
+    for system in recipe.systems:
+        known = [voice.name for voice in recipe.engines[system.name].voices()]
+        for voice in system.voices or []:
+            if voice not in known:
+                close = get_close_matches(voice, known, n=1)
+                hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+                raise RecipeError(f"systems.{system.name}: engine {system.engine!r} has no voice {voice!r}, {hint}")
+        if system.voices_per_prompt > len(system.voices or known):
+            raise RecipeError(
+                f"systems.{system.name}: voices_per_prompt is {system.voices_per_prompt}, but it has "
+                f"{len(system.voices or known)} voices"
+            )
+    for metric in recipe.metrics:
+        plugins.configure("metric", metric.name, metric.options)
+    plugins.configure("task", recipe.judge.task)
+    judge = plugins.configure("judge", recipe.judge.name, recipe.judge.options)
+    _check_measured(recipe, f"judge {recipe.judge.name!r}", judge.facts)
+    for rule in recipe.filters:
+        reads = plugins.configure("filter", rule.name, rule.options).columns
+        sides = [column.removesuffix("_a") for column in reads if column.endswith("_a") and column not in COMPARED]
+        _check_measured(recipe, f"filter {rule.name!r}", sides)
+
+
+def _check_measured(recipe: Recipe, who: str, values: Sequence[str]) -> None:
+    """Refuse a judge or filter that needs a number which no metric of the recipe gives: it would stop after all the work."""
+    given = {value for metric in recipe.metrics for value in plugins.load("metric", metric.name).value_names}
+    lacking = [value for value in values if value not in given]
+    if lacking:
+        givers = sorted(
+            name for name in plugins.names("metric") if set(plugins.load("metric", name).value_names) & set(lacking)
+        )
+        raise RecipeError(f"{who} needs {', '.join(lacking)}: add metrics: {', '.join(givers)}")

@@ -1,0 +1,120 @@
+"""One self-contained HTML page about a build: funnel, win rates, metric distributions, and pairs to listen to.
+
+Every text is escaped by the template engine: corpus texts and judges' replies are not ours.
+"""
+
+import base64
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.joins import among, attach
+from contracts.rng import hash_fraction
+from flows.decide import current_judgments
+from flows.gather import current_metrics, current_samples
+from flows.pipeline import Build
+from flows.status import books_of, spend_rows
+from scoring.facts import wide
+from scoring.win_rates import against, win_rates
+from storage.workspace import atomic_path, storage_errors
+
+PAIRS_PER_FATE: Final = 12
+_BINS: Final = 24
+
+
+def write_report(build: Build, target: Path) -> None:
+    """Write the page; a build that is not finished gives a page of what is there.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    page = environment.get_template("report.html.jinja").render(**_content(build))
+    with storage_errors(f"writing {target}"), atomic_path(target.absolute()) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def _content(build: Build) -> dict[str, Any]:
+    samples = current_samples(build)
+    judged = attach(
+        build.tables.read("pairs"),
+        "pair_id",
+        current_judgments(build),
+        "pair_id",
+        {name: name for name in ("verdict", "total_a", "total_b", "completion", "judge", "judge_version")},
+    )
+    judged = judged.filter(pc.is_valid(judged["judge"]))
+    kept = among(judged, "pair_id", build.tables.read("labels", ["pair_id"])["pair_id"])
+    rates = win_rates(judged)
+    systems = [str(row["system"]) for row in rates]
+    drops = build.tables.read("drops@filters")
+    return {
+        "recipe": build.recipe,
+        "books": [(page, state) for page, state in books_of(build)],
+        "spend": spend_rows(build),
+        "rates": rates,
+        "kept_rates": {str(row["system"]): row for row in win_rates(kept)},
+        "systems": systems,
+        "against": against(judged),
+        "metrics": _histograms(wide(current_metrics(build)), samples, systems),
+        "fates": [
+            ("Kept pairs", _listening(build, kept, {})),
+            (
+                "Dropped pairs",
+                _listening(build, among(judged, "pair_id", drops["row_id"]), {row["row_id"]: row for row in drops.to_pylist()}),
+            ),
+        ],
+        "judge": sorted(set(zip(judged["judge"].to_pylist(), judged["judge_version"].to_pylist(), strict=True))),
+    }
+
+
+def _histograms(facts: pa.Table, samples: pa.Table, systems: list[str]) -> list[dict[str, Any]]:
+    """Return per metric value the bins' range and each system's bin heights (share of its largest bin) and median."""
+    table = attach(facts, "sample_id", samples, "sample_id", {"system": "system"})
+    charts = []
+    for name in facts.column_names[1:]:
+        scored = table.filter(pc.is_valid(table[name]))
+        values = scored[name].to_numpy()
+        if not values.size:
+            continue
+        low, high = np.percentile(values, [0.5, 99.5])
+        edges = np.linspace(low, high if high > low else low + 1.0, _BINS + 1)
+        rows = []
+        for system in systems:
+            mine = values[pc.equal(scored["system"], system).to_numpy()]
+            if mine.size:
+                heights, _ = np.histogram(np.clip(mine, edges[0], edges[-1]), edges)
+                rows.append(
+                    {"system": system, "median": float(np.median(mine)), "heights": (heights / heights.max()).round(3).tolist()}
+                )
+        charts.append({"name": name, "low": float(edges[0]), "high": float(edges[-1]), "rows": rows})
+    return charts
+
+
+def _listening(build: Build, pairs: pa.Table, drops: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return some pairs, the same ones for the same build, with their audio inline."""
+    ids = sorted(pairs["pair_id"].to_pylist(), key=lambda pair: hash_fraction(build.recipe.seed, "report", pair))[
+        :PAIRS_PER_FATE
+    ]
+    chosen = among(pairs, "pair_id", pa.array(ids, pa.string()))
+    chosen = attach(chosen, "prompt_id", build.tables.read("prompts"), "prompt_id", {"text": "text"})
+    samples = current_samples(build)
+    for side in ("a", "b"):
+        chosen = attach(chosen, f"sample_{side}", samples, "sample_id", {f"audio_{side}": "audio_id"})
+    rows: list[dict[str, Any]] = chosen.to_pylist()
+    for row in rows:
+        row["drop"] = drops.get(row["pair_id"])
+        for side in ("a", "b"):
+            flac = build.blobs.encoded(row[f"audio_{side}"])
+            row[f"audio_{side}"] = f"data:audio/flac;base64,{base64.b64encode(flac).decode()}"
+    return rows

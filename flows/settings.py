@@ -1,0 +1,16 @@
+"""Settings of a machine, by environment variables: what a recipe should not say because it differs from place to place."""
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Read from ``UNISRM_<NAME>``."""
+
+    model_config = SettingsConfigDict(env_prefix="UNISRM_")
+
+    workspaces: str = "workspaces"
+    """Folder or URL below which a recipe without a workspace of its own gets one."""
+    ray_address: str | None = None
+    """Cluster to use where ``--ray`` is not given."""
+    ledger: str | None = None
+    """Ledger file; needed where the workspace is not on a local disk."""

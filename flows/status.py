@@ -1,0 +1,84 @@
+"""What has been done in a workspace, by stage, and what it cost."""
+
+from annotate.ledger import Ledger
+from flows.books import Books
+from flows.decide import ledger_path
+from flows.pipeline import Build, finished, mark_of
+from flows.stages import STAGES
+
+
+def books_of(build: Build) -> list[tuple[Books, str]]:
+    """Return the books of every stage that has begun, with its state: ``done``, ``stale`` or ``running``.
+
+    ``stale``: an input or the recipe changed since it finished. ``running``: it has rows, but never finished.
+    """
+    pages = []
+    for stage in STAGES:
+        current = finished(stage, build)
+        if current is not None:
+            pages.append((current, "done"))
+            continue
+        mark = mark_of(stage, build)
+        if stage.count is not None and build.tables.num_rows(stage.writes[0]):
+            pages.append((stage.count(build), "stale" if mark else "running"))
+        elif mark is not None:
+            pages.append((Books(**mark["books"]), "stale"))
+    return pages
+
+
+def status_of(build: Build) -> list[dict[str, object]]:
+    """Return one row per stage, and one per judge and model that was asked."""
+    rows: list[dict[str, object]] = [
+        {
+            "stage": page.stage,
+            "state": state,
+            "unit": page.unit,
+            "in": page.rows_in,
+            "out": page.rows_out,
+            "missing": page.missing,
+            "failed": page.failed,
+            "dropped": page.dropped,
+            "spent_usd": None,
+        }
+        for page, state in books_of(build)
+    ]
+    begun = {row["stage"] for row in rows}
+    rows += [
+        {
+            "stage": stage.name,
+            "state": "not begun",
+            "unit": "",
+            "in": None,
+            "out": None,
+            "missing": None,
+            "failed": {},
+            "dropped": {},
+            "spent_usd": None,
+        }
+        for stage in STAGES
+        if stage.name not in begun
+    ]
+    return rows + spend_rows(build)
+
+
+def spend_rows(build: Build) -> list[dict[str, object]]:
+    """Return replies, failures and money by judge and model."""
+    path = ledger_path(build)
+    if not path.exists():
+        return []
+    with Ledger(path) as ledger:
+        lines = ledger.spend()
+    return [
+        {
+            "stage": f"ledger {line.judge}/{line.model}",
+            "state": "",
+            "unit": "replies",
+            "in": None,
+            "out": line.replied,
+            "missing": None,
+            "failed": {"failed": line.failed} if line.failed else {},
+            "dropped": {},
+            "spent_usd": round(line.cost_usd, 4),
+        }
+        for line in lines
+    ]

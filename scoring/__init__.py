@@ -1,0 +1,1 @@
+"""Numbers about samples and judges: metrics, rewards, bench scores."""

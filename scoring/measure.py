@@ -1,0 +1,137 @@
+"""The fan-out ``metrics``: every sample measured by one metric."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pyarrow as pa
+
+from contracts import plugins
+from contracts.errors import DamagedPart
+from contracts.ids import row_id
+from contracts.jobs import Outcome, Resources
+from contracts.schemas import FAILURES, METRICS, failure
+from scoring.metric import Failure, Measurement, Metric, MetricRequest
+from storage.blobs import BlobStore
+from storage.workspace import Workspace
+
+
+def metric_key(sample_id: str, metric: str, options: Mapping[str, Any]) -> str:
+    """Return the id of a row of ``metrics``: the same sample, metric and options are measured once."""
+    return row_id("metric", sample_id, metric, options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureJob:
+    """Measure samples with one metric.
+
+    Request columns: ``row_id`` (the metric key), ``subject_id`` (the sample), ``audio_id``, ``text``, ``language`` and
+    ``reference_audio_id`` (may be null).
+
+    Attributes:
+        metric: name of the metric plug-in.
+        options: its options as canonical JSON.
+        workspace_url: where the clips lie.
+    """
+
+    stage: ClassVar[str] = "metrics"
+    table: ClassVar[str] = "metrics"
+
+    metric: str
+    options: str
+    workspace_url: str
+
+    def configured(self) -> Metric:
+        """Return the metric.
+
+        Raises:
+            RecipeError: unknown metric or option.
+        """
+        metric: Metric = plugins.configure("metric", self.metric, json.loads(self.options))
+        return metric
+
+    @property
+    def resources(self) -> Resources:
+        """What the metric occupies."""
+        return self.configured().resources
+
+    def open(self) -> "MeasureSession":
+        """Load the metric's model.
+
+        Raises:
+            SetupError: the metric cannot run on this machine.
+        """
+        return MeasureSession(self)
+
+
+class MeasureSession:
+    """An open metric and the clips' store."""
+
+    def __init__(self, job: MeasureJob) -> None:
+        self._job = job
+        self._metric = job.configured()
+        self._blobs = BlobStore(Workspace(job.workspace_url))
+        self._session = self._metric.open()
+
+    def run(self, batch: pa.Table) -> Outcome:
+        """Measure a batch: a row of ``metrics`` or a failure for every request."""
+        rows, failures, readable, requests = [], [], [], []
+        for row in batch.to_pylist():
+            request = self._request(row)
+            if isinstance(request, Failure):
+                failures.append(self._failure(row, request))
+            else:
+                readable.append(row)
+                requests.append(request)
+        for row, answer in zip(readable, self._session.measure(requests), strict=True):
+            result = answer if isinstance(answer, Failure) else self._defect(answer) or answer
+            if isinstance(result, Failure):
+                failures.append(self._failure(row, result))
+            else:
+                rows.append(self._row(row, result))
+        return Outcome(
+            rows=pa.Table.from_pylist(rows, schema=METRICS),
+            failures=pa.Table.from_pylist(failures, schema=FAILURES),
+        )
+
+    def _request(self, row: Mapping[str, Any]) -> MetricRequest | Failure:
+        """Read a row's clips; a clip that storage has lost fails its row, not the batch."""
+        reference = reference_rate = None
+        try:
+            waveform, rate = self._blobs.waveform(row["audio_id"])
+            if self._metric.needs_reference and row["reference_audio_id"] is not None:
+                reference, reference_rate = self._blobs.waveform(row["reference_audio_id"])
+        except DamagedPart as error:
+            return Failure(reason="damaged_audio", message=str(error))
+        return MetricRequest(sample_id=row["subject_id"], waveform=waveform, sample_rate_hz=rate, text=row["text"],
+                             language=row["language"], reference=reference, reference_rate_hz=reference_rate)  # fmt: skip
+
+    def _defect(self, answer: Measurement) -> Failure | None:
+        """Return what is wrong with an answer that no table may hold; None if nothing is."""
+        names = set(self._metric.value_names)
+        if set(answer.values) != names:
+            odd = ", ".join(sorted(names ^ set(answer.values)))
+            return Failure(reason="invalid_value", message=f"metric {self._job.metric} lacks or invents the values {odd}")
+        wild = [f"{name} = {value}" for name, value in answer.values.items() if value is not None and not math.isfinite(value)]
+        return Failure(reason="invalid_value", message=f"metric {self._job.metric} says {', '.join(wild)}") if wild else None
+
+    def _row(self, row: Mapping[str, Any], answer: Measurement) -> dict[str, Any]:
+        return {
+            "metric_key": row["row_id"],
+            "sample_id": row["subject_id"],
+            "metric": self._job.metric,
+            "model": self._session.model,
+            "model_version": self._session.model_version,
+            "values": [(name, _rounded(answer.values[name])) for name in self._metric.value_names],
+            "detail": answer.detail,
+        }
+
+    def _failure(self, row: Mapping[str, Any], problem: Failure) -> dict[str, str]:
+        return failure(self._job.stage, row["row_id"], row["subject_id"], problem.reason, problem.message)
+
+
+def _rounded(value: float | None) -> float | None:
+    """Keep six decimals: no metric means more, and what lies below changes with a machine's vector instructions."""
+    return None if value is None else round(float(value), 6) + 0.0

@@ -1,0 +1,124 @@
+"""What a metric is: something that turns clips into named numbers.
+
+A metric plug-in is one file in ``scoring/metrics``; ``scoring.measure`` runs it over a workspace.
+"""
+
+import importlib.util
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from contracts.jobs import Resources
+
+Waveform = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MetricRequest:
+    """One clip to measure.
+
+    Attributes:
+        sample_id: the sample.
+        waveform: mono samples in [-1, 1), shape (n,).
+        sample_rate_hz: rate of ``waveform``.
+        text: what the clip should say.
+        language: language of ``text``: ``en``, ``zh``, or ``mixed`` for code-switched text.
+        reference: speech of the speaker that the clip should sound like, shape (m,); None where there is none.
+        reference_rate_hz: rate of ``reference``.
+    """
+
+    sample_id: str
+    waveform: Waveform
+    sample_rate_hz: int
+    text: str
+    language: str
+    reference: Waveform | None = None
+    reference_rate_hz: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """What a metric found.
+
+    Attributes:
+        values: value name -> number; None = this value cannot be measured on this clip.
+        detail: what the numbers rest on, as canonical JSON.
+    """
+
+    values: Mapping[str, float | None]
+    detail: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why a clip could not be measured at all.
+
+    Attributes:
+        reason: a word to count by.
+        message: what happened, for a person.
+    """
+
+    reason: str
+    message: str
+
+
+class MetricSession(Protocol):
+    """A metric with its model loaded."""
+
+    @property
+    def model(self) -> str:
+        """Name of the model that measures."""
+        ...
+
+    @property
+    def model_version(self) -> str:
+        """Version of that model or of the package that carries it."""
+        ...
+
+    def measure(self, requests: Sequence[MetricRequest]) -> Iterator[Measurement | Failure]:
+        """Answer every request, in order. The answer depends on the request alone, never on its neighbours."""
+        ...
+
+
+class Metric(Protocol):
+    """Configuration of a metric: a frozen dataclass whose fields are its options."""
+
+    value_names: ClassVar[tuple[str, ...]]
+    needs_reference: ClassVar[bool]
+
+    @property
+    def resources(self) -> Resources:
+        """What one session occupies."""
+        ...
+
+    def missing(self) -> str | None:
+        """Say in one line what this machine lacks and how to get it; None = ready. Loads nothing."""
+        ...
+
+    def open(self) -> MetricSession:
+        """Load the model.
+
+        Raises:
+            SetupError: something is missing on this machine; the message is that of ``missing``.
+        """
+        ...
+
+
+def absent(*modules: str, install: str) -> str | None:
+    """Return how to install Python modules if one of them is not there, without importing any; None if all are."""
+    lacking = [module for module in modules if importlib.util.find_spec(module) is None]
+    return f"Python module {', '.join(lacking)} is not installed: pip install {install}" if lacking else None
+
+
+def accelerator_missing(device: str) -> str | None:
+    """Return a line if a GPU is asked for and there is none. Imports torch to find out, so it is not for ``missing``."""
+    if not device.startswith("cuda"):
+        return None
+    import torch
+
+    if torch.cuda.is_available():
+        return None
+    return f"device {device!r} is asked for and there is no GPU here: set device to cpu, or run where there is one"

@@ -1,0 +1,1 @@
+"""Metrics of one sample: one file each."""

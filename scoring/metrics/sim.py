@@ -1,0 +1,105 @@
+"""SIM: how much a clip sounds like the speaker of the reference, the cosine of two speaker embeddings.
+
+SpeechJudge takes WavLM embeddings; Resemblyzer's encoder is the small one that runs everywhere.
+"""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Final, Literal
+
+import numpy as np
+
+from contracts.errors import SetupError
+from contracts.jobs import Resources
+from scoring.metric import Failure, Measurement, MetricRequest, Waveform, absent
+from scoring.speaker import RATE_HZ, Embedding, ResemblyzerEncoder, SpeakerEncoder, WavlmEncoder
+from scoring.waveform import resampled
+
+_REMEMBERED: Final = 512
+
+
+class SimSession:
+    """A loaded encoder and the last references that it embedded: all samples of a prompt share one."""
+
+    def __init__(self, encoder: SpeakerEncoder) -> None:
+        self._encoder = encoder
+        self._references: OrderedDict[bytes, Embedding | None] = OrderedDict()
+        self.model = encoder.model
+        self.model_version = encoder.model_version
+
+    def measure(self, requests: Sequence[MetricRequest]) -> Iterator[Measurement | Failure]:
+        """Compare each clip with its reference."""
+        for request in requests:
+            yield self._measure(request)
+
+    def _measure(self, request: MetricRequest) -> Measurement | Failure:
+        if request.reference is None or request.reference_rate_hz is None:
+            return Failure(reason="no_reference", message="there is no reference speech to compare the voice with")
+        reference = self._embed_reference(request.reference, request.reference_rate_hz)
+        if reference is None:
+            return Failure(reason="reference_without_speech", message="the reference holds too little speech for an embedding")
+        clip = self._encoder.embed(resampled(request.waveform, request.sample_rate_hz, RATE_HZ))
+        if clip is None:
+            return Failure(reason="no_speech", message="the clip holds too little speech for a speaker embedding")
+        return Measurement(values={"sim": float(np.sum(clip * reference))})
+
+    def _embed_reference(self, waveform: Waveform, rate_hz: int) -> Embedding | None:
+        key = hashlib.sha256(f"{rate_hz}/".encode() + waveform.tobytes()).digest()
+        if key not in self._references:
+            self._references[key] = self._encoder.embed(resampled(waveform, rate_hz, RATE_HZ))
+            if len(self._references) > _REMEMBERED:
+                self._references.popitem(last=False)
+        self._references.move_to_end(key)
+        return self._references[key]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sim:
+    """Speaker similarity.
+
+    Values: ``sim``, the cosine in [-1, 1]; Resemblyzer's is never negative.
+
+    Attributes:
+        encoder: ``resemblyzer`` (embedded) or ``wavlm``.
+        model_path: WavLM's folder, or a Hub id that is fetched on first use.
+        device: device of WavLM, ``cpu``, ``cuda`` or ``cuda:<n>``; Resemblyzer runs on the CPU.
+        gpus: share of a GPU that a WavLM session asks for.
+    """
+
+    value_names: ClassVar[tuple[str, ...]] = ("sim",)
+    needs_reference: ClassVar[bool] = True
+
+    encoder: Literal["resemblyzer", "wavlm"] = "resemblyzer"
+    model_path: str = "microsoft/wavlm-base-plus-sv"
+    device: str = "cpu"
+    gpus: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.encoder == "resemblyzer" and self.device != "cpu":
+            raise ValueError("resemblyzer runs on the CPU: leave device out")
+
+    @property
+    def resources(self) -> Resources:
+        """One core, or a share of a GPU."""
+        return Resources(gpus=self.gpus if self.device.startswith("cuda") else 0.0, batch_size=16)
+
+    def missing(self) -> str | None:
+        """Return what to install, or that WavLM's folder is not there."""
+        if self.encoder == "resemblyzer":
+            packages = "webrtcvad-wheels librosa && pip install --no-deps Resemblyzer==0.1.4"
+            return absent("resemblyzer", "webrtcvad", "librosa", "threadpoolctl", install=packages)
+        if Path(self.model_path).is_absolute() and not Path(self.model_path).is_dir():
+            return f"{self.model_path} is not there: download microsoft/wavlm-base-plus-sv, or leave model_path out"
+        return absent("transformers", install="transformers")
+
+    def open(self) -> SimSession:
+        """Load the encoder."""
+        if problem := self.missing():
+            raise SetupError(problem)
+        return SimSession(ResemblyzerEncoder() if self.encoder == "resemblyzer" else WavlmEncoder(self.model_path, self.device))
+
+
+PLUGIN = Sim

@@ -1,0 +1,95 @@
+"""UTMOS: predicted naturalness (Saeki et al., "UTMOS: UTokyo-SaruLab system for VoiceMOS Challenge 2022", Interspeech 2022).
+
+The strong learner as tarepan/SpeechMOS packs it for torch.hub. That repository's package is called ``speechmos`` like the one
+that carries DNSMOS; both cannot be imported in one process, and this project imports neither by name outside this file.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from contracts.errors import SetupError
+from contracts.jobs import Resources
+from scoring.metric import Failure, Measurement, MetricRequest, absent, accelerator_missing
+from scoring.waveform import resampled
+
+_RATE_HZ: Final = 16000
+_SHORTEST: Final = 1600  # 0.1 s: below it the network's convolutions have nothing to work on
+_ENTRY: Final = "utmos22_strong"
+
+
+class UtmosSession:
+    """The loaded predictor."""
+
+    model = _ENTRY
+
+    def __init__(self, predictor: Any, *, device: str, release: str) -> None:
+        self._predictor = predictor
+        self._device = device
+        self.model_version = f"SpeechMOS {release}"
+
+    def measure(self, requests: Sequence[MetricRequest]) -> Iterator[Measurement | Failure]:
+        """Score clip by clip: padding a batch to one length would change the scores."""
+        import torch
+
+        for request in requests:
+            waveform = resampled(request.waveform, request.sample_rate_hz, _RATE_HZ)
+            if len(waveform) < _SHORTEST:
+                yield Failure(reason="too_short", message=f"{len(waveform)} samples are too few for a score")
+                continue
+            with torch.inference_mode():
+                score = self._predictor(torch.from_numpy(waveform)[None, :].to(self._device), _RATE_HZ)
+            yield Measurement(values={"utmos": float(score[0])})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Utmos:
+    """Predicted naturalness.
+
+    Values: ``utmos``, a mean opinion score, 1 to 5.
+
+    Attributes:
+        repository: folder of a checkout of tarepan/SpeechMOS; None fetches it from GitHub on first use.
+        release: release of the repository, which is recorded and, without a folder, fetched.
+        device: ``cpu``, ``cuda`` or ``cuda:<n>``.
+        gpus: share of a GPU that a session asks for.
+    """
+
+    value_names: ClassVar[tuple[str, ...]] = ("utmos",)
+    needs_reference: ClassVar[bool] = False
+
+    repository: str | None = None
+    release: str = "v1.2.0"
+    device: str = "cuda"
+    gpus: float = 0.25
+
+    @property
+    def resources(self) -> Resources:
+        """A share of a GPU, or one core."""
+        return Resources(gpus=self.gpus if self.device.startswith("cuda") else 0.0, batch_size=16)
+
+    def missing(self) -> str | None:
+        """Return what to install, or that the folder is no checkout."""
+        if self.repository is not None and not (Path(self.repository) / "hubconf.py").is_file():
+            return f"{self.repository} has no hubconf.py: clone tarepan/SpeechMOS there, or leave repository out"
+        return absent("torch", "torchaudio", install="torch torchaudio")
+
+    def open(self) -> UtmosSession:
+        """Load the predictor."""
+        if problem := self.missing() or accelerator_missing(self.device):
+            raise SetupError(problem)
+        import torch
+
+        torch.set_num_threads(1)
+        where = self.repository or f"tarepan/SpeechMOS:{self.release}"
+        source = "local" if self.repository else "github"
+        load: Any = torch.hub.load
+        try:
+            predictor = load(where, _ENTRY, source=source, trust_repo=True)
+        except (OSError, RuntimeError, ImportError) as error:
+            raise SetupError(f"UTMOS does not load from {where}: {error}") from error
+        return UtmosSession(predictor.to(self.device).eval(), device=self.device, release=self.release)
+
+
+PLUGIN = Utmos

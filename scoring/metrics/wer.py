@@ -1,0 +1,115 @@
+"""Word error rate of what a recogniser hears against the text: WER of English, CER of Chinese, MER of code-switched text.
+
+SpeechJudge scores intelligibility like this. Units and normalisation are those of ``scoring.text``; alignment and
+counts are jiwer's.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from contracts import plugins
+from contracts.errors import SetupError
+from contracts.ids import canonical_json
+from contracts.jobs import Resources
+from scoring.metric import Failure, Measurement, MetricRequest, absent
+from scoring.text import units
+from scoring.transcriber import RATE_HZ, Transcriber, TranscriberSession
+from scoring.waveform import resampled
+
+
+class WerSession:
+    """A loaded recogniser and the counting of its errors."""
+
+    def __init__(self, transcriber: TranscriberSession, languages: tuple[str, ...]) -> None:
+        self._transcriber = transcriber
+        self._languages = languages
+        self.model = transcriber.model
+        self.model_version = transcriber.model_version
+
+    def measure(self, requests: Sequence[MetricRequest]) -> Iterator[Measurement | Failure]:
+        """Transcribe and count, clip by clip."""
+        for request in requests:
+            yield self._measure(request)
+
+    def _measure(self, request: MetricRequest) -> Measurement | Failure:
+        language = request.language.split("-", maxsplit=1)[0].lower()
+        if language not in self._languages:
+            known = ", ".join(self._languages)
+            return Failure(reason="unsupported_language", message=f"{self.model} transcribes {known}, not {request.language!r}")
+        reference = units(request.text, language)
+        if not reference:
+            return Failure(reason="empty_reference", message=f"normalisation leaves nothing of the text {request.text!r}")
+        if not request.waveform.size:
+            return Failure(reason="empty_audio", message="the clip has no samples")
+        heard = self._transcriber.transcribe(resampled(request.waveform, request.sample_rate_hz, RATE_HZ), language)
+        return Measurement(values=error_counts(reference, units(heard, language)), detail=canonical_json({"transcript": heard}))
+
+
+def error_counts(reference: Sequence[str], hypothesis: Sequence[str]) -> dict[str, float | None]:
+    """Align two sequences of units and count errors.
+
+    Args:
+        reference: what should be said; at least one unit.
+        hypothesis: what was heard; may be empty.
+
+    Returns:
+        The values that ``Wer`` documents.
+    """
+    import jiwer
+
+    counts = jiwer.process_words(" ".join(reference), " ".join(hypothesis))
+    return {
+        "wer": float(counts.wer),
+        "substitutions": float(counts.substitutions),
+        "deletions": float(counts.deletions),
+        "insertions": float(counts.insertions),
+        "reference_words": float(len(reference)),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wer:
+    """Word error rate.
+
+    Values: ``wer`` (errors per reference unit; above 1 where much is inserted), ``substitutions``, ``deletions``,
+    ``insertions`` and ``reference_words`` (counts of units). The detail is ``{"transcript": what was heard}``.
+
+    Attributes:
+        asr: name of the asr plug-in.
+        asr_options: its options.
+    """
+
+    value_names: ClassVar[tuple[str, ...]] = ("wer", "substitutions", "deletions", "insertions", "reference_words")
+    needs_reference: ClassVar[bool] = False
+
+    asr: str = "whisper_tiny"
+    asr_options: Mapping[str, Any] = field(default_factory=dict)
+
+    def transcriber(self) -> Transcriber:
+        """Return the configured recogniser.
+
+        Raises:
+            RecipeError: unknown recogniser or option.
+        """
+        transcriber: Transcriber = plugins.configure("asr", self.asr, self.asr_options)
+        return transcriber
+
+    @property
+    def resources(self) -> Resources:
+        """What the recogniser occupies."""
+        return self.transcriber().resources
+
+    def missing(self) -> str | None:
+        """Return what the recogniser lacks."""
+        return self.transcriber().missing() or absent("jiwer", "whisper_normalizer", install="jiwer whisper-normalizer")
+
+    def open(self) -> WerSession:
+        """Load the recogniser."""
+        if problem := self.missing():
+            raise SetupError(problem)
+        transcriber = self.transcriber()
+        return WerSession(transcriber.open(), transcriber.languages)
+
+
+PLUGIN = Wer

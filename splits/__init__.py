@@ -1,0 +1,1 @@
+"""Disjoint SFT, RL and bench splits, and the proof that they are."""

@@ -1,0 +1,1 @@
+"""Workspace, blobs, tables, shards and releases: everything that touches files or buckets."""

@@ -1,0 +1,200 @@
+"""Releases: a folder of shards with a card and a manifest, complete or not there.
+
+``releases/<version>-<digest>/`` holds ``README.md``, ``<config>/<split>-*.parquet`` and ``MANIFEST.json``. The digest is that
+of the content, so an identical release is found and not written again, and another one never overwrites it.
+
+On a local disk everything is written to a hidden folder beside it, flushed, and renamed. On an object store the files are
+uploaded first and ``MANIFEST.json`` last: a folder without it is no release.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import fsspec
+import pyarrow as pa
+
+from contracts.errors import DamagedPart, DataError, RecipeError
+from contracts.ids import digest
+from storage.card import Facts, Tally, render
+from storage.shards import TASK1, Layout, write_split
+from storage.workspace import Workspace, storage_errors, sync
+
+MANIFEST: Final = "MANIFEST.json"
+_STAGING: Final = ".tmp-"
+_CHUNK_BYTES: Final = 1 << 22
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """One split to release.
+
+    Attributes:
+        config: configuration, such as ``task1``.
+        split: name, such as ``sft``.
+        rows: tables of ``storage.shards.row_schema(schema)``, read once; the rows of one prompt belong together.
+        schema: release schema of the configuration.
+    """
+
+    config: str
+    split: str
+    rows: Iterable[pa.Table]
+    schema: pa.Schema = TASK1
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """One line of the manifest; ``rows`` is null for files that are no shards."""
+
+    path: str
+    sha256: str
+    size_bytes: int
+    rows: int | None
+
+
+def write(
+    workspace: Workspace,
+    version: str,
+    *,
+    splits: Sequence[Split],
+    audio: Callable[[str], bytes],
+    facts: Facts,
+    layout: Layout,
+) -> str:
+    """Write a release; the caller holds the workspace's lock.
+
+    Leftovers of a killed release are removed first. The same rows, facts and layout give the same bytes and the same folder.
+
+    Args:
+        workspace: where to.
+        version: version that the recipe gives.
+        splits: what to release, in the order in which the card lists it.
+        audio: audio id -> FLAC file.
+        facts: what the card says beyond the rows.
+        layout: how shards are cut.
+
+    Returns:
+        The release's folder, relative to the workspace; ``workspace.path()`` makes it absolute.
+
+    Raises:
+        RecipeError: the version is no folder name.
+        DataError: there is not a single row.
+        SchemaError: rows do not fit their schema.
+        DamagedPart: a clip is missing.
+        StorageError: the disk or the store refuses; no release is visible.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", version):
+        raise RecipeError(f"release version {version!r} is no folder name; use letters, digits and . _ + -")
+    with storage_errors(f"writing release {version} in {workspace.url}"), _staging(workspace) as folder:
+        files = _build(folder, splits, audio, facts, layout)
+        name = f"releases/{version}-{digest([asdict(file) for file in files])[:12]}"
+        if not workspace.exists(f"{name}/{MANIFEST}"):
+            (folder / MANIFEST).write_text(_manifest(version, files), encoding="utf-8")
+            _publish(workspace, folder, name)
+    return name
+
+
+def _build(
+    folder: Path, splits: Sequence[Split], audio: Callable[[str], bytes], facts: Facts, layout: Layout
+) -> list[File]:
+    tally, files = Tally(), list[File]()
+    for split in splits:
+        tally.open(split.config, split.split)
+        rows = _counted(split, tally)
+        for shard in write_split(folder, split.config, split.split, rows, audio, layout=layout, schema=split.schema):
+            files.append(_entry(folder, shard.path, shard.rows))
+    if not files:
+        raise DataError("a release needs rows, but every split is empty; look at `unisrm-data status` for what dropped them")
+    schemas = {split.config: split.schema for split in splits}
+    (folder / "README.md").write_text(render(facts, tally, schemas), encoding="utf-8")
+    return sorted([*files, _entry(folder, "README.md", None)], key=lambda file: file.path)
+
+
+def _counted(split: Split, tally: Tally) -> Iterator[pa.Table]:
+    for table in split.rows:
+        tally.add(split.config, split.split, table)
+        yield table
+
+
+def _entry(folder: Path, path: str, rows: int | None) -> File:
+    with (folder / path).open("rb") as handle:
+        sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
+    return File(path=path, sha256=sha256, size_bytes=(folder / path).stat().st_size, rows=rows)
+
+
+def _manifest(version: str, files: Sequence[File]) -> str:
+    return json.dumps({"format": 1, "version": version, "files": [asdict(file) for file in files]}, indent=1) + "\n"
+
+
+@contextmanager
+def _staging(workspace: Workspace) -> Iterator[Path]:
+    """Yield an empty folder on a local disk, beside the releases where these are local, and remove it afterwards."""
+    if not workspace.is_local:
+        with tempfile.TemporaryDirectory(prefix="release-") as temporary:
+            yield Path(temporary)
+        return
+    releases = workspace.local_path("releases")
+    releases.mkdir(parents=True, exist_ok=True)
+    for stale in releases.glob(f"{_STAGING}*"):
+        shutil.rmtree(stale)
+    folder = Path(tempfile.mkdtemp(prefix=_STAGING, dir=releases))
+    folder.chmod(0o755)  # mkdtemp gives 0700, and the rename keeps it
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _publish(workspace: Workspace, folder: Path, name: str) -> None:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    if workspace.is_local:
+        for path in [*paths, *sorted(path for path in folder.rglob("*") if path.is_dir()), folder]:
+            sync(path)
+        final = workspace.local_path(name)
+        if final.exists():  # a folder without a manifest is no release: someone tampered with it
+            shutil.rmtree(final)
+        folder.rename(final)
+        sync(final.parent)
+        return
+    for path in sorted(paths, key=lambda path: (path.name == MANIFEST, path)):
+        workspace.filesystem.put_file(str(path), workspace.path(f"{name}/{path.relative_to(folder).as_posix()}"))
+
+
+def verify(folder: str) -> list[File]:
+    """Hash all files of a release again and return the manifest's lines.
+
+    Args:
+        folder: local path or fsspec URL of the release.
+
+    Raises:
+        DamagedPart: there is no manifest, or a file is missing, changed, or not listed in it.
+    """
+    filesystem, root = fsspec.core.url_to_fs(folder)
+    root = root.rstrip("/")
+    try:
+        manifest: dict[str, Any] = json.loads(filesystem.cat_file(f"{root}/{MANIFEST}"))
+    except FileNotFoundError:
+        raise DamagedPart(f"{folder} has no {MANIFEST}: it is no complete release; build it again") from None
+    files = [File(**line) for line in manifest["files"]]
+    for file in files:
+        hasher = hashlib.sha256()
+        try:
+            with filesystem.open(f"{root}/{file.path}", "rb") as handle:
+                while block := handle.read(_CHUNK_BYTES):
+                    hasher.update(block)
+        except FileNotFoundError:
+            raise DamagedPart(f"{folder}/{file.path} is missing: restore it, or build the release again") from None
+        if hasher.hexdigest() != file.sha256:
+            raise DamagedPart(f"{folder}/{file.path} is not what {MANIFEST} lists: restore it, or build the release again")
+    present = {str(path)[len(root) :].lstrip("/") for path in filesystem.find(root)}
+    extra = sorted(present - {MANIFEST} - {file.path for file in files})
+    if extra:
+        raise DamagedPart(f"{folder}/{extra[0]} is in no line of {MANIFEST}: remove it")
+    return files

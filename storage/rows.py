@@ -1,0 +1,138 @@
+"""Release rows of Task 1: every kept pair joined with all that it came from (pure)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.joins import attach
+from storage.shards import TASK1, row_schema
+
+_SIDE: Final = ("system", "is_synthetic", "engine", "engine_version", "model", "voice", "seed", "params")
+_METRIC: Final = pa.struct([("metric", pa.string()), ("value", pa.float64())])
+_SCORE: Final = pa.struct([("dimension", pa.string()), ("score", pa.float64())])
+
+
+def task1_rows(
+    *,
+    splits: pa.Table,
+    pairs: pa.Table,
+    labels: pa.Table,
+    judgments: pa.Table,
+    prompts: pa.Table,
+    utterances: pa.Table,
+    recordings: pa.Table,
+    samples: pa.Table,
+    metrics: pa.Table,
+    source_types: Mapping[str, str],
+    filters: Sequence[str],
+) -> pa.Table:
+    """Return one row per assigned pair: the columns of ``row_schema(TASK1)`` and ``split``; rows of a prompt are neighbours.
+
+    Args:
+        splits: table of schema SPLITS; decides which pairs are released.
+        pairs: table of schema PAIRS.
+        labels: table of schema LABELS.
+        judgments: table of schema JUDGMENTS, one row per pair.
+        prompts: table of schema PROMPTS.
+        utterances: table of schema UTTERANCES.
+        recordings: table of schema RECORDINGS, one row per utterance.
+        samples: table of schema SAMPLES.
+        metrics: table of schema METRICS.
+        source_types: sample id -> IPTC digital source type.
+        filters: names of the filters that every row passed.
+    """
+    rows = attach(
+        splits,
+        "pair_id",
+        pairs,
+        "pair_id",
+        {name: name for name in ("prompt_id", "sample_a", "sample_b")} | {"pair_kind": "kind"},
+    )
+    rows = rows.sort_by([("prompt_id", "ascending"), ("pair_id", "ascending")])
+    rows = _with_prompt(rows, prompts, utterances, recordings)
+    rows = attach(rows, "pair_id", labels, "pair_id", {"label": "label", "label_source": "source"})
+    rows = _with_judgment(rows, judgments)
+    sampled = samples.append_column(
+        "source_type", pa.array([source_types[key] for key in samples["sample_id"].to_pylist()], pa.string())
+    )
+    measured = _metric_lists(metrics)
+    for side in ("a", "b"):
+        names = {f"{name}_{side}": name for name in _SIDE}
+        names |= {f"audio_{side}": "audio_id", f"license_{side}": "license", f"digital_source_type_{side}": "source_type"}
+        rows = attach(rows, f"sample_{side}", sampled, "sample_id", names)
+        rows = attach(rows, f"sample_{side}", measured, "sample_id", {f"metrics_{side}": "metrics", f"wer_{side}": "wer"})
+    rows = rows.append_column("license", _row_licenses(rows))
+    passed = pa.array([list(filters)] * rows.num_rows, pa.list_(pa.string()))
+    rows = rows.append_column("filters_passed", passed)
+    wanted = row_schema(TASK1)
+    have = [name for name in wanted.names if name in rows.column_names]
+    return rows.select([*have, "split"])
+
+
+def _with_prompt(rows: pa.Table, prompts: pa.Table, utterances: pa.Table, recordings: pa.Table) -> pa.Table:
+    names = {
+        name: name
+        for name in (
+            "text",
+            "language",
+            "setting",
+            "style",
+            "corpus",
+            "speaker_id",
+            "target_utterance_id",
+            "reference_utterance_id",
+        )
+    }
+    rows = attach(
+        rows, "prompt_id", prompts, "prompt_id", names | {"prompt_text": "reference_text", "prompt_license": "license"}
+    )
+    rows = attach(rows, "target_utterance_id", utterances, "utterance_id", {"source_id": "source_id"})
+    rows = attach(rows, "reference_utterance_id", utterances, "utterance_id", {"reference_source_id": "source_id"})
+    return attach(rows, "reference_utterance_id", recordings, "utterance_id", {"prompt_audio": "audio_id"})
+
+
+def _with_judgment(rows: pa.Table, judgments: pa.Table) -> pa.Table:
+    names = {name: name for name in ("completion", "judge", "judge_version", "prompt_version", "scores_a", "scores_b")}
+    served = pc.coalesce(judgments["model_served"], judgments["model"])
+    rows = attach(
+        rows, "pair_id", judgments.append_column("judge_model", served), "pair_id", names | {"judge_model": "judge_model"}
+    )
+    for side in ("a", "b"):
+        column = f"scores_{side}"
+        listed = [
+            None if scores is None else [{"dimension": name, "score": score} for name, score in scores]
+            for scores in rows[column].to_pylist()
+        ]
+        rows = rows.set_column(rows.column_names.index(column), column, pa.array(listed, pa.list_(_SCORE)))
+    return rows
+
+
+def _metric_lists(metrics: pa.Table) -> pa.Table:
+    """Return ``sample_id``, ``metrics`` (list of metric and value, sorted) and ``wer`` (null = not scored)."""
+    values: dict[str, list[tuple[str, float | None]]] = {}
+    for row in metrics.select(["sample_id", "values"]).to_pylist():
+        values.setdefault(row["sample_id"], []).extend(row["values"])
+    listed = [[{"metric": name, "value": value} for name, value in sorted(items)] for items in values.values()]
+    wer = [dict(items).get("wer") for items in values.values()]
+    return pa.table(
+        {
+            "sample_id": pa.array(list(values), pa.string()),
+            "metrics": pa.array(listed, pa.list_(_METRIC)),
+            "wer": pa.array(wer, pa.float64()),
+        }
+    )
+
+
+def _row_licenses(rows: pa.Table) -> pa.Array:
+    columns = [rows[name].to_pylist() for name in ("license_a", "license_b", "prompt_license")]
+    return pa.array([_conjunction(licenses) for licenses in zip(*columns, strict=True)], pa.string())
+
+
+def _conjunction(licenses: Sequence[str]) -> str:
+    """Join SPDX expressions by AND, each licence once; what contains an OR is put in brackets."""
+    terms: set[str] = set()
+    for expression in licenses:
+        terms |= {f"({expression})"} if " OR " in expression else set(expression.split(" AND "))
+    return " AND ".join(sorted(terms))

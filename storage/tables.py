@@ -1,0 +1,154 @@
+"""Tables of a workspace: Parquet parts listed by a manifest, which is the only thing that makes them exist.
+
+A commit writes a part under the name of its own hash, then replaces ``manifest.json``. A crash before the second step leaves
+an orphan that no reader sees and that the next compaction removes. There are two ways to commit:
+
+- ``append``: rows of a fan-out, batch by batch, never changed again;
+- ``replace``: the whole output of a pure stage in place of what was there.
+
+A name with ``@`` is a partition with a manifest of its own: each stage replaces its own ``drops@<stage>``.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from contracts.errors import DamagedPart
+from contracts.ids import digest
+from contracts.schemas import conform, key_of, schema_of
+from storage.workspace import Workspace
+
+COMPACT_ABOVE_PARTS: Final = 64
+_SMALL_PART_ROWS: Final = 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One committed Parquet file."""
+
+    name: str
+    rows: int
+    size_bytes: int
+
+
+class TableStore:
+    """The tables of one workspace, by schema name."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+
+    def _manifest(self, name: str) -> dict[str, Any]:
+        try:
+            manifest: dict[str, Any] = json.loads(self.workspace.read(f"tables/{name}/manifest.json"))
+        except FileNotFoundError:
+            return {"parts": []}
+        return manifest
+
+    def parts(self, name: str) -> list[Part]:
+        """Return the committed parts of a table, oldest first."""
+        return [Part(**part) for part in self._manifest(name)["parts"]]
+
+    def partitions(self, name: str) -> list[str]:
+        """Return the names of a table's partitions that hold something, sorted."""
+        return [entry for entry in self.workspace.listdir("tables") if entry.startswith(f"{name}@")]
+
+    def num_rows(self, name: str) -> int:
+        """Return the number of committed rows."""
+        return sum(part.rows for part in self.parts(name))
+
+    def version(self, name: str) -> str:
+        """Return a hash of the committed content: it changes when, and only when, a commit or compaction does."""
+        return digest([part.name for part in self.parts(name)])
+
+    def read(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return all committed rows, in order of commit.
+
+        Raises:
+            DamagedPart: a committed part is gone, truncated or changed.
+        """
+        schema = schema_of(name)
+        if columns is not None:
+            schema = pa.schema([schema.field(column) for column in columns])
+        tables = [self._read_part(name, part, columns) for part in self.parts(name)]
+        return pa.concat_tables(tables).cast(schema) if tables else schema.empty_table()
+
+    def _read_part(self, name: str, part: Part, columns: Sequence[str] | None) -> pa.Table:
+        path = f"tables/{name}/{part.name}"
+        try:
+            data = self.workspace.read(path)
+            if len(data) != part.size_bytes:
+                raise DamagedPart(
+                    f"{self.workspace.path(path)} has {len(data)} bytes, its manifest says {part.size_bytes}: "
+                    "restore the file from a backup"
+                )
+            return pq.ParquetFile(pa.BufferReader(data)).read(columns=list(columns) if columns is not None else None)
+        except FileNotFoundError:
+            raise DamagedPart(f"{self.workspace.path(path)} is gone: restore the file from a backup") from None
+        except pa.ArrowInvalid as error:
+            where = self.workspace.path(path)
+            raise DamagedPart(f"{where} is no readable Parquet file ({error}): restore it from a backup") from error
+
+    def missing(self, name: str, keys: pa.Array | pa.ChunkedArray) -> pa.Array:
+        """Return those of ``keys`` that the table does not hold yet, in the order given."""
+        done = self.read(name, [key_of(name)])[key_of(name)]
+        flat = keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys
+        return flat.filter(pc.invert(pc.is_in(flat, value_set=done)))
+
+    def append(self, name: str, rows: pa.Table) -> None:
+        """Commit rows of a fan-out: after return they are durable.
+
+        Raises:
+            SchemaError: the rows break the schema; nothing is written.
+            StorageError: the disk refuses; nothing is committed.
+        """
+        if rows.num_rows == 0:
+            return
+        manifest = self._manifest(name)
+        part = self._write_part(name, conform(rows, name))
+        if any(known["name"] == part.name for known in manifest["parts"]):
+            return  # the very same rows, committed once already
+        parts = [*manifest["parts"], vars(part)]
+        self._commit(name, parts)
+        if len(parts) > COMPACT_ABOVE_PARTS:
+            self.compact(name)
+
+    def replace(self, name: str, rows: pa.Table) -> None:
+        """Commit the whole output of a pure stage in place of what was there. The same rows again change nothing."""
+        part = self._write_part(name, conform(rows, name))
+        if self.parts(name) != [part]:
+            self._commit(name, [vars(part)])
+        self._remove_orphans(name)
+
+    def compact(self, name: str) -> None:
+        """Merge small parts into one, after the large ones, and remove files that no manifest names."""
+        parts = self.parts(name)
+        large = [part for part in parts if part.rows >= _SMALL_PART_ROWS]
+        small = [part for part in parts if part.rows < _SMALL_PART_ROWS]
+        if len(small) > 1:
+            merged = self._write_part(name, pa.concat_tables([self._read_part(name, part, None) for part in small]))
+            self._commit(name, [vars(part) for part in [*large, merged]])
+        self._remove_orphans(name)
+
+    def _write_part(self, name: str, rows: pa.Table) -> Part:
+        buffer = io.BytesIO()
+        pq.write_table(rows, buffer, compression="zstd", write_page_index=True)
+        data = buffer.getvalue()
+        part = Part(name=f"{hashlib.sha256(data).hexdigest()[:32]}.parquet", rows=rows.num_rows, size_bytes=len(data))
+        self.workspace.write(f"tables/{name}/{part.name}", data)
+        return part
+
+    def _commit(self, name: str, parts: Sequence[dict[str, Any]]) -> None:
+        self.workspace.write(f"tables/{name}/manifest.json", json.dumps({"parts": list(parts)}, indent=1).encode())
+
+    def _remove_orphans(self, name: str) -> None:
+        listed = {part.name for part in self.parts(name)} | {"manifest.json"}
+        for entry in self.workspace.listdir(f"tables/{name}"):
+            if entry not in listed:
+                self.workspace.remove(f"tables/{name}/{entry}")

@@ -1,0 +1,224 @@
+"""The workspace: one folder or bucket prefix that holds all tables, blobs and releases of one recipe.
+
+Layout below the root::
+
+    lock                           held while a build runs
+    blobs/ab/ab12....flac          audio by content (storage.blobs)
+    tables/<name>/manifest.json    the committed parts of a table (storage.tables)
+    tables/<name>/<digest>.parquet
+    releases/<version>/            finished releases (storage.release)
+
+Any fsspec URL works; a bare path is local. A local write goes to a hidden neighbour, is flushed to the disk and then
+renamed; an object store's single PUT is atomic by itself. So no reader ever sees half a file under its final name.
+"""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, Self
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from contracts.errors import StorageError, WorkspaceLocked
+
+_LEASE_STALE_S: Final = 300.0
+_LEASE_RENEW_S: Final = 60.0
+
+_ADVICE: Final = {
+    errno.ENOSPC: "the disk is full: free some space or move the workspace, then run the same command again",
+    errno.EDQUOT: "the disk quota is used up: free some space or move the workspace, then run the same command again",
+    errno.EROFS: "the file system is read-only: choose another workspace with --workspace",
+    errno.EACCES: "permission denied: choose a workspace that you may write to with --workspace",
+}
+
+
+@contextlib.contextmanager
+def storage_errors(what: str) -> Iterator[None]:
+    """Turn operating-system errors of reading or writing ``what`` into a ``StorageError`` that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        advice = _ADVICE.get(error.errno or 0, str(error))
+        raise StorageError(f"{what}: {advice}") from error
+
+
+class Workspace:
+    """Files below one root, with atomic writes. Cheap to open and to pickle (a worker opens its own by URL)."""
+
+    def __init__(self, url: str | os.PathLike[str]) -> None:
+        self._fs, self._root = fsspec.core.url_to_fs(os.fspath(url))
+        self.is_local: bool = isinstance(self._fs, LocalFileSystem)
+        if self.is_local:
+            self._root = os.path.abspath(self._root)
+        self._root = self._root.rstrip("/")
+        self.url: str = self._root if self.is_local else self._fs.unstrip_protocol(self._root)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str]]:
+        return type(self), (self.url,)
+
+    def path(self, name: str) -> str:
+        """Return the file system's own path of a name below the root."""
+        return f"{self._root}/{name}"
+
+    def local_path(self, name: str) -> Path:
+        """Return a real path below the root.
+
+        Raises:
+            StorageError: the workspace is not on a local disk.
+        """
+        if not self.is_local:
+            raise StorageError(f"{self.url} is not on a local disk, but {name} must be")
+        return Path(self.path(name))
+
+    @property
+    def filesystem(self) -> Any:
+        """The fsspec file system, for readers that take one."""
+        return self._fs
+
+    def exists(self, name: str) -> bool:
+        """Tell whether a file or folder of that name is there."""
+        return bool(self._fs.exists(self.path(name)))
+
+    def listdir(self, name: str) -> list[str]:
+        """Return the names directly below a folder, sorted; none where there is no such folder."""
+        self._fs.invalidate_cache()
+        try:
+            entries = self._fs.ls(self.path(name), detail=False)
+        except FileNotFoundError:
+            return []
+        return sorted(entry.rstrip("/").rsplit("/", 1)[-1] for entry in entries)
+
+    def read(self, name: str) -> bytes:
+        """Return a file's bytes.
+
+        Raises:
+            FileNotFoundError: no such file.
+            StorageError: it cannot be read.
+        """
+        try:
+            return bytes(self._fs.cat_file(self.path(name)))
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise StorageError(f"reading {self.path(name)}: {error}") from error
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a whole file so that it is either there completely or not at all, durably.
+
+        Raises:
+            StorageError: the disk is full, read-only or refuses; nothing is left behind.
+        """
+        path = self.path(name)
+        with storage_errors(f"writing {path}"):
+            if not self.is_local:
+                self._fs.pipe_file(path, data)
+                return
+            with atomic_path(Path(path)) as temporary:
+                temporary.write_bytes(data)
+
+    def remove(self, name: str) -> None:
+        """Remove a file if it is there."""
+        with contextlib.suppress(FileNotFoundError):
+            self._fs.rm_file(self.path(name))
+
+    def lock(self) -> contextlib.AbstractContextManager[None]:
+        """Hold the workspace for one build.
+
+        Local: an operating-system lock, freed even by ``kill -9``. Elsewhere: a lease that is renewed while held and
+        counts as abandoned after five minutes without renewal.
+
+        Raises:
+            WorkspaceLocked: another build holds it; the message names its host and process.
+        """
+        return self._local_lock() if self.is_local else self._lease()
+
+    @contextlib.contextmanager
+    def _local_lock(self) -> Iterator[None]:
+        path = Path(self.path("lock"))
+        with storage_errors(f"opening the workspace {self.url}"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = path.open("a+")
+        with handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                handle.seek(0)
+                raise WorkspaceLocked(_locked_message(self.url, handle.read())) from None
+            handle.truncate(0)
+            handle.write(_owner())
+            handle.flush()
+            yield
+
+    @contextlib.contextmanager
+    def _lease(self) -> Iterator[None]:
+        name, owner = "lock", _owner()
+        with contextlib.suppress(FileNotFoundError):
+            held = json.loads(self.read(name))
+            if time.time() - held["renewed"] < _LEASE_STALE_S:
+                raise WorkspaceLocked(_locked_message(self.url, json.dumps(held)))
+            self.remove(name)
+        try:
+            with self._fs.open(self.path(name), "xb") as handle:
+                handle.write(owner.encode())
+        except FileExistsError:
+            raise WorkspaceLocked(_locked_message(self.url, "{}")) from None
+        done = threading.Event()
+
+        def renew() -> None:
+            while not done.wait(_LEASE_RENEW_S):
+                self.write(name, _owner().encode())
+
+        thread = threading.Thread(target=renew, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+            self.remove(name)
+
+
+@contextlib.contextmanager
+def atomic_path(final: Path) -> Iterator[Path]:
+    """Yield a temporary neighbour of ``final``; on success flush it to the disk and rename it, on error remove it."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = final.with_name(f".{final.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    try:
+        yield temporary
+        sync(temporary)
+        temporary.replace(final)
+        sync(final.parent)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def sync(path: Path) -> None:
+    """Flush a file or a folder's entries to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _owner() -> str:
+    return json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "renewed": time.time()})
+
+
+def _locked_message(url: str, owner: str) -> str:
+    try:
+        held = json.loads(owner)
+        who = f"process {held['pid']} on {held['host']}"
+    except (ValueError, KeyError):
+        who = "another process"
+    return f"workspace {url} is in use by {who}; wait for it to end, or stop it, then run the same command again"

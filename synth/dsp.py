@@ -1,0 +1,173 @@
+"""Signal processing: whatever an engine or a corpus delivers becomes a standard clip, so that no format names its system.
+
+A standard clip has one sampling rate, one bandwidth, one loudness, and the same short lead-in and lead-out. Every step is a
+fixed linear filter or a fixed rule in float64, without dither: the same input gives the same clip.
+"""
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from contracts.errors import DataError
+from synth.engine import Samples, Waveform
+from synth.loudness import integrated_loudness
+
+_Signal = npt.NDArray[np.float64]
+
+_STOPBAND_DB: Final = 90.0
+_LOW_CUT_HZ: Final = 50.0
+_LOW_CUT_WIDTH_HZ: Final = 60.0
+_HIGH_CUT_WIDTH_HZ: Final = 300.0
+_CEILING: Final = 10 ** (-1 / 20)  # -1 dBFS: room for what happens between the samples
+_FADE_S: Final = 0.01
+_FRAME_S: Final = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioFormat:
+    """What every clip of a data set is brought to.
+
+    Attributes:
+        sample_rate_hz: rate of the clip.
+        bandwidth_hz: nothing is left above it; no source may carry less.
+        loudness_lufs: integrated loudness, ITU-R BS.1770-4. A clip that would clip stays quieter and says so, which at -23 one
+            neural clip in eight did and at -26 (the customary level in dBov of ITU-T listening tests) none of 450 did.
+        trim_db: a 10 ms frame this far below the loudest one counts as silence at the ends.
+        pad_s: what stays before the first and after the last frame that is not silence.
+
+    Raises:
+        ValueError: the values contradict each other.
+    """
+
+    sample_rate_hz: int = 16000
+    bandwidth_hz: int = 7000
+    loudness_lufs: float = -26.0
+    trim_db: float = 40.0
+    pad_s: float = 0.15
+
+    def __post_init__(self) -> None:
+        widest = 0.475 * self.sample_rate_hz  # the filters need some room below half the rate
+        if not 1000 <= self.bandwidth_hz <= widest:
+            raise ValueError(f"bandwidth_hz must lie between 1000 and {widest:g}, got {self.bandwidth_hz}")
+        if not -70 < self.loudness_lufs <= -10:
+            raise ValueError(f"loudness_lufs must lie in (-70, -10], got {self.loudness_lufs}")
+        if not (self.trim_db > 0 and self.pad_s >= _FADE_S):
+            raise ValueError(f"trim_db must be positive and pad_s at least {_FADE_S}")
+
+    @property
+    def lowest_native_rate_hz(self) -> float:
+        """The lowest source rate that can carry ``bandwidth_hz``, with 5 % for the source's own filter."""
+        return 2.1 * self.bandwidth_hz
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Clip:
+    """A standard clip.
+
+    Attributes:
+        pcm: mono int16, shape (n,).
+        sample_rate_hz: its rate.
+        native_sample_rate_hz: rate of what it was made from.
+        loudness_lufs: integrated loudness of ``pcm``.
+        duration_s: its length.
+    """
+
+    pcm: npt.NDArray[np.int16]
+    sample_rate_hz: int
+    native_sample_rate_hz: int
+    loudness_lufs: float
+    duration_s: float
+
+
+def normalise(waveform: Waveform, audio: AudioFormat) -> Clip:
+    """Make the standard clip of a waveform: resample, limit the band, trim, set the loudness, quantise.
+
+    Raises:
+        DataError: there is nothing to hear in it (``synth.sanity.inspect`` says so before).
+    """
+    if len(waveform.samples) == 0 or not np.isfinite(waveform.samples).all():
+        raise DataError("cannot normalise a waveform that is empty or not finite")
+    rate = audio.sample_rate_hz
+    signal = waveform.samples.astype(np.float64)
+    signal = _resample(signal, waveform.sample_rate_hz, rate, min(audio.bandwidth_hz, waveform.sample_rate_hz // 3))
+    signal = _trim(_limit_band(signal, rate, audio.bandwidth_hz), rate, audio)
+    level = integrated_loudness(signal, rate)
+    if not math.isfinite(level):
+        raise DataError("cannot normalise a waveform that is silent")
+    gain = min(10 ** ((audio.loudness_lufs - level) / 20), _CEILING / float(np.abs(signal).max()))
+    pcm = np.round(signal * gain * 32768).astype(np.int16)
+    return Clip(
+        pcm=pcm,
+        sample_rate_hz=rate,
+        native_sample_rate_hz=waveform.sample_rate_hz,
+        loudness_lufs=round(integrated_loudness(pcm / 32768, rate), 3),
+        duration_s=len(pcm) / rate,
+    )
+
+
+def resample(samples: Samples, rate_hz: int, target_hz: int) -> Samples:
+    """Return samples at another rate, flat up to nine tenths of the lower band edge."""
+    return _resample(samples.astype(np.float64), rate_hz, target_hz, int(0.45 * min(rate_hz, target_hz))).astype(np.float32)
+
+
+def _resample(signal: _Signal, rate: int, target: int, passband_hz: int) -> _Signal:
+    if rate == target:
+        return signal
+    from scipy.signal import resample_poly
+
+    ratio = Fraction(target, rate)
+    taps = _anti_alias(rate * ratio.numerator, min(rate, target), passband_hz)
+    resampled: _Signal = resample_poly(signal, ratio.numerator, ratio.denominator, window=taps)
+    return resampled
+
+
+@lru_cache(maxsize=32)
+def _anti_alias(rate: int, narrower: int, passband_hz: int) -> _Signal:
+    """Low-pass at the common multiple of both rates: what would fold into the passband is gone, what folds above may stay."""
+    stopband_hz = narrower - passband_hz
+    return _low_pass(rate, passband_hz, stopband_hz)
+
+
+def _low_pass(rate: float, passband_hz: float, stopband_hz: float) -> _Signal:
+    from scipy.signal import firwin, kaiserord
+
+    taps, beta = kaiserord(_STOPBAND_DB, (stopband_hz - passband_hz) / (rate / 2))
+    kernel: _Signal = firwin(taps | 1, (passband_hz + stopband_hz) / 2, window=("kaiser", beta), fs=rate)
+    return kernel
+
+
+@lru_cache(maxsize=8)
+def _band(rate: int, bandwidth_hz: int) -> _Signal:
+    """Linear-phase band-pass: rumble and offset out, and nothing above the bandwidth."""
+    low = _low_pass(rate, bandwidth_hz - _HIGH_CUT_WIDTH_HZ, bandwidth_hz)
+    rumble = _low_pass(rate, _LOW_CUT_HZ - _LOW_CUT_WIDTH_HZ / 2, _LOW_CUT_HZ + _LOW_CUT_WIDTH_HZ / 2)
+    high = -rumble
+    high[len(high) // 2] += 1
+    return np.convolve(low, high)
+
+
+def _limit_band(signal: _Signal, rate: int, bandwidth_hz: int) -> _Signal:
+    from scipy.signal import fftconvolve
+
+    filtered: _Signal = fftconvolve(signal, _band(rate, bandwidth_hz), mode="same")
+    return filtered
+
+
+def _trim(signal: _Signal, rate: int, audio: AudioFormat) -> _Signal:
+    """Cut silence at both ends down to the pad, or add digital silence where there is less, and fade in and out."""
+    hop = round(_FRAME_S * rate)
+    frames = np.pad(signal, (0, -len(signal) % hop)).reshape(-1, hop)
+    energy = (frames**2).mean(axis=1)
+    active = np.flatnonzero(energy >= energy.max() * 10 ** (-audio.trim_db / 10))
+    pad = round(audio.pad_s * rate)
+    start, stop = active[0] * hop - pad, (active[-1] + 1) * hop + pad
+    kept = np.pad(signal[max(start, 0) : stop], (max(-start, 0), max(stop - len(signal), 0)))
+    fade = np.sin(np.linspace(0, np.pi / 2, round(_FADE_S * rate))) ** 2
+    kept[: len(fade)] *= fade
+    kept[-len(fade) :] *= fade[::-1]
+    return kept

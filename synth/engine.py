@@ -1,0 +1,145 @@
+"""What a text-to-speech engine is: the contract that every file in ``synth/engines`` keeps.
+
+An engine is a frozen configuration; ``open()`` loads it into a session; a session answers a sequence of requests one by one,
+in order, with a waveform or with the reason why there is none. A request that an engine cannot serve never stops the others.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from contracts.jobs import Resources
+
+Samples = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Voice:
+    """One voice of an engine.
+
+    Attributes:
+        name: what a recipe calls it.
+        model: published name of the model or voice data; never a path of this machine, because it is released.
+        license: SPDX expression of the voice data's licence, ``LicenseRef-...`` where SPDX has no identifier.
+        architecture: how it makes speech: formant, diphone, statistical parametric, HMM, VITS ...
+        sample_rate_hz: rate at which it speaks.
+    """
+
+    name: str
+    model: str
+    license: str
+    architecture: str
+    sample_rate_hz: int
+
+
+@dataclass(frozen=True, eq=False)
+class Waveform:
+    """Mono speech: float32 samples of shape (n,), full scale is 1, and their rate in Hz."""
+
+    samples: Samples
+    sample_rate_hz: int
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why there is no waveform: a word to count by, and a sentence for a person."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reference:
+    """The recording whose voice a zero-shot engine should take on, and what is said in it if that is known."""
+
+    waveform: Samples
+    sample_rate_hz: int
+    text: str | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RenderRequest:
+    """One text to speak.
+
+    Attributes:
+        request_id: the caller's key.
+        text: what to say, one line or more.
+        language: BCP 47 tag; ``mixed`` for code-switched Chinese and English.
+        voice: name of one of the engine's voices.
+        seed: for engines that draw random numbers; the others ignore it.
+        reference: what a voice-cloning engine imitates.
+    """
+
+    request_id: str
+    text: str
+    language: str
+    voice: str
+    seed: int
+    reference: Reference | None
+
+
+class Session(Protocol):
+    """An open engine."""
+
+    @property
+    def version(self) -> str:
+        """Version of the program or package that speaks."""
+        ...
+
+    def render(self, requests: Sequence[RenderRequest]) -> Iterator[Waveform | Failure]:
+        """Answer every request, in order, with exactly one waveform or failure."""
+        ...
+
+    def close(self) -> None:
+        """Give memory and devices back."""
+        ...
+
+
+class Engine(Protocol):
+    """A configured text-to-speech system."""
+
+    architecture: ClassVar[str]
+    languages: ClassVar[tuple[str, ...]]
+    clones_voice: ClassVar[bool]
+
+    @property
+    def resources(self) -> Resources:
+        """What one session occupies, and how many requests it wants at once."""
+        ...
+
+    def voices(self) -> tuple[Voice, ...]:
+        """Return the voices, the default first."""
+        ...
+
+    def missing(self) -> str | None:
+        """Return what to install or do before it can run on this machine; None when it can. Imports nothing heavy."""
+        ...
+
+    def params(self) -> Mapping[str, object]:
+        """Return the synthesis parameters that are sent with every request, as literals."""
+        ...
+
+    def open(self) -> Session:
+        """Load it.
+
+        Raises:
+            SetupError: something is missing; the message is that of ``missing``.
+        """
+        ...
+
+
+def refusal(request: RenderRequest, engine: Engine) -> Failure | None:
+    """Return why ``engine`` must not even try ``request``; None when it should."""
+    if not request.text.strip():
+        return Failure("empty_text", "there is nothing to say")
+    if request.language.lower().split("-")[0] not in engine.languages:
+        return Failure("unsupported_language", f"language {request.language!r}; it speaks {', '.join(engine.languages)}")
+    names = [voice.name for voice in engine.voices()]
+    if request.voice not in names:
+        return Failure("unknown_voice", f"no voice {request.voice!r}; this engine has {', '.join(names)}")
+    if engine.clones_voice and request.reference is None:
+        return Failure("no_reference", "this engine imitates a recording and was given none")
+    return None

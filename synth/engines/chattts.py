@@ -1,0 +1,128 @@
+"""ChatTTS: autoregressive audio-token GPT with a Vocos vocoder; 24 kHz, English and Chinese.
+
+Code AGPL-3.0-or-later, weights CC-BY-NC-4.0, https://github.com/2noise/ChatTTS. Its authors added some high-frequency noise
+to the training data on purpose (README, Disclaimer).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+import numpy as np
+
+from contracts.errors import SetupError
+from contracts.jobs import Resources
+from synth.cloning import imitate, missing, package_version, reference_voice, require_device
+from synth.dsp import resample
+from synth.engine import Failure, Reference, RenderRequest, Voice, Waveform
+
+_RATE_HZ: Final = 24000
+_MAX_REFERENCE_S: Final = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatTTS:
+    """Configuration of ChatTTS.
+
+    Attributes:
+        model: Hub id of the weights, which rows record.
+        model_path: folder that holds its ``asset`` folder; None downloads them.
+        temperature: of the audio tokens.
+        top_p: nucleus of the audio tokens.
+        top_k: candidates of the audio tokens.
+        refine_text: let it insert hesitations and laughter; off, because a listener then hears words that are not in the text.
+        device: cuda or cpu.
+        batch_size: requests per batch.
+    """
+
+    architecture: ClassVar[str] = "audio-token GPT"
+    languages: ClassVar[tuple[str, ...]] = ("en", "zh", "mixed")
+    clones_voice: ClassVar[bool] = True
+
+    model: str = "2Noise/ChatTTS"
+    model_path: str | None = None
+    temperature: float = 0.3
+    top_p: float = 0.7
+    top_k: int = 20
+    refine_text: bool = False
+    device: str = "cuda"
+    batch_size: int = 16
+
+    @property
+    def resources(self) -> Resources:
+        """One GPU and the CPU that feeds it."""
+        return Resources(cpus=1, gpus=1 if self.device.startswith("cuda") else 0, batch_size=self.batch_size)
+
+    def voices(self) -> tuple[Voice, ...]:
+        """Return the one voice: that of the reference."""
+        return reference_voice(self.model, "CC-BY-NC-4.0", self.architecture, _RATE_HZ)
+
+    def missing(self) -> str | None:
+        """Return what to install, download or change."""
+        return missing(["ChatTTS", "torch"], "pip install ChatTTS", self.device, self.model_path)
+
+    def params(self) -> dict[str, object]:
+        """Return the model and the sampling settings."""
+        return {
+            "model": self.model,
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "top_k": self.top_k,
+            "refine_text": self.refine_text,
+        }
+
+    def open(self) -> "ChatTTSSession":
+        """Load the networks onto the device."""
+        if problem := self.missing():
+            raise SetupError(problem)
+        require_device(self.device)
+        return ChatTTSSession(self)
+
+
+class ChatTTSSession:
+    """A loaded model."""
+
+    def __init__(self, engine: ChatTTS) -> None:
+        import torch
+        from ChatTTS import Chat
+
+        self._engine = engine
+        self._chat: Any = Chat
+        self._model: Any = Chat()
+        source, device = "custom" if engine.model_path else "huggingface", torch.device(engine.device)
+        if not self._model.load(source=source, custom_path=engine.model_path, compile=False, device=device):
+            raise SetupError(f"ChatTTS could not load {engine.model_path or engine.model}: its log names the bad file")
+        self.version = f"ChatTTS {package_version('ChatTTS')}"
+
+    def render(self, requests: Sequence[RenderRequest]) -> Iterator[Waveform | Failure]:
+        """Answer in order."""
+        yield from imitate(requests, self._engine, _RATE_HZ, self._speak,
+                           max_reference_s=_MAX_REFERENCE_S, needs_reference_text=True)  # fmt: skip
+
+    def _speak(self, request: RenderRequest, reference: Reference, path: str) -> Any:  # noqa: ARG002
+        # Its own manual_seed restarts the generator before every token and so repeats one draw; the seeded global one does not.
+        engine, chat = self._engine, self._chat
+        speaker = self._model.sample_audio_speaker(resample(reference.waveform, reference.sample_rate_hz, _RATE_HZ))
+        language = request.language.lower().split("-")[0]
+        pieces = self._model.infer(
+            request.text,
+            lang=None if language == "mixed" else language,
+            skip_refine_text=not engine.refine_text,
+            params_refine_text=chat.RefineTextParams(show_tqdm=False),
+            params_infer_code=chat.InferCodeParams(
+                spk_smp=speaker,
+                txt_smp=reference.text,
+                temperature=engine.temperature,
+                top_P=engine.top_p,
+                top_K=engine.top_k,
+                show_tqdm=False,
+            ),
+        )
+        return np.concatenate([np.asarray(piece).ravel() for piece in pieces])
+
+    def close(self) -> None:
+        """Free the model."""
+        self._model.unload()
+
+
+PLUGIN = ChatTTS

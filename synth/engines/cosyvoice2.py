@@ -1,0 +1,112 @@
+"""CosyVoice 2 (Du et al. 2024, arXiv 2412.10117): speech-token language model, flow matching, HiFT vocoder; 24 kHz.
+
+Code and weights Apache-2.0, https://github.com/FunAudioLLM/CosyVoice. It is no package: clone it with its submodules, install
+its requirements, and put both source folders on PYTHONPATH (``missing`` gives the lines).
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import numpy as np
+
+from contracts.errors import SetupError
+from contracts.jobs import Resources
+from synth.cloning import imitate, missing, reference_voice, require_device
+from synth.engine import Failure, Reference, RenderRequest, Voice, Waveform
+
+_MAX_REFERENCE_S: Final = 30.0  # its speech tokeniser asserts this
+_RATE_HZ: Final = 24000
+_INSTALL: Final = (
+    "git clone --recursive https://github.com/FunAudioLLM/CosyVoice && pip install -r CosyVoice/requirements.txt && "
+    "export PYTHONPATH=$PWD/CosyVoice:$PWD/CosyVoice/third_party/Matcha-TTS"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CosyVoice2:
+    """Configuration of CosyVoice 2.
+
+    Attributes:
+        model: Hub id of the weights, which rows record.
+        model_path: folder that holds them already; None downloads them.
+        fp16: half precision.
+        text_frontend: its own text normalisation.
+        speed: above 1 is faster.
+        device: cuda or cpu.
+        batch_size: requests per batch.
+    """
+
+    architecture: ClassVar[str] = "speech-token LM and flow matching"
+    languages: ClassVar[tuple[str, ...]] = ("en", "zh", "mixed")
+    clones_voice: ClassVar[bool] = True
+
+    model: str = "FunAudioLLM/CosyVoice2-0.5B"
+    model_path: str | None = None
+    fp16: bool = False
+    text_frontend: bool = True
+    speed: float = 1.0
+    device: str = "cuda"
+    batch_size: int = 16
+
+    @property
+    def resources(self) -> Resources:
+        """One GPU and the CPU that feeds it."""
+        return Resources(cpus=1, gpus=1 if self.device.startswith("cuda") else 0, batch_size=self.batch_size)
+
+    def voices(self) -> tuple[Voice, ...]:
+        """Return the one voice: that of the reference."""
+        return reference_voice(self.model, "Apache-2.0", self.architecture, _RATE_HZ)
+
+    def missing(self) -> str | None:
+        """Return what to install, download or change."""
+        modules = ["cosyvoice", "matcha", "modelscope", "hyperpyyaml", "huggingface_hub", "torch"]
+        return missing(modules, _INSTALL, self.device, self.model_path)
+
+    def params(self) -> dict[str, object]:
+        """Return the model, precision, text normalisation and speed."""
+        return {"model": self.model, "fp16": self.fp16, "text_frontend": self.text_frontend, "speed": self.speed}
+
+    def open(self) -> "CosyVoice2Session":
+        """Load the network onto the device."""
+        if problem := self.missing():
+            raise SetupError(problem)
+        require_device(self.device)
+        return CosyVoice2Session(self)
+
+
+class CosyVoice2Session:
+    """A loaded model."""
+
+    def __init__(self, engine: CosyVoice2) -> None:
+        import huggingface_hub
+        from cosyvoice.cli.cosyvoice import CosyVoice2 as Model
+
+        self._engine = engine
+        folder = engine.model_path or huggingface_hub.snapshot_download(engine.model)
+        self._model: Any = Model(folder, load_jit=False, load_trt=False, fp16=engine.fp16)
+        # The checkout has no version; the model's own configuration tells releases of the weights apart.
+        configuration = hashlib.sha256(Path(folder, "cosyvoice2.yaml").read_bytes()).hexdigest()
+        self.version = f"cosyvoice2.yaml sha256:{configuration[:16]}"
+
+    def render(self, requests: Sequence[RenderRequest]) -> Iterator[Waveform | Failure]:
+        """Answer in order."""
+        yield from imitate(requests, self._engine, int(self._model.sample_rate), self._speak,
+                           max_reference_s=_MAX_REFERENCE_S, needs_reference_text=False)  # fmt: skip
+
+    def _speak(self, request: RenderRequest, reference: Reference, path: str) -> np.ndarray[Any, Any]:
+        options = {"stream": False, "speed": self._engine.speed, "text_frontend": self._engine.text_frontend}
+        if (reference.text or "").strip():
+            pieces = self._model.inference_zero_shot(request.text, reference.text, path, **options)
+        else:
+            pieces = self._model.inference_cross_lingual(request.text, path, **options)
+        return np.concatenate([piece["tts_speech"].cpu().numpy().ravel() for piece in pieces])
+
+    def close(self) -> None:
+        """Free the model."""
+        self._model = None
+
+
+PLUGIN = CosyVoice2

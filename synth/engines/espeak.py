@@ -1,0 +1,91 @@
+"""eSpeak NG: formant synthesis, https://github.com/espeak-ng/espeak-ng.
+
+The program and its voice data are GPL-3.0-or-later (Debian's copyright file of espeak-ng); it is called as a program, never
+linked. Variants: ``+f3`` shifts formants and pitch to a female voice, ``+klatt*`` use Klatt's cascade formant synthesiser
+(Klatt 1980, "Software for a cascade/parallel formant synthesizer").
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+
+from contracts.errors import SetupError
+from contracts.jobs import Resources
+from synth.engine import Failure, RenderRequest, Voice, Waveform, refusal
+from synth.program import absent, one_line, speak, version
+
+_FORMANT, _KLATT = "formant", "formant (Klatt)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Espeak:
+    """Configuration of eSpeak NG.
+
+    Attributes:
+        words_per_minute: speaking rate.
+        pitch: 0 to 99, 50 is the voice's own.
+        timeout_s: limit for one text.
+    """
+
+    architecture: ClassVar[str] = _FORMANT
+    languages: ClassVar[tuple[str, ...]] = ("en",)
+    clones_voice: ClassVar[bool] = False
+
+    words_per_minute: int = 175
+    pitch: int = 50
+    timeout_s: float = 60.0
+
+    @property
+    def resources(self) -> Resources:
+        """One CPU; texts take milliseconds, so batches are large."""
+        return Resources(batch_size=32)
+
+    def voices(self) -> tuple[Voice, ...]:
+        """Return the American voice and variants that differ clearly from it."""
+        kinds = {"en-us": _FORMANT, "en-us+f3": _FORMANT, "en-us+klatt": _KLATT, "en-us+klatt2": _KLATT}
+        return tuple(
+            Voice(name=name, model=f"espeak-ng {name}", license="GPL-3.0-or-later", architecture=kind, sample_rate_hz=22050)
+            for name, kind in kinds.items()
+        )
+
+    def missing(self) -> str | None:
+        """Return how to install the program if it is not there."""
+        return absent("espeak-ng", "espeak-ng")
+
+    def params(self) -> dict[str, object]:
+        """Return speaking rate and pitch."""
+        options = asdict(self)
+        del options["timeout_s"]
+        return options
+
+    def open(self) -> "EspeakSession":
+        """Look for the program and ask its version."""
+        if problem := self.missing():
+            raise SetupError(problem)
+        return EspeakSession(self)
+
+
+class EspeakSession:
+    """One process per text."""
+
+    def __init__(self, engine: Espeak) -> None:
+        self._engine = engine
+        self.version = f"espeak-ng {version(['espeak-ng', '--version'], r'([0-9]+(?:[.][0-9]+)+)')}"
+
+    def render(self, requests: Sequence[RenderRequest]) -> Iterator[Waveform | Failure]:
+        """Answer in order."""
+        for request in requests:
+            yield refusal(request, self._engine) or self._speak(request)
+
+    def _speak(self, request: RenderRequest) -> Waveform | Failure:
+        engine = self._engine
+        argv = ["espeak-ng", "-v", request.voice, "-s", str(engine.words_per_minute), "-p", str(engine.pitch),
+                "-b", "1", "-w", "1.wav", "--stdin"]  # fmt: skip
+        # Double brackets would switch it to phoneme mnemonics.
+        return speak(argv, one_line(request.text).replace("[[", "[ ["), engine.timeout_s)
+
+    def close(self) -> None:
+        """Nothing is held between texts."""
+
+
+PLUGIN = Espeak

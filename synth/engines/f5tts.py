@@ -1,0 +1,117 @@
+"""F5-TTS (Chen et al. 2024, arXiv 2410.06885): flow matching with a diffusion transformer, Vocos vocoder; 24 kHz.
+
+Code MIT, weights CC-BY-NC-4.0 because of their training data (https://github.com/SWivid/F5-TTS, section License).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from contracts.errors import SetupError
+from contracts.jobs import Resources
+from synth.cloning import imitate, missing, package_version, reference_voice, require_device
+from synth.engine import Failure, Reference, RenderRequest, Voice, Waveform
+
+_RATE_HZ: Final = 24000
+_MAX_REFERENCE_S: Final = 12.0  # it cuts a longer reference, whose transcript then no longer fits
+
+
+@dataclass(frozen=True, kw_only=True)
+class F5TTS:
+    """Configuration of F5-TTS.
+
+    Attributes:
+        model: name of the published model and of its architecture file, which rows record.
+        model_path: checkpoint file; None downloads the published one.
+        vocab_path: its vocabulary file; None is the packaged one.
+        vocoder_path: folder of the vocoder; None downloads it.
+        nfe_step: steps of the solver.
+        cfg_strength: classifier-free guidance.
+        speed: above 1 is faster.
+        device: cuda or cpu.
+        batch_size: requests per batch.
+    """
+
+    architecture: ClassVar[str] = "flow-matching diffusion transformer"
+    languages: ClassVar[tuple[str, ...]] = ("en", "zh", "mixed")
+    clones_voice: ClassVar[bool] = True
+
+    model: str = "F5TTS_v1_Base"
+    model_path: str | None = None
+    vocab_path: str | None = None
+    vocoder_path: str | None = None
+    nfe_step: int = 32
+    cfg_strength: float = 2.0
+    speed: float = 1.0
+    device: str = "cuda"
+    batch_size: int = 16
+
+    @property
+    def resources(self) -> Resources:
+        """One GPU and the CPU that feeds it."""
+        return Resources(cpus=1, gpus=1 if self.device.startswith("cuda") else 0, batch_size=self.batch_size)
+
+    def voices(self) -> tuple[Voice, ...]:
+        """Return the one voice: that of the reference."""
+        return reference_voice(self.model, "CC-BY-NC-4.0", self.architecture, _RATE_HZ)
+
+    def missing(self) -> str | None:
+        """Return what to install, download or change."""
+        return missing(["f5_tts", "torch"], "pip install f5-tts, and FFmpeg for its pydub", self.device, self.model_path)
+
+    def params(self) -> dict[str, object]:
+        """Return the model, the solver's settings and the speed."""
+        return {"model": self.model, "nfe_step": self.nfe_step, "cfg_strength": self.cfg_strength, "speed": self.speed}
+
+    def open(self) -> "F5TTSSession":
+        """Load network and vocoder onto the device."""
+        if problem := self.missing():
+            raise SetupError(problem)
+        require_device(self.device)
+        return F5TTSSession(self)
+
+
+class F5TTSSession:
+    """A loaded model."""
+
+    def __init__(self, engine: F5TTS) -> None:
+        from f5_tts import api
+
+        self._engine = engine
+        self._model: Any = api.F5TTS(
+            model=engine.model,
+            ckpt_file=engine.model_path or "",
+            vocab_file=engine.vocab_path or "",
+            vocoder_local_path=engine.vocoder_path,
+            device=engine.device,
+        )
+        self.version = f"f5-tts {package_version('f5-tts')}"
+
+    def render(self, requests: Sequence[RenderRequest]) -> Iterator[Waveform | Failure]:
+        """Answer in order. Without a reference text it would fetch a speech recogniser, so that is a failure."""
+        yield from imitate(requests, self._engine, int(self._model.target_sample_rate), self._speak,
+                           max_reference_s=_MAX_REFERENCE_S, needs_reference_text=True)  # fmt: skip
+
+    def _speak(self, request: RenderRequest, reference: Reference, path: str) -> Any:
+        samples, _rate, _spectrogram = self._model.infer(
+            ref_file=path,
+            ref_text=reference.text,
+            gen_text=request.text,
+            show_info=_say_nothing,
+            nfe_step=self._engine.nfe_step,
+            cfg_strength=self._engine.cfg_strength,
+            speed=self._engine.speed,
+            seed=request.seed,
+        )
+        return samples
+
+    def close(self) -> None:
+        """Free the model."""
+        self._model = None
+
+
+def _say_nothing(*_message: object) -> None:
+    """Keep its progress messages out of the workers' output."""
+
+
+PLUGIN = F5TTS

@@ -1,0 +1,112 @@
+"""Festival: Edinburgh's synthesiser, http://festvox.org, with a diphone voice and an HMM voice.
+
+Licences, from Debian's copyright files: ``kal_diphone`` (festvox-kallpc16k) has the text that SPDX calls MIT-Festival; the
+trained data of ``cmu_us_slt_arctic_hts`` (festvox-us-slt-hts) has CMU's 2003 terms, which Debian names EST-2003, its Scheme
+files MIT-Festival, its feature list BSD-3-Clause.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Final
+
+from contracts.errors import SetupError
+from contracts.jobs import Resources
+from synth.engine import Failure, RenderRequest, Voice, Waveform, refusal
+from synth.program import TEXT_FILE, absent, plain_ascii, speak, version
+
+_VOICES: Final = (
+    Voice(name="cmu_us_slt_arctic_hts", model="festvox-us-slt-hts", architecture="HMM", sample_rate_hz=32000,
+          license="LicenseRef-EST-2003 AND MIT-Festival AND BSD-3-Clause"),
+    Voice(name="kal_diphone", model="festvox-kallpc16k", architecture="diphone", sample_rate_hz=16000, license="MIT-Festival"),
+)  # fmt: skip
+
+_FOLDERS: Final = {
+    "cmu_us_slt_arctic_hts": Path("/usr/share/festival/voices/us/cmu_us_slt_arctic_hts"),
+    "kal_diphone": Path("/usr/share/festival/voices/english/kal_diphone"),
+}
+
+# Festival splits a text into utterances; each becomes a numbered file. This is what its text2wave script does, which cannot
+# be told to start with a smaller heap.
+_PROGRAM: Final = (
+    "(begin (set! piece 0)"
+    " (set! tts_hooks (list utt.synth (lambda (utt)"
+    '  (set! piece (+ piece 1)) (utt.save.wave utt (format nil "%d.wav" piece)))))'
+    f' (tts_file "{TEXT_FILE}" \'text))'
+)
+
+# Cells. Festival fills its default of ten million with zeros at every start, which takes a second; it grows when needed.
+_HEAP: Final = "1000000"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Festival:
+    """Configuration of Festival.
+
+    Attributes:
+        duration_stretch: factor on the length of every sound; None leaves it at what the voice itself sets.
+        timeout_s: limit for one text.
+    """
+
+    architecture: ClassVar[str] = "HMM, diphone"
+    languages: ClassVar[tuple[str, ...]] = ("en",)
+    clones_voice: ClassVar[bool] = False
+
+    duration_stretch: float | None = None
+    timeout_s: float = 120.0
+
+    @property
+    def resources(self) -> Resources:
+        """One CPU; half a second per text."""
+        return Resources(batch_size=16)
+
+    def voices(self) -> tuple[Voice, ...]:
+        """Return the HMM voice and the diphone voice."""
+        return _VOICES
+
+    def missing(self) -> str | None:
+        """Return how to install the program or a voice if one is not there."""
+        if problem := absent("festival", "festival"):
+            return problem
+        lacking = [voice.model for voice in _VOICES if not _FOLDERS[voice.name].is_dir()]
+        if lacking:
+            return f"Festival lacks voices: apt-get install {' '.join(lacking)} festlex-cmu festlex-poslex"
+        return None
+
+    def params(self) -> dict[str, object]:
+        """Return the duration stretch if one is set."""
+        return {} if self.duration_stretch is None else {"duration_stretch": self.duration_stretch}
+
+    def open(self) -> "FestivalSession":
+        """Look for the program and ask its version."""
+        if problem := self.missing():
+            raise SetupError(problem)
+        return FestivalSession(self)
+
+
+class FestivalSession:
+    """One process per text."""
+
+    def __init__(self, engine: Festival) -> None:
+        self._engine = engine
+        self.version = f"festival {version(['festival', '--version'], r'System: ([0-9.]+)')}"
+
+    def render(self, requests: Sequence[RenderRequest]) -> Iterator[Waveform | Failure]:
+        """Answer in order."""
+        for request in requests:
+            yield refusal(request, self._engine) or self._speak(request)
+
+    def _speak(self, request: RenderRequest) -> Waveform | Failure:
+        text = plain_ascii(request.text)
+        if isinstance(text, Failure):
+            return text
+        stretch = self._engine.duration_stretch
+        options = [] if stretch is None else [f"(Parameter.set 'Duration_Stretch {stretch})"]
+        argv = ["festival", "--heap", _HEAP, "--batch", f"(voice_{request.voice})", *options, _PROGRAM]
+        return speak(argv, text, self._engine.timeout_s)
+
+    def close(self) -> None:
+        """Nothing is held between texts."""
+
+
+PLUGIN = Festival

@@ -1,0 +1,88 @@
+"""Flite: CMU's small synthesiser, http://cmuflite.org, with the voices that Debian compiles in.
+
+``kal16`` joins recorded diphones; ``awb``, ``rms`` and ``slt`` are statistical parametric voices (ClusterGen: Black 2006,
+"CLUSTERGEN: a statistical parametric synthesizer using trajectory modeling"). Licence of code and voices per Debian's
+copyright file of flite ("All other files"): the text that SPDX calls MIT-Festival.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from contracts.errors import SetupError
+from contracts.jobs import Resources
+from synth.engine import Failure, RenderRequest, Voice, Waveform, refusal
+from synth.program import TEXT_FILE, absent, plain_ascii, speak, version
+
+_DIPHONE, _STATISTICAL = "diphone", "statistical parametric"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flite:
+    """Configuration of Flite.
+
+    Attributes:
+        duration_stretch: factor on the length of every sound; None leaves it at what the voice itself sets.
+        timeout_s: limit for one text.
+    """
+
+    architecture: ClassVar[str] = f"{_DIPHONE}, {_STATISTICAL}"
+    languages: ClassVar[tuple[str, ...]] = ("en",)
+    clones_voice: ClassVar[bool] = False
+
+    duration_stretch: float | None = None
+    timeout_s: float = 60.0
+
+    @property
+    def resources(self) -> Resources:
+        """One CPU; texts take milliseconds, so batches are large."""
+        return Resources(batch_size=32)
+
+    def voices(self) -> tuple[Voice, ...]:
+        """Return the compiled-in 16 kHz voices."""
+        kinds = {"rms": _STATISTICAL, "awb": _STATISTICAL, "slt": _STATISTICAL, "kal16": _DIPHONE}
+        return tuple(
+            Voice(name=name, model=f"flite {name}", license="MIT-Festival", architecture=kind, sample_rate_hz=16000)
+            for name, kind in kinds.items()
+        )
+
+    def missing(self) -> str | None:
+        """Return how to install the program if it is not there."""
+        return absent("flite", "flite")
+
+    def params(self) -> dict[str, object]:
+        """Return the duration stretch if one is set."""
+        return {} if self.duration_stretch is None else {"duration_stretch": self.duration_stretch}
+
+    def open(self) -> "FliteSession":
+        """Look for the program and ask its version."""
+        if problem := self.missing():
+            raise SetupError(problem)
+        return FliteSession(self)
+
+
+class FliteSession:
+    """One process per text."""
+
+    def __init__(self, engine: Flite) -> None:
+        self._engine = engine
+        self.version = version(["flite", "--version"], r"version: (flite-[0-9.]+)")
+
+    def render(self, requests: Sequence[RenderRequest]) -> Iterator[Waveform | Failure]:
+        """Answer in order."""
+        for request in requests:
+            yield refusal(request, self._engine) or self._speak(request)
+
+    def _speak(self, request: RenderRequest) -> Waveform | Failure:
+        text = plain_ascii(request.text)
+        if isinstance(text, Failure):
+            return text
+        options = [option for name, value in self._engine.params().items() for option in ("--setf", f"{name}={value}")]
+        argv = ["flite", "-voice", request.voice, *options, "-f", TEXT_FILE, "-o", "1.wav"]
+        return speak(argv, text, self._engine.timeout_s)
+
+    def close(self) -> None:
+        """Nothing is held between texts."""
+
+
+PLUGIN = Flite

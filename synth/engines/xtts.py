@@ -1,0 +1,134 @@
+"""XTTS-v2 (Casanova et al. 2024, arXiv 2406.04904): GPT over audio codes with a HiFi-GAN decoder; 24 kHz.
+
+Code MPL-2.0 (package coqui-tts), weights under the Coqui Public Model License, which allows no commercial use. The package
+wants a torch older than ours, so its workers run in an environment of their own.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from contracts.errors import SetupError
+from contracts.jobs import Resources
+from synth.cloning import imitate, missing, package_version, reference_voice, require_device
+from synth.engine import Failure, Reference, RenderRequest, Voice, Waveform
+
+_RATE_HZ: Final = 24000
+_MAX_REFERENCE_S: Final = 30.0
+_LANGUAGES: Final = {"en": "en", "zh": "zh-cn"}
+_INSTALL: Final = "pip install coqui-tts 'torch<2.9' 'torchaudio<2.9', in an environment of its own"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Xtts:
+    """Configuration of XTTS-v2.
+
+    Attributes:
+        model: Hub id of the weights, which rows record.
+        model_path: folder with config.json, model.pth and vocab.json; None downloads them.
+        temperature: of the audio codes.
+        top_p: nucleus of the audio codes.
+        top_k: candidates of the audio codes.
+        repetition_penalty: against loops.
+        speed: above 1 is faster.
+        device: cuda or cpu.
+        batch_size: requests per batch.
+    """
+
+    architecture: ClassVar[str] = "audio-code GPT and HiFi-GAN"
+    languages: ClassVar[tuple[str, ...]] = tuple(_LANGUAGES)
+    clones_voice: ClassVar[bool] = True
+
+    model: str = "coqui/XTTS-v2"
+    model_path: str | None = None
+    temperature: float = 0.75
+    top_p: float = 0.85
+    top_k: int = 50
+    repetition_penalty: float = 10.0
+    speed: float = 1.0
+    device: str = "cuda"
+    batch_size: int = 16
+
+    @property
+    def resources(self) -> Resources:
+        """One GPU and the CPU that feeds it."""
+        return Resources(cpus=1, gpus=1 if self.device.startswith("cuda") else 0, batch_size=self.batch_size)
+
+    def voices(self) -> tuple[Voice, ...]:
+        """Return the one voice: that of the reference."""
+        return reference_voice(self.model, "LicenseRef-CPML", self.architecture, _RATE_HZ)
+
+    def missing(self) -> str | None:
+        """Return what to install, download or change."""
+        return missing(["TTS", "huggingface_hub", "torch"], _INSTALL, self.device, self.model_path)
+
+    def params(self) -> dict[str, object]:
+        """Return the model, the sampling settings and the speed."""
+        return {
+            "model": self.model,
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "top_k": self.top_k,
+            "repetition_penalty": self.repetition_penalty,
+            "speed": self.speed,
+        }
+
+    def open(self) -> "XttsSession":
+        """Load the networks onto the device."""
+        if problem := self.missing():
+            raise SetupError(problem)
+        require_device(self.device)
+        return XttsSession(self)
+
+
+class XttsSession:
+    """A loaded model."""
+
+    def __init__(self, engine: Xtts) -> None:
+        import huggingface_hub
+        from TTS.tts.configs.xtts_config import XttsConfig
+        from TTS.tts.models.xtts import Xtts as Model
+
+        self._engine = engine
+        folder = engine.model_path or huggingface_hub.snapshot_download(engine.model)
+        self._config: Any = XttsConfig()
+        self._config.load_json(str(Path(folder, "config.json")))
+        self._model: Any = Model.init_from_config(self._config)
+        self._model.load_checkpoint(self._config, checkpoint_dir=folder, eval=True)
+        self._model.to(engine.device)
+        self.version = f"coqui-tts {package_version('coqui-tts')}"
+
+    def render(self, requests: Sequence[RenderRequest]) -> Iterator[Waveform | Failure]:
+        """Answer in order."""
+        yield from imitate(requests, self._engine, _RATE_HZ, self._speak,
+                           max_reference_s=_MAX_REFERENCE_S, needs_reference_text=False)  # fmt: skip
+
+    def _speak(self, request: RenderRequest, reference: Reference, path: str) -> Any:  # noqa: ARG002
+        engine, config = self._engine, self._config
+        latent, speaker = self._model.get_conditioning_latents(
+            audio_path=[path],
+            gpt_cond_len=config.gpt_cond_len,
+            gpt_cond_chunk_len=config.gpt_cond_chunk_len,
+            max_ref_length=config.max_ref_len,
+        )
+        answer = self._model.inference(
+            request.text,
+            _LANGUAGES[request.language.lower().split("-")[0]],
+            latent,
+            speaker,
+            temperature=engine.temperature,
+            top_p=engine.top_p,
+            top_k=engine.top_k,
+            repetition_penalty=engine.repetition_penalty,
+            speed=engine.speed,
+            enable_text_splitting=True,
+        )
+        return answer["wav"]
+
+    def close(self) -> None:
+        """Free the model."""
+        self._model = None
+
+
+PLUGIN = Xtts

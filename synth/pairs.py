@@ -1,0 +1,77 @@
+"""Which two samples of a prompt are compared, and which of them is shown first."""
+
+from collections.abc import Collection
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.errors import RecipeError
+from contracts.ids import row_id
+from contracts.rng import hash_fraction
+from contracts.schemas import PAIRS
+
+KINDS: Final = ("human", "inter", "intra")
+HUMAN: Final = "human"
+"""System name of ground-truth recordings."""
+
+
+def pairs(samples: pa.Table, *, seed: int, kinds: Collection[str] = KINDS) -> pa.Table:
+    """Return all unordered pairs of distinct samples of each prompt (SPEC U1, S2), with a shuffled A and B (SPEC U6).
+
+    ``pair_id`` is the hash of both sample ids, whatever their order; which of them is A depends on it and on the seed alone, so
+    neither the order of the samples nor the other samples matter.
+
+    Args:
+        samples: table with the columns ``sample_id``, ``prompt_id``, ``group_id`` and ``system`` of schema SAMPLES.
+        seed: the recipe's seed.
+        kinds: ``human`` (one side is a recording), ``inter`` (two systems), ``intra`` (one system twice).
+
+    Returns:
+        Table of schema PAIRS, by prompt and sample ids.
+
+    Raises:
+        RecipeError: unknown kind.
+    """
+    unknown = sorted(set(kinds) - set(KINDS))
+    if unknown:
+        raise RecipeError(f"pairs: unknown kind {unknown[0]!r}; known: {', '.join(KINDS)}")
+    rows = samples.select(["sample_id", "prompt_id", "group_id", "system"]).combine_chunks()
+    rows = rows.sort_by([("prompt_id", "ascending"), ("sample_id", "ascending")])
+    left, right = _within(rows["prompt_id"])
+    system = rows["system"].to_numpy(zero_copy_only=False)
+    with_human = (system[left] == HUMAN) | (system[right] == HUMAN)
+    kind = np.where(system[left] == system[right], "intra", np.where(with_human, "human", "inter"))
+    wanted = np.isin(kind, list(kinds))
+    left, right, kind = left[wanted], right[wanted], kind[wanted]
+    sample = rows["sample_id"].to_numpy(zero_copy_only=False)
+    # Rows are sorted by sample id inside a prompt, so (left, right) is the sorted pair that the id is made of.
+    ids = [row_id("pair", first, second) for first, second in zip(sample[left], sample[right], strict=True)]
+    swap = np.fromiter((hash_fraction(seed, "pair_order", pair) >= 0.5 for pair in ids), dtype=bool, count=len(ids))
+    a, b = np.where(swap, right, left), np.where(swap, left, right)
+    return pa.table(
+        {
+            "pair_id": pa.array(ids, pa.string()),
+            "group_id": rows["group_id"].take(a),
+            "prompt_id": rows["prompt_id"].take(a),
+            "kind": pa.array(kind.tolist(), pa.string()),
+            "sample_a": rows["sample_id"].take(a),
+            "sample_b": rows["sample_id"].take(b),
+            "system_a": rows["system"].take(a),
+            "system_b": rows["system"].take(b),
+        },
+        schema=PAIRS,
+    )
+
+
+def _within(prompt: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the positions (i, j), i < j, of all pairs of equal neighbours in a sorted column, by i and then j."""
+    runs = pc.run_end_encode(prompt.combine_chunks()).run_ends.to_numpy().astype(np.int64)
+    ends = np.repeat(runs, np.diff(runs, prepend=0))  # where the run of each row ends
+    position = np.arange(len(ends))
+    partners = ends - position - 1
+    left = np.repeat(position, partners)
+    first = np.repeat(np.cumsum(partners) - partners, partners)
+    return left, left + 1 + np.arange(len(left)) - first

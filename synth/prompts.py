@@ -1,0 +1,239 @@
+"""Which texts are spoken, and after which reference recording.
+
+Leakage decides the rules. Texts that share a reference recording, or recordings that are a target in one prompt and a
+reference in another, must stay in one split together; so a recording has one role only, and a reference serves a second text
+only when every other reference of its speaker has served as often.
+"""
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import pyarrow as pa
+
+from contracts.errors import RecipeError
+from contracts.ids import canonical_json, row_id
+from contracts.rng import hash_fraction
+from contracts.schemas import DROPS, PROMPTS
+
+STAGE: Final = "prompts"
+
+_COLUMNS: Final = (
+    "utterance_id",
+    "corpus",
+    "text",
+    "language",
+    "speaker_id",
+    "style",
+    "duration_s",
+    "license",
+    "problem",
+)
+# Scripts written without spaces: one character counts as one word (CJK ideographs, kana).
+_UNSPACED: Final = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+
+
+_Reason = tuple[str, object]  # the counted word and its evidence
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Candidate:
+    """A usable utterance: why it can be no target (None = it can), and whether it can be a reference."""
+
+    row: dict[str, Any]
+    rank: tuple[float, str]
+    spoken: str
+    unfit: _Reason | None
+    can_refer: bool
+
+    @property
+    def utterance_id(self) -> str:
+        return str(self.row["utterance_id"])
+
+
+def choose(
+    utterances: pa.Table,
+    *,
+    seed: int,
+    texts: int | None = None,
+    min_duration_s: float = 1.0,
+    max_duration_s: float = 30.0,
+    min_words: int = 1,
+    styles: Sequence[str] | None = None,
+    reference: Literal["same_speaker", "none"] = "same_speaker",
+    reference_min_duration_s: float = 1.0,
+) -> tuple[pa.Table, pa.Table]:
+    """Choose target texts and their reference recordings.
+
+    Every utterance ends once: as a target, as a reference, or as a drop. Reasons of drops: ``other_style``, ``too_short``,
+    ``too_long``, ``few_words``, ``duplicate_text`` (equal after Unicode normalisation, without case and punctuation; one of
+    them stays in the game), ``no_reference``, ``not_selected`` (more than ``texts`` wanted); for an utterance with a
+    ``problem``, that problem.
+
+    The choice is by hash: it does not depend on the order of the rows, and raising ``texts`` keeps all earlier prompts.
+
+    Args:
+        utterances: table of schema UTTERANCES.
+        seed: the recipe's seed.
+        texts: how many target texts at most; None = as many as there are.
+        min_duration_s: shortest target recording; an unknown duration passes all three limits.
+        max_duration_s: longest recording, target or reference.
+        min_words: fewest words of a target text; each Chinese or Japanese character counts as a word.
+        styles: styles to use, for targets and references; None = all.
+        reference: ``same_speaker``: another recording of the target's speaker; ``none``: prompts without reference speech.
+        reference_min_duration_s: shortest reference recording.
+
+    Returns:
+        Tables of schema PROMPTS (in order of choice) and DROPS (by utterance id).
+
+    Raises:
+        RecipeError: an argument makes no sense.
+    """
+    if reference not in {"same_speaker", "none"}:
+        raise RecipeError(f"prompts: reference must be same_speaker or none, got {reference!r}")
+    if min_duration_s > max_duration_s or (texts is not None and texts < 1):
+        raise RecipeError("prompts: wants min_duration_s <= max_duration_s and texts >= 1 (or null for all)")
+    dropped = dict[str, tuple[str, str, object]]()
+    candidates = list[_Candidate]()
+    for row in utterances.select(_COLUMNS).to_pylist():
+        if row["problem"] is not None:
+            dropped[row["utterance_id"]] = ("corpora", row["problem"], {"corpus": row["corpus"]})
+            continue
+        duration_s, spoken = row["duration_s"], " ".join(row["text"].split())
+        words = count_words(spoken)
+        unusable = _unusable(row["style"], styles, duration_s, max_duration_s)
+        candidate = _Candidate(
+            row=row,
+            rank=(hash_fraction(seed, STAGE, row["utterance_id"]), row["utterance_id"]),
+            spoken=spoken,
+            unfit=unusable
+            or _too_short(duration_s, min_duration_s)
+            or (("few_words", {"words": words, "min_words": min_words}) if words < min_words else None),
+            can_refer=reference == "same_speaker" and not unusable and not _too_short(duration_s, reference_min_duration_s),
+        )
+        if candidate.unfit and not candidate.can_refer:
+            dropped[candidate.utterance_id] = (STAGE, *candidate.unfit)
+        else:
+            candidates.append(candidate)
+    kept = _without_duplicates(candidates, dropped)
+    chosen = _without_reference(kept) if reference == "none" else _with_reference(kept, dropped)
+    selected = sorted(chosen, key=lambda choice: choice[0])[:texts]
+    prompts = [_prompt(target, source) for _, target, source in selected]
+    used = {row[role] for row in prompts for role in ("target_utterance_id", "reference_utterance_id")}
+    for candidate in kept:
+        if candidate.utterance_id not in used and candidate.utterance_id not in dropped:
+            dropped[candidate.utterance_id] = (STAGE, "not_selected", {"texts": texts})
+    drops = [
+        {"stage": STAGE, "row_id": row, "filter": rule, "reason": reason, "evidence": canonical_json(evidence)}
+        for row, (rule, reason, evidence) in sorted(dropped.items())
+    ]
+    return pa.Table.from_pylist(prompts, schema=PROMPTS), pa.Table.from_pylist(drops, schema=DROPS)
+
+
+def count_words(text: str) -> int:
+    """Count words: letters and digits between white space; a character of a script without spaces is a word by itself."""
+    spaced = _UNSPACED.sub(" ", text)
+    return len(_UNSPACED.findall(text)) + sum(any(character.isalnum() for character in word) for word in spaced.split())
+
+
+def normalized(text: str) -> str:
+    """Return what two transcripts of the same words have in common: NFKC, case folded, without punctuation."""
+    words = re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join(words) or text
+
+
+def _unusable(style: str, styles: Sequence[str] | None, duration_s: float | None, max_duration_s: float) -> _Reason | None:
+    if styles is not None and style not in styles:
+        return "other_style", {"style": style}
+    if duration_s is not None and duration_s > max_duration_s:
+        return "too_long", {"duration_s": duration_s, "max_duration_s": max_duration_s}
+    return None
+
+
+def _too_short(duration_s: float | None, limit_s: float) -> _Reason | None:
+    if duration_s is not None and duration_s < limit_s:
+        return "too_short", {"duration_s": duration_s, "min_duration_s": limit_s}
+    return None
+
+
+def _without_duplicates(candidates: Iterable[_Candidate], dropped: dict[str, tuple[str, str, object]]) -> list[_Candidate]:
+    """Keep one recording per text, a possible target before a mere reference, and return them in order of their hash.
+
+    A reference must not speak the text of another prompt's target either: it would tie the two together.
+    """
+    first = dict[tuple[str, str], str]()
+    kept = []
+    for candidate in sorted(candidates, key=lambda one: (one.unfit is not None, one.rank)):
+        key = candidate.row["language"], normalized(candidate.spoken)
+        if key in first:
+            dropped[candidate.utterance_id] = (STAGE, "duplicate_text", {"of": first[key]})
+        else:
+            first[key] = candidate.utterance_id
+            kept.append(candidate)
+    return sorted(kept, key=lambda one: one.rank)
+
+
+_Choice = tuple[tuple[int, float, str], _Candidate, _Candidate | None]
+
+
+def _without_reference(candidates: Iterable[_Candidate]) -> list[_Choice]:
+    return [((0, *target.rank), target, None) for target in candidates]
+
+
+def _with_reference(candidates: Iterable[_Candidate], dropped: dict[str, tuple[str, str, object]]) -> list[_Choice]:
+    """Give roles per speaker and pair them up; a choice sorts by how often its reference has served before, then by hash.
+
+    Roles do not depend on how many texts are wanted, which is what keeps earlier prompts when more are.
+    """
+    speakers = defaultdict[tuple[str, str | None], list[_Candidate]](list)
+    for candidate in candidates:
+        speakers[candidate.row["corpus"], candidate.row["speaker_id"]].append(candidate)
+    choices = list[_Choice]()
+    for (_, speaker), spoken in speakers.items():
+        targets, references = _roles(spoken)
+        if speaker is None or not references:
+            for target in targets:
+                dropped[target.utterance_id] = (STAGE, "no_reference", {"speaker_id": speaker})
+            continue
+        for place, target in enumerate(targets):
+            uses, which = divmod(place, len(references))
+            choices.append(((uses, *target.rank), target, references[which]))
+    return choices
+
+
+def _roles(spoken: Sequence[_Candidate]) -> tuple[list[_Candidate], list[_Candidate]]:
+    """Split one speaker's recordings, given by hash, into targets and references of about the same number."""
+    surplus = sum(not one.can_refer for one in spoken) - sum(one.unfit is not None for one in spoken)  # of targets
+    targets, references = list[_Candidate](), list[_Candidate]()
+    for one in spoken:
+        is_free = one.can_refer and one.unfit is None
+        if one.unfit or (is_free and surplus > 0):
+            references.append(one)
+        else:
+            targets.append(one)
+        if is_free:
+            surplus += -1 if surplus > 0 else 1
+    return targets, references
+
+
+def _prompt(target: _Candidate, source: _Candidate | None) -> dict[str, Any]:
+    row, reference = target.row, source.row if source else None
+    group_id = row_id("text", row["language"], target.spoken)
+    reference_id = reference["utterance_id"] if reference else None
+    return {
+        "prompt_id": row_id("prompt", group_id, reference_id, target.utterance_id),
+        "group_id": group_id,
+        "text": target.spoken,
+        "language": row["language"],
+        "setting": f"{reference['language'] if reference else row['language']}2{row['language']}",
+        "style": row["style"],
+        "corpus": row["corpus"],
+        "speaker_id": row["speaker_id"],
+        "target_utterance_id": target.utterance_id,
+        "reference_utterance_id": reference_id,
+        "reference_text": source.spoken if source else None,
+        "license": row["license"],
+    }

@@ -1,0 +1,114 @@
+"""The fan-out ``recordings``: every human recording that a data set needs, as a standard clip."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, ClassVar
+
+import fsspec
+import pyarrow as pa
+
+from contracts.errors import RecipeError
+from contracts.jobs import Outcome, Resources
+from contracts.schemas import FAILURES, RECORDINGS, failure
+from storage.blobs import BlobStore
+from storage.workspace import Workspace
+from synth.dsp import AudioFormat, normalise
+from synth.engine import Failure
+from synth.recording import decode
+from synth.sanity import inspect
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordJob:
+    """Bring recordings of corpora into the workspace.
+
+    Request columns: ``row_id`` (the recording), ``subject_id`` (the utterance), ``corpus``, ``audio_path`` (relative to
+    the corpus root; may be null), ``text`` (may be null: unknown).
+
+    Attributes:
+        roots: corpus name -> folder or URL, as canonical JSON.
+        audio: format of the clips.
+        workspace_url: where clips are stored.
+    """
+
+    stage: ClassVar[str] = "recordings"
+    table: ClassVar[str] = "recordings"
+
+    roots: str
+    audio: AudioFormat
+    workspace_url: str
+
+    @property
+    def resources(self) -> Resources:
+        """One CPU; a clip takes milliseconds, a bucket's answer more."""
+        return Resources(batch_size=16)
+
+    def open(self) -> "RecordSession":
+        """Open the corpus roots; no file is touched yet."""
+        return RecordSession(self)
+
+
+class RecordSession:
+    """Corpus roots and the clips' store."""
+
+    def __init__(self, job: RecordJob) -> None:
+        self._job = job
+        self._roots = {corpus: fsspec.core.url_to_fs(url) for corpus, url in json.loads(job.roots).items()}
+        self._blobs = BlobStore(Workspace(job.workspace_url))
+
+    def run(self, batch: pa.Table) -> Outcome:
+        """Bring a batch in: a row of ``recordings`` or a failure for every request."""
+        rows, failures = [], []
+        for row in batch.to_pylist():
+            result = self._record(row)
+            if isinstance(result, Failure):
+                where = f"corpus {row['corpus']}: {result.message}"
+                failures.append(failure(self._job.stage, row["row_id"], row["subject_id"], result.reason, where))
+            else:
+                rows.append(result)
+        return Outcome(
+            rows=pa.Table.from_pylist(rows, schema=RECORDINGS),
+            failures=pa.Table.from_pylist(failures, schema=FAILURES),
+        )
+
+    def close(self) -> None:
+        """Nothing is held between batches."""
+
+    def _record(self, row: dict[str, Any]) -> dict[str, Any] | Failure:
+        data = self._read(row["corpus"], row["audio_path"])
+        if isinstance(data, Failure):
+            return data
+        waveform = decode(data, row["audio_path"])
+        if isinstance(waveform, Failure):
+            return waveform
+        if problem := inspect(waveform, row["text"], self._job.audio):
+            return Failure(problem.reason, f"{row['audio_path']}: {problem.message}")
+        clip = normalise(waveform, self._job.audio)
+        return {
+            "recording_id": row["row_id"],
+            "utterance_id": row["subject_id"],
+            "audio_id": self._blobs.put(clip.pcm, clip.sample_rate_hz),
+            "duration_s": clip.duration_s,
+            "sample_rate_hz": clip.sample_rate_hz,
+            "native_sample_rate_hz": clip.native_sample_rate_hz,
+            "loudness_lufs": clip.loudness_lufs,
+            "source_sha256": hashlib.sha256(data).hexdigest(),
+        }
+
+    def _read(self, corpus: str, path: str | None) -> bytes | Failure:
+        if corpus not in self._roots:
+            raise RecipeError(f"no root for corpus {corpus!r}; known: {', '.join(self._roots) or 'none'}")
+        if not path:
+            return Failure("missing_audio", "the corpus names no audio file")
+        parts = PurePosixPath(path)
+        if parts.is_absolute() or ".." in parts.parts:
+            return Failure("path_outside_corpus", f"{path} leaves the corpus root: correct the corpus's list of files")
+        filesystem, root = self._roots[corpus]
+        try:
+            return bytes(filesystem.cat_file(f"{root.rstrip('/')}/{path}"))
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            return Failure("missing_audio", f"{path} is not there")
+        except PermissionError:
+            return Failure("unreadable_audio", f"{path} may not be read: correct its permissions")

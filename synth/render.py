@@ -1,0 +1,143 @@
+"""The fan-out ``samples``: every prompt spoken by one system."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+import pyarrow as pa
+
+from contracts import plugins
+from contracts.ids import canonical_json
+from contracts.jobs import Outcome, Resources
+from contracts.schemas import FAILURES, SAMPLES, failure
+from storage.blobs import BlobStore
+from storage.workspace import Workspace
+from synth.dsp import AudioFormat, normalise
+from synth.engine import Engine, Failure, Reference, RenderRequest, Waveform
+from synth.sanity import inspect
+
+LONGEST_TEXT: Final = 2000
+"""Characters of one text. Two minutes of speech: no engine here is made for more, and no judge listens to more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderJob:
+    """Speak prompts with one engine.
+
+    Request columns: ``row_id`` (the sample), ``subject_id`` (the prompt), ``group_id``, ``text``, ``language``, ``voice``,
+    ``seed`` (int64), ``reference_audio_id`` and ``reference_text`` (both may be null).
+
+    Attributes:
+        engine: name of the engine plug-in.
+        options: its options as canonical JSON.
+        system: what the recipe calls this engine with these options.
+        audio: format of the clips.
+        workspace_url: where clips are stored.
+    """
+
+    stage: ClassVar[str] = "samples"
+    table: ClassVar[str] = "samples"
+
+    engine: str
+    options: str
+    system: str
+    audio: AudioFormat
+    workspace_url: str
+
+    def configured(self) -> Engine:
+        """Return the engine.
+
+        Raises:
+            RecipeError: unknown engine or option.
+        """
+        engine: Engine = plugins.configure("engine", self.engine, json.loads(self.options))
+        return engine
+
+    @property
+    def resources(self) -> Resources:
+        """What the engine occupies."""
+        return self.configured().resources
+
+    def open(self) -> "RenderSession":
+        """Load the engine.
+
+        Raises:
+            SetupError: the engine cannot run on this machine.
+        """
+        return RenderSession(self)
+
+
+class RenderSession:
+    """An open engine and the clips' store."""
+
+    def __init__(self, job: RenderJob) -> None:
+        self._job = job
+        self._engine = job.configured()
+        self._voices = {voice.name: voice for voice in self._engine.voices()}
+        self._blobs = BlobStore(Workspace(job.workspace_url))
+        self._session = self._engine.open()
+
+    def run(self, batch: pa.Table) -> Outcome:
+        """Speak a batch: a row of ``samples`` or a failure for every request."""
+        rows, failures, speakable, requests = [], [], [], []
+        references: dict[str, tuple[Any, int]] = {}
+        for row in batch.to_pylist():
+            if len(row["text"]) > LONGEST_TEXT:
+                message = f"{len(row['text'])} characters, at most {LONGEST_TEXT}: split the text in the corpus"
+                failures.append(self._failure(row, Failure("text_too_long", message)))
+            else:
+                speakable.append(row)
+                requests.append(self._request(row, references))
+        for row, answer in zip(speakable, self._session.render(requests), strict=True):
+            result = self._sample(row, answer) if isinstance(answer, Waveform) else answer
+            if isinstance(result, Failure):
+                failures.append(self._failure(row, result))
+            else:
+                rows.append(result)
+        return Outcome(
+            rows=pa.Table.from_pylist(rows, schema=SAMPLES),
+            failures=pa.Table.from_pylist(failures, schema=FAILURES),
+        )
+
+    def close(self) -> None:
+        """Close the engine."""
+        self._session.close()
+
+    def _request(self, row: dict[str, Any], references: dict[str, tuple[Any, int]]) -> RenderRequest:
+        reference, blob = None, row["reference_audio_id"]
+        if blob is not None and self._engine.clones_voice:
+            if blob not in references:
+                references[blob] = self._blobs.waveform(blob)
+            samples, rate = references[blob]
+            reference = Reference(waveform=samples, sample_rate_hz=rate, text=row["reference_text"])
+        return RenderRequest(request_id=row["row_id"], text=row["text"], language=row["language"], voice=row["voice"],
+                             seed=row["seed"], reference=reference)  # fmt: skip
+
+    def _sample(self, row: dict[str, Any], waveform: Waveform) -> dict[str, Any] | Failure:
+        job, voice = self._job, self._voices[row["voice"]]
+        if problem := inspect(waveform, row["text"], job.audio, voice.sample_rate_hz):
+            return problem
+        clip = normalise(waveform, job.audio)
+        return {
+            "sample_id": row["row_id"],
+            "prompt_id": row["subject_id"],
+            "group_id": row["group_id"],
+            "system": job.system,
+            "engine": job.engine,
+            "engine_version": self._session.version,
+            "model": voice.model,
+            "voice": voice.name,
+            "seed": row["seed"],
+            "params": canonical_json({**self._engine.params(), "voice": voice.name}),
+            "audio_id": self._blobs.put(clip.pcm, clip.sample_rate_hz),
+            "duration_s": clip.duration_s,
+            "sample_rate_hz": clip.sample_rate_hz,
+            "native_sample_rate_hz": clip.native_sample_rate_hz,
+            "loudness_lufs": clip.loudness_lufs,
+            "is_synthetic": True,
+            "license": voice.license,
+        }
+
+    def _failure(self, row: dict[str, Any], problem: Failure) -> dict[str, str]:
+        message = f"system {self._job.system}, voice {row['voice']}: {problem.message}"
+        return failure(self._job.stage, row["row_id"], row["subject_id"], problem.reason, message)

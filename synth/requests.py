@@ -1,0 +1,83 @@
+"""Which samples a recipe wants: prompts x systems x voices, with the seeds they are given."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+
+from contracts.ids import row_id
+from contracts.rng import generator_for, hash_fraction
+
+WANTED: Final = pa.schema(
+    [
+        ("row_id", pa.string()),
+        ("subject_id", pa.string()),
+        ("group_id", pa.string()),
+        ("text", pa.string()),
+        ("language", pa.string()),
+        ("system", pa.string()),
+        ("voice", pa.string()),
+        ("seed", pa.int64()),
+        ("target_utterance_id", pa.string()),
+        ("reference_utterance_id", pa.string()),
+        ("reference_text", pa.string()),
+    ]
+)
+"""Requests of all systems: ``row_id`` is the sample to make, ``subject_id`` its prompt; ``human`` has no voice and no seed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """One system as the requests need it.
+
+    Attributes:
+        system: its name in the recipe.
+        engine: engine plug-in.
+        params: all literals that decide what the engine does.
+        voices: voices to choose from.
+        voices_per_prompt: how many of them speak each prompt.
+    """
+
+    system: str
+    engine: str
+    params: Mapping[str, object]
+    voices: Sequence[str]
+    voices_per_prompt: int
+
+
+def wanted(
+    prompts: pa.Table, candidates: Sequence[Candidate], *, human: bool, audio: Mapping[str, object], seed: int
+) -> pa.Table:
+    """Return one row per sample that a recipe wants (schema WANTED), sorted by row id.
+
+    A voice is chosen per prompt by hash, so that adding a prompt changes no other.
+
+    Args:
+        prompts: table of schema PROMPTS.
+        candidates: the systems.
+        human: whether the recording of the target text is a candidate too.
+        audio: the audio format, as literals: a sample in another format is another sample.
+        seed: the recipe's seed.
+    """
+    rows: list[dict[str, object]] = []
+    for prompt in prompts.select(
+        ["prompt_id", "group_id", "text", "language", "target_utterance_id", "reference_utterance_id", "reference_text"]
+    ).to_pylist():
+        prompt_id = prompt.pop("prompt_id")
+        base = {"subject_id": prompt_id, **prompt}
+        for candidate in candidates:
+            for voice in _voices(candidate, prompt_id, seed):
+                key = [prompt_id, candidate.system, candidate.engine, candidate.params, voice, seed, audio]
+                sample = row_id("sample", *key)
+                engine_seed = int(generator_for(seed, "samples", sample).integers(2**31))
+                rows.append({**base, "row_id": sample, "system": candidate.system, "voice": voice, "seed": engine_seed})
+        if human and prompt["target_utterance_id"] is not None:
+            sample = row_id("sample", prompt_id, "human", prompt["target_utterance_id"], audio)
+            rows.append({**base, "row_id": sample, "system": "human", "voice": None, "seed": None})
+    return pa.Table.from_pylist(rows, schema=WANTED).sort_by("row_id")
+
+
+def _voices(candidate: Candidate, prompt_id: str, seed: int) -> list[str]:
+    ranked = sorted(candidate.voices, key=lambda voice: hash_fraction(seed, "voice", f"{prompt_id}/{candidate.system}/{voice}"))
+    return ranked[: candidate.voices_per_prompt]

@@ -1,0 +1,49 @@
+"""Clips, requests and ledgers for the tests of judging."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from annotate.ledger import Ledger
+from storage.blobs import BlobStore
+from storage.workspace import Workspace
+
+RATE_HZ = 16000
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> BlobStore:
+    return BlobStore(Workspace(tmp_path / "workspace"))
+
+
+@pytest.fixture
+def tones(clips: BlobStore) -> list[str]:
+    """Audio ids of three clips of half a second, one second and a second and a half."""
+    return [
+        clips.put((8000 * np.sin(np.arange(RATE_HZ * halves // 2) * 0.1 * halves)).astype(np.int16), RATE_HZ)
+        for halves in (1, 2, 3)
+    ]
+
+
+@pytest.fixture
+def ledger(tmp_path: Path):
+    with Ledger(tmp_path / "ledger.sqlite") as opened:
+        yield opened
+
+
+def request_table(tones: list[str], texts: list[str], **facts: list[float | None]) -> pa.Table:
+    """Return one pair per text: the first clip is the prompt speech, the second A, the third B."""
+    count = len(texts)
+    return pa.table(
+        {
+            "pair_id": [f"p{number}" for number in range(count)],
+            "text": texts,
+            "language": ["en"] * count,
+            "reference_audio_id": [tones[0]] * count,
+            "audio_a": [tones[1]] * count,
+            "audio_b": [tones[2]] * count,
+            **{name: pa.array(values, pa.float64()) for name, values in facts.items()},
+        }
+    )

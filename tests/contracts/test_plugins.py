@@ -1,0 +1,49 @@
+"""Plug-ins are found by file name, imported late, and configured strictly."""
+
+import subprocess
+import sys
+
+import pytest
+
+from contracts import plugins
+from contracts.errors import RecipeError
+
+
+def test_support_modules_are_no_plugins():
+    """Only a file that defines PLUGIN is listed."""
+    found = plugins.names("filter")
+    assert {"cycles", "wer_gap", "agreement"} <= set(found)
+    assert "chain" not in found
+    assert "comparisons" not in found
+
+
+def test_an_unknown_name_says_which_exist():
+    """The nearest name is offered and all are listed."""
+    with pytest.raises(RecipeError, match=r"unknown filter 'cycle'. Did you mean 'cycles'\? Known: .*wer_gap"):
+        plugins.load("filter", "cycle")
+
+
+def test_an_unknown_option_names_the_nearest():
+    """A misspelt option is an error before anything runs."""
+    with pytest.raises(RecipeError, match=r"no option 'maxgap'\. Did you mean 'max_gap'"):
+        plugins.configure("filter", "wer_gap", {"maxgap": 0.1})
+
+
+@pytest.mark.parametrize("kind", sorted(set(plugins.PACKAGES) - {"reward"}))
+def test_every_plugin_loads_and_configures(kind):
+    """With no options every plug-in that needs none can be configured; loading imports nothing heavy."""
+    names = plugins.names(kind)
+    assert names
+    for name in names:
+        assert plugins.load(kind, name) is not None
+
+
+def test_loading_all_plugins_imports_no_heavy_library():
+    """The command line lists engines and metrics without waiting for torch."""
+    code = (
+        "import sys; from contracts import plugins\n"
+        "[plugins.load(kind, name) for kind in plugins.PACKAGES if kind != 'reward' for name in plugins.names(kind)]\n"
+        "print(sorted({'torch', 'librosa', 'onnxruntime', 'faster_whisper', 'google.genai', 'ray', 'prefect'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,86 @@
+"""The manifest reader: formats, and manifests that cannot be understood at all."""
+
+import pyarrow as pa
+import pytest
+
+from contracts import plugins
+from contracts.errors import DataError, RecipeError
+from tests.corpora import dummies
+
+
+def read(root, **options):
+    return pa.Table.from_batches(plugins.configure("corpus", "manifest", options).read(str(root))).to_pylist()
+
+
+def test_json_lines(tmp_path):
+    """JSON Lines keep line separators inside texts, take numbers as ids, and broken lines stay rows."""
+    dummy = dummies.jsonl(tmp_path)
+    rows = read(tmp_path, **dummy.options)
+    assert [(row["source_id"], row["problem"]) for row in rows] == dummy.problems
+    assert rows[0]["text"] == "One\u2028two"
+    assert (rows[0]["speaker_id"], rows[0]["license"], rows[0]["language"]) == ("5", "CC-BY-4.0", "en")
+
+
+def test_options_fill_what_rows_leave_out(tmp_path):
+    """Language and licence of a row win over the options; missing ones are marked, not guessed."""
+    dummies.put(tmp_path / "manifest.tsv", 'audio\ttext\tlicense\nx.wav\tSay "no\tCC0-1.0\nx.wav\tTwo\t\n')
+    dummies.put(tmp_path / "x.wav", dummies.encode("WAV", seconds=0.25))
+    first, second = read(tmp_path, language="en", license="MIT")
+    assert (first["text"], first["license"], first["duration_s"]) == ('Say "no', "CC0-1.0", 0.25)
+    assert (second["license"], second["problem"]) == ("MIT", "duplicate_id")
+    assert [row["problem"] for row in read(tmp_path)] == ["missing_language", "missing_license"]
+
+
+def test_utf16_manifest(tmp_path):
+    """A manifest that a spreadsheet saved as UTF-16 is read by its byte order mark."""
+    dummies.put(tmp_path / "manifest.csv", "audio,text\nx.wav,你好\n".encode("utf-16"))
+    dummies.put(tmp_path / "x.wav", dummies.encode("WAV"))
+    assert read(tmp_path, language="zh", license="MIT")[0]["text"] == "你好"
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "~/x.wav", "a/../../x.wav", "C:\\x.wav", "file:///x.wav", "s3://b/x.wav", "x\x00.wav"])
+def test_paths_that_leave_the_corpus_are_not_published(tmp_path, path):
+    """A path out of the corpus is a problem, and does not become the row's id either."""
+    import json
+
+    dummies.put(tmp_path / "manifest.jsonl", json.dumps({"audio": path, "text": "x"}))
+    (row,) = read(tmp_path, language="en", license="MIT")
+    assert (row["problem"], row["audio_path"], row["source_id"]) == ("path_outside_corpus", None, "manifest.jsonl:1")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("manifest.csv", "audio,txt\nx.wav,Hi\n", r"manifest\.csv, header: unknown column 'txt'\. Did you mean 'text'\?"),
+        ("manifest.csv", "audio,language\nx.wav,en\n", r"header: no column 'text'"),
+        ("manifest.csv", "audio,text,text\n", r"a column occurs twice"),
+        ("manifest.csv", 'audio,text\nx.wav,"open\ny.wav,Hi\n', r"row 3: .*double quote"),
+        ("manifest.csv", "", r"header: no column 'audio'"),
+        ("manifest.csv", "audio,text\n", r"no rows"),
+        ("manifest.csv", b"\xff\xfea", r"UTF-16"),
+        ("manifest.jsonl", '{"audio": "x.wav", "text": "Hi", "speakr": "a"}\n', r"row 1: unknown column 'speakr'. Did you mean 'speaker'"),
+        ("other.csv", "audio,text\n", r"holds no manifest"),
+    ],
+)
+def test_hopeless_manifests_are_errors(tmp_path, name, content, message):
+    """A manifest that cannot be understood at all says where and what to do."""
+    dummies.put(tmp_path / name, content)
+    with pytest.raises(DataError, match=message):
+        read(tmp_path)
+
+
+def test_two_manifests_need_a_choice(tmp_path):
+    """With two manifests the option decides; without it both are named."""
+    dummies.put(tmp_path / "manifest.csv", "audio,text\nx.wav,Hi\n")
+    dummies.put(tmp_path / "manifest.jsonl", '{"audio": "x.wav", "text": "Ho"}')
+    with pytest.raises(DataError, match=r"manifest\.csv and manifest\.jsonl"):
+        read(tmp_path)
+    assert read(tmp_path, file="manifest.jsonl")[0]["text"] == "Ho"
+    with pytest.raises(DataError, match="is missing"):
+        read(tmp_path, file="manifest.tsv")
+
+
+def test_unknown_option_names_the_nearest():
+    """A typo in the recipe's options is found before anything is read."""
+    with pytest.raises(RecipeError, match="Did you mean 'license'"):
+        plugins.configure("corpus", "manifest", {"licence": "MIT"})

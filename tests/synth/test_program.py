@@ -1,0 +1,101 @@
+"""Programs that hang, crash, complain or stay silent on one text."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from synth.engine import Failure, Waveform
+from synth.program import absent, one_line, plain_ascii, speak, version
+
+WRITE = (
+    "import sys, soundfile, numpy as np; text = open('text.txt', encoding='utf-8').read(); assert text == sys.stdin.read()\n"
+    "for n in (1, 2, 10): soundfile.write(f'{n}.wav', np.full(100 * len(text), n / 100, dtype='float32'), 16000, subtype='FLOAT')"
+)
+
+
+def run(code: str, timeout_s: float = 20) -> Waveform | Failure:
+    """Let Python play the engine."""
+    return speak([sys.executable, "-c", code], "h\u00e9llo", timeout_s)
+
+
+def test_pieces_are_joined_in_the_order_of_their_numbers():
+    """Ten comes after two, and the text arrives whole in the file and on standard input."""
+    answer = run(WRITE)
+    assert isinstance(answer, Waveform)
+    assert answer.sample_rate_hz == 16000
+    assert np.unique(answer.samples, return_index=True)[1].tolist() == [0, 500, 1000]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "said"),
+    [
+        ("import time; time.sleep(30)", "timeout", "within"),
+        ("import os; os.abort()", "engine_crash", "signal 6"),
+        ("import sys; sys.exit('no such vowel')", "engine_error", "no such vowel"),
+        ("print('fine')", "engine_error", "no audio"),
+        ("open('1.wav', 'w').write('hm')", "engine_error", "does not decode"),
+        ("open('1.wav', 'w')", "engine_error", "does not decode"),
+    ],
+)
+def test_each_way_to_fail_is_a_failure_with_what_the_program_said(code, reason, said):
+    """None of them raises."""
+    answer = run(code, timeout_s=3)
+    assert isinstance(answer, Failure)
+    assert answer.reason == reason
+    assert said in answer.message
+
+
+def test_a_real_program_that_dies_on_one_text_leaves_the_others_alone():
+    """Festival's diphone voice dies of a segmentation fault when a text begins with dots."""
+    from synth.engine import RenderRequest
+    from synth.engines.festival import Festival
+
+    engine = Festival()
+    if engine.missing():
+        pytest.skip(engine.missing())
+    texts = ["Good morning.", "... callers waiting to speak with a representative.", "Good night."]
+    requests = [
+        RenderRequest(request_id=text, text=text, language="en", voice="kal_diphone", seed=0, reference=None) for text in texts
+    ]
+    first, poison, last = engine.open().render(requests)
+    assert isinstance(first, Waveform)
+    assert isinstance(last, Waveform)
+    assert isinstance(poison, Failure)
+    assert poison.reason == "engine_crash"
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("\u201cDon\u2019t\u201d \u2014 she said\u2026", '"Don\'t" - she said...'),
+        ("na\u00efve caf\u00e9", "naive cafe"),
+        ("two\nlines\tand\x00more", "two lines and more"),
+    ],
+)
+def test_typography_becomes_plain(text, plain):
+    """Engines of the ASCII age read the same words."""
+    assert plain_ascii(text) == plain
+
+
+def test_foreign_script_is_refused_not_dropped():
+    """A text that loses its words would be another text."""
+    answer = plain_ascii("say \u4f60\u597d now")
+    assert isinstance(answer, Failure)
+    assert answer.reason == "unsupported_characters"
+    assert "\u4f60" in answer.message
+
+
+def test_a_text_becomes_one_line():
+    """Some programs stop at a line end or a control character."""
+    assert one_line(" a\r\n\x07b\u2028c ") == "a b c"
+
+
+def test_versions_and_absence():
+    """What a program says of itself, and what to install when it is not there."""
+    assert version([sys.executable, "--version"], r"Python ([0-9.]+)") == sys.version.split()[0]
+    assert version([sys.executable, "--version"], r"Perl ([0-9.]+)") == "unknown"
+    assert (
+        absent("no-such-engine", "engine-package")
+        == "the program no-such-engine is not installed: apt-get install engine-package"
+    )

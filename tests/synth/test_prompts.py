@@ -1,0 +1,184 @@
+"""Choosing target texts and references."""
+
+from collections import Counter
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts.errors import RecipeError
+from contracts.ids import row_id
+from contracts.schemas import UTTERANCES, conform
+from synth.prompts import choose, count_words, normalized
+
+
+def utterance(number: int, **columns) -> dict:
+    return {
+        "utterance_id": row_id("utterance", "c", str(number)),
+        "corpus": "c",
+        "source_id": str(number),
+        "audio_path": f"{number}.wav",
+        "text": f"this is text number {number}",
+        "language": "en",
+        "speaker_id": "s",
+        "style": "regular",
+        "duration_s": 4.0,
+        "license": "CC0-1.0",
+        "problem": None,
+    } | columns
+
+
+def table(rows) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), schema=UTTERANCES)
+
+
+def books(utterances: pa.Table, prompts: pa.Table, drops: pa.Table) -> list[str]:
+    used = {*prompts["target_utterance_id"].to_pylist(), *prompts["reference_utterance_id"].to_pylist()} - {None}
+    return sorted([*used, *drops["row_id"].to_pylist()])
+
+
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "speaker_id": st.sampled_from(["s", "t", None]),
+            "duration_s": st.sampled_from([None, 0.5, 1.5, 4.0, 50.0]),
+            "text": st.sampled_from(
+                ["one", "One!", "two words", "three more words", "four", "你好吗", "...", "five six", "seven eight"]
+            ),
+            "style": st.sampled_from(["regular", "expressive"]),
+            "problem": st.sampled_from([None, None, None, "missing_audio"]),
+        }
+    ),
+    max_size=30,
+)
+WISHES = st.fixed_dictionaries(
+    {
+        "texts": st.none() | st.integers(1, 10),
+        "min_duration_s": st.sampled_from([0.0, 1.0, 2.0]),
+        "min_words": st.integers(0, 2),
+        "styles": st.sampled_from([None, ("regular",)]),
+        "reference": st.sampled_from(["same_speaker", "none"]),
+        "reference_min_duration_s": st.sampled_from([0.0, 1.0, 2.0]),
+    }
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows=ROWS, wishes=WISHES, shuffle=st.randoms(use_true_random=False))
+def test_invariants(rows, wishes, shuffle):
+    """The books balance, roles never mix, references come from the speaker, and the order of rows does not matter."""
+    rows = [utterance(number, **row) for number, row in enumerate(rows)]
+    prompts, drops = choose(table(rows), seed=3, **wishes)
+    conform(prompts, "prompts")
+    conform(drops, "drops")
+    assert books(table(rows), prompts, drops) == sorted(row["utterance_id"] for row in rows)
+    by_id = {row["utterance_id"]: row for row in rows}
+    targets, references = prompts["target_utterance_id"].to_pylist(), prompts["reference_utterance_id"].to_pylist()
+    assert not set(targets) & set(references)
+    assert len(set(targets)) == len(targets) <= (wishes["texts"] or len(rows))
+    assert len({normalized(text) for text in prompts["text"].to_pylist()}) == len(targets)
+    for target, reference in zip(targets, references, strict=True):
+        assert by_id[target]["problem"] is None
+        assert (reference is None) == (wishes["reference"] == "none")
+        if reference is not None:
+            assert by_id[reference]["speaker_id"] == by_id[target]["speaker_id"] is not None
+    shuffle.shuffle(rows)
+    again = choose(table(rows), seed=3, **wishes)
+    assert again[0].equals(prompts)
+    assert again[1].equals(drops)
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=ROWS, wishes=WISHES, fewer=st.integers(1, 9), more=st.integers(1, 9))
+def test_raising_texts_keeps_earlier_prompts(rows, wishes, fewer, more):
+    """The prompts of a small wish are the first ones of a larger wish, references included."""
+    utterances = table([utterance(number, **row) for number, row in enumerate(rows)])
+    small, _ = choose(utterances, seed=1, **(wishes | {"texts": fewer}))
+    large, _ = choose(utterances, seed=1, **(wishes | {"texts": fewer + more}))
+    assert large.slice(0, small.num_rows).equals(small)
+
+
+def test_every_reference_serves_once_where_there_are_enough():
+    """Half of a speaker's recordings are references, each of one target; none is shared."""
+    prompts, drops = choose(table(utterance(number) for number in range(100)), seed=0)
+    assert prompts.num_rows == 50
+    assert len(set(prompts["reference_utterance_id"].to_pylist())) == 50
+    assert drops.num_rows == 0
+
+
+def test_scarce_references_serve_evenly():
+    """Ten long recordings serve ninety short texts: none more than once oftener than another."""
+    rows = [utterance(number, duration_s=8.0 if number < 10 else 3.0) for number in range(100)]
+    prompts, _ = choose(table(rows), seed=0, reference_min_duration_s=6.0)
+    uses = Counter(prompts["reference_utterance_id"].to_pylist())
+    assert prompts.num_rows == 90
+    assert set(uses.values()) == {9}
+
+
+def test_unshared_references_come_first_across_speakers():
+    """While a speaker has an unused reference, no other speaker's is used twice."""
+    rows = [utterance(number, speaker_id="rich") for number in range(20)]
+    rows += [utterance(number, speaker_id="poor", duration_s=8.0 if number == 20 else 3.0) for number in range(20, 40)]
+    prompts, _ = choose(table(rows), seed=0, reference_min_duration_s=3.5, texts=11)
+    assert max(Counter(prompts["reference_utterance_id"].to_pylist()).values()) == 1
+    assert Counter(prompts["speaker_id"].to_pylist()) == {"rich": 10, "poor": 1}
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"duration_s": 0.2}, "too_short"),
+        ({"duration_s": 99.0}, "too_long"),
+        ({"text": "one two"}, "few_words"),
+        ({"style": "expressive"}, "other_style"),
+        ({"text": "This is TEXT, number 0!"}, "duplicate_text"),
+        ({"speaker_id": "lonely"}, "no_reference"),
+        ({"problem": "missing_audio", "text": None}, "missing_audio"),
+    ],
+)
+def test_reasons(columns, reason):
+    """Each way of being unusable has its own counted reason."""
+    rows = [utterance(0), utterance(1), utterance(2, **columns)]
+    _, drops = choose(table(rows), seed=0, min_words=3, styles=["regular"], reference_min_duration_s=5.0)
+    if reason in {"no_reference", "duplicate_text"}:
+        assert reason in drops["reason"].to_pylist()
+    else:
+        assert (
+            dict(zip(drops["row_id"].to_pylist(), drops["reason"].to_pylist(), strict=True))[rows[2]["utterance_id"]] == reason
+        )
+
+
+def test_not_selected_is_counted():
+    """What the limit leaves out is in the books as not_selected."""
+    prompts, drops = choose(table(utterance(number) for number in range(10)), seed=0, texts=2)
+    assert prompts.num_rows == 2
+    assert Counter(drops["reason"].to_pylist()) == {"not_selected": 6}
+
+
+def test_ids_and_setting():
+    """A prompt's ids follow from its text and its two recordings; white space is collapsed."""
+    rows = [utterance(0, text="  A long   text here "), utterance(1, duration_s=1.5)]
+    prompts, _ = choose(table(rows), seed=0, min_duration_s=2.0, reference_min_duration_s=1.0)
+    (row,) = prompts.to_pylist()
+    target, reference = rows[0]["utterance_id"], rows[1]["utterance_id"]
+    assert row["text"] == "A long text here"
+    assert row["group_id"] == row_id("text", "en", "A long text here")
+    assert row["prompt_id"] == row_id("prompt", row["group_id"], reference, target)
+    assert (row["setting"], row["reference_text"]) == ("en2en", "this is text number 1")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("It's 5 o'clock -- now!", 4), ("你好,世界。", 4), ("我们 use Python 吗", 5), ("...", 0), ("", 0), ("カタカナ", 4)],
+)
+def test_count_words(text, words):
+    """Words are separated by white space; ideographs and kana count one each."""
+    assert count_words(text) == words
+
+
+@pytest.mark.parametrize("wrong", [{"texts": 0}, {"min_duration_s": 5, "max_duration_s": 1}, {"reference": "any"}])
+def test_senseless_wishes_are_refused(wrong):
+    """Arguments that make no sense are an error of the recipe."""
+    with pytest.raises(RecipeError):
+        choose(table([utterance(0)]), seed=0, **wrong)
