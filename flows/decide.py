@@ -186,7 +186,7 @@ def _splits(build: Build) -> Books:
         else pa.repeat("", len(table))
     )
     rows = pa.table({**{name: table[name] for name in ("pair_id", "group_id", "leakage_group")}, "stratum": stratum})
-    targets: Mapping[str, float] = {**(wish.fractions or {}), **(wish.quotas or {})}
+    targets: Mapping[str, float] = {str(split): number for split, number in (wish.fractions or wish.quotas or {}).items()}
     # What was assigned under the same wish stays where it is; another wish divides anew.
     previous = build.tables.read(splits_table(build))
     assigned, drops = assign(rows, targets, build.recipe.seed, previous)
