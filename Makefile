@@ -35,7 +35,7 @@ test: setup
 	@$(PYTHON) -m pytest
 
 check: setup
-	@.venv/bin/ruff check .
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check -q .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 

@@ -13,6 +13,9 @@ _LITERALS: Final = "an id must be made of str, int, bool, None, finite float, li
 # 128 bits: the chance of one collision among 1e9 rows is about 1e-21, and the ids stay readable in a table.
 ID_HEX_LENGTH: Final = 32
 
+# Made once: ids are made by the million.
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
 
 def canonical_json(value: object) -> str:
     """Serialise literals to the one JSON text that stands for them.
@@ -24,7 +27,7 @@ def canonical_json(value: object) -> str:
             a mapping key is no string.
         ValueError: a float is NaN or infinite.
     """
-    return json.dumps(_checked(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(_checked(value))
 
 
 def _checked(value: object) -> object:

@@ -100,7 +100,11 @@ class LibriTTSR:
 
     def _row(self, source_id: str, speaker: str, **found: Any) -> Utterance:
         return Utterance(
-            source_id=source_id, speaker_id=speaker, language=self.language, license=self.license, style=self.style,
+            source_id=source_id,
+            speaker_id=speaker,
+            language=self.language,
+            license=self.license,
+            style=self.style,
             **found,
         )
 

@@ -112,8 +112,14 @@ class Manifest:
     def _row(self, place: str, fields: _Fields | None) -> Utterance:
         """Make a row; ``place`` (file and row number) is its id where it has none that is safe to publish."""
         if fields is None:
-            return Utterance(source_id=place, source_ref=place, language=self.language or "und",
-                             license=self.license or "NOASSERTION", style=self.style, problem="malformed_row")
+            return Utterance(
+                source_id=place,
+                source_ref=place,
+                language=self.language or "und",
+                license=self.license or "NOASSERTION",
+                style=self.style,
+                problem="malformed_row",
+            )
         audio, outside = fields.get("audio"), False
         if audio:
             outside = _is_outside(audio)
@@ -145,7 +151,10 @@ class Manifest:
 def _is_outside(path: str) -> bool:
     """Tell whether a path is absolute, a URL, written the Windows way, or climbs out of its folder."""
     return (
-        path.startswith(("/", "~")) or "\\" in path or ".." in path.split("/") or not path.isprintable()
+        path.startswith(("/", "~"))
+        or "\\" in path
+        or ".." in path.split("/")
+        or not path.isprintable()
         or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", path) is not None
     )
 

@@ -70,7 +70,11 @@ class PocketsphinxLibrivox:
 
     def _row(self, source_id: str, **found: Any) -> Utterance:
         return Utterance(
-            source_id=source_id, speaker_id=self.SPEAKER, language=self.language, license=self.license, style=self.style,
+            source_id=source_id,
+            speaker_id=self.SPEAKER,
+            language=self.language,
+            license=self.license,
+            style=self.style,
             **found,
         )
 

@@ -53,15 +53,15 @@ def build(
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="try again what failed before")] = False,
 ) -> None:
     """Build a data set: run what is missing, skip what is there, and print the release's folder."""
-    from flows.pipeline import finished, forget_failures, open_build, up_to
+    from flows.pipeline import forget_failures, open_build, up_to
     from flows.publish import release_of
-    from flows.stages import STAGES
+    from flows.stages import STAGES, check_machine
 
     opened = open_build(recipe, workspace, ray)
     stages = up_to(STAGES, until)
     if retry_failed:
         forget_failures(opened, stages)
-    if all(finished(stage, opened) is not None for stage in stages):
+    if not check_machine(opened, stages):
         print("nothing to do", file=sys.stderr)
         folder = release_of(opened) if until is None else None
     else:

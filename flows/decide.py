@@ -17,6 +17,7 @@ from contracts.errors import RecipeError, SetupError
 from contracts.ids import digest
 from contracts.joins import among, attach
 from filters import chain, comparisons
+from filters.cmos_to_preference import labels as preferences
 from flows.books import Books, count, reasons_of
 from flows.gather import current_metrics, current_recordings, current_samples
 from flows.pipeline import Build, Stage
@@ -152,23 +153,35 @@ def _filters(build: Build) -> Books:
         votes=build.tables.read("votes"),
     )
     rules = [(rule.name, plugins.configure("filter", rule.name, rule.options)) for rule in build.recipe.filters]
-    if not any(name == "tied_totals" for name, _ in rules):
+    names = {name for name, _ in rules}
+    by_votes = "cmos_to_preference" in names
+    if not by_votes and "tied_totals" not in names:
         rules.insert(0, ("tied_totals", plugins.configure("filter", "tied_totals")))  # a pair without a verdict has no label
     kept, drops = chain.apply(compared, rules)
-    nobody = pa.array([[]] * kept.num_rows, pa.list_(pa.string()))
-    labels = pa.table(
-        {
-            "pair_id": kept["pair_id"],
-            "label": kept["verdict"],
-            "source": pa.repeat("judgment", kept.num_rows),
-            "judgment_ids": pa.array([[judgment] for judgment in kept["judgment_id"].to_pylist()], pa.list_(pa.string())),
-            "vote_ids": nobody,
-        }
-    )
+    labels = _labels(build, kept, by_votes=by_votes)
     build.tables.replace("drops@filters", drops.sort_by("row_id"))
     build.tables.replace("labels", labels.sort_by("pair_id"))
     return Books(
         stage="filters", unit="pairs", rows_in=compared.num_rows, rows_out=labels.num_rows, dropped=count(drops["reason"])
+    )
+
+
+def _labels(build: Build, kept: pa.Table, *, by_votes: bool) -> pa.Table:
+    """Label every kept pair: by its votes where the recipe converts votes to preferences, by its judgment elsewhere."""
+    cast = build.tables.read("votes", ["vote_id", "pair_id"]).sort_by("vote_id").to_pylist() if by_votes else []
+    votes_of: dict[str, list[str]] = {}
+    for vote in cast:
+        votes_of.setdefault(vote["pair_id"], []).append(vote["vote_id"])
+    lists = pa.list_(pa.string())
+    pairs_kept = kept["pair_id"].to_pylist()
+    return pa.table(
+        {
+            "pair_id": kept["pair_id"],
+            "label": preferences(kept["votes"]) if by_votes else kept["verdict"],
+            "source": pa.repeat("votes" if by_votes else "judgment", kept.num_rows),
+            "judgment_ids": pa.array([[] if by_votes else [judgment] for judgment in kept["judgment_id"].to_pylist()], lists),
+            "vote_ids": pa.array([votes_of.get(pair, []) for pair in pairs_kept], lists),
+        }
     )
 
 

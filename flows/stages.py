@@ -23,12 +23,8 @@ def preflight(build: Build, stages: tuple[Stage, ...], stack: ExitStack) -> None
     Raises:
         SetupError: an engine, model, key, CPU or GPU is missing; the message names all of them.
     """
-    left = {stage.name for stage in stages if finished(stage, build) is None}
+    left = check_machine(build, stages)
     needs = _needs(build, left)
-    if build.ray_address is None:  # a cluster's workers may have what this machine lacks
-        problems = [f"{who}: {problem}" for who, plugin in needs.items() if (problem := plugin.missing())]
-        if problems:
-            raise SetupError("; ".join(problems))
     if left & {stage.name for stage in stages if stage.on_cluster}:
         stack.enter_context(cluster(build.ray_address))
         check_resources(
@@ -38,6 +34,21 @@ def preflight(build: Build, stages: tuple[Stage, ...], stack: ExitStack) -> None
                 if isinstance(getattr(plugin, "resources", None), Resources)
             }
         )
+
+
+def check_machine(build: Build, stages: tuple[Stage, ...]) -> set[str]:
+    """Return the names of the stages that have something to do.
+
+    Raises:
+        SetupError: this machine lacks an engine, model or key for them, and no cluster stands in; all are named.
+    """
+    left = {stage.name for stage in stages if finished(stage, build) is None}
+    # A cluster's workers may have the engines and models that this machine lacks; the judge is asked from here.
+    here = left if build.ray_address is None else left & {"judgments"}
+    problems = [f"{who}: {problem}" for who, plugin in _needs(build, here).items() if (problem := plugin.missing())]
+    if problems:
+        raise SetupError("; ".join(problems))
+    return left
 
 
 def _needs(build: Build, left: set[str]) -> dict[str, Any]:

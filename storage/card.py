@@ -19,18 +19,50 @@ _PROVENANCE: Final = ("engine", "engine_version", "model", "voice", "license")
 
 # SPDX identifiers that the Hub knows under another name than their own in lower case.
 _HUB_LICENSES: Final = {
-    "GPL-2.0-only": "gpl-2.0", "GPL-2.0-or-later": "gpl-2.0", "GPL-3.0-only": "gpl-3.0", "GPL-3.0-or-later": "gpl-3.0",
-    "LGPL-3.0-only": "lgpl-3.0", "LGPL-3.0-or-later": "lgpl-3.0",
+    "GPL-2.0-only": "gpl-2.0",
+    "GPL-2.0-or-later": "gpl-2.0",
+    "GPL-3.0-only": "gpl-3.0",
+    "GPL-3.0-or-later": "gpl-3.0",
+    "LGPL-3.0-only": "lgpl-3.0",
+    "LGPL-3.0-or-later": "lgpl-3.0",
 }
-_HUB_KNOWN: Final = frozenset({
-    "apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-2.0", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0",
-    "cc-by-sa-4.0", "cc-by-nc-2.0", "cc-by-nc-3.0", "cc-by-nc-4.0", "cc-by-nd-4.0", "cc-by-nc-nd-3.0", "cc-by-nc-nd-4.0",
-    "cc-by-nc-sa-2.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0", "gpl-2.0", "gpl-3.0", "lgpl-3.0", "mpl-2.0", "isc", "zlib",
-    "unlicense",
-})
+_HUB_KNOWN: Final = frozenset(
+    {
+        "apache-2.0",
+        "mit",
+        "bsd-2-clause",
+        "bsd-3-clause",
+        "cc0-1.0",
+        "cc-by-2.0",
+        "cc-by-3.0",
+        "cc-by-4.0",
+        "cc-by-sa-3.0",
+        "cc-by-sa-4.0",
+        "cc-by-nc-2.0",
+        "cc-by-nc-3.0",
+        "cc-by-nc-4.0",
+        "cc-by-nd-4.0",
+        "cc-by-nc-nd-3.0",
+        "cc-by-nc-nd-4.0",
+        "cc-by-nc-sa-2.0",
+        "cc-by-nc-sa-3.0",
+        "cc-by-nc-sa-4.0",
+        "gpl-2.0",
+        "gpl-3.0",
+        "lgpl-3.0",
+        "mpl-2.0",
+        "isc",
+        "zlib",
+        "unlicense",
+    }
+)
 
 _SIZES: Final = (
-    (1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"),
+    (1_000, "n<1K"),
+    (10_000, "1K<n<10K"),
+    (100_000, "10K<n<100K"),
+    (1_000_000, "100K<n<1M"),
+    (10_000_000, "1M<n<10M"),
 )
 
 
@@ -202,8 +234,14 @@ def render(facts: Facts, tally: Tally, schemas: Mapping[str, pa.Schema]) -> str:
     names = ("system", *_PROVENANCE, "synthetic", "source")
     clips = [(dict(zip(names, clip, strict=True)), n) for clip, n in tally.sorted("clip")]
     return environment.get_template("card.md.jinja").render(
-        top=Verbatim(text=top), facts=facts, tally=tally, splits=splits, clips=clips, columns=columns,
-        has_synthetic=any(clip["synthetic"] for clip, _ in clips), example=_example(tally),
+        top=Verbatim(text=top),
+        facts=facts,
+        tally=tally,
+        splits=splits,
+        clips=clips,
+        columns=columns,
+        has_synthetic=any(clip["synthetic"] for clip, _ in clips),
+        example=_example(tally),
     )
 
 

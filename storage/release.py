@@ -101,9 +101,7 @@ def write(
     return name
 
 
-def _build(
-    folder: Path, splits: Sequence[Split], audio: Callable[[str], bytes], facts: Facts, layout: Layout
-) -> list[File]:
+def _build(folder: Path, splits: Sequence[Split], audio: Callable[[str], bytes], facts: Facts, layout: Layout) -> list[File]:
     tally, files = Tally(), list[File]()
     for split in splits:
         tally.open(split.config, split.split)

@@ -94,11 +94,16 @@ def _with_prompt(rows: pa.Table, prompts: pa.Table, utterances: pa.Table, record
 
 
 def _with_judgment(rows: pa.Table, judgments: pa.Table) -> pa.Table:
-    names = {name: name for name in ("completion", "judge", "judge_version", "prompt_version", "scores_a", "scores_b")}
+    names = {
+        name: name for name in ("verdict", "completion", "judge", "judge_version", "prompt_version", "scores_a", "scores_b")
+    }
     served = pc.coalesce(judgments["model_served"], judgments["model"])
     rows = attach(
         rows, "pair_id", judgments.append_column("judge_model", served), "pair_id", names | {"judge_model": "judge_model"}
     )
+    # A reasoning that ends in the other verdict than the votes is no training text for this label.
+    agreeing = pc.if_else(pc.equal(rows["verdict"], rows["label"]), rows["completion"], pa.scalar(None, pa.string()))
+    rows = rows.set_column(rows.column_names.index("completion"), "completion", agreeing)
     for side in ("a", "b"):
         column = f"scores_{side}"
         listed = [

@@ -45,46 +45,50 @@ def _sides(name: str, kind: pa.DataType, meaning: str, *, nullable: bool = False
 
 _s, _f, _i, _b = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 
-TASK1: Final = pa.schema([
-    _field("pair_id", _s, "id of the two clips, whatever their order"),
-    _field("text", _s, "target text that both clips speak"),
-    _field("language", _s, "BCP 47 tag of the text"),
-    _field("setting", _s, "reference language 2 target language"),
-    _field("style", _s, "regular or expressive"),
-    _field("prompt_audio", AUDIO, "reference speech; null = the systems got none", nullable=True),
-    _field("prompt_text", _s, "transcript of the reference speech", nullable=True),
-    *_sides("audio", AUDIO, "clip"),
-    *_sides("system", _s, "system"),
-    _field("label", _s, "the better clip: a or b"),
-    _field("label_source", _s, "what the label rests on: judgment or votes"),
-    _field("completion", _s, "the judge's reasoning and verdict in the training format (SPEC U5)", nullable=True),
-    *_sides("scores", _DIMENSION_SCORES, "the judge's score per dimension", nullable=True),
-    _field("judge", _s, "judge; null = labelled by people alone", nullable=True),
-    _field("judge_version", _s, "version of the judge's rule or client", nullable=True),
-    _field("judge_model", _s, "model that the judge named as the one that answered", nullable=True),
-    _field("prompt_version", _s, "hash of the judge's prompt template", nullable=True),
-    _field("votes", _VOTE_COUNTS, "human votes by value; null = nobody voted", nullable=True),
-    _field("agreement", _s, "level of agreement of the votes: FA, WA, WD, FD", nullable=True),
-    *_sides("wer", _f, "word (zh: character) error rate against the text", nullable=True),
-    *_sides("metrics", _METRIC_VALUES, "all objective measurements", nullable=True),
-    _field("filters_passed", pa.list_(_s), "filters that looked at the row and kept it"),
-    _field("pair_kind", _s, "human, inter or intra"),
-    _field("leakage_group", _s, "rows of one group share a text or a recording and lie in one split"),
-    _field("license", _s, "SPDX expression for the row as a whole"),
-    *_sides("license", _s, "SPDX identifier of the voice or recording"),
-    *_sides("is_synthetic", _b, "whether a machine spoke"),
-    *_sides("digital_source_type", _s, "IPTC digital source type: trainedAlgorithmicMedia, algorithmicMedia, digitalCapture"),
-    *_sides("engine", _s, "engine; human = none"),
-    *_sides("engine_version", _s, "engine version"),
-    *_sides("model", _s, "model or voice data", nullable=True),
-    *_sides("voice", _s, "voice", nullable=True),
-    *_sides("seed", _i, "seed given to the engine", nullable=True),
-    *_sides("params", _s, "parameters sent to the engine, as JSON,"),
-    _field("corpus", _s, "corpus of the text"),
-    _field("source_id", _s, "the corpus's own id of the text's recording", nullable=True),
-    _field("reference_source_id", _s, "the corpus's own id of the reference speech", nullable=True),
-    _field("speaker_id", _s, "speaker of the reference in that corpus", nullable=True),
-])
+TASK1: Final = pa.schema(
+    [
+        _field("pair_id", _s, "id of the two clips, whatever their order"),
+        _field("text", _s, "target text that both clips speak"),
+        _field("language", _s, "BCP 47 tag of the text"),
+        _field("setting", _s, "reference language 2 target language"),
+        _field("style", _s, "regular or expressive"),
+        _field("prompt_audio", AUDIO, "reference speech; null = the systems got none", nullable=True),
+        _field("prompt_text", _s, "transcript of the reference speech", nullable=True),
+        *_sides("audio", AUDIO, "clip"),
+        *_sides("system", _s, "system"),
+        _field("label", _s, "the better clip: a or b"),
+        _field("label_source", _s, "what the label rests on: judgment or votes"),
+        _field("completion", _s, "the judge's reasoning and verdict in the training format (SPEC U5)", nullable=True),
+        *_sides("scores", _DIMENSION_SCORES, "the judge's score per dimension", nullable=True),
+        _field("judge", _s, "judge; null = labelled by people alone", nullable=True),
+        _field("judge_version", _s, "version of the judge's rule or client", nullable=True),
+        _field("judge_model", _s, "model that the judge named as the one that answered", nullable=True),
+        _field("prompt_version", _s, "hash of the judge's prompt template", nullable=True),
+        _field("votes", _VOTE_COUNTS, "human votes by value; null = nobody voted", nullable=True),
+        _field("agreement", _s, "level of agreement of the votes: FA, WA, WD, FD", nullable=True),
+        *_sides("wer", _f, "word (zh: character) error rate against the text", nullable=True),
+        *_sides("metrics", _METRIC_VALUES, "all objective measurements", nullable=True),
+        _field("filters_passed", pa.list_(_s), "filters that looked at the row and kept it"),
+        _field("pair_kind", _s, "human, inter or intra"),
+        _field("leakage_group", _s, "rows of one group share a text or a recording and lie in one split"),
+        _field("license", _s, "SPDX expression for the row as a whole"),
+        *_sides("license", _s, "SPDX identifier of the voice or recording"),
+        *_sides("is_synthetic", _b, "whether a machine spoke"),
+        *_sides(
+            "digital_source_type", _s, "IPTC digital source type: trainedAlgorithmicMedia, algorithmicMedia, digitalCapture"
+        ),
+        *_sides("engine", _s, "engine; human = none"),
+        *_sides("engine_version", _s, "engine version"),
+        *_sides("model", _s, "model or voice data", nullable=True),
+        *_sides("voice", _s, "voice", nullable=True),
+        *_sides("seed", _i, "seed given to the engine", nullable=True),
+        *_sides("params", _s, "parameters sent to the engine, as JSON,"),
+        _field("corpus", _s, "corpus of the text"),
+        _field("source_id", _s, "the corpus's own id of the text's recording", nullable=True),
+        _field("reference_source_id", _s, "the corpus's own id of the reference speech", nullable=True),
+        _field("speaker_id", _s, "speaker of the reference in that corpus", nullable=True),
+    ]
+)
 """One row of task 1: an utterance-level preference pair with all that it came from (SPEC U1, O6)."""
 
 
@@ -134,7 +138,13 @@ def _feature(kind: pa.DataType, sample_rate_hz: int) -> Any:
 
 
 def write_split(
-    folder: Path, config: str, split: str, rows: Iterable[pa.Table], audio: Callable[[str], bytes], *, layout: Layout,
+    folder: Path,
+    config: str,
+    split: str,
+    rows: Iterable[pa.Table],
+    audio: Callable[[str], bytes],
+    *,
+    layout: Layout,
     schema: pa.Schema = TASK1,
 ) -> list[Shard]:
     """Write one split as ``<config>/<split>-00000-of-00003.parquet`` and so on.

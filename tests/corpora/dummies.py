@@ -60,21 +60,23 @@ def libritts_r(root: Path) -> Dummy:
     put(stranger / "9999_1.trans.tsv", "9999_1_000001_000000\tWho?\tWho?\n")
     put(stranger / "9999_1_000001_000000.wav", encode("WAV"))
     name = "train-clean-100/1092/134562/1092_134562.trans.tsv"
-    return Dummy(problems=[
-        ("84_121123_000007_000001", None),
-        ("9999_1_000001_000000", "unknown_speaker"),
-        (f"{stem}0", None),
-        (f"{stem}0", "duplicate_id"),
-        (f"{stem}1", "undecodable_metadata"),
-        (f"{stem}2", "missing_audio"),
-        (f"{stem}3", "empty_text"),
-        (f"{stem}4", "known_bad_file"),
-        (f"{stem}5", "missing_transcript"),
-        (f"{stem}6", "text_too_long"),
-        (f"{stem}7", "truncated_audio"),
-        (f"{stem}8", "empty_audio"),
-        (f"{name}:7", "malformed_row"),
-    ])
+    return Dummy(
+        problems=[
+            ("84_121123_000007_000001", None),
+            ("9999_1_000001_000000", "unknown_speaker"),
+            (f"{stem}0", None),
+            (f"{stem}0", "duplicate_id"),
+            (f"{stem}1", "undecodable_metadata"),
+            (f"{stem}2", "missing_audio"),
+            (f"{stem}3", "empty_text"),
+            (f"{stem}4", "known_bad_file"),
+            (f"{stem}5", "missing_transcript"),
+            (f"{stem}6", "text_too_long"),
+            (f"{stem}7", "truncated_audio"),
+            (f"{stem}8", "empty_audio"),
+            (f"{name}:7", "malformed_row"),
+        ]
+    )
 
 
 def manifest(root: Path) -> Dummy:
@@ -97,30 +99,35 @@ def manifest(root: Path) -> Dummy:
         b"a15,,No audio,spk1,en,,,CC0-1.0",
         b"a16,wavs/cut.wav,Cut off,spk1,en,,,CC0-1.0",
     ]
-    put(root / "manifest.csv", b"\xef\xbb\xbfid,audio,text,speaker,language,style,emotion,license\r\n" + b"\r\n".join(rows) + b"\r\n")
+    put(
+        root / "manifest.csv",
+        b"\xef\xbb\xbfid,audio,text,speaker,language,style,emotion,license\r\n" + b"\r\n".join(rows) + b"\r\n",
+    )
     put(root / "wavs" / "good.wav", encode("WAV"))
     put(root / "wavs" / "good.flac", encode("FLAC"))
     put(root / "wavs" / "mp3_named.wav", encode("MP3"))
     put(root / "wavs" / "cut.wav", encode("WAV")[:-1000])
     put(root / "wavs" / "._good.wav", b"\x00\x05\x16\x07")
-    return Dummy(problems=[
-        ("a1", None),
-        ("a2", None),
-        ("a1", "duplicate_id"),
-        ("wavs/good.flac", None),
-        ("a5", "missing_audio"),
-        ("a6", "empty_text"),
-        ("a7", "undecodable_metadata"),
-        ("manifest.csv:9", "path_outside_corpus"),
-        ("a9", "path_outside_corpus"),
-        ("a10", "missing_license"),
-        ("a11", "missing_language"),
-        ("a12", "unknown_style"),
-        ("manifest.csv:14", "malformed_row"),
-        ("a14", "text_too_long"),
-        ("a15", "missing_audio"),
-        ("a16", "truncated_audio"),
-    ])
+    return Dummy(
+        problems=[
+            ("a1", None),
+            ("a2", None),
+            ("a1", "duplicate_id"),
+            ("wavs/good.flac", None),
+            ("a5", "missing_audio"),
+            ("a6", "empty_text"),
+            ("a7", "undecodable_metadata"),
+            ("manifest.csv:9", "path_outside_corpus"),
+            ("a9", "path_outside_corpus"),
+            ("a10", "missing_license"),
+            ("a11", "missing_language"),
+            ("a12", "unknown_style"),
+            ("manifest.csv:14", "malformed_row"),
+            ("a14", "text_too_long"),
+            ("a15", "missing_audio"),
+            ("a16", "truncated_audio"),
+        ]
+    )
 
 
 def jsonl(root: Path) -> Dummy:
@@ -154,21 +161,30 @@ def asterisk_prompts(root: Path) -> Dummy:
     )
     put(root / "doc/asterisk-core-sounds-en/core-sounds-en.txt.gz", gzip.compress(text.encode(), mtime=0))
     sounds = root / "asterisk/sounds/en_US_f_Allison"
-    for name, seconds in {"activated": 1.0, "letters/at": 0.5, "silence/1": 1.0, "vm-intro": 2.5, "untold": 1.0, "void": 0.0}.items():
+    for name, seconds in {
+        "activated": 1.0,
+        "letters/at": 0.5,
+        "silence/1": 1.0,
+        "vm-intro": 2.5,
+        "untold": 1.0,
+        "void": 0.0,
+    }.items():
         put(sounds / f"{name}.g722", b"\x55" * int(8000 * seconds))
     put(sounds / "._activated.g722", b"\x00")
     file = "doc/asterisk-core-sounds-en/core-sounds-en.txt.gz"
-    return Dummy(problems=[
-        ("activated", None),
-        ("activated", "duplicate_id"),
-        (f"{file}:8", "malformed_row"),
-        ("gone", "missing_audio"),
-        ("letters/at", "bracketed_note"),
-        ("silence/1", "bracketed_note"),
-        ("untold", "missing_transcript"),
-        ("vm-intro", None),
-        ("void", "empty_audio"),
-    ])
+    return Dummy(
+        problems=[
+            ("activated", None),
+            ("activated", "duplicate_id"),
+            (f"{file}:8", "malformed_row"),
+            ("gone", "missing_audio"),
+            ("letters/at", "bracketed_note"),
+            ("silence/1", "bracketed_note"),
+            ("untold", "missing_transcript"),
+            ("vm-intro", None),
+            ("void", "empty_audio"),
+        ]
+    )
 
 
 def pocketsphinx_librivox(root: Path) -> Dummy:
@@ -176,13 +192,15 @@ def pocketsphinx_librivox(root: Path) -> Dummy:
     put(root / "transcription", "<s> he was young </s> (sense-01)\n<s> gone </s> (sense-02)\nbroken\n<s>  </s> (sense-03)\n")
     for number in (1, 3, 4):
         put(root / f"sense-0{number}.wav", encode("WAV"))
-    return Dummy(problems=[
-        ("sense-01", None),
-        ("sense-02", "missing_audio"),
-        ("transcription:3", "malformed_row"),
-        ("sense-03", "empty_text"),
-        ("sense-04", "missing_transcript"),
-    ])
+    return Dummy(
+        problems=[
+            ("sense-01", None),
+            ("sense-02", "missing_audio"),
+            ("transcription:3", "malformed_row"),
+            ("sense-03", "empty_text"),
+            ("sense-04", "missing_transcript"),
+        ]
+    )
 
 
 BUILDERS: Mapping[str, Callable[[Path], Dummy]] = {

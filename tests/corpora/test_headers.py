@@ -38,7 +38,10 @@ def test_mp3_states_no_length():
     assert probe(buffer.getvalue()[:HEAD_BYTES], len(buffer.getvalue())) == Header()
 
 
-@given(st.binary(max_size=200), st.sampled_from([b"", b"RIFF\x00\x00\x00\x00WAVE", b"RIFF\x00\x00\x00\x00WAVEfmt \x10\x00\x00\x00", b"fLaC"]))
+@given(
+    st.binary(max_size=200),
+    st.sampled_from([b"", b"RIFF\x00\x00\x00\x00WAVE", b"RIFF\x00\x00\x00\x00WAVEfmt \x10\x00\x00\x00", b"fLaC"]),
+)
 def test_any_bytes_are_survived(tail, start):
     """Damaged headers are unknown lengths, never an exception."""
     data = start + tail

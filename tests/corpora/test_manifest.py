@@ -38,7 +38,9 @@ def test_utf16_manifest(tmp_path):
     assert read(tmp_path, language="zh", license="MIT")[0]["text"] == "你好"
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "~/x.wav", "a/../../x.wav", "C:\\x.wav", "file:///x.wav", "s3://b/x.wav", "x\x00.wav"])
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", "~/x.wav", "a/../../x.wav", "C:\\x.wav", "file:///x.wav", "s3://b/x.wav", "x\x00.wav"]
+)
 def test_paths_that_leave_the_corpus_are_not_published(tmp_path, path):
     """A path out of the corpus is a problem, and does not become the row's id either."""
     import json
@@ -58,7 +60,11 @@ def test_paths_that_leave_the_corpus_are_not_published(tmp_path, path):
         ("manifest.csv", "", r"header: no column 'audio'"),
         ("manifest.csv", "audio,text\n", r"no rows"),
         ("manifest.csv", b"\xff\xfea", r"UTF-16"),
-        ("manifest.jsonl", '{"audio": "x.wav", "text": "Hi", "speakr": "a"}\n', r"row 1: unknown column 'speakr'. Did you mean 'speaker'"),
+        (
+            "manifest.jsonl",
+            '{"audio": "x.wav", "text": "Hi", "speakr": "a"}\n',
+            r"row 1: unknown column 'speakr'. Did you mean 'speaker'",
+        ),
         ("other.csv", "audio,text\n", r"holds no manifest"),
     ],
 )

@@ -37,14 +37,22 @@ def test_card_survives_hostile_names():
 
 @pytest.mark.parametrize(
     ("spdx", "hub"),
-    [("CC-BY-4.0", "cc-by-4.0"), ("CC-BY-SA-3.0", "cc-by-sa-3.0"), ("GPL-3.0-or-later", "gpl-3.0"), ("LicenseRef-x", "other"), ("NOASSERTION", "other")],
+    [
+        ("CC-BY-4.0", "cc-by-4.0"),
+        ("CC-BY-SA-3.0", "cc-by-sa-3.0"),
+        ("GPL-3.0-or-later", "gpl-3.0"),
+        ("LicenseRef-x", "other"),
+        ("NOASSERTION", "other"),
+    ],
 )
 def test_hub_license(spdx, hub):
     """SPDX identifiers become those of the Hub's documentation, unknown ones ``other``."""
     assert hub_license(spdx) == hub
 
 
-@pytest.mark.parametrize(("n", "word"), [(0, "n<1K"), (999, "n<1K"), (1000, "1K<n<10K"), (33061, "10K<n<100K"), (10**7, "n>10M")])
+@pytest.mark.parametrize(
+    ("n", "word"), [(0, "n<1K"), (999, "n<1K"), (1000, "1K<n<10K"), (33061, "10K<n<100K"), (10**7, "n>10M")]
+)
 def test_size_category(n, word):
     """The Hub's size words."""
     assert size_category(n) == word

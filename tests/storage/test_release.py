@@ -69,7 +69,10 @@ def load(folder: Path, cache: Path, program: str) -> dict:
 def test_datasets_loads_it(tmp_path):
     """``load_dataset(folder, "task1")`` gives three splits with Audio features whose clips decode at the stated rate."""
     workspace, name = release_to(tmp_path / "ws")
-    found = load(workspace.local_path(name), tmp_path / "cache", """
+    found = load(
+        workspace.local_path(name),
+        tmp_path / "cache",
+        """
         raw = data["sft"].cast_column("audio_a", Audio(decode=False)).cast_column("prompt_audio", Audio(decode=False))
         row = raw.select_columns(["audio_a", "prompt_audio", "label", "scores_a", "seed_b", "votes"])[1]
         pcm, rate = soundfile.read(io.BytesIO(row["audio_a"]["bytes"]), dtype="int16")
@@ -80,12 +83,17 @@ def test_datasets_loads_it(tmp_path):
             "path": row["audio_a"]["path"], "row": {name: row[name] for name in ("label", "scores_a", "seed_b", "votes")},
             "no_prompt": raw.select_columns(["prompt_audio"])[3]["prompt_audio"],
         }))
-    """)
+    """,
+    )
     expected = soundfile.read(io.BytesIO(clip("a0")), dtype="int16")[0]
     assert found == {
         "rows": {"sft": 48, "rl": 12, "bench": 6},
         "kinds": {"prompt_audio": "Audio", "audio_a": "Audio", "audio_b": "Audio"},
-        "stated": RATE, "rate": RATE, "samples": RATE // 10, "first": expected[:5].tolist(), "path": "a0.flac",
+        "stated": RATE,
+        "rate": RATE,
+        "samples": RATE // 10,
+        "first": expected[:5].tolist(),
+        "path": "a0.flac",
         "row": {"label": "b", "scores_a": [{"dimension": "naturalness", "score": 8.5}], "seed_b": 7, "votes": None},
         "no_prompt": None,
     }
@@ -129,7 +137,9 @@ def test_manifest_lists_every_file(tmp_path):
     assert set(listed) == set(tree(folder)) - {"MANIFEST.json"}
     assert sum(line["rows"] or 0 for line in lines) == 66
     out = subprocess.run(["sha256sum", *listed], cwd=folder, capture_output=True, text=True, check=True).stdout
-    assert {line.split()[1]: line.split()[0] for line in out.splitlines()} == {path: line["sha256"] for path, line in listed.items()}
+    assert {line.split()[1]: line.split()[0] for line in out.splitlines()} == {
+        path: line["sha256"] for path, line in listed.items()
+    }
     assert [vars(file) for file in verify(str(folder))] == lines
 
 
@@ -176,7 +186,9 @@ def test_kill_in_the_middle(tmp_path):
         test_release.release_to({str(tmp_path / "killed")!r}, audio=deadly)
     """
     root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], cwd=root, check=False, env=os.environ | {"PYTHONPATH": str(root)})
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], cwd=root, check=False, env=os.environ | {"PYTHONPATH": str(root)}
+    )
     assert done.returncode == -9
     left = [path.name for path in (tmp_path / "killed" / "releases").iterdir()]
     assert len(left) == 1

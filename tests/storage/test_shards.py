@@ -54,7 +54,9 @@ def test_layout_for_the_hub(tmp_path):
     declared = json.loads(file.metadata.metadata[b"huggingface"])["info"]["features"]
     assert declared == features(TASK1, RATE)
     assert declared["audio_a"] == {"sampling_rate": RATE, "_type": "Audio"}
-    assert declared["scores_a"] == [{"dimension": {"dtype": "string", "_type": "Value"}, "score": {"dtype": "float64", "_type": "Value"}}]
+    assert declared["scores_a"] == [
+        {"dimension": {"dtype": "string", "_type": "Value"}, "score": {"dtype": "float64", "_type": "Value"}}
+    ]
     assert all(field.nullable for field in file.schema_arrow)
 
 
@@ -136,7 +138,10 @@ def test_missing_nullable_columns_are_null(tmp_path):
         (lambda table: table.drop_columns(["label"]), r"missing columns \['label'\]"),
         (lambda table: table.append_column("path", pa.array(["x"] * 3)), r"unknown columns \['path'\]"),
         (lambda table: table.set_column(0, "pair_id", pa.array([1, 2, 3])), "column pair_id: wants string, got int64"),
-        (lambda table: table.set_column(0, "pair_id", pa.array(["x", None, "y"])), "column pair_id: null where a value is required"),
+        (
+            lambda table: table.set_column(0, "pair_id", pa.array(["x", None, "y"])),
+            "column pair_id: null where a value is required",
+        ),
     ],
 )
 def test_wrong_rows_are_refused(tmp_path, spoil, message):

@@ -1,0 +1,63 @@
+"""The comparisons table against pandas merges."""
+
+import pandas as pd
+import pyarrow as pa
+
+from contracts.schemas import JUDGMENTS, PAIRS, PROMPTS, SAMPLES, VOTES
+from filters.comparisons import COMPARED, join
+
+
+def rows(schema, *given):
+    """Return a table of a schema whose other required columns hold something."""
+    fill = {pa.string(): "-", pa.float64(): 0.0, pa.int64(): 0, pa.bool_(): False}
+    full = [{field.name: None if field.nullable else fill.get(field.type, []) for field in schema} | row for row in given]
+    return pa.Table.from_pylist(full, schema=schema)
+
+
+def test_every_judged_pair_has_both_sides_facts():
+    """Pairs without a judgment are left out; each side carries its own sample's format, metrics and the pair's votes."""
+    samples = rows(
+        SAMPLES,
+        *(
+            {"sample_id": f"s{n}", "duration_s": float(n), "sample_rate_hz": 16000, "loudness_lufs": -20.0 - n}
+            for n in range(4)
+        ),
+    )
+    pairs = rows(
+        PAIRS,
+        {"pair_id": "p2", "prompt_id": "t", "sample_a": "s3", "sample_b": "s0"},
+        {"pair_id": "p1", "prompt_id": "t", "sample_a": "s1", "sample_b": "s2"},
+        {"pair_id": "p0", "prompt_id": "t", "sample_a": "s1", "sample_b": "s0"},
+    )
+    judgments = rows(
+        JUDGMENTS,
+        {"judgment_id": "j1", "pair_id": "p1", "verdict": "b", "total_b": 3.0},
+        {"judgment_id": "j2", "pair_id": "p2", "verdict": None},
+    )
+    facts = pa.table({"sample_id": ["s1", "s2", "s3"], "wer": [0.1, None, 0.3]})
+    votes = rows(
+        VOTES,
+        *(
+            {"vote_id": f"v{n}", "pair_id": "p1", "annotator_id": f"x{n}", "value": value}
+            for n, value in enumerate(["A+1", "B+2"])
+        ),
+    )
+    prompts = rows(PROMPTS, {"prompt_id": "t", "text": "hello"})
+    table = join(pairs=pairs, samples=samples, judgments=judgments, facts=facts, prompts=prompts, votes=votes)
+
+    assert table["pair_id"].to_pylist() == ["p1", "p2"]
+    assert table["verdict"].to_pylist() == ["b", None]
+    assert table["wer_a"].to_pylist() == [0.1, 0.3]
+    assert table["wer_b"].to_pylist() == [None, None]
+    assert table["votes"].to_pylist() == [
+        [{"annotator_id": "x0", "value": "A+1"}, {"annotator_id": "x1", "value": "B+2"}],
+        None,
+    ]
+    frame, looked_up = table.to_pandas(), samples.to_pandas().set_index("sample_id")
+    for side in "ab":
+        expected = looked_up.loc[frame[f"sample_{side}"]]
+        for new, old in (("duration", "duration_s"), ("sample_rate", "sample_rate_hz"), ("loudness", "loudness_lufs")):
+            assert pd.Series.equals(
+                frame[f"{new}_{side}"].reset_index(drop=True), expected[old].reset_index(drop=True).rename(f"{new}_{side}")
+            )
+    assert set(table.column_names) >= COMPARED
