@@ -43,7 +43,7 @@ bench: setup
 	@$(PYTHON) -m bench
 
 prefect-run: setup
-	@$(PYTHON) -m pytest tests/flows/test_deployment.py
+	@$(PYTHON) -m pytest tests/e2e/test_deployment.py
 
 # Resolve anew from pyproject.toml, preferring what the lock has now.
 lock:

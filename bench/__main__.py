@@ -16,10 +16,14 @@ def main() -> int:
         done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True)
         rows += json.loads(done.stdout.splitlines()[-1])
     for row in rows:
-        figures = f"ratio {row['ratio']!s:>8}  value {row['value']!s:>9}  baseline {row['baseline']!s:>9}"
+        figures = "  ".join(f"{name} {_short(row[name]):>6}" for name in ("ratio", "value", "baseline"))
         print(f"{'ok  ' if row['ok'] else 'MISS'} {figures}  target {row['target']!s:<22} {row['name']}")
     Path("bench.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     return 0 if all(row["ok"] for row in rows) else 1
+
+
+def _short(figure: float | None) -> str:
+    return "-" if figure is None else f"{figure:.4g}"
 
 
 if __name__ == "__main__":

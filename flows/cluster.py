@@ -57,6 +57,12 @@ def cluster(address: str | None = None, *, cpus: int | None = None) -> Iterator[
         ray.shutdown()
 
 
+def gpus_here() -> int:
+    """Return how many NVIDIA GPUs this machine has, without loading anything."""
+    found = Path("/proc/driver/nvidia/gpus")
+    return len(list(found.iterdir())) if found.is_dir() else 0
+
+
 def check_resources(wanted: dict[str, Resources]) -> None:
     """Refuse work that the cluster could never place: Ray would wait for the missing GPU for ever.
 

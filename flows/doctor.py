@@ -1,12 +1,12 @@
 """What this machine can do, and how to get what it lacks."""
 
-import importlib.util
 import os
 import shutil
 from pathlib import Path
 
 from contracts import plugins
 from contracts.errors import SetupError
+from flows.cluster import gpus_here
 
 _PROBED = ("engine", "metric", "asr", "judge")
 
@@ -35,8 +35,6 @@ def examine() -> list[dict[str, object]]:
 
 
 def _gpu() -> dict[str, object]:
-    found = sorted(Path("/proc/driver/nvidia/gpus").glob("*")) if Path("/proc/driver/nvidia/gpus").is_dir() else []
+    found = gpus_here()
     what = None if found else "none here: connect to a Ray cluster that has one (--ray), or use the embedded engines"
-    if found and importlib.util.find_spec("torch") is None:
-        what = "pip install torch==2.11.0"
-    return {"kind": "machine", "name": f"{len(found)} GPUs", "ready": bool(found), "what to do": what}
+    return {"kind": "machine", "name": f"{found} GPUs", "ready": bool(found), "what to do": what}

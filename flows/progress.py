@@ -98,7 +98,7 @@ class Lines:
 class Terminal:
     """Bars with counts, rates and time left; use as a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, console: Console | None = None) -> None:
         self._bars = Bars(
             TextColumn("{task.description:<11}"),
             BarColumn(),
@@ -107,7 +107,7 @@ class Terminal:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[trouble]}"),
-            console=Console(stderr=True),
+            console=console or Console(stderr=True),
         )
         self._task: TaskID | None = None
         self._failed = 0

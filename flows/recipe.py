@@ -168,7 +168,7 @@ def load(path: str | os.PathLike[str]) -> Recipe:
     except OSError as error:
         raise RecipeError(f"{file}: cannot be read: {error.strerror or error}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{file}: no valid YAML: {error}") from error
+        raise RecipeError(f"{file}: no valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(raw, dict):
         raise RecipeError(f"{file}: a recipe is a YAML mapping, this is {type(raw).__name__}")
     try:

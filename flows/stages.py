@@ -6,7 +6,7 @@ from typing import Any, Final
 from contracts import plugins
 from contracts.errors import SetupError
 from contracts.jobs import Resources
-from flows.cluster import check_resources, cluster
+from flows.cluster import check_resources, cluster, gpus_here
 from flows.decide import DECIDING
 from flows.gather import GATHERING
 from flows.pipeline import Build, Stage, finished
@@ -27,13 +27,7 @@ def preflight(build: Build, stages: tuple[Stage, ...], stack: ExitStack) -> None
     needs = _needs(build, left)
     if left & {stage.name for stage in stages if stage.on_cluster}:
         stack.enter_context(cluster(build.ray_address))
-        check_resources(
-            {
-                who: plugin.resources
-                for who, plugin in needs.items()
-                if isinstance(getattr(plugin, "resources", None), Resources)
-            }
-        )
+        check_resources(_resources(needs))
 
 
 def check_machine(build: Build, stages: tuple[Stage, ...]) -> set[str]:
@@ -45,10 +39,19 @@ def check_machine(build: Build, stages: tuple[Stage, ...]) -> set[str]:
     left = {stage.name for stage in stages if finished(stage, build) is None}
     # A cluster's workers may have the engines and models that this machine lacks; the judge is asked from here.
     here = left if build.ray_address is None else left & {"judgments"}
-    problems = [f"{who}: {problem}" for who, plugin in _needs(build, here).items() if (problem := plugin.missing())]
+    needs = _needs(build, here)
+    problems = [f"{who}: {problem}" for who, plugin in needs.items() if (problem := plugin.missing())]
+    if build.ray_address is None and not gpus_here():
+        asking = [who for who, resources in _resources(needs).items() if resources.gpus]
+        problems += [f"{who}: needs a GPU and this machine has none; run it on a cluster with --ray ADDRESS" for who in asking]
     if problems:
         raise SetupError("; ".join(problems))
     return left
+
+
+def _resources(needs: dict[str, Any]) -> dict[str, Resources]:
+    """Return what engines and metrics occupy; a judge occupies nothing."""
+    return {who: plugin.resources for who, plugin in needs.items() if hasattr(plugin, "resources")}
 
 
 def _needs(build: Build, left: set[str]) -> dict[str, Any]:
