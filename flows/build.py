@@ -18,4 +18,4 @@ def build_unisrm_data(
         until: last stage to run; empty = all.
         ray: address of a Ray cluster; empty = an embedded one.
     """
-    return run_build(open_build(recipe, workspace, ray), until)
+    return run_build(open_build(recipe, workspace or None, ray or None), until or None)

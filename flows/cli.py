@@ -37,7 +37,7 @@ def main() -> None:
     try:
         app()
     except UnisrmError as error:
-        print(f"unisrm-data: {error}", file=sys.stderr)
+        print(f"unisrm-data: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("unisrm-data: interrupted; the same command carries on where this one stopped", file=sys.stderr)
@@ -63,7 +63,7 @@ def build(
         forget_failures(opened, stages)
     if not check_machine(opened, stages):
         print("nothing to do", file=sys.stderr)
-        folder = release_of(opened) if until is None else None
+        folder = release_of(opened) if stages == STAGES else None
     else:
         folder = _run_flow(opened, until)
     if folder is not None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import ray
+from ray.exceptions import RayError
 
 from contracts.errors import SetupError
 from contracts.jobs import Resources
@@ -49,7 +50,7 @@ def cluster(address: str | None = None, *, cpus: int | None = None) -> Iterator[
                 runtime_env={"working_dir": str(PROJECT_ROOT), "excludes": [".venv", ".git", "workspaces"]},
                 logging_level=logging.ERROR,
             )
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (ConnectionError, RuntimeError, ValueError, RayError) as error:
             raise SetupError(f"no Ray cluster answers at {address!r} ({error}); start one or leave --ray out") from error
     try:
         yield
@@ -59,8 +60,8 @@ def cluster(address: str | None = None, *, cpus: int | None = None) -> Iterator[
 
 def gpus_here() -> int:
     """Return how many NVIDIA GPUs this machine has, without loading anything."""
-    found = Path("/proc/driver/nvidia/gpus")
-    return len(list(found.iterdir())) if found.is_dir() else 0
+    devices = [*Path("/dev").glob("nvidia[0-9]*"), *Path("/dev").glob("dxg")]  # the second one is Windows' subsystem for Linux
+    return len(devices)
 
 
 def check_resources(wanted: dict[str, Resources]) -> None:

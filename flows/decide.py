@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from annotate.inquiry import judgment_ids
+from annotate.inquiry import Inquiry, judgment_ids
 from annotate.judge import Judge
 from annotate.judging import judge_pairs
 from annotate.ledger import Ledger
@@ -19,10 +19,9 @@ from contracts.joins import among, attach
 from filters import chain, comparisons
 from filters.cmos_to_preference import labels as preferences
 from flows.books import Books, count, reasons_of
-from flows.gather import current_metrics, current_recordings, current_samples
+from flows.gather import candidate_literals, current_facts, current_recordings, current_samples
 from flows.pipeline import Build, Stage
 from flows.settings import Settings
-from scoring.facts import wide
 from splits.assign import assign
 from splits.groups import leakage_groups
 from splits.leakage import LeakageProof, prove
@@ -73,7 +72,7 @@ def open_ledger(build: Build) -> Iterator[Ledger]:
 
 def judge_requests(build: Build) -> pa.Table:
     """Return what the judge is told about each pair: ``pair_id, text, language, audio_*, reference_audio_id``, facts."""
-    samples, facts = current_samples(build), wide(current_metrics(build))
+    samples, facts = current_samples(build), current_facts(build)
     table = build.tables.read("pairs").sort_by("pair_id")
     prompts = build.tables.read("prompts")
     table = attach(
@@ -148,7 +147,7 @@ def _filters(build: Build) -> Books:
         pairs=build.tables.read("pairs"),
         samples=current_samples(build),
         judgments=judgments,
-        facts=wide(current_metrics(build)),
+        facts=current_facts(build),
         prompts=build.tables.read("prompts"),
         votes=build.tables.read("votes"),
     )
@@ -233,19 +232,25 @@ def _leakage_keys(build: Build) -> pa.Table:
     return prompts
 
 
+def _judged(build: Build) -> object:
+    """Return all that decides the judgments beyond the tables: the rule, model, prompt and parameters are in the identity."""
+    metrics = [metric.model_dump() for metric in build.recipe.metrics]
+    return [candidate_literals(build), metrics, Inquiry.of(*task_and_judge(build)).identity]
+
+
 DECIDING: tuple[Stage, ...] = (
     Stage(
         name="pairs",
         reads=("prompts", "samples", "drops@samples"),
         writes=("pairs",),
-        settings=lambda build: [list(build.recipe.pair_kinds), build.recipe.model_dump(include={"systems", "human", "audio"})],
+        settings=lambda build: [list(build.recipe.pair_kinds), candidate_literals(build)],
         run=_pairs,
     ),
     Stage(
         name="judgments",
         reads=("prompts", "recordings", "samples", "metrics", "pairs"),
         writes=("judgments", _FAILED),
-        settings=lambda build: build.recipe.model_dump(include={"judge", "metrics", "systems", "human", "audio"}),
+        settings=_judged,
         run=_judgments,
         count=judgment_books,
     ),
@@ -253,7 +258,7 @@ DECIDING: tuple[Stage, ...] = (
         name="filters",
         reads=("prompts", "samples", "metrics", "pairs", "judgments", "votes"),
         writes=("labels", "drops@filters"),
-        settings=lambda build: build.recipe.model_dump(include={"judge", "metrics", "systems", "human", "audio", "filters"}),
+        settings=lambda build: [_judged(build), [rule.model_dump() for rule in build.recipe.filters]],
         run=_filters,
     ),
     Stage(

@@ -62,7 +62,7 @@ def _prompt(build: Build, prompt: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sample(build: Build, sample: dict[str, Any]) -> dict[str, Any]:
-    story: dict[str, Any] = {"audio file": build.workspace.path(build.blobs.name(sample["audio_id"]))}
+    story: dict[str, Any] = {"audio file": f"{build.workspace.url}/{build.blobs.name(sample['audio_id'])}"}
     for metric in _rows(build, "metrics", sample["sample_id"], "sample_id"):
         story[f"metric {metric['metric']}"] = {**metric["values"], "model": metric["model"], "detail": metric["detail"]}
     prompt = _row(build, "prompts", sample["prompt_id"])

@@ -11,6 +11,7 @@ What can go wrong, and what then happens:
 
 import collections
 import errno
+import socket
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,15 +20,20 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 import ray
-from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError, WorkerCrashedError
+from ray.exceptions import NodeDiedError, ObjectLostError, OutOfMemoryError, RayActorError, RayError, WorkerCrashedError
 
 from contracts import schemas
 from contracts.errors import SetupError, StorageError, UnisrmError
 from contracts.jobs import Job, JobSession, Outcome, Resources
 from flows.cluster import node_resources
+from storage.workspace import Workspace
 
 _DEATHS_BEFORE_HALVING: Final = 2
+_DEATHS: Final = (RayActorError, WorkerCrashedError, OutOfMemoryError, NodeDiedError, ObjectLostError)
 _ENVIRONMENT: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+Witness = tuple[Workspace, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,13 +48,15 @@ class _Broken:
 class _Worker:
     """Hosts sessions in a Ray worker process; each job is opened once and stays open."""
 
-    def __init__(self) -> None:
+    def __init__(self, witness: Witness | None) -> None:
+        self._witness = witness
         self._sessions: dict[Job, JobSession] = {}
 
     def run(self, job: Job, batch: pa.Table) -> Outcome | _Broken:
         opening = job not in self._sessions
         try:
             if opening:
+                _confirm(self._witness)
                 self._sessions[job] = job.open()
                 opening = False
             return self._sessions[job].run(batch)
@@ -68,6 +76,15 @@ class _Worker:
             return _Broken(reason=type(error).__name__, message=message)
 
 
+def _confirm(witness: Witness | None) -> None:
+    """Make sure that this node sees the driver's workspace, before it writes clips to a folder that nobody else has."""
+    if witness is not None and not witness[0].exists(witness[1]):
+        raise SetupError(
+            f"a worker on {socket.gethostname()} does not see the workspace {witness[0].url}: put it into a bucket or a folder "
+            "that all nodes share"
+        )
+
+
 @dataclass(kw_only=True)
 class _Batch:
     job: Job
@@ -85,6 +102,7 @@ class _Pool:
 
     resources: Resources
     size: int
+    witness: Witness | None
     idle: list[Any] = field(default_factory=list)
     busy: dict[Any, tuple[Any, _Batch]] = field(default_factory=dict)
 
@@ -94,7 +112,7 @@ class _Pool:
 
     def _new_actor(self) -> Any:
         options: dict[str, Any] = {"num_cpus": self.resources.cpus, "num_gpus": self.resources.gpus, "max_restarts": 0}
-        return ray.remote(_Worker).options(**options).remote()
+        return ray.remote(_Worker).options(**options).remote(self.witness)
 
     def next(self) -> tuple[_Batch, Outcome | _Broken | None]:
         """Wait for any batch; None in place of a result = its worker died."""
@@ -102,9 +120,11 @@ class _Pool:
         actor, batch = self.busy.pop(ready[0])
         try:
             result: Outcome | _Broken = ray.get(ready[0])
-        except (ActorDiedError, ActorUnavailableError, RayActorError, WorkerCrashedError):
+        except _DEATHS:
             ray.kill(actor)  # an unavailable actor may come back; its batch goes to another one
             return batch, None
+        except RayError as error:  # the job itself cannot reach or run on a worker
+            raise SetupError(f"{batch.job.stage}: a Ray worker cannot run this: {error}") from error
         self.idle.append(actor)
         return batch, result
 
@@ -113,7 +133,9 @@ class _Pool:
             ray.kill(actor)
 
 
-def fan_out(work: Sequence[tuple[Job, pa.Table]], commit: Callable[[Job, Outcome], None]) -> None:
+def fan_out(
+    work: Sequence[tuple[Job, pa.Table]], commit: Callable[[Job, Outcome], None], witness: Witness | None = None
+) -> None:
     """Run every request of every job and hand each finished batch to ``commit``, in this process.
 
     Jobs that need no GPU share one pool of workers; a job that needs one has the cluster's GPUs to itself while it runs. One
@@ -122,6 +144,7 @@ def fan_out(work: Sequence[tuple[Job, pa.Table]], commit: Callable[[Job, Outcome
     Args:
         work: jobs with their request tables (columns ``row_id``, ``subject_id`` and the job's own).
         commit: called once per batch, never concurrently; what it wrote is safe when it returns.
+        witness: a workspace and a file in it that every worker must see before it opens anything; None = no such check.
 
     Raises:
         SetupError: a session could not be opened (the message says why): nothing of that job can be done.
@@ -134,7 +157,7 @@ def fan_out(work: Sequence[tuple[Job, pa.Table]], commit: Callable[[Job, Outcome
     for members in pools.values():
         resources = members[0][0].resources
         batches = collections.deque(_interleave(members))
-        pool = _Pool(resources=resources, size=min(_room_for(resources), len(batches)))
+        pool = _Pool(resources=resources, size=min(_room_for(resources), len(batches)), witness=witness)
         try:
             _drain(pool, batches, commit)
         finally:
@@ -203,4 +226,6 @@ def _room_for(resources: Resources) -> int:
     needs = {kind: need for kind, need in (("CPU", resources.cpus), ("GPU", resources.gpus)) if need}
     for have in node_resources():
         room += min((int(have.get(kind, 0.0) / need) for kind, need in needs.items()), default=1)
-    return max(room, 1)
+    if not room:
+        raise SetupError(f"no node of this cluster has room for {resources}: connect to another one with --ray")
+    return room

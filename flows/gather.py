@@ -15,6 +15,7 @@ from flows import recipe
 from flows.books import Books, count
 from flows.pipeline import Build, Stage
 from flows.work import Work, count_done, do_missing
+from scoring.facts import wide
 from scoring.measure import MeasureJob, metric_key
 from synth import requests
 from synth.dsp import AudioFormat
@@ -279,13 +280,24 @@ def _metric_keys(build: Build) -> pa.Array:
     return pa.array(keys, pa.string())
 
 
+def current_facts(build: Build) -> pa.Table:
+    """Return the metrics as columns: every value that the recipe's metrics can give, null where it was not scored."""
+    names = [name for metric in build.recipe.metrics for name in plugins.load("metric", metric.name).value_names]
+    return wide(current_metrics(build), names)
+
+
 def current_metrics(build: Build) -> pa.Table:
     """Return the rows of ``metrics`` about this recipe's samples under this recipe's configuration."""
     return among(build.tables.read("metrics"), "metric_key", _metric_keys(build))
 
 
-def _system_settings(build: Build) -> object:
-    return [[system.model_dump(), build.recipe.engines[system.name].params()] for system in build.recipe.systems]
+def candidate_literals(build: Build) -> object:
+    """Return all that decides which samples there are and what is in them, beyond the prompts."""
+    systems = [
+        [candidate.system, candidate.engine, candidate.params, list(candidate.voices), candidate.voices_per_prompt]
+        for candidate in candidates_of(build)
+    ]
+    return [_audio_literals(build), build.recipe.human, systems]
 
 
 GATHERING: tuple[Stage, ...] = (
@@ -293,7 +305,9 @@ GATHERING: tuple[Stage, ...] = (
         name="utterances",
         reads=(),
         writes=("utterances", "drops@utterances"),
-        settings=lambda build: [[corpus.model_dump(), state(corpus.root)] for corpus in build.recipe.corpora],
+        settings=lambda build: [
+            [corpus.model_dump(), state(corpus.root, apart_from=build.workspace.url)] for corpus in build.recipe.corpora
+        ],
         run=_utterances,
     ),
     Stage(
@@ -316,7 +330,7 @@ GATHERING: tuple[Stage, ...] = (
         name="samples",
         reads=("utterances", "prompts", "recordings"),
         writes=("samples", "failures@samples", "drops@samples"),
-        settings=lambda build: [_audio_literals(build), build.recipe.human, _system_settings(build)],
+        settings=candidate_literals,
         run=_samples,
         count=sample_books,
         on_cluster=True,
@@ -325,11 +339,7 @@ GATHERING: tuple[Stage, ...] = (
         name="metrics",
         reads=("prompts", "recordings", "samples"),
         writes=("metrics", "failures@metrics"),
-        settings=lambda build: [
-            _audio_literals(build),
-            _system_settings(build),
-            [metric.model_dump() for metric in build.recipe.metrics],
-        ],
+        settings=lambda build: [candidate_literals(build), [metric.model_dump() for metric in build.recipe.metrics]],
         run=_metrics,
         count=metric_books,
         on_cluster=True,

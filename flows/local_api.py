@@ -47,6 +47,7 @@ def prefect_api() -> Iterator[str]:
     os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.items()})
     configured = os.environ.get("PREFECT_API_URL")
     if configured:
+        _check(configured)
         yield configured
         return
     with socket.socket() as free:
@@ -77,6 +78,16 @@ def prefect_api() -> Iterator[str]:
             server.wait()
 
 
+def _check(url: str) -> None:
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=30):  # noqa: S310 - the address that the user configured
+            return
+    except OSError as error:
+        raise SetupError(
+            f"no Prefect server answers at PREFECT_API_URL={url} ({error}): start it, or unset the variable"
+        ) from error
+
+
 def die_with_parent() -> None:
     """Ask the kernel to end this (child) process when its parent ends, even by ``kill -9``. Linux only; elsewhere a no-op."""
     if sys.platform == "linux":
@@ -85,10 +96,11 @@ def die_with_parent() -> None:
 
 def _wait_until_healthy(url: str, server: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy has no business on loopback
     while time.monotonic() < deadline and server.poll() is None:
         with (
             contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError),
-            urllib.request.urlopen(f"{url}/health", timeout=5),  # noqa: S310 - our own loopback address
+            direct.open(f"{url}/health", timeout=5),
         ):
             return
         time.sleep(0.2)

@@ -61,6 +61,7 @@ class Stage:
         settings: the part of the recipe that decides its output, as literals.
         run: does what is missing, commits it, and returns balanced books.
         count: counts how far it is without doing anything; None for a stage that is done in one go.
+        produced: what it leaves outside the tables, as literals; None = nothing.
         on_cluster: whether it needs the Ray cluster.
     """
 
@@ -70,6 +71,7 @@ class Stage:
     settings: Callable[[Build], object]
     run: Callable[[Build], Books]
     count: Callable[[Build], Books] | None = None
+    produced: Callable[[Build], object] | None = None
     on_cluster: bool = False
 
 
@@ -77,11 +79,17 @@ def _mark_name(stage: Stage) -> str:
     return f"stages/{stage.name}.json"
 
 
-def fingerprint(stage: Stage, build: Build) -> str:
-    """Return the hash of all that decides whether a stage is up to date."""
-    names = [name for pattern in (*stage.reads, *stage.writes) for name in _expanded(pattern, build)]
-    versions = {name: build.tables.version(name) for name in names}
-    return digest([FORMAT, stage.name, build.recipe.seed, stage.settings(build), versions])
+def _inputs(stage: Stage, build: Build) -> str:
+    return digest([FORMAT, stage.name, build.recipe.seed, stage.settings(build), _versions(stage.reads, build)])
+
+
+def _outputs(stage: Stage, build: Build) -> str:
+    return digest([_versions(stage.writes, build), stage.produced(build) if stage.produced else None])
+
+
+def _versions(patterns: tuple[str, ...], build: Build) -> dict[str, str]:
+    names = [name for pattern in patterns for name in _expanded(pattern, build)]
+    return {name: build.tables.version(name) for name in names}
 
 
 def _expanded(pattern: str, build: Build) -> list[str]:
@@ -100,7 +108,7 @@ def mark_of(stage: Stage, build: Build) -> dict[str, Any] | None:
 def finished(stage: Stage, build: Build) -> Books | None:
     """Return the books of a stage that is up to date, None for one that has something to do."""
     mark = mark_of(stage, build)
-    if mark is None or mark["fingerprint"] != fingerprint(stage, build):
+    if mark is None or mark["inputs"] != _inputs(stage, build) or mark["outputs"] != _outputs(stage, build):
         return None
     return Books(**mark["books"])
 
@@ -110,8 +118,9 @@ def execute(stage: Stage, build: Build) -> Books:
     known = finished(stage, build)
     if known is not None:
         return known
+    inputs = _inputs(stage, build)  # as they are now: what changes while the stage runs is for the next run
     books = stage.run(build).balanced()
-    mark = {"fingerprint": fingerprint(stage, build), "books": books.as_dict()}
+    mark = {"inputs": inputs, "outputs": _outputs(stage, build), "books": books.as_dict()}
     build.workspace.write(_mark_name(stage), json.dumps(mark, indent=1).encode())
     return books
 

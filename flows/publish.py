@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 from contracts.ids import digest
 from flows.books import Books
 from flows.decide import DECIDING, current_judgments, proof, splits_table, task_and_judge
-from flows.gather import GATHERING, current_metrics, current_recordings, current_samples, reader_of
-from flows.pipeline import Build, Stage, finished
+from flows.gather import GATHERING, candidate_literals, current_metrics, current_recordings, current_samples, reader_of
+from flows.pipeline import Build, Stage, mark_of
 from storage import release
 from storage.card import Disjoint, Facts, Funnel
 from storage.rows import task1_rows
@@ -28,7 +28,7 @@ def release_of(build: Build) -> str | None:
         name = json.loads(build.workspace.read(_CURRENT))["folder"]
     except FileNotFoundError:
         return None
-    return build.workspace.path(name) if build.workspace.exists(f"{name}/{release.MANIFEST}") else None
+    return f"{build.workspace.url}/{name}" if build.workspace.exists(f"{name}/{release.MANIFEST}") else None
 
 
 def release_rows(build: Build) -> pa.Table:
@@ -96,11 +96,11 @@ def _batches(rows: pa.Table) -> Iterator[pa.Table]:
 def _facts(build: Build) -> Facts:
     recipe = build.recipe
     proven = proof(build)
-    pages = [page for stage in (*GATHERING, *DECIDING) if (page := finished(stage, build)) is not None]
+    marks = [mark for stage in (*GATHERING, *DECIDING) if (mark := mark_of(stage, build)) is not None]
     return Facts(
         pretty_name=recipe.release.pretty_name,
         version=recipe.release.version,
-        funnel=[Funnel(**page.as_dict()) for page in pages],
+        funnel=[Funnel(**mark["books"]) for mark in marks],
         leakage=[Disjoint(key=key, left="any split", right="any other", shared=n) for key, n in proven.shared.items()],
         judge_statement=_judge_statement(build),
         recipe_digest=digest(_recipe_literals(build)),
@@ -128,7 +128,8 @@ def _recipe_literals(build: Build) -> dict[str, Any]:
 
 
 def _settings(build: Build) -> object:
-    return [_recipe_literals(build), release_of(build) is not None]
+    _, judge = task_and_judge(build)
+    return [_recipe_literals(build), candidate_literals(build), judge.version]
 
 
 PUBLISHING: tuple[Stage, ...] = (
@@ -149,6 +150,7 @@ PUBLISHING: tuple[Stage, ...] = (
         ),
         writes=(),
         settings=_settings,
+        produced=release_of,
         run=_release,
     ),
 )

@@ -15,10 +15,9 @@ import pyarrow.compute as pc
 from contracts.joins import among, attach
 from contracts.rng import hash_fraction
 from flows.decide import current_judgments
-from flows.gather import current_metrics, current_samples
+from flows.gather import current_facts, current_samples
 from flows.pipeline import Build
 from flows.status import books_of, spend_rows
-from scoring.facts import wide
 from scoring.win_rates import against, win_rates
 from storage.workspace import atomic_path, storage_errors
 
@@ -66,7 +65,7 @@ def _content(build: Build) -> dict[str, Any]:
         "kept_rates": {str(row["system"]): row for row in win_rates(kept)},
         "systems": systems,
         "against": against(judged),
-        "metrics": _histograms(wide(current_metrics(build)), samples, systems),
+        "metrics": _histograms(current_facts(build), samples, systems),
         "fates": [
             ("Kept pairs", _listening(build, kept, {})),
             (

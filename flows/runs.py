@@ -73,7 +73,7 @@ def run_build(build: Build, until: str | None = None) -> str | None:
         create_table_artifact(
             table=[_row(page) for page in books], key="build-summary", description=f"Recipe {build.recipe.name}"
         )
-        return release_of(build) if until is None else None
+        return release_of(build) if stages == STAGES else None
 
 
 def _row(page: Books) -> dict[str, object]:

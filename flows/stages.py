@@ -31,12 +31,13 @@ def preflight(build: Build, stages: tuple[Stage, ...], stack: ExitStack) -> None
 
 
 def check_machine(build: Build, stages: tuple[Stage, ...]) -> set[str]:
-    """Return the names of the stages that have something to do.
+    """Return the names of the stages that have, or may come to have, something to do: from the first unfinished one on.
 
     Raises:
         SetupError: this machine lacks an engine, model or key for them, and no cluster stands in; all are named.
     """
-    left = {stage.name for stage in stages if finished(stage, build) is None}
+    first = next((number for number, stage in enumerate(stages) if finished(stage, build) is None), len(stages))
+    left = {stage.name for stage in stages[first:]}
     # A cluster's workers may have the engines and models that this machine lacks; the judge is asked from here.
     here = left if build.ray_address is None else left & {"judgments"}
     needs = _needs(build, here)

@@ -4,6 +4,7 @@ Such a stage has the name of its table; what could not be done lies in ``failure
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,9 +13,11 @@ from contracts import schemas
 from contracts.jobs import Job, Outcome
 from contracts.joins import among
 from flows.books import Books, reasons_of
-from flows.cluster import cluster
+from flows.cluster import check_resources, cluster
 from flows.fanout import fan_out
 from flows.pipeline import Build
+
+_WITNESS: Final = "workspace.json"
 
 Work = Sequence[tuple[Job, pa.Table]]
 """Jobs with all requests that the recipe wants of them, done or not."""
@@ -38,8 +41,10 @@ def do_missing(build: Build, stage: str, work: Work) -> None:
         build.progress.advance(outcome.rows.num_rows + outcome.failures.num_rows, outcome.failures.num_rows)
 
     if left:
+        build.workspace.write(_WITNESS, b'{"format": 1}\n')
         with cluster(build.ray_address):
-            fan_out(todo, commit)
+            check_resources({f"{stage}, {job}": job.resources for job, rows in todo if rows.num_rows})
+            fan_out(todo, commit, (build.workspace, _WITNESS))
         build.tables.compact(stage)
         build.tables.compact(failures)
     build.progress.end()

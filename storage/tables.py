@@ -76,7 +76,13 @@ class TableStore:
         schema = schema_of(name)
         if columns is not None:
             schema = pa.schema([schema.field(column) for column in columns])
-        tables = [self._read_part(name, part, columns) for part in self.parts(name)]
+        parts = self.parts(name)
+        try:
+            tables = [self._read_part(name, part, columns) for part in parts]
+        except DamagedPart:
+            if self.parts(name) == parts:
+                raise
+            return self.read(name, columns)  # a build compacted or replaced the table while we were reading it
         return pa.concat_tables(tables).cast(schema) if tables else schema.empty_table()
 
     def _read_part(self, name: str, part: Part, columns: Sequence[str] | None) -> pa.Table:
@@ -88,12 +94,13 @@ class TableStore:
                     f"{self.workspace.path(path)} has {len(data)} bytes, its manifest says {part.size_bytes}: "
                     "restore the file from a backup"
                 )
+            if not part.name.startswith(_digest(data)):
+                raise DamagedPart(
+                    f"{self.workspace.path(path)} was changed since it was committed: restore the file from a backup"
+                )
             return pq.ParquetFile(pa.BufferReader(data)).read(columns=list(columns) if columns is not None else None)
         except FileNotFoundError:
             raise DamagedPart(f"{self.workspace.path(path)} is gone: restore the file from a backup") from None
-        except pa.ArrowInvalid as error:
-            where = self.workspace.path(path)
-            raise DamagedPart(f"{where} is no readable Parquet file ({error}): restore it from a backup") from error
 
     def missing(self, name: str, keys: pa.Array | pa.ChunkedArray) -> pa.Array:
         """Return those of ``keys`` that the table does not hold yet, in the order given."""
@@ -116,7 +123,7 @@ class TableStore:
             return  # the very same rows, committed once already
         parts = [*manifest["parts"], vars(part)]
         self._commit(name, parts)
-        if len(parts) > COMPACT_ABOVE_PARTS:
+        if sum(entry["rows"] < _SMALL_PART_ROWS for entry in parts) > COMPACT_ABOVE_PARTS:
             self.compact(name)
 
     def replace(self, name: str, rows: pa.Table) -> None:
@@ -140,7 +147,7 @@ class TableStore:
         buffer = io.BytesIO()
         pq.write_table(rows, buffer, compression="zstd", write_page_index=True)
         data = buffer.getvalue()
-        part = Part(name=f"{hashlib.sha256(data).hexdigest()[:32]}.parquet", rows=rows.num_rows, size_bytes=len(data))
+        part = Part(name=f"{_digest(data)}.parquet", rows=rows.num_rows, size_bytes=len(data))
         self.workspace.write(f"tables/{name}/{part.name}", data)
         return part
 
@@ -152,3 +159,7 @@ class TableStore:
         for entry in self.workspace.listdir(f"tables/{name}"):
             if entry not in listed:
                 self.workspace.remove(f"tables/{name}/{entry}")
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]

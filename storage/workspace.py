@@ -12,11 +12,13 @@ Any fsspec URL works; a bare path is local. A local write goes to a hidden neigh
 renamed; an object store's single PUT is atomic by itself. So no reader ever sees half a file under its final name.
 """
 
+import _thread
 import contextlib
 import errno
 import fcntl
 import json
 import os
+import secrets
 import socket
 import threading
 import time
@@ -31,6 +33,7 @@ from contracts.errors import StorageError, WorkspaceLocked
 
 _LEASE_STALE_S: Final = 300.0
 _LEASE_RENEW_S: Final = 60.0
+_LEASE_SETTLE_S: Final = 2.0
 
 _ADVICE: Final = {
     errno.ENOSPC: "the disk is full: free some space or move the workspace, then run the same command again",
@@ -54,12 +57,20 @@ class Workspace:
     """Files below one root, with atomic writes. Cheap to open and to pickle (a worker opens its own by URL)."""
 
     def __init__(self, url: str | os.PathLike[str]) -> None:
-        self._fs, self._root = fsspec.core.url_to_fs(os.fspath(url))
+        given = os.fspath(url)
+        if "@" in given.partition("://")[2].partition("/")[0]:
+            raise StorageError(
+                "a workspace URL must not hold a login: give it by the environment or the store's own configuration"
+            )
+        try:
+            self._fs, self._root = fsspec.core.url_to_fs(given)
+        except (ImportError, ValueError) as error:
+            raise StorageError(f"workspace {given}: {error}") from error
         self.is_local: bool = isinstance(self._fs, LocalFileSystem)
         if self.is_local:
             self._root = os.path.abspath(self._root)
         self._root = self._root.rstrip("/")
-        self.url: str = self._root if self.is_local else self._fs.unstrip_protocol(self._root)
+        self.url: str = self._root if self.is_local else given.rstrip("/")
 
     def __reduce__(self) -> tuple[type[Self], tuple[str]]:
         return type(self), (self.url,)
@@ -147,34 +158,43 @@ class Workspace:
             path.parent.mkdir(parents=True, exist_ok=True)
             handle = path.open("a+")
         with handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                handle.seek(0)
-                raise WorkspaceLocked(_locked_message(self.url, handle.read())) from None
-            handle.truncate(0)
-            handle.write(_owner())
-            handle.flush()
+            with storage_errors(f"locking the workspace {self.url}"):
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    handle.seek(0)
+                    raise WorkspaceLocked(_locked_message(self.url, handle.read())) from None
+                handle.truncate(0)
+                handle.write(_owner().decode())
+                handle.flush()
             yield
 
     @contextlib.contextmanager
     def _lease(self) -> Iterator[None]:
-        name, owner = "lock", _owner()
-        with contextlib.suppress(FileNotFoundError):
-            held = json.loads(self.read(name))
-            if time.time() - held["renewed"] < _LEASE_STALE_S:
-                raise WorkspaceLocked(_locked_message(self.url, json.dumps(held)))
-            self.remove(name)
-        try:
-            with self._fs.open(self.path(name), "xb") as handle:
-                handle.write(owner.encode())
-        except FileExistsError:
-            raise WorkspaceLocked(_locked_message(self.url, "{}")) from None
+        token = secrets.token_hex(8)
+        held = self._lease_holder()
+        if held is None:
+            try:
+                with self._fs.open(self.path("lock"), "xb") as handle:
+                    handle.write(_owner(token))
+            except FileExistsError:
+                raise WorkspaceLocked(_locked_message(self.url, "{}")) from None
+        elif time.time() - held["renewed"] < _LEASE_STALE_S:
+            raise WorkspaceLocked(_locked_message(self.url, json.dumps(held)))
+        else:
+            # Two builds may take over one abandoned lease at once: the one that wrote last has it.
+            self.write("lock", _owner(token))
+            time.sleep(_LEASE_SETTLE_S)
+            self._require_lease(token)
         done = threading.Event()
 
         def renew() -> None:
             while not done.wait(_LEASE_RENEW_S):
-                self.write(name, _owner().encode())
+                with contextlib.suppress(StorageError):  # a passing trouble of the store: the lease lasts several renewals
+                    if (self._lease_holder() or {}).get("token") != token:
+                        _thread.interrupt_main()  # somebody took it over while this process slept: stop before both write
+                        return
+                    self.write("lock", _owner(token))
 
         thread = threading.Thread(target=renew, daemon=True)
         thread.start()
@@ -183,7 +203,20 @@ class Workspace:
         finally:
             done.set()
             thread.join()
-            self.remove(name)
+            if (self._lease_holder() or {}).get("token") == token:
+                self.remove("lock")
+
+    def _lease_holder(self) -> dict[str, Any] | None:
+        try:
+            held: dict[str, Any] = json.loads(self.read("lock"))
+        except FileNotFoundError:
+            return None
+        return held
+
+    def _require_lease(self, token: str) -> None:
+        held = self._lease_holder() or {}
+        if held.get("token") != token:
+            raise WorkspaceLocked(_locked_message(self.url, json.dumps(held)))
 
 
 @contextlib.contextmanager
@@ -211,8 +244,8 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _owner() -> str:
-    return json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "renewed": time.time()})
+def _owner(token: str = "") -> bytes:
+    return json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "renewed": time.time(), "token": token}).encode()
 
 
 def _locked_message(url: str, owner: str) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import socket
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, ClassVar
@@ -9,7 +10,7 @@ from typing import Any, ClassVar
 import fsspec
 import pyarrow as pa
 
-from contracts.errors import RecipeError
+from contracts.errors import RecipeError, SetupError
 from contracts.jobs import Outcome, Resources
 from contracts.schemas import FAILURES, RECORDINGS, failure
 from storage.blobs import BlobStore
@@ -56,6 +57,9 @@ class RecordSession:
     def __init__(self, job: RecordJob) -> None:
         self._job = job
         self._roots = {corpus: fsspec.core.url_to_fs(url) for corpus, url in json.loads(job.roots).items()}
+        for corpus, (filesystem, root) in self._roots.items():
+            if not filesystem.exists(root):
+                raise SetupError(f"corpus {corpus!r} is not at {root} on {socket.gethostname()}: every node must see it there")
         self._blobs = BlobStore(Workspace(job.workspace_url))
 
     def run(self, batch: pa.Table) -> Outcome:

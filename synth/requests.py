@@ -7,7 +7,7 @@ from typing import Final
 import pyarrow as pa
 
 from contracts.ids import row_id
-from contracts.rng import generator_for, hash_fraction
+from contracts.rng import hash_fraction
 
 WANTED: Final = pa.schema(
     [
@@ -70,7 +70,7 @@ def wanted(
             for voice in _voices(candidate, prompt_id, seed):
                 key = [prompt_id, candidate.system, candidate.engine, candidate.params, voice, seed, audio]
                 sample = row_id("sample", *key)
-                engine_seed = int(generator_for(seed, "samples", sample).integers(2**31))
+                engine_seed = int(hash_fraction(seed, "samples", sample) * 2**31)
                 rows.append({**base, "row_id": sample, "system": candidate.system, "voice": voice, "seed": engine_seed})
         if human and prompt["target_utterance_id"] is not None:
             sample = row_id("sample", prompt_id, "human", prompt["target_utterance_id"], audio)

@@ -13,7 +13,7 @@ before rounding to one decimal):
 - *prosody* = 5 S(``f0_range_semitones``; 4, 12) + 5 S(``f0_slope_semitones_per_s``; 12, 36): English melody spans about an
   octave ('t Hart, Collier & Cohen, "A Perceptual Study of Intonation", 1990), and rule-driven or averaged intonation drifts.
 - *naturalness* = 5 S(``dnsmos_ovrl``; 2.0, 3.3) + 2.5 S(``flux_floor_ratio``; 0.30, 0.50)
-  + 2.5 S(``high_band_periodicity``; 0.50, 0.28). DNSMOS falls from 3.3 for a clean recording to 2.0 at 20 dB signal-to-noise
+  + 2.5 S(``high_band_periodicity``; 0.55, 0.30). DNSMOS falls from 3.3 for a clean recording to 2.0 at 20 dB signal-to-noise
   ratio, but it hears noise, not whether a person speaks: it can rate a diphone voice like a human reader. The two others
   find mechanical speech (see ``scoring.metrics.prosody``), but noise hides what they look for. Each half covers the
   other's blind spot.

@@ -41,8 +41,8 @@ def test_wide_is_a_pivot(cells, random):
     expected = {}
     for (sample, _), values in rows.items():
         expected.setdefault(sample, {}).update(values)
-    names = sorted({name for values in expected.values() for name in values})
-    found = wide(metrics(shuffled))
+    names = ["one_x", "one_y", "two_x", "two_y"]
+    found = wide(metrics(shuffled), names)
     assert found.column_names == ["sample_id", *names]
     assert found.to_pylist() == [
         {"sample_id": sample} | {name: expected[sample].get(name) for name in names} for sample in sorted(expected)
