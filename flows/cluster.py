@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def cluster(address: str | None = None, *, cpus: int | None = None) -> Iterator[
             configure_logging=False,
         )
     else:
+        _reach(address)
         try:
             ray.init(
                 address=address,
@@ -56,6 +58,16 @@ def cluster(address: str | None = None, *, cpus: int | None = None) -> Iterator[
         yield
     finally:
         ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Find out at once whether anything listens there: Ray itself would try for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdigit():
+        try:
+            socket.create_connection((host, int(port)), timeout=10).close()
+        except OSError as error:
+            raise SetupError(f"no Ray cluster answers at {address!r} ({error}); start one or leave --ray out") from error
 
 
 def gpus_here() -> int:
