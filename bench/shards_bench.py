@@ -6,6 +6,7 @@ looks up every clip by its id, declares the features, and compresses, indexes an
 """
 
 import gc
+import os
 import statistics
 import tempfile
 import time
@@ -57,6 +58,7 @@ def _compare(name: str, clips: dict[str, bytes], rows: list[pa.Table], repeats: 
 def _timed(work: Callable[[Path], object]) -> float:
     """Time one run in a new folder: overwriting a file is cheaper than writing a new one."""
     gc.collect()
+    os.sync()  # what the run before left to be written back is not this one's work
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         work(Path(folder))
