@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import torch
+import torchaudio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,16 +49,17 @@ def test_f0_does_not_depend_on_the_sampling_rate(rate):
 
 
 def test_f0_agrees_with_another_tracker(reader):
-    """On real speech, librosa's YIN finds the same F0 in nearly all voiced frames (de Cheveigne & Kawahara 2002)."""
-    librosa = pytest.importorskip("librosa")
-    waveform = reader[0].waveform
-    track = track_pitch(waveform, RATE)
-    other = librosa.yin(waveform, fmin=60, fmax=500, sr=RATE, frame_length=1024, hop_length=160)
-    voiced = np.flatnonzero(track.voiced)[5:-5]
-    steady = voiced[track.periodicity[voiced] > 0.9]
-    ratio = track.f0_hz[steady] / other[steady]
-    assert len(steady) > 50
-    assert np.mean(np.abs(np.log2(ratio)) < 1 / 12) > 0.9
+    """On real speech, torchaudio's correlation tracker finds the same F0, within a semitone, in nearly all steady frames."""
+    for recording in reader:
+        track = track_pitch(recording.waveform, RATE)
+        waveform = torch.from_numpy(recording.waveform)[None]
+        options = {"frame_time": 0.01, "win_length": 5, "freq_low": 60, "freq_high": 500}
+        other = torchaudio.functional.detect_pitch_frequency(waveform, RATE, **options)[0].numpy()
+        voiced = np.flatnonzero(track.voiced[: len(other)])[5:-5]
+        steady = voiced[track.periodicity[voiced] > 0.9]
+        ratio = track.f0_hz[steady] / other[steady]
+        assert len(steady) > 50
+        assert np.mean(np.abs(np.log2(ratio)) < 1 / 12) > 0.85
 
 
 def test_vibrato_has_the_range_and_slope_that_were_put_in():
