@@ -1,15 +1,15 @@
 """Inquiries: which question a row is, and the key under which the ledger keeps the reply to it.
 
-A request table has the columns ``pair_id``, those of the task (``task.fields`` and the values of ``task.audios``; for Task 1
-``text``, ``language``, ``reference_audio_id``, ``audio_a``, ``audio_b``) and, for each of ``judge.facts``, ``<fact>_a`` and
-``<fact>_b`` (float64, null = not measured).
+A request table has the columns ``subject_id`` (key of the row asked about), those of the task (``task.shown`` and the values
+of ``task.audios``; for Task 1 ``text``, ``language``, ``reference_audio_id``, ``audio_a``, ``audio_b``), for each of
+``judge.facts`` ``<fact>_a`` and ``<fact>_b`` (float64, null = not measured), and, from ``played``, ``order`` and ``vote``.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, Literal, Self
 
 import pyarrow as pa
 
@@ -18,33 +18,52 @@ from annotate.task import TaskSpec
 from contracts.errors import DataError
 from contracts.ids import ID_HEX_LENGTH, digest
 
+Orders = Literal["stored", "both"]
+
 _ROWS_AT_ONCE: Final = 4096
+
+
+def played(requests: pa.Table, *, orders: Orders = "stored", votes: int = 1, first_vote: int = 0) -> pa.Table:
+    """Return the requests as they are put: ``votes`` times, and with ``both`` once more each with the speeches exchanged.
+
+    Exchanged are all columns that end in ``_a`` and ``_b``. ``order`` is ``ab`` or ``ba``, ``vote`` counts from ``first_vote``.
+    """
+    names = requests.column_names
+    other = {name: f"{name[:-1]}{'b' if name.endswith('a') else 'a'}" for name in names if name.endswith(("_a", "_b"))}
+    turns = [("ab", requests)]
+    if orders == "both":
+        exchanged = [requests[other.get(name, name)] for name in names]
+        turns.append(("ba", pa.Table.from_arrays(exchanged, schema=requests.schema)))
+    return pa.concat_tables(
+        table.append_column("order", pa.repeat(order, len(table))).append_column(
+            "vote", pa.repeat(pa.scalar(vote, pa.int64()), len(table))
+        )
+        for vote in range(first_vote, first_vote + votes)
+        for order, table in turns
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """One pair and the question about it.
+    """One row and the question about it.
 
     Attributes:
-        judgment_id: key of the row of ``judgments`` that the answer becomes.
-        pair_id: the pair.
+        row_id: key of the row of ``judgments`` or ``writings`` that the answer becomes.
+        subject_id: the row asked about.
+        order: ``ab`` or ``ba``, for a pair.
+        vote: how often the same question is put before.
+        language: language of the row, which chose the template.
         request: the question.
-        silent: first audio column without a clip; None = all are there.
+        lacking: first column without the clip or text that the question needs; None = all are there.
     """
 
-    judgment_id: str
-    pair_id: str
+    row_id: str
+    subject_id: str
+    order: str
+    vote: int
+    language: str | None
     request: JudgeRequest
-    silent: str | None
-
-
-class _Row(NamedTuple):
-    judgment_id: str
-    pair_id: str
-    key: str
-    prompt: str
-    audio_ids: Sequence[str | None]
-    facts: Sequence[float | None]
+    lacking: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,92 +73,118 @@ class Inquiry:
     Attributes:
         task: what is asked.
         judge: who is asked.
-        identity: hash of all that enters every key: task, prompt version, judge, model and parameters.
+        identity: hash of all that can enter a key beside the row itself: task, prompt versions, judge, model and parameters.
     """
 
     task: TaskSpec
     judge: Judge
     identity: str
+    _asked: str
 
     @classmethod
     def of(cls, task: TaskSpec, judge: Judge) -> Self:
         """Return the inquiry of a task and a judge."""
-        question = [task.name, task.prompt_version, list(task.audios)]
-        asked = [judge.name, judge.model, judge.params(), list(judge.facts)]
-        return cls(task=task, judge=judge, identity=digest([*question, *asked]))
+        asked = [task.name, list(task.audios), judge.name, judge.model, judge.params(), list(judge.facts)]
+        return cls(task=task, judge=judge, identity=digest([asked, task.versions]), _asked=digest(asked))
 
-    def key(self, prompt_digest: str, audio_ids: Sequence[str | None], facts: Sequence[float | None], repeat: int) -> str:
+    def key(
+        self,
+        tag: str | None,
+        prompt: str,
+        *,
+        heard: Sequence[str],
+        facts: Sequence[float | None] = (),
+        vote: int = 0,
+        repeat: int = 0,
+    ) -> str:
         """Return the ledger key of one question: equal keys are the same question to the same judge about the same sound.
+
+        Args:
+            tag: language of the row.
+            prompt: hash of the rendered prompt.
+            heard: audio ids, in order.
+            facts: values of the judge's facts.
+            vote: how often the same question is put before.
+            repeat: 1 for the follow-up.
 
         Raises:
             ValueError: a fact is NaN or infinite.
         """
-        return _row_id("request", self.identity, prompt_digest, *audio_ids, *facts, repeat)
+        version = self.task.prompt_version(tag)
+        return _row_id("request", self._asked, version, prompt, len(heard), *heard, *facts, vote, repeat)
 
     def cases(self, requests: pa.Table) -> Iterator[Case]:
-        """Yield the case of each row, in order.
+        """Yield the case of each row, in order, a few thousand rows in memory at a time.
 
         Raises:
             DataError: a column is missing.
         """
-        labels, columns, facts = list(self.task.audios), list(self.task.audios.values()), self._fact_columns()
-        for row in self.rows(requests):
-            silent = next((name for name, audio in zip(columns, row.audio_ids, strict=True) if not audio), None)
-            request = JudgeRequest(
-                key=row.key,
-                prompt=row.prompt,
-                facts=dict(zip(facts, row.facts, strict=True)),
-                audios=tuple(LabelledAudio(label, audio) for label, audio in zip(labels, row.audio_ids, strict=True) if audio),
-            )
-            yield Case(judgment_id=row.judgment_id, pair_id=row.pair_id, request=request, silent=silent)
-
-    def rows(self, requests: pa.Table) -> Iterator[_Row]:
-        """Yield what each row asks, in order, a few thousand rows in memory at a time.
-
-        Raises:
-            DataError: a column is missing.
-        """
-        task = self.task
-        wanted = ["pair_id", *task.fields, *task.audios.values(), *self._fact_columns()]
+        task, facts = self.task, [f"{fact}_{side}" for fact in self.judge.facts for side in "ab"]
+        wanted = ["subject_id", *task.shown, *task.audios.values(), *facts]
         if lacking := [name for name in wanted if name not in requests.column_names]:
             raise DataError(
                 f"judge {self.judge.name!r} on {task.name}: the requests lack the columns {', '.join(lacking)}; "
-                "a recipe must name every metric that its judge needs"
+                "a recipe must name every metric and every role that its judge needs"
             )
-        audio_at, facts_at = 1 + len(task.fields), 1 + len(task.fields) + len(task.audios)
-        prompts: dict[tuple[str, ...], tuple[str, str]] = {}
+        optional = [name for name in ("order", "vote", "language") if name in requests.column_names and name not in wanted]
+        rendered: dict[tuple[str | None, ...], tuple[str, str]] = {}
         for start in range(0, requests.num_rows, _ROWS_AT_ONCE):
-            prompts.clear()  # neighbouring pairs share their text; the whole corpus need not be in memory
-            columns = [requests[name].slice(start, _ROWS_AT_ONCE).to_pylist() for name in wanted]
-            for pair_id, *values in zip(*columns, strict=True):
-                shown = tuple(values[: audio_at - 1])
-                if shown not in prompts:
-                    rendered = task.render(**dict(zip(task.fields, shown, strict=True)))
-                    prompts[shown] = rendered, digest(rendered)
-                prompt, prompt_digest = prompts[shown]
-                audio_ids, facts = values[audio_at - 1 : facts_at - 1], values[facts_at - 1 :]
-                key = self.key(prompt_digest, audio_ids, facts, 0)
-                yield _Row(_row_id("judgment", pair_id, key), pair_id, key, prompt, audio_ids, facts)
+            rendered.clear()  # neighbouring pairs share their text; the whole corpus need not be in memory
+            chunk = requests.select([*wanted, *optional]).slice(start, _ROWS_AT_ONCE)
+            columns = {name: chunk[name].to_pylist() for name in chunk.column_names}
+            for values in zip(*columns.values(), strict=True):
+                yield self._case(dict(zip(columns, values, strict=True)), facts, rendered)
 
-    def _fact_columns(self) -> list[str]:
-        return [f"{fact}_{side}" for fact in self.judge.facts for side in "ab"]
+    def _case(
+        self, row: Mapping[str, Any], facts: Sequence[str], rendered: dict[tuple[str | None, ...], tuple[str, str]]
+    ) -> Case:
+        task, tag, vote = self.task, row.get("language"), row.get("vote", 0)
+        shown = (tag, *(row[name] for name in task.shown))
+        lacking = next((name for name in task.shown if row[name] is None), None)
+        if shown not in rendered:
+            texts = {name: row[name] or "" for name in task.shown}
+            prompt = task.render(tag, **texts)
+            rendered[shown] = prompt, digest(prompt)
+        prompt, prompt_digest = rendered[shown]
+        audios: list[LabelledAudio] = []
+        for label, column in task.audios.items():
+            clips = row[column] if isinstance(row[column], list) else [row[column]]
+            if not clips or not all(clips):
+                lacking = lacking or column
+            audios += [LabelledAudio(label.format(n=n), clip) for n, clip in enumerate(clips, start=1) if clip]
+        given = {name: row[name] for name in facts}
+        heard = [audio.audio_id for audio in audios]
+        key = self.key(tag, prompt_digest, heard=heard, facts=list(given.values()), vote=vote)
+        order = row.get("order", "ab")
+        return Case(
+            row_id=_row_id("judgment", row["subject_id"], key, order),
+            subject_id=row["subject_id"],
+            order=order,
+            vote=vote,
+            language=tag,
+            request=JudgeRequest(key=key, prompt=prompt, audios=tuple(audios), facts=given),
+            lacking=lacking,
+        )
 
-    def follow_up(self, request: JudgeRequest, problem: str) -> JudgeRequest:
-        """Return the question that is asked after a reply that could not be used."""
-        prompt, repeat = self.task.follow_up(request.prompt, problem), request.repeat + 1
-        key = self.key(digest(prompt), [audio.audio_id for audio in request.audios], list(request.facts.values()), repeat)
-        return JudgeRequest(key=key, prompt=prompt, audios=request.audios, repeat=repeat, facts=request.facts)
+    def follow_up(self, case: Case, problem: str) -> JudgeRequest:
+        """Return the question that is asked after a first reply that could not be used."""
+        first = case.request
+        prompt = self.task.follow_up(first.prompt, problem, case.language)
+        heard = [audio.audio_id for audio in first.audios]
+        facts = list(first.facts.values())
+        key = self.key(case.language, digest(prompt), heard=heard, facts=facts, vote=case.vote, repeat=1)
+        return JudgeRequest(key=key, prompt=prompt, audios=first.audios, repeat=1, facts=first.facts)
 
 
-def judgment_ids(requests: pa.Table, *, task: TaskSpec, judge: Judge) -> pa.Array:
-    """Return the ``judgment_id`` of each request, shape (rows,), without asking anyone and without the ledger.
+def row_ids(requests: pa.Table, *, task: TaskSpec, judge: Judge) -> pa.Array:
+    """Return the key of the row that each request becomes, shape (rows,), without asking anyone and without the ledger.
 
-    Equal ids are the same pair, question, judge and sound: a row of ``judgments`` that has one is final.
+    Equal keys are the same row, question, judge and sound: a row of ``judgments`` or ``writings`` that has one is final.
 
     Raises:
         DataError: a column is missing.
     """
-    return pa.array([row.judgment_id for row in Inquiry.of(task, judge).rows(requests)], pa.string())
+    return pa.array([case.row_id for case in Inquiry.of(task, judge).cases(requests)], pa.string())
 
 
 def _row_id(*literals: str | float | None) -> str:

@@ -1,140 +1,66 @@
 """The ledger: a durable record of every request to a judge and of every reply, so that nothing is paid for twice.
 
-One SQLite file. A request is *reserved*, *sent* (recorded before it leaves this process), and then *replied* or *failed*. A
-reply is on the disk before anyone sees it, and before it is parsed: one that no parser can read has been paid for, is
-kept, and can be read again by a better parser for nothing.
+A SQLite file or a PostgreSQL database, which several processes may share. A request is *reserved*, *sent* (recorded before it
+leaves this process), and then *replied* or *failed*. A reply is on the disk before anyone sees it, and before it is parsed: one
+that no parser can read has been paid for, is kept, and can be read again by a better parser for nothing.
 
 Money is booked when it may be owed: each attempt books its highest price while it is open; the answer replaces it by the
-price of what came back; an attempt that a crash cut off stays booked at its highest price. So ``spend`` never
-understates the bill.
+price of what came back; an attempt that a crash cut off stays booked at its highest price. So ``spend`` never understates
+the bill, and the budget, checked in the same transaction, holds for all processes of an account together.
 """
 
 import contextlib
-import json
 import os
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Self
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Self
 
-from annotate.judge import Answer, Refusal, Reply
+from sqlalchemy import Connection, delete, select, update
+
+from annotate import ledger_batches, ledger_books, ledger_values
+from annotate.judge import Answer, Reply
+from annotate.ledger_database import Database, LedgerFailed
+from annotate.ledger_records import Batch, Entry, Spend
+from annotate.ledger_schema import OPEN_STATES, adopt_unnamed, owners, prepare, requests
+from annotate.ledger_values import REPLY_COLUMNS
+from annotate.owners import Owner, living
 from contracts.errors import StorageError
 
-_VERSION: Final = 1
-_SCHEMA: Final = """
-CREATE TABLE requests (
-    key TEXT PRIMARY KEY,
-    judge TEXT NOT NULL,
-    model TEXT NOT NULL,
-    prompt_version TEXT NOT NULL,
-    judgment_id TEXT NOT NULL,
-    repeat INTEGER NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('reserved', 'sent', 'replied', 'failed')),
-    attempts INTEGER NOT NULL DEFAULT 0,
-    open_usd REAL NOT NULL DEFAULT 0,
-    spent_usd REAL NOT NULL DEFAULT 0,
-    latency_s REAL,
-    model_served TEXT,
-    input_tokens INTEGER,
-    output_tokens INTEGER,
-    text TEXT,
-    raw TEXT,
-    reason TEXT,
-    message TEXT
-);
-CREATE INDEX requests_by_judgment ON requests (judgment_id);
-"""
-_RESERVE: Final = """
-INSERT INTO requests (key, judge, model, prompt_version, judgment_id, repeat, state)
-VALUES (?, ?, ?, ?, ?, ?, 'reserved')
-ON CONFLICT (key) DO UPDATE SET
-    state = 'reserved', spent_usd = spent_usd + open_usd, open_usd = 0, reason = NULL, message = NULL, raw = NULL
-WHERE state <> 'replied'
-"""
-_SEND: Final = """
-UPDATE requests SET state = 'sent', attempts = attempts + 1, open_usd = open_usd + ?
-WHERE key = ? AND state IN ('reserved', 'sent')
-"""
-# A rule's answers were never sent: their attempt is counted here.
-_COMMIT: Final = """
-UPDATE requests SET state = ?, attempts = max(attempts, ?), open_usd = 0, spent_usd = spent_usd + ?, latency_s = ?,
-    model_served = ?, input_tokens = ?, output_tokens = ?, text = ?, raw = ?, reason = ?, message = ?
-WHERE key = ? AND state IN ('reserved', 'sent')
-"""
-
-
-_REPLIED: Final = """
-SELECT key FROM requests WHERE state = 'replied' AND key IN (SELECT value FROM json_each(?))
-"""
-_REPLIES: Final = """
-SELECT key, text, model_served, input_tokens, output_tokens, spent_usd AS cost_usd, latency_s, attempts, raw FROM requests
-WHERE state = 'replied' AND key IN (SELECT value FROM json_each(?))
-"""
-_SPEND: Final = """
-SELECT judge, model, sum(state = 'replied'), sum(state = 'failed'),
-    coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0), total(spent_usd + open_usd)
-FROM requests GROUP BY judge, model ORDER BY judge, model
-"""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
-    """What is known of a request before it is asked.
-
-    Attributes:
-        key: its key.
-        judge: judge plug-in.
-        model: model asked for.
-        prompt_version: hash of the prompt template.
-        judgment_id: the judgment for which it was first asked.
-        repeat: 0 for the first asking; asking once more has a key of its own.
-    """
-
-    key: str
-    judge: str
-    model: str
-    prompt_version: str
-    judgment_id: str
-    repeat: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Spend:
-    """Sum over one judge and model."""
-
-    judge: str
-    model: str
-    replied: int
-    failed: int
-    input_tokens: int
-    output_tokens: int
-    cost_usd: float
+__all__ = ["Batch", "Entry", "Ledger", "LedgerFailed", "Spend"]
 
 
 class Ledger:
-    """An open ledger file. Use it as a context manager, from one thread."""
+    """An open ledger. Use it as a context manager, from one thread.
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    Attributes:
+        where: path or URL, without its password.
+        account: who pays.
+    """
+
+    def __init__(self, where: str | os.PathLike[str], *, account: str = "") -> None:
         """Open the ledger, or start a new one.
 
+        Args:
+            where: path of a SQLite file, or ``postgresql://...``.
+            account: who pays: the recipe's name. What no account was named for becomes the first named one's.
+
         Raises:
-            StorageError: it cannot be opened or written, is no ledger, or was written by another version of this software.
+            StorageError: it cannot be opened or written, is no ledger, or was written by a newer version of this software.
         """
-        self.path = os.fspath(path)
-        with self._errors():
-            self._db = sqlite3.connect(self.path, isolation_level=None, timeout=60)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            # FULL syncs the log at every commit: an acknowledged reply survives a power cut, not only a kill.
-            self._db.execute("PRAGMA synchronous = FULL")
-            with self._transaction():
-                (version,) = self._db.execute("PRAGMA user_version").fetchone()
-                if version == 0:
-                    for statement in _SCHEMA.split(";"):
-                        self._db.execute(statement)
-                    self._db.execute(f"PRAGMA user_version = {_VERSION}")
-        if version not in (0, _VERSION):
-            self._db.close()
-            raise StorageError(f"{self.path} is a ledger of version {version}, this software reads {_VERSION}: update it")
+        self.account = account
+        self._database = Database(where)
+        self.where = self._database.where
+        self._owner = Owner.this_process()
+        self._entered = False
+        self._held: set[str] = set()  # keys that were ours to ask and got no answer from us yet
+        try:
+            prepare(self._database)
+            if account:
+                adopt_unnamed(self._database, account)
+        except BaseException:
+            self._database.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -143,100 +69,227 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Close the file."""
-        self._db.close()
+        """Leave what is not answered to others, and close the connection."""
+        # Where the database fails, others see for themselves that this process is gone.
+        with contextlib.suppress(LedgerFailed):
+            if self._entered:
+                with self._database.writing() as connection:
+                    abandoned = (
+                        requests.c.owner == self._owner.token,
+                        requests.c.state.in_(OPEN_STATES),
+                        requests.c.batch.is_(None),
+                    )
+                    connection.execute(update(requests).where(*abandoned).values(owner=None))
+                    connection.execute(delete(owners).where(owners.c.token == self._owner.token))
+        self._database.close()
 
-    def missing(self, keys: Sequence[str]) -> list[str]:
-        """Return those of ``keys`` that have no reply yet, in the order given."""
-        with self._errors():
-            done = {key for (key,) in self._db.execute(_REPLIED, [json.dumps(list(keys))])}
-        return [key for key in keys if key not in done]
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Make everything that is done inside one transaction: all of it or, after any exception, nothing."""
+        with self._writing():
+            yield
 
-    def replies(self, keys: Sequence[str]) -> Iterator[tuple[str, Reply]]:
-        """Yield key and reply of those of ``keys`` that were replied, in no particular order."""
-        with self._errors():
-            cursor = self._db.execute(_REPLIES, [json.dumps(list(keys))])
-            names = [column[0] for column in cursor.description[1:]]
-            for key, *values in cursor:
-                yield key, Reply(**dict(zip(names, values, strict=True)))
+    def beat(self) -> None:
+        """Tell the others that we are alive: whoever does not for a minute loses its requests to them."""
+        with self._writing():
+            return
 
-    def reserve(self, entries: Iterable[Entry]) -> None:
-        """Record requests that are about to be asked, in one transaction; a replied one stays as it is."""
-        with self._errors(), self._transaction():
-            self._db.executemany(
-                _RESERVE,
-                (
-                    (entry.key, entry.judge, entry.model, entry.prompt_version, entry.judgment_id, entry.repeat)
-                    for entry in entries
-                ),
+    def replies(self, keys: Sequence[str]) -> dict[str, Reply]:
+        """Return key -> reply of those of ``keys`` that were replied."""
+        query = select(*(requests.c[name] for name in ("key", *REPLY_COLUMNS))).where(requests.c.state == "replied")
+        with self._database.reading() as connection:
+            found = (
+                row for chunk in ledger_books.chunks(keys) for row in connection.execute(query.where(requests.c.key.in_(chunk)))
             )
+            return {row.key: ledger_values.reply(row._asdict()) for row in found}
 
-    def mark_sent(self, key: str, open_usd: float = 0.0) -> None:
-        """Record that an attempt is about to leave this process, and book its highest price.
+    def claim(self, entries: Sequence[Entry]) -> list[str]:
+        """Make requests ours, so that nobody else asks them.
+
+        Returns:
+            The keys that are ours now and were not before, in the order given. The others are replied, in an open batch, or
+            being asked by somebody alive (which may be us). A failed one, and one whose owner died, can be claimed.
+        """
+        token = self._owner.token
+        with self._writing() as connection:
+            alive = living(self._database, connection)
+            ours = ledger_books.take(connection, entries, alive=alive, token=token, account=self.account, now=_now())
+            self._database.once_durable(lambda: self._held.update(ours))
+        return ours
+
+    def give_back(self, keys: Sequence[str]) -> None:
+        """Let others claim requests of ours that were not sent; those that were stay ours."""
+        with self._writing() as connection:
+            rows = ledger_books.load(connection, keys)
+            unsent = [row for row in rows.values() if row.open_for(self._owner.token) and row.state == "reserved"]
+            ledger_books.store(connection, rows, [replace(row, owner=None) for row in unsent])
+            self._database.once_durable(lambda: self._held.difference_update(row.key for row in unsent))
+
+    def mark_sent(self, sends: Sequence[tuple[str, float]], budget_usd: float | None) -> list[str]:
+        """Record that one attempt of each request is about to leave this process, and book its highest price.
+
+        Args:
+            sends: keys and the highest prices of the attempts.
+            budget_usd: what the account may owe after it; None = nothing that costs is allowed.
+
+        Returns:
+            The keys for which there is no money; these are not marked, and must not be sent.
 
         Raises:
-            StorageError: the request was not reserved, or is answered already.
+            BudgetExceeded: something costs, and there is no budget.
+            StorageError: one of them is not ours to ask (any more); none is marked.
         """
-        with self._errors(), self._transaction():
-            self._changed(self._db.execute(_SEND, [open_usd, key]).rowcount, 1, key)
+        with self._writing() as connection:
+            before, after, unpaid = self._leaving(connection, sends, budget_usd)
+            ledger_books.store(connection, before, after)
+        return unpaid
 
     def commit(self, answers: Sequence[Answer]) -> None:
         """Make answers durable, in one transaction: when it returns they survive a power cut.
 
-        Raises:
-            StorageError: the disk refuses, or one of them was not reserved or is answered already; none is committed.
-        """
-        with self._errors(), self._transaction():
-            if answers:
-                changed = self._db.executemany(_COMMIT, (_columns(key, answer) for key, answer in answers)).rowcount
-                self._changed(changed, len(answers), ", ".join(key for key, _ in answers[:3]))
+        A reply to a request that was ours is kept even if another process took us for dead and the request over, as long as
+        that one has no reply yet.
 
-    def story(self, judgment_id: str) -> list[dict[str, Any]]:
-        """Return every column of all that was asked for one judgment, in the order of asking."""
-        with self._errors():
-            cursor = self._db.execute("SELECT * FROM requests WHERE judgment_id = ? ORDER BY repeat, key", [judgment_id])
-            names = [column[0] for column in cursor.description]
-            return [dict(zip(names, row, strict=True)) for row in cursor]
+        Raises:
+            StorageError: the disk refuses, or one of them is not ours to answer; none is committed.
+        """
+        with self._writing() as connection:
+            strangers = ledger_books.settle(
+                connection, answers, token=self._owner.token, account=self.account, held=self._held, now=_now()
+            )
+            self._refuse(strangers, len(answers))
+            self._database.once_durable(lambda: self._held.difference_update(key for key, _ in answers))
+
+    def owed_usd(self) -> float:
+        """Return what our account owes: what was spent, and the highest prices of all attempts without an answer."""
+        with self._database.reading() as connection:
+            return ledger_values.to_usd(ledger_books.owed(connection, self.account))
+
+    def story(self, row_id: str) -> list[dict[str, Any]]:
+        """Return all that is known of what was first asked for one row, in the order of asking; money in dollars."""
+        query = select(requests).where(requests.c.row_id == row_id).order_by(requests.c.repeat, requests.c.key)
+        with self._database.reading() as connection:
+            return [ledger_values.told(row._asdict()) for row in connection.execute(query)]
 
     def spend(self) -> list[Spend]:
-        """Return replies, failures, tokens and money by judge and model, open attempts at their highest price."""
-        with self._errors():
-            return [Spend(*row) for row in self._db.execute(_SPEND)]
+        """Return what our account owes and what it got, by task, judge and model; open attempts at their highest price."""
+        with self._database.reading() as connection:
+            sums = ledger_books.summed(connection, self.account)
+        return [
+            Spend(
+                task=task,
+                judge=judge,
+                model=model,
+                replied=replied,
+                failed=failed,
+                input_tokens=input_tokens,
+                output_tokens=output_tokens,
+                cost_usd=ledger_values.to_usd(owed),
+            )
+            for (task, judge, model), (replied, failed, input_tokens, output_tokens, owed) in sorted(sums.items())
+        ]
 
-    def _changed(self, rows: int, wanted: int, keys: str) -> None:
-        if rows != wanted:
+    def intend_batch(
+        self, name: str, judge: str, model: str, sends: Sequence[tuple[str, float]], budget_usd: float | None
+    ) -> list[str]:
+        """Record that requests are about to leave together, under a name by which the batch can be found after a crash.
+
+        Args:
+            name: the batch's name, used for no other.
+            judge: judge plug-in.
+            model: model asked for.
+            sends: keys and their highest prices in the batch.
+            budget_usd: see ``mark_sent``.
+
+        Returns:
+            The keys for which there is no money; if there are any, nothing is recorded.
+
+        Raises:
+            BudgetExceeded: something costs, and there is no budget.
+            StorageError: the name is taken, or one of the requests is not ours or was sent already.
+        """
+        with self._writing() as connection:
+            before, after, unpaid = self._leaving(connection, sends, budget_usd, batch=name)
+            if not unpaid:
+                batch = Batch(name=name, batch_id=None, judge=judge, model=model, state="intended", size=len(sends))
+                if not ledger_batches.enter(connection, batch, account=self.account, owner=self._owner.token, now=_now()):
+                    raise StorageError(f"ledger {self.where}: there is a batch named {name} already: name this one otherwise")
+                ledger_books.store(connection, before, after)
+        return unpaid
+
+    def submitted(self, name: str, batch_id: str) -> None:
+        """Record the provider's id of a batch of ours.
+
+        Raises:
+            StorageError: it is no open batch of ours.
+        """
+        with self._writing() as connection:
+            self._require_batch(connection, name)
+            ledger_batches.submitted(connection, name, batch_id)
+
+    def close_batch(self, name: str, *, lost: bool) -> None:
+        """End a batch of ours: its requests without an answer can be claimed again.
+
+        Args:
+            name: the batch's name.
+            lost: whether they may have been billed: then their highest prices stay booked, else they are released.
+
+        Raises:
+            StorageError: it is no open batch of ours.
+        """
+        with self._writing() as connection:
+            self._require_batch(connection, name)
+            keys = ledger_batches.unanswered(connection, name)
+            ledger_batches.close(connection, name, lost=lost)
+            self._database.once_durable(lambda: self._held.difference_update(keys))
+
+    def open_batches(self, judge: str, model: str) -> list[Batch]:
+        """Return the open batches of our account to one model, oldest first: ours, and those of the dead, which become ours."""
+        with self._writing() as connection:
+            token, alive = self._owner.token, living(self._database, connection)
+            found = ledger_batches.adopted(connection, self.account, judge, model, owner=token, others=alive - {token})
+            keys = [key for batch in found for key in ledger_batches.unanswered(connection, batch.name)]
+            self._database.once_durable(lambda: self._held.update(keys))
+        return found
+
+    def batch_keys(self, name: str) -> list[str]:
+        """Return the requests of an open batch that have no answer yet."""
+        with self._database.reading() as connection:
+            return ledger_batches.unanswered(connection, name)
+
+    def _leaving(
+        self, connection: Connection, sends: Sequence[tuple[str, float]], budget_usd: float | None, *, batch: str | None = None
+    ) -> tuple[dict[str, ledger_books.Row], list[ledger_books.Row], list[str]]:
+        """Return the rows as they are, those that can be paid for as they will be, and the keys of the others."""
+        before = ledger_books.load(connection, [key for key, _ in sends])
+        states = OPEN_STATES if batch is None else ("reserved",)
+        ours = {
+            row.key for row in before.values() if row.open_for(self._owner.token) and row.batch is None and row.state in states
+        }
+        self._refuse([key for key, _ in sends if key not in ours], len(sends))
+        owed = ledger_books.owed(connection, self.account)
+        return before, *ledger_books.affordable(before, sends, owed=owed, budget_usd=budget_usd, batch=batch)
+
+    def _refuse(self, strangers: Sequence[str], count: int) -> None:
+        if strangers:
             raise StorageError(
-                f"ledger {self.path}: {wanted - rows} of {wanted} requests ({keys}) are not reserved or already "
-                "answered; is another build using this ledger?"
+                f"ledger {self.where}: {len(strangers)} of {count} requests ({', '.join(strangers[:3])}) are not "
+                "reserved by this process or already answered; another one may have taken them over: run the same command again"
             )
 
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            if self._db.in_transaction:  # a full disk ends the transaction by itself
-                self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+    def _require_batch(self, connection: Connection, name: str) -> None:
+        if not ledger_batches.belongs(connection, name, self._owner.token):
+            raise StorageError(f"ledger {self.where}: {name} is no open batch of this process: run the same command again")
 
     @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            raise StorageError(
-                f"ledger {self.path}: {error}; check that its folder exists, is writable and has free space, "
-                "then run the same command again"
-            ) from error
-        except sqlite3.DatabaseError as error:
-            raise StorageError(f"ledger {self.path} is no readable ledger ({error}): restore the file from a backup") from error
+    def _writing(self) -> Iterator[Connection]:
+        nested = self._database.in_transaction
+        with self._database.writing() as connection:
+            if not nested:
+                self._owner.beat(self._database, connection)
+                self._entered = True
+            yield connection
 
 
-def _columns(key: str, answer: Reply | Refusal) -> tuple[object, ...]:
-    booked = answer.attempts, answer.cost_usd
-    if isinstance(answer, Refusal):
-        return ("failed", *booked, None, None, None, None, None, answer.raw, answer.reason, answer.message, key)
-    served = answer.latency_s, answer.model_served, answer.input_tokens, answer.output_tokens
-    return ("replied", *booked, *served, answer.text, answer.raw, None, None, key)
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,45 +1,36 @@
-"""How many requests are under way at once, and how long to wait before one is sent again."""
+"""How fast a judge is asked: what is allowed, what was learnt from its complaints, and how long to wait before asking again.
+
+A ``Gate`` lets requests out one by one, in order. It keeps to the configured limits on requests and input tokens per minute
+and on requests under way, and to what it learnt: a burst of complaints takes a quarter off, once (multiplicative decrease), and
+every 25 answers give a little back (additive increase), up to what is configured and never beyond. A wait that a provider
+names holds for all, always; but a lone complaint among many answers takes nothing off, and nothing falls below a tenth: some
+providers refuse now and then whatever the pace, and would slow down everything for ever.
+"""
 
 import asyncio
 import contextlib
+import math
+import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
 
-from annotate.judge import Answer, JudgeRequest
-from contracts.errors import UnisrmError
+from annotate.judge import Pace
 from contracts.rng import hash_fraction
 
+LONGEST_WAIT_S: Final = 300.0
+"""Longest wait that a provider may ask for."""
 
-class Halt(Exception):
-    """One request's end that is the end of all: no other request should be sent.
-
-    Attributes:
-        answer: what to record for the request itself.
-        error: what to tell the user.
-    """
-
-    def __init__(self, answer: Answer, error: UnisrmError) -> None:
-        super().__init__(str(error))
-        self.answer = answer
-        self.error = error
-
-
-class Postponed(Exception):
-    """A request that there is no money for while those under way may still cost their highest price.
-
-    Attributes:
-        request: what to send later, if they turn out cheaper.
-        error: what to tell the user if they do not.
-    """
-
-    def __init__(self, request: JudgeRequest, error: UnisrmError) -> None:
-        super().__init__(str(error))
-        self.request = request
-        self.error = error
-
-
-Converse = Callable[[JudgeRequest], Awaitable[Answer]]
-"""Sends one request, again where that helps, until there is an answer; raises ``Halt`` or ``Postponed``."""
+_LONGEST_OWN_WAIT_S: Final = 60.0  # where the provider names none
+_CUT: Final = 0.75
+_ANSWERS_PER_STEP: Final = 25
+_STEP: Final = 0.02  # of the configured limit
+_LOWEST: Final = 0.1  # likewise
+_COMPLAINTS: Final = 0.1  # share of recent outcomes that makes a burst
+_RECENT: Final = 64  # outcomes
+_MINUTE_S: Final = 60
 
 
 def backoff_s(key: str, attempt: int, first_s: float) -> float:
@@ -50,74 +41,219 @@ def backoff_s(key: str, attempt: int, first_s: float) -> float:
         attempt: the attempt that failed.
         first_s: the longest first wait.
     """
-    return first_s * 2.0 ** (attempt - 1) * (0.5 + 0.5 * hash_fraction(0, "backoff", f"{key}/{attempt}"))
+    doubled = first_s * 2.0 ** min(attempt - 1, 60)
+    return min(doubled, LONGEST_WAIT_S) * (0.5 + 0.5 * hash_fraction(0, "backoff", f"{key}/{attempt}"))
 
 
-def asked_to_wait_s(headers: Mapping[str, str], details: Sequence[object]) -> float | None:
+def asked_to_wait_s(headers: Mapping[str, str], details: Sequence[object], *, now: datetime | None = None) -> float | None:
     """Return how long a server asks to wait; None = it does not say.
 
     Args:
-        headers: of the response; ``Retry-After`` in seconds (RFC 9110, 10.2.3).
+        headers: of the response; ``Retry-After`` in seconds or as a date (RFC 9110, 10.2.3), before it ``Retry-After-Ms``.
         details: of a Google API error; ``RetryInfo.retryDelay`` such as ``"36s"`` (google.rpc.error_details).
+        now: what a date is compared with; by default this machine's clock.
     """
     delays = [str(detail.get("retryDelay", "")).removesuffix("s") for detail in details if isinstance(detail, dict)]
-    for asked in (headers.get("retry-after", ""), *delays):
+    for asked, unit_s in ((headers.get("retry-after-ms", ""), 0.001), *((text, 1.0) for text in (_after(headers), *delays))):
         with contextlib.suppress(ValueError):
-            return max(0.0, float(asked))
+            if math.isfinite(wait_s := float(asked) * unit_s):
+                return max(0.0, wait_s)
+    with contextlib.suppress(ValueError):
+        until = parsedate_to_datetime(_after(headers))
+        # A date without a zone is UTC (RFC 9110, 5.6.7).
+        until = until if until.tzinfo is not None else until.replace(tzinfo=UTC)
+        return max(0.0, (until - (now or datetime.now(UTC))).total_seconds())
     return None
 
 
-async def in_flight(
-    requests: Sequence[JudgeRequest],
-    converse: Converse,
-    concurrency: int,
-) -> AsyncGenerator[list[Answer], None]:
-    """Yield answers as they arrive, with at most ``concurrency`` requests sent and not yet yielded and taken.
+def _after(headers: Mapping[str, str]) -> str:
+    return headers.get("retry-after", "")
 
-    The first ``Halt`` stops new requests; those under way are still waited for and yielded, because they have been paid for,
-    and then its error is raised. A ``Postponed`` request is sent again after each answer, until there is none to wait for.
 
-    Raises:
-        UnisrmError: that of the first ``Halt``, or of a request postponed for good.
+class Bucket:
+    """A limit per minute, spread evenly: what was not used is kept for one second at most.
+
+    It refills a little slower than the limit, so that no minute holds more than the limit allows, bursts included.
+
+    Attributes:
+        highest: the configured limit; None = none is known.
+        per_minute: the present limit; None = none.
     """
-    waiting = deque(requests)
-    running: set[asyncio.Task[Answer]] = set()
-    stop: UnisrmError | None = None
-    no_money: UnisrmError | None = None
-    try:
-        while running or (waiting and stop is None):
-            while waiting and stop is None and no_money is None and len(running) < concurrency:
-                running.add(asyncio.ensure_future(converse(waiting.popleft())))
-            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            arrived: list[Answer] = []
-            for task in done:
-                try:
-                    arrived.append(task.result())
-                except Halt as halt:
-                    arrived.append(halt.answer)
-                    stop = stop or halt.error
-                except Postponed as postponed:
-                    waiting.appendleft(postponed.request)
-                    no_money = postponed.error
-            if arrived:
-                yield arrived
-                no_money = None  # its price is known now, and may leave enough
-            elif no_money is not None and not running:
-                stop = no_money
-        if stop is not None:
-            raise stop
-    finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+
+    def __init__(self, highest: float | None) -> None:
+        self.highest = highest
+        self.per_minute = highest
+        self._level = self._capacity
+        self._filled_at: float | None = None
+
+    @property
+    def _capacity(self) -> float:
+        return max(1.0, (self.per_minute or 0.0) / _MINUTE_S)
+
+    @property
+    def _per_s(self) -> float:
+        return ((self.per_minute or 0.0) - (self._capacity - 1.0)) / _MINUTE_S
+
+    def wait_s(self, amount: float, now: float) -> float:
+        """Return the seconds until ``amount`` may be taken; 0 = at once."""
+        if self.per_minute is None:
+            return 0.0
+        filled_at = now if self._filled_at is None else self._filled_at
+        self._level = min(self._level + max(0.0, now - filled_at) * self._per_s, self._capacity)
+        self._filled_at = max(filled_at, now)
+        # What is larger than the bucket leaves when that is full, and its debt is waited for by the next.
+        lacking = min(amount, self._capacity) - self._level
+        return lacking / self._per_s if lacking > 1e-9 else 0.0
+
+    def take(self, amount: float) -> None:
+        """Take what ``wait_s`` allowed."""
+        self._level -= amount if self.per_minute is not None else 0.0
+
+    def cut(self) -> None:
+        """Lower the limit after complaints."""
+        if self.per_minute is not None and self.highest is not None:
+            self.per_minute = max(_CUT * self.per_minute, _LOWEST * self.highest)
+
+    def hold(self, until: float) -> None:
+        """Refill from then on only, so that a pause does not end in a burst."""
+        self._level = min(self._level, 1.0)
+        self._filled_at = until if self._filled_at is None else max(self._filled_at, until)
+
+    def rise(self) -> None:
+        """Give a step back."""
+        if self.per_minute is not None and self.highest is not None:
+            self.per_minute = min(self.per_minute + _STEP * self.highest, self.highest)
 
 
-def drive(arrivals: AsyncIterator[list[Answer]]) -> Iterator[list[Answer]]:
-    """Run an asynchronous iterator from synchronous code; its loop stands still while the caller works on what it got."""
-    with asyncio.Runner() as runner:
-        while (arrived := runner.run(_next(arrivals))) is not None:
-            yield arrived
+class Meter:
+    """Counts what happened in the last minute, second by second; any thread may read it."""
+
+    def __init__(self) -> None:
+        self._seconds = [-_MINUTE_S] * _MINUTE_S
+        self._counts = [0] * _MINUTE_S
+
+    def count(self, now: float) -> None:
+        """Count one."""
+        second, place = int(now), int(now) % _MINUTE_S
+        if self._seconds[place] != second:
+            self._seconds[place], self._counts[place] = second, 0
+        self._counts[place] += 1
+
+    def last(self, seconds: int, now: float) -> int:
+        """Return the count of the last so many seconds, 60 at most."""
+        pairs = zip(self._seconds, self._counts, strict=True)
+        return sum(count for second, count in pairs if 0 <= int(now) - second < seconds)
 
 
-async def _next(arrivals: AsyncIterator[list[Answer]]) -> list[Answer] | None:
-    return await anext(arrivals, None)
+class Gate:
+    """Through which every request of one judge leaves. For one event loop.
+
+    Attributes:
+        concurrency: requests that may be under way at present.
+        requests: the limit on requests.
+        tokens: the limit on input tokens.
+        inside: requests under way.
+        meter: requests that left.
+    """
+
+    def __init__(self, pace: Pace, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.pace = pace
+        self.concurrency = float(pace.concurrency)
+        self.requests = Bucket(pace.requests_per_minute)
+        self.tokens = Bucket(pace.tokens_per_minute)
+        self.inside = 0
+        self.meter = Meter()
+        self._clock = clock
+        self._queue: deque[tuple[int, asyncio.Future[float]]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._paused_until = -math.inf
+        self._cut_at = self._burst_at = -math.inf
+        self._bursts = 0  # of complaints, since the last answer
+        self._complaints = 0.0  # share of recent outcomes
+        self._answers = 0  # since the last step
+
+    async def enter(self, tokens: int, *, again: bool = False) -> float:
+        """Wait for a place, and return the time at which it was given.
+
+        Args:
+            tokens: input tokens of the request.
+            again: the request was out before, and goes first.
+        """
+        place: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        (self._queue.appendleft if again else self._queue.append)((tokens, place))
+        self._admit()
+        try:
+            return await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled():
+                self.leave()
+            raise
+
+    def leave(self) -> None:
+        """Give the place back."""
+        self.inside -= 1
+        self._admit()
+
+    def answered(self) -> None:
+        """Learn that the judge answered."""
+        self._bursts = 0
+        self._answers += 1
+        self._complaints *= 1.0 - 1.0 / _RECENT
+        if self._answers >= _ANSWERS_PER_STEP:
+            self._answers = 0
+            self.concurrency = min(self.concurrency + 1.0, float(self.pace.concurrency))
+            self.requests.rise()
+            self.tokens.rise()
+            self._admit()
+
+    def throttled(self, key: str, entered: float, wait_s: float | None) -> None:
+        """Learn that the judge asks for fewer requests.
+
+        Args:
+            key: the request, from which a jitter is drawn.
+            entered: when it was let out: one that left before the last complaint says nothing new.
+            wait_s: how long all are asked to wait; None = it does not say.
+        """
+        now = self._clock()
+        self._complaints += (1.0 - self._complaints) / _RECENT
+        if entered > self._cut_at and self._complaints >= _COMPLAINTS:
+            self._cut_at, self._complaints, self._answers = now, 0.0, 0
+            self.concurrency = max(1.0, _CUT * self.concurrency, _LOWEST * self.pace.concurrency)
+            self.requests.cut()
+            self.tokens.cut()
+        if entered > self._burst_at:
+            self._burst_at = now
+            self._bursts += 1
+            if wait_s is None or self._bursts > 1:  # being told to wait for nothing, again and again, is no reason to hurry
+                self.pause(key, min(backoff_s(key, self._bursts, self.pace.backoff_s), _LONGEST_OWN_WAIT_S))
+        if wait_s is not None:
+            self.pause(key, wait_s)
+
+    def pause(self, key: str, wait_s: float) -> None:
+        """Let nothing out for that long and up to a tenth longer, so that several machines do not all come back at once."""
+        jittered_s = wait_s * (1.0 + 0.1 * hash_fraction(0, "pause", key))
+        self._paused_until = max(self._paused_until, self._clock() + jittered_s)
+        self.requests.hold(self._paused_until)
+        self._admit()
+
+    def _admit(self) -> None:
+        """Let out whoever may go, and come back when the next one may."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._queue and self.inside < int(self.concurrency):
+            tokens, place = self._queue[0]
+            if place.done():
+                self._queue.popleft()
+                continue
+            now = self._clock()
+            wait_s = max(self._paused_until - now, self.requests.wait_s(1.0, now), self.tokens.wait_s(tokens, now))
+            if wait_s > 0:
+                self._timer = asyncio.get_running_loop().call_later(wait_s, self._admit)
+                return
+            self._queue.popleft()
+            self.requests.take(1.0)
+            self.tokens.take(tokens)
+            self.inside += 1
+            self.meter.count(now)
+            place.set_result(now)

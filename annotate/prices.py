@@ -1,29 +1,111 @@
-"""What providers charge, as data with a date. Check it against the providers' price pages before a large run."""
+"""What providers charge, as data with a date. Check it against the providers' price pages before a large run.
 
-from collections.abc import Mapping
+A recipe overrides a price with its judge's ``usd_per_million``. Discounts for input that a provider had cached are not
+counted: a bill may be lower than what is booked here, never higher.
+
+What was checked, and how:
+
+- Gemini: Google's public list, paid tier, prompts of up to 200,000 tokens.
+- OpenAI: the model pages and price tables at developers.openai.com as third parties copied them, the youngest copies from
+  September 2026; the page itself was not read. Two things rest on less. ``gpt-audio``: a copy of its page from 2025 asks $40
+  for audio input, all copies from 2026 ask $32, which is what stands here. Batches: OpenAI's help page says half the price for
+  "each model", but lists no audio model, and no copy says that one is accepted in a batch. A dated snapshot of a model can
+  cost something else than the model (``gpt-4o-audio-preview-2024-10-01`` once asked $100), so that only the names below
+  have a price.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
-
-AS_OF: Final = "2025-10-01"
-"""Day to which the table refers: Google's public list prices of the paid tier, prompts of up to 200,000 tokens."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Price:
-    """US dollars per million tokens."""
+    """US dollars per million tokens.
+
+    Attributes:
+        text_input: of text, and of all that is no audio.
+        audio_input: of audio.
+        output: of text that comes back, thoughts included.
+        batch: share of these prices that a request in a batch costs.
+    """
 
     text_input: float
     audio_input: float
     output: float
+    batch: float = 0.5
 
-    def usd(self, *, text_tokens: float, audio_tokens: float, output_tokens: float) -> float:
+    def usd(self, *, text_tokens: float, audio_tokens: float, output_tokens: float, batch: bool = False) -> float:
         """Return what that many tokens cost."""
-        return (text_tokens * self.text_input + audio_tokens * self.audio_input + output_tokens * self.output) / 1e6
+        one_by_one = text_tokens * self.text_input + audio_tokens * self.audio_input + output_tokens * self.output
+        return one_by_one * (self.batch if batch else 1.0) / 1e6
 
 
-PRICES: Final[Mapping[str, Price]] = {
-    "gemini-2.0-flash": Price(text_input=0.10, audio_input=0.70, output=0.40),
-    "gemini-2.5-flash-lite": Price(text_input=0.10, audio_input=0.30, output=0.40),
-    "gemini-2.5-flash": Price(text_input=0.30, audio_input=1.00, output=2.50),
-    "gemini-2.5-pro": Price(text_input=1.25, audio_input=1.25, output=10.00),
+FREE: Final = Price(text_input=0.0, audio_input=0.0, output=0.0)
+"""A model on a machine of one's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriceList:
+    """The prices of one provider.
+
+    Attributes:
+        as_of: day to which they refer, ISO 8601.
+        source: where they are from.
+        prices: model -> price.
+    """
+
+    as_of: str
+    source: str
+    prices: Mapping[str, Price]
+
+
+PRICE_LISTS: Final[Mapping[str, PriceList]] = {
+    "gemini": PriceList(
+        as_of="2025-10-01",
+        source="https://ai.google.dev/gemini-api/docs/pricing, paid tier, prompts of up to 200,000 tokens",
+        prices={
+            "gemini-2.0-flash": Price(text_input=0.10, audio_input=0.70, output=0.40),
+            "gemini-2.5-flash-lite": Price(text_input=0.10, audio_input=0.30, output=0.40),
+            "gemini-2.5-flash": Price(text_input=0.30, audio_input=1.00, output=2.50),
+            "gemini-2.5-pro": Price(text_input=1.25, audio_input=1.25, output=10.00),
+        },
+    ),
+    # A model without ears has no price for audio; the one for text stands in, because a field must not be empty.
+    "openai": PriceList(
+        as_of="2026-09-20",
+        source="https://developers.openai.com/api/docs/pricing, by third-party copies (see above), standard tier",
+        prices={
+            "gpt-4.1": Price(text_input=2.00, audio_input=2.00, output=8.00),
+            "gpt-4.1-mini": Price(text_input=0.40, audio_input=0.40, output=1.60),
+            "gpt-4o": Price(text_input=2.50, audio_input=2.50, output=10.00),
+            "gpt-4o-mini": Price(text_input=0.15, audio_input=0.15, output=0.60),
+            "gpt-audio": Price(text_input=2.50, audio_input=32.00, output=10.00),
+            "gpt-audio-1.5": Price(text_input=2.50, audio_input=32.00, output=10.00),
+            "gpt-audio-mini": Price(text_input=0.60, audio_input=10.00, output=2.40),
+            "gpt-4o-audio-preview": Price(text_input=2.50, audio_input=40.00, output=10.00),
+            "gpt-4o-mini-audio-preview": Price(text_input=0.15, audio_input=10.00, output=0.60),
+        },
+    ),
 }
+
+PRICES: Final[Mapping[str, Price]] = {model: price for part in PRICE_LISTS.values() for model, price in part.prices.items()}
+"""Every model that has a known price."""
+
+
+def price_of(model: str, usd_per_million: Sequence[float] | None) -> Price | None:
+    """Return the price of a model; None where it is unknown.
+
+    Args:
+        model: its name.
+        usd_per_million: a recipe's own prices (text input, audio input, output), which win over the lists.
+
+    Raises:
+        ValueError: these are not three numbers of 0 or more.
+    """
+    if usd_per_million is None:
+        return PRICES.get(model)
+    if len(usd_per_million) != 3 or not all(0 <= price < float("inf") for price in usd_per_million):
+        raise ValueError("usd_per_million takes three numbers of 0 or more: text input, audio input, output")
+    text, audio, output = usd_per_million
+    return Price(text_input=text, audio_input=audio, output=output)

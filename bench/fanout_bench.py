@@ -41,6 +41,7 @@ def requests(spoken: Sequence[str]) -> pa.Table:
             "seed": pa.array([0] * len(spoken), pa.int64()),
             "reference_audio_id": nothing,
             "reference_text": nothing,
+            "spoken_text": nothing,
         }
     )
 

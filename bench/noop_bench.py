@@ -12,7 +12,7 @@ import soundfile
 import yaml
 
 from contracts.schemas import METRICS
-from flows import gather
+from flows import candidates, gather
 from flows.pipeline import Build, execute, open_build
 from flows.stages import STAGES
 from scoring.measure import metric_key
@@ -108,13 +108,13 @@ def fill(build: Build) -> None:
                     "license": "GPL-3.0-or-later",
                     **clip,
                 }
-                for row in gather.sample_requests(build).to_pylist()
+                for row in candidates.sample_requests(build).to_pylist()
                 if row["system"] != "human"
             ]
             build.tables.append("samples", pa.Table.from_pylist(rows))
         elif stage.name == "metrics":
             rows = []
-            for sample in gather.current_samples(build)["sample_id"].to_pylist():
+            for sample in candidates.current_samples(build)["sample_id"].to_pylist():
                 for metric, values in FACTS.items():
                     drawn = [(name, float(rng.normal(mean, spread))) for name, (mean, spread) in values.items()]
                     rows.append(

@@ -8,7 +8,7 @@ UnisrmError
 ├── StorageError           the workspace cannot be read or written
 │   ├── WorkspaceLocked    another build holds the workspace
 │   └── DamagedPart        a committed file is missing or does not match its manifest
-├── LeakageError           two splits share a text or a recording
+├── LeakageError           two splits share a text, a recording or a dialogue
 ├── BooksError             rows in != rows out + failures + drops
 └── BudgetExceeded         the next paid call would pass the recipe's budget
 

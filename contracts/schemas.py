@@ -34,6 +34,8 @@ UTTERANCES: Final = pa.schema(
         _field("speaker_id", _s, "speaker, unique inside the corpus", nullable=True),
         _field("style", _s, "regular or expressive"),
         _field("emotion", _s, "emotion label of the corpus", nullable=True),
+        _field("dialogue_id", _s, "dialogue that the recording is a turn of, unique inside the corpus", nullable=True),
+        _field("turn", _i, "place in its dialogue: 1, 2, 3, ... without gaps", nullable=True),
         _field("duration_s", _f, "length that the file header states", unit="s", nullable=True),
         _field("license", _s, "SPDX identifier of the recording's licence"),
         _field(
@@ -84,6 +86,7 @@ SAMPLES: Final = pa.schema(
         _field("voice", _s, "voice of the engine", nullable=True),
         _field("seed", _i, "seed given to the engine", nullable=True),
         _field("params", _s, "canonical JSON of the parameters sent to the engine"),
+        _field("spoken_text", _s, "what the engine was told to say where it is not the prompt's text", nullable=True),
         _field("audio_id", _s, "blob of the normalised clip"),
         _field("duration_s", _f, "length of the blob", unit="s"),
         _field("sample_rate_hz", _i, "rate of the blob", unit="Hz"),
@@ -129,12 +132,49 @@ JUDGMENTS: Final = pa.schema(
         _field("model", _s, "model asked for"),
         _field("model_served", _s, "model that answered, as it names itself", nullable=True),
         _field("prompt_version", _s, "hash of the prompt template"),
+        _field("order", _s, "ab = A was played first; ba = B was, and all that is said here is turned back"),
+        _field("vote", _i, "0, 1, ...: how often the same question was put before"),
         _field("verdict", _s, "a or b; null = equal totals", nullable=True),
         _field("scores_a", SCORES, "dimension -> score of A"),
         _field("scores_b", SCORES, "dimension -> score of B"),
         _field("total_a", _f, "sum of A's scores"),
         _field("total_b", _f, "sum of B's scores"),
-        _field("completion", _s, "the reply in the task's training format: <think>...</think><answer>...</answer>"),
+        _field("completion", _s, "the reply in the task's layout, of the speeches as they were played"),
+        _field("input_tokens", _i, "tokens billed as input", nullable=True),
+        _field("output_tokens", _i, "tokens billed as output", nullable=True),
+    ]
+)
+
+RULINGS: Final = pa.schema(
+    [
+        _field("pair_id", _s, "the pair"),
+        _field("verdict", _s, "a or b; null = no preference", nullable=True),
+        _field("scores_a", SCORES, "dimension -> mean score of A over the judgments"),
+        _field("scores_b", SCORES, "dimension -> mean score of B over the judgments"),
+        _field("total_a", _f, "mean total of A"),
+        _field("total_b", _f, "mean total of B"),
+        _field("votes_a", _i, "judgments for A"),
+        _field("votes_b", _i, "judgments for B"),
+        _field("votes_none", _i, "judgments without a preference"),
+        _field("order_flip", _b, "the verdict changed with the order of playing; null = one order only", nullable=True),
+        _field("judgment_ids", pa.list_(_s), "all judgments that it rests on, the one it is told by first"),
+    ]
+)
+
+WRITINGS: Final = pa.schema(
+    [
+        _field("writing_id", _s, "id of row + question: judge, model, prompt version, rendered prompt, audio, parameters"),
+        _field("task", _s, "task plug-in that asked and parsed"),
+        _field("subject", _s, "table of the row it is about: prompts, samples or judgments"),
+        _field("subject_id", _s, "key of that row"),
+        _field("judge", _s, "judge plug-in that wrote"),
+        _field("judge_version", _s, "version of the judge's client"),
+        _field("model", _s, "model asked for"),
+        _field("model_served", _s, "model that answered, as it names itself", nullable=True),
+        _field("prompt_version", _s, "hash of the prompt template"),
+        _field("content", _s, "canonical JSON object: what was written, by the names of the task's fields"),
+        _field("scores", SCORES, "name -> number, for tasks that score; empty elsewhere"),
+        _field("completion", _s, "the reply in the task's layout"),
         _field("input_tokens", _i, "tokens billed as input", nullable=True),
         _field("output_tokens", _i, "tokens billed as output", nullable=True),
     ]
@@ -200,6 +240,8 @@ SCHEMAS: Final[dict[str, pa.Schema]] = {
     "metrics": METRICS,
     "pairs": PAIRS,
     "judgments": JUDGMENTS,
+    "rulings": RULINGS,
+    "writings": WRITINGS,
     "votes": VOTES,
     "labels": LABELS,
     "drops": DROPS,
@@ -215,6 +257,8 @@ KEYS: Final[dict[str, str]] = {
     "metrics": "metric_key",
     "pairs": "pair_id",
     "judgments": "judgment_id",
+    "rulings": "pair_id",
+    "writings": "writing_id",
     "votes": "vote_id",
     "labels": "pair_id",
     "failures": "failure_id",

@@ -1,8 +1,11 @@
 """Any corpus as one table of files: ``manifest.csv``, ``manifest.tsv`` or ``manifest.jsonl`` beside an audio folder.
 
 Columns: ``audio`` (path relative to the root, ``/`` as separator) and ``text``; optional ``id`` (default: the audio path),
-``speaker``, ``language``, ``style`` (regular or expressive), ``emotion``, ``license`` (SPDX). UTF-8, with or without byte
-order mark. CSV has a header and double quotes; TSV has a header and no quoting at all; JSON Lines has one flat object per line.
+``speaker``, ``language``, ``style`` (regular or expressive), ``emotion``, ``license`` (SPDX), and for a turn of a dialogue
+both ``dialogue`` (its name) and ``turn`` (1 for the first, then 2, 3, ...: a turn after a gap has no complete history).
+
+UTF-8, with or without byte order mark. CSV has a header and double quotes; TSV has a header and no quoting at all; JSON Lines
+has one flat object per line, in which ``id``, ``speaker``, ``dialogue`` and ``turn`` may be numbers.
 """
 
 import csv
@@ -22,10 +25,11 @@ from corpora.headers import Header
 from corpora.reader import Root, Utterance, batches, decode, lines
 
 _REQUIRED: Final = ("audio", "text")
-_COLUMNS: Final = (*_REQUIRED, "id", "speaker", "language", "style", "emotion", "license")
+_COLUMNS: Final = (*_REQUIRED, "id", "speaker", "language", "style", "emotion", "license", "dialogue", "turn")
 _FILES: Final = ("manifest.csv", "manifest.tsv", "manifest.jsonl")
 _STYLES: Final = ("regular", "expressive")
 _CHUNK_ROWS: Final = 500
+_TURN: Final = re.compile(r"[0-9]{1,9}")  # as text, for all three formats; nine digits fit any integer column
 
 _Fields = Mapping[str, str | None]
 
@@ -35,7 +39,8 @@ class Manifest:
     """Reader of a manifest.
 
     Problems of its own: ``missing_license`` and ``missing_language`` where neither the row nor the option says one (the row
-    then carries SPDX's ``NOASSERTION`` or BCP 47's ``und``), ``unknown_style``.
+    then carries SPDX's ``NOASSERTION`` or BCP 47's ``und``), ``unknown_style``, ``malformed_turn`` (no whole number from 1
+    on, or only one of dialogue and turn).
 
     Attributes:
         name: name of the corpus in the recipe.
@@ -124,6 +129,7 @@ class Manifest:
         if audio:
             outside = _is_outside(audio)
             audio = None if outside else str(PurePosixPath(audio))
+        dialogue, turn = fields.get("dialogue") or None, _turn(fields.get("turn"))
         row = Utterance(
             source_id=fields.get("id") or audio or place,
             source_ref=place,
@@ -134,6 +140,8 @@ class Manifest:
             license=fields.get("license") or self.license or "NOASSERTION",
             style=fields.get("style") or self.style,
             emotion=fields.get("emotion") or None,
+            dialogue_id=dialogue,
+            turn=turn,
         )
         for problem, holds in (
             ("path_outside_corpus", outside),
@@ -141,11 +149,17 @@ class Manifest:
             ("missing_license", row.license == "NOASSERTION"),
             ("missing_language", row.language == "und"),
             ("unknown_style", row.style not in _STYLES),
+            ("malformed_turn", (dialogue is None) != (turn is None) or (turn is None and bool(fields.get("turn")))),
         ):
             if holds:
                 row.problem = problem
                 break
         return row
+
+
+def _turn(value: str | None) -> int | None:
+    """Return the number of a turn; None where there is none or it is no whole number from 1 on."""
+    return int(value) or None if value and _TURN.fullmatch(value) else None
 
 
 def _is_outside(path: str) -> bool:
@@ -193,8 +207,10 @@ def _json_rows(text: str, where: str) -> Iterator[tuple[int, _Fields | None]]:
             yield number, None
             continue
         _check_columns(list(fields), f"{where}, row {number}")
-        for name in {"id", "speaker"} & fields.keys():
+        for name in {"id", "speaker", "dialogue"} & fields.keys():
             fields[name] = str(fields[name]) if isinstance(fields[name], int) else fields[name]
+        if isinstance(fields.get("turn"), int | float):
+            fields["turn"] = str(fields["turn"])
         yield number, fields if all(value is None or isinstance(value, str) for value in fields.values()) else None
 
 

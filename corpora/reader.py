@@ -11,10 +11,11 @@ truncated_audio             a WAV shorter than its header promises
 empty_text                  a transcript of white space only
 text_too_long               more than ``MAX_TEXT_CHARACTERS`` characters
 duplicate_id                an id that an earlier row has; the first one counts
+duplicate_turn              a place in a dialogue that an earlier row has; the first one counts
 undecodable_metadata        bytes that are not in the encoding of the metadata file
 malformed_row               too few or too many fields, or no JSON object
 path_outside_corpus         an absolute path or one with ``..``
-missing_license, missing_language, unknown_style, unknown_speaker, bracketed_note, known_bad_file
+missing_license, missing_language, unknown_style, malformed_turn, unknown_speaker, bracketed_note, known_bad_file
                             see the reader that gives them
 ==========================  ==========================================================================================
 """
@@ -66,7 +67,10 @@ class Corpus(Protocol):
 
 @dataclass(kw_only=True)
 class Utterance:
-    """One recording as a reader found it, before the checks that all corpora share. Columns as in ``UTTERANCES``."""
+    """One recording as a reader found it, before the checks that all corpora share. Columns as in ``UTTERANCES``.
+
+    A turn of a dialogue has both ``dialogue_id`` and ``turn``; turns count 1, 2, 3, ..., so that a missing one is seen.
+    """
 
     source_id: str
     language: str
@@ -77,6 +81,8 @@ class Utterance:
     speaker_id: str | None = None
     style: str = "regular"
     emotion: str | None = None
+    dialogue_id: str | None = None
+    turn: int | None = None
     duration_s: float | None = None
     problem: str | None = None
 
@@ -160,7 +166,8 @@ def batches(corpus: str, utterances: Iterable[Utterance]) -> Iterator[pa.RecordB
     """Run the shared checks and give ids: the last step of every reader.
 
     ``utterance_id`` is ``row_id("utterance", corpus, source_id)``. A repeated ``source_id`` keeps its row, with the problem
-    ``duplicate_id`` and an id that counts its occurrence, so that keys stay unique.
+    ``duplicate_id`` and an id that counts its occurrence, so that keys stay unique. A repeated turn of a
+    dialogue has the problem ``duplicate_turn``.
 
     Args:
         corpus: the corpus's name in the recipe.
@@ -170,12 +177,18 @@ def batches(corpus: str, utterances: Iterable[Utterance]) -> Iterator[pa.RecordB
         Batches of at most 1000 rows of ``UTTERANCES``.
     """
     rows, seen = (_row(corpus, utterance) for utterance in utterances), dict[str, int]()
+    turns = set[tuple[str, int]]()
     while chunk := list(islice(rows, _BATCH_ROWS)):
         for row in chunk:
             count = seen[row["source_id"]] = seen.get(row["source_id"], 0) + 1
             if count > 1:
                 row["problem"] = row["problem"] or "duplicate_id"
                 row["utterance_id"] = row_id("utterance", corpus, row["source_id"], count)
+            if row["dialogue_id"] is not None and row["turn"] is not None:
+                turn = row["dialogue_id"], row["turn"]
+                if turn in turns:
+                    row["problem"] = row["problem"] or "duplicate_turn"
+                turns.add(turn)
         yield pa.RecordBatch.from_pylist(chunk, schema=UTTERANCES)
 
 

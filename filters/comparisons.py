@@ -1,4 +1,4 @@
-"""The comparisons table: one row per judged pair, with all that filters may look at."""
+"""The comparisons table: one row per ruled pair, with all that filters may look at."""
 
 from typing import Final
 
@@ -8,31 +8,34 @@ from contracts.joins import among, attach
 from contracts.schemas import VOTES
 
 VOTE_LIST: Final = pa.list_(pa.struct([("annotator_id", pa.string()), ("value", pa.string())]))
-_JUDGED: Final = ("judgment_id", "verdict", "total_a", "total_b")
+_RULED: Final = ("verdict", "total_a", "total_b", "votes_a", "votes_b", "votes_none", "order_flip", "judgment_ids")
 _FORMAT: Final = {"duration": "duration_s", "sample_rate": "sample_rate_hz", "loudness": "loudness_lufs"}
 
-COMPARED: Final = frozenset(f"{name}_{side}" for name in ("sample", "system", "total", *_FORMAT) for side in ("a", "b"))
+COMPARED: Final = frozenset(
+    f"{name}_{side}" for name in ("sample", "system", "total", "votes", *_FORMAT) for side in ("a", "b")
+)
 """Columns of both sides that every comparison has; others with ``_a`` and ``_b`` are values of the recipe's metrics."""
 
 
 def join(
-    *, pairs: pa.Table, samples: pa.Table, judgments: pa.Table, facts: pa.Table, prompts: pa.Table, votes: pa.Table
+    *, pairs: pa.Table, samples: pa.Table, rulings: pa.Table, facts: pa.Table, prompts: pa.Table, votes: pa.Table
 ) -> pa.Table:
-    """Return one row per pair that has a judgment, sorted by pair id.
+    """Return one row per pair that has a ruling, sorted by pair id.
 
     Args:
         pairs: table of schema PAIRS.
         samples: table of schema SAMPLES.
-        judgments: table of schema JUDGMENTS, one row per pair.
+        rulings: table of schema RULINGS.
         facts: ``sample_id`` and one double column per metric value (scoring.facts.wide).
         prompts: table of schema PROMPTS.
         votes: table of schema VOTES; may be empty.
 
     Returns:
-        The pair's columns; ``text``, ``language``; ``judgment_id``, ``verdict``, ``total_a``, ``total_b``; ``duration_*``,
-        ``sample_rate_*``, ``loudness_*`` and every metric value with ``_a`` and ``_b``; ``votes``, null where there are none.
+        The pair's columns; ``text``, ``language``; of the ruling ``verdict``, ``total_*``, the judge's ``votes_a``, ``votes_b``
+        and ``votes_none``, ``order_flip`` and ``judgment_ids``; ``duration_*``, ``sample_rate_*``, ``loudness_*`` and every
+        metric value with ``_a`` and ``_b``; ``votes`` of people, null where there are none.
     """
-    table = attach(among(pairs, "pair_id", judgments["pair_id"]), "pair_id", judgments, "pair_id", _same(_JUDGED))
+    table = attach(among(pairs, "pair_id", rulings["pair_id"]), "pair_id", rulings, "pair_id", _same(_RULED))
     table = attach(table, "prompt_id", prompts, "prompt_id", _same(("text", "language")))
     for side in ("a", "b"):
         table = attach(table, f"sample_{side}", samples, "sample_id", {f"{new}_{side}": old for new, old in _FORMAT.items()})

@@ -14,17 +14,22 @@ from filters.verdict import first_reason, quote
 
 @dataclass(frozen=True, kw_only=True)
 class TiedTotals:
-    """Drop equal totals; reasons ``tied_totals`` and, where a total is null, ``totals_unknown``."""
+    """Drop what names no winner.
 
-    columns: ClassVar[tuple[str, ...]] = ("total_a", "total_b")
+    Reasons: ``totals_unknown`` (a total is null), ``tied_totals`` and, where mean totals differ but the judgments do not say
+    who is better (as many for A as for B, or opposite verdicts in the two orders), ``no_verdict``.
+    """
+
+    columns: ClassVar[tuple[str, ...]] = ("total_a", "total_b", "verdict")
 
     def reasons(self, table: pa.Table) -> pa.StringArray:
         """Return per row why it drops; null = keep."""
         tied = pc.equal(table["total_a"], table["total_b"])
-        return first_reason([("totals_unknown", pc.is_null(tied)), ("tied_totals", tied)])
+        rules = [("totals_unknown", pc.is_null(tied)), ("tied_totals", tied), ("no_verdict", pc.is_null(table["verdict"]))]
+        return first_reason(rules)
 
     def evidence(self, table: pa.Table, reasons: pa.StringArray) -> pa.StringArray:
-        """Return both totals of each dropped row."""
+        """Return both totals of each dropped row, and its verdict."""
         return quote(table, reasons, self.columns)
 
 

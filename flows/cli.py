@@ -9,11 +9,11 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from contracts.errors import UnisrmError
+from contracts.errors import RecipeError, UnisrmError
 
 if TYPE_CHECKING:
     from flows.pipeline import Build
@@ -112,9 +112,17 @@ def plan(recipe: RecipePath, workspace: WorkspaceUrl = None, as_json: AsJson = F
 def status(recipe: RecipePath, workspace: WorkspaceUrl = None, as_json: AsJson = False) -> None:
     """Show rows in, done, missing, failed and dropped by reason for every stage, and what was spent."""
     from flows.pipeline import open_build
-    from flows.status import status_of
+    from flows.status import drift_rows, status_of
 
-    _show(status_of(open_build(recipe, workspace)), as_json)
+    opened = open_build(recipe, workspace)
+    stages, drift = status_of(opened), drift_rows(opened)
+    if as_json:
+        _show([*stages, *drift], as_json)
+        return
+    _show(stages, as_json)
+    if drift:
+        print("\ndrift between judges, on the pairs that both judged:")
+        _show(drift, as_json)
 
 
 @app.command()
@@ -136,6 +144,50 @@ def explain(
             print(f"{chapter}")
             for line in json.dumps(facts, ensure_ascii=False, indent=2).splitlines():
                 print(f"  {line}")
+
+
+@app.command()
+def reannotate(  # noqa: PLR0917  # options come by name
+    recipe: RecipePath,
+    judge: Annotated[str | None, typer.Option(help="judge plug-in; default: the recipe's own, one more time")] = None,
+    task: Annotated[str | None, typer.Option(help="task plug-in; default: the recipe's")] = None,
+    option: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="option of the judge; may be repeated")] = None,
+    mode: Annotated[str | None, typer.Option(help="live or batch")] = None,
+    pairs: Annotated[int | None, typer.Option(min=1, help="ask about so many pairs only")] = None,
+    workspace: WorkspaceUrl = None,
+) -> None:
+    """Judge the pairs once more, by another judge or as one more repetition; the labels stay as they are."""
+    from flows.local_api import prefect_api
+    from flows.pipeline import open_build
+
+    opened, options = open_build(recipe, workspace), _options(option or [])
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    with prefect_api(), _observed() as progress:
+        from prefect import flow
+
+        from flows.runs import run_reannotation
+
+        @flow(name="reannotate", persist_result=False)
+        def run() -> dict[str, Any]:
+            watched = opened.watched_by(progress)
+            return run_reannotation(watched, judge=judge, task=task, options=options, mode=mode, pairs=pairs)
+
+        books = run()
+    failed = sum(books["failed"].values())
+    print(f"reannotation: {books['rows_in']} judgments wanted, {books['rows_out']} there, {failed} failed")
+
+
+def _options(given: list[str]) -> dict[str, object]:
+    """Read ``name=value``, the value as YAML."""
+    import yaml
+
+    options: dict[str, object] = {}
+    for item in given:
+        name, sign, value = item.partition("=")
+        if not sign:
+            raise RecipeError(f"--option {item!r}: write NAME=VALUE")
+        options[name] = yaml.safe_load(value)
+    return options
 
 
 @app.command()

@@ -6,11 +6,11 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from annotate.ledger import Ledger
 from contracts.errors import DataError
 from contracts.schemas import key_of
-from flows.decide import ledger_path, splits_table
+from flows.decide import splits_table
 from flows.pipeline import Build
+from flows.questions import known_ledger
 
 _SUBJECTS = ("pairs", "samples", "prompts", "utterances")
 
@@ -95,10 +95,10 @@ def _pair(build: Build, pair: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ledger(build: Build, judgment_id: str) -> list[dict[str, Any]]:
-    path = ledger_path(build)
-    if not path.exists():
+    known = known_ledger(build)
+    if known is None:
         return []
-    with Ledger(path) as ledger:
+    with known as ledger:
         lines = ledger.story(judgment_id)
     return [
         {name: line[name] for name in ("key", "repeat", "state", "attempts", "reason")}

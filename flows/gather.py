@@ -1,4 +1,4 @@
-"""The stages that gather audio and numbers: utterances, prompts, recordings, samples, metrics."""
+"""The stages that gather what there is: utterances, prompts, texts, writings, recordings."""
 
 from typing import Any
 
@@ -7,21 +7,17 @@ import pyarrow.compute as pc
 
 from contracts import plugins, schemas
 from contracts.ids import canonical_json, row_id
-from contracts.jobs import Job
-from contracts.joins import among, attach
+from contracts.joins import among
 from contracts.schemas import DROPS, UTTERANCES
 from corpora.watch import state
-from flows import recipe
+from flows import recipe, writing
 from flows.books import Books, count
 from flows.pipeline import Build, Stage
+from flows.questions import history_of, needs_history
 from flows.work import Work, count_done, do_missing
-from scoring.facts import wide
-from scoring.measure import MeasureJob, metric_key
-from synth import requests
 from synth.dsp import AudioFormat
 from synth.prompts import choose
 from synth.record import RecordJob
-from synth.render import RenderJob
 
 
 def reader_of(corpus: recipe.Corpus) -> Any:
@@ -64,14 +60,15 @@ def _utterances(build: Build) -> Books:
 
 def choose_prompts(build: Build, utterances: pa.Table) -> tuple[pa.Table, pa.Table]:
     """Return the recipe's prompts, and the utterances that serve none as drops."""
-    return choose(utterances, seed=build.recipe.seed, **build.recipe.prompts.model_dump())
+    wish = build.recipe.prompts.model_dump(exclude={"variants", "longest_history"})
+    return choose(utterances, seed=build.recipe.seed, history=needs_history(build), **wish)
 
 
 def _prompts(build: Build) -> Books:
     utterances = build.tables.read("utterances")
     prompts, drops = choose_prompts(build, utterances)
     build.tables.replace("drops@prompts", drops.sort_by("row_id"))
-    build.tables.replace("prompts", prompts.sort_by("prompt_id"))
+    build.tables.replace(writing.CHOSEN, prompts.sort_by("prompt_id"))
     used = _used_utterances(prompts, human=True)
     return Books(
         stage="prompts", unit="recordings", rows_in=utterances.num_rows, rows_out=len(used), dropped=count(drops["reason"])
@@ -88,15 +85,19 @@ def audio_format(build: Build) -> AudioFormat:
     return AudioFormat(**build.recipe.audio.model_dump())
 
 
-def _audio_literals(build: Build) -> dict[str, object]:
+def audio_literals(build: Build) -> dict[str, object]:
+    """Return that format as literals."""
     return dict(build.recipe.audio.model_dump())
 
 
 def _recording_requests(build: Build) -> pa.Table:
     """Return ``row_id, subject_id, corpus, audio_path, text`` of every recording that the prompts refer to."""
-    prompts = build.tables.read("prompts")
-    used = among(build.tables.read("utterances"), "utterance_id", _used_utterances(prompts, human=build.recipe.human))
-    audio = _audio_literals(build)
+    prompts, utterances = build.tables.read("prompts"), build.tables.read("utterances")
+    wanted = [_used_utterances(prompts, human=build.recipe.human)]
+    if needs_history(build):
+        wanted.append(pc.list_flatten(history_of(build, prompts, utterances)["history_utterance_ids"]).combine_chunks())
+    used = among(utterances, "utterance_id", pa.concat_arrays(wanted))
+    audio = audio_literals(build)
     keys = [row_id("recording", utterance, audio) for utterance in used["utterance_id"].to_pylist()]
     return pa.table(
         {
@@ -130,176 +131,6 @@ def recording_books(build: Build) -> Books:
     return count_done(build, "recordings", _recording_requests(build)["row_id"])
 
 
-def candidates_of(build: Build) -> list[requests.Candidate]:
-    """Return the recipe's systems as the requests need them."""
-    return [
-        requests.Candidate(
-            system=system.name,
-            engine=system.engine,
-            params=build.recipe.engines[system.name].params(),
-            voices=system.voices or [voice.name for voice in build.recipe.engines[system.name].voices()],
-            voices_per_prompt=system.voices_per_prompt,
-        )
-        for system in build.recipe.systems
-    ]
-
-
-def sample_requests(build: Build) -> pa.Table:
-    """Return every sample that the recipe wants (schema synth.requests.WANTED)."""
-    return requests.wanted(
-        build.tables.read("prompts"),
-        candidates_of(build),
-        human=build.recipe.human,
-        audio=_audio_literals(build),
-        seed=build.recipe.seed,
-    )
-
-
-def current_samples(build: Build) -> pa.Table:
-    """Return the rows of ``samples`` that this recipe wants, sorted by id."""
-    return among(build.tables.read("samples"), "sample_id", sample_requests(build)["row_id"]).sort_by("sample_id")
-
-
-def _samples(build: Build) -> Books:
-    recordings = current_recordings(build)
-    usable = _usable(build, sample_requests(build), recordings)
-    human = usable.filter(pc.equal(usable["system"], "human"))
-    missing = among(human, "row_id", build.tables.missing("samples", human["row_id"]))
-    build.tables.append("samples", _human_samples(build, missing, recordings))
-    work: list[tuple[Job, pa.Table]] = []
-    for system in build.recipe.systems:
-        job = RenderJob(
-            engine=system.engine,
-            options=canonical_json(system.options),
-            system=system.name,
-            audio=audio_format(build),
-            workspace_url=build.workspace.url,
-        )
-        work.append((job, usable.filter(pc.equal(usable["system"], system.name))))
-    do_missing(build, "samples", work)
-    return sample_books(build)
-
-
-def sample_books(build: Build) -> Books:
-    """Count the samples."""
-    return count_done(build, "samples", sample_requests(build)["row_id"])
-
-
-def _usable(build: Build, wanted: pa.Table, recordings: pa.Table) -> pa.Table:
-    """Return the requests whose recordings are there, with ``reference_audio_id``; the others become drops."""
-    wanted = attach(wanted, "reference_utterance_id", recordings, "utterance_id", {"reference_audio_id": "audio_id"})
-    wanted = attach(wanted, "target_utterance_id", recordings, "utterance_id", {"recording_id": "recording_id"})
-    no_reference = pc.and_(pc.is_valid(wanted["reference_utterance_id"]), pc.is_null(wanted["reference_audio_id"]))
-    no_recording = pc.and_(pc.equal(wanted["system"], "human"), pc.is_null(wanted["recording_id"]))
-    nothing = pa.scalar(None, pa.string())
-    reason = pc.if_else(no_recording, "human_recording_failed", pc.if_else(no_reference, "reference_failed", nothing))
-    _drop_samples(build, wanted, reason)
-    return wanted.filter(pc.is_null(reason))
-
-
-def _drop_samples(build: Build, wanted: pa.Table, reason: pa.ChunkedArray) -> None:
-    gone = wanted.append_column("reason", reason).filter(pc.is_valid(reason))
-    drops = [
-        {
-            "stage": "samples",
-            "row_id": row["row_id"],
-            "filter": "recordings",
-            "reason": row["reason"],
-            "evidence": canonical_json(
-                {
-                    "prompt_id": row["subject_id"],
-                    "reference_utterance_id": row["reference_utterance_id"],
-                    "target_utterance_id": row["target_utterance_id"],
-                }
-            ),
-        }
-        for row in gone.to_pylist()
-    ]
-    build.tables.replace("drops@samples", pa.Table.from_pylist(drops, schema=DROPS).sort_by("row_id"))
-
-
-def _human_samples(build: Build, wanted: pa.Table, recordings: pa.Table) -> pa.Table:
-    """Turn recordings into samples of the system ``human``."""
-    utterances = build.tables.read("utterances", ["utterance_id", "license"])
-    format_columns = ("audio_id", "duration_s", "sample_rate_hz", "native_sample_rate_hz", "loudness_lufs")
-    rows = attach(wanted, "target_utterance_id", recordings, "utterance_id", {name: name for name in format_columns})
-    rows = attach(rows, "target_utterance_id", utterances, "utterance_id", {"license": "license"})
-    count_rows = rows.num_rows
-    return pa.table(
-        {
-            "sample_id": rows["row_id"],
-            "prompt_id": rows["subject_id"],
-            "group_id": rows["group_id"],
-            "system": rows["system"],
-            "engine": pa.repeat("human", count_rows),
-            "engine_version": pa.repeat("", count_rows),
-            "params": pa.repeat("{}", count_rows),
-            **{name: rows[name] for name in format_columns},
-            "is_synthetic": pa.repeat(False, count_rows),
-            "license": rows["license"],
-        }
-    )
-
-
-def _metric_work(build: Build) -> Work:
-    samples = current_samples(build)
-    table = attach(
-        samples,
-        "prompt_id",
-        build.tables.read("prompts"),
-        "prompt_id",
-        {name: name for name in ("text", "language", "reference_utterance_id")},
-    )
-    table = attach(
-        table, "reference_utterance_id", current_recordings(build), "utterance_id", {"reference_audio_id": "audio_id"}
-    )
-    table = table.select(["sample_id", "audio_id", "text", "language", "reference_audio_id"]).rename_columns(
-        ["subject_id", "audio_id", "text", "language", "reference_audio_id"]
-    )
-    work: list[tuple[Job, pa.Table]] = []
-    for metric in build.recipe.metrics:
-        keys = [metric_key(sample, metric.name, metric.options) for sample in table["subject_id"].to_pylist()]
-        job = MeasureJob(metric=metric.name, options=canonical_json(metric.options), workspace_url=build.workspace.url)
-        work.append((job, table.append_column("row_id", pa.array(keys, pa.string()))))
-    return work
-
-
-def _metrics(build: Build) -> Books:
-    do_missing(build, "metrics", _metric_work(build))
-    return metric_books(build)
-
-
-def metric_books(build: Build) -> Books:
-    """Count the measurements: one per sample and metric."""
-    return count_done(build, "metrics", _metric_keys(build))
-
-
-def _metric_keys(build: Build) -> pa.Array:
-    samples = current_samples(build)["sample_id"].to_pylist()
-    keys = [metric_key(sample, metric.name, metric.options) for metric in build.recipe.metrics for sample in samples]
-    return pa.array(keys, pa.string())
-
-
-def current_facts(build: Build) -> pa.Table:
-    """Return the metrics as columns: every value that the recipe's metrics can give, null where it was not scored."""
-    names = [name for metric in build.recipe.metrics for name in plugins.load("metric", metric.name).value_names]
-    return wide(current_metrics(build), names)
-
-
-def current_metrics(build: Build) -> pa.Table:
-    """Return the rows of ``metrics`` about this recipe's samples under this recipe's configuration."""
-    return among(build.tables.read("metrics"), "metric_key", _metric_keys(build))
-
-
-def candidate_literals(build: Build) -> object:
-    """Return all that decides which samples there are and what is in them, beyond the prompts."""
-    systems = [
-        [candidate.system, candidate.engine, candidate.params, list(candidate.voices), candidate.voices_per_prompt]
-        for candidate in candidates_of(build)
-    ]
-    return [_audio_literals(build), build.recipe.human, systems]
-
-
 GATHERING: tuple[Stage, ...] = (
     Stage(
         name="utterances",
@@ -313,35 +144,26 @@ GATHERING: tuple[Stage, ...] = (
     Stage(
         name="prompts",
         reads=("utterances",),
-        writes=("prompts", "drops@prompts"),
-        settings=lambda build: build.recipe.prompts.model_dump(),
+        writes=(writing.CHOSEN, "drops@prompts"),
+        settings=lambda build: [
+            build.recipe.prompts.model_dump(exclude={"variants", "longest_history"}),
+            needs_history(build),
+        ],
         run=_prompts,
     ),
+    *writing.WRITING,
     Stage(
         name="recordings",
         reads=("utterances", "prompts"),
         writes=("recordings", "failures@recordings"),
-        settings=lambda build: [_audio_literals(build), build.recipe.human, [corpus.root for corpus in build.recipe.corpora]],
+        settings=lambda build: [
+            audio_literals(build),
+            build.recipe.human,
+            [corpus.root for corpus in build.recipe.corpora],
+            [needs_history(build), build.recipe.prompts.longest_history],
+        ],
         run=_recordings,
         count=recording_books,
-        on_cluster=True,
-    ),
-    Stage(
-        name="samples",
-        reads=("utterances", "prompts", "recordings"),
-        writes=("samples", "failures@samples", "drops@samples"),
-        settings=candidate_literals,
-        run=_samples,
-        count=sample_books,
-        on_cluster=True,
-    ),
-    Stage(
-        name="metrics",
-        reads=("prompts", "recordings", "samples"),
-        writes=("metrics", "failures@metrics"),
-        settings=lambda build: [candidate_literals(build), [metric.model_dump() for metric in build.recipe.metrics]],
-        run=_metrics,
-        count=metric_books,
         on_cluster=True,
     ),
 )

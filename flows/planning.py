@@ -6,11 +6,12 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from annotate.ledger import Ledger
 from contracts.joins import attach
-from flows.decide import ledger_path, task_and_judge
-from flows.gather import candidates_of, choose_prompts, read_corpora
+from flows.candidates import candidates_of
+from flows.gather import choose_prompts, read_corpora
 from flows.pipeline import Build
+from flows.questions import SCRIPTING, judge_of, known_ledger, task_of
+from flows.recipe import Role
 from synth import requests
 
 SECONDS_PER_CHARACTER: Final = 0.065
@@ -31,6 +32,15 @@ CPU_S_PER_AUDIO_S: Final[Mapping[str, float]] = {
 
 FLAC_BYTES_PER_SAMPLE: Final = 1.1
 """Size of 16-bit speech as FLAC, measured on the demo."""
+
+_REPLY_S: Final = 6.0
+"""Seconds that a model takes to hear two clips and answer, for the hours of a plan; the ledger keeps the true ones."""
+
+_LIKELY_REPLY: Final = "x" * 3000
+"""A passage that does not exist yet: a judgment's reasoning is about so long."""
+
+_LIKELY_TURNS: Final = 8
+"""Turns before a dialogue's target (DailyTalk has 9.4 turns a dialogue)."""
 
 Line = dict[str, object]
 
@@ -67,30 +77,63 @@ def plan_of(build: Build) -> list[Line]:
     lines += [
         _line(f"metrics {metric.name}", wanted.num_rows, cpu_h=_hours(metric.name, audio_s)) for metric in build.recipe.metrics
     ]
-    return [*lines, *_judging(build, wanted, prompts, audio_s)]
+    return [*lines, *_asking(build, wanted, prompts, audio_s)]
 
 
-def _judging(build: Build, wanted: pa.Table, prompts: pa.Table, audio_s: float) -> list[Line]:
+def _asking(build: Build, wanted: pa.Table, prompts: pa.Table, audio_s: float) -> list[Line]:
+    """Return one line per role and judge, and one for the money in all."""
+    recipe = build.recipe
     per_prompt = pc.value_counts(wanted["subject_id"]).field("counts").to_pylist()
     pairs = sum(n * (n - 1) // 2 for n in per_prompt)
-    task, judge = task_and_judge(build)
     clip_s = audio_s / max(wanted.num_rows, 1)
+    judged = pairs * recipe.judge.votes * (2 if recipe.judge.orders == "both" else 1)
+    rows = {"prompts": prompts.num_rows, "samples": wanted.num_rows, "judgments": judged}
+    asked: list[tuple[str, Role, int]] = [
+        ("texts" if role.task in SCRIPTING else "writings" if task_of(role).subject == "prompts" else "reviews", role, count)
+        for role in recipe.roles
+        for count in [rows[task_of(role).subject]]
+    ]
+    asked += [
+        ("judgments", wish, pairs * wish.votes * (2 if wish.orders == "both" else 1)) for wish in (recipe.judge, *recipe.judges)
+    ]
     longest = max(prompts["text"].to_pylist(), key=len, default="")
-    fields = {name: {"text": longest, "language": "en"}.get(name, "") for name in task.fields}
-    each = judge.estimate_usd(task.render(**fields), len(task.audios) * clip_s)
-    spent = 0.0
-    path = ledger_path(build)
-    if path.exists():
-        with Ledger(path) as ledger:
-            spent = sum(line.cost_usd for line in ledger.spend())
-    calls = 0 if judge.facts else pairs
-    judging = _line("judgments", pairs, calls=calls, usd_at_most=round(each * pairs, 2))
-    judging["note"] = (
-        f"budget {build.recipe.judge.budget_usd}, spent so far {spent:.2f} USD" if calls else "a rule: no call, no cost"
-    )
+    lines = [_line("pairs", pairs), *(_asked(stage, role, count, longest, clip_s) for stage, role, count in asked)]
+    spent = _spent(build)
+    total = sum(float(str(line["usd_at_most"])) for line in lines)
+    money = _line("money", 0, calls=sum(int(str(line["calls"])) for line in lines), usd_at_most=round(total, 2))
+    budget = "no budget_usd: no paid call is allowed" if recipe.budget_usd is None else f"budget {recipe.budget_usd:g} USD"
+    money["note"] = f"{budget}, spent so far {spent:.2f} USD"
     release = _line("release", pairs, disk_mb=_megabytes(build, audio_s * 1.5))
     release["note"] = "before filters"
-    return [_line("pairs", pairs), judging, release]
+    return [*lines, money, release]
+
+
+def _asked(stage: str, role: Role, rows: int, longest: str, clip_s: float) -> Line:
+    """Say what one role takes at most: every call with the longest text, a full-length reply and one clip per label."""
+    task, judge = task_of(role), judge_of(role)
+    shown = {name: _LIKELY_REPLY if name in task.passages else longest for name in task.shown}
+    heard_s = sum(clip_s * (_LIKELY_TURNS if "{n}" in label else 1) for label in task.audios)
+    each = judge.estimate(task.render("en", **shown), heard_s, batch=role.mode == "batch")
+    calls = 0 if judge.facts else rows
+    line = _line(f"{stage} {role.task} {role.name}/{judge.model}", rows, calls=calls, usd_at_most=round(each.usd * calls, 2))
+    if not calls:
+        return line | {"note": "a rule: no call, no cost"}
+    tokens = f"at most {each.input_tokens * calls:,} tokens in, {each.output_tokens * calls:,} out"
+    if role.mode == "batch":
+        return line | {"hours": "up to 24 a batch", "note": tokens}
+    pace = judge.pace
+    per_minute = [60 * pace.concurrency / _REPLY_S]
+    per_minute += [pace.requests_per_minute] if pace.requests_per_minute else []
+    per_minute += [pace.tokens_per_minute / each.input_tokens] if pace.tokens_per_minute and each.input_tokens else []
+    return line | {"hours": round(calls / min(per_minute) / 60, 2), "note": tokens}
+
+
+def _spent(build: Build) -> float:
+    known = known_ledger(build)
+    if known is None:
+        return 0.0
+    with known as ledger:
+        return ledger.owed_usd()
 
 
 def _line(
@@ -101,6 +144,7 @@ def _line(
         "rows": rows,
         "calls": calls,
         "usd_at_most": usd_at_most,
+        "hours": 0.0,
         "cpu_hours": "unknown" if cpu_h is None else cpu_h,
         "disk_mb": disk_mb,
         "note": "",

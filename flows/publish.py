@@ -9,8 +9,10 @@ import pyarrow.compute as pc
 
 from contracts.ids import digest
 from flows.books import Books
-from flows.decide import DECIDING, current_judgments, proof, splits_table, task_and_judge
-from flows.gather import GATHERING, candidate_literals, current_metrics, current_recordings, current_samples, reader_of
+from flows.candidates import CANDIDATES, candidate_literals, current_metrics, current_samples
+from flows.decide import DECIDING, proof, splits_table
+from flows.gather import GATHERING, current_recordings, reader_of
+from flows.judging import JUDGING, current_judgments, task_and_judge
 from flows.pipeline import Build, Stage, mark_of
 from storage import release
 from storage.card import Disjoint, Facts, Funnel
@@ -20,6 +22,8 @@ from storage.shards import Layout
 SPLITS: Final = ("sft", "rl", "bench")
 _CURRENT: Final = "releases/current.json"
 _BATCH_ROWS: Final = 1000
+_BEFORE: Final = (*GATHERING, *CANDIDATES, *JUDGING, *DECIDING)
+_ACCOUNTS: Final = tuple(name for stage in _BEFORE for name in stage.writes if name.startswith(("drops@", "failures@")))
 
 
 def release_of(build: Build) -> str | None:
@@ -38,6 +42,7 @@ def release_rows(build: Build) -> pa.Table:
         splits=build.tables.read(splits_table(build)),
         pairs=build.tables.read("pairs"),
         labels=build.tables.read("labels"),
+        rulings=build.tables.read("rulings"),
         judgments=current_judgments(build),
         prompts=build.tables.read("prompts"),
         utterances=build.tables.read("utterances"),
@@ -96,7 +101,7 @@ def _batches(rows: pa.Table) -> Iterator[pa.Table]:
 def _facts(build: Build) -> Facts:
     recipe = build.recipe
     proven = proof(build)
-    marks = [mark for stage in (*GATHERING, *DECIDING) if (mark := mark_of(stage, build)) is not None]
+    marks = [mark for stage in _BEFORE if (mark := mark_of(stage, build)) is not None]
     return Facts(
         pretty_name=recipe.release.pretty_name,
         version=recipe.release.version,
@@ -143,10 +148,10 @@ PUBLISHING: tuple[Stage, ...] = (
             "metrics",
             "pairs",
             "judgments",
+            "rulings",
             "labels",
             "splits@*",
-            "drops@*",
-            "failures@*",
+            *_ACCOUNTS,
         ),
         writes=(),
         settings=_settings,

@@ -5,7 +5,7 @@ checked against the plug-in itself when the recipe is loaded, before anything ru
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from contracts import plugins
 from contracts.errors import RecipeError
-from filters.comparisons import COMPARED
+from flows.recipe_checks import check
 
 Options = dict[str, Any]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
@@ -48,6 +48,10 @@ class Prompts(_Strict):
     min_words: int = Field(default=1, ge=0)
     reference: Literal["same_speaker", "none"] = "same_speaker"
     reference_min_duration_s: float = Field(default=1.0, ge=0)
+    variants: tuple[Literal["transcript", "random", "translation", "codeSwitching"], ...] = Field(
+        default=("transcript",), min_length=1, description="texts beside the transcript need the role style_continuation"
+    )
+    longest_history: int | None = Field(default=None, gt=0, description="turns before a dialogue's target; null = all")
 
 
 class Audio(_Strict):
@@ -71,6 +75,7 @@ class System(_Strict):
     engine: str = Field(description="engine plug-in")
     voices: list[str] | None = Field(default=None, min_length=1, description="null = all voices of the engine")
     voices_per_prompt: int = Field(default=1, ge=1, description="more than one makes intra-system pairs")
+    speaks: str = Field(default="target", description="the target text, or the role that writes what it says instead")
     options: Options = Field(default_factory=dict)
 
 
@@ -81,11 +86,25 @@ class Plugin(_Strict):
     options: Options = Field(default_factory=dict)
 
 
-class Judge(Plugin):
-    """Who judges, and with how much money."""
+class Role(Plugin):
+    """A question to a language model: the judge plug-in that answers it, and how it is put."""
+
+    task: str = Field(description="task plug-in")
+    mode: Literal["live", "batch"] = Field(
+        default="live", description="one by one, or by the provider's batches: half the price"
+    )
+    poll_s: float = Field(default=30.0, gt=0, description="first wait before a batch is looked at; later ones are longer")
+
+
+class Judge(Role):
+    """Who judges pairs, and how often each."""
 
     task: str = "task1"
-    budget_usd: float | None = Field(default=None, ge=0, description="hard stop; null = no paid call is expected")
+    orders: Literal["stored", "both"] = Field(default="stored", description="both = once more with the speeches exchanged")
+    votes: int = Field(default=1, ge=1, le=99, description="how often each question is put; the majority rules")
+    on_disagreement: Literal["drop", "average"] = Field(
+        default="drop", description="where the two orders rule against each other"
+    )
 
 
 class Splits(_Strict):
@@ -130,7 +149,10 @@ class Recipe(_Strict):
     systems: list[System] = Field(min_length=1)
     pair_kinds: tuple[Literal["human", "inter", "intra"], ...] = Field(default=("human", "inter"), min_length=1)
     metrics: list[Plugin] = Field(min_length=1)
-    judge: Judge
+    budget_usd: float | None = Field(default=None, ge=0, description="hard stop for all paid calls; null = none is expected")
+    roles: list[Role] = Field(default_factory=list, description="what else language models write, in this order")
+    judge: Judge = Field(description="its judgments decide the labels")
+    judges: list[Judge] = Field(default_factory=list, description="second opinions, kept beside")
     filters: list[Plugin] = Field(default_factory=list)
     splits: Splits
     release: Release = Release()
@@ -141,10 +163,14 @@ class Recipe(_Strict):
             ("corpora", [corpus.name for corpus in self.corpora]),
             ("systems", [system.name for system in self.systems]),
             ("metrics", [metric.name for metric in self.metrics]),
+            ("roles", [role.task for role in self.roles]),
         ):
             doubled = sorted({name for name in found if found.count(name) > 1})
             if doubled:
                 raise ValueError(f"{what}: {', '.join(doubled)} is named twice")
+        asked = [wish.model_dump(include={"name", "task", "options"}) for wish in (self.judge, *self.judges)]
+        if any(wish in asked[:number] for number, wish in enumerate(asked)):
+            raise ValueError("judges: the same judge with the same options and task is named twice; set votes for more votes")
         if any(system.name == "human" for system in self.systems):
             raise ValueError("systems: the name 'human' is the ground-truth recording's")
         return self
@@ -177,7 +203,7 @@ def load(path: str | os.PathLike[str]) -> Recipe:
         raise RecipeError(f"{file}: " + "; ".join(_explain(problem) for problem in error.errors())) from None
     try:
         recipe = recipe.model_copy(update={"corpora": [_rooted(corpus, file.parent) for corpus in recipe.corpora]})
-        _check_plugins(recipe)
+        check(recipe)
     except RecipeError as error:
         raise RecipeError(f"{file}: {error}") from error
     return recipe
@@ -213,40 +239,3 @@ def _known_keys(parents: tuple[str, ...]) -> list[str]:
         candidates = [annotation, *getattr(annotation, "__args__", ())]
         model = next(kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel))
     return list(model.model_fields)
-
-
-def _check_plugins(recipe: Recipe) -> None:
-    for corpus in recipe.corpora:
-        plugins.configure("corpus", corpus.reader, {"name": corpus.name, **corpus.options})
-    for system in recipe.systems:
-        known = [voice.name for voice in recipe.engines[system.name].voices()]
-        for voice in system.voices or []:
-            if voice not in known:
-                close = get_close_matches(voice, known, n=1)
-                hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
-                raise RecipeError(f"systems.{system.name}: engine {system.engine!r} has no voice {voice!r}, {hint}")
-        if system.voices_per_prompt > len(system.voices or known):
-            raise RecipeError(
-                f"systems.{system.name}: voices_per_prompt is {system.voices_per_prompt}, but it has "
-                f"{len(system.voices or known)} voices"
-            )
-    for metric in recipe.metrics:
-        plugins.configure("metric", metric.name, metric.options)
-    plugins.configure("task", recipe.judge.task)
-    judge = plugins.configure("judge", recipe.judge.name, recipe.judge.options)
-    _check_measured(recipe, f"judge {recipe.judge.name!r}", judge.facts)
-    for rule in recipe.filters:
-        reads = plugins.configure("filter", rule.name, rule.options).columns
-        sides = [column.removesuffix("_a") for column in reads if column.endswith("_a") and column not in COMPARED]
-        _check_measured(recipe, f"filter {rule.name!r}", sides)
-
-
-def _check_measured(recipe: Recipe, who: str, values: Sequence[str]) -> None:
-    """Refuse a judge or filter that needs a number which no metric of the recipe gives: it would stop after all the work."""
-    given = {value for metric in recipe.metrics for value in plugins.load("metric", metric.name).value_names}
-    lacking = [value for value in values if value not in given]
-    if lacking:
-        givers = sorted(
-            name for name in plugins.names("metric") if set(plugins.load("metric", name).value_names) & set(lacking)
-        )
-        raise RecipeError(f"{who} needs {', '.join(lacking)}: add metrics: {', '.join(givers)}")

@@ -1,9 +1,11 @@
-"""One self-contained HTML page about a build: funnel, win rates, metric distributions, and pairs to listen to.
+"""One self-contained HTML page about a build: funnel, win rates, judges, metric distributions, and pairs to listen to.
 
 Every text is escaped by the template engine: corpus texts and judges' replies are not ours.
 """
 
 import base64
+from collections.abc import Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,12 +14,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from annotate.consensus import rulings
+from annotate.reliability import agreement, drift, inquiries_of, reliability
 from contracts.joins import among, attach
 from contracts.rng import hash_fraction
-from flows.decide import current_judgments
-from flows.gather import current_facts, current_samples
+from flows.candidates import current_facts, current_samples
+from flows.judging import current_judgments
 from flows.pipeline import Build
-from flows.status import books_of, spend_rows
+from flows.status import all_judgments, books_of, spend_rows
 from scoring.win_rates import against, win_rates
 from storage.workspace import atomic_path, storage_errors
 
@@ -31,6 +35,13 @@ def write_report(build: Build, target: Path) -> None:
     Raises:
         StorageError: the file cannot be written.
     """
+    page = render("report.html.jinja", _content(build))
+    with storage_errors(f"writing {target}"), atomic_path(target.absolute()) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def render(template: str, content: Mapping[str, Any]) -> str:
+    """Return a template of this folder, filled; every value is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -38,21 +49,12 @@ def write_report(build: Build, target: Path) -> None:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    page = environment.get_template("report.html.jinja").render(**_content(build))
-    with storage_errors(f"writing {target}"), atomic_path(target.absolute()) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    return environment.get_template(template).render(**content)
 
 
 def _content(build: Build) -> dict[str, Any]:
     samples = current_samples(build)
-    judged = attach(
-        build.tables.read("pairs"),
-        "pair_id",
-        current_judgments(build),
-        "pair_id",
-        {name: name for name in ("verdict", "total_a", "total_b", "completion", "judge", "judge_version")},
-    )
-    judged = judged.filter(pc.is_valid(judged["judge"]))
+    judged = _judged(build)
     kept = among(judged, "pair_id", build.tables.read("labels", ["pair_id"])["pair_id"])
     rates = win_rates(judged)
     systems = [str(row["system"]) for row in rates]
@@ -65,6 +67,7 @@ def _content(build: Build) -> dict[str, Any]:
         "kept_rates": {str(row["system"]): row for row in win_rates(kept)},
         "systems": systems,
         "against": against(judged),
+        "judges": judges_content(all_judgments(build), build.tables.read("pairs")),
         "metrics": _histograms(current_facts(build), samples, systems),
         "fates": [
             ("Kept pairs", _listening(build, kept, {})),
@@ -74,6 +77,38 @@ def _content(build: Build) -> dict[str, Any]:
             ),
         ],
         "judge": sorted(set(zip(judged["judge"].to_pylist(), judged["judge_version"].to_pylist(), strict=True))),
+    }
+
+
+def _judged(build: Build) -> pa.Table:
+    """Return the pairs that have a ruling, with it and with the judgment that it is told by."""
+    ruled = build.tables.read("rulings")
+    ruled = ruled.append_column("told_by", pc.list_element(ruled["judgment_ids"], 0))
+    names = ("verdict", "total_a", "total_b", "votes_a", "votes_b", "votes_none", "order_flip", "told_by")
+    pairs = among(build.tables.read("pairs"), "pair_id", ruled["pair_id"])
+    pairs = attach(pairs, "pair_id", ruled, "pair_id", {name: name for name in names})
+    told = {name: name for name in ("completion", "judge", "judge_version", "order")}
+    telling = among(current_judgments(build), "judgment_id", ruled["told_by"])
+    pairs = attach(pairs, "told_by", telling, "judgment_id", told)
+    return pairs.filter(pc.is_valid(pairs["judge"]))
+
+
+def judges_content(judgments: pa.Table, pairs: pa.Table) -> dict[str, Any]:
+    """Return what the section about judges shows: each inquiry, and every two that judged the same pairs in the same task.
+
+    Args:
+        judgments: table of schema JUDGMENTS: all of the workspace.
+        pairs: table of schema PAIRS.
+    """
+    inquiries = inquiries_of(judgments)
+    ruled = [(inquiry, rulings(inquiry.judgments)) for inquiry in inquiries]
+    comparisons = []
+    for (first, before), (second, after) in combinations(ruled, 2):
+        if first.task == second.task and (agreed := agreement(before, after)).pairs:
+            comparisons.append({"first": first, "second": second, "agreement": agreed, "drift": drift(before, after)})
+    return {
+        "inquiries": [(inquiry, reliability(inquiry.judgments, pairs=pairs)) for inquiry in inquiries],
+        "comparisons": comparisons,
     }
 
 

@@ -1,18 +1,21 @@
 """Running a build's stages as Prefect tasks, one task per stage."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
-from prefect import get_run_logger, task
+from prefect import get_run_logger
+from prefect import task as prefect_task
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 
+from flows import reannotation
 from flows.books import Books, in_words
 from flows.pipeline import Build, Stage, execute, finished, up_to
 from flows.progress import Both
 from flows.publish import release_of
 from flows.stages import STAGES, preflight
+from flows.status import drift_rows
 
 
 class ProgressArtifacts:
@@ -46,7 +49,7 @@ class ProgressArtifacts:
 def _as_task(stage: Stage, build: Build) -> Callable[[], Books]:
     """Return a Prefect task for one stage. It takes no arguments: Prefect would look for futures inside a whole build."""
 
-    @task(name=stage.name, cache_policy=NO_CACHE, persist_result=False)
+    @prefect_task(name=stage.name, cache_policy=NO_CACHE, persist_result=False)
     def run_stage() -> Books:
         up_to_date = finished(stage, build)
         books = up_to_date or execute(stage, build)
@@ -74,6 +77,36 @@ def run_build(build: Build, until: str | None = None) -> str | None:
             table=[_row(page) for page in books], key="build-summary", description=f"Recipe {build.recipe.name}"
         )
         return release_of(build) if stages == STAGES else None
+
+
+def run_reannotation(
+    build: Build,
+    *,
+    judge: str | None = None,
+    task: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    mode: str | None = None,
+    pairs: int | None = None,
+) -> dict[str, Any]:
+    """Judge existing pairs again as one Prefect task, inside a flow run, and return its books.
+
+    Raises:
+        UnisrmError: something is wrong with the recipe, the machine, the data or the workspace.
+    """
+    watched = build.watched_by(Both(build.progress, ProgressArtifacts()))
+    wish = reannotation.wish_of(build, judge, task, options, mode)
+
+    @prefect_task(name=reannotation.STAGE, cache_policy=NO_CACHE, persist_result=False)
+    def run() -> Books:
+        return reannotation.reannotate(watched, wish, pairs)
+
+    with build.workspace.lock():
+        books = run()
+        drift = drift_rows(build)
+        if drift:
+            create_table_artifact(table=drift, key="judge-drift", description=f"Recipe {build.recipe.name}")
+        get_run_logger().info("%s", in_words([books])[0])
+        return books.as_dict()
 
 
 def _row(page: Books) -> dict[str, object]:

@@ -13,4 +13,4 @@ class Settings(BaseSettings):
     ray_address: str | None = None
     """Cluster to use where ``--ray`` is not given."""
     ledger: str | None = None
-    """Ledger file; needed where the workspace is not on a local disk."""
+    """Ledger: a file, or a postgresql:// URL to share; needed where the workspace is not on a local disk."""

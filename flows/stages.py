@@ -1,18 +1,26 @@
 """All stages, in order."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any, Final
 
 from contracts import plugins
 from contracts.errors import SetupError
 from contracts.jobs import Resources
+from flows.candidates import CANDIDATES
 from flows.cluster import check_resources, cluster, gpus_here
 from flows.decide import DECIDING
 from flows.gather import GATHERING
+from flows.judging import JUDGING
 from flows.pipeline import Build, Stage, finished
 from flows.publish import PUBLISHING
+from flows.questions import judge_of, roles_about, scripting_roles
+from flows.recipe import Role
 
-STAGES: Final[tuple[Stage, ...]] = (*GATHERING, *DECIDING, *PUBLISHING)
+STAGES: Final[tuple[Stage, ...]] = (*GATHERING, *CANDIDATES, *JUDGING, *DECIDING, *PUBLISHING)
+
+ASKING: Final = frozenset({"texts", "writings", "judgments", "reviews"})
+"""Stages that ask judges."""
 
 
 def preflight(build: Build, stages: tuple[Stage, ...], stack: ExitStack) -> None:
@@ -38,8 +46,8 @@ def check_machine(build: Build, stages: tuple[Stage, ...]) -> set[str]:
     """
     first = next((number for number, stage in enumerate(stages) if finished(stage, build) is None), len(stages))
     left = {stage.name for stage in stages[first:]}
-    # A cluster's workers may have the engines and models that this machine lacks; the judge is asked from here.
-    here = left if build.ray_address is None else left & {"judgments"}
+    # A cluster's workers may have the engines and models that this machine lacks; judges are asked from here.
+    here = left if build.ray_address is None else left & ASKING
     needs = _needs(build, here)
     problems = [f"{who}: {problem}" for who, plugin in needs.items() if (problem := plugin.missing())]
     if build.ray_address is None and not gpus_here():
@@ -63,7 +71,12 @@ def _needs(build: Build, left: set[str]) -> dict[str, Any]:
         needs |= {
             f"metric {metric.name}": plugins.configure("metric", metric.name, metric.options) for metric in build.recipe.metrics
         }
-    if "judgments" in left:
-        judge = build.recipe.judge
-        needs[f"judge {judge.name}"] = plugins.configure("judge", judge.name, judge.options)
+    asked: dict[str, Sequence[Role]] = {
+        "texts": scripting_roles(build),
+        "writings": roles_about(build, "prompts"),
+        "judgments": [build.recipe.judge, *build.recipe.judges],
+        "reviews": roles_about(build, "samples", "judgments"),
+    }
+    for stage in sorted(ASKING & left):
+        needs |= {f"judge {role.name} ({role.task})": judge_of(role) for role in asked[stage]}
     return needs

@@ -1,9 +1,11 @@
 """What has been done in a workspace, by stage, and what it cost."""
 
-from annotate.ledger import Ledger
+import pyarrow as pa
+
+from annotate.reliability import drift_lines
 from flows.books import Books
-from flows.decide import ledger_path
 from flows.pipeline import Build, finished, mark_of
+from flows.questions import known_ledger
 from flows.stages import STAGES
 
 
@@ -62,15 +64,15 @@ def status_of(build: Build) -> list[dict[str, object]]:
 
 
 def spend_rows(build: Build) -> list[dict[str, object]]:
-    """Return replies, failures and money by judge and model."""
-    path = ledger_path(build)
-    if not path.exists():
+    """Return replies, failures and money by task, judge and model."""
+    known = known_ledger(build)
+    if known is None:
         return []
-    with Ledger(path) as ledger:
+    with known as ledger:
         lines = ledger.spend()
     return [
         {
-            "stage": f"ledger {line.judge}/{line.model}",
+            "stage": f"ledger {line.task} {line.judge}/{line.model}",
             "state": "",
             "unit": "replies",
             "in": None,
@@ -82,3 +84,14 @@ def spend_rows(build: Build) -> list[dict[str, object]]:
         }
         for line in lines
     ]
+
+
+def all_judgments(build: Build) -> pa.Table:
+    """Return the judgments of the recipe's judges and of all re-annotations, each once."""
+    tables = [build.tables.read(name) for name in ("judgments", *build.tables.partitions("judgments"))]
+    return pa.concat_tables(tables)
+
+
+def drift_rows(build: Build) -> list[dict[str, object]]:
+    """Return how far each judge differs from the first one on the same pairs; empty while only one was asked."""
+    return drift_lines(all_judgments(build))

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the embedded engines and the embedded human corpus come from; says what to type where it may not.
+# Installs the Debian packages that the embedded engines, the embedded human corpus and the tests need; says what to type where it may not.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 mapfile -t wanted < "$here/system-packages.txt"
@@ -25,5 +25,10 @@ elif [ "$(id -u)" -ne 0 ]; then
 fi
 echo "setup: installing ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
+# The tests start servers of their own: a first PostgreSQL on this machine need not bring one that runs all the time.
+if [ ! -e /etc/postgresql-common ]; then
+  mkdir -p /etc/postgresql-common/createcluster.d
+  echo "create_main_cluster = off" > /etc/postgresql-common/createcluster.d/unisrm-data.conf
+fi
 apt-get update -qq
 "${install[@]}" >/dev/null

@@ -1,4 +1,4 @@
-"""Which text groups must stay on one side of a split: those that share a recording or (nearly) a text.
+"""Which text groups must stay on one side of a split: those that share a recording, a dialogue or (nearly) a text.
 
 Two texts are nearly identical when their sets of character trigrams, taken after normalisation, have a Jaccard similarity of at
 least 0.8: one word changed in a sentence of about fifteen. Characters need no word segmentation, so Chinese is treated alike.
@@ -28,6 +28,7 @@ GRAM: Final = 3
 
 RECORDINGS: Final = ("reference_utterance_id", "target_utterance_id")
 AUDIO: Final = ("reference_audio_id", "target_audio_id")
+DIALOGUE: Final = "dialogue"
 
 _SHARED_GRAMS: Final = 4  # grams that two prefixes must share: more of them, fewer candidates, longer prefixes
 _BLOCK: Final = 2_000  # texts compared with all others at once: bounds the memory of a product
@@ -39,12 +40,13 @@ Links = npt.NDArray[np.int64]
 def leakage_groups(keys: pa.Table, *, similarity: float = SIMILARITY) -> pa.Table:
     """Return the leakage group of every text group: all that are linked, directly or through others.
 
-    A link is: the same recording, in whatever role; the same audio, where the columns are given; the same text after
-    normalisation, in whatever language; nearly the same text.
+    A link is: the same recording, in whatever role; the same audio or dialogue, where the columns are given; the same text
+    after normalisation, in whatever language; nearly the same text.
 
     Args:
         keys: columns group_id, text (nullable), reference_utterance_id (nullable), target_utterance_id (nullable); optionally
-            reference_audio_id and target_audio_id (nullable). A group may have several rows.
+            reference_audio_id and target_audio_id (nullable), and dialogue (nullable; a name or a list of names of dialogues
+            that the prompt takes any recording from, its history included). A group may have several rows.
         similarity: Jaccard similarity from which texts are nearly the same, in (0, 1].
 
     Returns:
@@ -78,6 +80,10 @@ def leakage_groups(keys: pa.Table, *, similarity: float = SIMILARITY) -> pa.Tabl
     for column in (*RECORDINGS, *(name for name in AUDIO if name in keys.column_names)):
         for member, thing in zip(members, keys[column].to_pylist(), strict=True):
             link(member, "recording" if column in RECORDINGS else "audio", thing)
+    if DIALOGUE in keys.column_names:
+        for member, named in zip(members, keys[DIALOGUE].to_pylist(), strict=True):
+            for dialogue in [named] if isinstance(named, str) else named or ():
+                link(member, "dialogue", dialogue)
     for member, text, raw in zip(members, normal, keys["text"].to_pylist(), strict=True):
         # A text of punctuation alone has no normal form; only its exact twin is the same text.
         link(member, "text" if text else "exact text", text or raw)

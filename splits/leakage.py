@@ -53,13 +53,13 @@ class _Use:
 
 
 def prove(assignments: pa.Table, keys: pa.Table, *, similarity: float = SIMILARITY) -> LeakageProof:
-    """Prove that no two splits share a leakage group, text group, text, near-identical text, recording or audio.
+    """Prove that no two splits share a leakage group, text group, text, near-identical text, recording, audio or dialogue.
 
     Args:
         assignments: of schema SPLITS.
         keys: columns group_id, text, reference_utterance_id, target_utterance_id (nullable); optionally language,
-            reference_audio_id and target_audio_id (audio of human recordings, nullable). A group may have several rows; rows
-            of other groups are ignored.
+            reference_audio_id and target_audio_id (audio of human recordings, nullable), and dialogue (nullable; one name or a
+            list of names). A group may have several rows; rows of other groups are ignored.
         similarity: Jaccard similarity from which texts are nearly the same, in (0, 1].
 
     Raises:
@@ -89,6 +89,9 @@ def prove(assignments: pa.Table, keys: pa.Table, *, similarity: float = SIMILARI
         present = [column for column in columns if column in keys.column_names]
         uses = (_use(key[column], home[key["group_id"]]) for key in known for column in present if key[column] is not None)
         checked[kind] = _disjoint(kind, uses)
+    if "dialogue" in keys.column_names:
+        named = ((home[key["group_id"]], key["dialogue"]) for key in known)
+        checked["dialogue"] = _disjoint("dialogue", (_use(one, row) for row, names in named for one in _each(names)))
     checked["near-identical text"] = _apart({use.thing: use for use in plain}, similarity)
     counts: dict[str, int] = {}
     for row in rows:
@@ -98,6 +101,12 @@ def prove(assignments: pa.Table, keys: pa.Table, *, similarity: float = SIMILARI
 
 def _use(thing: str, row: dict[str, str]) -> _Use:
     return _Use(thing=thing, split=row["split"], group_id=row["group_id"], pair_id=row["pair_id"])
+
+
+def _each(names: str | list[str | None] | None) -> list[str]:
+    if isinstance(names, str):
+        return [names]
+    return [name for name in names or () if name is not None]
 
 
 def _disjoint(kind: str, uses: Iterator[_Use] | list[_Use]) -> int:

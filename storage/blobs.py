@@ -15,7 +15,7 @@ class BlobStore:
     """The content-addressed clips of a workspace. Writing the same clip twice writes nothing."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
+        self.workspace = workspace
 
     @staticmethod
     def name(blob: str) -> str:
@@ -25,10 +25,10 @@ class BlobStore:
     def put(self, pcm: npt.NDArray[np.int16], sample_rate_hz: int) -> str:
         """Store mono int16 samples of shape (n,) and return their audio id; durable when it returns."""
         blob = audio_id(pcm, sample_rate_hz)
-        if not self._workspace.exists(self.name(blob)):
+        if not self.workspace.exists(self.name(blob)):
             buffer = io.BytesIO()
             soundfile.write(buffer, pcm, sample_rate_hz, format="FLAC", subtype="PCM_16")
-            self._workspace.write(self.name(blob), buffer.getvalue())
+            self.workspace.write(self.name(blob), buffer.getvalue())
         return blob
 
     def encoded(self, blob: str) -> bytes:
@@ -38,10 +38,10 @@ class BlobStore:
             DamagedPart: it is not there.
         """
         try:
-            return self._workspace.read(self.name(blob))
+            return self.workspace.read(self.name(blob))
         except FileNotFoundError:
             raise DamagedPart(
-                f"audio {blob} is missing from {self._workspace.url}/{self.name(blob)}: restore the file from a backup"
+                f"audio {blob} is missing from {self.workspace.url}/{self.name(blob)}: restore the file from a backup"
             ) from None
 
     def pcm(self, blob: str) -> tuple[npt.NDArray[np.int16], int]:

@@ -6,10 +6,11 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts.joins import attach
+from contracts.joins import among, attach
 from storage.shards import TASK1, row_schema
 
 _SIDE: Final = ("system", "is_synthetic", "engine", "engine_version", "model", "voice", "seed", "params")
+_VOTES: Final = ("votes_a", "votes_b", "votes_none")
 _METRIC: Final = pa.struct([("metric", pa.string()), ("value", pa.float64())])
 _SCORE: Final = pa.struct([("dimension", pa.string()), ("score", pa.float64())])
 
@@ -19,6 +20,7 @@ def task1_rows(
     splits: pa.Table,
     pairs: pa.Table,
     labels: pa.Table,
+    rulings: pa.Table,
     judgments: pa.Table,
     prompts: pa.Table,
     utterances: pa.Table,
@@ -34,7 +36,8 @@ def task1_rows(
         splits: table of schema SPLITS; decides which pairs are released.
         pairs: table of schema PAIRS.
         labels: table of schema LABELS.
-        judgments: table of schema JUDGMENTS, one row per pair.
+        rulings: table of schema RULINGS.
+        judgments: table of schema JUDGMENTS with those that the rulings are told by.
         prompts: table of schema PROMPTS.
         utterances: table of schema UTTERANCES.
         recordings: table of schema RECORDINGS, one row per utterance.
@@ -53,7 +56,7 @@ def task1_rows(
     rows = rows.sort_by([("prompt_id", "ascending"), ("pair_id", "ascending")])
     rows = _with_prompt(rows, prompts, utterances, recordings)
     rows = attach(rows, "pair_id", labels, "pair_id", {"label": "label", "label_source": "source"})
-    rows = _with_judgment(rows, judgments)
+    rows = _with_ruling(rows, rulings, judgments)
     sampled = samples.append_column(
         "source_type", pa.array([source_types[key] for key in samples["sample_id"].to_pylist()], pa.string())
     )
@@ -93,17 +96,18 @@ def _with_prompt(rows: pa.Table, prompts: pa.Table, utterances: pa.Table, record
     return attach(rows, "reference_utterance_id", recordings, "utterance_id", {"prompt_audio": "audio_id"})
 
 
-def _with_judgment(rows: pa.Table, judgments: pa.Table) -> pa.Table:
-    names = {
-        name: name for name in ("verdict", "completion", "judge", "judge_version", "prompt_version", "scores_a", "scores_b")
-    }
-    served = pc.coalesce(judgments["model_served"], judgments["model"])
-    rows = attach(
-        rows, "pair_id", judgments.append_column("judge_model", served), "pair_id", names | {"judge_model": "judge_model"}
-    )
-    # A reasoning that ends in the other verdict than the votes is no training text for this label.
-    agreeing = pc.if_else(pc.equal(rows["verdict"], rows["label"]), rows["completion"], pa.scalar(None, pa.string()))
-    rows = rows.set_column(rows.column_names.index("completion"), "completion", agreeing)
+def _with_ruling(rows: pa.Table, rulings: pa.Table, judgments: pa.Table) -> pa.Table:
+    rulings = rulings.append_column("told_by", pc.list_element(rulings["judgment_ids"], 0))
+    names = {name: name for name in ("verdict", "scores_a", "scores_b", "told_by")}
+    rows = attach(rows, "pair_id", rulings, "pair_id", names | {f"judge_{name}": name for name in _VOTES})
+    judgments = among(judgments, "judgment_id", rulings["told_by"])
+    judgments = judgments.append_column("judge_model", pc.coalesce(judgments["model_served"], judgments["model"]))
+    names = {name: name for name in ("completion", "judge", "judge_version", "judge_model", "prompt_version", "order")}
+    rows = attach(rows, "told_by", judgments, "judgment_id", names | {"told": "verdict"})
+    # No training text for this label is a reasoning that ends in another verdict, or that calls A what was played second.
+    telling = pc.and_(pc.equal(rows["told"], rows["label"]), pc.equal(rows["order"], "ab"))
+    told = pc.if_else(telling, rows["completion"], pa.scalar(None, pa.string()))
+    rows = rows.set_column(rows.column_names.index("completion"), "completion", told)
     for side in ("a", "b"):
         column = f"scores_{side}"
         listed = [

@@ -3,12 +3,15 @@
 Leakage decides the rules. Texts that share a reference recording, or recordings that are a target in one prompt and a
 reference in another, must stay in one split together; so a recording has one role only, and a reference serves a second text
 only when every other reference of its speaker has served as often.
+
+Turns of a dialogue stay in one split together anyway. A turn's reference is therefore an earlier turn of the same dialogue: it
+ties no two dialogues together, and gives nothing away, because whoever judges the turn has heard the earlier ones.
 """
 
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -18,6 +21,7 @@ from contracts.errors import RecipeError
 from contracts.ids import canonical_json, row_id
 from contracts.rng import hash_fraction
 from contracts.schemas import DROPS, PROMPTS
+from synth.dialogues import openings, position
 
 STAGE: Final = "prompts"
 
@@ -30,8 +34,11 @@ _COLUMNS: Final = (
     "style",
     "duration_s",
     "license",
+    "dialogue_id",
+    "turn",
     "problem",
 )
+_TURN: Final = ("dialogue_id", "turn")
 # Scripts written without spaces: one character counts as one word (CJK ideographs, kana).
 _UNSPACED: Final = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 
@@ -65,15 +72,20 @@ def choose(
     styles: Sequence[str] | None = None,
     reference: Literal["same_speaker", "none"] = "same_speaker",
     reference_min_duration_s: float = 1.0,
+    history: bool = False,
 ) -> tuple[pa.Table, pa.Table]:
     """Choose target texts and their reference recordings.
 
     Every utterance ends once: as a target, as a reference, or as a drop. Reasons of drops: ``other_style``, ``too_short``,
-    ``too_long``, ``few_words``, ``duplicate_text`` (equal after Unicode normalisation, without case and punctuation; one of
-    them stays in the game), ``no_reference``, ``not_selected`` (more than ``texts`` wanted); for an utterance with a
-    ``problem``, that problem.
+    ``too_long``, ``few_words``, ``no_history``, ``duplicate_text`` (equal after Unicode normalisation, without case and
+    punctuation; one of them stays in the game), ``no_reference``, ``not_selected`` (more than ``texts`` wanted); for an
+    utterance with a ``problem``, that problem.
 
     The choice is by hash: it does not depend on the order of the rows, and raising ``texts`` keeps all earlier prompts.
+
+    With ``history``, only turns of a dialogue whose earlier turns are all usable can be targets (see synth.dialogues), and
+    every dialogue gives one target before any gives a second. The reference is the speaker's first turn in the dialogue that
+    is fit to be one; other turns before it have none (``no_reference``). A dropped turn may still be heard as history.
 
     Args:
         utterances: table of schema UTTERANCES.
@@ -85,12 +97,14 @@ def choose(
         styles: styles to use, for targets and references; None = all.
         reference: ``same_speaker``: another recording of the target's speaker; ``none``: prompts without reference speech.
         reference_min_duration_s: shortest reference recording.
+        history: whether targets are turns of dialogues, to be judged by what was said before.
 
     Returns:
         Tables of schema PROMPTS (in order of choice) and DROPS (by utterance id).
 
     Raises:
         RecipeError: an argument makes no sense.
+        DataError: with ``history``, two usable recordings are the same turn of a dialogue.
     """
     if reference not in {"same_speaker", "none"}:
         raise RecipeError(f"prompts: reference must be same_speaker or none, got {reference!r}")
@@ -98,12 +112,15 @@ def choose(
         raise RecipeError("prompts: wants min_duration_s <= max_duration_s and texts >= 1 (or null for all)")
     dropped = dict[str, tuple[str, str, object]]()
     candidates = list[_Candidate]()
-    for row in utterances.select(_COLUMNS).to_pylist():
+    rows = utterances.select(_COLUMNS).to_pylist()
+    before = openings(rows) if history else {}
+    for row in rows:
         if row["problem"] is not None:
             dropped[row["utterance_id"]] = ("corpora", row["problem"], {"corpus": row["corpus"]})
             continue
         duration_s, spoken = row["duration_s"], " ".join(row["text"].split())
         words = count_words(spoken)
+        turn = position(row, before)
         unusable = _unusable(row["style"], styles, duration_s, max_duration_s)
         candidate = _Candidate(
             row=row,
@@ -111,21 +128,28 @@ def choose(
             spoken=spoken,
             unfit=unusable
             or _too_short(duration_s, min_duration_s)
-            or (("few_words", {"words": words, "min_words": min_words}) if words < min_words else None),
-            can_refer=reference == "same_speaker" and not unusable and not _too_short(duration_s, reference_min_duration_s),
+            or (("few_words", {"words": words, "min_words": min_words}) if words < min_words else None)
+            or (("no_history", {name: row[name] for name in _TURN}) if history and turn in {None, 1} else None),
+            can_refer=reference == "same_speaker"
+            and not unusable
+            and not _too_short(duration_s, reference_min_duration_s)
+            and (turn is not None or not history),
         )
         if candidate.unfit and not candidate.can_refer:
             dropped[candidate.utterance_id] = (STAGE, *candidate.unfit)
         else:
             candidates.append(candidate)
     kept = _without_duplicates(candidates, dropped)
-    chosen = _without_reference(kept) if reference == "none" else _with_reference(kept, dropped)
+    if history:
+        chosen = _in_dialogues(kept, dropped, alone=reference == "none")
+    else:
+        chosen = _without_reference(kept) if reference == "none" else _with_reference(kept, dropped)
     selected = sorted(chosen, key=lambda choice: choice[0])[:texts]
     prompts = [_prompt(target, source) for _, target, source in selected]
     used = {row[role] for row in prompts for role in ("target_utterance_id", "reference_utterance_id")}
     for candidate in kept:
         if candidate.utterance_id not in used and candidate.utterance_id not in dropped:
-            dropped[candidate.utterance_id] = (STAGE, "not_selected", {"texts": texts})
+            dropped[candidate.utterance_id] = (STAGE, *(candidate.unfit or ("not_selected", {"texts": texts})))
     drops = [
         {"stage": STAGE, "row_id": row, "filter": rule, "reason": reason, "evidence": canonical_json(evidence)}
         for row, (rule, reason, evidence) in sorted(dropped.items())
@@ -219,21 +243,53 @@ def _roles(spoken: Sequence[_Candidate]) -> tuple[list[_Candidate], list[_Candid
     return targets, references
 
 
+def _in_dialogues(
+    candidates: Iterable[_Candidate], dropped: dict[str, tuple[str, str, object]], *, alone: bool
+) -> list[_Choice]:
+    """Pair turns with an earlier one of their speaker, or leave them ``alone``; a choice sorts by its place in its dialogue."""
+
+    def turn(candidate: _Candidate) -> int:
+        return int(candidate.row["turn"])
+
+    dialogues = defaultdict[tuple[str, str], dict[str | None, list[_Candidate]]](lambda: defaultdict(list))
+    for candidate in candidates:
+        dialogues[candidate.row["corpus"], candidate.row["dialogue_id"]][candidate.row["speaker_id"]].append(candidate)
+    choices = list[_Choice]()
+    for speakers in dialogues.values():
+        found = list[tuple[_Candidate, _Candidate | None]]()
+        for speaker, spoken in speakers.items():
+            first = min((one for one in spoken if one.can_refer and speaker is not None), key=turn, default=None)
+            fit = [one for one in spoken if not one.unfit]
+            targets = fit if alone else [one for one in fit if first and turn(first) < turn(one)]
+            found += [(target, first) for target in targets]
+            used = {one.utterance_id for one in (*targets, first) if one and targets}
+            idle = [one.utterance_id for one in fit if one.utterance_id not in used]
+            dropped |= dict.fromkeys(idle, (STAGE, "no_reference", {"speaker_id": speaker}))
+        found.sort(key=lambda pair: pair[0].rank)
+        choices += [((number, *target.rank), target, source) for number, (target, source) in enumerate(found)]
+    return choices
+
+
 def _prompt(target: _Candidate, source: _Candidate | None) -> dict[str, Any]:
     row, reference = target.row, source.row if source else None
-    group_id = row_id("text", row["language"], target.spoken)
-    reference_id = reference["utterance_id"] if reference else None
-    return {
-        "prompt_id": row_id("prompt", group_id, reference_id, target.utterance_id),
-        "group_id": group_id,
-        "text": target.spoken,
-        "language": row["language"],
-        "setting": f"{reference['language'] if reference else row['language']}2{row['language']}",
-        "style": row["style"],
-        "corpus": row["corpus"],
-        "speaker_id": row["speaker_id"],
-        "target_utterance_id": target.utterance_id,
-        "reference_utterance_id": reference_id,
-        "reference_text": source.spoken if source else None,
-        "license": row["license"],
-    }
+    return identified(
+        {
+            "text": target.spoken,
+            "language": row["language"],
+            "setting": f"{reference['language'] if reference else row['language']}2{row['language']}",
+            "style": row["style"],
+            "corpus": row["corpus"],
+            "speaker_id": row["speaker_id"],
+            "target_utterance_id": target.utterance_id,
+            "reference_utterance_id": reference["utterance_id"] if reference else None,
+            "reference_text": source.spoken if source else None,
+            "license": row["license"],
+        }
+    )
+
+
+def identified(prompt: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row of PROMPTS with its ``group_id`` (language and text) and ``prompt_id`` (group and recordings)."""
+    group_id = row_id("text", prompt["language"], prompt["text"])
+    recordings = prompt["reference_utterance_id"], prompt["target_utterance_id"]
+    return {**prompt, "group_id": group_id, "prompt_id": row_id("prompt", group_id, *recordings)}

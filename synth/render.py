@@ -24,8 +24,9 @@ LONGEST_TEXT: Final = 2000
 class RenderJob:
     """Speak prompts with one engine.
 
-    Request columns: ``row_id`` (the sample), ``subject_id`` (the prompt), ``group_id``, ``text``, ``language``, ``voice``,
-    ``seed`` (int64), ``reference_audio_id`` and ``reference_text`` (both may be null).
+    Request columns: ``row_id`` (the sample), ``subject_id`` (the prompt), ``group_id``, ``text`` (what is spoken),
+    ``spoken_text`` (the same where it is not the prompt's text, else null), ``language``, ``voice``, ``seed`` (int64),
+    ``reference_audio_id`` and ``reference_text`` (both may be null).
 
     Attributes:
         engine: name of the engine plug-in.
@@ -129,6 +130,7 @@ class RenderSession:
             "voice": voice.name,
             "seed": row["seed"],
             "params": canonical_json({**self._engine.params(), "voice": voice.name}),
+            "spoken_text": row["spoken_text"],
             "audio_id": self._blobs.put(clip.pcm, clip.sample_rate_hz),
             "duration_s": clip.duration_s,
             "sample_rate_hz": clip.sample_rate_hz,

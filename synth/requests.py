@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ WANTED: Final = pa.schema(
         ("subject_id", pa.string()),
         ("group_id", pa.string()),
         ("text", pa.string()),
+        ("spoken_text", pa.string()),
         ("language", pa.string()),
         ("system", pa.string()),
         ("voice", pa.string()),
@@ -24,7 +26,14 @@ WANTED: Final = pa.schema(
         ("reference_text", pa.string()),
     ]
 )
-"""Requests of all systems: ``row_id`` is the sample to make, ``subject_id`` its prompt; ``human`` has no voice and no seed."""
+"""Requests of all systems: ``row_id`` is the sample to make, ``subject_id`` its prompt; ``human`` has no voice and no seed.
+
+``text`` is what is spoken; null = nothing was written for a system that speaks a written text, so there is nothing to render.
+``spoken_text`` repeats it where it is such a written text, and is null where it is the prompt's.
+"""
+
+TARGET: Final = "target"
+"""What a system speaks unless it is told otherwise: the prompt's text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +46,8 @@ class Candidate:
         params: all literals that decide what the engine does.
         voices: voices to choose from.
         voices_per_prompt: how many of them speak each prompt.
+        speaks: ``target``, the prompt's text; or the name of a task whose writing about the prompt is spoken in its place, such
+            as a text that does not fit the dialogue.
     """
 
     system: str
@@ -44,14 +55,22 @@ class Candidate:
     params: Mapping[str, object]
     voices: Sequence[str]
     voices_per_prompt: int
+    speaks: str = TARGET
 
 
 def wanted(
-    prompts: pa.Table, candidates: Sequence[Candidate], *, human: bool, audio: Mapping[str, object], seed: int
+    prompts: pa.Table,
+    candidates: Sequence[Candidate],
+    *,
+    human: bool,
+    audio: Mapping[str, object],
+    seed: int,
+    written: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
 ) -> pa.Table:
     """Return one row per sample that a recipe wants (schema WANTED), sorted by row id.
 
-    A voice is chosen per prompt by hash, so that adding a prompt changes no other.
+    A voice is chosen per prompt by hash, so that adding a prompt changes no other. A written text is part of the sample's id:
+    another text is another clip.
 
     Args:
         prompts: table of schema PROMPTS.
@@ -59,6 +78,7 @@ def wanted(
         human: whether the recording of the target text is a candidate too.
         audio: the audio format, as literals: a sample in another format is another sample.
         seed: the recipe's seed.
+        written: task -> prompt id -> what was written, for the candidates that speak a written text; white space is collapsed.
     """
     rows: list[dict[str, object]] = []
     for prompt in prompts.select(
@@ -67,11 +87,14 @@ def wanted(
         prompt_id = prompt.pop("prompt_id")
         base = {"subject_id": prompt_id, **prompt}
         for candidate in candidates:
+            instead = candidate.speaks != TARGET
+            text = " ".join(written.get(candidate.speaks, {}).get(prompt_id, "").split()) or None
+            told = {"text": text, "spoken_text": text} if instead else {}
             for voice in _voices(candidate, prompt_id, seed):
                 key = [prompt_id, candidate.system, candidate.engine, candidate.params, voice, seed, audio]
-                sample = row_id("sample", *key)
+                sample = row_id("sample", *key, *([text] if instead else []))
                 engine_seed = int(hash_fraction(seed, "samples", sample) * 2**31)
-                rows.append({**base, "row_id": sample, "system": candidate.system, "voice": voice, "seed": engine_seed})
+                rows.append({**base, **told, "row_id": sample, "system": candidate.system, "voice": voice, "seed": engine_seed})
         if human and prompt["target_utterance_id"] is not None:
             sample = row_id("sample", prompt_id, "human", prompt["target_utterance_id"], audio)
             rows.append({**base, "row_id": sample, "system": "human", "voice": None, "seed": None})

@@ -1,72 +1,91 @@
-"""Google's Gemini models as listeners, over the google-genai SDK.
+"""Google's Gemini models as judges and writers, over the google-genai SDK.
 
 Needs an API key in the environment variable ``GEMINI_API_KEY`` or ``GOOGLE_API_KEY``; a key given in any other way would
-end up in recipes and logs. Clips are sent inline as the FLAC files of the workspace, each after its label.
+end up in recipes and logs.
 """
 
 import asyncio
 import contextlib
 import importlib.metadata
 import importlib.util
-import io
+import math
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Final
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final
 
-from annotate.judge import Answer, JudgeRequest, Refusal, Sending
-from annotate.judges.gemini_wire import TRUE_OF_ALL, Arrival, Wire, answer
-from annotate.limits import Halt, Postponed, backoff_s, drive, in_flight
-from annotate.prices import PRICES, Price
-from contracts.errors import BudgetExceeded, SetupError
+from annotate.judge import BatchLine, Estimate, JudgeRequest, Line, Pace, Refusal, Reply, Trouble
+from annotate.judges.gemini_clips import Parcels
+from annotate.judges.gemini_wire import Wire
+from annotate.prices import PRICE_LISTS, Price, price_of
+from contracts.errors import SetupError
 from storage.blobs import BlobStore
 
+if TYPE_CHECKING:
+    from google.genai import types
+
 KEY_VARIABLES: Final = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
+_ADDRESS: Final = "https://generativelanguage.googleapis.com"
 _TOKENS_PER_S: Final = 32  # of audio, Gemini API documentation
-_LABEL_TOKENS: Final = 64  # of the audio labels and the wrapping of parts, generously
-_LONGEST_WAIT_S: Final = 300.0
+_WRAPPING_TOKENS: Final = 256  # of labels and parts, and of clips whose last second counts as a whole one
+_MB: Final = 1_000_000
+_AT_ONCE_S: Final = 600.0  # a clip must outlive the request that names it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gemini:
-    """A Gemini model that hears audio.
+    """A Gemini model.
 
     Attributes:
         model: model name of the API; UniSRM's Task 1 used Gemini 2.0 Flash.
         temperature: sampling temperature.
         max_output_tokens: longest reply, thoughts included.
         concurrency: requests under way at once.
+        requests_per_minute: the limit of the account; None = none is known.
+        tokens_per_minute: likewise, on input tokens.
         timeout_s: longest wait for one attempt.
         max_attempts: how often a request is sent before it counts as failed.
         backoff_s: longest first wait before a repetition, doubled each time, where the server names none.
         base_url: another address of the API, such as a proxy.
         usd_per_million: prices per million tokens (text input, audio input, output) of a model that ``annotate.prices`` lacks.
+        inline_mb: largest request that carries its clips itself; those of a larger one are uploaded (the API allows 20 MB).
+        batch_requests: most requests of one batch. Accounts have a limit on the tokens of all batches that wait.
+        batch_mb: largest file of one batch (the API allows 2 GB).
     """
 
     name: ClassVar[str] = "gemini"
     facts: ClassVar[tuple[str, ...]] = ()
     repeatable: ClassVar[bool] = False
+    tasks: ClassVar[tuple[str, ...] | None] = None
+    has_batches: ClassVar[bool] = True
 
     model: str = "gemini-2.5-flash"
     temperature: float = 0.0
     max_output_tokens: int = 4096
     concurrency: int = 8
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
     timeout_s: float = 120.0
     max_attempts: int = 6
     backoff_s: float = 1.0
     base_url: str | None = None
     usd_per_million: Sequence[float] | None = None
+    inline_mb: float = 20.0
+    batch_requests: int = 10_000
+    batch_mb: float = 1000.0
 
     def __post_init__(self) -> None:
-        if min(self.concurrency, self.max_attempts, self.max_output_tokens, self.timeout_s) <= 0:
-            raise ValueError("concurrency, max_attempts, max_output_tokens and timeout_s must be above 0")
-        if self.usd_per_million is None and self.model not in PRICES:
+        assert self.pace  # checks its limits
+        if min(self.max_output_tokens, self.batch_requests, self.inline_mb, self.batch_mb) <= 0:
+            raise ValueError("max_output_tokens, inline_mb, batch_requests and batch_mb must be above 0")
+        if self.base_url is not None and not self.base_url.startswith(("http://", "https://")):
+            raise ValueError(f"base_url must start with http:// or https://, got {self.base_url!r}")
+        if price_of(self.model, self.usd_per_million) is None:
             raise ValueError(
                 f"no price is known for {self.model!r}: set usd_per_million (text input, audio input, output) or "
-                f"take one of {', '.join(PRICES)}"
+                f"take one of {', '.join(PRICE_LISTS['gemini'].prices)}"
             )
-        if self.usd_per_million is not None and (len(self.usd_per_million) != 3 or min(self.usd_per_million) < 0):
-            raise ValueError("usd_per_million takes three numbers: text input, audio input, output")
 
     @property
     def version(self) -> str:
@@ -74,12 +93,23 @@ class Gemini:
         return f"google-genai {importlib.metadata.version('google-genai')}"
 
     @property
+    def pace(self) -> Pace:
+        """How fast it may be asked."""
+        return Pace(
+            concurrency=self.concurrency,
+            requests_per_minute=self.requests_per_minute,
+            tokens_per_minute=self.tokens_per_minute,
+            timeout_s=self.timeout_s,
+            max_attempts=self.max_attempts,
+            backoff_s=self.backoff_s,
+        )
+
+    @property
     def price(self) -> Price:
         """What the model charges."""
-        if self.usd_per_million is None:
-            return PRICES[self.model]
-        text, audio, output = self.usd_per_million
-        return Price(text_input=text, audio_input=audio, output=output)
+        price = price_of(self.model, self.usd_per_million)
+        assert price is not None
+        return price
 
     def params(self) -> Mapping[str, str | int | float | bool | None]:
         """Return what can change an answer."""
@@ -89,28 +119,53 @@ class Gemini:
         """Say which package or key is missing."""
         if importlib.util.find_spec("google") is None or importlib.util.find_spec("google.genai") is None:
             return "the Python package google-genai is not installed: pip install google-genai"
-        if _api_key() is None:
+        if (key := _api_key()) is None:
             return f"no API key: set the environment variable {' or '.join(KEY_VARIABLES)}"
+        if not (key.isascii() and key.isprintable() and " " not in key):
+            return f"the API key in {' or '.join(KEY_VARIABLES)} has characters that no key has: copy it again"
         return None
 
-    def estimate_usd(self, prompt: str, audio_s: float) -> float:
-        """Return the highest price of one attempt: a token for every character, and a reply of full length."""
-        text_tokens, audio_tokens = len(prompt) + _LABEL_TOKENS, audio_s * _TOKENS_PER_S
-        return self.price.usd(text_tokens=text_tokens, audio_tokens=audio_tokens, output_tokens=self.max_output_tokens)
+    def estimate(self, prompt: str, audio_s: float, *, batch: bool = False) -> Estimate:
+        """Return the most that one attempt can take: a token for every character, and a reply of full length."""
+        text_tokens, audio_tokens = len(prompt) + _WRAPPING_TOKENS, math.ceil(audio_s * _TOKENS_PER_S)
+        most = self.max_output_tokens
+        usd = self.price.usd(text_tokens=text_tokens, audio_tokens=audio_tokens, output_tokens=most, batch=batch)
+        return Estimate(input_tokens=text_tokens + audio_tokens, output_tokens=most, usd=usd)
 
-    def ask(self, requests: Sequence[JudgeRequest], *, clips: BlobStore | None, sending: Sending) -> Iterator[Sequence[Answer]]:
-        """Ask with bounded concurrency; see ``annotate.judge.Judge``."""
-        assert clips is not None, "a judge that listens needs the clips"
+    async def estimate_of(self, request: JudgeRequest, parcels: Parcels, *, batch: bool) -> Estimate:
+        """Return the estimate of one request, from the measured lengths of its clips."""
+        labels = "".join(f"[{audio.label}]" for audio in request.audios)
+        audio_s = sum(math.ceil(duration_s) for duration_s in await parcels.duration_s(request))
+        return self.estimate(request.prompt + labels, audio_s, batch=batch)
+
+    def open(self, clips: BlobStore | None) -> AbstractAsyncContextManager[Line]:
+        """Open a line; see ``annotate.judge.Judge``."""
+        return self._open(clips)
+
+    @contextlib.asynccontextmanager
+    async def _open(self, clips: BlobStore | None) -> AsyncIterator[Line]:
+        async with self._wire() as wire:
+            yield GeminiLine(judge=self, wire=wire, parcels=self.parcels(clips, wire, _AT_ONCE_S), config=self._config())
+
+    def open_batches(self, clips: BlobStore | None) -> AbstractAsyncContextManager[BatchLine]:
+        """Open a line to the batch interface."""
+        return self._open_batches(clips)
+
+    @contextlib.asynccontextmanager
+    async def _open_batches(self, clips: BlobStore | None) -> AsyncIterator[BatchLine]:
+        from annotate.judges.gemini_batches import CLIP_LIVES_S, GeminiBatches
+
+        async with self._wire() as wire:
+            yield GeminiBatches(judge=self, wire=wire, parcels=self.parcels(clips, wire, CLIP_LIVES_S))
+
+    def parcels(self, clips: BlobStore | None, wire: Wire, lives_s: float) -> Parcels:
+        """Return what packs the clips."""
+        return Parcels(clips, wire, inline_bytes=int(self.inline_mb * _MB), lives_s=lives_s)
+
+    @contextlib.asynccontextmanager
+    async def _wire(self) -> AsyncIterator[Wire]:
         if (problem := self.missing()) is not None:
             raise SetupError(f"judge {self.name!r}: {problem}")
-        yield from drive(self._arrivals(requests, clips, sending))
-
-    async def _arrivals(
-        self,
-        requests: Sequence[JudgeRequest],
-        clips: BlobStore,
-        sending: Sending,
-    ) -> AsyncIterator[list[Answer]]:
         import httpx2
         from google import genai
         from google.genai import types
@@ -119,74 +174,53 @@ class Gemini:
         assert key is not None
         # An httpx client of ours: the SDK's other transport sends a request a second time when a connection breaks.
         async with httpx2.AsyncClient(limits=httpx2.Limits(max_connections=self.concurrency)) as http:
-            options = types.HttpOptions(base_url=self.base_url, api_version="v1beta", httpx_async_client=http)
+            address = (self.base_url or _ADDRESS).rstrip("/")
+            options = types.HttpOptions(base_url=address, api_version="v1beta", httpx_async_client=http)
             client = genai.Client(vertexai=False, api_key=key, http_options=options)
-            config = types.GenerateContentConfig(
-                temperature=self.temperature,
-                max_output_tokens=self.max_output_tokens,
-                candidate_count=1,
-            )
-            wire = Wire(client=client, model=self.model, config=config, timeout_s=self.timeout_s, secret=key)
-            asker = _Asker(judge=self, wire=wire, clips=clips, sending=sending)
-            async with contextlib.aclosing(in_flight(requests, asker.converse, self.concurrency)) as arrivals:
-                async for arrived in arrivals:
-                    yield arrived
+            yield Wire(client=client, http=http, base_url=address, secret=key, timeout_s=self.timeout_s)
+
+    def _config(self) -> "types.GenerateContentConfig":
+        from google.genai import types
+
+        return types.GenerateContentConfig(
+            temperature=self.temperature,
+            max_output_tokens=self.max_output_tokens,
+            candidate_count=1,
+            automatic_continuation=False,
+            automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
+            should_return_http_response=True,  # the ledger keeps the body as it came
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Asker:
-    """Sends requests over one connection, again where that helps."""
+class GeminiLine:
+    """An open line: one request at a time, one attempt each."""
 
     judge: Gemini
     wire: Wire
-    clips: BlobStore
-    sending: Sending
+    parcels: Parcels
+    config: "types.GenerateContentConfig"
 
-    async def converse(self, request: JudgeRequest) -> Answer:
-        """Send one request until there is an answer, or no hope of one.
+    async def estimate(self, request: JudgeRequest) -> Estimate:
+        """Return the most that one attempt of this request can take."""
+        return await self.judge.estimate_of(request, self.parcels, batch=False)
 
-        Raises:
-            Halt: what is wrong is true of every request, or the budget does not allow another attempt.
-            Postponed: the budget does not allow the first attempt while others are under way.
-        """
-        contents, audio_s = self._contents(request)
-        highest_usd = self.judge.estimate_usd(request.prompt, audio_s)
-        lost_usd, attempt = 0.0, 1
-        while True:
-            try:
-                self.sending(request.key, highest_usd)
-            except BudgetExceeded as error:
-                if attempt == 1:
-                    raise Postponed(request, error) from None
-                refusal = Refusal(reason="budget_exceeded", message=str(error), cost_usd=lost_usd, attempts=attempt - 1)
-                raise Halt((request.key, refusal), error) from None
-            outcome = await self.wire.attempt(contents)
-            if isinstance(outcome, Arrival):
-                found = answer(outcome, self.judge.price, highest_usd)
-                return request.key, replace(found, cost_usd=found.cost_usd + lost_usd, attempts=attempt)
-            lost_usd += highest_usd if outcome.lost else 0.0
-            wait_s = outcome.wait_s if outcome.wait_s is not None else backoff_s(request.key, attempt, self.judge.backoff_s)
-            if outcome.hopeless or attempt == self.judge.max_attempts or wait_s > _LONGEST_WAIT_S:
-                refusal = Refusal(reason=outcome.reason, message=outcome.message, cost_usd=lost_usd, attempts=attempt)
-                if (advice := TRUE_OF_ALL.get(outcome.reason)) is not None:
-                    stop = SetupError(f"judge 'gemini': {outcome.message}: {advice}; every reply so far is kept")
-                    raise Halt((request.key, refusal), stop)
-                return request.key, refusal
-            await asyncio.sleep(wait_s)
-            attempt += 1
-
-    def _contents(self, request: JudgeRequest) -> tuple[list[Any], float]:
-        """Return the parts of the message and the seconds of audio in it."""
-        import soundfile
-        from google.genai import types
-
-        parts: list[Any] = [request.prompt]
-        audio_s = 0.0
-        for audio in request.audios:
-            flac = self.clips.encoded(audio.audio_id)
-            audio_s += soundfile.info(io.BytesIO(flac)).duration
-            parts += [f"[{audio.label}]", types.Part.from_bytes(data=flac, mime_type="audio/flac")]
-        return parts, audio_s
+    async def attempt(self, request: JudgeRequest) -> Reply | Refusal | Trouble:
+        """Send it once, after the clips that it cannot carry itself."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.judge.timeout_s
+        parts = await self.parcels.parts(request, self.judge.timeout_s)
+        if isinstance(parts, Trouble):
+            return parts
+        if (left_s := deadline - loop.time()) <= 0:
+            return Trouble(reason="timeout", message="the clips were read or uploaded too slowly", kind="passing")
+        arrival = await self.wire.generate(model=self.judge.model, parts=parts, config=self.config, limit_s=left_s)
+        if not isinstance(arrival, Trouble):
+            highest_usd = (await self.estimate(request)).usd
+            return arrival.answer(self.judge.price, highest_usd=highest_usd, heard=bool(request.audios))
+        if arrival.reason == "expired":
+            self.parcels.forget(request)
+        return arrival
 
 
 def _api_key() -> str | None:

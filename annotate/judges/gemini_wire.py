@@ -1,162 +1,261 @@
-"""The wire to the Gemini API: one HTTP request, and what came of it.
+"""The wire to the Gemini API: what one HTTP request brought back, sorted.
 
-Every attempt is exactly one request: the SDK's own repetitions (retries, continuation, function calls) are off, because each
-of them could be paid for without a line in the ledger. Nothing that a server sends back carries the key any further.
+Every call is exactly one request: the SDK's own repetitions (retries, continuation, function calls) are off, because each of
+them could be paid for without a line in the ledger. Nothing that a server sends back carries the key any further.
 """
 
 import asyncio
 import json
+import re
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from annotate.judge import Refusal, Reply
+from annotate.judge import Refusal, Reply, Trouble
 from annotate.limits import asked_to_wait_s
 from annotate.prices import Price
 
 if TYPE_CHECKING:
+    import httpx2
     from google import genai
     from google.genai import errors, types
 
-TRUE_OF_ALL: Final[Mapping[str, str]] = {
-    "key_refused": "check the key in GEMINI_API_KEY or GOOGLE_API_KEY",
+T = TypeVar("T")
+
+ADVICE: Final[Mapping[str, str]] = {
+    "key_refused": "check the key in GEMINI_API_KEY or GOOGLE_API_KEY, and that its project may use the API",
     "no_such_model": "check the judge's model and base_url",
-    "rate_limited": "the quota seems to be used up, run the same command again when it is back",
-    "unreachable": "check the network and the judge's base_url, then run the same command again",
+    "quota_gone": "raise the quota or the credit, or wait until it is back",
+    "unreachable": "check the network and the judge's base_url",
 }
-"""Reason -> advice for troubles that the next request would meet as well."""
+"""Reason -> what a person should do."""
 
-_PASSING: Final = (408, 500, 502, 503, 504)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Arrival:
-    """A well-formed response: parsed, as it came, and how long it took."""
-
-    response: "types.GenerateContentResponse"
-    body: str
-    latency_s: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trouble:
-    """An attempt without a response.
-
-    Attributes:
-        reason: why, as a counted word.
-        message: what happened.
-        lost: whether a reply may have been made, and billed, and lost on the way.
-        wait_s: how long the server asks to wait; None = it does not say.
-        hopeless: whether sending it again is pointless.
-    """
-
-    reason: str
-    message: str
-    lost: bool = False
-    wait_s: float | None = None
-    hopeless: bool = False
+_HTTP_OF_GRPC: Final = {1: 499, 3: 400, 4: 504, 5: 404, 7: 403, 8: 429, 9: 400, 11: 400, 14: 503, 16: 401}
+"""Code in a batch (google.rpc.Code) -> HTTP status of the same trouble."""
+_PASSING: Final = (408, 409, 425, 499)
+_ANSWER_MAY_BE_MADE: Final = (502, 504, 520, 524)  # a gateway speaks for a server that may still be at work
+_FILE_GONE: Final = re.compile(r"\bfile\b.*(may not exist|not in an active state)", re.IGNORECASE | re.DOTALL)
+# "Resource has been exhausted (e.g. check quota)" alone means a busy server, also to accounts far below their quota.
+_CREDIT_GONE: Final = re.compile(r"credits?\b.*\b(deplet|exhaust|used up)|spend(ing)? (cap|limit)", re.IGNORECASE | re.DOTALL)
+_QUOTA_GONE: Final = re.compile(r"exceeded your current quota.*billing", re.IGNORECASE | re.DOTALL)
+_SHORTEST_SECRET: Final = 12
+_LONGEST_RATE_S: Final = 3600.0  # no limit per minute asks for more
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wire:
-    """An open connection to one model; ``secret`` is what must not leave it."""
+    """An open connection; ``secret`` is what must not leave it."""
 
     client: "genai.Client"
-    model: str
-    config: "types.GenerateContentConfig"
+    http: "httpx2.AsyncClient"
+    base_url: str
+    secret: str = field(repr=False)
     timeout_s: float
-    secret: str
 
-    async def attempt(self, contents: list[Any]) -> Arrival | Trouble:
-        """Make one HTTP request."""
+    async def call(self, sdk_call: Awaitable[T], *, lost: bool = False, limit_s: float | None = None) -> T | Trouble:
+        """Await one call of the SDK and return its result, or why there is none.
+
+        Args:
+            sdk_call: the call.
+            lost: whether the server may have done it although no reply arrives.
+            limit_s: longest wait; None = that of the judge.
+        """
         import httpx2
-        from google.genai import errors, types
+        from google.genai import errors
 
-        config = self.config.model_copy(
-            update={
-                "automatic_continuation": False,
-                "automatic_function_calling": types.AutomaticFunctionCallingConfig(disable=True),
-                "should_return_http_response": True,  # the ledger keeps the body as it came
-            }
-        )
-        started = time.monotonic()
+        limit_s = self.timeout_s if limit_s is None else limit_s
         try:
-            async with asyncio.timeout(self.timeout_s):
-                reply = await self.client.aio.models.generate_content(model=self.model, contents=contents, config=config)
+            async with asyncio.timeout(limit_s):
+                return await sdk_call
         except errors.APIError as error:
             return self._rejected(error)
-        except TimeoutError:
-            return Trouble(reason="timeout", message=f"no reply within {self.timeout_s:g} s", lost=True)
-        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-            return Trouble(reason="unreachable", message=self._scrubbed(f"no connection to the Gemini API ({error})"))
-        except httpx2.TransportError as error:
-            return Trouble(reason="connection_lost", message=self._scrubbed(f"{type(error).__name__}: {error}"), lost=True)
-        body = self._scrubbed((reply.sdk_http_response.body if reply.sdk_http_response else None) or "")
-        return _received(body, time.monotonic() - started)
+        except (TimeoutError, httpx2.ReadTimeout, httpx2.WriteTimeout):
+            return Trouble(reason="timeout", message=f"no reply within {limit_s:g} s", kind="passing", lost=lost)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError) as error:
+            message = self.scrubbed(f"no connection to the Gemini API ({error})")
+            return Trouble(reason="unreachable", message=message, kind="passing", advice=ADVICE["unreachable"])
+        except (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError, httpx2.InvalidURL) as error:
+            message = self.scrubbed(f"the request cannot be sent ({error})")
+            return Trouble(reason="unreachable", message=message, kind="everyone", advice=ADVICE["unreachable"])
+        except httpx2.RequestError as error:
+            message = self.scrubbed(f"{type(error).__name__}: {error}")
+            return Trouble(reason="connection_lost", message=message, kind="passing", lost=lost)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            # This is how the SDK meets a body with status 200 that is no JSON, or JSON of another shape.
+            message = self.scrubbed(f"the body is no Gemini reply ({type(error).__name__}: {error})")[:500]
+            return Trouble(reason="malformed_body", message=message, kind="passing", lost=lost)
+
+    async def generate(
+        self,
+        *,
+        model: str,
+        parts: Sequence[Mapping[str, Any]],
+        config: "types.GenerateContentConfig",
+        limit_s: float,
+    ) -> "Arrival | Trouble":
+        """Ask once."""
+        from google.genai import types
+
+        content = types.Content(role="user", parts=[types.Part.model_validate(part) for part in parts])
+        started = time.monotonic()
+        reply = await self.call(
+            self.client.aio.models.generate_content(model=model, contents=content, config=config), lost=True, limit_s=limit_s
+        )
+        if isinstance(reply, Trouble):
+            return reply
+        body = (reply.sdk_http_response.body if reply.sdk_http_response else None) or ""
+        try:
+            return self.received(json.loads(body), latency_s=time.monotonic() - started)
+        except (ValueError, RecursionError):
+            message = self.scrubbed(f"the body is no JSON: {body[:200]!r}")
+            return Trouble(reason="malformed_body", message=message, kind="passing", lost=True)
+
+    def received(self, body: object, *, latency_s: float | None = None) -> "Arrival | Trouble":
+        """Read the JSON of a reply."""
+        from google.genai import types
+        from pydantic import ValidationError
+
+        text = self.scrubbed(json.dumps(body, ensure_ascii=False))
+        clean = text.encode("utf-8", "replace").decode()  # half a surrogate pair cannot be stored
+        nothing = Trouble(
+            reason="malformed_body", message=f"the body is no Gemini reply: {clean[:200]!r}", kind="passing", lost=True
+        )
+        try:
+            response = types.GenerateContentResponse.model_validate(json.loads(clean))
+        except ValidationError:
+            return nothing
+        if not response.candidates and response.prompt_feedback is None:
+            return nothing
+        return Arrival(response=response, body=clean, latency_s=latency_s)
 
     def _rejected(self, error: "errors.APIError") -> Trouble:
-        """Sort an HTTP error."""
-        message = self._scrubbed(f"HTTP {error.code} {error.status or ''}: {error.message or error.details}")[:500]
         details = error.details if isinstance(error.details, dict) else {}
-        wait_s = asked_to_wait_s(getattr(error.response, "headers", {}), details.get("error", {}).get("details", []))
-        if error.code == 429:
-            return Trouble(reason="rate_limited", message=message, wait_s=wait_s)
-        if error.code in _PASSING:
-            return Trouble(reason="server_error", message=message, wait_s=wait_s)
-        if error.code in (401, 403) or "API_KEY_INVALID" in json.dumps(details, default=str):
-            return Trouble(reason="key_refused", message=message, hopeless=True)
-        return Trouble(reason="no_such_model" if error.code == 404 else "bad_request", message=message, hopeless=True)
+        inner = details.get("error", details)
+        inner = inner if isinstance(inner, dict) else {}
+        return self.rejected(
+            error.code,
+            inner.get("status"),
+            str(error.message or details),
+            inner.get("details"),
+            getattr(error.response, "headers", {}),
+        )
 
-    def _scrubbed(self, text: str) -> str:
-        return text.replace(self.secret, "***")
+    def rejected(
+        self,
+        code: int,
+        status: object,
+        message: str,
+        details: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Trouble:
+        """Sort an error.
+
+        Args:
+            code: HTTP status, or google.rpc.Code.
+            status: its name, as far as it has one.
+            message: what the server says.
+            details: google.rpc error details.
+            headers: of the response.
+        """
+        code = _HTTP_OF_GRPC.get(code, code if code >= 100 else 500)
+        told = self.scrubbed(f"HTTP {code} {status or ''}: {message}")[:500]
+        entries = [entry for entry in details if isinstance(entry, dict)] if isinstance(details, list) else []
+        wait_s = asked_to_wait_s(headers or {}, entries)
+        if code == 429:
+            if quota_is_gone(message, entries, wait_s):
+                return _everyone("quota_gone", told)
+            return Trouble(reason="rate_limited", message=told, kind="throttled", wait_s=wait_s)
+        if _FILE_GONE.search(message):
+            return Trouble(reason="expired", message=told, kind="passing", wait_s=wait_s)
+        if code in _PASSING or code >= 500:
+            lost = code in _ANSWER_MAY_BE_MADE
+            return Trouble(reason="server_error", message=told, kind="passing", lost=lost, wait_s=wait_s)
+        if code in (401, 403) or status == "FAILED_PRECONDITION" or "API_KEY_INVALID" in json.dumps(entries):
+            return _everyone("key_refused", told)
+        if code == 402:
+            return _everyone("quota_gone", told)
+        if code == 404:
+            return _everyone("no_such_model", told)
+        if code < 400:
+            return _everyone("unreachable", told)
+        return Trouble(reason="bad_request", message=told, kind="request")
+
+    def scrubbed(self, text: str) -> str:
+        """Return the text without the key; a placeholder such as a proxy takes is none, and may be an ordinary word."""
+        return text.replace(self.secret, "***") if len(self.secret) >= _SHORTEST_SECRET else text
 
 
-def _received(body: str, latency_s: float) -> Arrival | Trouble:
-    """Read a body with status 200."""
-    from google.genai import types
-    from pydantic import ValidationError
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """A well-formed response: parsed, as it came but for the key, and how long it took."""
 
-    try:
-        response = types.GenerateContentResponse.model_validate(json.loads(body))
-    except (json.JSONDecodeError, ValidationError):
-        return Trouble(reason="malformed_body", message=f"the body is no Gemini reply: {body[:200]!r}", lost=True)
-    if not response.candidates and response.prompt_feedback is None:
-        return Trouble(reason="malformed_body", message=f"the body holds no candidate: {body[:200]!r}", lost=True)
-    return Arrival(response=response, body=body, latency_s=latency_s)
+    response: "types.GenerateContentResponse"
+    body: str
+    latency_s: float | None
+
+    def answer(self, price: Price, *, highest_usd: float, heard: bool, batch: bool = False) -> Reply | Refusal:
+        """Return its text and price, or why it has no text.
+
+        Args:
+            price: what its tokens cost.
+            highest_usd: what to book where it does not say how many tokens it took.
+            heard: whether the request had audio.
+            batch: whether it came in a batch.
+        """
+        response, usage = self.response, self.response.usage_metadata
+        tokens_in = usage.prompt_token_count if usage else None
+        tokens_out = (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0) if usage else None
+        cost_usd = highest_usd
+        if usage is not None and tokens_in is not None and tokens_out is not None:
+            parts = usage.prompt_tokens_details
+            # Without details all input of a request with audio counts as audio, the dearer kind.
+            audio = sum(part.token_count or 0 for part in parts if part.modality == "AUDIO") if parts else tokens_in * heard
+            cost_usd = price.usd(text_tokens=tokens_in - audio, audio_tokens=audio, output_tokens=tokens_out, batch=batch)
+        candidate = response.candidates[0] if response.candidates else None
+        said = candidate.content.parts or [] if candidate and candidate.content else []
+        text = "".join(part.text for part in said if part.text and not part.thought)
+        if text and candidate and candidate.finish_reason == "MAX_TOKENS":
+            # What is left of it could look whole, and say something else.
+            cut = "the reply was cut off at max_output_tokens: raise that option of the judge"
+            return Refusal(reason="truncated_reply", message=cut, cost_usd=cost_usd, raw=self.body)
+        if text:
+            return Reply(
+                text=text,
+                model_served=response.model_version,
+                input_tokens=tokens_in,
+                output_tokens=tokens_out,
+                cost_usd=cost_usd,
+                latency_s=self.latency_s,
+                raw=self.body,
+            )
+        why = candidate.finish_reason if candidate else response.prompt_feedback and response.prompt_feedback.block_reason
+        name = why.value if why else "no reason given"
+        reason = "empty_reply" if name in ("STOP", "MAX_TOKENS", "no reason given") else "blocked"
+        return Refusal(reason=reason, message=f"the model returned no text ({name})", cost_usd=cost_usd, raw=self.body)
 
 
-def answer(arrival: Arrival, price: Price, highest_usd: float) -> Reply | Refusal:
-    """Turn a response into its text and price, or into why it has no text.
+def _everyone(reason: str, message: str) -> Trouble:
+    return Trouble(reason=reason, message=message, kind="everyone", advice=ADVICE[reason])
+
+
+def quota_is_gone(message: str, entries: Sequence[Mapping[str, Any]], wait_s: float | None) -> bool:
+    """Tell a quota or credit that is used up from a limit per minute.
 
     Args:
-        arrival: the response.
-        price: what its tokens cost.
-        highest_usd: what to book where it does not say how many tokens it took.
+        message: of the error with status 429.
+        entries: its google.rpc details; a ``QuotaFailure`` names the limits that were passed.
+        wait_s: how long the server asks to wait.
     """
-    response, usage = arrival.response, arrival.response.usage_metadata
-    tokens_in = usage.prompt_token_count if usage else None
-    tokens_out = (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0) if usage else None
-    cost_usd = highest_usd
-    if usage is not None and tokens_in is not None and tokens_out is not None:
-        details = usage.prompt_tokens_details
-        # Without details all input counts as audio, the dearer kind.
-        audio = sum(part.token_count or 0 for part in details if part.modality == "AUDIO") if details else tokens_in
-        cost_usd = price.usd(text_tokens=tokens_in - audio, audio_tokens=audio, output_tokens=tokens_out)
-    candidate = response.candidates[0] if response.candidates else None
-    parts = candidate.content.parts or [] if candidate and candidate.content else []
-    text = "".join(part.text for part in parts if part.text and not part.thought)
-    if text:
-        return Reply(
-            text=text,
-            model_served=response.model_version,
-            input_tokens=tokens_in,
-            output_tokens=tokens_out,
-            cost_usd=cost_usd,
-            latency_s=arrival.latency_s,
-            raw=arrival.body,
-        )
-    why = candidate.finish_reason if candidate else response.prompt_feedback and response.prompt_feedback.block_reason
-    name = why.value if why else "no reason given"
-    reason = "empty_reply" if name in ("STOP", "MAX_TOKENS", "no reason given") else "blocked"
-    return Refusal(reason=reason, message=f"the model returned no text ({name})", cost_usd=cost_usd, raw=arrival.body)
+    passed = [
+        f"{violation.get('quotaId', '')} {violation.get('quotaMetric', '')}".lower()
+        for entry in entries
+        if isinstance(violations := entry.get("violations"), list)
+        for violation in violations
+        if isinstance(violation, dict)
+    ]
+    if any("perday" in limit or "per_day" in limit for limit in passed) or _CREDIT_GONE.search(message):
+        return True
+    if wait_s is not None:
+        return wait_s > _LONGEST_RATE_S
+    return not passed and _QUOTA_GONE.search(message) is not None

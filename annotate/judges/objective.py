@@ -24,16 +24,19 @@ voices and speakers on other sentences as well. What a clip scores depends on it
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from annotate.judge import Answer, JudgeRequest, Refusal, Reply, Sending
+from annotate.judge import BatchLine, Estimate, JudgeRequest, Line, Pace, Refusal, Reply
 from annotate.scorecard import Assessment
 from annotate.tasks.task1 import DIMENSIONS, compose
+from contracts.errors import SetupError
 from contracts.ids import digest
 from storage.blobs import BlobStore
 
+FREE: Final = Estimate(input_tokens=0, output_tokens=0, usd=0.0)
 _REVISION: Final = 1  # of the formulas; the anchors enter the version by themselves
 _ERROR_WEIGHT: Final = 2.0
 
@@ -80,6 +83,9 @@ class Objective:
         "high_band_periodicity",
     )
     repeatable: ClassVar[bool] = True
+    tasks: ClassVar[tuple[str, ...]] = ("task1",)
+    pace: ClassVar[Pace] = Pace()
+    has_batches: ClassVar[bool] = False
 
     sim_other: float = 0.60
     sim_same: float = 0.82
@@ -107,21 +113,29 @@ class Objective:
         """Nothing can be missing."""
         return None
 
-    def estimate_usd(self, prompt: str, audio_s: float) -> float:  # noqa: ARG002  # part of every judge's shape
-        """It is free."""
-        return 0.0
+    def estimate(self, prompt: str, audio_s: float, *, batch: bool = False) -> Estimate:  # noqa: ARG002  # a judge's shape
+        """It is free and reads nothing."""
+        return FREE
 
-    def ask(
-        self,
-        requests: Sequence[JudgeRequest],
-        *,
-        clips: BlobStore | None,  # noqa: ARG002  # as above
-        sending: Sending,  # noqa: ARG002  # as above
-    ) -> Iterator[Sequence[Answer]]:
-        """Judge all requests; nothing leaves this process."""
-        yield [(request.key, self._answer(request.facts)) for request in requests]
+    @asynccontextmanager
+    async def open(self, clips: BlobStore | None) -> AsyncIterator[Line]:  # noqa: ARG002  # as above
+        """Open the rule; nothing leaves this process."""
+        yield _Rule(judge=self)
 
-    def _answer(self, facts: Mapping[str, float | None]) -> Reply | Refusal:
+    def open_batches(self, clips: BlobStore | None) -> AbstractAsyncContextManager[BatchLine]:  # noqa: ARG002  # as above
+        """Refuse.
+
+        Raises:
+            SetupError: always.
+        """
+        raise SetupError("judge 'objective' has no batches: leave `mode` out of the recipe's judge, it is free and immediate")
+
+    def answer(self, facts: Mapping[str, float | None]) -> Reply | Refusal:
+        """Judge one pair.
+
+        Args:
+            facts: ``<fact>_a`` and ``<fact>_b`` for every one of ``facts``.
+        """
         known = {name: value for name, value in facts.items() if value is not None}
         if lacking := [name for name in facts if name not in known]:
             return Refusal(reason="missing_metric", message=f"not measured: {', '.join(lacking)}")
@@ -165,6 +179,21 @@ class Objective:
                 dimension.name: f"{_word(scores[dimension.name])}: {judged[dimension.key][1]}." for dimension in DIMENSIONS
             },
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rule:
+    """The rule as a line."""
+
+    judge: Objective
+
+    async def estimate(self, request: JudgeRequest) -> Estimate:  # noqa: ARG002  # a line's shape
+        """It is free."""
+        return FREE
+
+    async def attempt(self, request: JudgeRequest) -> Reply | Refusal:
+        """Judge."""
+        return self.judge.answer(request.facts)
 
 
 def _word(score: float) -> str:

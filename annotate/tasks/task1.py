@@ -1,9 +1,8 @@
 """Task 1: which of two recordings of one text is better (UniSRM, Sec. 3, App. A Fig. 3 and Table 8)."""
 
-from functools import partial
 from typing import Final
 
-from annotate import scorecard
+from annotate.scorecard import Scorecard
 from annotate.task import Dimension, TaskSpec
 
 DIMENSIONS: Final = (
@@ -12,16 +11,16 @@ DIMENSIONS: Final = (
     Dimension(name="Prosody & Expressiveness Appropriateness", key="prosody"),
     Dimension(name="Naturalness & Audio Quality", key="naturalness"),
 )
-SCALE: Final = (0.0, 10.0)
+CARD: Final = Scorecard(dimensions=DIMENSIONS)
 
-compose = partial(scorecard.compose, DIMENSIONS)
+compose = CARD.compose
 
 PLUGIN: Final = TaskSpec(
     name="task1",
-    dimensions=DIMENSIONS,
-    scale=SCALE,
-    template="task1.en.jinja",
+    templates={"en": "task1.en.jinja"},
     fields=("text", "language"),
     audios={"Prompt Speech": "reference_audio_id", "Speech A": "audio_a", "Speech B": "audio_b"},
-    parse=partial(scorecard.parse, dimensions=DIMENSIONS, scale=SCALE),
+    dimensions=DIMENSIONS,
+    scale=CARD.scale,
+    parse=CARD.parse,
 )

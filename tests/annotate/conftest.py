@@ -34,11 +34,11 @@ def ledger(tmp_path: Path):
 
 
 def request_table(tones: list[str], texts: list[str], **facts: list[float | None]) -> pa.Table:
-    """Return one pair per text: the first clip is the prompt speech, the second A, the third B."""
+    """Return one request per text: the first clip is the prompt speech, the second A, the third B."""
     count = len(texts)
     return pa.table(
         {
-            "pair_id": [f"p{number}" for number in range(count)],
+            "subject_id": [f"p{number}" for number in range(count)],
             "text": texts,
             "language": ["en"] * count,
             "reference_audio_id": [tones[0]] * count,

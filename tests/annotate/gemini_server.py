@@ -1,153 +1,266 @@
-"""A local server that speaks the Gemini API's wire format: real HTTP, real JSON, and the troubles a test asks for."""
+"""A local server that speaks the Gemini API's wire format: real HTTP, real JSON, and the troubles a test asks for.
 
-import base64
+As a process of its own: ``python -m tests.annotate.gemini_server --port 8123 --options '{"faults": {"server_error": 0.1}}'``
+prints its address as one line and serves until it is stopped; ``GET /counters`` says what it counted.
+"""
+
+import argparse
 import contextlib
-import hashlib
+import importlib
 import json
+import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from annotate.scorecard import Assessment
-from annotate.tasks.task1 import DIMENSIONS, compose
+from tests.annotate.gemini_batch_jobs import BatchPlan, JobStore
+from tests.annotate.gemini_faults import BEFORE, Faults, Gate, throttled
+from tests.annotate.gemini_files import FileStore, gone
+from tests.annotate.gemini_http import Server, handler
+from tests.annotate.gemini_replies import (
+    AUDIO_TOKENS,
+    REPLY_TOKENS,
+    TEXT_TOKENS,
+    THOUGHT_TOKENS,
+    Answer,
+    audio_tokens,
+    card,
+    error,
+    identity,
+    inline_clips,
+    prompt_of,
+    reply,
+    response,
+    uploaded_clips,
+)
 
-TEXT_TOKENS, AUDIO_TOKENS, REPLY_TOKENS, THOUGHT_TOKENS = 700, 96, 250, 50
+__all__ = [
+    "AUDIO_TOKENS",
+    "REPLY_TOKENS",
+    "TEXT_TOKENS",
+    "THOUGHT_TOKENS",
+    "Answer",
+    "BatchPlan",
+    "Bill",
+    "Faults",
+    "GeminiServer",
+    "card",
+    "error",
+    "reply",
+    "serving",
+    "well",
+]
 
-
-@dataclass(frozen=True)
-class Answer:
-    """What the server does with one request: ``body`` None drops the connection; ``cut`` bytes of it are promised and not sent."""
-
-    status: int = 200
-    body: Any = None
-    headers: dict[str, str] = field(default_factory=dict)
-    delay_s: float = 0.0
-    cut: int = 0
-
-
-def card(prompt: str, *, tied: bool = False) -> str:
-    """Return a well-formed Task 1 reply whose scores depend on the prompt."""
-    digits = [int(digit, 16) % 11 for digit in hashlib.sha256(prompt.encode()).hexdigest()[:8]]
-    digits[7] = (digits[7] + (sum(digits[:4]) == sum(digits[4:]))) % 11
-    names = [dimension.name for dimension in DIMENSIONS]
-    words = dict.fromkeys(names, "as heard")
-    a = Assessment(scores=dict(zip(names, digits[:4], strict=True)), explanations=words)
-    b = Assessment(scores=dict(zip(names, digits[:4] if tied else digits[4:], strict=True)), explanations=words)
-    return compose(a, b, "One is better. The other is worse.")
-
-
-def reply(text: str, **changes: Any) -> dict[str, Any]:
-    """Return a generateContent response as the API documents it."""
-    return {
-        "candidates": [{"content": {"parts": [{"text": text}], "role": "model"}, "finishReason": "STOP", "index": 0}],
-        "usageMetadata": {
-            "promptTokenCount": TEXT_TOKENS + AUDIO_TOKENS,
-            "candidatesTokenCount": REPLY_TOKENS,
-            "thoughtsTokenCount": THOUGHT_TOKENS,
-            "totalTokenCount": TEXT_TOKENS + AUDIO_TOKENS + REPLY_TOKENS + THOUGHT_TOKENS,
-            "promptTokensDetails": [
-                {"modality": "TEXT", "tokenCount": TEXT_TOKENS},
-                {"modality": "AUDIO", "tokenCount": AUDIO_TOKENS},
-            ],
-        },
-        "modelVersion": "gemini-2.5-flash-001",
-        "responseId": "r-1",
-    } | changes
+Script = Callable[[int, str], Answer]
+"""Number of a request and its prompt -> what the server does with it."""
+Text = Callable[[str, list[tuple[str, bytes]]], str]
+"""Prompt, and label and bytes of each clip -> the text of the reply."""
 
 
-def error(status: int, word: str, message: str, details: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-    """Return an error body as the API documents it."""
-    return {"error": {"code": status, "message": message, "status": word, "details": details or []}}
+@dataclass
+class Bill:
+    """What a provider would charge, at gemini-2.5-flash's list price in US dollars per million tokens."""
+
+    text_usd: float = 0.30
+    audio_usd: float = 1.00
+    output_usd: float = 2.50
+    batch_factor: float = 0.5
+    text_tokens: int = 0
+    audio_tokens: int = 0
+    output_tokens: int = 0
+    usd: float = 0.0
+
+    def add(self, usage: dict[str, Any], *, batch: bool = False) -> None:
+        """Charge one reply."""
+        audio = sum(part["tokenCount"] for part in usage.get("promptTokensDetails", []) if part["modality"] == "AUDIO")
+        text = usage["promptTokenCount"] - audio
+        output = usage.get("candidatesTokenCount", 0) + usage.get("thoughtsTokenCount", 0)
+        self.text_tokens += text
+        self.audio_tokens += audio
+        self.output_tokens += output
+        usd = (text * self.text_usd + audio * self.audio_usd + output * self.output_usd) / 1e6
+        self.usd += usd * (self.batch_factor if batch else 1.0)
 
 
 @dataclass
 class GeminiServer:
-    """What the server saw; ``script`` decides, by the number of the request and its prompt, what it does."""
+    """What the server does and what it saw.
 
-    script: Callable[[int, str], Answer]
+    Attributes:
+        script: decides over each request; None = ``text`` and ``faults`` do.
+        text: the text of a reply.
+        faults: what goes wrong.
+        gate: the limit on requests per minute.
+        model_served: name of the model that answers; None = the usual one.
+        keep: whether prompts and bodies are kept; a large run only counts.
+        prompts, bodies, keys, paths: of every request for a reply, in order.
+        sent: how often each request was sent, by the sha256 of its body.
+        answered: how often each was answered in full, one by one or in a batch whose results were fetched.
+        repeated: how many requests were sent although they had been answered.
+        bill: the price of all replies made, lost ones included.
+    """
+
+    script: Script | None = None
+    text: Text = lambda prompt, _clips: card(prompt)
+    faults: Faults = field(default_factory=Faults)
+    gate: Gate = field(default_factory=Gate)
+    model_served: str | None = None
+    keep: bool = True
     url: str = ""
     prompts: list[str] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
-    answered: list[str] = field(default_factory=list)
+    sent: Counter[str] = field(default_factory=Counter)
+    answered: Counter[str] = field(default_factory=Counter)
+    struck: Counter[str] = field(default_factory=Counter)
+    repeated: int = 0
+    number: int = 0
     most_at_once: int = 0
     at_once: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    bill: Bill = field(default_factory=Bill)
+    files: FileStore = field(default_factory=FileStore)
+    lock: Any = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.jobs = JobStore(files=self.files, respond=self._in_a_batch)
 
     def audio(self, number: int) -> list[tuple[str, str, bytes]]:
-        """Return label, mime type and bytes of each clip of a request."""
-        parts = self.bodies[number]["contents"][0]["parts"]
-        blobs = [part["inlineData"] for part in parts[2::2]]
-        kinds = [blob.get("mimeType") or blob["mime_type"] for blob in blobs]  # protobuf's JSON knows a field by both names
-        return [
-            (label["text"], kind, base64.urlsafe_b64decode(blob["data"]))
-            for label, kind, blob in zip(parts[1::2], kinds, blobs, strict=True)
-        ]
+        """Return label, mime type and bytes of each clip inside a request."""
+        return inline_clips(self.bodies[number])
+
+    def counters(self) -> dict[str, Any]:
+        """Return what was counted, as JSON."""
+        with self.lock:
+            return {
+                "requests": sum(self.sent.values()),
+                "different": len(self.sent),
+                "answered": sum(self.answered.values()),
+                "answered_different": len(self.answered),
+                "repeated": self.repeated,
+                "turned_away": self.gate.turned_away,
+                "struck": dict(self.struck),
+                "most_at_once": self.most_at_once,
+                "batches": len(self.jobs.jobs),
+                "uploads": len(self.files.uploads),
+                "bill": asdict(self.bill),
+            }
+
+    def arrive(self, body: dict[str, Any], key: str, path: str) -> tuple[str, int, int]:
+        """Note a request; return its identity, how often it was sent before, and its number."""
+        name, prompt = identity(body), prompt_of(body)
+        with self.lock:
+            nth, number = self.sent[name], self.number
+            self.sent[name] += 1
+            self.number += 1
+            self.repeated += self.answered[name] > 0
+            if self.keep:
+                self.prompts.append(prompt)
+                self.bodies.append(body)
+                self.keys.append(key)
+                self.paths.append(path)
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        return name, nth, number
+
+    def decide(self, body: dict[str, Any], name: str, nth: int, number: int) -> Answer:
+        """Return what one request gets."""
+        if (wait_s := self.gate.wait_s()) is not None:
+            return throttled(math.ceil(wait_s * 100) / 100, in_header=False)
+        kind = self.faults.kind(name, nth)
+        delay_s = self.faults.delay_s(name, nth)
+        if kind is not None:
+            with self.lock:
+                self.struck[kind] += 1
+        if kind in BEFORE:
+            return self.faults.struck(kind, None, name, nth)
+        answer = self.script(number, prompt_of(body)) if self.script is not None else self._answer(body)
+        if answer.status == 200 and isinstance(answer.body, dict) and "usageMetadata" in answer.body:
+            with self.lock:
+                self.bill.add(answer.body["usageMetadata"])
+        time.sleep(delay_s)
+        return answer if kind is None else self.faults.struck(kind, answer, name, nth)
+
+    def _answer(self, body: dict[str, Any]) -> Answer:
+        clips = [(label, data) for label, _, data in inline_clips(body)]
+        for label, uri in uploaded_clips(body):
+            data = self.files.resolve(uri)
+            if data is None:
+                return gone(uri[uri.index("files/") :])
+            clips.append((label, data))
+        prompt = prompt_of(body)
+        text = self.text(prompt, clips)
+        longest = body.get("generationConfig", {}).get("maxOutputTokens", 1 << 20)
+        made = response(text, len(prompt) // 4 + 1, audio_tokens([data for _, data in clips]), min(longest, len(text) // 4 + 1))
+        return Answer(body=made | ({"modelVersion": self.model_served} if self.model_served else {}))
+
+    def _in_a_batch(self, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        name, _, number = self.arrive(body, "", "batch")
+        with self.lock:
+            self.at_once -= 1
+        answer = self.script(number, prompt_of(body)) if self.script is not None else self._answer(body)
+        made: dict[str, Any] = answer.body
+        if "usageMetadata" in made:
+            with self.lock:
+                self.bill.add(made["usageMetadata"], batch=True)
+        return name, made
+
+    def delivered(self, path: str) -> None:
+        """Note that a file of results was fetched whole."""
+        for job in self.jobs.jobs.values():
+            if job.results is not None and path.startswith(f"/v1beta/{job.results}:download"):
+                with self.lock:
+                    self.answered.update(job.delivered)
+                    job.delivered.clear()
 
 
 def well(_number: int, prompt: str) -> Answer:
-    """Answer every request well."""
+    """Answer every request well, with the same token counts."""
     return Answer(body=reply(card(prompt)))
 
 
 @contextlib.contextmanager
-def serving(script: Callable[[int, str], Answer] = well) -> Iterator[GeminiServer]:
-    """Serve on loopback while the context is open."""
-    seen = GeminiServer(script=script)
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            prompt = body["contents"][0]["parts"][0]["text"]
-            with seen.lock:
-                number = len(seen.prompts)
-                seen.prompts.append(prompt)
-                seen.bodies.append(body)
-                seen.keys.append(self.headers["x-goog-api-key"])
-                seen.paths.append(self.path)
-                seen.at_once += 1
-                seen.most_at_once = max(seen.most_at_once, seen.at_once)
-            try:
-                self.answer(seen.script(number, prompt), prompt)
-            finally:
-                with seen.lock:
-                    seen.at_once -= 1
-
-        def answer(self, answer: Answer, prompt: str) -> None:
-            time.sleep(answer.delay_s)
-            if answer.body is None:
-                self.close_connection = True
-                return
-            data = answer.body.encode() if isinstance(answer.body, str) else json.dumps(answer.body).encode()
-            if answer.status == 200 and not answer.cut:
-                with seen.lock:
-                    seen.answered.append(prompt)
-            self.send_response(answer.status)
-            for name, value in {"Content-Type": "application/json", **answer.headers}.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # a client that was killed or gave up
-                self.wfile.write(data[: len(data) - answer.cut])
-            self.close_connection = bool(answer.cut)
-
-        def log_message(self, *_: Any) -> None:
-            """Keep the test's output clean."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+def serving(script: Script | None = None, *, port: int = 0, **settings: Any) -> Iterator[GeminiServer]:
+    """Serve on loopback while the context is open; ``settings`` are those of ``GeminiServer``."""
+    seen = GeminiServer(script=script, **settings)
+    server = Server(("127.0.0.1", port), handler(seen))
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
-    seen.url = f"http://127.0.0.1:{server.server_address[1]}"
+    seen.url = seen.files.url = f"http://127.0.0.1:{server.server_address[1]}"
     try:
         yield seen
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def main() -> None:
+    """Serve as a process of its own."""
+    parser = argparse.ArgumentParser(description="A local server that speaks the Gemini API's wire format.")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--options", default="{}", help="JSON: faults, batch, requests_per_minute, model_served, text, keep")
+    given = parser.parse_args()
+    options = json.loads(given.options)
+    settings: dict[str, Any] = {
+        "faults": Faults(**options.get("faults", {})),
+        "gate": Gate(most=options.get("requests_per_minute"), window_s=options.get("window_s", 60.0)),
+        "model_served": options.get("model_served"),
+        "keep": options.get("keep", False),
+    }
+    if "text" in options:  # module:function
+        module, _, function = options["text"].partition(":")
+        settings["text"] = getattr(importlib.import_module(module), function)
+    with serving(port=given.port, **settings) as server:
+        plan = BatchPlan(**options.get("batch", {}))
+        server.jobs.plan = lambda _number: plan
+        print(json.dumps({"url": server.url}), flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

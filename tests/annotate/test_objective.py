@@ -1,5 +1,6 @@
 """The rule without ears: monotone, symmetric, honest about what it lacks, and right about which voices are natural."""
 
+import asyncio
 import math
 import re
 
@@ -7,15 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotate.judge import JudgeRequest, Refusal, Reply
+from annotate.judge import Estimate, JudgeRequest, Refusal, Reply, Trouble
 from annotate.judges.objective import F0_RANGE, PERIODICITY, PLUGIN, Curve, Objective
-from annotate.judging import judge_pairs
-from annotate.ledger import Ledger
 from annotate.tasks.task1 import DIMENSIONS
 from annotate.tasks.task1 import PLUGIN as TASK
 from contracts import plugins
-from contracts.schemas import conform
-from tests.annotate.conftest import request_table
+from contracts.errors import SetupError
 
 FACTS = Objective.facts
 
@@ -55,12 +53,20 @@ RISING = {
 }
 
 
-def ask(a: dict, b: dict, judge: Objective | None = None) -> Reply | Refusal:
-    facts = {f"{name}_{side}": values[name] for name in FACTS for side, values in (("a", a), ("b", b))}
-    request = JudgeRequest(key="k", prompt="", audios=(), facts=facts)
-    ((key, answer),) = next(iter((judge or Objective()).ask([request], clips=None, sending=lambda *_: None)))
-    assert key == "k"
-    return answer
+def attempt(request: JudgeRequest, judge: Objective) -> tuple[Reply | Refusal | Trouble, Estimate]:
+    async def send() -> tuple[Reply | Refusal | Trouble, Estimate]:
+        async with judge.open(None) as line:
+            return await line.attempt(request), await line.estimate(request)
+
+    return asyncio.run(send())
+
+
+def facts_of(a: dict, b: dict) -> dict[str, float | None]:
+    return {f"{name}_{side}": values[name] for name in FACTS for side, values in (("a", a), ("b", b))}
+
+
+def ask(a: dict, b: dict) -> Reply | Refusal:
+    return Objective().answer(facts_of(a, b))
 
 
 def measured(name: str) -> dict[str, float]:
@@ -71,7 +77,7 @@ def test_it_is_a_plug_in_that_never_poses_as_somebody():
     """Its rows say that a rule judged, and which."""
     judge = plugins.configure("judge", "objective")
     assert isinstance(judge, PLUGIN)
-    assert (judge.name, judge.missing(), judge.estimate_usd("x", 9.0)) == ("objective", None, 0.0)
+    assert (judge.name, judge.missing(), judge.estimate("x", 9.0).usd) == ("objective", None, 0.0)
     assert judge.model == f"rule-{judge.version}"
     reply = ask(measured("human"), measured("espeak us"))
     assert isinstance(reply, Reply)
@@ -145,17 +151,31 @@ def test_explanations_cite_the_numbers():
         assert cited in reply.text
 
 
-def test_a_missing_measurement_is_a_failure_not_a_zero(ledger: Ledger):
-    """Null facts are named in the failure row, and the other pairs are judged."""
-    facts = {f"{name}_{side}": [measured("human")[name]] * 2 for name in FACTS for side in "ab"}
-    facts["sim_b"] = [0.3, None]
-    table = request_table(["r" * 32, "a" * 32, "b" * 32], ["one", "two"], **facts)
-    (outcome,) = judge_pairs(table, task=TASK, judge=Objective(), ledger=ledger)
-    assert conform(outcome.rows, "judgments")["pair_id"].to_pylist() == ["p0"]
-    (failed,) = outcome.failures.to_pylist()
-    assert (failed["subject_id"], failed["reason"]) == ("p1", "missing_metric")
-    assert "sim_b" in failed["message"]
-    assert [line.cost_usd for line in ledger.spend()] == [0.0]
+def test_its_line_answers_by_the_rule_for_nothing():
+    """One attempt is the rule's reply, at no cost and no token."""
+    facts = facts_of(measured("human"), measured("espeak us"))
+    answer, estimate = attempt(JudgeRequest(key="k", prompt="", facts=facts), Objective())
+    assert answer == Objective().answer(facts)
+    assert isinstance(answer, Reply)
+    assert (answer.cost_usd, answer.attempts) == (0.0, 1)
+    assert (estimate.input_tokens, estimate.output_tokens, estimate.usd) == (0, 0, 0.0)
+
+
+def test_a_missing_measurement_is_a_refusal_not_a_zero():
+    """What was not measured is named, and nothing is judged."""
+    facts = facts_of(measured("human"), measured("espeak us")) | {"sim_b": None}
+    answer, _ = attempt(JudgeRequest(key="k", prompt="", facts=facts), Objective())
+    assert isinstance(answer, Refusal)
+    assert (answer.reason, answer.cost_usd) == ("missing_metric", 0.0)
+    assert answer.message.endswith(": sim_b")
+
+
+def test_it_does_task_1_alone_and_has_no_batches():
+    """Its scores are those of Task 1, and asking for batches is refused with advice."""
+    assert Objective().tasks == (TASK.name,)
+    assert not Objective().has_batches
+    with pytest.raises(SetupError, match="mode"):
+        Objective().open_batches(None)
 
 
 def test_options_change_the_version():

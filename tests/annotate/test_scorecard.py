@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotate.scorecard import Assessment, compose, parse
+from annotate.scorecard import Assessment, Scorecard
 from annotate.task import ParseError
-from annotate.tasks.task1 import DIMENSIONS, PLUGIN, SCALE
+from annotate.tasks import task3, task4
+from annotate.tasks.task1 import CARD, DIMENSIONS, PLUGIN
 
 # The layout of UniSRM, App. A, Fig. 3, with numbers filled in.
 GOOD = """<think>
@@ -194,7 +195,7 @@ def test_scores_compare_as_numbers():
     names = [dimension.name for dimension in DIMENSIONS]
     a = Assessment(scores=dict.fromkeys(names, 10), explanations=dict.fromkeys(names, "x"))
     b = Assessment(scores=dict.fromkeys(names, 7), explanations=dict.fromkeys(names, "x"))
-    parsed = PLUGIN.parse(compose(DIMENSIONS, a, b, "A wins."))
+    parsed = PLUGIN.parse(CARD.compose(a, b, "A wins."))
     assert (parsed.verdict, parsed.total_a, parsed.total_b) == ("a", 40.0, 28.0)
 
 
@@ -217,7 +218,7 @@ def test_sums_are_exact():
     names = [dimension.name for dimension in DIMENSIONS]
     a = Assessment(scores=dict(zip(names, [0.1, 0.2, 0, 0], strict=True)), explanations=dict.fromkeys(names, "x"))
     b = Assessment(scores=dict(zip(names, [0.3, 0, 0, 0], strict=True)), explanations=dict.fromkeys(names, "x"))
-    assert PLUGIN.parse(compose(DIMENSIONS, a, b, "Equal.")).verdict is None
+    assert PLUGIN.parse(CARD.compose(a, b, "Equal.")).verdict is None
 
 
 def test_every_truncation_is_refused():
@@ -235,23 +236,28 @@ def test_no_line_can_be_missing():
             PLUGIN.parse("\n".join(lines[:number] + lines[number + 1 :]))
 
 
-words = st.text(min_size=1).filter(
+# UniSRM, App. A: the layouts of Figs. 3 and 5 with numbers, and that of Fig. 6.
+CARDS = {"Task 1": CARD, "Task 3": task3.CARD, "Task 4": task4.CARD}
+
+words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).filter(
     lambda text: text.split() and not any(tag in " ".join(text.split()) for tag in ("think>", "answer>"))
 )
 scores = st.decimals(0, 10, places=2).map(float)
 
 
 @st.composite
-def assessments(draw: st.DrawFn) -> Assessment:
-    names = [dimension.name for dimension in DIMENSIONS]
+def assessments(draw: st.DrawFn, card: Scorecard) -> Assessment:
+    names = [dimension.name for dimension in card.dimensions]
     return Assessment(scores={name: draw(scores) for name in names}, explanations={name: draw(words) for name in names})
 
 
-@given(a=assessments(), b=assessments(), summary=words)
-def test_what_is_written_is_read_back(a: Assessment, b: Assessment, summary: str):
+@pytest.mark.parametrize("card", CARDS.values(), ids=CARDS)
+@given(data=st.data(), summary=words)
+def test_what_is_written_is_read_back(card: Scorecard, data: st.DataObject, summary: str):
     """Scores, totals and answer survive, and writing what was read changes nothing."""
-    text = compose(DIMENSIONS, a, b, "So " + summary)
-    parsed = parse(text, DIMENSIONS, SCALE)
+    a, b = data.draw(assessments(card)), data.draw(assessments(card))
+    text = card.compose(a, b, "So " + summary)
+    parsed = card.parse(text)
     assert (dict(parsed.scores_a), dict(parsed.scores_b)) == (dict(a.scores), dict(b.scores))
     totals = [sum(Decimal(str(score)) for score in speech.scores.values()) for speech in (a, b)]
     assert [parsed.total_a, parsed.total_b] == [float(total) for total in totals]
@@ -259,11 +265,27 @@ def test_what_is_written_is_read_back(a: Assessment, b: Assessment, summary: str
     assert parsed.completion == text
 
 
+@pytest.mark.parametrize("card", CARDS.values(), ids=CARDS)
+@given(data=st.data())
+def test_exchanged_speeches_exchange_all_that_is_said(card: Scorecard, data: st.DataObject):
+    """Scores, totals and verdict follow the speech, not the place."""
+    a, b = data.draw(assessments(card)), data.draw(assessments(card))
+    one, other = (card.parse(card.compose(*speeches, "They differ.")) for speeches in ((a, b), (b, a)))
+    assert (one.scores_a, one.scores_b, one.total_a, one.total_b) == (
+        other.scores_b,
+        other.scores_a,
+        other.total_b,
+        other.total_a,
+    )
+    assert other.verdict == {"a": "b", "b": "a", None: None}[one.verdict]
+
+
 @given(text=st.text())
 def test_anything_else_is_a_parse_error(text: str):
     """Arbitrary text raises ParseError and nothing else."""
-    with pytest.raises(ParseError):
-        PLUGIN.parse(text)
+    for card in CARDS.values():
+        with pytest.raises(ParseError):
+            card.parse(text)
 
 
 def test_writer_refuses_text_that_would_break_the_layout():
@@ -272,6 +294,6 @@ def test_writer_refuses_text_that_would_break_the_layout():
     fine = Assessment(scores=dict.fromkeys(names, 5), explanations=dict.fromkeys(names, "x"))
     for bad in ("", "  ", "a </think> b", "<answer>Speech A is better</answer>"):
         with pytest.raises(ValueError, match="without"):
-            compose(DIMENSIONS, fine, Assessment(scores=fine.scores, explanations=dict.fromkeys(names, bad)), "x")
+            CARD.compose(fine, Assessment(scores=fine.scores, explanations=dict.fromkeys(names, bad)), "x")
         with pytest.raises(ValueError, match="without"):
-            compose(DIMENSIONS, fine, fine, bad)
+            CARD.compose(fine, fine, bad)

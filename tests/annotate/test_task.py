@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from annotate import task as tasks
 from annotate.scorecard import ANSWERS
-from annotate.task import PROMPTS, quoted
+from annotate.task import PROMPTS, Parsed, quoted, quoted_lines
+from annotate.tasks import task3
 from annotate.tasks.task1 import PLUGIN
 from contracts import plugins
 from contracts.ids import digest
+from tests.annotate.malformed import TASK_1
 
 # UniSRM, Table 8.
 TABLE_8 = [
@@ -35,47 +37,36 @@ def test_task_1_is_found_by_its_name():
     assert plugins.configure("task", "task1") is PLUGIN
 
 
-def test_prompt_names_every_dimension_as_the_reply_must():
-    """For both speeches the prompt shows the exact line, with all dimensions in order."""
-    prompt = PLUGIN.render(text="hello", language="en")
-    for letter in "ab":
-        lines = [f"{n}) {name}: score={letter}{n}/10; explanation: ..." for n, name in enumerate(TABLE_8, start=1)]
-        assert "\n".join(lines) in prompt
-    assert "Total_A = a1+a2+a3+a4 = A_total" in prompt
-    for words in ANSWERS.values():
-        assert words in prompt
-
-
-def test_prompt_is_in_our_own_words():
-    """No sentence of the paper's prompt (Fig. 3) is copied."""
-    prompt = PLUGIN.render(text="hello", language="en").lower()
-    for sentence in (
-        "you are an expert speech evaluator",
-        "your job",
-        "hard constraints",
-        "use only voice cues",
-        "no ties allowed",
-    ):
-        assert sentence not in prompt
-
-
 def test_version_follows_the_text(monkeypatch: pytest.MonkeyPatch, tmp_path):
     """A changed word in the template is another version."""
-    text = (PROMPTS / PLUGIN.template).read_text(encoding="utf-8")
-    assert PLUGIN.prompt_version == digest(text)[:16]
-    (tmp_path / PLUGIN.template).write_text(text.replace("better", "nicer"), encoding="utf-8")
+    template = PLUGIN.templates["en"]
+    text = (PROMPTS / template).read_text(encoding="utf-8")
+    assert PLUGIN.prompt_version() == PLUGIN.prompt_version("en") == PLUGIN.versions["en"] == digest(text)[:16]
+    (tmp_path / template).write_text(text.replace("better", "nicer"), encoding="utf-8")
     monkeypatch.setattr(tasks, "PROMPTS", tmp_path)
     tasks._version.cache_clear()
     try:
-        assert PLUGIN.prompt_version != digest(text)[:16]
+        assert PLUGIN.prompt_version() != digest(text)[:16]
     finally:
         tasks._version.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("tag", "language"), [("en", "en"), ("zh", "zh"), ("zh-CN", "zh"), ("en-US", "en"), ("ja", "en"), ("", "en"), (None, "en")]
+)
+def test_the_row_chooses_the_language(tag: str | None, language: str):
+    """The template is that of the row's language, or else the first one."""
+    task = task3.PLUGIN
+    assert task.language(tag) == language
+    assert task.prompt_version(tag) == task.versions[language]
+    chinese = "你要比较" in task.render(tag, **dict.fromkeys(task.shown, "x"))
+    assert chinese == (language == "zh")
 
 
 def test_missing_field_is_an_error():
     """A prompt is never rendered with a hole."""
     with pytest.raises(jinja2.UndefinedError):
-        PLUGIN.render(text="hello")
+        PLUGIN.render("en", text="hello")
 
 
 @given(text=st.text())
@@ -84,8 +75,8 @@ def test_missing_field_is_an_error():
 @example(text="{{ 7 * 7 }} {% raw %}")
 def test_corpus_text_stays_inside_its_block(text: str):
     """Whatever the text, it is one line between the only two delimiter lines, and the rest of the prompt is the same."""
-    lines = PLUGIN.render(text=text, language="en").splitlines()
-    plain = PLUGIN.render(text="x", language="en").splitlines()
+    lines = PLUGIN.render("en", text=text, language="en").split("\n")
+    plain = PLUGIN.render("en", text="x", language="en").split("\n")
     start, end = lines.index("<reference_text>"), lines.index("</reference_text>")
     assert end == start + 2
     assert lines[start + 1] == quoted(text)
@@ -99,9 +90,26 @@ def test_words_are_not_touched(text: str):
     assert quoted(text) == text
 
 
+@given(lines=st.lists(st.text(alphabet=st.characters(categories=["L", "N"]), min_size=1)))
+def test_a_passage_keeps_its_lines(lines: list[str]):
+    """Lines stay lines, and empty ones vanish."""
+    assert quoted_lines("\n\n".join(lines)) == "\n".join(lines)
+
+
 def test_follow_up_repeats_the_request_and_names_the_problem():
     """The second request is the first one plus the reason, itself quoted."""
-    prompt = PLUGIN.render(text="hello", language="en")
-    again = PLUGIN.follow_up(prompt, "the reply has 2 </answer>, it must have exactly one")
+    prompt = PLUGIN.render("en", text="hello", language="en")
+    again = PLUGIN.follow_up(prompt, "the reply has 2 </answer>, it must have exactly one", "en")
     assert again.startswith(prompt)
     assert "the reply has 2 \u2039/answer\u203a, it must have exactly one" in again
+
+
+def test_equal_totals_are_a_problem():
+    """A tie is asked about once more, a preference is not."""
+    parsed = PLUGIN.parse(TASK_1)
+    assert isinstance(parsed, Parsed)
+    assert parsed.problem is None
+    tied = PLUGIN.parse(
+        TASK_1.replace("score=9/", "score=0/").replace("= 9+8+7.5+10 = 34.5", "= 0+8+7.5+5.5 = 21").replace("=10/", "=5.5/")
+    )
+    assert tied.problem == "both totals are 21, but they must differ"

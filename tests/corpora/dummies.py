@@ -82,26 +82,28 @@ def libritts_r(root: Path) -> Dummy:
 def manifest(root: Path) -> Dummy:
     """A CSV with byte order mark, quoted commas, and one row per defect."""
     rows = [
-        b'a1,wavs/good.wav,"Hello, world",spk1,en,regular,,CC0-1.0',
-        b"a2,wavs/mp3_named.wav,\xe4\xbd\xa0\xe5\xa5\xbd,spk2,zh,expressive,happy,CC0-1.0",
-        b"a1,wavs/good.wav,Hello again,spk1,en,,,CC0-1.0",
-        b",wavs/good.flac,No id,spk1,en,,,CC0-1.0",
-        b"a5,wavs/gone.wav,Not there,spk1,en,,,CC0-1.0",
-        b"a6,wavs/good.wav,   ,spk1,en,,,CC0-1.0",
-        b"a7,wavs/good.wav,Caf\xe9,spk1,en,,,CC0-1.0",
-        b",/etc/private/x.wav,Absolute,spk1,en,,,CC0-1.0",
-        b"a9,../outside.wav,Climbing,spk1,en,,,CC0-1.0",
-        b"a10,wavs/good.wav,No licence,spk1,en,,,",
-        b"a11,wavs/good.wav,No language,spk1,,,,CC0-1.0",
-        b"a12,wavs/good.wav,Odd style,spk1,en,shouting,,CC0-1.0",
+        b'a1,wavs/good.wav,"Hello, world",spk1,en,regular,,CC0-1.0,d,1',
+        b"a2,wavs/mp3_named.wav,\xe4\xbd\xa0\xe5\xa5\xbd,spk2,zh,expressive,happy,CC0-1.0,d,2",
+        b"a1,wavs/good.wav,Hello again,spk1,en,,,CC0-1.0,,",
+        b",wavs/good.flac,No id,spk1,en,,,CC0-1.0,,",
+        b"a5,wavs/gone.wav,Not there,spk1,en,,,CC0-1.0,,",
+        b"a6,wavs/good.wav,   ,spk1,en,,,CC0-1.0,,",
+        b"a7,wavs/good.wav,Caf\xe9,spk1,en,,,CC0-1.0,,",
+        b",/etc/private/x.wav,Absolute,spk1,en,,,CC0-1.0,,",
+        b"a9,../outside.wav,Climbing,spk1,en,,,CC0-1.0,,",
+        b"a10,wavs/good.wav,No licence,spk1,en,,,,,",
+        b"a11,wavs/good.wav,No language,spk1,,,,CC0-1.0,,",
+        b"a12,wavs/good.wav,Odd style,spk1,en,shouting,,CC0-1.0,,",
         b"a13,wavs/good.wav,too few fields",
-        b"a14,wavs/good.wav," + b"word " * 1000 + b",spk1,en,,,CC0-1.0",
-        b"a15,,No audio,spk1,en,,,CC0-1.0",
-        b"a16,wavs/cut.wav,Cut off,spk1,en,,,CC0-1.0",
+        b"a14,wavs/good.wav," + b"word " * 1000 + b",spk1,en,,,CC0-1.0,,",
+        b"a15,,No audio,spk1,en,,,CC0-1.0,,",
+        b"a16,wavs/cut.wav,Cut off,spk1,en,,,CC0-1.0,,",
+        b"a17,wavs/good.wav,Second again,spk2,en,,,CC0-1.0,d,2",
+        b"a18,wavs/good.wav,No turn,spk2,en,,,CC0-1.0,d,",
     ]
     put(
         root / "manifest.csv",
-        b"\xef\xbb\xbfid,audio,text,speaker,language,style,emotion,license\r\n" + b"\r\n".join(rows) + b"\r\n",
+        b"\xef\xbb\xbfid,audio,text,speaker,language,style,emotion,license,dialogue,turn\r\n" + b"\r\n".join(rows) + b"\r\n",
     )
     put(root / "wavs" / "good.wav", encode("WAV"))
     put(root / "wavs" / "good.flac", encode("FLAC"))
@@ -126,6 +128,8 @@ def manifest(root: Path) -> Dummy:
             ("a14", "text_too_long"),
             ("a15", "missing_audio"),
             ("a16", "truncated_audio"),
+            ("a17", "duplicate_turn"),
+            ("a18", "malformed_turn"),
         ]
     )
 

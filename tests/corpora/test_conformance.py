@@ -29,6 +29,17 @@ def test_each_defect_is_a_row_with_its_problem(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_turns_have_a_dialogue_and_a_place_of_their_own(name, tmp_path):
+    """A usable row has both or neither, turns count from 1, and no two usable rows are the same turn."""
+    dummy = BUILDERS[name](tmp_path)
+    usable = [row for row in read(name, str(tmp_path), dummy.options).to_pylist() if row["problem"] is None]
+    assert all((row["dialogue_id"] is None) == (row["turn"] is None) for row in usable)
+    turns = [(row["dialogue_id"], row["turn"]) for row in usable if row["turn"] is not None]
+    assert len(set(turns)) == len(turns)
+    assert all(turn >= 1 for _, turn in turns)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_ids_are_unique_and_derived(name, tmp_path):
     """Keys are unique, and those of usable rows follow from the corpus's name and the source id."""
     dummy = BUILDERS[name](tmp_path)

@@ -90,3 +90,64 @@ def test_unknown_option_names_the_nearest():
     """A typo in the recipe's options is found before anything is read."""
     with pytest.raises(RecipeError, match="Did you mean 'license'"):
         plugins.configure("corpus", "manifest", {"licence": "MIT"})
+
+
+TURNS = [
+    # audio, text, dialogue, turn, expected turn, expected problem
+    ("1.wav", "Hi.", "d", "1", 1, None),
+    ("2.wav", "Hello.", "d", "2", 2, None),
+    ("3.wav", "Hello again.", "d", "2", 2, "duplicate_turn"),
+    ("4.wav", "Elsewhere.", "e", "02", 2, None),
+    ("5.wav", "Zero.", "d", "0", None, "malformed_turn"),
+    ("6.wav", "Negative.", "d", "-1", None, "malformed_turn"),
+    ("7.wav", "Half.", "d", "2.5", None, "malformed_turn"),
+    ("8.wav", "Huge.", "d", "99999999999999999999", None, "malformed_turn"),
+    ("9.wav", "Arabic-Indic digit.", "d", "\u0663", None, "malformed_turn"),
+    ("10.wav", "No turn.", "d", "", None, "malformed_turn"),
+    ("11.wav", "No dialogue.", "", "3", 3, "malformed_turn"),
+    ("12.wav", "Alone.", "", "", None, None),
+    ("13.wav", "No dialogue, no number.", "", "third", None, "malformed_turn"),
+    ("1.wav", "The same row again.", "d", "1", 1, "duplicate_id"),
+]
+
+
+def write_turns(root, form):
+    """Write TURNS as a manifest of a form: numbers as JSON has them, where a turn is one."""
+    import json
+
+    names = ("audio", "text", "dialogue", "turn")
+    rows = [row[:4] for row in TURNS]
+    if form == "jsonl":
+        filled = [{name: value or None for name, value in zip(names, row, strict=True)} for row in rows]
+        for row in filled:
+            if row["turn"] in {"1", "2", "0", "-1", "2.5", "99999999999999999999"}:
+                row["turn"] = json.loads(row["turn"])
+        lines = [json.dumps(row) for row in filled]
+    else:
+        separator = {"csv": ",", "tsv": "\t"}[form]
+        quote = '"' if form == "csv" else ""
+        lines = [separator.join(names), *(separator.join(f"{quote}{value}{quote}" for value in row) for row in rows)]
+    dummies.put(root / f"manifest.{form}", "\n".join(lines) + "\n")
+    for row in rows:
+        dummies.put(root / row[0], dummies.encode("WAV"))
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "jsonl"])
+def test_turns_of_dialogues(tmp_path, form):
+    """A turn needs its dialogue and a whole number from 1 on, and each place is taken once; rows without both are no turns."""
+    write_turns(tmp_path, form)
+    rows = read(tmp_path, language="en", license="MIT")
+    assert [(row["turn"], row["problem"]) for row in rows] == [row[4:] for row in TURNS]
+    assert [row["dialogue_id"] for row in rows] == [row[2] or None for row in TURNS]
+
+
+def test_numbers_as_names_of_dialogues(tmp_path):
+    """JSON numbers name dialogues as they name speakers; a turn that is no number at all is no flat row."""
+    lines = ['{"audio": "x.wav", "text": "One", "dialogue": 7, "turn": 1}', '{"audio": "x.wav", "text": "Two", "dialogue": 7, "turn": true}',
+             '{"audio": "x.wav", "text": "Three", "dialogue": 7, "turn": [3]}']  # fmt: skip
+    dummies.put(tmp_path / "manifest.jsonl", "\n".join(lines))
+    dummies.put(tmp_path / "x.wav", dummies.encode("WAV"))
+    rows = read(tmp_path, language="en", license="MIT")
+    assert [(row["dialogue_id"], row["turn"], row["problem"]) for row in rows] == [
+        ("7", 1, None), ("7", None, "malformed_turn"), (None, None, "malformed_row"),
+    ]  # fmt: skip

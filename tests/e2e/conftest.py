@@ -28,7 +28,8 @@ def tiny_recipe(folder: Path, **changes) -> Path:
             {"name": "festival", "engine": "festival", "voices": ["kal_diphone"]},
         ],
         "metrics": [{"name": "prosody"}],
-        "judge": {"name": "gemini", "budget_usd": 5, "options": {"concurrency": 2}},
+        "budget_usd": 5,
+        "judge": {"name": "gemini", "options": {"concurrency": 2}},
         "filters": [{"name": "audio_sanity"}, {"name": "cycles"}],
         "splits": {"fractions": {"sft": 0.5, "rl": 0.25, "bench": 0.25}},
     }

@@ -70,7 +70,7 @@ def healthy(url):
 
 
 def test_prefect_deployment_run_builds_a_release(tmp_path, environment, running):
-    """Server, worker and ``prefect deployment run`` by both spellings build the release; artifacts show progress and summary."""
+    """Server, worker and ``prefect deployment run`` build the release by both spellings, and judge it again; artifacts tell of it."""
     port = free_port()
     url = f"http://127.0.0.1:{port}/api"
     prefect_environment = environment | {
@@ -107,14 +107,19 @@ def test_prefect_deployment_run_builds_a_release(tmp_path, environment, running)
         first = prefect("deployment", "run", "build-unisrm-data/build-unisrm-data", "--param", f"recipe={recipe}", "--watch")
         assert "Completed" in first or "success" in first.lower()
         prefect("deployment", "run", "build-unisrm-data", "--param", f"recipe={recipe}", "--watch")
+        asked = len(server.bodies)
+        prefect("deployment", "run", "reannotate/reannotate", "--param", f"recipe={recipe}", "--watch")
+        assert len(server.bodies) == 2 * asked, "one more repetition of every question"
+        scheduled = api(url, "/deployments/filter", {"deployments": {"name": {"any_": ["reannotate"]}}})[0]["schedules"]
+        assert [(one["slug"], one["schedule"]["cron"], one["active"]) for one in scheduled] == [("weekly", "0 3 * * 1", True)]
 
-    runs = api(url, "/flow_runs/filter", {})
-    assert [run["state_type"] for run in runs] == ["COMPLETED", "COMPLETED"]
+    runs = [run for run in api(url, "/flow_runs/filter", {}) if run["state_type"] != "SCHEDULED"]
+    assert [run["state_type"] for run in runs] == ["COMPLETED"] * 3
     assert {run["parameters"]["recipe"] for run in runs} == {str(recipe)}
     names = {run["name"].rpartition("-")[0] for run in api(url, "/task_runs/filter", {})}
     assert {"utterances", "samples", "judgments", "release"} <= names
     artifacts = {artifact["key"]: artifact for artifact in api(url, "/artifacts/latest/filter", {})}
-    assert {"build-summary", "stage-samples", "stage-judgments"} <= set(artifacts)
+    assert {"build-summary", "stage-samples", "stage-judgments", "stage-reannotation", "judge-drift"} <= set(artifacts)
     summary = json.loads(artifacts["build-summary"]["data"])
     assert [row["stage"] for row in summary][-1] == "release"
     release = list((tmp_path / "workspaces" / "tiny" / "releases").glob("0.1.0-*"))

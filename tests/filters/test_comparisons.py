@@ -3,7 +3,7 @@
 import pandas as pd
 import pyarrow as pa
 
-from contracts.schemas import JUDGMENTS, PAIRS, PROMPTS, SAMPLES, VOTES
+from contracts.schemas import PAIRS, PROMPTS, RULINGS, SAMPLES, VOTES
 from filters.comparisons import COMPARED, join
 
 
@@ -15,7 +15,7 @@ def rows(schema, *given):
 
 
 def test_every_judged_pair_has_both_sides_facts():
-    """Pairs without a judgment are left out; each side carries its own sample's format, metrics and the pair's votes."""
+    """Pairs without a ruling are left out; each side carries its own sample's format, metrics and the pair's votes."""
     samples = rows(
         SAMPLES,
         *(
@@ -29,10 +29,10 @@ def test_every_judged_pair_has_both_sides_facts():
         {"pair_id": "p1", "prompt_id": "t", "sample_a": "s1", "sample_b": "s2"},
         {"pair_id": "p0", "prompt_id": "t", "sample_a": "s1", "sample_b": "s0"},
     )
-    judgments = rows(
-        JUDGMENTS,
-        {"judgment_id": "j1", "pair_id": "p1", "verdict": "b", "total_b": 3.0},
-        {"judgment_id": "j2", "pair_id": "p2", "verdict": None},
+    rulings = rows(
+        RULINGS,
+        {"pair_id": "p1", "verdict": "b", "total_b": 3.0, "votes_b": 3, "votes_a": 1, "judgment_ids": ["j3", "j0", "j1", "j2"]},
+        {"pair_id": "p2", "verdict": None, "votes_none": 2, "order_flip": False, "judgment_ids": ["j4", "j5"]},
     )
     facts = pa.table({"sample_id": ["s1", "s2", "s3"], "wer": [0.1, None, 0.3]})
     votes = rows(
@@ -43,10 +43,13 @@ def test_every_judged_pair_has_both_sides_facts():
         ),
     )
     prompts = rows(PROMPTS, {"prompt_id": "t", "text": "hello"})
-    table = join(pairs=pairs, samples=samples, judgments=judgments, facts=facts, prompts=prompts, votes=votes)
+    table = join(pairs=pairs, samples=samples, rulings=rulings, facts=facts, prompts=prompts, votes=votes)
 
     assert table["pair_id"].to_pylist() == ["p1", "p2"]
     assert table["verdict"].to_pylist() == ["b", None]
+    assert [table[name].to_pylist() for name in ("votes_a", "votes_b", "votes_none")] == [[1, 0], [3, 0], [0, 2]]
+    assert table["order_flip"].to_pylist() == [None, False]
+    assert table["judgment_ids"].to_pylist() == [["j3", "j0", "j1", "j2"], ["j4", "j5"]]
     assert table["wer_a"].to_pylist() == [0.1, 0.3]
     assert table["wer_b"].to_pylist() == [None, None]
     assert table["votes"].to_pylist() == [

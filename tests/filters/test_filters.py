@@ -61,14 +61,22 @@ def test_wer_gap_is_exact_on_percents(percents):
 
 
 def test_tied_totals():
-    """Equal totals name no winner; an unknown total is told apart from a tie."""
-    rows = table({"total_a": 31.0, "total_b": 31.0}, {"total_a": 31.0, "total_b": 30.5}, {"total_a": None, "total_b": 30.0})
+    """Equal totals name no winner; an unknown total and judgments that cancel out are told apart from a tie."""
+    rows = table(
+        {"total_a": 31.0, "total_b": 31.0, "verdict": None},
+        {"total_a": 31.0, "total_b": 30.5, "verdict": "a"},
+        {"total_a": None, "total_b": 30.0, "verdict": "b"},
+        {"total_a": 31.0, "total_b": 31.0, "verdict": "b"},
+        {"total_a": 31.0, "total_b": 30.5, "verdict": None},
+    )
     found = TiedTotals().reasons(rows)
-    assert found.to_pylist() == ["tied_totals", None, "totals_unknown"]
+    assert found.to_pylist() == ["tied_totals", None, "totals_unknown", "tied_totals", "no_verdict"]
     assert TiedTotals().evidence(rows, found).to_pylist() == [
-        '{"total_a":31.0,"total_b":31.0}',
+        '{"total_a":31.0,"total_b":31.0,"verdict":null}',
         None,
-        '{"total_a":null,"total_b":30.0}',
+        '{"total_a":null,"total_b":30.0,"verdict":"b"}',
+        '{"total_a":31.0,"total_b":31.0,"verdict":"b"}',
+        '{"total_a":31.0,"total_b":30.5,"verdict":null}',
     ]
 
 
@@ -168,7 +176,9 @@ def test_bad_options_are_recipe_errors(name, options, word):
 def test_all_filters_are_plugins():
     """Every filter of the issue can be named in a recipe, and says which columns it reads."""
     names = plugins.names("filter")
-    assert {"agreement", "audio_sanity", "cmos_to_preference", "cycles", "tied_totals", "wer_gap"} <= set(names)
+    assert {"agreement", "audio_sanity", "cmos_to_preference", "cycles", "order_agreement", "tied_totals", "wer_gap"} <= set(
+        names
+    )
     for name in names:
         assert plugins.configure("filter", name).columns
 
@@ -189,7 +199,8 @@ CHAIN = [("tied_totals", TiedTotals()), ("wer", WerGap())]
 
 
 def pair(pair_id, total_a, total_b, wer_a, wer_b):
-    return {"pair_id": pair_id, "total_a": total_a, "total_b": total_b, "wer_a": wer_a, "wer_b": wer_b}
+    verdict = "a" if total_a > total_b else "b" if total_b > total_a else None
+    return {"pair_id": pair_id, "total_a": total_a, "total_b": total_b, "verdict": verdict, "wer_a": wer_a, "wer_b": wer_b}
 
 
 def test_chain_shows_each_filter_the_survivors_only():
@@ -216,7 +227,9 @@ def test_chain_balances_its_books(rows):
     """Every pair is either kept or dropped, exactly once, and what is kept is dropped by nobody a second time."""
     columns = list(zip(*rows, strict=True)) or [[], [], [], []]
     numbers = {name: pa.array(columns[n], pa.float64()) for n, name in enumerate(("total_a", "total_b", "wer_a", "wer_b"))}
-    comparisons = pa.table({"pair_id": pa.array([f"p{n}" for n in range(len(rows))], pa.string()), **numbers})
+    verdicts = pa.array([None if a == b else "ab"[b > a] for a, b, *_ in rows], pa.string())
+    pair_ids = pa.array([f"p{n}" for n in range(len(rows))], pa.string())
+    comparisons = pa.table({"pair_id": pair_ids, "verdict": verdicts, **numbers})
     kept, drops = apply(comparisons, CHAIN)
     assert sorted(kept["pair_id"].to_pylist() + drops["row_id"].to_pylist()) == sorted(comparisons["pair_id"].to_pylist())
     again, none = apply(kept, CHAIN)
@@ -227,7 +240,7 @@ def test_chain_balances_its_books(rows):
 def test_chain_names_missing_columns_and_nan():
     """Columns are checked before anything runs; NaN is no number and no null."""
     with pytest.raises(DataError, match=r"wer_a \(for filter wer\), wer_b \(for filter wer\)"):
-        apply(table({"pair_id": "p", "total_a": 1.0, "total_b": 2.0}), CHAIN)
+        apply(table({"pair_id": "p", "total_a": 1.0, "total_b": 2.0, "verdict": "b"}), CHAIN)
     with pytest.raises(DataError, match="wer_b, row 0: NaN"):
         apply(table(pair("p", 1.0, 2.0, 0.0, float("nan"))), CHAIN)
 

@@ -10,67 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import yaml
 
 from contracts.errors import StorageError
 from flows.explain import story_of
-from flows.pipeline import execute, finished, forget_failures, open_build
+from flows.pipeline import finished, forget_failures, open_build
 from flows.publish import release_of
 from flows.report import write_report
 from flows.stages import STAGES
 from flows.status import status_of
 from storage.workspace import Workspace
+from tests.flows.small import CLIPS, LINES, corpus, recipe, run
 
-SOUNDS = Path("/usr/share/pocketsphinx/test/data/librivox")
-LINES = [
-    line.split("(")[0].replace("<s>", "").replace("</s>", "").strip()
-    for line in (SOUNDS / "transcription").read_text().splitlines()
-]
-CLIPS = sorted(SOUNDS.glob("*.wav"))
-
-
-def corpus(folder: Path, rows: list[dict[str, str]]) -> None:
-    """Write a manifest corpus of real recordings; five are usable, what ``rows`` adds is the test's business."""
-    folder.mkdir()
-    for clip in CLIPS:
-        shutil.copy(clip, folder)
-    good = [{"id": clip.stem, "audio": clip.name, "text": text} for clip, text in zip(CLIPS, LINES, strict=True)]
-    with (folder / "manifest.jsonl").open("w") as manifest:
-        for row in [*good, *rows]:
-            manifest.write(json.dumps({"speaker": "austen", "language": "en", "license": "CC0-1.0", **row}) + "\n")
-
-
-def recipe(folder: Path, **changes) -> Path:
-    """Write a recipe over that corpus: two engines, two metrics that need no model, and a filter."""
-    literals = {
-        "name": "small",
-        "seed": 3,
-        "corpora": [{"name": "austen", "reader": "manifest", "root": str(folder / "corpus")}],
-        "prompts": {"reference": "none"},
-        "systems": [
-            {"name": "espeak", "engine": "espeak", "voices": ["en-us"]},
-            {"name": "flite", "engine": "flite", "voices": ["kal16"]},
-        ],
-        "metrics": [{"name": "prosody"}],
-        "judge": {"name": "gemini", "budget_usd": 1, "options": {"backoff_s": 0.01}},
-        "filters": [{"name": "audio_sanity"}, {"name": "cycles"}],
-        "splits": {"fractions": {"sft": 0.5, "rl": 0.25, "bench": 0.25}},
-    }
-    for name, value in changes.items():
-        literals[name] = literals[name] | value if isinstance(value, dict) else value
-    path = folder / "small.yaml"
-    path.write_text(yaml.safe_dump(literals))
-    return path
-
-
-def run(build, until="pairs"):
-    """Bring the stages up to date and return their books."""
-    books = {}
-    for stage in STAGES:
-        books[stage.name] = execute(stage, build)
-        if stage.name == until:
-            break
-    return books
+SAMPLES = next(stage for stage in STAGES if stage.name == "samples")
 
 
 def test_broken_inputs_become_rows_that_say_why(tmp_path, ray_cluster):
@@ -129,7 +80,7 @@ def test_an_unchanged_build_does_nothing_and_growth_does_only_what_is_new(tmp_pa
     assert all(
         finished(stage, again)
         for stage in STAGES
-        if stage.name in {"utterances", "prompts", "recordings", "samples", "metrics", "pairs"}
+        if stage.name in {"utterances", "prompts", "texts", "writings", "recordings", "samples", "metrics", "pairs"}
     )
 
     more = [
@@ -138,7 +89,7 @@ def test_an_unchanged_build_does_nothing_and_growth_does_only_what_is_new(tmp_pa
     ]
     more.append({"name": "flite", "engine": "flite", "voices": ["kal16"]})
     grown = open_build(recipe(tmp_path, systems=more), str(tmp_path / "ws"))
-    assert finished(STAGES[3], grown) is None
+    assert finished(SAMPLES, grown) is None
     books = run(grown)
     assert books["samples"].rows_out == len(first) + 5
     assert first < set(grown.tables.read("samples")["sample_id"].to_pylist())
@@ -165,9 +116,9 @@ def test_an_engine_that_fails_on_one_text_leaves_the_others(tmp_path, ray_cluste
     books = run(build, "samples")
     assert books["samples"].failed == {"unsupported_language": 2}
     assert books["samples"].rows_out == 3 * 6 - 2
-    assert finished(STAGES[3], build)
+    assert finished(SAMPLES, build)
     forget_failures(build, STAGES)
-    assert finished(STAGES[3], build) is None
+    assert finished(SAMPLES, build) is None
     assert run(build, "samples")["samples"].failed == {"unsupported_language": 2}
 
 
@@ -229,7 +180,7 @@ def judged(tmp_path_factory, ray_cluster):
                 "max_duration_s": 6.0,
                 "reference_min_duration_s": 2.0,
             },
-            judge={"options": {"base_url": server.url, "backoff_s": 0.01}},
+            judge={"task": "task1", "options": {"base_url": server.url, "backoff_s": 0.01}},
         )
         build = open_build(path, str(folder / "ws"))
         run(build, "judgments")

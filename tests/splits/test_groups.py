@@ -51,6 +51,41 @@ def test_audio_columns_count_when_they_are_there():
     assert partition(leakage_groups(audio)) == [["g1", "g2"]]
 
 
+def with_dialogues(table, *dialogues, kind=None):
+    kind = kind or pa.list_(pa.string())
+    return table.append_column("dialogue", pa.array(dialogues, kind))
+
+
+def test_prompts_of_one_dialogue_stay_together():
+    """A name or a list of names; a prompt of two dialogues ties both, an unknown dialogue ties nothing."""
+    table = keys(*[(f"g{n}", word, "en", None, None) for n, word in enumerate(["one", "two", "three", "four", "five", "six"])])
+    named = with_dialogues(table, "c/d", "c/e", "c/d", None, None, "c/f", kind=pa.string())
+    assert partition(leakage_groups(named)) == [["g0", "g2"], ["g1"], ["g3"], ["g4"], ["g5"]]
+    listed = with_dialogues(table, ["c/d"], ["c/e"], ["c/e", "c/d"], [], None, ["c/f", None])
+    assert partition(leakage_groups(listed)) == [["g0", "g1", "g2"], ["g3"], ["g4"], ["g5"]]
+    assert len(partition(leakage_groups(table))) == 6
+
+
+def test_a_dialogue_is_no_recording():
+    """A dialogue and a recording of the same name are two things."""
+    table = with_dialogues(keys(("g1", "one", "en", "c/d", None), ("g2", "two", "en", None, None)), [], ["c/d"])
+    assert partition(leakage_groups(table)) == [["g1"], ["g2"]]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.none() | st.lists(st.sampled_from("abcdefgh"), max_size=2), max_size=9))
+def test_dialogues_link_as_a_union_find_does(named):
+    """Groups are what merging sets that share a dialogue, until none do, leaves."""
+    table = keys(*[(f"g{n}", None, "en", None, None) for n in range(len(named))])
+    parts = [({f"g{n}"}, set(dialogues or ())) for n, dialogues in enumerate(named)]
+    merged = []
+    for members, dialogues in parts:
+        touching = [part for part in merged if part[1] & dialogues]
+        merged = [part for part in merged if part not in touching]
+        merged.append((members.union(*(part[0] for part in touching)), dialogues.union(*(part[1] for part in touching))))
+    assert partition(leakage_groups(with_dialogues(table, *named))) == sorted(sorted(members) for members, _ in merged)
+
+
 def test_unknown_is_not_shared():
     """Null recordings, null texts and texts of punctuation link nothing; the same raw punctuation does."""
     table = keys(

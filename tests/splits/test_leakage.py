@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from contracts.errors import DataError, LeakageError
 from contracts.schemas import SPLITS
-from splits.groups import near_identical
+from splits.groups import leakage_groups, near_identical
 from splits.leakage import prove
 
 COLUMNS = (
@@ -66,6 +66,49 @@ def test_what_is_shared_is_named(other, shared):
     assert shared in message
     assert all(word in message for word in ("sft", "bench", "p-g1", "p-g2", "group g1", "group g2"))
     assert prove(assigned(g1="sft", g2="sft"), keys(CLEAN[0], other)).rows == 2
+
+
+def talking(*dialogues, kind=None):
+    table = keys(*[(f"g{n}", f"{n}" * 5, "en") for n in range(len(dialogues))])
+    return table.append_column("dialogue", pa.array(dialogues, kind or pa.list_(pa.string())))
+
+
+def test_a_torn_dialogue_is_found():
+    """Turns of one dialogue on two sides are leakage; the column may hold a name, or the names of all that a prompt is tied to."""
+    for named in (
+        talking("c/d", "c/d", None, kind=pa.string()),
+        talking(["c/d"], ["c/e", "c/d"], None),
+        talking([None, "c/d"], ["c/d"], []),
+    ):
+        with pytest.raises(LeakageError, match=r"splits sft and rl share the dialogue 'c/d': pair p-g0 .* pair p-g1") as caught:
+            prove(assigned(g0="sft", g1="rl", g2="bench"), named)
+        assert "group g0" in str(caught.value)
+        proof = prove(assigned(g0="sft", g1="sft", g2="bench"), named)
+        assert proof.checked["dialogue"] == (2 if named["dialogue"].to_pylist()[1] == ["c/e", "c/d"] else 1)
+        assert proof.shared["dialogue"] == 0
+
+
+@settings(deadline=None)
+@given(st.lists(st.none() | st.lists(st.sampled_from("abcdef"), max_size=2), min_size=1, max_size=10), st.data())
+def test_proof_and_groups_agree_on_dialogues(named, data):
+    """The proof passes where leakage groups (separately written) stay whole, and fails where two prompts of a dialogue part."""
+    table = talking(*named)
+    sides = data.draw(st.lists(st.sampled_from(["sft", "rl"]), min_size=len(named), max_size=len(named)))
+    torn = any(
+        sides[one] != sides[other] and set(named[one] or ()) & set(named[other] or ())
+        for one in range(len(named))
+        for other in range(one)
+    )
+    splits = assigned(**{f"g{n}": side for n, side in enumerate(sides)})
+    if torn:
+        with pytest.raises(LeakageError, match="share the dialogue"):
+            prove(splits, table)
+    else:
+        prove(splits, table)
+    home = {row["group_id"]: row["leakage_group"] for row in leakage_groups(table).to_pylist()}
+    side_of = dict(zip(sorted(set(home.values())), ["sft", "rl"] * len(home), strict=False))
+    whole = assigned(**{group: side_of[leakage] for group, leakage in home.items()})
+    assert prove(whole, table).checked["dialogue"] == len({one for names in named for one in names or ()})
 
 
 def test_torn_groups_are_found():

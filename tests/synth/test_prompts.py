@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from contracts.errors import RecipeError
 from contracts.ids import row_id
 from contracts.schemas import UTTERANCES, conform
-from synth.prompts import choose, count_words, normalized
+from synth.prompts import choose, count_words, identified, normalized
 
 
 def utterance(number: int, **columns) -> dict:
@@ -182,3 +182,14 @@ def test_senseless_wishes_are_refused(wrong):
     """Arguments that make no sense are an error of the recipe."""
     with pytest.raises(RecipeError):
         choose(table([utterance(0)]), seed=0, **wrong)
+
+
+def test_a_row_is_identified_by_text_and_recordings():
+    """Another text gives another group and another prompt; another licence or style does not."""
+    prompts, _ = choose(table([utterance(0), utterance(1)]), seed=0)
+    (row,) = prompts.to_pylist()
+    assert identified(row) == row
+    assert identified(row | {"license": "MIT"})["prompt_id"] == row["prompt_id"]
+    other = identified(row | {"text": "another"})
+    assert other["group_id"] == row_id("text", "en", "another")
+    assert other["prompt_id"] == row_id("prompt", other["group_id"], row["reference_utterance_id"], row["target_utterance_id"])

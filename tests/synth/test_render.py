@@ -20,7 +20,8 @@ pytestmark = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="apt-g
 
 SCHEMA = pa.schema([
     ("row_id", pa.string()), ("subject_id", pa.string()), ("group_id", pa.string()), ("text", pa.string()), ("language", pa.string()),
-    ("voice", pa.string()), ("seed", pa.int64()), ("reference_audio_id", pa.string()), ("reference_text", pa.string()),
+    ("spoken_text", pa.string()), ("voice", pa.string()), ("seed", pa.int64()), ("reference_audio_id", pa.string()),
+    ("reference_text", pa.string()),
 ])  # fmt: skip
 
 
@@ -39,8 +40,8 @@ def job(path, **changes) -> RenderJob:
 def batch(*texts: str, **changes) -> pa.Table:
     """One request per text."""
     rows = [
-        {"row_id": f"s{n}", "subject_id": f"p{n}", "group_id": f"g{n}", "text": text, "language": "en", "voice": "en-us", "seed": n,
-         "reference_audio_id": None, "reference_text": None} | changes
+        {"row_id": f"s{n}", "subject_id": f"p{n}", "group_id": f"g{n}", "text": text, "spoken_text": None, "language": "en",
+         "voice": "en-us", "seed": n, "reference_audio_id": None, "reference_text": None} | changes
         for n, text in enumerate(texts)
     ]  # fmt: skip
     return pa.Table.from_pylist(rows, schema=SCHEMA)
@@ -84,6 +85,22 @@ def test_every_request_is_in_exactly_one_table(tmp_path):
     }  # fmt: skip
     assert outcome.rows["sample_id"].to_pylist() == ["s3"]
     assert all("formant" in row["message"] for row in failures)
+
+
+def test_what_was_said_instead_of_the_text_is_told(tmp_path):
+    """A sample names the text that it speaks where that is not its prompt's."""
+    requests = pa.concat_tables([batch("Hello there."), batch("Bye.", spoken_text="Bye.").set_column(0, "row_id", [["s8"]])])
+    rows = conform(job(tmp_path).open().run(requests).rows, "samples").to_pylist()
+    assert {row["sample_id"]: row["spoken_text"] for row in rows} == {"s0": None, "s8": "Bye."}
+    assert rows[1]["duration_s"] < rows[0]["duration_s"]
+
+
+def test_a_language_that_the_engine_does_not_speak_is_a_failure(tmp_path):
+    """Code-switched text is refused by an engine of one language, and the message says which it has."""
+    outcome = job(tmp_path).open().run(batch("我们 use Python 吗", language="mixed"))
+    (row,) = outcome.failures.to_pylist()
+    assert (row["reason"], outcome.rows.num_rows) == ("unsupported_language", 0)
+    assert "language 'mixed'; it speaks en" in row["message"]
 
 
 def test_a_text_of_the_longest_length_is_spoken(tmp_path):

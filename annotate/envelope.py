@@ -1,0 +1,28 @@
+"""The envelope of a reply: what may stand around its text and means nothing."""
+
+import re
+from typing import Final
+
+from annotate.task import ParseError
+
+_FENCE: Final = re.compile(r"```[A-Za-z]*\n(.*)\n```", re.DOTALL)
+_LONGEST: Final = 100_000
+_NO_TEXT: Final = re.compile(r"[\x00\ud800-\udfff]")
+
+
+def opened(reply: str) -> str:
+    """Return a reply without white space around it, Windows line ends and one Markdown fence around the whole.
+
+    Raises:
+        ParseError: ``empty_reply``, ``reply_long``, or ``not_text`` for half characters that no file can hold.
+    """
+    if len(reply) > _LONGEST:
+        raise ParseError("reply_long", f"the reply has {len(reply)} characters, at most {_LONGEST} are allowed")
+    text = reply.replace("\r\n", "\n").strip()
+    if odd := _NO_TEXT.search(text):
+        raise ParseError("not_text", f"character {odd.start() + 1} of the reply is U+{ord(odd[0]):04X}, which is no text")
+    fence = _FENCE.fullmatch(text)
+    text = fence[1].strip() if fence else text
+    if not text:
+        raise ParseError("empty_reply", "the reply is empty")
+    return text

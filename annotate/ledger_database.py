@@ -1,0 +1,186 @@
+"""Where a ledger lies: a SQLite file or a PostgreSQL database, opened so that what is committed stays committed.
+
+Both know one writer at a time (SQLite's write lock, an advisory lock in PostgreSQL), so what a transaction has read is still
+true when it writes. That is one rule to reason about instead of two, and costs nothing where writers commit in groups.
+"""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from sqlalchemy import URL, ColumnElement, Connection, Engine, create_engine, event, exc, func, literal, make_url, pool
+
+from contracts.errors import StorageError
+
+_POSTGRESQL: Final = ("postgresql", "postgres", "postgresql+psycopg")
+_SECRET: Final = ("password", "sslpassword")
+_BUSY_S: Final = 60
+# Per transaction, as a pooler between us and the server may mix sessions: durable, and no snapshot older than the lock.
+_BEGIN_POSTGRESQL: Final = (
+    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL synchronous_commit = on; "
+    f"SET LOCAL lock_timeout = '{_BUSY_S}s'; SET LOCAL idle_in_transaction_session_timeout = '{_BUSY_S}s'; "
+    "SELECT pg_advisory_xact_lock(7297431840021)"
+)
+
+
+class LedgerFailed(StorageError):
+    """The database itself fails, whatever is asked of it."""
+
+
+class Database:
+    """An open database, for one thread.
+
+    Attributes:
+        where: path or URL for messages, without its password.
+        dialect: ``sqlite`` or ``postgresql``.
+    """
+
+    def __init__(self, where: str | os.PathLike[str]) -> None:
+        """Open the file or reach the server.
+
+        Raises:
+            StorageError: the URL is of no kind that is known, the file or the server refuses, or the server does not keep
+                what it acknowledges.
+        """
+        url = _url(os.fspath(where))
+        self.dialect = url.get_backend_name()
+        self._secrets = [str(secret) for secret in (url.password, *(url.query.get(name) for name in _SECRET)) if secret]
+        self.where = url.database or "" if self.dialect == "sqlite" else _shown(url)
+        self._depth = 0
+        # After a commit, in order; see ``once_durable``.
+        self._afterwards: list[Callable[[], None]] = []
+        with self._errors():
+            self._engine = _engine(url)
+            self.connection: Connection = self._engine.connect()
+            if self.dialect == "postgresql" and self.connection.exec_driver_sql("SHOW fsync").scalar() != "on":
+                self.close()
+                raise StorageError(f"ledger {self.where}: the server runs with fsync off and may lose replies; turn it on")
+
+    def close(self) -> None:
+        """Close the connection."""
+        with contextlib.suppress(exc.SQLAlchemyError):  # a server that is gone needs no good-bye
+            self.connection.close()
+        self._engine.dispose()
+
+    def now(self) -> ColumnElement[float]:
+        """Return the time in seconds since 1970, by the one clock that all who share the database go by."""
+        if self.dialect == "sqlite":
+            return literal(time.time())
+        return func.extract("epoch", func.clock_timestamp())
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Read.
+
+        Raises:
+            LedgerFailed: the database fails.
+        """
+        with self._errors():
+            yield self.connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Write in one transaction, durable at the end; inside another one, as a part of it.
+
+        Raises:
+            LedgerFailed: the database fails; nothing has been written.
+        """
+        if self._depth:
+            yield self.connection
+            return
+        with self._errors():
+            self.connection.exec_driver_sql("BEGIN IMMEDIATE" if self.dialect == "sqlite" else _BEGIN_POSTGRESQL)
+            self._depth += 1
+            try:
+                yield self.connection
+                self.connection.exec_driver_sql("COMMIT")
+            except BaseException:
+                # A full disk and a lost connection end the transaction by themselves; the first error is the one to tell.
+                with contextlib.suppress(exc.SQLAlchemyError):
+                    self.connection.exec_driver_sql("ROLLBACK")
+                self._afterwards.clear()
+                raise
+            finally:
+                self._depth -= 1
+        todo, self._afterwards = self._afterwards, []
+        for action in todo:
+            action()
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is under way."""
+        return self._depth > 0
+
+    def once_durable(self, action: Callable[[], None]) -> None:
+        """Do something in memory as soon as the transaction that is under way is committed, and only then."""
+        self._afterwards.append(action)
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except exc.SQLAlchemyError as error:
+            cause = getattr(error, "orig", None) or error
+            lines = str(cause).strip().splitlines() or [type(cause).__name__]
+            told = lines[0]
+            for secret in self._secrets:
+                told = told.replace(secret, "***")
+            raise LedgerFailed(f"ledger {self.where}: {told}; {self._advice(error, told)}") from None
+
+    def _advice(self, error: exc.SQLAlchemyError, told: str) -> str:
+        again = "then run the same command again"
+        if self.dialect == "postgresql":
+            return f"check that the server runs and that its address, user, password and database are right, {again}"
+        if "locked" in told:
+            return f"another process has held it for {_BUSY_S} s: look whether one is stuck, {again}"
+        if isinstance(error, exc.DatabaseError) and not isinstance(error, exc.OperationalError):
+            return "it is no readable ledger: restore the file from a backup"
+        return f"check that its folder exists, is writable and has free space, {again}"
+
+
+def _url(where: str) -> URL:
+    scheme, is_url, rest = where.partition("://")
+    if not is_url:
+        return URL.create("sqlite", database=where)
+    if scheme not in _POSTGRESQL:
+        raise StorageError(f"a ledger is a file or a postgresql:// database, not {scheme}://")
+    # An @ in a password would make a part of it the host, and show it.
+    if rest.partition("?")[0].count("@") > 1 or not (url := _parsed(where)):
+        raise StorageError(
+            "the ledger's URL cannot be read: write postgresql://USER:PASSWORD@HOST/DATABASE, "
+            "with %40 %3A %2F for @ : / in a password"
+        )
+    return url.set(drivername="postgresql+psycopg")
+
+
+def _parsed(where: str) -> URL | None:
+    try:
+        return make_url(where)
+    except (exc.ArgumentError, ValueError):
+        return None
+
+
+def _shown(url: URL) -> str:
+    bare = url.set(drivername="postgresql", password=None, query={})
+    return bare.render_as_string(hide_password=True)
+
+
+def _engine(url: URL) -> Engine:
+    """Return an engine that leaves transactions to us and shows no parameters in its messages."""
+    options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "poolclass": pool.NullPool, "hide_parameters": True}
+    if url.get_backend_name() == "postgresql":
+        return create_engine(url, connect_args={"connect_timeout": 10} if "connect_timeout" not in url.query else {}, **options)
+    engine = create_engine(url, connect_args={"timeout": _BUSY_S}, **options)
+    event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    cursor = connection.cursor()
+    if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        cursor.execute("PRAGMA journal_mode = WAL")
+    # FULL syncs the log at every commit: an acknowledged reply survives a power cut, not only a kill.
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.close()

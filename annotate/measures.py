@@ -1,0 +1,117 @@
+"""Measures of reliability as plain numbers: shares with their interval, chance-corrected agreement, correlation.
+
+What cannot be computed has no value but a reason, so that nobody takes a 0 for a measurement.
+"""
+
+from dataclasses import dataclass
+from math import sqrt
+from statistics import NormalDist
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+CONFIDENCE: Final = 0.95
+"""Level of every interval, two-sided."""
+
+_Z: Final = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """A number, what it rests on, and why it is missing if it is.
+
+    Attributes:
+        value: the number; None = undefined.
+        n: how many judgments, pairs or scores it rests on.
+        low: lower end of its interval; None = none is given.
+        high: upper end.
+        why: why ``value`` is None.
+    """
+
+    value: float | None
+    n: int
+    low: float | None = None
+    high: float | None = None
+    why: str | None = None
+
+    @classmethod
+    def undefined(cls, why: str, n: int = 0) -> Self:
+        """Return the measure that has no value."""
+        return cls(value=None, n=n, why=why)
+
+
+def wilson(successes: int, n: int) -> tuple[float, float]:
+    """Return the score interval of a share (Wilson 1927; Newcombe 1998, method 3), for n > 0 independent trials."""
+    share, z2 = successes / n, _Z * _Z
+    centre = share + z2 / (2 * n)
+    half = _Z * sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    low, high = (centre - half) / (1 + z2 / n), (centre + half) / (1 + z2 / n)
+    # Rounding alone would put the end of an interval around 0 or 1 beside it.
+    return (0.0 if successes == 0 else low), (1.0 if successes == n else high)
+
+
+def share(successes: int, n: int, *, nothing: str) -> Measure:
+    """Return a share with its Wilson interval.
+
+    Args:
+        successes: how many of them.
+        n: how many at all.
+        nothing: what to say where there are none.
+    """
+    if n == 0:
+        return Measure.undefined(nothing)
+    low, high = wilson(successes, n)
+    return Measure(value=successes / n, n=n, low=low, high=high)
+
+
+def kappa(first: npt.NDArray[np.integer[Any]], second: npt.NDArray[np.integer[Any]]) -> Measure:
+    """Return Cohen's kappa, (p_o - p_e) / (1 - p_e) (Cohen 1960, Eq. 1).
+
+    Args:
+        first: category of each item by the first judge, integers from 0.
+        second: the same by the second.
+    """
+    if not first.size:
+        return Measure.undefined("no pair has a verdict of both")
+    size = 1 + int(max(first.max(), second.max()))
+    table = np.bincount(first * size + second, minlength=size * size).reshape(size, size)
+    n = int(table.sum())
+    by_chance = int(table.sum(axis=1) @ table.sum(axis=0))  # p_e * n * n, whole, so that 1 - p_e is 0 where it should be
+    if by_chance == n * n:
+        return Measure.undefined("both give one and the same verdict on every pair", n)
+    return Measure(value=float((n * int(np.trace(table)) - by_chance) / (n * n - by_chance)), n=n)
+
+
+def pearson(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> Measure:
+    """Return the product-moment correlation; NaN in either = not scored, left out."""
+    known = ~(np.isnan(first) | np.isnan(second))
+    return _correlation(first[known], second[known])
+
+
+def spearman(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> Measure:
+    """Return the correlation of the ranks, equal values sharing their mean rank (Spearman 1904); NaN = not scored, left out."""
+    from scipy.stats import rankdata
+
+    known = ~(np.isnan(first) | np.isnan(second))
+    return _correlation(rankdata(first[known]), rankdata(second[known]))
+
+
+def _correlation(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> Measure:
+    n = len(first)
+    if n < 2:
+        return Measure.undefined("fewer than two scores of both", n)
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return Measure.undefined("all scores of one judge are equal", n)
+    return Measure(value=float(np.corrcoef(first, second)[0, 1]), n=n)
+
+
+def mean(values: npt.NDArray[np.float64], *, nothing: str) -> Measure:
+    """Return the mean of what is not NaN.
+
+    Args:
+        values: numbers; NaN = not scored.
+        nothing: what to say where there are none.
+    """
+    known = values[~np.isnan(values)]
+    return Measure(value=float(known.mean()), n=known.size) if known.size else Measure.undefined(nothing)

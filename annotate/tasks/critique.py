@@ -1,0 +1,42 @@
+"""The critique of one clip: four criteria in words and one whole number (MOS-RMBench, App. B.2 Fig. 5; SPEC M4).
+
+The paper prints no ending for a single clip's reply; this one is that of the paired critique for one score.
+"""
+
+from typing import Final
+
+from annotate.conclusions import Conclusion
+from annotate.task import Dimension, TaskSpec, Written
+from annotate.tasks import critique_pair
+
+QUALITY: Final = Dimension(name="quality", key="quality")
+CONCLUSION: Final = Conclusion(
+    criteria=critique_pair.CONCLUSION.criteria, line="Final Score: [[{}]]", decimals=0, scale=critique_pair.CONCLUSION.scale
+)
+
+
+def parse(reply: str) -> Written:
+    """Read a critique.
+
+    Raises:
+        ParseError: see ``annotate.conclusions``.
+    """
+    rationale, (score,) = CONCLUSION.read(reply)
+    return Written(
+        content={"critique": rationale, "score": int(score)},
+        scores={QUALITY.name: float(score)},
+        completion=CONCLUSION.write(rationale, [score]),
+    )
+
+
+PLUGIN: Final = TaskSpec(
+    name="critique",
+    subject="samples",
+    templates={"en": "critique.en.jinja"},
+    fields=(),
+    audios={"Audio": "audio"},
+    dimensions=(QUALITY,),
+    scale=CONCLUSION.scale,
+    gives=("critique", "score"),
+    parse=parse,
+)

@@ -1,0 +1,215 @@
+"""Questions to judges: what a recipe asks of language models (or of a rule), asking what is missing, and counting it."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from annotate.inquiry import Inquiry, row_ids
+from annotate.judge import Judge
+from annotate.judging import judge_rows
+from annotate.ledger import Ledger
+from annotate.task import TaskSpec
+from contracts import plugins, schemas
+from contracts.errors import SetupError
+from contracts.joins import among, attach
+from flows.books import Books, reasons_of
+from flows.pipeline import Build
+from flows.recipe import Role
+from flows.settings import Settings
+from synth.dialogues import histories
+
+SCRIPTING = ("clean_text", "style_continuation")
+"""Roles that decide which texts are spoken; all others about prompts write about those texts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """One role of a recipe and the rows that it is about.
+
+    Attributes:
+        role: what the recipe says of it.
+        requests: one row per request (see ``annotate.inquiry``).
+    """
+
+    role: Role
+    requests: pa.Table
+
+    @cached_property
+    def task(self) -> TaskSpec:
+        """The task."""
+        return task_of(self.role)
+
+    @cached_property
+    def judge(self) -> Judge:
+        """The configured judge."""
+        return judge_of(self.role)
+
+    @cached_property
+    def ids(self) -> pa.Array:
+        """Keys of the rows that the requests become."""
+        return row_ids(self.requests, task=self.task, judge=self.judge)
+
+
+def task_of(role: Role) -> TaskSpec:
+    """Return the task of a role."""
+    task: TaskSpec = plugins.configure("task", role.task)
+    return task
+
+
+def judge_of(role: Role) -> Judge:
+    """Return the configured judge of a role."""
+    judge: Judge = plugins.configure("judge", role.name, role.options)
+    return judge
+
+
+def literals(role: Role) -> object:
+    """Return all that decides the answers of a role beyond the rows: its settings, the rule, model, prompts and parameters."""
+    return [role.model_dump(exclude={"options", "mode", "poll_s"}), Inquiry.of(task_of(role), judge_of(role)).identity]
+
+
+def ledger_place(build: Build) -> str:
+    """Return where the ledger of a build lies: a file or a PostgreSQL URL.
+
+    Raises:
+        SetupError: the workspace is no local folder and no ledger is configured.
+    """
+    configured = Settings().ledger
+    if configured:
+        return configured
+    if not build.workspace.is_local:
+        raise SetupError(
+            f"workspace {build.workspace.url} is not on a local disk: set UNISRM_LEDGER to a local file or a postgresql:// URL"
+        )
+    return os.fspath(build.workspace.local_path("ledger.sqlite"))
+
+
+def open_ledger(build: Build) -> Ledger:
+    """Open the ledger of a build, or start it."""
+    place = ledger_place(build)
+    if "://" not in place:
+        Path(place).parent.mkdir(parents=True, exist_ok=True)
+    return Ledger(place, account=build.recipe.name)
+
+
+def known_ledger(build: Build) -> Ledger | None:
+    """Open the ledger of a build if there is one: looking must not make it."""
+    place = ledger_place(build)
+    return open_ledger(build) if "://" in place or Path(place).exists() else None
+
+
+def ask_missing(build: Build, stage: str, table: str, questions: Sequence[Question]) -> None:
+    """Ask what is neither in the table nor among the stage's failures, and commit the answers as they come."""
+    failures = f"failures@{stage}"
+    failed = build.tables.read(failures, ["row_id"])["row_id"]
+    todo: list[tuple[Question, pa.Table]] = []
+    for question in questions:
+        open_ids = build.tables.missing(table, question.ids)
+        open_ids = open_ids.filter(pc.invert(pc.is_in(open_ids, value_set=failed)))
+        todo.append((question, question.requests.filter(pc.is_in(question.ids, value_set=open_ids))))
+    left = sum(rows.num_rows for _, rows in todo)
+    build.progress.start(stage, left)
+    for question, rows in todo:
+        if not rows.num_rows:
+            continue
+        for outcome in judge_rows(
+            rows,
+            task=question.task,
+            judge=question.judge,
+            stage=stage,
+            open_ledger=lambda: open_ledger(build),
+            clips=build.blobs,
+            budget_usd=build.recipe.budget_usd,
+            mode=question.role.mode,
+            poll_s=question.role.poll_s,
+        ):
+            build.tables.append(table, outcome.rows)
+            build.tables.append(failures, outcome.failures)
+            build.progress.advance(outcome.rows.num_rows + outcome.failures.num_rows, outcome.failures.num_rows)
+    if left:
+        build.tables.compact(table)
+        build.tables.compact(failures)
+    build.progress.end()
+
+
+def answered(build: Build, stage: str, table: str, questions: Sequence[Question], unit: str) -> Books:
+    """Count what became of all questions of a stage."""
+    ids = pa.chunked_array([question.ids for question in questions], pa.string())
+    key = schemas.key_of(table)
+    done = among(build.tables.read(table, [key]), key, ids)
+    failures = build.tables.read(f"failures@{stage}", ["row_id", "reason"])
+    return Books(stage=stage, unit=unit, rows_in=len(ids), rows_out=done.num_rows, failed=reasons_of(failures, ids))
+
+
+def roles_about(build: Build, *subjects: str) -> list[Role]:
+    """Return the recipe's roles about rows of these tables, in order, without those that decide the texts."""
+    return [role for role in build.recipe.roles if task_of(role).subject in subjects and role.task not in SCRIPTING]
+
+
+def scripting_roles(build: Build) -> list[Role]:
+    """Return the roles that decide which texts are spoken."""
+    return [role for role in build.recipe.roles if role.task in SCRIPTING]
+
+
+def prompt_requests(build: Build, prompts: pa.Table) -> pa.Table:
+    """Return what roles about prompts are told: ``subject_id, text, language, setting, reference_text, emotion``, the past."""
+    utterances = build.tables.read("utterances")
+    columns = ["prompt_id", "text", "language", "reference_text", "target_utterance_id", "setting"]
+    table = attach(prompts.select(columns), "target_utterance_id", utterances, "utterance_id", {"emotion": "emotion"})
+    if needs_history(build):
+        past = history_of(build, prompts, utterances)
+        table = attach(table, "prompt_id", past, "prompt_id", {"history_text": "history_text"})
+    return table.drop_columns(["target_utterance_id"]).rename_columns({"prompt_id": "subject_id"})
+
+
+def writing_questions(build: Build) -> list[Question]:
+    """Return the questions of the stage ``writings``; each is told what the roles before it wrote."""
+    roles = roles_about(build, "prompts")
+    if not roles:
+        return []
+    requests = prompt_requests(build, build.tables.read("prompts"))
+    questions: list[Question] = []
+    for role in roles:
+        questions.append(Question(role=role, requests=requests))
+        requests = with_contents(build, requests, "subject_id", questions[-1:])
+    return questions
+
+
+def with_contents(build: Build, table: pa.Table, key: str, questions: Sequence[Question]) -> pa.Table:
+    """Attach what was written about the prompts in column ``key``; a name that the table has already keeps its meaning."""
+    for question in questions:
+        found = contents(build, "writings@writings", question)
+        for name in question.task.gives:
+            if name not in table.column_names:
+                values = [_text(found.get(prompt, {}).get(name)) for prompt in table[key].to_pylist()]
+                table = table.append_column(name, pa.array(values, pa.string()))
+    return table
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) or value is None else json.dumps(value, ensure_ascii=False)
+
+
+def contents(build: Build, table: str, question: Question) -> dict[str, dict[str, Any]]:
+    """Return subject -> content of the rows that answer a question."""
+    rows = among(build.tables.read(table), "writing_id", question.ids)
+    pairs = zip(rows["subject_id"].to_pylist(), rows["content"].to_pylist(), strict=True)
+    return {subject: json.loads(content) for subject, content in pairs}
+
+
+def needs_history(build: Build) -> bool:
+    """Say whether anyone who is asked wants the turns before."""
+    recipe = build.recipe
+    tasks = [task_of(role) for role in (recipe.judge, *recipe.judges, *recipe.roles)]
+    return any("history_audio_ids" in task.audios.values() or "history_text" in task.shown for task in tasks)
+
+
+def history_of(build: Build, prompts: pa.Table, utterances: pa.Table) -> pa.Table:
+    """Return the turns before each prompt's own (see ``synth.dialogues.histories``)."""
+    return histories(prompts, utterances, longest=build.recipe.prompts.longest_history)

@@ -1,0 +1,114 @@
+"""The stages in which language models write: which texts are spoken, and what else is said of them."""
+
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from annotate.negatives import suits
+from contracts.joins import among
+from flows.books import Books, count
+from flows.pipeline import Build, Stage
+from flows.questions import (
+    Question,
+    answered,
+    ask_missing,
+    contents,
+    literals,
+    prompt_requests,
+    roles_about,
+    scripting_roles,
+    writing_questions,
+)
+from flows.recipe_checks import NEGATIVES
+from synth.scripts import scripts
+
+CHOSEN: Final = "prompts@chosen"
+"""The prompts as they come from the corpora; table ``prompts`` has them as they are spoken."""
+
+_SCRIPTED: Final = "writings@texts"
+_WRITTEN: Final = "writings@writings"
+
+
+def _script_questions(build: Build) -> list[Question]:
+    roles = scripting_roles(build)
+    requests = prompt_requests(build, build.tables.read(CHOSEN))
+    # What is continued is the reference's text, in the reference's language.
+    spoken = pc.replace_substring_regex(requests["setting"], "2.*", "")
+    continued = requests.set_column(requests.column_names.index("language"), "language", spoken)
+    return [Question(role=role, requests=continued if role.task == "style_continuation" else requests) for role in roles]
+
+
+def _texts(build: Build) -> Books:
+    """Have texts cleaned or invented, and make the prompts that are spoken."""
+    questions = _script_questions(build)
+    ask_missing(build, "texts", _SCRIPTED, questions)
+    chosen, wish = build.tables.read(CHOSEN), build.recipe.prompts
+    ids = pa.chunked_array([question.ids for question in questions], pa.string())
+    written = among(build.tables.read(_SCRIPTED), "writing_id", ids)
+    cleaned = any(question.task.name == "clean_text" for question in questions)
+    spoken, drops = scripts(chosen, written, cleaned=cleaned, variants=wish.variants)
+    build.tables.replace("drops@texts", drops.sort_by("row_id"))
+    build.tables.replace("prompts", spoken.sort_by("prompt_id"))
+    return Books(
+        stage="texts",
+        unit="texts",
+        rows_in=chosen.num_rows * len(wish.variants),
+        rows_out=spoken.num_rows,
+        dropped=count(drops["reason"]),
+    )
+
+
+def _writings(build: Build) -> Books:
+    """Ask role by role: each is told what those before it wrote."""
+    for number in range(len(roles_about(build, "prompts"))):
+        ask_missing(build, "writings", _WRITTEN, writing_questions(build)[number : number + 1])
+    return writing_books(build)
+
+
+def writing_books(build: Build) -> Books:
+    """Count the writings about prompts."""
+    return answered(build, "writings", _WRITTEN, writing_questions(build), "writings")
+
+
+def spoken_instead(build: Build) -> dict[str, dict[str, str]]:
+    """Return role -> prompt -> the text that is spoken instead of the target's; only texts that serve as one."""
+    wanted = {system.speaks for system in build.recipe.systems} & NEGATIVES
+    if not wanted:
+        return {}
+    prompts = build.tables.read("prompts")
+    originals = {row["prompt_id"]: row for row in prompts.select(["prompt_id", "text", "language"]).to_pylist()}
+    texts: dict[str, dict[str, str]] = {}
+    for question in writing_questions(build):
+        if question.task.name in wanted:
+            found = contents(build, _WRITTEN, question)
+            texts[question.task.name] = {
+                prompt: content["text"]
+                for prompt, content in found.items()
+                if suits(originals[prompt]["text"], content["text"], originals[prompt]["language"]) is None
+            }
+    return texts
+
+
+def _asked(build: Build, *, scripting: bool) -> object:
+    roles = scripting_roles(build) if scripting else roles_about(build, "prompts")
+    return [[literals(role) for role in roles], build.recipe.prompts.longest_history]
+
+
+WRITING: tuple[Stage, ...] = (
+    Stage(
+        name="texts",
+        reads=("utterances", CHOSEN),
+        writes=("prompts", _SCRIPTED, "failures@texts", "drops@texts"),
+        settings=lambda build: [list(build.recipe.prompts.variants), _asked(build, scripting=True)],
+        run=_texts,
+    ),
+    Stage(
+        name="writings",
+        reads=("utterances", "prompts"),
+        writes=(_WRITTEN, "failures@writings"),
+        settings=lambda build: _asked(build, scripting=False),
+        run=_writings,
+        count=writing_books,
+    ),
+)

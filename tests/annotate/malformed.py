@@ -1,0 +1,448 @@
+"""Well-formed replies to every task, written by hand, and what can go wrong with them.
+
+A malformed reply is a well-formed one with one thing replaced, and the counted reason that must come out.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+TASK_1 = """<think>
+[Speech A]
+1) Text Fidelity & Intelligibility: score=9/10; explanation: Every word is there.
+2) Speaker Similarity to Prompt Speech: score=8/10; explanation: The same warm voice.
+3) Prosody & Expressiveness Appropriateness: score=7.5/10; explanation: Lively; well paced.
+4) Naturalness & Audio Quality: score=10/10; explanation: No artefacts: clean.
+Total_A = 9+8+7.5+10 = 34.5
+[Speech B]
+1) Text Fidelity & Intelligibility: score=7/10; explanation: One word is slurred.
+2) Speaker Similarity to Prompt Speech: score=3/10; explanation: Another voice.
+3) Prosody & Expressiveness Appropriateness: score=5/10; explanation: Flat.
+4) Naturalness & Audio Quality: score=6/10; explanation: A slight buzz.
+Total_B = 7+3+5+6 = 21
+[Comparison summary]
+- Speech A keeps the voice and the words. Speech B buzzes and sounds like someone else.
+</think><answer>Speech A is better</answer>"""
+
+TASK_3 = """<think>
+[Speech A]
+1) Text Fidelity & Intelligibility: score=8/10; explanation: All words are there.
+2) Scenario Style Match: score=2.5/10; explanation: She sounds cheerful at a funeral.
+3) Naturalness & Audio Quality: score=9/10; explanation: A person in a quiet room.
+Total_A = 8+2.5+9 = 19.5
+[Speech B]
+1) Text Fidelity & Intelligibility: score=8/10; explanation: All words are there.
+2) Scenario Style Match: score=9/10; explanation: Low, slow and close to tears.
+3) Naturalness & Audio Quality: score=8.5/10; explanation: A short click at the end.
+Total_B = 8+9+8.5 = 25.5
+[Comparison summary]
+- Speech B grieves as the scene asks for. Speech A does not.
+</think><answer>Speech B is better</answer>"""
+
+TASK_3_ZH = """<think>
+[Speech A]
+1) Text Fidelity & Intelligibility: score=9/10; explanation: 字词完整清楚。
+2) Scenario Style Match: score=8/10; explanation: 语气惊喜而急切。符合重逢的场景。
+3) Naturalness & Audio Quality: score=8.5/10; explanation: 像真人说话。
+Total_A = 9+8+8.5 = 25.5
+[Speech B]
+1) Text Fidelity & Intelligibility: score=9/10; explanation: 字词完整。
+2) Scenario Style Match: score=3/10; explanation: 语气平淡。
+3) Naturalness & Audio Quality: score=7/10; explanation: 略带机械感。
+Total_B = 9+3+7 = 19
+[Comparison summary]
+- 第一段的情绪与场景一致。第二段听起来无动于衷。
+</think><answer>Speech A is better</answer>"""
+
+TASK_4 = """<think>
+[Speech A evaluation]
+- Intent Matching & Dialogue Act: score=9/10; explanation: It answers the question about the train.
+- Speaker Consistency: score=4/10; explanation: Higher and younger than in turn 2.
+- Contextual Consistency: score=8/10; explanation: Nothing contradicts turn 1.
+- Emotion & Prosody Match: score=6.5/10; explanation: Calm where worry is due.
+- Overall Naturalness: score=7/10; explanation: Smooth.
+- Total score for Speech A = 9+4+8+6.5+7 = 34.5
+[Speech B evaluation]
+- Intent Matching & Dialogue Act: score=9/10; explanation: It answers the question.
+- Speaker Consistency: score=9.5/10; explanation: The voice of turn 2.
+- Contextual Consistency: score=8/10; explanation: Nothing contradicts turn 1.
+- Emotion & Prosody Match: score=8/10; explanation: Audibly worried.
+- Overall Naturalness: score=8/10; explanation: A person in this dialogue.
+- Total score for Speech B = 9+9.5+8+8+8 = 42.5
+[Comparison summary]
+- Both say the right thing. Only Speech B says it in the voice of turn 2.
+</think><answer>Speech B is better</answer>"""
+
+TEACHER = """Here is the analysis of both outputs.
+
+Output A:
+- Prosody and Intonation: The melody follows the sentence.
+- Pacing and Rhythm: Even, with a pause before the name.
+- Articulation and Clarity: Every word is distinct.
+- Overall Naturalness: Close to a person.
+
+Output B:
+- Prosody and Intonation: Flat to the end.
+- Pacing and Rhythm: It breaks off twice.
+- Articulation and Clarity: "Thirty" is slurred.
+- Overall Naturalness: Clearly a machine.
+
+Output A: 7.5, Output B: 2"""
+
+CRITIQUE_PAIR = """Audio 1
+1. Noise: none.
+2. Distortion: a little hiss on every s.
+3. Naturalness: like a person reading.
+4. Continuity: smooth.
+
+Audio 2
+1. Noise: traffic throughout.
+2. Distortion: none.
+3. Naturalness: robotic.
+4. Continuity: two gaps after the first second.
+
+Final Scores: [[8, 3]]"""
+
+CRITIQUE = """1. Noise: a faint fan behind the voice.
+2. Distortion: none to be heard.
+3. Naturalness: the vowels are those of a person.
+4. Continuity: one short gap after "and".
+
+Final Score: [[6]]"""
+
+
+def _json(**content: object) -> str:
+    return json.dumps(content, ensure_ascii=False)
+
+
+SCENARIO = _json(
+    scenario_description="A kitchen at night; two sisters read a letter.",
+    paragraph_context="They had waited for weeks. Now the envelope lay open between them.",
+)
+SCENARIO_ZH = _json(
+    scenario_description="深夜的厨房里\uff0c两姐妹在读一封信。",
+    paragraph_context="她们等了好几个星期。信封终于打开\uff0c放在两人中间。",
+)
+NEGATIVE_TEXT = _json(text="The letter smells of fresh paint, let us go dancing.")
+NEGATIVE_TURN = _json(text="I told you I have never had a dog.", flaw="consistency")
+CLEAN_TEXT = _json(text="A panda eats shoots and leaves.")
+CONSISTENCY = _json(result=1, reason="A is described as worse and gets the lower score.")
+GROUNDEDNESS = _json(score=2, reason="It names two words and the places where the voice breaks.")
+
+_STYLES = ["Formal", "Informal", "Literary", "Journalistic", "Advertising", "Fantasy", "Noir", "Comic", "Lyric", "Diary"]
+CONTINUATION = _json(
+    **{
+        "continue": [{"type": style, "content": f"The {style} bear goes home along the river."} for style in _STYLES],
+        "random": "The Fantasy bear goes home along the river.",
+        "translation": "奇幻的熊沿着河回家了。",
+        "codeSwitching": "The Fantasy 熊 goes home along the 河.",
+    }
+)
+_STYLES_ZH = ["古典", "科幻", "武侠", "新闻", "广告", "童话", "散文", "幽默", "诗歌", "日记"]
+CONTINUATION_ZH = _json(
+    **{
+        "continue": [{"type": style, "content": f"这只{style}里的熊沿着河回家了。"} for style in _STYLES_ZH],
+        "random": "这只武侠里的熊沿着河回家了。",
+        "translation": "The wandering bear went home along the river.",
+        "codeSwitching": "这只武侠里的 bear 沿着 river 回家了。",
+    }
+)
+
+GOOD: dict[str, list[str]] = {
+    "task1": [TASK_1, TASK_1.replace("score=8/10", "score=0.25/10").replace("9+8+7.5+10 = 34.5", "9+0.25+7.5+10 = 26.75")],
+    "task3": [TASK_3, TASK_3_ZH],
+    "task4": [TASK_4, TASK_4.replace("Only Speech B", "Speech A is better in nothing; only Speech B")],
+    "teacher": [TEACHER, TEACHER.replace("Output A: 7.5, Output B: 2", "Output A: 1, Output B: 10")],
+    "critique_pair": [CRITIQUE_PAIR, CRITIQUE_PAIR.replace("[[8, 3]]", "[[1, 10]]")],
+    "critique": [CRITIQUE, CRITIQUE.replace("[[6]]", "[[10]]")],
+    "scenario": [SCENARIO, SCENARIO_ZH],
+    "negative_text": [NEGATIVE_TEXT, _json(text="信纸有油漆味\uff0c我们去跳舞吧。")],
+    "negative_turn": [NEGATIVE_TURN, NEGATIVE_TURN.replace("consistency", "intent")],
+    "clean_text": [CLEAN_TEXT, _json(text='He said, "Speech A is better."')],
+    "style_continuation": [CONTINUATION, CONTINUATION_ZH],
+    "consistency": [CONSISTENCY, CONSISTENCY.replace("1,", "0,", 1)],
+    "groundedness": [GROUNDEDNESS, GROUNDEDNESS.replace("2,", "0,", 1)],
+}
+
+
+@dataclass(frozen=True)
+class Malformed:
+    """One malformed reply: ``old`` in ``good`` replaced by ``new``, once."""
+
+    task: str
+    name: str
+    good: str
+    old: str
+    new: str
+    reason: str
+
+    @property
+    def reply(self) -> str:
+        assert self.old in self.good, self.name
+        return self.good.replace(self.old, self.new, 1)
+
+
+REFUSAL = "I'm sorry, but I can't help with that."
+ANSWER_4 = "<answer>Speech B is better</answer>"
+A3_2 = "2) Scenario Style Match: score=2.5/10; explanation: She sounds cheerful at a funeral."
+A4_2 = "- Speaker Consistency: score=4/10; explanation: Higher and younger than in turn 2."
+TOTAL_4 = "- Total score for Speech A = 9+4+8+6.5+7 = 34.5"
+LAST = "Output A: 7.5, Output B: 2"
+FINAL = "Final Scores: [[8, 3]]"
+
+# name, what is replaced, by what, reason
+_CHANGES: dict[str, list[tuple[str, str, str, str]]] = {
+    TASK_1: [
+        ("score in Chinese numerals", "score=8/10", "score=八/10", "score_malformed"),
+        ("score with a circled digit", "score=8/10", "score=\u2467/10", "score_malformed"),
+        ("scale in full-width digits", "score=8/10", "score=8/\uff11\uff10", "score_malformed"),
+        ("total off by rounding", "= 34.5", "= 35", "total_mismatch"),
+        ("half a character", "The same warm voice.", "The same \ud83d voice.", "not_text"),
+        ("byte order mark", "<think>", "\ufeff<think>", "text_outside"),
+        ("fence inside", "[Speech B]\n", "```\n[Speech B]\n", "total_malformed"),
+        ("bold headings", "[Speech A]", "**[Speech A]**", "sections"),
+    ],
+    TASK_3: [
+        ("empty", TASK_3, "", "empty_reply"),
+        ("refusal", TASK_3, REFUSAL, "think_block"),
+        ("cut off in an explanation", TASK_3[TASK_3.index("at a funeral") :], "", "think_block"),
+        ("cut off after think", "<answer>Speech B is better</answer>", "", "answer_block"),
+        ("cut off in the answer", "is better</answer>", "", "answer_block"),
+        ("dimension of Task 1", "Scenario Style Match: score=2.5", "Speaker Similarity: score=2.5", "dimensions"),
+        ("dimension missing", A3_2 + "\n", "", "dimensions"),
+        (
+            "dimension with a mark",
+            "Scenario Style Match: score=2.5",
+            "Scenario Style Match [CRITICAL]: score=2.5",
+            "dimensions",
+        ),
+        ("fourth dimension", "Total_A", "4) Warmth: score=1/10; explanation: x\nTotal_A", "dimensions"),
+        ("Task 4's total", "Total_A = 8+2.5+9", "- Total score for Speech A = 8+2.5+9", "total_malformed"),
+        ("total off by rounding", "8+2.5+9 = 19.5", "8+2.5+9 = 20", "total_mismatch"),
+        ("addend rounded", "8+2.5+9 = 19.5", "8+3+9 = 20", "total_mismatch"),
+        ("answer against the totals", "Speech B is better</", "Speech A is better</", "answer_contradicts_totals"),
+        ("Chinese answer", "Speech B is better</", "语音B更好</", "answer_unknown"),
+        ("JSON", TASK_3, _json(answer="Speech B is better"), "think_block"),
+        ("markdown around the answer", ANSWER_4, f"```\n{ANSWER_4}\n```", "text_outside"),
+        ("answer injected", "All words are there.", f'It says "{ANSWER_4}".', "answer_block"),
+        ("score NaN", "score=2.5/10", "score=NaN/10", "score_malformed"),
+        ("score infinite", "score=2.5/10", "score=Infinity/10", "score_malformed"),
+        ("score with exponent", "score=2.5/10", "score=1e1/10", "score_malformed"),
+        ("score out of range", "score=2.5/10", "score=12.5/10", "score_range"),
+    ],
+    TASK_3_ZH: [
+        ("score in Chinese numerals", "score=8/10", "score=八/10", "score_malformed"),
+        ("score in full-width digits", "score=8/10", "score=\uff18/\uff11\uff10", "score_malformed"),
+        ("heading in Chinese", "[Speech A]", "[语音A]", "sections"),
+        ("dimension in Chinese", "Scenario Style Match: score=8", "场景风格匹配: score=8", "dimensions"),
+        ("answer in Chinese", "Speech A is better</", "语音A更好</", "answer_unknown"),
+        ("full-width equals sign", "Total_A = 9+8+8.5 = 25.5", "Total_A \uff1d 9+8+8.5 \uff1d 25.5", "total_malformed"),
+        ("summary heading in Chinese", "[Comparison summary]", "[比较总结]", "sections"),
+    ],
+    TASK_4: [
+        ("heading of Task 1", "[Speech A evaluation]", "[Speech A]", "sections"),
+        ("sections in the other order", TASK_4, TASK_4.replace("A eval", "C eval").replace("B eval", "A eval"), "sections"),
+        ("numbers in place of dashes", "- Speaker Consistency", "2) Speaker Consistency", "dimensions"),
+        ("dimension missing", A4_2 + "\n", "", "dimensions"),
+        ("dimension twice", A4_2, f"{A4_2}\n{A4_2}", "dimensions"),
+        ("dimensions out of order", TASK_4, TASK_4.replace("Speaker", "@").replace("Contextual", "Speaker"), "dimensions"),
+        ("dimension renamed", "Emotion & Prosody Match: score=6.5", "Emotion and Prosody: score=6.5", "dimensions"),
+        ("second bullet in an explanation", "the train.", "the train.\n- And more.", "dimensions"),
+        ("total of Task 1", TOTAL_4, "Total_A = 9+4+8+6.5+7 = 34.5", "total_malformed"),
+        ("total without dash", TOTAL_4, TOTAL_4.removeprefix("- "), "total_malformed"),
+        ("total without sum", TOTAL_4, "- Total score for Speech A = 34.5", "total_malformed"),
+        ("total missing", TOTAL_4 + "\n", "", "total_malformed"),
+        ("total twice", TOTAL_4, f"{TOTAL_4}\n{TOTAL_4}", "dimensions"),
+        ("total off by rounding", "= 34.5", "= 34", "total_mismatch"),
+        ("total of the other speech", "Speech B = 9", "Speech A = 9", "total_malformed"),
+        ("score in Arabic digits", "score=4/10", "score=\u0664/10", "score_malformed"),
+        ("score below the scale", "score=4/10", "score=-4/10", "score_range"),
+        ("explanation empty", "Smooth.", "", "explanation_missing"),
+        ("summary empty", TASK_4[TASK_4.index("- Both") : TASK_4.index("\n</think>")], "-", "summary_missing"),
+        ("two answers", ANSWER_4, ANSWER_4 * 2, "answer_block"),
+        ("nested answer", ANSWER_4, f"<answer>{ANSWER_4}</answer>", "answer_block"),
+        ("nested think", "<think>", "<think><think>", "think_block"),
+        (
+            "tags swapped",
+            TASK_4,
+            TASK_4.replace("think>", "@").replace("answer>", "think>").replace("@", "answer>"),
+            "text_outside",
+        ),
+        ("answer against the totals", "Speech B is better</", "Speech A is better</", "answer_contradicts_totals"),
+    ],
+    TEACHER: [
+        ("empty", TEACHER, "\n", "empty_reply"),
+        ("refusal", TEACHER, REFUSAL, "conclusion_missing"),
+        ("cut off before the end", "\n\n" + LAST, "", "conclusion_missing"),
+        ("cut off between the scores", ", Output B: 2", "", "conclusion_missing"),
+        ("cut off before the last score", LAST, "Output A: 7.5, Output B:", "score_malformed"),
+        ("three decimals", LAST, "Output A: 7.255, Output B: 2", "score_malformed"),
+        ("placeholders", LAST, "Output A: X, Output B: X", "score_malformed"),
+        ("score in words", LAST, "Output A: seven, Output B: two", "score_malformed"),
+        ("score in full-width digits", LAST, "Output A: \uff17.\uff15, Output B: 2", "score_malformed"),
+        ("score in Chinese numerals", LAST, "Output A: 七, Output B: 二", "score_malformed"),
+        ("score NaN", LAST, "Output A: nan, Output B: 2", "score_malformed"),
+        ("score infinite", LAST, "Output A: inf, Output B: 2", "score_malformed"),
+        ("score with exponent", LAST, "Output A: 1e1, Output B: 2", "score_malformed"),
+        ("score with a scale", LAST, "Output A: 7.5/10, Output B: 2/10", "score_malformed"),
+        ("score below the scale", LAST, "Output A: 0.9, Output B: 2", "score_range"),
+        ("score above the scale", LAST, "Output A: 10.5, Output B: 2", "score_range"),
+        ("negative score", LAST, "Output A: -7.5, Output B: 2", "score_range"),
+        ("outputs in the other order", LAST, "Output B: 2, Output A: 7.5", "conclusion_missing"),
+        ("two conclusions", LAST, f"{LAST}\n{LAST}", "conclusion_twice"),
+        ("contradicting conclusion before", "Here is", "Output A: 1.0, Output B: 9.0\nHere is", "conclusion_twice"),
+        ("text after", LAST, f"{LAST}\nI hope this helps.", "text_outside"),
+        ("conclusion alone", TEACHER, LAST, "rationale_missing"),
+        ("criterion missing", TEACHER, TEACHER.replace("Pacing and Rhythm", "Speed"), "criteria_missing"),
+        ("Task 1's answer", LAST, "<answer>Speech A is better</answer>", "conclusion_missing"),
+    ],
+    CRITIQUE_PAIR: [
+        ("refusal", CRITIQUE_PAIR, REFUSAL, "conclusion_missing"),
+        ("cut off in the brackets", "]]", "]", "conclusion_missing"),
+        ("cut off after the first score", ", 3]]", "", "conclusion_missing"),
+        ("one score", FINAL, "Final Scores: [[8]]", "conclusion_missing"),
+        ("three scores", FINAL, "Final Scores: [[8, 3, 5]]", "conclusion_missing"),
+        ("single brackets", FINAL, "Final Scores: [8, 3]", "conclusion_missing"),
+        ("decimals", FINAL, "Final Scores: [[8.5, 3]]", "score_malformed"),
+        ("zero", FINAL, "Final Scores: [[8, 0]]", "score_range"),
+        ("eleven", FINAL, "Final Scores: [[11, 3]]", "score_range"),
+        ("leading zero", FINAL, "Final Scores: [[08, 3]]", "score_malformed"),
+        ("Arabic digits", FINAL, "Final Scores: [[\u0668, \u0663]]", "score_malformed"),
+        ("full-width digits", FINAL, "Final Scores: [[\uff18, \uff13]]", "score_malformed"),
+        ("NaN", FINAL, "Final Scores: [[NaN, 3]]", "score_malformed"),
+        ("placeholders", FINAL, "Final Scores: [[s1, s2]]", "score_malformed"),
+        ("two conclusions", FINAL, f"{FINAL}\n\nFinal Scores: [[3, 8]]", "conclusion_twice"),
+        ("fence around the conclusion", FINAL, f"```\n{FINAL}\n```", "text_outside"),
+        ("criterion missing", CRITIQUE_PAIR, CRITIQUE_PAIR.replace("Continuity", "Flow"), "criteria_missing"),
+        ("conclusion alone", CRITIQUE_PAIR, FINAL, "rationale_missing"),
+    ],
+    CRITIQUE: [
+        ("pair's conclusion", "Final Score: [[6]]", FINAL, "conclusion_missing"),
+        ("decimals", "[[6]]", "[[6.5]]", "score_malformed"),
+        ("out of range", "[[6]]", "[[0]]", "score_range"),
+        ("in words", "[[6]]", "[[six]]", "score_malformed"),
+        ("criterion missing", "Distortion", "Damage", "criteria_missing"),
+        ("text after", "[[6]]", "[[6]]\nGood enough.", "text_outside"),
+    ],
+    SCENARIO: [
+        ("empty", SCENARIO, "", "empty_reply"),
+        ("refusal", SCENARIO, REFUSAL, "not_object"),
+        ("array", SCENARIO, f"[{SCENARIO}]", "not_object"),
+        ("byte order mark", "{", "\ufeff{", "not_object"),
+        ("text before", "{", "Sure! {", "not_object"),
+        ("text after", "}", "} I hope it helps.", "text_outside"),
+        ("two objects", "}", "}" + SCENARIO, "text_outside"),
+        ("fence after text", SCENARIO, f"Here:\n```json\n{SCENARIO}\n```", "not_object"),
+        ("fence not closed", SCENARIO, f"```json\n{SCENARIO}", "not_object"),
+        ("two fences", SCENARIO, f"```json\n{SCENARIO}\n```\n```json\n{SCENARIO}\n```", "text_outside"),
+        ("empty fence", SCENARIO, "```json\n\n```", "empty_reply"),
+        ("cut off in a text", SCENARIO[-20:], "", "json_malformed"),
+        ("cut off before the brace", "}", "", "json_malformed"),
+        ("key missing", SCENARIO[SCENARIO.index(', "para') : -1], "", "key_missing"),
+        ("extra key", "}", ', "utterance": "Hello"}', "key_unknown"),
+        ("key renamed", "paragraph_context", "paragraphContext", "key_missing"),
+        ("duplicate key", "}", ', "scenario_description": "Another."}', "duplicate_key"),
+        ("text empty", "A kitchen at night; two sisters read a letter.", " ", "value_empty"),
+        ("list in place of text", '"A kitchen at night; two sisters read a letter."', '["A kitchen"]', "value_type"),
+        ("null", '"A kitchen at night; two sisters read a letter."', "null", "value_type"),
+        ("overlong", "A kitchen", "A kitchen" * 500, "value_long"),
+        ("single quotes", SCENARIO, SCENARIO.replace('"', "'"), "json_malformed"),
+        ("trailing comma", "}", ",}", "json_malformed"),
+        ("comment", "{", "{ // the scene\n", "json_malformed"),
+        ("line break in a text", "night; two", "night;\ntwo", "json_malformed"),
+        ("null character", "night;", "night;\\u0000", "not_text"),
+        ("half a character", "night;", "night;\\ud83d", "not_text"),
+    ],
+    NEGATIVE_TEXT: [
+        ("bare text", NEGATIVE_TEXT, "The letter smells of fresh paint.", "not_object"),
+        ("string", NEGATIVE_TEXT, '"The letter smells of fresh paint."', "not_object"),
+        ("text empty", NEGATIVE_TEXT, '{"text": ""}', "value_empty"),
+        ("nested", NEGATIVE_TEXT, '{"text": {"text": "x"}}', "value_type"),
+        ("empty object", NEGATIVE_TEXT, "{}", "key_missing"),
+    ],
+    NEGATIVE_TURN: [
+        ("flaw unknown", '"consistency"', '"speaker"', "value_range"),
+        ("flaw in upper case", '"consistency"', '"Consistency"', "value_range"),
+        ("both flaws", '"consistency"', '["intent", "consistency"]', "value_type"),
+        ("flaw missing", ', "flaw": "consistency"', "", "key_missing"),
+    ],
+    CLEAN_TEXT: [
+        ("bare text", CLEAN_TEXT, "A panda eats shoots and leaves.", "not_object"),
+        ("explained", "}", ', "changes": "shoes to shoots"}', "key_unknown"),
+        ("number", '"A panda eats shoots and leaves."', "7", "value_type"),
+        ("infinity", '"A panda eats shoots and leaves."', "-Infinity", "json_malformed"),
+    ],
+    CONTINUATION: [
+        (
+            "nine continuations",
+            ', {"type": "Diary", "content": "The Diary bear goes home along the river."}',
+            "",
+            "item_count",
+        ),
+        (
+            "an item left out behind its comma",
+            '{"type": "Diary", "content": "The Diary bear goes home along the river."}',
+            "",
+            "json_malformed",
+        ),
+        ("eleven continuations", '"continue": [', '"continue": [{"type": "x", "content": "x"}, ', "item_count"),
+        (
+            "no continuation",
+            CONTINUATION,
+            '{"continue": [], "random": "x", "translation": "x", "codeSwitching": "x"}',
+            "item_count",
+        ),
+        (
+            "strings in the list",
+            '{"type": "Formal", "content": "The Formal bear goes home along the river."}',
+            '"x"',
+            "value_type",
+        ),
+        ("key of another shape", '"type": "Formal"', '"style": "Formal"', "key_missing"),
+        (
+            "object in place of the list",
+            CONTINUATION,
+            '{"continue": {}, "random": "", "translation": "", "codeSwitching": ""}',
+            "value_type",
+        ),
+        ("style twice", '"type": "Informal"', '"type": "formal"', "styles_repeated"),
+        ("continuation twice", "The Informal bear", "The Formal bear", "styles_repeated"),
+        ("pick changed", '"random": "The Fantasy', '"random": "A Fantasy', "random_unknown"),
+        ("not translated", "奇幻的熊沿着河回家了。", "The bear goes home.", "translation_script"),
+        ("not switched", "The Fantasy 熊 goes home along the 河.", "The Fantasy bear goes home.", "one_script"),
+        ("switched wholly", "The Fantasy 熊 goes home along the 河.", "奇幻的熊沿着河回家了。", "one_script"),
+        ("key in snake case", '"codeSwitching"', '"code_switching"', "key_missing"),
+    ],
+    CONSISTENCY: [
+        ("true", '"result": 1', '"result": true', "value_type"),
+        ("text", '"result": 1', '"result": "1"', "value_type"),
+        ("decimal", '"result": 1', '"result": 1.0', "value_type"),
+        ("exponent", '"result": 1', '"result": 1e0', "value_type"),
+        ("out of range", '"result": 1', '"result": 2', "value_range"),
+        ("negative", '"result": 1', '"result": -1', "value_range"),
+        ("huge", '"result": 1', f'"result": {"1" * 5000}', "value_range"),
+        ("NaN", '"result": 1', '"result": NaN', "json_malformed"),
+        ("full-width digit", '"result": 1', '"result": \uff11', "json_malformed"),
+        ("no reason", ', "reason": "A is described as worse and gets the lower score."', "", "key_missing"),
+        ("nested too deep", CONSISTENCY, '{"result": ' + "[" * 50_000, "json_malformed"),
+        ("overlong reply", CONSISTENCY, '{"result": 1, "reason": "' + "x" * 100_000 + '"}', "reply_long"),
+    ],
+    GROUNDEDNESS: [
+        ("three", '"score": 2', '"score": 3', "value_range"),
+        ("half", '"score": 2', '"score": 1.5', "value_type"),
+        ("null", '"score": 2', '"score": null', "value_type"),
+        ("Infinity", '"score": 2', '"score": Infinity', "json_malformed"),
+        ("duplicate score", '"score": 2', '"score": 0, "score": 2', "duplicate_key"),
+        ("Chinese numeral", '"score": 2', '"score": 二', "json_malformed"),
+    ],
+}
+
+
+def _all() -> Iterator[Malformed]:
+    for task, replies in GOOD.items():
+        for reply in replies:
+            for name, old, new, reason in _CHANGES.get(reply, []):
+                yield Malformed(task=task, name=name, good=reply, old=old, new=new, reason=reason)
+
+
+MALFORMED = list(_all())

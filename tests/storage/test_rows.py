@@ -1,0 +1,89 @@
+"""Release rows: what a row says of the judge comes from its ruling and from the judgment that the ruling is told by."""
+
+import pyarrow as pa
+import pytest
+
+from annotate.consensus import rulings
+from contracts.schemas import JUDGMENTS, LABELS, PAIRS, PROMPTS, SAMPLES, SPLITS, empty
+from storage.rows import task1_rows
+from storage.shards import TASK1, row_schema
+
+
+def rows(schema, *given):
+    """Return a table of a schema whose other required columns hold something."""
+    fill = {pa.string(): "-", pa.float64(): 0.0, pa.int64(): 0, pa.bool_(): False}
+    full = [{field.name: None if field.nullable else fill.get(field.type, []) for field in schema} | row for row in given]
+    return pa.Table.from_pylist(full, schema=schema)
+
+
+def judgment(pair, order, vote, verdict, *totals):
+    a, b = totals
+    return {
+        "judgment_id": f"{pair}.{order}{vote}", "pair_id": pair, "judge": "gemini", "model": "flash", "prompt_version": "v1",
+        "judge_version": "3", "model_served": f"flash-{order}{vote}", "order": order, "vote": vote, "verdict": verdict,
+        "scores_a": [("x", a)], "scores_b": [("x", b)], "total_a": a, "total_b": b, "completion": f"{order}{vote} prefers {verdict}",
+    }  # fmt: skip
+
+
+def released(judgments, labels):
+    """Return pair -> release row, for labels ``{pair: (label, source)}``."""
+    pairs = list(labels)
+    judged = rows(JUDGMENTS, *judgments)
+    table = task1_rows(
+        splits=rows(SPLITS, *({"pair_id": pair, "split": "sft"} for pair in pairs)),
+        pairs=rows(PAIRS, *({"pair_id": pair, "prompt_id": "t", "sample_a": "s0", "sample_b": "s1"} for pair in pairs)),
+        labels=rows(LABELS, *({"pair_id": pair, "label": label, "source": source} for pair, (label, source) in labels.items())),
+        rulings=rulings(judged),
+        judgments=judged,
+        prompts=rows(PROMPTS, {"prompt_id": "t", "license": "CC0-1.0"}),
+        utterances=empty("utterances"),
+        recordings=empty("recordings"),
+        samples=rows(SAMPLES, {"sample_id": "s0", "license": "CC0-1.0"}, {"sample_id": "s1", "license": "CC0-1.0"}),
+        metrics=empty("metrics"),
+        source_types={"s0": "digitalCapture", "s1": "algorithmicMedia"},
+        filters=["cycles"],
+    )
+    assert table.drop_columns(["split"]).schema.types == [
+        row_schema(TASK1).field(name).type for name in table.column_names[:-1]
+    ]
+    return {row["pair_id"]: row for row in table.to_pylist()}
+
+
+def test_a_row_tells_its_ruling():
+    """Votes and mean scores of all judgments; completion, model and prompt of the first one that says the same."""
+    row = released(
+        [judgment("p", "ab", 0, "b", 4.0, 6.0), judgment("p", "ab", 1, "a", 8.0, 4.0), judgment("p", "ab", 2, "a", 9.0, 2.0)],
+        {"p": ("a", "judgment")},
+    )["p"]
+    assert (row["judge_votes_a"], row["judge_votes_b"], row["judge_votes_none"]) == (2, 1, 0)
+    assert row["scores_a"] == [{"dimension": "x", "score": 7.0}]
+    assert row["scores_b"] == [{"dimension": "x", "score": 4.0}]
+    assert (row["completion"], row["judge_model"]) == ("ab1 prefers a", "flash-ab1")
+    assert (row["judge"], row["judge_version"], row["prompt_version"]) == ("gemini", "3", "v1")
+
+
+@pytest.mark.parametrize(
+    ("judgments", "label", "completion"),
+    [
+        ([("ab", 0, "a")], "a", "ab0 prefers a"),
+        ([("ab", 0, "a")], "b", None),  # people decided otherwise
+        ([("ba", 0, "a")], "a", None),  # it calls A what is B here
+        ([("ba", 0, "a"), ("ab", 0, None)], "a", None),
+        ([("ba", 0, "a"), ("ab", 0, "a")], "a", "ab0 prefers a"),
+    ],
+)
+def test_only_a_reasoning_for_this_label_in_this_order_is_training_text(judgments, label, completion):
+    """The completion is there where its judgment heard the pair as stored and ends in the label; the judge is named anyway."""
+    scores = {"a": (6.0, 5.0), "b": (5.0, 6.0), None: (5.0, 5.0)}
+    said = [judgment("p", order, vote, verdict, *scores[verdict]) for order, vote, verdict in judgments]
+    row = released(said, {"p": (label, "votes")})["p"]
+    assert row["completion"] == completion
+    assert row["judge"] == "gemini"
+
+
+def test_a_pair_that_people_alone_labelled_names_no_judge():
+    """No ruling: everything of the judge is null, and the pair is released all the same."""
+    found = released([judgment("p", "ab", 0, "a", 6.0, 5.0)], {"p": ("a", "judgment"), "q": ("b", "votes")})
+    names = ("completion", "judge", "judge_model", "scores_a", "judge_votes_a", "judge_votes_b", "judge_votes_none")
+    assert [found["q"][name] for name in names] == [None] * len(names)
+    assert found["q"]["label"] == "b"
