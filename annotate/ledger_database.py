@@ -10,7 +10,22 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from sqlalchemy import URL, ColumnElement, Connection, Engine, create_engine, event, exc, func, literal, make_url, pool
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    Double,
+    Engine,
+    cast,
+    create_engine,
+    event,
+    exc,
+    extract,
+    func,
+    literal,
+    make_url,
+    pool,
+)
 
 from contracts.errors import StorageError
 
@@ -68,7 +83,7 @@ class Database:
         """Return the time in seconds since 1970, by the one clock that all who share the database go by."""
         if self.dialect == "sqlite":
             return literal(time.time())
-        return func.extract("epoch", func.clock_timestamp())
+        return cast(extract("epoch", func.clock_timestamp()), Double())
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:

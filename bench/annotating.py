@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import importlib
 import json
 import os
 import time
@@ -97,6 +98,7 @@ def main() -> None:
         timeout_s=20.0,
     )
     table = requests(given.rows)
+    importlib.import_module("google.genai")  # seconds, which are neither side's
     report(0)
     if given.ledger:
         ask(table, judge, given.ledger, given.budget)

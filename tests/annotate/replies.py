@@ -104,6 +104,11 @@ def reply_for(prompt: str, audio_count: int, audio: bytes = b"", *, tied: bool =
     return json.dumps(_content(task, prompt, seed, language), ensure_ascii=False)
 
 
+def answer(prompt: str, clips: Sequence[tuple[str, bytes]]) -> str:
+    """Return a reply to a prompt with these (media type, bytes) clips."""
+    return reply_for(prompt, len(clips), b"".join(clip for _, clip in clips))
+
+
 def _content(task: str, prompt: str, seed: bytes, language: str) -> dict[str, object]:
     if task == "scenario":
         return dict(zip(("scenario_description", "paragraph_context"), _SCENE[language], strict=True))

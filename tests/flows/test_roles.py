@@ -19,7 +19,7 @@ from flows.report import write_report
 from flows.stages import STAGES
 from flows.status import drift_rows, status_of
 from tests.annotate import gemini_server, openai_server
-from tests.annotate.replies import reply_for
+from tests.annotate.replies import answer
 from tests.flows.small import corpus, recipe, run
 
 CANARY = "canary-key-90210"
@@ -29,10 +29,6 @@ CANARY = "canary-key-90210"
 def keys(monkeypatch):
     monkeypatch.setenv("GEMINI_API_KEY", CANARY)
     monkeypatch.setenv("OPENAI_API_KEY", CANARY)
-
-
-def answer(prompt, clips):
-    return reply_for(prompt, len(clips), b"".join(clip for _, clip in clips))
 
 
 @pytest.fixture
