@@ -31,7 +31,7 @@ Floats = npt.NDArray[np.float64]
 ORDERS: Final = ("ab", "ba")
 VERDICTS: Final = ("a", "b")
 
-_INQUIRY: Final = ("task", "judge", "model", "prompt_version")
+_INQUIRY: Final = ("task", "judge", "model", "prompt_version", "settings")
 _RULING_ON: Final = ["judgment_id", "pair_id", "order", "vote", "verdict", "scores_a", "scores_b", "total_a", "total_b"]
 _SIGN_OF: Final = {"votes_a": 1, "votes_b": -1, "votes_none": 0}
 _DECIMALS: Final = 9  # two means of the same scores in another order may differ by a bit of the last place

@@ -73,11 +73,13 @@ class Inquiry:
     Attributes:
         task: what is asked.
         judge: who is asked.
+        settings: hash of the judge's parameters.
         identity: hash of all that can enter a key beside the row itself: task, prompt versions, judge, model and parameters.
     """
 
     task: TaskSpec
     judge: Judge
+    settings: str
     identity: str
     _asked: str
 
@@ -85,7 +87,8 @@ class Inquiry:
     def of(cls, task: TaskSpec, judge: Judge) -> Self:
         """Return the inquiry of a task and a judge."""
         asked = [task.name, list(task.audios), judge.name, judge.model, judge.params(), list(judge.facts)]
-        return cls(task=task, judge=judge, identity=digest([asked, task.versions]), _asked=digest(asked))
+        settings = digest(dict(judge.params()))
+        return cls(task=task, judge=judge, settings=settings, identity=digest([asked, task.versions]), _asked=digest(asked))
 
     def key(
         self,

@@ -145,6 +145,7 @@ def _row(inquiry: Inquiry, case: Case, standing: _Reading, trail: Sequence[_Read
         "model": judge.model,
         "model_served": reply.model_served,
         "prompt_version": task.prompt_version(case.language),
+        "settings": inquiry.settings,
         "input_tokens": _total([reply.input_tokens for reply in replies]),
         "output_tokens": _total([reply.output_tokens for reply in replies]),
     }

@@ -4,8 +4,7 @@ Every text is escaped by the template engine: corpus texts and judges' replies a
 """
 
 import base64
-from collections.abc import Mapping
-from itertools import combinations
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,14 +13,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from annotate.consensus import rulings
-from annotate.reliability import agreement, drift, inquiries_of, reliability
+from annotate.reliability import InquiryRows, agreement, couples, drift, reliability
 from contracts.joins import among, attach
 from contracts.rng import hash_fraction
 from flows.candidates import current_facts, current_samples
 from flows.judging import current_judgments
 from flows.pipeline import Build
-from flows.status import all_judgments, books_of, spend_rows
+from flows.status import books_of, inquiries, spend_rows
 from scoring.win_rates import against, win_rates
 from storage.workspace import atomic_path, storage_errors
 
@@ -67,7 +65,7 @@ def _content(build: Build) -> dict[str, Any]:
         "kept_rates": {str(row["system"]): row for row in win_rates(kept)},
         "systems": systems,
         "against": against(judged),
-        "judges": judges_content(all_judgments(build), build.tables.read("pairs")),
+        "judges": judges_content(inquiries(build), build.tables.read("pairs")),
         "metrics": _histograms(current_facts(build), samples, systems),
         "fates": [
             ("Kept pairs", _listening(build, kept, {})),
@@ -93,21 +91,19 @@ def _judged(build: Build) -> pa.Table:
     return pairs.filter(pc.is_valid(pairs["judge"]))
 
 
-def judges_content(judgments: pa.Table, pairs: pa.Table) -> dict[str, Any]:
-    """Return what the section about judges shows: each inquiry, and every two that judged the same pairs in the same task.
+def judges_content(asked: Sequence[InquiryRows], pairs: pa.Table) -> dict[str, Any]:
+    """Return what the section about judges shows: each inquiry, and every two that can be compared and share pairs.
 
     Args:
-        judgments: table of schema JUDGMENTS: all of the workspace.
+        asked: the inquiries of the workspace.
         pairs: table of schema PAIRS.
     """
-    inquiries = inquiries_of(judgments)
-    ruled = [(inquiry, rulings(inquiry.judgments)) for inquiry in inquiries]
     comparisons = []
-    for (first, before), (second, after) in combinations(ruled, 2):
-        if first.task == second.task and (agreed := agreement(before, after)).pairs:
+    for (first, before), (second, after) in couples(asked):
+        if (agreed := agreement(before, after)).pairs:
             comparisons.append({"first": first, "second": second, "agreement": agreed, "drift": drift(before, after)})
     return {
-        "inquiries": [(inquiry, reliability(inquiry.judgments, pairs=pairs)) for inquiry in inquiries],
+        "inquiries": [(inquiry, reliability(inquiry.judgments, pairs=pairs)) for inquiry in asked],
         "comparisons": comparisons,
     }
 

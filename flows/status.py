@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from annotate.reliability import drift_lines
+from annotate.reliability import InquiryRows, drift_lines, inquiries_of
 from flows.books import Books
 from flows.pipeline import Build, finished, mark_of
 from flows.questions import known_ledger
@@ -86,12 +86,12 @@ def spend_rows(build: Build) -> list[dict[str, object]]:
     ]
 
 
-def all_judgments(build: Build) -> pa.Table:
-    """Return the judgments of the recipe's judges and of all re-annotations, each once."""
-    tables = [build.tables.read(name) for name in ("judgments", *build.tables.partitions("judgments"))]
-    return pa.concat_tables(tables)
+def inquiries(build: Build) -> list[InquiryRows]:
+    """Return what the recipe's judges said, then what every re-annotation did."""
+    again = [build.tables.read(name) for name in build.tables.partitions("judgments")]
+    return inquiries_of(build.tables.read("judgments"), pa.concat_tables(again) if again else None)
 
 
 def drift_rows(build: Build) -> list[dict[str, object]]:
-    """Return how far each judge differs from the first one on the same pairs; empty while only one was asked."""
-    return drift_lines(all_judgments(build))
+    """Return how far judges, and the repetitions of one, differ on the same pairs; empty while all was asked once."""
+    return drift_lines(inquiries(build))

@@ -16,7 +16,7 @@ def judgment(pair, order, vote, verdict, *, a=None, b=None, **changes):
     }
     row = {
         "judgment_id": f"{pair}.{order}{vote}", "pair_id": pair, "task": "task1", "judge": "gemini", "judge_version": "1",
-        "model": "flash", "model_served": None, "prompt_version": "v1", "order": order, "vote": vote, "verdict": verdict,
+        "model": "flash", "model_served": None, "prompt_version": "v1", "settings": "s1", "order": order, "vote": vote, "verdict": verdict,
         "completion": f"{order}{vote} says {verdict}", "input_tokens": None, "output_tokens": None,
     }  # fmt: skip
     for side, named in scores.items():

@@ -263,16 +263,27 @@ def test_drift_is_what_moved():
 
 
 def test_inquiries_are_told_apart():
-    """Judge, model, prompt version and task make an inquiry, in the order of the table; a row that is there twice counts once."""
-    kinds = [{"model": "pro"}, {}, {"prompt_version": "v2"}, {"judge": "openai"}, {"task": "teacher"}]
+    """Judge, model, prompt version, parameters and task make an inquiry, in the order of the table."""
+    kinds = [{"model": "pro"}, {}, {"prompt_version": "v2"}, {"judge": "openai"}, {"task": "teacher"}, {"settings": "warm"}]
     rows = [judgment(f"p{n}", "ab", 0, "a", judgment_id=f"{n}-{k}", **kind) for n in range(3) for k, kind in enumerate(kinds)]
-    found = inquiries_of(pa.concat_tables([table(rows), table(rows[:4])]))
-    assert [(one.task, one.judge, one.model, one.prompt_version) for one in found] == [
-        ("task1", "gemini", "pro", "v1"), ("task1", "gemini", "flash", "v1"), ("task1", "gemini", "flash", "v2"),
-        ("task1", "openai", "flash", "v1"), ("teacher", "gemini", "flash", "v1"),
+    found = inquiries_of(table(rows))
+    assert [(one.task, one.judge, one.model, one.prompt_version, one.settings) for one in found] == [
+        ("task1", "gemini", "pro", "v1", "s1"), ("task1", "gemini", "flash", "v1", "s1"), ("task1", "gemini", "flash", "v2", "s1"),
+        ("task1", "openai", "flash", "v1", "s1"), ("teacher", "gemini", "flash", "v1", "s1"),
+        ("task1", "gemini", "flash", "v1", "warm"),
     ]  # fmt: skip
-    assert [one.judgments["judgment_id"].to_pylist() for one in found] == [[f"{n}-{k}" for n in range(3)] for k in range(5)]
-    assert inquiries_of(empty("judgments")) == []
+    assert [one.judgments["judgment_id"].to_pylist() for one in found] == [[f"{n}-{k}" for n in range(3)] for k in range(6)]
+    assert inquiries_of(empty("judgments"), empty("judgments")) == []
+
+
+def test_repetitions_are_inquiries_of_their_own():
+    """What a re-annotation asked again is told apart by its vote; what the recipe asked meanwhile is the recipe's."""
+    recipe = [judgment("p", "ab", vote, "a") for vote in range(2)]
+    again = [judgment("p", "ab", vote, "b") for vote in (1, 2, 3)]
+    found = inquiries_of(table(recipe), table(again))
+    assert [(one.repetition, one.judgments["vote"].to_pylist()) for one in found] == [(None, [0, 1]), (2, [2]), (3, [3])]
+    assert [line["new"].rpartition(", ")[2] for line in drift_lines(found)] == ["asked again (vote 2)", "asked again (vote 3)"]
+    assert [line["changed"] for line in drift_lines(found)] == [1.0, 1.0]
 
 
 def test_drift_lines_compare_what_can_be_compared():
@@ -282,12 +293,12 @@ def test_drift_lines_compare_what_can_be_compared():
         judgment(f"p{n}", "ab", 0, "b" if n == 3 else "a", a=5.0, b=5.5, model="pro", judgment_id=f"q{n}") for n in range(2, 6)
     ]
     elsewhere = [judgment("other", "ab", 0, "a", model="mini"), judgment("p0", "ab", 0, "a", task="teacher", judgment_id="t")]
-    assert drift_lines(table(flash)) == []
-    assert drift_lines(table([*flash, *pro, *elsewhere])) == [
+    assert drift_lines(inquiries_of(table(flash))) == []
+    assert drift_lines(inquiries_of(table([*flash, *pro, *elsewhere]))) == [
         {
             "task": "task1",
-            "old": "gemini/flash v1",
-            "new": "gemini/pro v1",
+            "old": "gemini/flash, prompt v1, settings s1",
+            "new": "gemini/pro, prompt v1, settings s1",
             "pairs": 2,
             "changed": 0.5,
             "kappa": 0.0,

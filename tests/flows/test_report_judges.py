@@ -5,13 +5,17 @@ import re
 import pyarrow as pa
 import pytest
 
+from annotate.reliability import inquiries_of
 from contracts.schemas import PAIRS, empty
 from flows.report import judges_content, render
 from tests.annotate.judgments import judgment, table
 
 
 def section(judgments, pairs=None):
-    return render("report_judges.html.jinja", {"judges": judges_content(judgments, empty("pairs") if pairs is None else pairs)})
+    return render(
+        "report_judges.html.jinja",
+        {"judges": judges_content(inquiries_of(judgments), empty("pairs") if pairs is None else pairs)},
+    )
 
 
 def cells(page):
@@ -36,10 +40,10 @@ def test_each_inquiry_and_each_two_of_them_are_shown():
     )
     rows = cells(section(table([*first, *second]), pairs))
     assert rows[1] == [
-        "gemini", "flash", "task1", "v1", "6", "3", "50.0 % [18.8, 81.2]", "0.0 % [0.0, 56.1]", "0.0 % [0.0, 39.0]", "100.0 %", "undefined",
+        "gemini", "flash", "task1", "v1", "s1", "recipe", "6", "3", "50.0 % [18.8, 81.2]", "0.0 % [0.0, 56.1]", "0.0 % [0.0, 39.0]", "100.0 %", "undefined",
     ]  # fmt: skip
     assert rows[2] == [
-        "openai", "omni", "task1", "v1", "6", "3", "100.0 % [61.0, 100.0]", "undefined", "0.0 % [0.0, 39.0]", "0.0 %", "100.0 %",
+        "openai", "omni", "task1", "v1", "s1", "recipe", "6", "3", "100.0 % [61.0, 100.0]", "undefined", "0.0 % [0.0, 39.0]", "0.0 %", "100.0 %",
     ]  # fmt: skip
     assert rows[4] == ["0.000", "0.000", "66.7 % [20.8, 93.9]", "3", "33.3 % [6.1, 79.2]"]
     assert rows[6][0] == "naturalness"

@@ -205,7 +205,12 @@ def test_a_judge_drifts(tmp_path, ray_cluster, gemini):
     assert [row["vote"] for row in again if row["model"] == "gemini-2.5-pro"] == [0] * 3
     assert len({json.dumps(body) for body in gemini.bodies}) == pairs, "repeats differ by their number alone"
     assert len(gemini.prompts) == 3 * pairs + 3
-    assert drift_rows(build)
+    drifts = drift_rows(build)
+    assert [(row["pairs"], row["new"].partition(",")[0]) for row in drifts] == [
+        (pairs, "gemini/gemini-2.5-flash"),
+        (pairs, "gemini/gemini-2.5-flash"),
+        (3, "gemini/gemini-2.5-pro"),
+    ]
     write_report(build, tmp_path / "report.html")
     assert "kappa" in (tmp_path / "report.html").read_text()
     assert build.tables.read("labels").equals(before)
