@@ -25,6 +25,8 @@ PACKAGES: Final[Mapping[str, str]] = {
     "task": "annotate.tasks",
     "filter": "filters",
     "asr": "scoring.asr",
+    "protocol": "annotate.protocols",
+    "listener_rule": "annotate.listener_rules",
 }
 
 

@@ -187,10 +187,37 @@ VOTES: Final = pa.schema(
         _field("vote_id", _s, "id of pair + annotator + protocol"),
         _field("pair_id", _s, "the pair voted on"),
         _field("annotator_id", _s, "pseudonym of the annotator"),
-        _field("protocol", _s, "cmos (A+2 A+1 T B+1 B+2) or binary (A B invalid)"),
+        _field("protocol", _s, "protocol plug-in: speechjudge (A+2 A+1 T B+1 B+2) or unisrm (A B invalid)"),
         _field("value", _s, "the vote, in the pair's stored order, whatever order was played"),
         _field("text_accurate_a", _b, "A speaks the text without error", nullable=True),
         _field("text_accurate_b", _b, "B speaks the text without error", nullable=True),
+        _field("errors_a", pa.list_(_s), "omission, insertion, substitution heard in A; null = not asked", nullable=True),
+        _field("errors_b", pa.list_(_s), "likewise in B", nullable=True),
+        _field("order", _s, "ab = A was played first; null = unknown", nullable=True),
+        _field("time_s", _f, "seconds from the item's showing to the vote", nullable=True),
+        _field("plays_a", _i, "how often A was played", nullable=True),
+        _field("plays_b", _i, "how often B was played", nullable=True),
+        _field("source", _s, "app, or the file that it was imported from"),
+        _field(
+            "discarded",
+            _s,
+            "why it does not count, such as the rule that excluded the annotator; null = it counts",
+            nullable=True,
+        ),
+    ]
+)
+
+RATINGS: Final = pa.schema(
+    [
+        _field("rating_id", _s, "id of sample + annotator + protocol"),
+        _field("sample_id", _s, "the sample rated"),
+        _field("annotator_id", _s, "pseudonym of the annotator"),
+        _field("protocol", _s, "protocol plug-in"),
+        _field("scores", SCORES, "scale -> rating"),
+        _field("time_s", _f, "seconds from the item's showing to the rating", nullable=True),
+        _field("plays", _i, "how often it was played", nullable=True),
+        _field("source", _s, "app, or the file that it was imported from"),
+        _field("discarded", _s, "why it does not count; null = it counts", nullable=True),
     ]
 )
 
@@ -245,6 +272,7 @@ SCHEMAS: Final[dict[str, pa.Schema]] = {
     "rulings": RULINGS,
     "writings": WRITINGS,
     "votes": VOTES,
+    "ratings": RATINGS,
     "labels": LABELS,
     "drops": DROPS,
     "failures": FAILURES,
@@ -262,6 +290,7 @@ KEYS: Final[dict[str, str]] = {
     "rulings": "pair_id",
     "writings": "writing_id",
     "votes": "vote_id",
+    "ratings": "rating_id",
     "labels": "pair_id",
     "failures": "failure_id",
     "splits": "pair_id",

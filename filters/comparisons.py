@@ -3,6 +3,7 @@
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from contracts.joins import among, attach
 from contracts.schemas import VOTES
@@ -28,7 +29,7 @@ def join(
         rulings: table of schema RULINGS.
         facts: ``sample_id`` and one double column per metric value (scoring.facts.wide).
         prompts: table of schema PROMPTS.
-        votes: table of schema VOTES; may be empty.
+        votes: table of schema VOTES; may be empty; discarded ones do not count.
 
     Returns:
         The pair's columns; ``text``, ``language``; of the ruling ``verdict``, ``total_*``, the judge's ``votes_a``, ``votes_b``
@@ -51,6 +52,7 @@ def _same(names: tuple[str, ...]) -> dict[str, str]:
 
 def _votes_by_pair(votes: pa.Table) -> pa.Table:
     by_pair: dict[str, list[dict[str, str]]] = {}
-    for vote in votes.cast(VOTES).sort_by("vote_id").select(["pair_id", "annotator_id", "value"]).to_pylist():
+    counted = votes.cast(VOTES).filter(pc.is_null(votes["discarded"]))
+    for vote in counted.sort_by("vote_id").select(["pair_id", "annotator_id", "value"]).to_pylist():
         by_pair.setdefault(vote["pair_id"], []).append({"annotator_id": vote["annotator_id"], "value": vote["value"]})
     return pa.table({"pair_id": pa.array(list(by_pair), pa.string()), "votes": pa.array(list(by_pair.values()), VOTE_LIST)})

@@ -41,6 +41,7 @@ def test_every_judged_pair_has_both_sides_facts():
             {"vote_id": f"v{n}", "pair_id": "p1", "annotator_id": f"x{n}", "value": value}
             for n, value in enumerate(["A+1", "B+2"])
         ),
+        {"vote_id": "v9", "pair_id": "p1", "annotator_id": "x9", "value": "A+2", "discarded": "too_fast"},
     )
     prompts = rows(PROMPTS, {"prompt_id": "t", "text": "hello"})
     table = join(pairs=pairs, samples=samples, rulings=rulings, facts=facts, prompts=prompts, votes=votes)

@@ -1,0 +1,1 @@
+"""Rules that tell a listener who can be trusted from one who cannot, one per file."""

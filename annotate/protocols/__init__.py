@@ -1,0 +1,1 @@
+"""Protocols of listening tests: what listeners are asked, one per file."""
