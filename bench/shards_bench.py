@@ -19,7 +19,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storage.shards import AUDIO, TASK1, Layout, row_schema, write_split
+from storage.columns import AUDIO, TASK1, row_schema
+from storage.shards import Layout, write_split
 
 CLIP_BYTES = 120_000  # about four seconds of 24 kHz FLAC
 ROW_GROUP_ROWS = 100

@@ -14,9 +14,11 @@ from flows.decide import DECIDING, proof, splits_table
 from flows.gather import GATHERING, current_recordings, reader_of
 from flows.judging import JUDGING, current_judgments, task_and_judge
 from flows.pipeline import Build, Stage, mark_of
+from flows.questions import history_of, with_contents, writing_questions
 from storage import release
 from storage.card import Disjoint, Facts, Funnel
-from storage.rows import task1_rows
+from storage.columns import release_schema
+from storage.rows import pair_rows
 from storage.shards import Layout
 
 SPLITS: Final = ("sft", "rl", "bench")
@@ -37,21 +39,29 @@ def release_of(build: Build) -> str | None:
 
 def release_rows(build: Build) -> pa.Table:
     """Return the rows of the release, with their split."""
-    samples = current_samples(build)
-    return task1_rows(
+    samples, prompts = current_samples(build), build.tables.read("prompts")
+    utterances = build.tables.read("utterances")
+    return pair_rows(
         splits=build.tables.read(splits_table(build)),
         pairs=build.tables.read("pairs"),
         labels=build.tables.read("labels"),
         rulings=build.tables.read("rulings"),
         judgments=current_judgments(build),
-        prompts=build.tables.read("prompts"),
-        utterances=build.tables.read("utterances"),
+        prompts=prompts,
+        utterances=utterances,
         recordings=current_recordings(build),
         samples=samples,
         metrics=current_metrics(build),
         source_types=_source_types(build, samples),
         filters=[rule.name for rule in build.recipe.filters],
+        schema=_schema(build),
+        written=with_contents(build, prompts.select(["prompt_id"]), "prompt_id", writing_questions(build)),
+        histories=history_of(build, prompts, utterances) if "history_audio" in _schema(build).names else None,
     )
+
+
+def _schema(build: Build) -> pa.Schema:
+    return release_schema(build.recipe.judge.task)
 
 
 def _source_types(build: Build, samples: pa.Table) -> dict[str, str]:
@@ -78,7 +88,10 @@ def _release(build: Build) -> Books:
     task = build.recipe.judge.task
     splits = [
         release.Split(
-            config=task, split=split, rows=_batches(rows.filter(pc.equal(rows["split"], split)).drop_columns(["split"]))
+            config=task,
+            split=split,
+            rows=_batches(rows.filter(pc.equal(rows["split"], split)).drop_columns(["split"])),
+            schema=_schema(build),
         )
         for split in SPLITS
     ]
@@ -143,6 +156,7 @@ PUBLISHING: tuple[Stage, ...] = (
         reads=(
             "utterances",
             "prompts",
+            "writings@writings",
             "recordings",
             "samples",
             "metrics",

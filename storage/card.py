@@ -15,6 +15,8 @@ import jinja2
 import pyarrow as pa
 import yaml
 
+from storage.columns import AUDIOS
+
 _PROVENANCE: Final = ("engine", "engine_version", "model", "voice", "license")
 
 # SPDX identifiers that the Hub knows under another name than their own in lower case.
@@ -241,14 +243,15 @@ def render(facts: Facts, tally: Tally, schemas: Mapping[str, pa.Schema]) -> str:
         clips=clips,
         columns=columns,
         has_synthetic=any(clip["synthetic"] for clip, _ in clips),
-        example=_example(tally),
+        example=_example(tally, schemas),
     )
 
 
-def _example(tally: Tally) -> dict[str, "Verbatim"]:
-    """Return the first split with rows, for the code that shows how to load it."""
+def _example(tally: Tally, schemas: Mapping[str, pa.Schema]) -> dict[str, Any]:
+    """Return the first split with rows and its columns with several clips, for the code that shows how to load it."""
     config, split = next((key for key, rows in tally.rows.items() if rows), ("", ""))
-    return {"config": Verbatim(text=config), "split": Verbatim(text=split)}
+    lists = [column.name for column in schemas.get(config, ()) if column.type == AUDIOS]
+    return {"config": Verbatim(text=config), "split": Verbatim(text=split), "lists": [Verbatim(text=name) for name in lists]}
 
 
 @dataclass(frozen=True, kw_only=True)

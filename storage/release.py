@@ -24,7 +24,8 @@ import pyarrow as pa
 from contracts.errors import DamagedPart, DataError, RecipeError
 from contracts.ids import digest
 from storage.card import Facts, Tally, render
-from storage.shards import TASK1, Layout, write_split
+from storage.columns import TASK1
+from storage.shards import Layout, write_split
 from storage.workspace import Workspace, storage_errors, sync
 
 MANIFEST: Final = "MANIFEST.json"

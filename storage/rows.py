@@ -1,4 +1,4 @@
-"""Release rows of Task 1: every kept pair joined with all that it came from (pure)."""
+"""Release rows: every kept pair joined with all that it came from (pure)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -7,15 +7,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.joins import among, attach
-from storage.shards import TASK1, row_schema
+from storage.columns import TASK1
 
-_SIDE: Final = ("system", "is_synthetic", "engine", "engine_version", "model", "voice", "seed", "params")
+_SIDE: Final = ("system", "spoken_text", "is_synthetic", "engine", "engine_version", "model", "voice", "seed", "params")
 _VOTES: Final = ("votes_a", "votes_b", "votes_none")
 _METRIC: Final = pa.struct([("metric", pa.string()), ("value", pa.float64())])
 _SCORE: Final = pa.struct([("dimension", pa.string()), ("score", pa.float64())])
 
 
-def task1_rows(
+def pair_rows(
     *,
     splits: pa.Table,
     pairs: pa.Table,
@@ -29,8 +29,11 @@ def task1_rows(
     metrics: pa.Table,
     source_types: Mapping[str, str],
     filters: Sequence[str],
+    schema: pa.Schema = TASK1,
+    written: pa.Table | None = None,
+    histories: pa.Table | None = None,
 ) -> pa.Table:
-    """Return one row per assigned pair: the columns of ``row_schema(TASK1)`` and ``split``; rows of a prompt are neighbours.
+    """Return one row per assigned pair: the columns of ``row_schema(schema)`` and ``split``; rows of a prompt are neighbours.
 
     Args:
         splits: table of schema SPLITS; decides which pairs are released.
@@ -45,6 +48,9 @@ def task1_rows(
         metrics: table of schema METRICS.
         source_types: sample id -> IPTC digital source type.
         filters: names of the filters that every row passed.
+        schema: release schema of the task.
+        written: ``prompt_id`` and columns of the schema that language models wrote about the prompt; None = they wrote none.
+        histories: ``prompt_id, history_utterance_ids``: the turns before, for a schema that has them.
     """
     rows = attach(
         splits,
@@ -55,6 +61,12 @@ def task1_rows(
     )
     rows = rows.sort_by([("prompt_id", "ascending"), ("pair_id", "ascending")])
     rows = _with_prompt(rows, prompts, utterances, recordings)
+    if written is not None:
+        wanted = {name: name for name in written.column_names if name in schema.names and name not in rows.column_names}
+        rows = attach(rows, "prompt_id", written, "prompt_id", wanted)
+    if histories is not None:
+        heard = _histories(among(histories, "prompt_id", rows["prompt_id"]), utterances, recordings)
+        rows = attach(rows, "prompt_id", heard, "prompt_id", {"history_audio": "audio_ids", "history_licenses": "licenses"})
     rows = attach(rows, "pair_id", labels, "pair_id", {"label": "label", "label_source": "source"})
     rows = _with_ruling(rows, rulings, judgments)
     sampled = samples.append_column(
@@ -69,8 +81,7 @@ def task1_rows(
     rows = rows.append_column("license", _row_licenses(rows))
     passed = pa.array([list(filters)] * rows.num_rows, pa.list_(pa.string()))
     rows = rows.append_column("filters_passed", passed)
-    wanted = row_schema(TASK1)
-    have = [name for name in wanted.names if name in rows.column_names]
+    have = [name for name in schema.names if name in rows.column_names]
     return rows.select([*have, "split"])
 
 
@@ -91,9 +102,31 @@ def _with_prompt(rows: pa.Table, prompts: pa.Table, utterances: pa.Table, record
     rows = attach(
         rows, "prompt_id", prompts, "prompt_id", names | {"prompt_text": "reference_text", "prompt_license": "license"}
     )
-    rows = attach(rows, "target_utterance_id", utterances, "utterance_id", {"source_id": "source_id"})
+    told = {name: name for name in ("source_id", "emotion", "dialogue_id", "turn")}
+    rows = attach(rows, "target_utterance_id", utterances, "utterance_id", told)
     rows = attach(rows, "reference_utterance_id", utterances, "utterance_id", {"reference_source_id": "source_id"})
     return attach(rows, "reference_utterance_id", recordings, "utterance_id", {"prompt_audio": "audio_id"})
+
+
+def _histories(histories: pa.Table, utterances: pa.Table, recordings: pa.Table) -> pa.Table:
+    """Return ``prompt_id, audio_ids, licenses`` of the turns before; null where there are none, or one has no audio."""
+    turns = histories["history_utterance_ids"].to_pylist()
+    used = pa.array(sorted({turn for ids in turns for turn in ids or []}), pa.string())
+    audio, licenses = (
+        dict(zip(found["utterance_id"].to_pylist(), found[column].to_pylist(), strict=True))
+        for table, column in ((recordings, "audio_id"), (utterances, "license"))
+        for found in [among(table, "utterance_id", used)]
+    )
+    lists = pa.list_(pa.string())
+    return pa.table(
+        {
+            "prompt_id": histories["prompt_id"],
+            "audio_ids": pa.array(
+                [[audio[turn] for turn in ids] if ids and all(turn in audio for turn in ids) else None for ids in turns], lists
+            ),
+            "licenses": pa.array([[licenses[turn] for turn in ids or []] for ids in turns], lists),
+        }
+    )
 
 
 def _with_ruling(rows: pa.Table, rulings: pa.Table, judgments: pa.Table) -> pa.Table:
@@ -136,7 +169,11 @@ def _metric_lists(metrics: pa.Table) -> pa.Table:
 
 def _row_licenses(rows: pa.Table) -> pa.Array:
     columns = [rows[name].to_pylist() for name in ("license_a", "license_b", "prompt_license")]
-    return pa.array([_conjunction(licenses) for licenses in zip(*columns, strict=True)], pa.string())
+    before = rows["history_licenses"].to_pylist() if "history_licenses" in rows.column_names else [None] * rows.num_rows
+    return pa.array(
+        [_conjunction([*own, *(heard or [])]) for *own, heard in zip(*columns, before, strict=True)],
+        pa.string(),
+    )
 
 
 def _conjunction(licenses: Sequence[str]) -> str:

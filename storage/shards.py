@@ -23,75 +23,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from contracts.errors import DamagedPart, SchemaError
-
-AUDIO: Final = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-"""An audio column of a release. The rows given to the writer carry the audio id (string) in its place."""
-
-_DIMENSION_SCORES: Final = pa.list_(pa.struct([("dimension", pa.string()), ("score", pa.float64())]))
-_METRIC_VALUES: Final = pa.list_(pa.struct([("metric", pa.string()), ("value", pa.float64())]))
-_VOTE_COUNTS: Final = pa.list_(pa.struct([("value", pa.string()), ("count", pa.int64())]))
-
+from storage.columns import AUDIO, AUDIOS, TASK1, row_schema
 
 _FLAC_HEADER_BYTES: Final = 42  # marker and STREAMINFO (RFC 9639)
-
-
-def _field(name: str, kind: pa.DataType, meaning: str, *, nullable: bool = False) -> pa.Field:
-    return pa.field(name, kind, nullable=nullable, metadata={"meaning": meaning})
-
-
-def _sides(name: str, kind: pa.DataType, meaning: str, *, nullable: bool = False) -> list[pa.Field]:
-    return [_field(f"{name}_{side}", kind, f"{meaning} of {side.upper()}", nullable=nullable) for side in "ab"]
-
-
-_s, _f, _i, _b = pa.string(), pa.float64(), pa.int64(), pa.bool_()
-
-TASK1: Final = pa.schema(
-    [
-        _field("pair_id", _s, "id of the two clips, whatever their order"),
-        _field("text", _s, "target text that both clips speak"),
-        _field("language", _s, "BCP 47 tag of the text"),
-        _field("setting", _s, "reference language 2 target language"),
-        _field("style", _s, "regular or expressive"),
-        _field("prompt_audio", AUDIO, "reference speech; null = the systems got none", nullable=True),
-        _field("prompt_text", _s, "transcript of the reference speech", nullable=True),
-        *_sides("audio", AUDIO, "clip"),
-        *_sides("system", _s, "system"),
-        _field("label", _s, "the better clip: a or b"),
-        _field("label_source", _s, "what the label rests on: judgment or votes"),
-        _field("completion", _s, "the judge's reasoning and verdict in the training format (SPEC U5)", nullable=True),
-        *_sides("scores", _DIMENSION_SCORES, "the judge's score per dimension, mean over its judgments,", nullable=True),
-        *_sides("judge_votes", _i, "number of judgments in favour", nullable=True),
-        _field("judge_votes_none", _i, "number of judgments without a preference", nullable=True),
-        _field("judge", _s, "judge; null = labelled by people alone", nullable=True),
-        _field("judge_version", _s, "version of the judge's rule or client", nullable=True),
-        _field("judge_model", _s, "model that the judge named as the one that answered", nullable=True),
-        _field("prompt_version", _s, "hash of the judge's prompt template", nullable=True),
-        _field("votes", _VOTE_COUNTS, "human votes by value; null = nobody voted", nullable=True),
-        _field("agreement", _s, "level of agreement of the votes: FA, WA, WD, FD", nullable=True),
-        *_sides("wer", _f, "word (zh: character) error rate against the text", nullable=True),
-        *_sides("metrics", _METRIC_VALUES, "all objective measurements", nullable=True),
-        _field("filters_passed", pa.list_(_s), "filters that looked at the row and kept it"),
-        _field("pair_kind", _s, "human, inter or intra"),
-        _field("leakage_group", _s, "rows of one group share a text or a recording and lie in one split"),
-        _field("license", _s, "SPDX expression for the row as a whole"),
-        *_sides("license", _s, "SPDX identifier of the voice or recording"),
-        *_sides("is_synthetic", _b, "whether a machine spoke"),
-        *_sides(
-            "digital_source_type", _s, "IPTC digital source type: trainedAlgorithmicMedia, algorithmicMedia, digitalCapture"
-        ),
-        *_sides("engine", _s, "engine; human = none"),
-        *_sides("engine_version", _s, "engine version"),
-        *_sides("model", _s, "model or voice data", nullable=True),
-        *_sides("voice", _s, "voice", nullable=True),
-        *_sides("seed", _i, "seed given to the engine", nullable=True),
-        *_sides("params", _s, "parameters sent to the engine, as JSON,"),
-        _field("corpus", _s, "corpus of the text"),
-        _field("source_id", _s, "the corpus's own id of the text's recording", nullable=True),
-        _field("reference_source_id", _s, "the corpus's own id of the reference speech", nullable=True),
-        _field("speaker_id", _s, "speaker of the reference in that corpus", nullable=True),
-    ]
-)
-"""One row of task 1: an utterance-level preference pair with all that it came from (SPEC U1, O6)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,11 +51,6 @@ class Shard:
 
     path: str
     rows: int
-
-
-def row_schema(schema: pa.Schema) -> pa.Schema:
-    """Return what the writer takes for a release schema: audio ids (string) where the release has audio."""
-    return pa.schema([field.with_type(pa.string()) if field.type == AUDIO else field for field in schema])
 
 
 def features(schema: pa.Schema, sample_rate_hz: int) -> dict[str, Any]:
@@ -195,14 +124,15 @@ class _Writing:
 
     def __init__(self, schema: pa.Schema, layout: Layout) -> None:
         # All nullable: ``datasets`` takes a required column for no Audio feature.
-        self.schema = pa.schema([(field.name, _ENCODED if field.type == AUDIO else field.type) for field in schema])
+        encoded = {AUDIO: _ENCODED, AUDIOS: pa.list_(_ENCODED)}
+        self.schema = pa.schema([(field.name, encoded.get(field.type, field.type)) for field in schema])
         self._info = json.dumps({"info": {"features": features(schema, layout.sample_rate_hz)}}, separators=(",", ":"))
         self._limit = 2 * layout.row_group_bytes
         buffer = pa.BufferOutputStream()
         pq.write_table(schema.empty_table(), buffer)
         columns = pq.ParquetFile(buffer.getvalue()).schema
         self._leaves = [columns.column(index).path for index in range(len(columns))]
-        self._audio = [field.name for field in schema if field.type == AUDIO]
+        self._audio = _audio_columns(schema)
         self._arenas, self._spare = ({name: bytearray() for name in self._audio} for _ in range(2))
 
     def table(self, parts: Sequence[pa.Table], clips: Mapping[str, bytes]) -> pa.Table:
@@ -211,12 +141,22 @@ class _Writing:
         columns = dict(zip(self.schema.names, pa.concat_tables(parts).combine_chunks().columns, strict=True))
         for name in self._audio:
             ids = columns[name].combine_chunks()
-            unique = ids.dictionary_encode()
-            data = self._binary(name, [clips[clip] for clip in unique.dictionary.to_pylist()])
-            encoded = pa.DictionaryArray.from_arrays(unique.indices, data)
-            paths = pc.binary_join_element_wise(ids, "flac", ".")
-            columns[name] = pa.StructArray.from_arrays([encoded, paths], fields=list(_ENCODED), mask=ids.is_null())
+            if pa.types.is_list(ids.type):
+                lengths = pc.fill_null(pc.list_value_length(ids), 0).to_numpy()
+                offsets = pa.array(np.cumsum([0, *lengths], dtype=np.int32))
+                encoded = self._encoded(name, ids.flatten(), clips)
+                columns[name] = pa.ListArray.from_arrays(offsets, encoded, mask=ids.is_null())
+            else:
+                columns[name] = self._encoded(name, ids, clips)
         return pa.Table.from_arrays(list(columns.values()), schema=self.schema)
+
+    def _encoded(self, name: str, ids: pa.Array, clips: Mapping[str, bytes]) -> pa.Array:
+        """Return clips by their ids, as _ENCODED."""
+        unique = ids.dictionary_encode()
+        data = self._binary(name, [clips[clip] for clip in unique.dictionary.to_pylist()])
+        encoded = pa.DictionaryArray.from_arrays(unique.indices, data)
+        paths = pc.binary_join_element_wise(ids, "flac", ".")
+        return pa.StructArray.from_arrays([encoded, paths], fields=list(_ENCODED), mask=ids.is_null())
 
     def _binary(self, name: str, values: Sequence[bytes]) -> pa.Array:
         """Return clips as an array over memory that is used again: fresh memory for each row group can halve the speed."""
@@ -229,7 +169,7 @@ class _Writing:
         return pa.Array.from_buffers(pa.binary(), len(values), [None, pa.py_buffer(offsets), pa.py_buffer(arena)])
 
     def open(self, sink: pa.NativeFile) -> pq.ParquetWriter:
-        audio = {f"{field.name}.bytes" for field in self.schema if field.type == _ENCODED}
+        audio = {leaf for leaf in self._leaves if leaf.partition(".")[0] in self._audio and leaf.endswith(".bytes")}
         writer = pq.ParquetWriter(
             sink,
             self.schema,
@@ -262,7 +202,7 @@ def _row_groups(
     rows: Iterable[pa.Table], audio: Callable[[str], bytes], schema: pa.Schema, layout: Layout
 ) -> Iterator[tuple[list[pa.Table], dict[str, bytes]]]:
     """Yield the rows of each row group and the clips that they use."""
-    columns = [field.name for field in schema if field.type == AUDIO]
+    columns = _audio_columns(schema)
     parts, clips = list[pa.Table](), dict[str, bytes]()
     count = size = 0
     for unchecked in rows:
@@ -270,7 +210,7 @@ def _row_groups(
         start = 0
         ids = list(zip(*(table[column].to_pylist() for column in columns), strict=True)) if columns else [()] * table.num_rows
         for position, used in enumerate(ids):
-            present = [clip for clip in used if clip is not None]
+            present = [clip for one in used for clip in (one if isinstance(one, list) else [one]) if clip is not None]
             clips.update((clip, _flac(clip, audio(clip))) for clip in present if clip not in clips)
             weight = sum(len(clips[clip]) for clip in present)
             if count == layout.row_group_rows or (count and size + weight > layout.row_group_bytes):
@@ -281,6 +221,10 @@ def _row_groups(
         parts.append(table.slice(start))
     if count:
         yield parts, clips
+
+
+def _audio_columns(schema: pa.Schema) -> list[str]:
+    return [field.name for field in schema if field.type in (AUDIO, AUDIOS)]
 
 
 def _flac(clip: str, data: bytes) -> bytes:

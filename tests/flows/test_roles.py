@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 import pytest
+from datasets import Audio, List, get_dataset_config_names, load_dataset
 
 from annotate.ledger import Ledger
+from annotate.tasks import task3, task4
 from contracts.errors import BudgetExceeded, RecipeError
 from flows.cli import _options
+from flows.gather import current_recordings
 from flows.judging import current_judgments
 from flows.pipeline import finished, open_build
 from flows.planning import plan_of
@@ -58,6 +61,21 @@ def written(build, table):
     for row in build.tables.read(table).to_pylist():
         found.setdefault(row["task"], []).append(json.loads(row["content"]))
     return found
+
+
+def rows_of(release):
+    """Return the released rows as ``datasets`` reads them, clips undecoded."""
+    (config,) = get_dataset_config_names(str(release))
+    rows = []
+    for split in load_dataset(str(release), config).values():
+        features = split.features.copy()
+        for column, feature in features.items():
+            if isinstance(feature, Audio):
+                features[column] = Audio(decode=False)
+            elif isinstance(feature, List) and isinstance(feature.feature, Audio):
+                features[column] = [Audio(decode=False)]
+        rows += list(split.cast(features))
+    return rows
 
 
 def files(folder):
@@ -127,7 +145,13 @@ def test_scenes_negatives_and_second_opinions(tmp_path, ray_cluster, gemini, ope
     assert (len(gemini.prompts), len(openai.bodies)) == calls
     write_report(build, tmp_path / "report.html")
     assert "first heard" in (tmp_path / "report.html").read_text()
-    assert release_of(build)
+    released = rows_of(release_of(build))
+    assert released
+    for row in released:
+        prompt = task3.PLUGIN.render(row["language"], **{name: row[name] for name in task3.PLUGIN.shown})
+        assert prompt in gemini.prompts, "a row holds all that its question shows"
+        told = {side: row[f"spoken_text_{side}"] for side in "ab" if row[f"system_{side}"] == "wrong"}
+        assert all(text and text != row["text"] for text in told.values())
     for file in files(tmp_path):
         assert CANARY.encode() not in file.read_bytes(), f"{file} holds the key"
 
@@ -162,6 +186,21 @@ def test_dialogues_in_batches(tmp_path, ray_cluster, gemini, openai):
     assert not [path for path in gemini.paths if "generateContent" in path and "batch" not in path], "nothing was asked live"
     with Ledger(ledger_place(build), account="small") as ledger:
         assert {line.task for line in ledger.spend()} == {"task4", "negative_turn"}
+    run(build, "release")
+    recordings = current_recordings(build).to_pylist()
+    turns = {row["utterance_id"]: row for row in build.tables.read("utterances").to_pylist()}
+    audio = {
+        (turns[row["utterance_id"]]["dialogue_id"], turns[row["utterance_id"]]["turn"]): build.blobs.encoded(row["audio_id"])
+        for row in recordings
+    }
+    released = rows_of(release_of(build))
+    assert released
+    for row in released:
+        before = [audio[row["dialogue_id"], turn] for turn in range(1, row["turn"])]
+        assert [heard["bytes"] for heard in row["history_audio"]] == before
+        assert task4.PLUGIN.render(row["language"], **{name: row[name] for name in task4.PLUGIN.shown})
+    readme = (Path(release_of(build)) / "README.md").read_text()
+    assert 'cast_column("history_audio", [Audio(decode=False)])' in readme
 
 
 def test_other_styles_and_languages(tmp_path, ray_cluster, gemini, openai):

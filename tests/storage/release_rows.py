@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import soundfile
 
-from storage.shards import TASK1, row_schema
+from storage.columns import TASK1, row_schema
 
 RATE = 16000
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from storage.card import Facts, Funnel, Tally, escape, hub_license, render, size_category
-from storage.shards import TASK1
+from storage.columns import TASK1
 from tests.storage.release_rows import rows
 
 

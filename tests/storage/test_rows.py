@@ -4,9 +4,9 @@ import pyarrow as pa
 import pytest
 
 from annotate.consensus import rulings
-from contracts.schemas import JUDGMENTS, LABELS, PAIRS, PROMPTS, SAMPLES, SPLITS, empty
-from storage.rows import task1_rows
-from storage.shards import TASK1, row_schema
+from contracts.schemas import JUDGMENTS, LABELS, PAIRS, PROMPTS, RECORDINGS, SAMPLES, SPLITS, UTTERANCES, empty
+from storage.columns import TASK1, TASK4, row_schema
+from storage.rows import pair_rows
 
 
 def rows(schema, *given):
@@ -29,7 +29,7 @@ def released(judgments, labels):
     """Return pair -> release row, for labels ``{pair: (label, source)}``."""
     pairs = list(labels)
     judged = rows(JUDGMENTS, *judgments)
-    table = task1_rows(
+    table = pair_rows(
         splits=rows(SPLITS, *({"pair_id": pair, "split": "sft"} for pair in pairs)),
         pairs=rows(PAIRS, *({"pair_id": pair, "prompt_id": "t", "sample_a": "s0", "sample_b": "s1"} for pair in pairs)),
         labels=rows(LABELS, *({"pair_id": pair, "label": label, "source": source} for pair, (label, source) in labels.items())),
@@ -47,6 +47,46 @@ def released(judgments, labels):
         row_schema(TASK1).field(name).type for name in table.column_names[:-1]
     ]
     return {row["pair_id"]: row for row in table.to_pylist()}
+
+
+def test_a_row_tells_what_its_question_shows():
+    """Scene, turns before as audio in order, and what a clip said instead; a history's licence counts for the row."""
+    judged = rows(JUDGMENTS, judgment("p", "ab", 0, "a", 8.0, 4.0))
+    table = pair_rows(
+        splits=rows(SPLITS, {"pair_id": "p", "split": "sft"}),
+        pairs=rows(PAIRS, {"pair_id": "p", "prompt_id": "t", "sample_a": "s0", "sample_b": "s1"}),
+        labels=rows(LABELS, {"pair_id": "p", "label": "a", "source": "judgment"}),
+        rulings=rulings(judged),
+        judgments=judged,
+        prompts=rows(PROMPTS, {"prompt_id": "t", "target_utterance_id": "u3", "license": "CC0-1.0"}),
+        utterances=rows(
+            UTTERANCES,
+            {"utterance_id": "u1", "license": "CC-BY-4.0"},
+            {"utterance_id": "u2", "license": "MIT OR Apache-2.0"},
+            {"utterance_id": "u3", "license": "CC0-1.0", "emotion": "sad", "dialogue_id": "d", "turn": 3},
+        ),
+        recordings=rows(RECORDINGS, {"utterance_id": "u2", "audio_id": "f2"}, {"utterance_id": "u1", "audio_id": "f1"}),
+        samples=rows(
+            SAMPLES, {"sample_id": "s0", "license": "CC0-1.0"}, {"sample_id": "s1", "license": "CC0-1.0", "spoken_text": "No."}
+        ),
+        metrics=empty("metrics"),
+        source_types={"s0": "digitalCapture", "s1": "algorithmicMedia"},
+        filters=["cycles"],
+        schema=TASK4,
+        written=pa.table({"prompt_id": ["t"], "flaw": ["intent"], "text": ["not the target"]}),
+        histories=pa.Table.from_pylist(
+            [
+                {"prompt_id": "t", "history_utterance_ids": ["u1", "u2"]},
+                {"prompt_id": "elsewhere", "history_utterance_ids": ["lost"]},
+            ]
+        ),
+    )
+    assert set(table.column_names) - {"split"} == set(TASK4.names) - {"votes", "agreement"}
+    (row,) = table.to_pylist()
+    assert row["history_audio"] == ["f1", "f2"]
+    assert (row["emotion"], row["dialogue_id"], row["turn"]) == ("sad", "d", 3)
+    assert (row["spoken_text_a"], row["spoken_text_b"], row["text"]) == (None, "No.", "-")
+    assert row["license"] == "(MIT OR Apache-2.0) AND CC-BY-4.0 AND CC0-1.0"
 
 
 def test_a_row_tells_its_ruling():

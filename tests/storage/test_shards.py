@@ -9,11 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import soundfile
+from datasets import Audio, load_dataset
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import SchemaError
-from storage.shards import AUDIO, TASK1, Layout, features, row_schema, write_split
+from storage.columns import AUDIO, TASK1, TASK4, row_schema
+from storage.shards import Layout, features, write_split
 from tests.storage.release_rows import RATE, clip, rows
 
 LAYOUT = Layout(sample_rate_hz=RATE)
@@ -36,6 +38,28 @@ def test_clips_and_rows_come_back(tmp_path):
             expected = [None if one is None else {"bytes": clip(one), "path": f"{one}.flac"} for one in expected]
         assert found[column].to_pylist() == expected
     assert soundfile.info(io.BytesIO(found["audio_a"][0].as_py()["bytes"])).samplerate == RATE
+
+
+def test_lists_of_clips_come_back(tmp_path):
+    """A list of clips per row keeps its order, its repetitions and its nulls over row groups; ``datasets`` reads it."""
+    table, heard = rows(70), [None if n % 5 == 0 else [f"h{n % 7}", f"h{n % 3}", f"h{n % 7}"] for n in range(70)]
+    table = table.append_column("history_audio", pa.array(heard, pa.list_(pa.string())))
+    layout = Layout(sample_rate_hz=RATE, row_group_rows=30)
+    (shard,) = write_split(tmp_path, "task4", "sft", [table.slice(3), table.slice(0, 3)], clip, layout=layout, schema=TASK4)
+    expected = [one and [{"bytes": clip(name), "path": f"{name}.flac"} for name in one] for one in [*heard[3:], *heard[:3]]]
+    assert pq.read_table(tmp_path / shard.path)["history_audio"].to_pylist() == expected
+    leaf = next(
+        column
+        for index in range(pq.ParquetFile(tmp_path / shard.path).metadata.num_columns)
+        if (column := pq.ParquetFile(tmp_path / shard.path).metadata.row_group(0).column(index)).path_in_schema
+        == "history_audio.list.element.bytes"
+    )
+    assert leaf.compression == "UNCOMPRESSED"
+    unique = sum(len(clip(f"h{n}")) for n in range(7))
+    assert unique < leaf.total_compressed_size < 1.05 * unique, "each clip once per row group"
+    data = load_dataset("parquet", data_files=str(tmp_path / shard.path), cache_dir=str(tmp_path / "cache"), split="train")
+    data = data.cast_column("history_audio", [Audio(decode=False)])
+    assert data["history_audio"][:] == expected
 
 
 def test_layout_for_the_hub(tmp_path):
