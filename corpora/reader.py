@@ -9,7 +9,7 @@ missing_transcript          a recording (or row) without a transcript
 empty_audio                 a file of no bytes
 truncated_audio             a WAV shorter than its header promises
 empty_text                  a transcript of white space only
-text_too_long               more than ``MAX_TEXT_CHARACTERS`` characters
+text_too_long               more than ``LONGEST_TEXT`` characters
 duplicate_id                an id that an earlier row has; the first one counts
 duplicate_turn              a place in a dialogue that an earlier row has; the first one counts
 undecodable_metadata        bytes that are not in the encoding of the metadata file
@@ -31,10 +31,8 @@ import pyarrow as pa
 from contracts.errors import DataError
 from contracts.ids import row_id
 from contracts.schemas import UTTERANCES
+from contracts.texts import LONGEST_TEXT
 from corpora.headers import HEAD_BYTES, Header, probe
-
-MAX_TEXT_CHARACTERS: Final = 2000
-"""About two minutes of speech: more is a whole chapter or a damaged row, and no engine here speaks it in one piece."""
 
 _BATCH_ROWS: Final = 1000
 
@@ -215,4 +213,4 @@ def _text_problem(text: str | None) -> str | None:
         return "missing_transcript"
     if not text:
         return "empty_text"
-    return "text_too_long" if len(text) > MAX_TEXT_CHARACTERS else None
+    return "text_too_long" if len(text) > LONGEST_TEXT else None

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -10,14 +10,12 @@ from contracts import plugins
 from contracts.ids import canonical_json
 from contracts.jobs import Outcome, Resources
 from contracts.schemas import FAILURES, SAMPLES, failure
+from contracts.texts import LONGEST_TEXT
 from storage.blobs import BlobStore
 from storage.workspace import Workspace
 from synth.dsp import AudioFormat, normalise
 from synth.engine import Engine, Failure, Reference, RenderRequest, Waveform
 from synth.sanity import inspect
-
-LONGEST_TEXT: Final = 2000
-"""Characters of one text. Two minutes of speech: no engine here is made for more, and no judge listens to more."""
 
 
 @dataclass(frozen=True, kw_only=True)

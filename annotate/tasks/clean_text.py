@@ -9,8 +9,9 @@ from typing import Final
 
 from annotate.strict_json import Text, written
 from annotate.task import TaskSpec
+from contracts.texts import LONGEST_TEXT
 
-FIELDS: Final = {"text": Text(longest=4_000)}
+FIELDS: Final = {"text": Text(longest=LONGEST_TEXT)}
 
 PLUGIN: Final = TaskSpec(
     name="clean_text",

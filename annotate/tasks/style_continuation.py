@@ -6,13 +6,14 @@ from typing import Any, Final
 from annotate.strict_json import Field, Items, Text, written
 from annotate.task import ParseError, TaskSpec, Written
 from annotate.writing_systems import letters_by_script, main_script
+from contracts.texts import LONGEST_TEXT
 
 STYLES: Final = 10
 FIELDS: Final[dict[str, Field]] = {
     "continue": Items(count=STYLES, fields={"type": Text(longest=100), "content": Text(longest=1_000)}),
     "random": Text(longest=1_000),
-    "translation": Text(longest=2_000),
-    "codeSwitching": Text(longest=2_000),
+    "translation": Text(longest=LONGEST_TEXT),
+    "codeSwitching": Text(longest=LONGEST_TEXT),
 }
 
 

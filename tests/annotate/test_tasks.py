@@ -11,6 +11,7 @@ from annotate.negatives import suits
 from annotate.task import PROMPTS, Parsed, ParseError, TaskSpec, Written, quoted, quoted_lines
 from annotate.tasks import critique, critique_pair, style_continuation, teacher
 from contracts import plugins
+from contracts.texts import LONGEST_TEXT
 from tests.annotate import malformed
 from tests.annotate.malformed import GOOD, MALFORMED, Malformed
 from tests.annotate.replies import reply_for, task_of
@@ -398,3 +399,15 @@ def test_stand_ins_write_negatives_that_suit(name: str, text: str, tag: str):
     said = TASKS[name].parse(reply_for(rendered(name, "en", text=text, language=tag), 0))
     assert isinstance(said, Written)
     assert suits(text, said.content["text"], tag) is None
+
+
+@pytest.mark.parametrize("spare", [0, 1])
+def test_a_cleaned_text_is_as_long_as_one_that_can_be_spoken(spare):
+    """What is accepted here is paid for, so nothing later may find it too long."""
+    reply = json.dumps({"text": "x" * (LONGEST_TEXT + spare)})
+    task = plugins.configure("task", "clean_text")
+    if spare:
+        with pytest.raises(ParseError, match=f"at most {LONGEST_TEXT}"):
+            task.parse(reply)
+    else:
+        assert len(task.parse(reply).content["text"]) == LONGEST_TEXT
