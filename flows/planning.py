@@ -1,6 +1,6 @@
 """What a build would do and cost, from what is there now; runs nothing and writes nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Final
 
 import pyarrow as pa
@@ -9,10 +9,17 @@ import pyarrow.compute as pc
 from contracts.joins import attach
 from flows.candidates import candidates_of
 from flows.gather import choose_prompts, read_corpora
-from flows.pipeline import Build
-from flows.questions import SCRIPTING, judge_of, known_ledger, task_of
-from flows.recipe import Role
+from flows.judging import judge_questions, review_questions
+from flows.pipeline import Build, finished
+from flows.questions import Question, judge_of, known_ledger, roles_about, scripting_roles, task_of, writing_questions
+from flows.recipe import Judge, Role
+from flows.stages import STAGES
+from flows.writing import script_questions, spoken_instead
+from scoring.measure import metric_key
 from synth import requests
+from synth.engine import speaks
+from synth.pairs import pairs as made_pairs
+from synth.scripts import language_of
 
 SECONDS_PER_CHARACTER: Final = 0.065
 """Length of speech per character of English text, where the corpus does not say how long its recording is."""
@@ -42,82 +49,148 @@ _LIKELY_REPLY: Final = "x" * 3000
 _LIKELY_TURNS: Final = 8
 """Turns before a dialogue's target (DailyTalk has 9.4 turns a dialogue)."""
 
+_BESIDE: Final = "a second question after a reply that cannot be used, and attempts lost on the way, come on top"
+
 Line = dict[str, object]
 
 
 def plan_of(build: Build) -> list[Line]:
-    """Return one row per stage: what it would do at most, how often it asks a judge, money, hours of CPU and disk.
+    """Return one row per stage: the rows that the recipe wants, those that are done, and what the others take.
+
+    Done is what is there, or was given up. A stage whose inputs are still to be made is guessed, as if nothing were dropped.
 
     Raises:
         UnisrmError: a corpus cannot be read, or the recipe does not fit it.
     """
     utterances, _ = read_corpora(build)
-    prompts, _ = choose_prompts(build, utterances)
+    chosen, _ = choose_prompts(build, utterances)
+    known = {stage.name for stage in STAGES if finished(stage, build) is not None}
+    prompts = build.tables.read("prompts") if {"prompts", "texts"} <= known else _to_speak(build, chosen)
     timed = attach(prompts, "target_utterance_id", utterances, "utterance_id", {"duration_s": "duration_s"})
     guessed = pc.multiply(pc.cast(pc.utf8_length(timed["text"]), pa.float64()), SECONDS_PER_CHARACTER)
     lengths = pa.table({"prompt_id": timed["prompt_id"], "s": pc.coalesce(timed["duration_s"], guessed)})
 
     wanted = requests.wanted(
-        prompts, candidates_of(build), human=build.recipe.human, audio=build.recipe.audio.model_dump(), seed=build.recipe.seed
+        prompts,
+        candidates_of(build),
+        human=build.recipe.human,
+        audio=build.recipe.audio.model_dump(),
+        seed=build.recipe.seed,
+        written=spoken_instead(build) if "writings" in known else {},
     )
     wanted = attach(wanted, "subject_id", lengths, "prompt_id", {"s": "s"})
-    lines: list[Line] = [_line("utterances", utterances.num_rows), _line("prompts", prompts.num_rows)]
+    made = pc.invert(pc.is_in(wanted["row_id"], value_set=_left(build, "samples", "samples", wanted["row_id"])))
+    wanted = wanted.append_column("made", made)
+    lines: list[Line] = [
+        _line("utterances", utterances.num_rows, done=utterances.num_rows if "utterances" in known else 0),
+        _line("prompts", prompts.num_rows, done=prompts.num_rows if "texts" in known else 0),
+    ]
+    spoken = [wanted.filter(pc.equal(wanted["system"], "human"))]
     for system in build.recipe.systems:
         mine = wanted.filter(pc.equal(wanted["system"], system.name))
-        audio_s = _sum(mine["s"])
-        lines.append(
-            _line(
-                f"samples {system.name}",
-                mine.num_rows,
-                cpu_h=_hours(system.engine, audio_s),
-                disk_mb=_megabytes(build, audio_s),
-            )
+        can = [speaks(build.recipe.engines[system.name], language) for language in mine["language"].to_pylist()]
+        spoken.append(mine.filter(pa.array(can, pa.bool_())))
+        audio_s = _sum(spoken[-1].filter(pc.invert(spoken[-1]["made"]))["s"])
+        line = _line(
+            f"samples {system.name}",
+            spoken[-1].num_rows,
+            done=_count(spoken[-1]["made"]),
+            cpu_h=_hours(system.engine, audio_s),
+            disk_mb=_megabytes(build, audio_s),
         )
-    audio_s = _sum(wanted["s"])
-    lines += [
-        _line(f"metrics {metric.name}", wanted.num_rows, cpu_h=_hours(metric.name, audio_s)) for metric in build.recipe.metrics
-    ]
-    return [*lines, *_asking(build, wanted, prompts, audio_s)]
+        mute = mine.num_rows - spoken[-1].num_rows
+        lines.append(line | {"note": f"{mute} more in languages that {system.engine} does not speak"} if mute else line)
+    wanted = pa.concat_tables(spoken)
+    for metric in build.recipe.metrics:
+        keys = pa.array([metric_key(one, metric.name, metric.options) for one in wanted["row_id"].to_pylist()], pa.string())
+        left = pc.is_in(keys, value_set=_left(build, "metrics", "metrics", keys))
+        cpu_h = _hours(metric.name, _sum(wanted.filter(left)["s"]))
+        lines.append(_line(f"metrics {metric.name}", wanted.num_rows, done=wanted.num_rows - _count(left), cpu_h=cpu_h))
+    return [*lines, *_asking(build, wanted, chosen, prompts, known)]
 
 
-def _asking(build: Build, wanted: pa.Table, prompts: pa.Table, audio_s: float) -> list[Line]:
+def _to_speak(build: Build, chosen: pa.Table) -> pa.Table:
+    """Return the prompts as they will be spoken, as long as nobody has written them: every variant with the chosen text."""
+    rows = []
+    for prompt in chosen.to_pylist():
+        heard = prompt["setting"].removesuffix(f"2{prompt['language']}")
+        for variant in build.recipe.prompts.variants:
+            language = prompt["language"] if variant == "transcript" else language_of(heard, variant)
+            if variant == "transcript":
+                rows.append(prompt)
+            elif language is not None and prompt["reference_utterance_id"] is not None:
+                own = {"prompt_id": f"{prompt['prompt_id']}/{variant}", "language": language, "target_utterance_id": None}
+                rows.append(prompt | own)
+    return pa.Table.from_pylist(rows, schema=chosen.schema)
+
+
+def _left(build: Build, stage: str, table: str, keys: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return the keys that a stage has neither made nor given up."""
+    left = build.tables.missing(table, keys)
+    return left.filter(pc.invert(pc.is_in(left, value_set=build.tables.read(f"failures@{stage}", ["row_id"])["row_id"])))
+
+
+def _asking(build: Build, wanted: pa.Table, chosen: pa.Table, prompts: pa.Table, known: Set[str]) -> list[Line]:
     """Return one line per role and judge, and one for the money in all."""
     recipe = build.recipe
-    per_prompt = pc.value_counts(wanted["subject_id"]).field("counts").to_pylist()
-    pairs = sum(n * (n - 1) // 2 for n in per_prompt)
-    clip_s = audio_s / max(wanted.num_rows, 1)
-    judged = pairs * recipe.judge.votes * (2 if recipe.judge.orders == "both" else 1)
-    rows = {"prompts": prompts.num_rows, "samples": wanted.num_rows, "judgments": judged}
-    asked: list[tuple[str, Role, int]] = [
-        ("texts" if role.task in SCRIPTING else "writings" if task_of(role).subject == "prompts" else "reviews", role, count)
-        for role in recipe.roles
-        for count in [rows[task_of(role).subject]]
-    ]
-    asked += [
-        ("judgments", wish, pairs * wish.votes * (2 if wish.orders == "both" else 1)) for wish in (recipe.judge, *recipe.judges)
-    ]
+    samples = wanted.rename_columns({"row_id": "sample_id", "subject_id": "prompt_id"})
+    pairs = made_pairs(samples, seed=recipe.seed, kinds=recipe.pair_kinds).num_rows
+    guesses = {"prompts": prompts.num_rows, "samples": wanted.num_rows, "judgments": pairs * _times(recipe.judge)}
+    clip_s = _sum(wanted["s"]) / max(wanted.num_rows, 1)
     longest = max(prompts["text"].to_pylist(), key=len, default="")
-    lines = [_line("pairs", pairs), *(_asked(stage, role, count, longest, clip_s) for stage, role, count in asked)]
-    spent = _spent(build)
+    lines = [_line("pairs", pairs, done=pairs if "pairs" in known else 0)]
+    for stage, after, table, roles, questions in _stages(build):
+        for number, role in enumerate(roles):
+            rows, done = chosen.num_rows if stage == "texts" else guesses.get(task_of(role).subject, 0), 0
+            if isinstance(role, Judge):
+                rows = pairs * _times(role)
+            if after in known:
+                ids = questions(build)[number].ids
+                rows, done = len(ids), len(ids) - len(_left(build, stage, table, ids))
+            lines.append(_asked(stage, role, rows, done=done, longest=longest, clip_s=clip_s))
     total = sum(float(str(line["usd_at_most"])) for line in lines)
     money = _line("money", 0, calls=sum(int(str(line["calls"])) for line in lines), usd_at_most=round(total, 2))
-    budget = "no budget_usd: no paid call is allowed" if recipe.budget_usd is None else f"budget {recipe.budget_usd:g} USD"
-    money["note"] = f"{budget}, spent so far {spent:.2f} USD"
-    release = _line("release", pairs, disk_mb=_megabytes(build, audio_s * 1.5))
+    spent = _spent(build)
+    money["note"] = f"spent so far {spent:.2f} USD; {_BESIDE}" if total else f"spent so far {spent:.2f} USD"
+    if recipe.budget_usd is None:
+        money["note"] = f"no budget_usd: no paid call is allowed; {money['note']}"
+    else:
+        over = "which may not be enough; " if total > recipe.budget_usd - spent else ""
+        money["note"] = f"budget {recipe.budget_usd:g} USD, {over}{money['note']}"
+    release = _line("release", pairs, disk_mb=_megabytes(build, _sum(wanted["s"]) * 1.5))
     release["note"] = "before filters"
     return [*lines, money, release]
 
 
-def _asked(stage: str, role: Role, rows: int, longest: str, clip_s: float) -> Line:
+def _stages(build: Build) -> list[tuple[str, str, str, Sequence[Role], Callable[[Build], list[Question]]]]:
+    """Return each stage that asks, the stage that ends before its questions are known, its table, its roles, its questions."""
+    judges = [build.recipe.judge, *build.recipe.judges]
+    return [
+        ("texts", "prompts", "writings@texts", scripting_roles(build), script_questions),
+        ("writings", "texts", "writings@writings", roles_about(build, "prompts"), writing_questions),
+        ("judgments", "pairs", "judgments", judges, judge_questions),
+        ("reviews", "judgments", "writings@reviews", roles_about(build, "samples", "judgments"), review_questions),
+    ]
+
+
+def _times(judge: Judge) -> int:
+    return judge.votes * (2 if judge.orders == "both" else 1)
+
+
+def _asked(stage: str, role: Role, rows: int, *, done: int, longest: str, clip_s: float) -> Line:
     """Say what one role takes at most: every call with the longest text, a full-length reply and one clip per label."""
     task, judge = task_of(role), judge_of(role)
     shown = {name: _LIKELY_REPLY if name in task.passages else longest for name in task.shown}
     heard_s = sum(clip_s * (_LIKELY_TURNS if "{n}" in label else 1) for label in task.audios)
     each = judge.estimate(task.render("en", **shown), heard_s, batch=role.mode == "batch")
-    calls = 0 if judge.facts else rows
-    line = _line(f"{stage} {role.task} {role.name}/{judge.model}", rows, calls=calls, usd_at_most=round(each.usd * calls, 2))
-    if not calls:
+    calls = 0 if judge.facts else rows - done
+    line = _line(
+        f"{stage} {role.task} {role.name}/{judge.model}", rows, done=done, calls=calls, usd_at_most=round(each.usd * calls, 2)
+    )
+    if judge.facts:
         return line | {"note": "a rule: no call, no cost"}
+    if not calls:
+        return line
     tokens = f"at most {each.input_tokens * calls:,} tokens in, {each.output_tokens * calls:,} out"
     if role.mode == "batch":
         return line | {"hours": "up to 24 a batch", "note": tokens}
@@ -137,11 +210,19 @@ def _spent(build: Build) -> float:
 
 
 def _line(
-    stage: str, rows: int, *, calls: int = 0, usd_at_most: float = 0.0, cpu_h: float | None = 0.0, disk_mb: float = 0.0
+    stage: str,
+    rows: int,
+    *,
+    done: int = 0,
+    calls: int = 0,
+    usd_at_most: float = 0.0,
+    cpu_h: float | None = 0.0,
+    disk_mb: float = 0.0,
 ) -> Line:
     return {
         "stage": stage,
         "rows": rows,
+        "done": done,
         "calls": calls,
         "usd_at_most": usd_at_most,
         "hours": 0.0,
@@ -149,6 +230,10 @@ def _line(
         "disk_mb": disk_mb,
         "note": "",
     }
+
+
+def _count(flags: pa.Array | pa.ChunkedArray) -> int:
+    return int(pc.sum(flags).as_py() or 0)
 
 
 def _sum(column: pa.ChunkedArray) -> float:

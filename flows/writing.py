@@ -30,7 +30,8 @@ _SCRIPTED: Final = "writings@texts"
 _WRITTEN: Final = "writings@writings"
 
 
-def _script_questions(build: Build) -> list[Question]:
+def script_questions(build: Build) -> list[Question]:
+    """Return the questions of the stage ``texts``."""
     roles = scripting_roles(build)
     requests = prompt_requests(build, build.tables.read(CHOSEN))
     # What is continued is the reference's text, in the reference's language.
@@ -41,7 +42,7 @@ def _script_questions(build: Build) -> list[Question]:
 
 def _texts(build: Build) -> Books:
     """Have texts cleaned or invented, and make the prompts that are spoken."""
-    questions = _script_questions(build)
+    questions = script_questions(build)
     ask_missing(build, "texts", _SCRIPTED, questions)
     chosen, wish = build.tables.read(CHOSEN), build.recipe.prompts
     ids = pa.chunked_array([question.ids for question in questions], pa.string())

@@ -131,11 +131,16 @@ class Engine(Protocol):
         ...
 
 
+def speaks(engine: Engine, language: str) -> bool:
+    """Say whether an engine speaks a language (BCP 47, or ``mixed``)."""
+    return language.lower().split("-")[0] in engine.languages
+
+
 def refusal(request: RenderRequest, engine: Engine) -> Failure | None:
     """Return why ``engine`` must not even try ``request``; None when it should."""
     if not request.text.strip():
         return Failure("empty_text", "there is nothing to say")
-    if request.language.lower().split("-")[0] not in engine.languages:
+    if not speaks(engine, request.language):
         return Failure("unsupported_language", f"language {request.language!r}; it speaks {', '.join(engine.languages)}")
     names = [voice.name for voice in engine.voices()]
     if request.voice not in names:

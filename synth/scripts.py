@@ -120,17 +120,22 @@ def _written(prompt: dict[str, Any], variant: Variant, written: _Contents) -> di
     if prompt["reference_utterance_id"] is None:
         return "no_reference", {}
     heard = prompt["setting"].removesuffix(f"2{prompt['language']}")
-    other = _OTHER.get(_primary(heard))
-    if other is None and variant != "random":
+    language = language_of(heard, variant)
+    if language is None:
         return "unsupported_language", {"language": heard}
     text = _text(written, STYLE_CONTINUATION, prompt, variant)
     if not text:
         return "no_continuation", {}
-    language = {"random": heard, "translation": str(other), "codeSwitching": MIXED}[variant]
     if not _is_written_in(text, language):
         return "wrong_language", {"language": language, "text": text}
     changes = {"text": text, "language": language, "setting": f"{heard}2{language}", "style": "expressive"}
     return identified({**prompt, **changes, "target_utterance_id": None})
+
+
+def language_of(heard: str, variant: Variant) -> str | None:
+    """Return the language of a variant of a prompt whose reference speaks ``heard``; None = there is no such text."""
+    other = _OTHER.get(_primary(heard))
+    return {"transcript": heard, "random": heard, "translation": other, "codeSwitching": MIXED if other else None}[variant]
 
 
 def _primary(language: str) -> str:

@@ -140,6 +140,9 @@ def test_scenes_negatives_and_second_opinions(tmp_path, ray_cluster, gemini, ope
         "clean_text", "scenario", "negative_text", "critique", "consistency", "groundedness", "task3", "teacher", "critique_pair",
     }  # fmt: skip
     assert all(finished(stage, open_build(path, str(tmp_path / "ws"))) for stage in STAGES)
+    ahead = plan_of(open_build(path, str(tmp_path / "ws")))
+    assert all(line["done"] == line["rows"] for line in ahead if line["stage"] not in {"money", "release"})
+    assert sum(line["calls"] + line["usd_at_most"] for line in ahead) == 0, "nothing is left to pay for"
     calls = len(gemini.prompts), len(openai.bodies)
     run(open_build(path, str(tmp_path / "ws")), "release")
     assert (len(gemini.prompts), len(openai.bodies)) == calls
@@ -218,7 +221,17 @@ def test_other_styles_and_languages(tmp_path, ray_cluster, gemini, openai):
         judge=listener(gemini, task="task1"),
     )
     build = open_build(path, str(tmp_path / "ws"))
+    ahead = {line["stage"]: line for line in plan_of(build)}
     books = run(build, "pairs")
+    for system in ("espeak", "klatt"):
+        assert books["samples"].failed == {"unsupported_language": books["samples"].failed["unsupported_language"]}
+        assert ahead[f"samples {system}"]["note"] == "6 more in languages that espeak does not speak"
+        made = pc.sum(pc.equal(build.tables.read("samples")["system"], system)).as_py()
+        assert made <= ahead[f"samples {system}"]["rows"] == 6, "an upper bound: two texts may turn out the same"
+    assert build.tables.num_rows("pairs") <= ahead["pairs"]["rows"]
+    exact = {line["stage"]: line for line in plan_of(open_build(path, str(tmp_path / "ws")))}
+    judged = next(line for stage, line in exact.items() if stage.startswith("judgments"))
+    assert judged["calls"] == judged["rows"] == exact["pairs"]["rows"] == build.tables.num_rows("pairs")
     assert books["texts"].rows_in == 4 * build.tables.num_rows("prompts@chosen")
     settings = set(build.tables.read("prompts")["setting"].to_pylist())
     assert settings == {"en2en", "en2zh", "en2mixed"}
