@@ -159,8 +159,10 @@ def reannotate(  # noqa: PLR0917  # options come by name
     """Judge the pairs once more, by another judge or as one more repetition; the labels stay as they are."""
     from flows.local_api import prefect_api
     from flows.pipeline import open_build
+    from flows.reannotation import require, wish_of
 
     opened, options = open_build(recipe, workspace), _options(option or [])
+    require(opened, wish_of(opened, judge, task, options, mode))  # before Prefect starts, which takes a while
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     with prefect_api(), _observed() as progress:
         from prefect import flow

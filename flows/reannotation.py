@@ -6,12 +6,13 @@ they rest on. ``status`` and ``report`` say how far judges drift apart.
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import pyarrow as pa
 
 from annotate.inquiry import Inquiry, played
-from contracts.errors import RecipeError
+from annotate.judging import Mode
+from contracts.errors import RecipeError, SetupError
 from contracts.rng import hash_fraction
 from flows import recipe
 from flows.books import Books
@@ -22,6 +23,7 @@ from flows.recipe_checks import check_judge
 
 STAGE: Final = "reannotation"
 TABLE: Final = "judgments@reannotation"
+_NO_PAIRS: Final = "there are no pairs to judge yet: run `unisrm-data build` first"
 
 
 def wish_of(
@@ -38,9 +40,24 @@ def wish_of(
         changes |= {"name": judge, "options": dict(options or {})}
     else:
         changes["options"] = own.options | dict(options or {})
+    if (asked := changes["mode"]) not in (known := get_args(Mode)):
+        raise RecipeError(f"mode {asked!r} is unknown: take {' or '.join(known)}")
     wish = recipe.Judge.model_validate(own.model_dump() | changes)
     check_judge(build.recipe, wish)
     return wish
+
+
+def require(build: Build, wish: recipe.Judge) -> None:
+    """Find out before any work whether the pairs can be judged again from here.
+
+    Raises:
+        RecipeError: there are no pairs yet.
+        SetupError: the judge lacks something, such as its key.
+    """
+    if not build.tables.num_rows("pairs"):
+        raise RecipeError(_NO_PAIRS)
+    if (problem := judge_of(wish).missing()) is not None:
+        raise SetupError(f"judge {wish.name!r}: {problem}")
 
 
 def reannotate(build: Build, wish: recipe.Judge, pairs: int | None = None) -> Books:
@@ -59,7 +76,7 @@ def reannotate(build: Build, wish: recipe.Judge, pairs: int | None = None) -> Bo
     """
     requests = _some(pair_requests(build), build.recipe.seed, pairs)
     if not requests.num_rows:
-        raise RecipeError("there are no pairs to judge yet: run `unisrm-data build` first")
+        raise RecipeError(_NO_PAIRS)
     vote = _turn(build, wish)
     question = Question(role=wish, requests=played(requests, orders=wish.orders, first_vote=vote))
     ask_missing(build, STAGE, TABLE, [question])

@@ -95,6 +95,7 @@ def run_reannotation(
     """
     watched = build.watched_by(Both(build.progress, ProgressArtifacts()))
     wish = reannotation.wish_of(build, judge, task, options, mode)
+    reannotation.require(build, wish)
 
     @prefect_task(name=reannotation.STAGE, cache_policy=NO_CACHE, persist_result=False)
     def run() -> Books:

@@ -35,8 +35,8 @@ _ANSWER_MAY_BE_MADE: Final = (502, 504, 520, 524)  # a gateway speaks for a serv
 _CONNECT_S: Final = 10.0
 _MESSAGE_CHARS: Final = 500
 
-# OpenAI's own messages show the ends of a refused key.
-_KEY_LIKE: Final = re.compile(r"\bsk-[\w*.-]{8,}")
+# OpenAI's own messages show the ends of a refused key, and servers with other keys do the same.
+_KEY_LIKE: Final = re.compile(r"\bsk-[\w*.-]{8,}|[\w*-]*\*{3}[\w*-]*")
 _PERIOD: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 

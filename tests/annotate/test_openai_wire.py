@@ -271,6 +271,7 @@ def test_the_key_is_nowhere(caplog, clips, tones):
         Sent(body=completion(None, refusal=f"no {CANARY}")),
         error(401, "invalid_api_key", f"Incorrect API key provided: {CANARY}."),
         error(401, "invalid_api_key", "Incorrect API key provided: sk-proj-********6789."),
+        error(401, "invalid_api_key", "Incorrect API key provided: gsk_abc1****6789."),
         error(400, None, f"bad {CANARY}"),
         error(429, "rate_limit_exceeded", CANARY),
         Sent(body=f"<html>{CANARY}</html>", kind="text/html"),
@@ -284,4 +285,5 @@ def test_the_key_is_nowhere(caplog, clips, tones):
     told = repr(found) + caplog.text + repr(judge_of(server)) + repr(judge_of(server).params())
     assert CANARY not in told
     assert "6789" not in told
+    assert "gsk_" not in told, "the ends of another provider's key"
     assert found[0].text == "your key is ***"

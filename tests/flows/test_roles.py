@@ -3,13 +3,15 @@
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from datasets import Audio, List, get_dataset_config_names, load_dataset
 
 from annotate.ledger import Ledger
 from annotate.tasks import task3, task4
-from contracts.errors import BudgetExceeded, RecipeError
+from contracts.errors import BudgetExceeded, RecipeError, SetupError
+from contracts.schemas import PAIRS
 from flows.cli import _options
 from flows.gather import current_recordings
 from flows.judging import current_judgments
@@ -17,7 +19,7 @@ from flows.pipeline import finished, open_build
 from flows.planning import plan_of
 from flows.publish import release_of
 from flows.questions import ledger_place
-from flows.reannotation import reannotate, wish_of
+from flows.reannotation import reannotate, require, wish_of
 from flows.report import write_report
 from flows.stages import STAGES
 from flows.status import drift_rows, status_of
@@ -329,3 +331,21 @@ def test_options_on_the_command_line():
     }
     with pytest.raises(RecipeError, match="NAME=VALUE"):
         _options(["model"])
+
+
+def test_what_reannotation_lacks_is_said_before_anything_starts(tmp_path, monkeypatch):
+    """No pairs, and no key: one line each, from the command itself."""
+    corpus(tmp_path / "corpus", [])
+    build = open_build(recipe(tmp_path), str(tmp_path / "ws"))
+    wish = wish_of(build, None, None, None, None)
+    with pytest.raises(RecipeError, match="run `unisrm-data build` first"):
+        require(build, wish)
+    with pytest.raises(RecipeError, match="'btch' is unknown: take live or batch"):
+        wish_of(build, None, None, None, "btch")
+    row = dict.fromkeys(PAIRS.names, "-")
+    build.tables.append("pairs", pa.Table.from_pylist([row], schema=PAIRS))
+    require(build, wish)
+    for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(SetupError, match="set the environment variable GEMINI_API_KEY"):
+        require(build, wish)
