@@ -4,6 +4,7 @@ Every text is escaped by the template engine: corpus texts and judges' replies a
 """
 
 import base64
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -13,11 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from annotate.inquiry import Inquiry
 from annotate.reliability import InquiryRows, agreement, couples, drift, reliability
 from contracts.joins import among, attach
 from contracts.rng import hash_fraction
 from flows.candidates import current_facts, current_samples
-from flows.judging import current_judgments
+from flows.judging import current_judgments, judge_questions
 from flows.pipeline import Build
 from flows.status import books_of, inquiries, spend_rows
 from scoring.win_rates import against, win_rates
@@ -51,7 +53,7 @@ def render(template: str, content: Mapping[str, Any]) -> str:
 
 
 def _content(build: Build) -> dict[str, Any]:
-    samples = current_samples(build)
+    samples, asked = current_samples(build), inquiries(build)
     judged = _judged(build)
     kept = among(judged, "pair_id", build.tables.read("labels", ["pair_id"])["pair_id"])
     rates = win_rates(judged)
@@ -65,7 +67,7 @@ def _content(build: Build) -> dict[str, Any]:
         "kept_rates": {str(row["system"]): row for row in win_rates(kept)},
         "systems": systems,
         "against": against(judged),
-        "judges": judges_content(inquiries(build), build.tables.read("pairs")),
+        "judges": judges_content(asked, build.tables.read("pairs"), _unusable(build, asked)),
         "metrics": _histograms(current_facts(build), samples, systems),
         "fates": [
             ("Kept pairs", _listening(build, kept, {})),
@@ -91,19 +93,51 @@ def _judged(build: Build) -> pa.Table:
     return pairs.filter(pc.is_valid(pairs["judge"]))
 
 
-def judges_content(asked: Sequence[InquiryRows], pairs: pa.Table) -> dict[str, Any]:
+def _unusable(build: Build, asked: Sequence[InquiryRows]) -> list[int | None]:
+    """Return for each inquiry how many of its questions got no usable answer.
+
+    None where that is not known: of what a re-annotation asked, and where the inquiry has judgments that the recipe does not
+    want (any more), whose failures may be gone.
+    """
+    failures = build.tables.read("failures@judgments", ["row_id", "reason"])
+    unasked = pa.array(["missing_audio", "missing_text"])
+    failed = failures.filter(pc.invert(pc.is_in(failures["reason"], value_set=unasked)))["row_id"]
+    counts: Counter[tuple[str, ...]] = Counter()
+    wanted: dict[tuple[str, ...], pa.Array] = {}
+    for question in judge_questions(build):
+        task, judge = question.task, question.judge
+        settings = Inquiry.of(task, judge).settings
+        lost = pc.is_in(question.ids, value_set=failed).to_pylist()
+        for tag, gone in zip(question.requests["language"].to_pylist(), lost, strict=True):
+            key = (task.name, judge.name, judge.model, task.prompt_version(tag), settings)
+            counts[key] += gone
+            wanted[key] = question.ids
+    found: list[int | None] = []
+    for inquiry in asked:
+        key = (inquiry.task, inquiry.judge, inquiry.model, inquiry.prompt_version, inquiry.settings)
+        own = inquiry.repetition is None and key in wanted
+        whole = own and pc.all(pc.is_in(inquiry.judgments["judgment_id"], value_set=wanted[key])).as_py()
+        found.append(counts[key] if whole else None)
+    return found
+
+
+def judges_content(asked: Sequence[InquiryRows], pairs: pa.Table, failed: Sequence[int | None] | None = None) -> dict[str, Any]:
     """Return what the section about judges shows: each inquiry, and every two that can be compared and share pairs.
 
     Args:
         asked: the inquiries of the workspace.
         pairs: table of schema PAIRS.
+        failed: for each inquiry, how many questions got no usable answer; None = not counted.
     """
     comparisons = []
     for (first, before), (second, after) in couples(asked):
         if (agreed := agreement(before, after)).pairs:
             comparisons.append({"first": first, "second": second, "agreement": agreed, "drift": drift(before, after)})
     return {
-        "inquiries": [(inquiry, reliability(inquiry.judgments, pairs=pairs)) for inquiry in asked],
+        "inquiries": [
+            (inquiry, reliability(inquiry.judgments, pairs=pairs, failed=lost))
+            for inquiry, lost in zip(asked, failed or [None] * len(asked), strict=True)
+        ],
         "comparisons": comparisons,
     }
 

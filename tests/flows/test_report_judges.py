@@ -11,11 +11,9 @@ from flows.report import judges_content, render
 from tests.annotate.judgments import judgment, table
 
 
-def section(judgments, pairs=None):
-    return render(
-        "report_judges.html.jinja",
-        {"judges": judges_content(inquiries_of(judgments), empty("pairs") if pairs is None else pairs)},
-    )
+def section(judgments, pairs=None, failed=None):
+    shown = judges_content(inquiries_of(judgments), empty("pairs") if pairs is None else pairs, failed)
+    return render("report_judges.html.jinja", {"judges": shown})
 
 
 def cells(page):
@@ -38,12 +36,12 @@ def test_each_inquiry_and_each_two_of_them_are_shown():
     pairs = pa.Table.from_pylist(
         [filled | {"pair_id": pair, "group_id": "g", "sample_a": a, "sample_b": b} for pair, a, b in keys], schema=PAIRS
     )
-    rows = cells(section(table([*first, *second]), pairs))
+    rows = cells(section(table([*first, *second]), pairs, failed=[2, None]))
     assert rows[1] == [
-        "gemini", "flash", "task1", "v1", "s1", "recipe", "6", "3", "50.0 % [18.8, 81.2]", "0.0 % [0.0, 56.1]", "0.0 % [0.0, 39.0]", "100.0 %", "undefined",
+        "gemini", "flash", "task1", "v1", "s1", "recipe", "6", "3", "50.0 % [18.8, 81.2]", "0.0 % [0.0, 56.1]", "0.0 % [0.0, 39.0]", "100.0 %", "undefined", "25.0 % [7.1, 59.1]",
     ]  # fmt: skip
     assert rows[2] == [
-        "openai", "omni", "task1", "v1", "s1", "recipe", "6", "3", "100.0 % [61.0, 100.0]", "undefined", "0.0 % [0.0, 39.0]", "0.0 %", "100.0 %",
+        "openai", "omni", "task1", "v1", "s1", "recipe", "6", "3", "100.0 % [61.0, 100.0]", "undefined", "0.0 % [0.0, 39.0]", "0.0 %", "100.0 %", "undefined",
     ]  # fmt: skip
     assert rows[4] == ["0.000", "0.000", "66.7 % [20.8, 93.9]", "3", "33.3 % [6.1, 79.2]"]
     assert rows[6][0] == "naturalness"

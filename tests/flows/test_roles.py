@@ -1,6 +1,7 @@
 """Every role of a language model, by recipe and through the stages, against local servers that speak the providers' formats."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,13 +10,14 @@ import pytest
 from datasets import Audio, List, get_dataset_config_names, load_dataset
 
 from annotate.ledger import Ledger
-from annotate.tasks import task3, task4
+from annotate.tasks import task3, task4, teacher
 from contracts.errors import BudgetExceeded, RecipeError, SetupError
 from contracts.schemas import PAIRS
+from flows import judging, questions
 from flows.cli import _options
 from flows.gather import current_recordings
 from flows.judging import current_judgments
-from flows.pipeline import finished, open_build
+from flows.pipeline import finished, forget_failures, open_build
 from flows.planning import plan_of
 from flows.publish import release_of
 from flows.questions import ledger_place
@@ -25,7 +27,7 @@ from flows.stages import STAGES
 from flows.status import drift_rows, status_of
 from tests.annotate import gemini_server, openai_server
 from tests.annotate.replies import answer
-from tests.flows.small import corpus, recipe, run
+from tests.flows.small import LINES, corpus, recipe, run
 
 CANARY = "canary-key-90210"
 
@@ -239,6 +241,36 @@ def test_other_styles_and_languages(tmp_path, ray_cluster, gemini, openai):
     assert settings == {"en2en", "en2zh", "en2mixed"}
     samples = build.tables.read("samples").to_pylist()
     assert {row["system"] for row in samples} >= {"human", "espeak", "klatt"}
+
+
+def test_kept_replies_are_read_again_for_nothing(tmp_path, ray_cluster, monkeypatch):
+    """What no parser could read counts against the judge in the report; a better parser reads it, and nobody is asked."""
+    corpus(tmp_path / "corpus", [])
+
+    def mumble(prompt, clips):
+        said = answer(prompt, clips)
+        return said.replace("Output A:", "A is") if LINES[0] in prompt else said
+
+    with gemini_server.serving(text=mumble) as server:
+        path = recipe(tmp_path, judge=listener(server, task="teacher"))
+        build = open_build(path, str(tmp_path / "ws"))
+        books = run(build, "judgments")["judgments"]
+        lost = books.failed["unparsable_reply"]
+        assert 0 < lost < books.rows_in
+        write_report(build, tmp_path / "report.html")
+        assert f"{100 * lost / books.rows_in:.1f} %</span>" in (tmp_path / "report.html").read_text()
+        asked = len(server.prompts)
+        forget_failures(build, STAGES)
+        assert run(build, "judgments")["judgments"].failed == books.failed
+        assert len(server.prompts) == asked, "the same parser finds the same fault in the kept replies"
+        forgiving = replace(teacher.PLUGIN, parse=lambda reply: teacher.PLUGIN.parse(reply.replace("A is", "Output A:")))
+        assert forgiving.versions == teacher.PLUGIN.versions
+        monkeypatch.setattr(questions, "task_of", lambda role: forgiving)
+        monkeypatch.setattr(judging, "task_of", lambda role: forgiving)
+        forget_failures(build, STAGES)
+        again = run(build, "rulings")["judgments"]
+        assert (again.rows_out, again.failed) == (books.rows_in, {})
+        assert len(server.prompts) == asked
 
 
 def test_a_judge_drifts(tmp_path, ray_cluster, gemini):
