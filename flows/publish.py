@@ -14,9 +14,9 @@ from flows.decide import DECIDING, proof, splits_table
 from flows.gather import GATHERING, current_recordings, reader_of
 from flows.judging import JUDGING, current_judgments, task_and_judge
 from flows.pipeline import Build, Stage, mark_of
-from flows.questions import history_of, with_contents, writing_questions
+from flows.questions import history_of, judge_of, roles_about, scripting_roles, task_of, with_contents, writing_questions
 from storage import release
-from storage.card import Disjoint, Facts, Funnel
+from storage.card import Disjoint, Facts, Funnel, Writer
 from storage.columns import release_schema
 from storage.rows import pair_rows
 from storage.shards import Layout
@@ -121,6 +121,10 @@ def _facts(build: Build) -> Facts:
         funnel=[Funnel(**mark["books"]) for mark in marks],
         leakage=[Disjoint(key=key, left="any split", right="any other", shared=n) for key, n in proven.shared.items()],
         judge_statement=_judge_statement(build),
+        writers=[
+            Writer(task=role.task, model=judge_of(role).model, prompt_versions=sorted(set(task_of(role).versions.values())))
+            for role in (*scripting_roles(build), *roles_about(build, "prompts"))
+        ],
         recipe_digest=digest(_recipe_literals(build)),
         attribution={corpus.name: reader_of(corpus).attribution for corpus in recipe.corpora},
         seed=recipe.seed,

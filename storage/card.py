@@ -91,6 +91,15 @@ class Disjoint:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Writer:
+    """A language model that wrote a part of the rows: cleaned or invented texts, scenes, texts that do not fit."""
+
+    task: str
+    model: str
+    prompt_versions: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Facts:
     """What the card says beyond what the rows themselves tell.
 
@@ -101,6 +110,7 @@ class Facts:
         leakage: the proof that the splits are disjoint.
         annotations_creators: the Hub's words for who annotated: machine-generated, crowdsourced, expert-generated.
         judge_statement: what kind of judge labelled the rows, and what it is not.
+        writers: language models that wrote a part of the rows, in the order in which they were asked.
         recipe_digest: hash of the recipe.
         attribution: corpus -> who made it, as its licence asks.
         seed: the recipe's seed.
@@ -112,6 +122,7 @@ class Facts:
     leakage: Sequence[Disjoint]
     annotations_creators: Sequence[str] = ("machine-generated",)
     judge_statement: str = ""
+    writers: Sequence[Writer] = ()
     recipe_digest: str = ""
     attribution: Mapping[str, str] = field(default_factory=dict)
     seed: int | None = None

@@ -1,6 +1,7 @@
 """Every role of a language model, by recipe and through the stages, against local servers that speak the providers' formats."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -152,6 +153,8 @@ def test_scenes_negatives_and_second_opinions(tmp_path, ray_cluster, gemini, ope
     assert (len(gemini.prompts), len(openai.bodies)) == calls
     write_report(build, tmp_path / "report.html")
     assert "first heard" in (tmp_path / "report.html").read_text()
+    readme = (Path(release_of(build)) / "README.md").read_text()
+    assert re.search(r"\| scenario \| gpt-4\.1 \| [0-9a-f]{16}, [0-9a-f]{16} \|", readme.replace("\\", ""))
     released = rows_of(release_of(build))
     assert released
     for row in released:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from storage.card import Facts, Funnel, Tally, escape, hub_license, render, size_category
+from storage.card import Facts, Funnel, Tally, Writer, escape, hub_license, render, size_category
 from storage.columns import TASK1
 from tests.storage.release_rows import rows
 
@@ -28,10 +28,17 @@ def test_card_survives_hostile_names():
     tally.open("task1", "sft")
     tally.add("task1", "sft", rows(2, system_b="<img src=x onerror=alert(1)>|evil|\n# top"))
     title = "---\nlicense: mit\n---\n# x"
-    facts = Facts(pretty_name=title, version="1", funnel=[Funnel(stage="s", unit="u", rows_in=1, rows_out=1)], leakage=[])
+    facts = Facts(
+        pretty_name=title,
+        version="1",
+        funnel=[Funnel(stage="s", unit="u", rows_in=1, rows_out=1)],
+        leakage=[],
+        writers=[Writer(task="scenario", model="<img|evil>", prompt_versions=["v1", "v2"])],
+    )
     card = render(facts, tally, {"task1": TASK1})
     assert yaml.safe_load(card.split("\n---\n")[0].removeprefix("---\n"))["pretty_name"] == title
     assert "<img" not in card
+    assert "| scenario | &lt;img\\|evil&gt; | v1, v2 |" in card
     assert "\n# top" not in card
 
 
