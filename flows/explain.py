@@ -58,13 +58,22 @@ def _utterance(build: Build, utterance_id: str | None, role: str) -> dict[str, A
 
 def _prompt(build: Build, prompt: dict[str, Any]) -> dict[str, Any]:
     story = _utterance(build, prompt["target_utterance_id"], "human recording of the text")
+    for writing in _written(build, prompt["prompt_id"]):
+        story[f"written: {writing['task']} {writing['writing_id']}"] = writing
     return story | _utterance(build, prompt["reference_utterance_id"], "reference speech")
+
+
+def _written(build: Build, subject_id: str) -> list[dict[str, Any]]:
+    """Return what language models wrote about a row."""
+    return [row for part in build.tables.partitions("writings") for row in _rows(build, part, subject_id, "subject_id")]
 
 
 def _sample(build: Build, sample: dict[str, Any]) -> dict[str, Any]:
     story: dict[str, Any] = {"audio file": f"{build.workspace.url}/{build.blobs.name(sample['audio_id'])}"}
     for metric in _rows(build, "metrics", sample["sample_id"], "sample_id"):
         story[f"metric {metric['metric']}"] = {**metric["values"], "model": metric["model"], "detail": metric["detail"]}
+    for review in _written(build, sample["sample_id"]):
+        story[f"written: {review['task']} {review['writing_id']}"] = review
     prompt = _row(build, "prompts", sample["prompt_id"])
     return story | ({"prompt": prompt} | _prompt(build, prompt) if prompt else {})
 
@@ -76,11 +85,19 @@ def _pair(build: Build, pair: dict[str, Any]) -> dict[str, Any]:
         if sample:
             story[f"speech {side.upper()}"] = sample
             for chapter, facts in _sample(build, sample).items():
-                if chapter.startswith(("metric", "audio")):
+                if chapter.startswith(("metric", "audio", "written")):
                     story[f"speech {side.upper()}: {chapter}"] = facts
     for judgment in _rows(build, "judgments", pair["pair_id"], "pair_id"):
         story[f"judgment {judgment['judgment_id']}"] = judgment
         story[f"ledger of {judgment['judgment_id']}"] = _ledger(build, judgment["judgment_id"])
+        for review in _written(build, judgment["judgment_id"]):
+            story[f"written of {judgment['judgment_id']}: {review['task']} {review['writing_id']}"] = review
+    ruling = _row(build, "rulings", pair["pair_id"])
+    if ruling:
+        story["ruling"] = ruling
+    for partition in build.tables.partitions("judgments"):
+        for judgment in _rows(build, partition, pair["pair_id"], "pair_id"):
+            story.setdefault(f"asked again: judgment {judgment['judgment_id']}", judgment)
     votes = _rows(build, "votes", pair["pair_id"], "pair_id")
     if votes:
         story["votes"] = votes

@@ -16,6 +16,7 @@ from contracts.errors import BudgetExceeded, RecipeError, SetupError
 from contracts.schemas import PAIRS
 from flows import judging, questions
 from flows.cli import _options
+from flows.explain import story_of
 from flows.gather import current_recordings
 from flows.judging import current_judgments
 from flows.pipeline import finished, forget_failures, open_build
@@ -153,6 +154,9 @@ def test_scenes_negatives_and_second_opinions(tmp_path, ray_cluster, gemini, ope
     assert (len(gemini.prompts), len(openai.bodies)) == calls
     write_report(build, tmp_path / "report.html")
     assert "first heard" in (tmp_path / "report.html").read_text()
+    chapters = " ".join(story_of(build, labels[0]["pair_id"]))
+    for told in ("scenario", "negative_text", "critique", "consistency", "groundedness", "ruling", "label"):
+        assert told in chapters, "the story of a pair holds all that was said of it"
     readme = (Path(release_of(build)) / "README.md").read_text()
     assert re.search(r"\| scenario \| gpt-4\.1 \| [0-9a-f]{16}, [0-9a-f]{16} \|", readme.replace("\\", ""))
     released = rows_of(release_of(build))
