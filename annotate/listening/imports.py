@@ -28,7 +28,7 @@ def read_rows(terms: Terms, votes: pa.Table) -> list[dict[str, Any]]:
     Raises:
         DataError: a table of neither schema or not of the protocol's, or a row of another protocol or with no vote of it.
     """
-    pairs = terms.protocol.clips == 2  # noqa: PLR2004
+    pairs = terms.protocol.clips == 2
     key, subject = ("vote_id", "pair_id") if pairs else ("rating_id", "sample_id")
     if key not in votes.column_names:
         raise DataError(f"protocol {terms.protocol_name} takes in tables of {'votes' if pairs else 'ratings'}, with {key}")
