@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from annotate.listening.counting import recount
 from annotate.listening.item import Answer
-from annotate.listening.tables import assignments, next_answer
+from annotate.listening.tables import HAD, assignments, next_answer
 from annotate.listening.terms import Terms
 from annotate.listening.wording import answer_columns
 from contracts.errors import DataError
@@ -18,7 +18,7 @@ from contracts.schemas import conform
 _had = (
     select(assignments.c.assignment_id, assignments.c.state, assignments.c.answer_id)
     .where(assignments.c.annotator_id == bindparam("annotator"), assignments.c.subject_id == bindparam("subject"))
-    .where(assignments.c.state != "lapsed")
+    .where(HAD)
 )
 
 
