@@ -72,7 +72,11 @@ def vote(store: Store, clock: Clock, who: str, value: str = "A"):
         return assignment
     hear(store, clock, who, assignment)
     protocol = store.terms.protocol
-    said = Answer(value=value) if store.terms.protocol_name == "unisrm" else Answer(value=value, errors_a=(), errors_b=("omission",))
+    said = (
+        Answer(value=value)
+        if store.terms.protocol_name == "unisrm"
+        else Answer(value=value, errors_a=(), errors_b=("omission",))
+    )
     return assignment, store.answer(assignment.assignment_id, who, said if assignment.order == "ab" else protocol.turned(said))
 
 

@@ -197,7 +197,11 @@ def test_an_answer_is_given_once(open_store, clock):
     at = store.next(ann)
     key = at.assignment_id
     hear(store, clock, ann, at)
-    for action in (store.assignment, lambda *who: store.played(*who, "0", "started"), lambda *who: store.answer(*who, Answer(value="A"))):
+    for action in (
+        store.assignment,
+        lambda *who: store.played(*who, "0", "started"),
+        lambda *who: store.answer(*who, Answer(value="A")),
+    ):
         refused("unknown_assignment", action, key, bo)
         refused("unknown_assignment", action, "nonsense", ann)
     with pytest.raises(DataError):

@@ -87,7 +87,7 @@ def test_three_votes_always():
 def test_scales_are_the_recipes():
     """Names, range and votes can be set; the defaults are those of Task 2."""
     assert [question.name for question in configure("protocol", "rating").questions] == (
-        "noise distortion speed continuity naturalness listening_effort overall".split()
+        ["noise", "distortion", "speed", "continuity", "naturalness", "listening_effort", "overall"]
     )
     protocol = configure("protocol", "rating", {"scales": ["calm"], "lowest": 0, "highest": 2, "votes": 5})
     assert protocol.questions[0].options == ("0", "1", "2")
