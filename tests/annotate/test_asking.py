@@ -27,6 +27,8 @@ from annotate.judge import Estimate, JudgeRequest, Pace, Refusal, Reply, Trouble
 from annotate.ledger import Entry, Ledger
 from annotate.task import TaskSpec, Written
 from contracts.errors import BudgetExceeded, DataError, SetupError, StorageError
+from tests.annotate.batch_provider import BILLED_USD, Provider
+from tests.annotate.batch_provider import Line as BatchLine
 
 PROBE = TaskSpec(
     name="probe",
@@ -630,6 +632,40 @@ def test_what_another_process_asks_is_waited_for_and_never_asked_twice(desk):
         neighbour.communicate()
     assert {key for key, text in texts.items() if text == "from the neighbour"} == {f"k{n}" for n in range(10)}
     assert line.sends == {f"k{n}": 1 for n in range(10, 100)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Both(Probe):
+    """A judge that is asked one by one here, and through batches by others."""
+
+    has_batches: ClassVar[bool] = True
+    provider: Provider
+
+    @contextlib.asynccontextmanager
+    async def open_batches(self, clips: object) -> AsyncIterator[Any]:
+        yield BatchLine(self.provider, 5, 10_000)
+
+
+@pytest.mark.parametrize("account", ["tests", "another recipe"])
+def test_a_batch_whose_owner_dies_is_taken_up(desk, account):
+    """What it answers is taken, what it does not answer is asked here, and who handed it in pays for it."""
+    provider = Provider(lasts_s=0.0, fate=lambda request, _: "answer" if request.key == "k1" else FAULTY)
+    judge = Both(line=Wire(), provider=provider)
+    got: dict[str, Any] = {}
+    with Ledger(desk.path, account=account) as owner:
+        owner.claim([entry("k0"), entry("k1")])
+        owner.intend_batch("theirs", "probe", "probe-1", [("k0", 0.5), ("k1", 0.5)], 1.0)
+        owner.submitted("theirs", provider.create("theirs", [case(0).request, case(1).request]))
+        for talks in desk.asking(judge).talks(cases(20)):
+            got |= {talk.case.row_id: talk.trail[0][1] for talk in talks}
+            if len(got) == 18:  # all that could be had
+                assert provider.calls["state"] == 0
+                owner.close()
+    assert got["row1"].text == "good: k1"
+    assert got["row0"].text == "to k0"
+    assert len(got) == 20
+    with Ledger(desk.path, account=account) as payer:
+        assert payer.owed_usd() == pytest.approx(BILLED_USD)
 
 
 def test_two_runs_at_once_share_the_work(desk):
