@@ -360,6 +360,29 @@ def test_a_provider_that_is_down_for_hours_is_left_to_a_person(provider: Provide
     assert provider.bills.total() == len(provider.jobs) == 1
 
 
+@pytest.mark.parametrize("operation", ["submit", "find", "state"])
+def test_a_provider_that_was_never_reached_is_told_soon(provider: Provider, path: Path, operation: str):
+    """A wrong address or no network is a matter of a minute, not of hours."""
+    unreachable = Trouble(reason="unreachable", message="no connection to postman.example", kind="passing")
+    if operation != "submit":
+        provider.troubles = {"submit": [SWALLOWED], "find": [DOWN]} if operation == "find" else {}
+        talks = batching(Postman(provider=provider), path, sleep=_hang_up).talks([case(1)])
+        with pytest.raises(InterruptedError):
+            next(talks)
+    provider.troubles = {operation: [unreachable] * 200}
+    began = provider.clock.now()
+    with pytest.raises(SetupError, match=r"no connection to postman\.example: check the network and the judge's address"):
+        ask(Postman(provider=provider), path, [case(1)])
+    assert provider.clock.now() - began < 60
+    provider.troubles.clear()
+    assert len(ask(Postman(provider=provider), path, [case(1)])) == 1
+    assert provider.bills.total() == len(provider.jobs) == 1
+
+
+async def _hang_up(seconds: float) -> None:
+    raise InterruptedError
+
+
 @pytest.mark.parametrize("operation", ["submit", "find", "state", "results", "line"])
 def test_a_trouble_for_everyone_stops_and_is_taken_up_again(provider: Provider, path: Path, operation: str):
     """One line that says what to do; the same command goes on where it stopped, and buys nothing twice."""
