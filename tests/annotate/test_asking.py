@@ -368,15 +368,28 @@ def test_a_refused_key_stops_at_once_and_keeps_what_is_under_way(desk):
 
 def test_an_outage_stops_instead_of_failing_every_row(desk):
     """No row becomes a failure, and only lost money stays booked."""
-    line = Wire(respond=lambda request, attempt: LOST if attempt == 2 else DOWN, price_usd=lambda _: 0.25)
+    line = Wire(respond=lambda request, nth: LOST if nth == 2 and request.key[-1] in "05" else DOWN, price_usd=lambda _: 0.25)
     rich = Desk(path=desk.path, budget_usd=1e6)
     match = "judge 'probe': 16 requests in a row .* HTTP 503.*every reply so far is kept; run the same command again"
     assert rich.ask_until(SetupError, match, cases(150), Probe(line=line)) == []
     assert len(line.sends) <= 48  # what is claimed ahead at most
     assert rich.claimable(f"k{n}" for n in range(150)) == {f"k{n}" for n in range(150)}
-    second_attempts = sum(count >= 2 for count in line.sends.values())
-    assert rich.owed_usd() == pytest.approx(0.25 * second_attempts)
+    lost = sum(count >= 2 for key, count in line.sends.items() if key[-1] in "05")
+    assert lost
+    assert rich.owed_usd() == pytest.approx(0.25 * lost)
     assert len(rich.ask(cases(150), Probe(line=Wire()))) == 150
+
+
+def test_a_judge_that_never_answers_is_not_paid_again_and_again(desk):
+    """An attempt that ran out of time may be billed: a row of different requests that all did stops the run."""
+    rich = Desk(path=desk.path, budget_usd=100.0)
+    line = Wire(respond=lambda *_: after(0.002, LOST), price_usd=lambda _: 0.25)
+    match = r"1\d requests in a row got no answer, the last: no reply within 9 s: see whether .* or raise timeout_s"
+    assert rich.ask_until(SetupError, match, cases(200), Probe(line=line)) == []
+    assert line.sends.total() < 2 * 16 + 8
+    assert rich.owed_usd() == 0.25 * line.sends.total()
+    line = Wire(respond=lambda request, _: LOST if len(request.key) == 2 else Reply(text="yes"))
+    assert len(rich.ask(cases(200), Probe(line=line))) == 200  # while others are answered, it is the requests
 
 
 def test_a_few_failures_at_the_end_are_failures(desk):
