@@ -104,7 +104,7 @@ class Asking:
     clips: BlobStore | None
     budget_usd: float | None
     max_wait_s: float = 900.0
-    grace_s: float = 10.0
+    grace_s: float = 3.0
 
     def talks(self, cases: Iterable[Case], watch: Callable[[Pulse], None] | None = None) -> Iterator[list[Talk]]:
         """Ask; see ``ask``."""

@@ -41,11 +41,14 @@ class Breaker:
         self.doubtful: dict[str, tuple[Trouble, asyncio.Future[None]]] = {}
         self._judge, self._crew, self._max_wait_s = judge, crew, max_wait_s
         self._throttled_since: float | None = None
+        self._silent: set[str] = set()  # requests that waited in vain since the last answer
+        self._most = max(_FEWEST_IN_A_ROW, 2 * judge.pace.concurrency)
 
     def answered(self) -> None:
         """Learn that the judge answers: what failed meanwhile failed by itself."""
         self.answers += 1
         self._throttled_since = None
+        self._silent.clear()
         self.acquit()
 
     def refused(self, trouble: Trouble) -> None:
@@ -64,6 +67,13 @@ class Breaker:
             told = f"{trouble.message} (no request was answered for {waited_s:.0f} s)"
             self._stop(told, trouble.advice or "the quota seems to be used up, wait until it is back")
 
+    def silent(self, key: str, trouble: Trouble) -> None:
+        """Learn that a request was sent and waited in vain: each try may be billed, so many are not tried again and again."""
+        self._silent.add(key)
+        if len(self._silent) >= self._most:
+            told = f"{len(self._silent)} requests in a row got no answer, the last: {trouble.message}"
+            self._stop(told, "see whether the provider is down, or raise timeout_s")
+
     def doubt(self, key: str, trouble: Trouble) -> asyncio.Future[None]:
         """Return what to wait for when a request has no attempt left: an answer to another one, or the decision at the end.
 
@@ -71,7 +81,7 @@ class Breaker:
         """
         verdict: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.doubtful[key] = trouble, verdict
-        if len(self.doubtful) >= max(_FEWEST_IN_A_ROW, 2 * self._judge.pace.concurrency):
+        if len(self.doubtful) >= self._most:
             told = f"{len(self.doubtful)} requests in a row found no answer in {self._judge.pace.max_attempts} attempts each"
             self._stop(f"{told}, the last: {trouble.message}", "see whether the provider is down, and wait until it is back")
         return verdict

@@ -49,9 +49,11 @@ class Conversations:
         self.sender: Sender | None = None
         self.known = 0
         self._unsent: set[str] = set()  # keys that are claimed and not sent yet
-        self.elsewhere = Elsewhere(scribe, self.crew, unsent=self._unsent, changed=self._changed)
         self._terms, self._scribe, self._deliver = terms, scribe, deliver
         self._judge = terms.inquiry.judge
+        self.elsewhere = Elsewhere(
+            self._judge, terms.clips, scribe=scribe, crew=self.crew, unsent=self._unsent, changed=self._changed
+        )
         self._open = 0  # cases read and not taken
         self._talking = 0  # conversations under way
         self._all_read = False

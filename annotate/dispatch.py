@@ -94,6 +94,8 @@ class Dispatch:
         self.strange = 0
         self._judge, self._line, self._scribe, self._patience, self._now = judge, line, scribe, patience, now
         self._open: dict[str, _Batch] = {}
+        self._reached = False  # whether the provider ever said anything
+        self._misses = 0  # failed tries to reach it before that
 
     @property
     def names(self) -> frozenset[str]:
@@ -186,6 +188,7 @@ class Dispatch:
         if found is not None:
             await self._accepted(batch, found)
             return
+        self._reached = True
         batch.looks += 1
         batch.due = self._now() + self._patience.look_wait_s
         if batch.looks >= self._patience.looks:
@@ -200,6 +203,7 @@ class Dispatch:
         if isinstance(state, Trouble) and state.kind != "request" and state.reason != BATCH_FAILED:
             self._put_off(batch, state)
             return
+        self._reached = True
         if state == "running":
             batch.troubles = 0
             batch.polls += 1
@@ -287,6 +291,7 @@ class Dispatch:
 
     async def _accepted(self, batch: _Batch, batch_id: str) -> None:
         await self._scribe.call(lambda ledger: ledger.submitted(batch.name, batch_id))
+        self._reached = True
         batch.batch_id = batch_id
         batch.troubles = 0
         batch.due = self._now() + self._patience.poll_s
@@ -306,6 +311,11 @@ class Dispatch:
         batch.due = self._now() + pause_s(self._judge, batch.name, batch.troubles, trouble)
 
     def _heed(self, trouble: Trouble) -> None:
+        """Stop for what only a person can help with: that a provider was never reached is known soon, not after hours."""
+        self._reached |= trouble.reason != "unreachable"
+        self._misses += not self._reached
+        if not self._reached and self._misses >= self._judge.pace.max_attempts:
+            trouble = replace(trouble, kind="everyone", advice="check the network and the judge's address")
         if trouble.kind == "everyone":
             told = ": ".join(part for part in (f"judge {self._judge.name!r}", trouble.message, trouble.advice) if part)
             raise SetupError(f"{told}; {KEPT}")

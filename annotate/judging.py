@@ -20,7 +20,7 @@ from annotate.task import Parsed, ParseError, TaskSpec, Written
 from contracts.errors import SetupError
 from contracts.ids import canonical_json
 from contracts.jobs import Outcome
-from contracts.schemas import FAILURES, JUDGMENTS, WRITINGS, failure
+from contracts.schemas import FAILURES, JUDGMENTS, WRITINGS, failure, legible
 from storage.blobs import BlobStore
 
 Mode = Literal["live", "batch"]
@@ -143,7 +143,7 @@ def _row(inquiry: Inquiry, case: Case, standing: _Reading, trail: Sequence[_Read
         "judge": judge.name,
         "judge_version": judge.version,
         "model": judge.model,
-        "model_served": reply.model_served,
+        "model_served": None if reply.model_served is None else legible(reply.model_served),
         "prompt_version": task.prompt_version(case.language),
         "settings": inquiry.settings,
         "input_tokens": _total([reply.input_tokens for reply in replies]),

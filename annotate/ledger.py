@@ -244,11 +244,16 @@ class Ledger:
             ledger_batches.close(connection, name, lost=lost)
             self._database.once_durable(lambda: self._held.difference_update(keys))
 
-    def open_batches(self, judge: str, model: str) -> list[Batch]:
-        """Return the open batches of our account to one model, oldest first: ours, and those of the dead, which become ours."""
+    def open_batches(self, judge: str, model: str, *, wanted: Sequence[str] = ()) -> list[Batch]:
+        """Return the open batches to one model that are ours, and those of the dead, which become ours; oldest first.
+
+        A dead process's batch is adopted if our account pays for it, or if it owes an answer to one of the keys ``wanted``;
+        who paid for it still does.
+        """
         with self._writing() as connection:
-            token, alive = self._owner.token, living(self._database, connection)
-            found = ledger_batches.adopted(connection, self.account, judge, model, owner=token, others=alive - {token})
+            token, account = self._owner.token, self.account
+            others = living(self._database, connection) - {token}
+            found = ledger_batches.adopted(connection, judge, model, wanted, account=account, owner=token, others=others)
             keys = [key for batch in found for key in ledger_batches.unanswered(connection, batch.name)]
             self._database.once_durable(lambda: self._held.update(keys))
         return found

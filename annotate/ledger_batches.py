@@ -4,9 +4,11 @@ A batch is recorded under a name of ours before it is handed in, so that one tha
 and adopted. To be used inside ``Database.writing``.
 """
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from collections.abc import Sequence
 
-from annotate.ledger_books import book
+from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
+
+from annotate.ledger_books import book, chunks
 from annotate.ledger_records import Batch
 from annotate.ledger_schema import batches, requests
 
@@ -49,10 +51,16 @@ def close(connection: Connection, name: str, *, lost: bool) -> None:
     connection.execute(update(batches).where(batches.c.name == name).values(state="closed"))
 
 
-def adopted(connection: Connection, account: str, judge: str, model: str, *, owner: str, others: frozenset[str]) -> list[Batch]:
-    """Make those open batches ours that are no living other's, and return all that are ours, oldest first."""
+def adopted(
+    connection: Connection, judge: str, model: str, keys: Sequence[str], *, account: str, owner: str, others: frozenset[str]
+) -> list[Batch]:
+    """Make those open batches ours that are no living other's, and return all that are ours; see ``Ledger.open_batches``."""
+    holding = select(requests.c.batch).where(requests.c.batch.is_not(None), requests.c.state == "sent").distinct()
+    holders = {
+        name for chunk in chunks(keys) for name in connection.execute(holding.where(requests.c.key.in_(chunk))).scalars()
+    }
     wanted = (
-        batches.c.account == account,
+        or_(batches.c.account == account, batches.c.owner == owner, batches.c.name.in_(sorted(holders))),
         batches.c.judge == judge,
         batches.c.model == model,
         batches.c.state != "closed",

@@ -93,19 +93,19 @@ class Rounds:
 
     async def _take_up(self) -> None:
         """Adopt the batches that the dead left; the line is opened only if one of them still owes an answer."""
-        judge = self._judge
+        judge, wanted = self._judge, list(self._elsewhere)
         taken = frozenset[str]() if self._outbox is None else self._outbox.dispatch.names
 
         def left(ledger: Ledger) -> list[Batch]:
             with ledger.together():
-                batches = [batch for batch in ledger.open_batches(judge.name, judge.model) if batch.name not in taken]
+                found = ledger.open_batches(judge.name, judge.model, wanted=wanted)
+                batches = [batch for batch in found if batch.name not in taken]
                 settled = [batch for batch in batches if batch.batch_id is not None and not ledger.batch_keys(batch.name)]
                 for batch in settled:
                     ledger.close_batch(batch.name, lost=False)
             return [batch for batch in batches if batch not in settled]
 
-        batches = await self._scribe.call(left)
-        if batches:
+        if batches := await self._scribe.call(left):
             (await self._connected()).dispatch.adopt(batches)
 
     async def _connected(self) -> Outbox:

@@ -93,6 +93,7 @@ class Scribe:
         self._closing = True
         self._queue.put(None)
         await asyncio.shield(asyncio.wrap_future(self._ended))
+        self._thread.join()  # it has nothing left to do
 
     async def replies(self, keys: Sequence[str]) -> dict[str, Reply]:
         """See ``Ledger.replies``."""

@@ -178,6 +178,8 @@ class Sender:
             self.breaker.refused(trouble)
         elif trouble.kind == "throttled":
             self.breaker.throttled(trouble)
+        elif trouble.lost and trouble.reason == "timeout":
+            self.breaker.silent(key, trouble)
         self._crew.go_on()
         if trouble.kind == "throttled":
             tab.throttles += self.breaker.answers > tab.answers_seen

@@ -27,6 +27,8 @@ from annotate.judge import Estimate, JudgeRequest, Pace, Refusal, Reply, Trouble
 from annotate.ledger import Entry, Ledger
 from annotate.task import TaskSpec, Written
 from contracts.errors import BudgetExceeded, DataError, SetupError, StorageError
+from tests.annotate.batch_provider import BILLED_USD, Provider
+from tests.annotate.batch_provider import Line as BatchLine
 
 PROBE = TaskSpec(
     name="probe",
@@ -366,15 +368,28 @@ def test_a_refused_key_stops_at_once_and_keeps_what_is_under_way(desk):
 
 def test_an_outage_stops_instead_of_failing_every_row(desk):
     """No row becomes a failure, and only lost money stays booked."""
-    line = Wire(respond=lambda request, attempt: LOST if attempt == 2 else DOWN, price_usd=lambda _: 0.25)
+    line = Wire(respond=lambda request, nth: LOST if nth == 2 and request.key[-1] in "05" else DOWN, price_usd=lambda _: 0.25)
     rich = Desk(path=desk.path, budget_usd=1e6)
     match = "judge 'probe': 16 requests in a row .* HTTP 503.*every reply so far is kept; run the same command again"
     assert rich.ask_until(SetupError, match, cases(150), Probe(line=line)) == []
     assert len(line.sends) <= 48  # what is claimed ahead at most
     assert rich.claimable(f"k{n}" for n in range(150)) == {f"k{n}" for n in range(150)}
-    second_attempts = sum(count >= 2 for count in line.sends.values())
-    assert rich.owed_usd() == pytest.approx(0.25 * second_attempts)
+    lost = sum(count >= 2 for key, count in line.sends.items() if key[-1] in "05")
+    assert lost
+    assert rich.owed_usd() == pytest.approx(0.25 * lost)
     assert len(rich.ask(cases(150), Probe(line=Wire()))) == 150
+
+
+def test_a_judge_that_never_answers_is_not_paid_again_and_again(desk):
+    """An attempt that ran out of time may be billed: a row of different requests that all did stops the run."""
+    rich = Desk(path=desk.path, budget_usd=100.0)
+    line = Wire(respond=lambda *_: after(0.002, LOST), price_usd=lambda _: 0.25)
+    match = r"1\d requests in a row got no answer, the last: no reply within 9 s: see whether .* or raise timeout_s"
+    assert rich.ask_until(SetupError, match, cases(200), Probe(line=line)) == []
+    assert line.sends.total() < 2 * 16 + 8
+    assert rich.owed_usd() == 0.25 * line.sends.total()
+    line = Wire(respond=lambda request, _: LOST if len(request.key) == 2 else Reply(text="yes"))
+    assert len(rich.ask(cases(200), Probe(line=line))) == 200  # while others are answered, it is the requests
 
 
 def test_a_few_failures_at_the_end_are_failures(desk):
@@ -630,6 +645,40 @@ def test_what_another_process_asks_is_waited_for_and_never_asked_twice(desk):
         neighbour.communicate()
     assert {key for key, text in texts.items() if text == "from the neighbour"} == {f"k{n}" for n in range(10)}
     assert line.sends == {f"k{n}": 1 for n in range(10, 100)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Both(Probe):
+    """A judge that is asked one by one here, and through batches by others."""
+
+    has_batches: ClassVar[bool] = True
+    provider: Provider
+
+    @contextlib.asynccontextmanager
+    async def open_batches(self, clips: object) -> AsyncIterator[Any]:
+        yield BatchLine(self.provider, 5, 10_000)
+
+
+@pytest.mark.parametrize("account", ["tests", "another recipe"])
+def test_a_batch_whose_owner_dies_is_taken_up(desk, account):
+    """What it answers is taken, what it does not answer is asked here, and who handed it in pays for it."""
+    provider = Provider(lasts_s=0.0, fate=lambda request, _: "answer" if request.key == "k1" else FAULTY)
+    judge = Both(line=Wire(), provider=provider)
+    got: dict[str, Any] = {}
+    with Ledger(desk.path, account=account) as owner:
+        owner.claim([entry("k0"), entry("k1")])
+        owner.intend_batch("theirs", "probe", "probe-1", [("k0", 0.5), ("k1", 0.5)], 1.0)
+        owner.submitted("theirs", provider.create("theirs", [case(0).request, case(1).request]))
+        for talks in desk.asking(judge).talks(cases(20)):
+            got |= {talk.case.row_id: talk.trail[0][1] for talk in talks}
+            if len(got) == 18:  # all that could be had
+                assert provider.calls["state"] == 0
+                owner.close()
+    assert got["row1"].text == "good: k1"
+    assert got["row0"].text == "to k0"
+    assert len(got) == 20
+    with Ledger(desk.path, account=account) as payer:
+        assert payer.owed_usd() == pytest.approx(BILLED_USD)
 
 
 def test_two_runs_at_once_share_the_work(desk):

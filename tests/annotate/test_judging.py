@@ -157,6 +157,19 @@ def test_refusals_and_silent_rows_are_failures_with_their_reason(place):
     assert [rows[0]["judgment_id"], failures[0]["row_id"], failures[1]["row_id"]] == ids
 
 
+def test_what_is_no_text_in_messages_and_names_does_not_break_the_tables(place):
+    """A paid reply would otherwise stop every run: JSON can spell what UTF-8 cannot."""
+    replies = {
+        "t0": Reply(text=card(9, 1), model_served="m \ud800\x00"),
+        "t1": Refusal(reason="blocked", message="no \udfff: \x00 sorry"),
+    }
+    judge = Scripted(script=lambda r: replies["t0" if "t0" in r.prompt else "t1"])
+    for _ in range(2):  # the second time from the ledger, as far as it was answered
+        rows, failures = judged(request_table(TONES, ["t0", "t1"]), judge, place)
+        assert [row["model_served"].replace("\ufffd", "") for row in rows] == ["m \x00"]
+        assert [row["message"].replace("\ufffd", "") for row in failures] == ["no : \x00 sorry"]
+
+
 def test_failed_requests_may_be_asked_again(place):
     """A refusal is no reply: a later run asks anew."""
     table = request_table(TONES, ["one"])

@@ -275,6 +275,27 @@ def test_a_batch_outlives_its_process(place):
     balanced(place)
 
 
+def test_a_batch_of_the_dead_is_adopted_by_whoever_wants_its_answers(place):
+    """Or nobody else could ever ask its questions; who handed it in still pays for it."""
+    with Ledger(place, account="here") as dying:
+        dying.claim([entry(key) for key in "abc"])
+        dying.intend_batch("z", "gemini", "m", [("a", 0.25), ("b", 0.25)], 1.0)
+        dying.intend_batch("y", "gemini", "m", [("c", 0.25)], 1.0)
+        dying.commit([("b", FULL)])
+        with Ledger(place, account="there") as stranger:
+            assert stranger.open_batches("gemini", "m", wanted=["a"]) == []  # its owner lives
+    with Ledger(place, account="there") as stranger, Ledger(place, account="here") as late:
+        assert stranger.open_batches("gemini", "m", wanted=["b", "unknown"]) == []  # no answer is owed to these
+        assert stranger.open_batches("gemini", "other", wanted=["a"]) == []
+        assert [batch.name for batch in stranger.open_batches("gemini", "m", wanted=["a"])] == ["z"]
+        assert [batch.name for batch in stranger.open_batches("gemini", "m")] == ["z"]  # it stays ours
+        assert [batch.name for batch in late.open_batches("gemini", "m")] == ["y"]
+        stranger.commit([("a", Reply(text="paid by another one", cost_usd=0.125))])
+        stranger.close_batch("z", lost=False)
+        assert (stranger.owed_usd(), late.owed_usd()) == (0.0, 0.125 + FULL.cost_usd + 0.25)
+    balanced(place)
+
+
 WRITER = """
 import sys
 from annotate.judge import Reply
