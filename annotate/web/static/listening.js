@@ -246,13 +246,8 @@ function walk(event) {
     entry(groups[to]).focus();
     return;
   }
-  const group = at >= 0 && groups[at].dataset.kind === "choice" ? groups[at] : groups.find((one) => one.dataset.kind === "choice");
-  if (at >= 0 && groups[at].dataset.kind !== "choice") {
-    const inputs = [...groups[at].querySelectorAll("input")];
-    const here = inputs.indexOf(document.activeElement) + (event.key === "ArrowRight" ? 1 : -1);
-    inputs[Math.min(inputs.length - 1, Math.max(0, here))].focus();
-    return;
-  }
+  const scales = groups.filter((one) => one.dataset.kind === "choice");
+  const group = scales.find((one) => one === groups[at]) || scales.find((one) => !one.querySelector("input:checked")) || scales.at(-1);
   if (!group) return;
   const inputs = [...group.querySelectorAll("input")];
   const chosen = inputs.findIndex((input) => input.checked);

@@ -99,6 +99,7 @@ def open_site(
     **options: Any,
 ) -> Opened:
     """Open a test without qualification and gold, unless its terms say otherwise."""
+    folder.mkdir(exist_ok=True)
     blobs = BlobStore(Workspace(folder / "workspace"))
     said = {"qualification": 0, "gold_every": 0, **(terms or {})}
     agreed = Terms(protocol=configure("protocol", protocol, protocol_options or {}), protocol_name=protocol, **said)
@@ -147,7 +148,7 @@ class Listener:
         self.csrf = csrf_of(self.client.get("/").text)
 
     def post(self, path: str, said: Any, **headers: str) -> Any:
-        sent = {"origin": self.opened.site.origin, "x-csrf-token": self.csrf, **headers}
+        sent = {"origin": self.opened.site.origin, "x_csrf_token": self.csrf, **headers}
         return self.client.post(path, json=said, headers={name.replace("_", "-"): value for name, value in sent.items() if value})
 
     def prepare(self) -> "Listener":

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotate.listening.item import Clip
@@ -94,6 +94,7 @@ def bursts(track: np.ndarray) -> int:
     return int(np.count_nonzero(np.diff(loud.astype(int)) == 1))
 
 
+@settings(max_examples=10, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_the_tones_of_a_puzzle_are_those_of_its_answers(rng: random.Random):
     count, *quietest = drawn(rng)
