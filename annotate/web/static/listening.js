@@ -189,6 +189,7 @@ async function refresh(loud = true) {
   for (const player of players()) {
     const fresh = [...part.querySelectorAll(".player")].find((one) => one.dataset.slot === player.dataset.slot);
     if ("heard" in fresh.dataset) player.dataset.heard = "";
+    else delete player.dataset.heard;
     if ("left" in fresh.dataset) player.dataset.left = fresh.dataset.left;
   }
   show();
