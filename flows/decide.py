@@ -15,6 +15,7 @@ from flows.books import Books, count
 from flows.candidates import current_facts, current_samples
 from flows.gather import current_recordings
 from flows.judging import judged
+from flows.listening_store import all_votes, votes_heard
 from flows.pipeline import Build, Stage
 from flows.questions import needs_history
 from splits.assign import assign
@@ -30,7 +31,7 @@ def _filters(build: Build) -> Books:
         rulings=build.tables.read("rulings"),
         facts=current_facts(build),
         prompts=build.tables.read("prompts"),
-        votes=build.tables.read("votes"),
+        votes=all_votes(build),
     )
     rules = [(rule.name, plugins.configure("filter", rule.name, rule.options)) for rule in build.recipe.filters]
     names = {name for name, _ in rules}
@@ -50,9 +51,9 @@ def _filters(build: Build) -> Books:
 
 def _labels(build: Build, kept: pa.Table, *, by_votes: bool) -> pa.Table:
     """Label every kept pair: by its votes where the recipe converts votes to preferences, by its judgment elsewhere."""
-    cast = build.tables.read("votes", ["vote_id", "pair_id"]).sort_by("vote_id").to_pylist() if by_votes else []
+    cast = all_votes(build).select(["vote_id", "pair_id", "discarded"]).sort_by("vote_id").to_pylist() if by_votes else []
     votes_of: dict[str, list[str]] = {}
-    for vote in cast:
+    for vote in (vote for vote in cast if vote["discarded"] is None):
         votes_of.setdefault(vote["pair_id"], []).append(vote["vote_id"])
     lists = pa.list_(pa.string())
     pairs_kept = kept["pair_id"].to_pylist()
@@ -121,7 +122,11 @@ DECIDING: tuple[Stage, ...] = (
         name="filters",
         reads=("prompts", "samples", "metrics", "pairs", "rulings", "votes"),
         writes=("labels", "drops@filters"),
-        settings=lambda build: [judged(build, others=False), [rule.model_dump() for rule in build.recipe.filters]],
+        settings=lambda build: [
+            judged(build, others=False),
+            [rule.model_dump() for rule in build.recipe.filters],
+            votes_heard(build),
+        ],
         run=_filters,
     ),
     Stage(

@@ -10,9 +10,10 @@ import pyarrow.compute as pc
 from contracts.ids import digest
 from flows.books import Books
 from flows.candidates import CANDIDATES, candidate_literals, current_metrics, current_samples
-from flows.decide import DECIDING, proof, splits_table
+from flows.decide import DECIDING, proof
 from flows.gather import GATHERING, current_recordings, reader_of
 from flows.judging import JUDGING, current_judgments, task_and_judge
+from flows.listening import VERIFICATION, VOTES, released_splits
 from flows.pipeline import Build, Stage, mark_of
 from storage import release
 from storage.card import Disjoint, Facts, Funnel
@@ -22,7 +23,7 @@ from storage.shards import Layout
 SPLITS: Final = ("sft", "rl", "bench")
 _CURRENT: Final = "releases/current.json"
 _BATCH_ROWS: Final = 1000
-_BEFORE: Final = (*GATHERING, *CANDIDATES, *JUDGING, *DECIDING)
+_BEFORE: Final = (*GATHERING, *CANDIDATES, *JUDGING, VOTES, *DECIDING, VERIFICATION)
 _ACCOUNTS: Final = tuple(name for stage in _BEFORE for name in stage.writes if name.startswith(("drops@", "failures@")))
 
 
@@ -39,7 +40,7 @@ def release_rows(build: Build) -> pa.Table:
     """Return the rows of the release, with their split."""
     samples = current_samples(build)
     return task1_rows(
-        splits=build.tables.read(splits_table(build)),
+        splits=released_splits(build),
         pairs=build.tables.read("pairs"),
         labels=build.tables.read("labels"),
         rulings=build.tables.read("rulings"),
@@ -90,7 +91,7 @@ def _release(build: Build) -> Books:
     )
     build.workspace.write(_CURRENT, json.dumps({"folder": folder}).encode())
     build.progress.end()
-    return Books(stage="release", unit="pairs", rows_in=build.tables.num_rows(splits_table(build)), rows_out=rows.num_rows)
+    return Books(stage="release", unit="pairs", rows_in=released_splits(build).num_rows, rows_out=rows.num_rows)
 
 
 def _batches(rows: pa.Table) -> Iterator[pa.Table]:
@@ -101,7 +102,7 @@ def _batches(rows: pa.Table) -> Iterator[pa.Table]:
 def _facts(build: Build) -> Facts:
     recipe = build.recipe
     proven = proof(build)
-    marks = [mark for stage in _BEFORE if (mark := mark_of(stage, build)) is not None]
+    marks = [mark for stage in _BEFORE if stage.active(build) and (mark := mark_of(stage, build)) is not None]
     return Facts(
         pretty_name=recipe.release.pretty_name,
         version=recipe.release.version,
