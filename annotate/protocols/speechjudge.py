@@ -1,0 +1,76 @@
+"""Which of two clips sounds more natural, on five points, and whether each speaks the text without error.
+
+Source: SpeechJudge (seed 002), section 3.1 and appendix A: pointwise text accuracy with omissions, insertions and substitutions,
+then a five-scale CMOS; two annotators, and a third where they disagree.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import ClassVar, Final
+
+from annotate.agreement import level, ternary
+from annotate.listening.forms import read_form
+from annotate.listening.item import Answer
+from annotate.listening.protocol import Question
+from contracts.errors import DataError
+
+_TURNED: Final[Mapping[str | None, str]] = MappingProxyType({"A+2": "B+2", "A+1": "B+1", "T": "T", "B+1": "A+1", "B+2": "A+2"})
+_ERRORS: Final = ("omission", "insertion", "substitution")
+_QUESTIONS: Final = (
+    Question(name="errors_a", kind="flags", options=_ERRORS, about=0),
+    Question(name="errors_b", kind="flags", options=_ERRORS, about=1),
+    Question(name="value", kind="choice", options=("A+2", "A+1", "T", "B+1", "B+2")),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeechJudge:
+    """Five-point CMOS (A+2, A+1, T, B+1, B+2) and text errors per clip; none ticked = accurate.
+
+    Attributes:
+        max_plays: how often each clip may be played; None = without limit.
+    """
+
+    clips: ClassVar[int] = 2
+    max_plays: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_plays is not None and self.max_plays < 1:
+            raise ValueError(f"max_plays must be at least 1, got {self.max_plays}")
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """The form: text errors first, as the judgement of naturalness comes after them in the paper."""
+        return _QUESTIONS
+
+    def read(self, form: Mapping[str, Sequence[str]]) -> Answer:
+        """Return the answer that a form holds, A being the clip played first.
+
+        Raises:
+            DataError: the choice is missing, a field is unknown or given twice, or a word was not offered.
+        """
+        words = read_form(_QUESTIONS, form)
+        return Answer(value=words["value"][0], errors_a=words["errors_a"], errors_b=words["errors_b"])
+
+    def turned(self, answer: Answer) -> Answer:
+        """Return the answer with A and B exchanged.
+
+        Raises:
+            DataError: the vote is none of the five.
+        """
+        if answer.value not in _TURNED:
+            raise DataError(f"{answer.value!r} is none of {', '.join(map(str, _TURNED))}")
+        return replace(answer, value=_TURNED[answer.value], errors_a=answer.errors_b, errors_b=answer.errors_a)
+
+    def wanted(self, answers: Sequence[Answer]) -> int:
+        """Return 2, and 3 where the first two disagree in any way (A, B or tie; how strongly does not matter)."""
+        first_two = [str(answer.value) for answer in answers[:2]]
+        return 3 if level(first_two) == "needs_third" else 2
+
+    def side(self, answer: Answer) -> str | None:
+        """Return ``a`` or ``b`` for the clip preferred, None for a tie."""
+        return {"A": "a", "B": "b"}.get(ternary(str(answer.value)))
+
+
+PLUGIN = SpeechJudge

@@ -1,0 +1,70 @@
+"""Which of two clips is better, or that they cannot be compared; no ties.
+
+Source: UniSRM (seed 001), appendix G.2: A, B or invalid by three independent annotators; listen to both in full, at most three
+replays recommended.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import ClassVar, Final
+
+from annotate.listening.forms import read_form
+from annotate.listening.item import Answer
+from annotate.listening.protocol import Question
+from contracts.errors import DataError
+
+_VOTES: Final = 3
+_TURNED: Final[Mapping[str | None, str]] = MappingProxyType({"A": "B", "B": "A", "invalid": "invalid"})
+_QUESTIONS: Final = (Question(name="value", kind="choice", options=("A", "B", "invalid")),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UniSRM:
+    """A, B or invalid, three votes on every pair.
+
+    Attributes:
+        max_plays: how often each clip may be played: once and three replays; None = without limit.
+    """
+
+    clips: ClassVar[int] = 2
+    max_plays: int | None = 4
+
+    def __post_init__(self) -> None:
+        if self.max_plays is not None and self.max_plays < 1:
+            raise ValueError(f"max_plays must be at least 1, got {self.max_plays}")
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """The form."""
+        return _QUESTIONS
+
+    def read(self, form: Mapping[str, Sequence[str]]) -> Answer:
+        """Return the answer that a form holds, A being the clip played first.
+
+        Raises:
+            DataError: the choice is missing, a field is unknown or given twice, or a word was not offered.
+        """
+        return Answer(value=read_form(_QUESTIONS, form)["value"][0])
+
+    def turned(self, answer: Answer) -> Answer:
+        """Return the answer with A and B exchanged.
+
+        Raises:
+            DataError: the vote is none of the three.
+        """
+        if answer.value not in _TURNED:
+            raise DataError(f"{answer.value!r} is none of {', '.join(map(str, _TURNED))}")
+        return replace(answer, value=_TURNED[answer.value], errors_a=answer.errors_b, errors_b=answer.errors_a)
+
+    def wanted(self, answers: Sequence[Answer]) -> int:
+        """Return 3, whatever was said."""
+        del answers
+        return _VOTES
+
+    def side(self, answer: Answer) -> str | None:
+        """Return ``a`` or ``b`` for the clip preferred, None for invalid."""
+        return {"A": "a", "B": "b"}.get(str(answer.value))
+
+
+PLUGIN = UniSRM
