@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from contracts.errors import DataError
 from contracts.schemas import key_of
 from flows.decide import splits_table
+from flows.listening_store import RATED, VOTED
 from flows.pipeline import Build
 from flows.questions import known_ledger
 
@@ -65,6 +66,9 @@ def _sample(build: Build, sample: dict[str, Any]) -> dict[str, Any]:
     story: dict[str, Any] = {"audio file": f"{build.workspace.url}/{build.blobs.name(sample['audio_id'])}"}
     for metric in _rows(build, "metrics", sample["sample_id"], "sample_id"):
         story[f"metric {metric['metric']}"] = {**metric["values"], "model": metric["model"], "detail": metric["detail"]}
+    ratings = _rows(build, "ratings", sample["sample_id"], "sample_id") + _rows(build, RATED, sample["sample_id"], "sample_id")
+    if ratings:
+        story["ratings"] = ratings
     prompt = _row(build, "prompts", sample["prompt_id"])
     return story | ({"prompt": prompt} | _prompt(build, prompt) if prompt else {})
 
@@ -81,7 +85,7 @@ def _pair(build: Build, pair: dict[str, Any]) -> dict[str, Any]:
     for judgment in _rows(build, "judgments", pair["pair_id"], "pair_id"):
         story[f"judgment {judgment['judgment_id']}"] = judgment
         story[f"ledger of {judgment['judgment_id']}"] = _ledger(build, judgment["judgment_id"])
-    votes = _rows(build, "votes", pair["pair_id"], "pair_id")
+    votes = _rows(build, "votes", pair["pair_id"], "pair_id") + _rows(build, VOTED, pair["pair_id"], "pair_id")
     if votes:
         story["votes"] = votes
     label = _row(build, "labels", pair["pair_id"])

@@ -1,6 +1,5 @@
 """The stages that wait for people: votes on all pairs (or ratings of samples), and the verification of some splits."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -24,11 +23,8 @@ from flows.listening_store import RATED, VOTED, open_store, waiting_for
 from flows.pipeline import Build, Stage, Waiting
 from flows.recipe_listening import VERIFIER, Listening, literals, require, terms_of, words_of
 
-_PUBLISHED: Final = "listening.json"
-
-
 def gold_of(build: Build) -> dict[str, tuple[str, ...]]:
-    """Return pair or sample -> right values, as the recipe's gold file has them.
+    """Return pair or sample -> right values, as the recipe's gold file has them; more gold can be made on the admin's page.
 
     Raises:
         RecipeError: the file cannot be read.
@@ -72,14 +68,9 @@ def publish(build: Build) -> None:
     """Put the items into the store, take back those that are no longer wanted, and apply the rules about listeners."""
     items = items_of(build)
     wanted = {item.item_id for item in items}
-    before = _published(build)
     with open_store(build) as store:
-        # Noted before it is done: what a crash leaves in the store is known to the next run.
-        _note(build, before | wanted)
         store.add_items(items)
-        if gone := before - wanted:
-            store.withdraw(sorted(gone))
-        _note(build, wanted)
+        store.withdraw(sorted({item.item_id for item in store.items()} - wanted))
     trust(build)
 
 
@@ -91,17 +82,6 @@ def trust(build: Build) -> None:
     rules = [(rule.name, plugins.configure("listener_rule", rule.name, rule.options)) for rule in wish.rules]
     with open_store(build) as store:
         apply(store, rules)
-
-
-def _published(build: Build) -> set[str]:
-    try:
-        return set(json.loads(build.workspace.read(_PUBLISHED))["items"])
-    except FileNotFoundError:
-        return set()
-
-
-def _note(build: Build, items: set[str]) -> None:
-    build.workspace.write(_PUBLISHED, json.dumps({"items": sorted(items)}).encode())
 
 
 def pull(build: Build) -> None:

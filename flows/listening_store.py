@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from annotate.listening.store import Store
-from contracts.errors import RecipeError, SetupError
+from contracts.errors import SetupError
 from flows.pipeline import Build, Waiting
 from flows.recipe_listening import Listening, require, terms_of
 
@@ -68,7 +68,7 @@ def waiting_for(build: Build) -> Waiting | None:
     with known as store:
         progress = store.progress()
     wish: Listening = require(build.recipe)
-    if progress.complete >= progress.items:
+    if not progress.waiting:
         return None
     return Waiting(
         stage=wish.stage,
@@ -98,15 +98,3 @@ def votes_heard(build: Build) -> str | None:
     """Return the version of the votes that ``all_votes`` takes from the listening test."""
     wish = build.recipe.listening
     return build.tables.version(VOTED) if wish is not None and wish.of == "pairs" else None
-
-
-def require_test(build: Build) -> Listening:
-    """Return the listening test of a build.
-
-    Raises:
-        RecipeError: it has none.
-    """
-    try:
-        return require(build.recipe)
-    except RecipeError as error:
-        raise RecipeError(f"{error}; see the README for what to write there") from None

@@ -10,15 +10,18 @@ import pyarrow.compute as pc
 from contracts.ids import digest
 from flows.books import Books
 from flows.candidates import CANDIDATES, candidate_literals, current_metrics, current_samples
-from flows.decide import DECIDING, proof
+from flows.decide import DECIDING, by_votes, proof
 from flows.gather import GATHERING, current_recordings, reader_of
 from flows.judging import JUDGING, current_judgments, task_and_judge
 from flows.listening import VERIFICATION, VOTES, released_splits
+from flows.listening_store import VOTED
+from flows.listening_evidence import heard_votes, people_statement, votes_by_value
 from flows.pipeline import Build, Stage, mark_of
+from flows.recipe_listening import literals
 from storage import release
 from storage.card import Disjoint, Facts, Funnel
 from storage.rows import task1_rows
-from storage.shards import Layout
+from storage.shards import TASK1, TASK1_HEARD, Layout
 
 SPLITS: Final = ("sft", "rl", "bench")
 _CURRENT: Final = "releases/current.json"
@@ -52,7 +55,13 @@ def release_rows(build: Build) -> pa.Table:
         metrics=current_metrics(build),
         source_types=_source_types(build, samples),
         filters=[rule.name for rule in build.recipe.filters],
+        heard=votes_by_value(heard_votes(build)) if _pairs_were_heard(build) else None,
     )
+
+
+def _pairs_were_heard(build: Build) -> bool:
+    wish = build.recipe.listening
+    return wish is not None and not wish.rated()
 
 
 def _source_types(build: Build, samples: pa.Table) -> dict[str, str]:
@@ -79,7 +88,10 @@ def _release(build: Build) -> Books:
     task = build.recipe.judge.task
     splits = [
         release.Split(
-            config=task, split=split, rows=_batches(rows.filter(pc.equal(rows["split"], split)).drop_columns(["split"]))
+            config=task,
+            split=split,
+            rows=_batches(rows.filter(pc.equal(rows["split"], split)).drop_columns(["split"])),
+            schema=TASK1_HEARD if _pairs_were_heard(build) else TASK1,
         )
         for split in SPLITS
     ]
@@ -108,6 +120,7 @@ def _facts(build: Build) -> Facts:
         version=recipe.release.version,
         funnel=[Funnel(**mark["books"]) for mark in marks],
         leakage=[Disjoint(key=key, left="any split", right="any other", shared=n) for key, n in proven.shared.items()],
+        annotations_creators=("machine-generated", "crowdsourced") if _pairs_were_heard(build) else ("machine-generated",),
         judge_statement=_judge_statement(build),
         recipe_digest=digest(_recipe_literals(build)),
         attribution={corpus.name: reader_of(corpus).attribution for corpus in recipe.corpora},
@@ -117,20 +130,25 @@ def _facts(build: Build) -> Facts:
 
 def _judge_statement(build: Build) -> str:
     _, judge = task_and_judge(build)
+    people = people_statement(build)
+    what = "scores and explanations" if build.recipe.listening and by_votes(build) else "labels, scores and explanations"
     if judge.facts:
+        nobody = "No language model listened" if people else "No person and no language model listened"
         return (
-            f"The labels, scores and explanations come from the fixed rule {judge.name} over measured numbers "
-            f"({', '.join(judge.facts)}). No person and no language model listened."
+            f"The {what} come from the fixed rule {judge.name} over measured numbers ({', '.join(judge.facts)}). {nobody}."
+            + people
         )
-    return f"The labels, scores and explanations come from the model {judge.model}. They are not human judgments."
+    return f"The {what} come from the model {judge.model}. They are not human judgments." + people
 
 
 def _recipe_literals(build: Build) -> dict[str, Any]:
     """Return the recipe without what differs from machine to machine: where it works and where its corpora lie."""
-    literals = build.recipe.model_dump(exclude={"workspace"})
-    for corpus in literals["corpora"]:
+    told = build.recipe.model_dump(exclude={"workspace", "listening"})
+    for corpus in told["corpora"]:
         del corpus["root"]
-    return literals
+    if build.recipe.listening is not None:
+        told["listening"] = literals(build.recipe.listening)
+    return told
 
 
 def _settings(build: Build) -> object:
@@ -152,6 +170,7 @@ PUBLISHING: tuple[Stage, ...] = (
             "rulings",
             "labels",
             "splits@*",
+            VOTED,
             *_ACCOUNTS,
         ),
         writes=(),

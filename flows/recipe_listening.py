@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from annotate.listening.terms import Terms
+from annotate.listening.terms import MIXED, Terms
 from contracts import plugins
 from contracts.errors import RecipeError
 from flows.recipe_parts import Plugin, Strict
@@ -65,6 +65,12 @@ class Listening(Strict):
         description="$VARIABLE that holds a postgresql:// URL; null = listening.sqlite in the workspace, if that is a folder",
     )
     site: Site = Site()
+
+    @model_validator(mode="after")
+    def _mixed_is_no_language(self) -> Self:
+        if MIXED in self.languages:
+            raise ValueError(f"languages: {MIXED!r} is none: it asks for all of them")
+        return self
 
     @model_validator(mode="after")
     def _store_shows_no_login(self) -> Self:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.joins import among, attach
-from storage.shards import TASK1, row_schema
+from storage.shards import TASK1, TASK1_HEARD, row_schema
 
 _SIDE: Final = ("system", "is_synthetic", "engine", "engine_version", "model", "voice", "seed", "params")
 _VOTES: Final = ("votes_a", "votes_b", "votes_none")
@@ -29,8 +29,11 @@ def task1_rows(
     metrics: pa.Table,
     source_types: Mapping[str, str],
     filters: Sequence[str],
+    heard: pa.Table | None = None,
 ) -> pa.Table:
     """Return one row per assigned pair: the columns of ``row_schema(TASK1)`` and ``split``; rows of a prompt are neighbours.
+
+    Where people were asked, the columns are those of ``row_schema(TASK1_HEARD)``.
 
     Args:
         splits: table of schema SPLITS; decides which pairs are released.
@@ -45,6 +48,7 @@ def task1_rows(
         metrics: table of schema METRICS.
         source_types: sample id -> IPTC digital source type.
         filters: names of the filters that every row passed.
+        heard: ``pair_id, votes, agreement, vote_ids`` of the pairs that people voted on; None = nobody was asked.
     """
     rows = attach(
         splits,
@@ -69,7 +73,9 @@ def task1_rows(
     rows = rows.append_column("license", _row_licenses(rows))
     passed = pa.array([list(filters)] * rows.num_rows, pa.list_(pa.string()))
     rows = rows.append_column("filters_passed", passed)
-    wanted = row_schema(TASK1)
+    if heard is not None:
+        rows = attach(rows, "pair_id", heard, "pair_id", {name: name for name in ("votes", "agreement", "vote_ids")})
+    wanted = row_schema(TASK1 if heard is None else TASK1_HEARD)
     have = [name for name in wanted.names if name in rows.column_names]
     return rows.select([*have, "split"])
 

@@ -93,6 +93,12 @@ TASK1: Final = pa.schema(
 )
 """One row of task 1: an utterance-level preference pair with all that it came from (SPEC U1, O6)."""
 
+TASK1_HEARD: Final = TASK1.insert(
+    TASK1.get_field_index("agreement") + 1,
+    _field("vote_ids", pa.list_(_s), "the human votes that count; null = nobody voted", nullable=True),
+)
+"""The same where people were asked: which votes stand behind each row."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
