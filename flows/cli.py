@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from contracts.errors import RecipeError, UnisrmError
+from flows.annotate_cli import annotate
 
 if TYPE_CHECKING:
     from flows.pipeline import Build, Waiting
@@ -25,6 +26,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Build the data that speech reward models are trained and judged on.",
 )
+
+app.add_typer(annotate, name="annotate")
 
 RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="recipe file (YAML)")]
 WorkspaceUrl = Annotated[str | None, typer.Option("--workspace", "-w", help="folder or URL; default: the recipe's own")]
