@@ -143,7 +143,7 @@ def _label_counts(votes: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.int64]:
     cast_votes = pc.list_flatten(column)
     row_of = pc.list_parent_indices(column).to_numpy(zero_copy_only=False)
     labels = _label_codes(pc.struct_field(cast_votes, "value"), row_of)
-    _refuse_second_ballots(row_of, pc.struct_field(cast_votes, "annotator_id"))
+    refuse_second_ballots(row_of, pc.struct_field(cast_votes, "annotator_id"))
     counts = np.bincount(row_of * len(_LABELS) + labels, minlength=len(column) * len(_LABELS)).reshape(-1, len(_LABELS))
     crowded = np.flatnonzero(counts.sum(axis=1) > MAX_VOTES)
     if crowded.size:
@@ -167,7 +167,16 @@ def _label_codes(values: Any, row_of: npt.NDArray[np.int64]) -> npt.NDArray[np.i
     return codes
 
 
-def _refuse_second_ballots(row_of: npt.NDArray[np.int64], annotators: Any) -> None:
+def refuse_second_ballots(row_of: npt.NDArray[np.int64], annotators: Any) -> None:
+    """Check that nobody voted twice on one pair; unnamed annotators may.
+
+    Args:
+        row_of: row of the pair, per vote.
+        annotators: array of annotator ids, per vote.
+
+    Raises:
+        DataError: somebody did; names the row.
+    """
     named = pc.is_valid(annotators).to_numpy(zero_copy_only=False)
     codes = annotators.dictionary_encode().indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
     ballots = (row_of * (codes.max(initial=0) + 1) + codes)[named]
@@ -177,7 +186,7 @@ def _refuse_second_ballots(row_of: npt.NDArray[np.int64], annotators: Any) -> No
         raise DataError(f"votes, row {row_of[again]}: annotator {annotators[again].as_py()!r} voted twice on one pair")
 
 
-def annotator_rates(votes: pa.Table) -> pa.Table:
+def annotator_rates(votes: pa.Table, *, peers: Any = None, min_items: int = MIN_ITEMS, min_rate: float = MIN_RATE) -> pa.Table:
     """Rate every annotator by agreement with the others on the same pairs (SpeechJudge, appendix B.1).
 
     For annotator i and pair j with M votes, r_ij is the share of the other M - 1 that gave exactly i's ternary label; R_i is
@@ -185,30 +194,40 @@ def annotator_rates(votes: pa.Table) -> pa.Table:
 
     Args:
         votes: columns pair_id, annotator_id, value (CMOS); other columns are ignored.
+        peers: boolean per vote: whether others are compared with it; None = with every vote. A vote that is no peer of
+            others', such as an excluded annotator's, is still rated itself.
+        min_items: an annotator of fewer pairs is not rated.
+        min_rate: an annotator below this rate is removed.
 
     Returns:
-        Columns annotator_id (sorted), items (int64, pairs that count), rate (double in [0, 1]; null below ``MIN_ITEMS``
-        pairs), removed (bool: rated and below ``MIN_RATE``).
+        Columns annotator_id (sorted), items (int64, pairs that count), rate (double in [0, 1]; null below ``min_items``
+        pairs), removed (bool: rated and below ``min_rate``).
 
     Raises:
         DataError: unknown value, or an annotator who voted twice on one pair.
     """
     pairs, labels, counts = _by_pair(votes)
+    if peers is None:
+        own = np.ones(votes.num_rows, dtype=np.int64)
+    else:
+        own = np.asarray(peers, dtype=np.int64)
+        chosen = own > 0
+        counts = np.bincount((pairs * len(_LABELS) + labels)[chosen], minlength=counts.size).reshape(counts.shape)
     annotators = votes["annotator_id"].combine_chunks().dictionary_encode()
     who = annotators.indices.to_numpy(zero_copy_only=False)
-    size = counts.sum(axis=1)[pairs]
-    shared = size > 1
-    agreeing = (counts[pairs, labels] - 1)[shared] / (size[shared] - 1)
+    others = counts.sum(axis=1)[pairs] - own
+    shared = others > 0
+    agreeing = (counts[pairs, labels] - own)[shared] / others[shared]
     items = np.bincount(who[shared], minlength=len(annotators.dictionary))
     total = np.bincount(who[shared], weights=agreeing, minlength=len(annotators.dictionary))
-    rated = items >= MIN_ITEMS
+    rated = items >= min_items
     rate = np.divide(total, items, out=np.zeros_like(total), where=items > 0)
     table = pa.table(
         {
             "annotator_id": annotators.dictionary,
             "items": pa.array(items, pa.int64()),
             "rate": pa.array(rate, pa.float64(), mask=~rated),
-            "removed": pa.array(rated & (rate < MIN_RATE)),
+            "removed": pa.array(rated & (rate < min_rate)),
         }
     )
     return table.sort_by("annotator_id")
@@ -248,6 +267,6 @@ def _by_pair(votes: pa.Table) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int
     if ids.null_count:
         row = pc.index(pc.is_null(ids), True).as_py()
         raise DataError(f"votes, row {row}: annotator_id is null; rating needs to know who voted")
-    _refuse_second_ballots(pairs, ids)
+    refuse_second_ballots(pairs, ids)
     flat = np.bincount(pairs * len(_LABELS) + labels, minlength=len(encoded.dictionary) * len(_LABELS))
     return pairs, labels, flat.reshape(-1, len(_LABELS))

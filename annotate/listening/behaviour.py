@@ -1,0 +1,42 @@
+"""What listeners did, answer by answer: who answered, and which place of playing was preferred."""
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Ints = npt.NDArray[np.int64]
+Marks = npt.NDArray[np.bool_]
+
+FIRST: Final = 0
+SECOND: Final = 1
+NEITHER: Final = 2
+
+
+def annotators(answers: pa.Table) -> tuple[list[str], Ints]:
+    """Return the annotators of a table of schema ANSWERS, sorted, and per row the place of its annotator among them."""
+    ids = pc.unique(answers["annotator_id"]).sort()
+    return ids.to_pylist(), _ints(pc.index_in(answers["annotator_id"], value_set=ids))
+
+
+def places(answers: pa.Table) -> Ints:
+    """Return per row whether the clip played first was preferred, the second, or neither: FIRST, SECOND, NEITHER.
+
+    The stored side says nothing here: a listener cannot know it.
+    """
+    side, order = answers["side"], answers["order"]
+    first = pc.equal(side, pc.utf8_slice_codeunits(order, 0, 1))
+    return np.where(mask(pc.is_null(side)), NEITHER, np.where(mask(first), FIRST, SECOND))
+
+
+def mask(column: Any) -> Marks:
+    """Return a boolean column as numpy; null counts as false."""
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    marks: Marks = pc.fill_null(whole, False).to_numpy(zero_copy_only=False)
+    return marks
+
+
+def _ints(column: Any) -> Ints:
+    return np.asarray(column.to_numpy(), dtype=np.int64)
