@@ -1,0 +1,84 @@
+"""What the admin page shows of the answers: agreement, gold accuracy, findings. Pure."""
+
+import json
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from annotate.agreement import TERNARY, inter_annotator
+from annotate.listening.item import Item
+from annotate.listening.rule import ListenerRule
+from annotate.listening.store import Annotator
+
+
+def agreement_by_language(votes: pa.Table, items: Sequence[Item]) -> list[dict[str, Any]]:
+    """Return one row per language of pairs with at least two votes that count and are comparable."""
+    language_of = {item.subject_id: item.language for item in items}
+    counted = votes.filter(pc.and_(pc.is_null(votes["discarded"]), pc.is_in(votes["value"], pa.array(list(TERNARY)))))
+    languages = pa.array([language_of.get(pair, "") for pair in counted["pair_id"].to_pylist()], pa.string())
+    rows = []
+    for language in sorted(set(languages.to_pylist())):
+        part = counted.filter(pc.equal(languages, language))
+        if most := pc.max(pc.value_counts(part["pair_id"]).field("counts")).as_py():
+            if most < 2:
+                continue
+            ternary = inter_annotator(part)
+            sided = part.filter(pc.is_in(part["value"], pa.array([value for value, side in TERNARY.items() if side != "T"])))
+            comparable = sided.num_rows and pc.max(pc.value_counts(sided["pair_id"]).field("counts")).as_py() >= 2
+            rows.append(
+                {
+                    "language": language or "-",
+                    "pairs": ternary.pairs,
+                    "ternary": f"{ternary.mean:.0%}",
+                    "binary": f"{inter_annotator(part, binary=True).mean:.0%}" if comparable else "-",
+                }
+            )
+    return rows
+
+
+def annotator_rows(
+    annotators: Sequence[Annotator], answers: pa.Table, rules: Mapping[str, ListenerRule]
+) -> list[dict[str, Any]]:
+    """Return what the table of annotators shows, those who answered most first."""
+    gold: dict[str, list[bool]] = {}
+    times: dict[str, list[float]] = {}
+    for row in answers.select(["annotator_id", "gold", "value", "time_s"]).to_pylist():
+        times.setdefault(row["annotator_id"], []).append(row["time_s"])
+        if row["gold"]:
+            gold.setdefault(row["annotator_id"], []).append(row["value"] in row["gold"])
+    findings: dict[str, list[dict[str, Any]]] = {}
+    for name, rule in rules.items():
+        for finding in rule.findings(answers):
+            kind = {True: "broken", False: "", None: "unknown"}[finding.broken]
+            said = {"rule": name, "kind": kind, "evidence": _shown(finding.evidence)}
+            findings.setdefault(finding.annotator_id, []).append(said)
+    return [
+        {
+            "annotator_id": annotator.annotator_id,
+            "name": annotator.name,
+            "levels": annotator.levels,
+            "state": annotator.state,
+            "reason": annotator.reason,
+            "evidence": _shown(annotator.evidence or {}),
+            "pardoned": annotator.pardoned,
+            "answered": annotator.answered,
+            "gold": _share(gold.get(annotator.annotator_id, [])),
+            "time": f"{median(times[annotator.annotator_id]):.1f} s" if annotator.annotator_id in times else "-",
+            "findings": findings.get(annotator.annotator_id, []),
+        }
+        for annotator in sorted(annotators, key=lambda annotator: (-annotator.answered, annotator.name))
+    ]
+
+
+def _share(right: Sequence[bool]) -> str:
+    return f"{sum(right)} / {len(right)}" if right else "-"
+
+
+def _shown(evidence: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{name} {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+        for name, value in evidence.items()
+    )

@@ -1,0 +1,70 @@
+"""Token buckets: how often someone may knock."""
+
+import ipaddress
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Final
+
+_MOST_KEYS: Final = 10_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Allowance:
+    """How much one key may do.
+
+    Attributes:
+        burst: tries at once.
+        per_s: tries that come back in a second.
+    """
+
+    burst: int
+    per_s: float
+
+
+class Buckets:
+    """One bucket per key, in memory; the keys unheard of for longest are forgotten first. Thread-safe."""
+
+    def __init__(self, allowance: Allowance, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.allowance = allowance
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._levels: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
+
+    def take(self, key: Hashable) -> float:
+        """Take one try; return 0, or if there is none the seconds to wait for one."""
+        with self._lock:
+            now = self._clock()
+            level, since = self._levels.pop(key, (float(self.allowance.burst), now))
+            level = min(self.allowance.burst, level + (now - since) * self.allowance.per_s)
+            granted = level >= 1
+            self._levels[key] = (level - granted, now)
+            if len(self._levels) > _MOST_KEYS:
+                self._levels.popitem(last=False)
+            return 0.0 if granted else (1 - level) / self.allowance.per_s
+
+
+class Doors:
+    """Limits of signing in: per client address, and of all clients together."""
+
+    def __init__(self, *, per_client: Allowance, together: Allowance, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_client = Buckets(per_client, clock=clock)
+        self._together = Buckets(together, clock=clock)
+
+    def knock(self, address: str) -> float:
+        """Count a try; return 0, or the seconds to wait."""
+        # One client too many must not use up what all the others share.
+        return self._per_client.take(neighbourhood(address)) or self._together.take("")
+
+
+def neighbourhood(address: str) -> str:
+    """Return what one client can hold: an IPv4 address, or the /64 of an IPv6 one."""
+    try:
+        known = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(known, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((known, 64), strict=False))
+    return address

@@ -1,0 +1,93 @@
+"""Signed tokens: invitations, sessions, and what binds a post to its session. Nothing here is stored."""
+
+import hmac
+import secrets
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Final
+
+from itsdangerous import BadData, URLSafeTimedSerializer
+
+from contracts.errors import SetupError
+
+LEAST_SECRET: Final = 16
+INVITATION_S: Final = 90 * 86400
+ADMIN_LINK_S: Final = 7 * 86400
+SESSION_S: Final = 14 * 86400
+ADMIN_SESSION_S: Final = 12 * 3600
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Session:
+    """Who sends a request.
+
+    Attributes:
+        annotator_id: the listener; None = someone who runs the test.
+        csrf: what a post of this session must carry.
+    """
+
+    annotator_id: str | None
+    csrf: str
+
+
+class Tokens:
+    """Makes and reads all tokens of one test."""
+
+    def __init__(self, secret: str) -> None:
+        """Keep the key.
+
+        Raises:
+            SetupError: it is too short to be one.
+        """
+        if len(secret) < LEAST_SECRET:
+            raise SetupError(f"the listening test's secret needs at least {LEAST_SECRET} characters: set a random one")
+        self._secret = secret
+
+    def invitation(self, annotator_id: str) -> str:
+        """Return the token of an annotator's link ``/i/<token>``."""
+        return self._serializer("invitation").dumps(annotator_id)
+
+    def invited(self, token: str) -> str | None:
+        """Return whose invitation a token is, None if it is none or too old."""
+        said = self._read("invitation", token, INVITATION_S)
+        return said if isinstance(said, str) else None
+
+    def admin_invitation(self) -> str:
+        """Return a token for ``/admin/i/<token>``."""
+        return self._serializer("admin-link").dumps("admin")
+
+    def admin_invited(self, token: str) -> bool:
+        """Tell whether a token lets in those who run the test."""
+        return self._read("admin-link", token, ADMIN_LINK_S) is not None
+
+    def session(self, annotator_id: str | None) -> str:
+        """Return a new session's cookie; None = of someone who runs the test."""
+        nonce = secrets.token_urlsafe(16)
+        if annotator_id is None:
+            return self._serializer("admin-session").dumps(nonce)
+        return self._serializer("session").dumps([annotator_id, nonce])
+
+    def listener(self, cookie: str | None) -> Session | None:
+        """Return the session of a listener's cookie, None if it is none."""
+        said = self._read("session", cookie, SESSION_S)
+        return Session(annotator_id=said[0], csrf=self._bound(cookie)) if cookie and said else None
+
+    def admin(self, cookie: str | None) -> Session | None:
+        """Return the session of the cookie of someone who runs the test, None if it is none."""
+        said = self._read("admin-session", cookie, ADMIN_SESSION_S)
+        return Session(annotator_id=None, csrf=self._bound(cookie)) if cookie and said else None
+
+    def _bound(self, cookie: str | None) -> str:
+        return hmac.new(f"csrf {self._secret}".encode(), (cookie or "").encode(), sha256).hexdigest()
+
+    def _serializer(self, purpose: str) -> URLSafeTimedSerializer:
+        # A salt for each purpose: an invitation is no session, a listener's session is no admin's.
+        return URLSafeTimedSerializer(self._secret, salt=f"unisrm-data {purpose}", signer_kwargs={"digest_method": sha256})
+
+    def _read(self, purpose: str, token: str | None, age_s: int) -> Any:
+        if not token or not token.isascii():
+            return None
+        try:
+            return self._serializer(purpose).loads(token, max_age=age_s)
+        except BadData:
+            return None
