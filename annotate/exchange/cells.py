@@ -1,0 +1,118 @@
+"""Cells of files that others write and open: what a cell says, and what it must not do.
+
+A cell that begins with ``=``, ``+``, ``-``, ``@``, a tab or a line break is a formula to a spreadsheet program, even where
+it came from a CSV file (OWASP, CSV injection). Such cells are written with an apostrophe before them and read without it.
+"""
+
+import datetime as dt
+import math
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from contracts.errors import DataError
+
+_RISKY: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - full-width forms are formulas, too
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # XML 1.0 has no way to write these
+_TRUE: Final = frozenset({"true", "yes", "y", "1"})
+_FALSE: Final = frozenset({"false", "no", "n", "0"})
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A cell without a value of its own: why, and what to do."""
+
+    why: str
+
+
+def neutral(text: str) -> str:
+    """Return a text as a cell that no spreadsheet program runs; control characters become U+FFFD."""
+    text = _CONTROL.sub("\ufffd", text)
+    # An apostrophe before a risky one is doubled, so that restored() gives back exactly what went in.
+    return f"'{text}" if text.lstrip("'").startswith(_RISKY) else text
+
+
+def restored(text: str) -> str:
+    """Return what ``neutral`` was given, control characters apart."""
+    return text[1:] if text.startswith("'") and text.lstrip("'").startswith(_RISKY) else text
+
+
+def as_text(value: object) -> str:
+    """Return what a cell says, without space around it; an empty cell says "".
+
+    Whole numbers have no decimal point, whatever the program stored them as.
+
+    Raises:
+        DataError: a date, a list, an error value or a formula without a result; says what to do.
+    """
+    match value:
+        case None:
+            return ""
+        case str():
+            return restored(value.strip())
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case float() if math.isfinite(value):
+            return str(int(value)) if value.is_integer() else repr(value)
+        case Unreadable():
+            raise DataError(value.why)
+        case dt.date() | dt.time() | dt.timedelta():
+            raise DataError("a date or time stands where a word or number belongs: format the column as text and type it again")
+        case list() | tuple() | dict():
+            raise DataError("several values stand where one belongs")
+        case _:
+            raise DataError(f"{value!r} is neither a text nor a number")
+
+
+def as_words(value: object, separator: str) -> list[str]:
+    """Return the words of a cell that may hold several: a list, or a text with a separator between them.
+
+    Raises:
+        DataError: a word is no text and no number.
+    """
+    if isinstance(value, list | tuple):
+        return [word for word in map(as_text, value) if word]
+    return [word for part in as_text(value).split(separator) if (word := part.strip())]
+
+
+def as_number(text: str) -> float:
+    """Return a number that is not negative.
+
+    Raises:
+        DataError: it is no such number.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number) or number < 0:
+        raise DataError(f"{text!r} is no number of 0 or more: give it in digits, with a point before decimals")
+    return number
+
+
+def as_count(text: str) -> int:
+    """Return a whole number that is not negative.
+
+    Raises:
+        DataError: it is no such number.
+    """
+    number = as_number(text)
+    if not number.is_integer():
+        raise DataError(f"{text!r} is no whole number")
+    return int(number)
+
+
+def as_truth(text: str) -> bool:
+    """Return what yes, no, true, false, 1 or 0 says, in any case.
+
+    Raises:
+        DataError: it is none of them.
+    """
+    word = text.casefold()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise DataError(f"{text!r} is none of yes, no, true, false, 1, 0: map it under 'words'")

@@ -1,0 +1,287 @@
+"""Label Studio: tasks and labelling configuration out, annotations in.
+
+Facts of the format, from HumanSignal/label-studio (docs/source/includes/task_format.md, docs/source/guide/export.md,
+docs/source/tags/{audio,choices,rating,repeater}.md, label_studio/data_export/serializers.py) and HumanSignal/label-studio-sdk
+(src/label_studio_sdk/converter/converter.py and utils.py):
+
+- A file of tasks is a list of ``{"data": {...}}``; a tag shows a field by ``value="$field"``.
+- JSON export: a list of tasks; ``data`` is what was imported; ``annotations[].result[]`` has ``from_name``, ``to_name``,
+  ``type`` and ``value``, which is ``{"choices": [...]}`` of Choices and ``{"rating": n}`` of Rating. A choice with an ``alias``
+  is exported by it. Nothing ticked = no result of that name.
+- ``completed_by`` is a user's id, or in older and expanded exports an object with ``id`` and ``email``; the converter names
+  people by the email where there is one. ``lead_time`` is seconds. ``was_cancelled`` marks a skipped annotation, which the
+  export from the page includes. Unfinished work is in ``drafts`` (ids or objects), models' in ``predictions``: no votes.
+- JSON_MIN: one record per annotation that was not skipped; the fields of ``data``, one field per ``from_name`` (a single choice
+  as a text, several as ``{"choices": [...]}``, a rating as ``[{"rating": n}]``), ``annotator`` (id or email),
+  ``annotation_id``, ``lead_time``. Names of controls must therefore differ from those of data.
+- Local files are linked as ``/data/local-files/?d=<path below the document root>``; the server needs
+  ``LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true``, ``LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT`` (the folder above the export) and a
+  local storage in the project's settings.
+- A Rating of two objects is not exported (HumanSignal/label-studio#4699): every control here has one object.
+
+Label Studio counts no plays and does not wait for the end of a clip: the app of this project does.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Never
+from xml.etree import ElementTree as ET
+
+from annotate.exchange.ballot_reader import BallotReader
+from annotate.exchange.ballots import BallotBox, Imported
+from annotate.exchange.mapping import export_map
+from annotate.exchange.problems import BadRows, Problem
+from annotate.exchange.rows import refuse_foreign
+from annotate.exchange.tasks import Task
+from annotate.exchange.voices import Role, Voice
+from annotate.exchange.wording import asked, said
+from annotate.listening.protocol import ListeningProtocol, Question
+from contracts.errors import DataError
+from storage.workspace import atomic_path
+
+CONFIG: Final = "label_config.xml"
+LOCAL_FILES: Final = "/data/local-files/?d="
+
+_CONTROL: Final = "answer_"  # before a question's name, so that JSON_MIN cannot mix it up with a field of the data
+_VENDOR: Final = "label_studio"
+
+
+def write_tasks(path: Path, tasks: Sequence[Task], links: Sequence[Mapping[str, str]], protocol: ListeningProtocol) -> None:
+    """Write the tasks to import, and beside them ``label_config.xml`` for the project's labelling interface."""
+    references = any(task.item.references for task in tasks)
+    history = any(task.item.history for task in tasks)
+    with atomic_path(path.with_name(CONFIG)) as part:
+        part.write_text(labelling_config(protocol, references=references, history=history), encoding="utf-8")
+    with atomic_path(path) as part, part.open("w", encoding="utf-8") as file:
+        rows = [{"data": _data(task, found)} for task, found in zip(tasks, links, strict=True)]
+        json.dump(rows, file, ensure_ascii=False, indent=1)
+
+
+def _data(task: Task, links: Mapping[str, str]) -> dict[str, Any]:
+    clips = {name: link for name, link in links.items() if name.startswith("audio")}
+    lists = {
+        field: [{"audio": link} for name, link in links.items() if name.startswith(prefix)]
+        for field, prefix in (("references", "reference_"), ("history", "history_"))
+    }
+    # Every field of the configuration must be there, so what is unknown is an empty text.
+    return {"task": task.task_id, "text": task.item.text or "", "note": task.item.note or "", **clips, **lists}
+
+
+def labelling_config(protocol: ListeningProtocol, *, references: bool = False, history: bool = False) -> str:
+    """Return the XML of the labelling interface of a protocol.
+
+    Args:
+        protocol: its questions become Choices, one object each.
+        references: some tasks have prompt speech.
+        history: some tasks have turns of a dialogue before.
+    """
+    view = ET.Element("View")
+    for field, heading, wanted in (("history", "The dialogue before", history), ("references", "Prompt speech", references)):
+        if wanted:
+            ET.SubElement(view, "Header", value=heading)
+            repeater = ET.SubElement(view, "Repeater", on=f"${field}", indexFlag="{{idx}}")
+            ET.SubElement(repeater, "Audio", name=f"{field}_{{{{idx}}}}", value=f"${field}[{{{{idx}}}}].audio")
+    ET.SubElement(view, "Header", value="Text")
+    ET.SubElement(view, "Text", name="shown_text", value="$text")
+    ET.SubElement(view, "Text", name="shown_note", value="$note")
+    objects = ("audio",) if protocol.clips == 1 else ("audio_a", "audio_b")
+    for name, heading in zip(objects, ("Speech",) if protocol.clips == 1 else ("Speech A", "Speech B"), strict=True):
+        ET.SubElement(view, "Header", value=heading)
+        ET.SubElement(view, "Audio", name=name, value=f"${name}")
+    for question in protocol.questions:
+        ET.SubElement(view, "Header", value=asked(question))
+        one = question.kind == "choice"
+        choices = ET.SubElement(
+            view,
+            "Choices",
+            name=f"{_CONTROL}{question.name}",
+            toName=objects[question.about or 0],
+            choice="single-radio" if one else "multiple",
+            showInline="true",
+            required="true" if one else "false",
+        )
+        for option in question.options:
+            ET.SubElement(choices, "Choice", value=said(option), alias=option)
+    ET.indent(view)
+    return ET.tostring(view, encoding="unicode") + "\n"
+
+
+def import_annotations(
+    path: Path,
+    *,
+    protocol: ListeningProtocol,
+    protocol_name: str,
+    known_subjects: Collection[str],
+    seed: int,
+    skip_bad: bool = False,
+) -> Imported:
+    """Read the votes of a JSON or JSON_MIN export of a project that was made of ``write_tasks``.
+
+    Args:
+        path: the file.
+        protocol: what was asked.
+        protocol_name: its name, as votes carry it.
+        known_subjects: ids of all pairs or samples that may be voted on.
+        seed: of the recipe; pseudonyms depend on it.
+        skip_bad: import the good tasks, and write the others to ``<file>.rejected.json`` beside it.
+
+    Raises:
+        DataError: the file is no JSON, or neither of the two formats.
+        BadRows: annotations are wrong, and they are not to be skipped.
+    """
+    mapping = export_map(protocol, vendor=_VENDOR)
+    reader, box, problems, cancelled = BallotReader(mapping, protocol, known_subjects, seed), BallotBox(), [], 0
+    for number, record in enumerate(_records(path), start=1):
+        for label, annotation in _annotations(path, number, record):
+            if annotation.get("was_cancelled") or annotation.get("skipped"):
+                cancelled += 1
+                continue
+            found: list[Problem] = []
+
+            def note(
+                column: str | None, what: str, found: list[Problem] = found, number: int = number, label: str = label
+            ) -> None:
+                found.append(Problem(row=number, detail=label, column=column, what=what))
+
+            voice = _voice(record, annotation, protocol.questions, note)
+            ballot = None if found else reader.ballot(voice, note)
+            if ballot is not None and (earlier := box.add(ballot, number)) is not None:
+                note(
+                    "completed_by",
+                    f"the annotator says something else of the same task in row {earlier}: delete one of the two",
+                )
+                if earlier != number:
+                    problems.append(Problem(row=earlier, what=f"row {number} has another answer of the same annotator"))
+            problems.extend(found)
+    problems.sort(key=lambda problem: problem.row)
+    bad = {problem.row for problem in problems}
+    if problems and not skip_bad:
+        raise BadRows(str(path), problems)
+    rejected = path.with_name(f"{path.name}.rejected.json") if problems else None
+    if rejected is not None:
+        with atomic_path(rejected) as part, part.open("w", encoding="utf-8") as file:
+            kept = [record for number, record in enumerate(_records(path), start=1) if number in bad]
+            json.dump(kept, file, ensure_ascii=False, indent=1)
+    return Imported(
+        table=box.table(protocol, protocol_name, f"import:{path.name}", bad),
+        unanswered=reader.unanswered,
+        repeated=box.repeated,
+        cancelled=cancelled,
+        problems=tuple(problems),
+        rejected=rejected,
+    )
+
+
+def _records(path: Path) -> Iterator[Any]:
+    """Yield the entries of a JSON list, one decoded at a time."""
+    refuse_foreign(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: this is no UTF-8: give the file as Label Studio exported it") from None
+    decoder = json.JSONDecoder(parse_constant=_no_number)
+    place, closed = _after_space(text, 0), True
+    try:
+        if text[place : place + 1] != "[":
+            value, place = decoder.raw_decode(text, place)
+            yield value
+        elif text[place := _after_space(text, place + 1)] == "]":
+            place += 1
+        else:
+            while True:
+                value, place = decoder.raw_decode(text, place)
+                yield value
+                place = _after_space(text, place)
+                mark, place = text[place], _after_space(text, place + 1)
+                if mark != ",":
+                    closed = mark == "]"
+                    break
+    except (ValueError, IndexError, RecursionError) as error:
+        raise DataError(f"{path}: no valid JSON ({error}): export the project again as JSON") from None
+    if _after_space(text, place) != len(text) or not closed:
+        raise DataError(f"{path}: no valid JSON (character {place} is wrong): export the project again as JSON")
+
+
+def _after_space(text: str, place: int) -> int:
+    while place < len(text) and text[place] in " \t\r\n":
+        place += 1
+    return place
+
+
+def _no_number(word: str) -> Never:
+    raise ValueError(f"{word} is no JSON number")
+
+
+def _annotations(path: Path, number: int, record: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield (what to call it, annotation) of an entry of either format; one of JSON_MIN is an annotation itself."""
+    if isinstance(record, Mapping):
+        if isinstance(record.get("data"), Mapping) and isinstance(record.get("annotations"), list):
+            for annotation in record["annotations"]:
+                if not isinstance(annotation, Mapping) or not isinstance(annotation.get("result"), list):
+                    raise DataError(f"{path}: entry {number}: an annotation has no list 'result': export the project as JSON")
+                yield f"annotation {annotation.get('id')}", annotation
+            return
+        if "annotation_id" in record and "annotator" in record:
+            if record["annotation_id"] is not None:  # null: a task that nobody has annotated
+                yield f"annotation {record['annotation_id']}", record
+            return
+    raise DataError(f"{path}: entry {number} is no task of Label Studio's JSON or JSON_MIN export: export the project as JSON")
+
+
+def _voice(record: Mapping[str, Any], annotation: Mapping[str, Any], questions: Sequence[Question], note: Any) -> Voice:
+    minimal = "annotator" in annotation
+    data = record if minimal else record["data"]
+    person = annotation["annotator"] if minimal else annotation.get("completed_by")
+    if isinstance(person, Mapping):
+        person = person.get("email") or person.get("id")
+    cells: dict[Role, Any] = {("task",): data.get("task"), ("annotator",): person, ("seconds",): annotation.get("lead_time")}
+    columns: dict[Role, str] = {("task",): "data.task", ("annotator",): "completed_by", ("seconds",): "lead_time"}
+    by_control = {f"{_CONTROL}{question.name}": question for question in questions}
+    for question in questions:
+        cells["answers", question.name] = [] if question.kind == "flags" else None
+        columns["answers", question.name] = f"{_CONTROL}{question.name}"
+    for control, value in _results(annotation, by_control, minimal=minimal):
+        if control not in by_control:
+            note(control, f"the protocol has no such control: use the labelling configuration of the export ({CONFIG})")
+            continue
+        question = by_control[control]
+        words = _words(value, question)
+        if words is None or (question.kind == "choice" and len(words) != 1):
+            note(control, f"{'one choice' if question.kind == 'choice' else 'choices'} or a rating is needed, not {value!r}")
+            continue
+        if cells["answers", question.name]:
+            note(control, "the question is answered twice in one annotation: delete one of the answers")
+        cells["answers", question.name] = words[0] if question.kind == "choice" else words
+    return Voice(cells=cells, columns=columns)
+
+
+def _results(annotation: Mapping[str, Any], known: Collection[str], *, minimal: bool) -> Iterator[tuple[str, Any]]:
+    """Yield (control, value) of all answers of an annotation."""
+    if minimal:
+        yield from ((name, value) for name, value in annotation.items() if name in known or name.startswith(_CONTROL))
+        return
+    for result in annotation["result"]:
+        if not isinstance(result, Mapping):
+            yield "result", result
+        elif result.get("type") in {"choices", "rating"}:
+            yield str(result.get("from_name")), result.get("value")
+        else:
+            yield str(result.get("from_name")), {"type": result.get("type")}
+
+
+def _words(value: Any, question: Question) -> list[Any] | None:
+    """Return the protocol's words of an answer; None where it is neither choices nor a rating."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, str):
+        value = {"choices": [value]}
+    if not isinstance(value, Mapping):
+        return None
+    if "rating" in value:
+        return [value["rating"]]
+    chosen = value.get("choices")
+    if not isinstance(chosen, list) or not all(isinstance(word, str) for word in chosen):
+        return None
+    shown = {said(option): option for option in question.options}
+    return [shown.get(word, word) for word in chosen]
