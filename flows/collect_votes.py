@@ -1,4 +1,4 @@
-"""The flow ``collect-votes``: carry on a build that waits for people. Only flows live here: Prefect loads this file by its path."""
+"""The flow ``collect-votes``: carry on a build that waits for people. Only flows live here: Prefect loads it by its path."""
 
 from typing import Any
 
@@ -9,9 +9,7 @@ from flows.runs import run_collection
 
 
 @flow(name="collect-votes", persist_result=False)
-def collect_votes(
-    recipe: str = "recipes/unisrm_task1_verified.yaml", workspace: str | None = None
-) -> str | State[Any] | None:
+def collect_votes(recipe: str = "recipes/unisrm_task1_verified.yaml", workspace: str | None = None) -> str | State[Any] | None:
     """Look whether enough votes are in, and if so build on to the release and return its folder.
 
     Else it ends in a state that says how many are there, such as ``waiting for votes: 12 of 90``.

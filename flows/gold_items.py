@@ -14,7 +14,7 @@ def read_gold(path: str | None, key: str, words: Sequence[str]) -> dict[str, tup
     """Return subject -> values that a right answer may have, in the stored order of its clips.
 
     Args:
-        path: CSV (columns ``key`` and ``values``, several values divided by ``|``) or JSONL (``values`` a list); None = no gold.
+        path: CSV (columns ``key`` and ``values``, several divided by ``|``) or JSONL (``values`` a list); None = no gold.
         key: ``pair_id`` or ``sample_id``.
         words: values that the protocol knows; empty = any.
 

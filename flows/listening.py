@@ -1,12 +1,14 @@
 """The stages that wait for people: votes on all pairs (or ratings of samples), and the verification of some splits."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from annotate.listening.item import Item
+from annotate.listening.item import Answer, Item
+from annotate.listening.trust import assess
 from contracts import plugins
 from contracts.errors import DataError
 from contracts.ids import canonical_json
@@ -19,9 +21,10 @@ from flows.candidates import candidate_literals, current_samples
 from flows.decide import splits_table
 from flows.gold_items import read_gold
 from flows.listening_items import pair_items, sample_items
-from flows.listening_store import RATED, VOTED, open_store, waiting_for
+from flows.listening_store import RATED, VOTED, known_store, open_store, waiting_for
 from flows.pipeline import Build, Stage, Waiting
 from flows.recipe_listening import VERIFIER, Listening, literals, require, terms_of, words_of
+
 
 def gold_of(build: Build) -> dict[str, tuple[str, ...]]:
     """Return pair or sample -> right values, as the recipe's gold file has them; more gold can be made on the admin's page.
@@ -64,6 +67,35 @@ def items_of(build: Build) -> list[Item]:
     return pair_items(build, among(build.tables.read("pairs"), "pair_id", subjects), gold)
 
 
+def subjects(build: Build) -> list[str]:
+    """Return the ids of all pairs or samples that votes can be about."""
+    if require(build.recipe).rated():
+        rated: list[str] = current_samples(build)["sample_id"].to_pylist()
+        return rated
+    known: list[str] = build.tables.read("pairs", ["pair_id"])["pair_id"].to_pylist()
+    return known
+
+
+def open_items(build: Build) -> list[Item]:
+    """Return the items of the store that still want votes: neither gold nor complete."""
+    known = known_store(build)
+    if known is None:
+        return []
+    wish = require(build.recipe)
+    with known as store:
+        protocol, items = store.terms.protocol, store.items()
+        cast = store.ratings() if wish.rated() else store.votes()
+    said: dict[str, list[Answer]] = {}
+    for row in cast.filter(pc.is_null(cast["discarded"])).to_pylist():
+        answer = Answer(scores=dict(row["scores"])) if wish.rated() else Answer(value=row["value"])
+        said.setdefault(row["sample_id" if wish.rated() else "pair_id"], []).append(answer)
+    return [
+        item
+        for item in items
+        if not item.gold and len(given := said.get(item.subject_id, [])) < protocol.wanted(given)
+    ]
+
+
 def publish(build: Build) -> None:
     """Put the items into the store, take back those that are no longer wanted, and apply the rules about listeners."""
     items = items_of(build)
@@ -75,13 +107,17 @@ def publish(build: Build) -> None:
 
 
 def trust(build: Build) -> None:
-    """Exclude listeners who break a rule of the recipe; their items are open again."""
-    from annotate.listening.trust import apply
-
-    wish = require(build.recipe)
-    rules = [(rule.name, plugins.configure("listener_rule", rule.name, rule.options)) for rule in wish.rules]
+    """Exclude listeners who break a rule of the recipe; their items are open again. Whom an admin pardoned stays."""
+    rules = {rule.name: plugins.configure("listener_rule", rule.name, rule.options) for rule in require(build.recipe).rules}
+    if not rules:
+        return
     with open_store(build) as store:
-        apply(store, rules)
+        annotators = store.annotators()
+        pardoned = {one.annotator_id for one in annotators if one.pardoned}
+        gone = {one.annotator_id for one in annotators if one.state == "excluded"}
+        for found in assess(store.answers(), rules, pardoned=pardoned):
+            if found.rule is not None and found.annotator_id not in gone:
+                store.exclude(found.annotator_id, found.rule, json.loads(found.evidence))
 
 
 def pull(build: Build) -> None:

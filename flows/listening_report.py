@@ -63,7 +63,7 @@ def _why(annotator: Annotator) -> str:
 
 
 def _line(
-    stage: str, unit: str, rows_in: int | None, rows_out: int | None, dropped: dict[str, int], state: str = ""
+    stage: str, unit: str, rows_in: int | None, rows_out: int | None, dropped: dict[str, int], *, state: str = ""
 ) -> dict[str, object]:
     missing = None if rows_in is None or rows_out is None else max(0, rows_in - rows_out - sum(dropped.values()))
     return {
@@ -87,7 +87,9 @@ def listeners_content(build: Build) -> dict[str, Any] | None:
     votes = build.tables.read(VOTED)
     sided = heard_votes(build)
     sided = sided.filter(pc.is_in(sided["value"], value_set=pa.array(list(TERNARY))))
-    prompts = attach(build.tables.read("pairs"), "prompt_id", build.tables.read("prompts"), "prompt_id", _same("style", "language"))
+    prompts = attach(
+        build.tables.read("pairs"), "prompt_id", build.tables.read("prompts"), "prompt_id", _same("style", "language")
+    )
     sided = attach(sided, "pair_id", prompts, "pair_id", _same("style", "language", "sample_a", "sample_b"))
     return {
         "protocol": require(build.recipe).protocol.name,
@@ -160,7 +162,10 @@ def _accuracy(build: Build, votes: pa.Table) -> list[dict[str, Any]]:
             if error is not None and accurate is not None:
                 said.setdefault(sum(error > edge for edge in _WER_EDGES), []).append(accurate)
     bounds = ("0", *(f"up to {edge:.0%}" for edge in _WER_EDGES[1:]), f"above {_WER_EDGES[-1]:.0%}")
-    return [{"wer": bounds[place], "votes": len(given), "accurate": sum(given) / len(given)} for place, given in sorted(said.items())]
+    return [
+        {"wer": bounds[place], "votes": len(given), "accurate": sum(given) / len(given)}
+        for place, given in sorted(said.items())
+    ]
 
 
 def _verification(build: Build) -> list[dict[str, Any]]:

@@ -14,8 +14,8 @@ from flows.decide import DECIDING, by_votes, proof
 from flows.gather import GATHERING, current_recordings, reader_of
 from flows.judging import JUDGING, current_judgments, task_and_judge
 from flows.listening import VERIFICATION, VOTES, released_splits
-from flows.listening_store import VOTED
 from flows.listening_evidence import heard_votes, people_statement, votes_by_value
+from flows.listening_store import VOTED
 from flows.pipeline import Build, Stage, mark_of
 from flows.recipe_listening import literals
 from storage import release

@@ -21,8 +21,8 @@ def check(recipe: "Recipe") -> None:
     """Check all that one field alone does not show.
 
     Raises:
-        RecipeError: an unknown plug-in, a wrong option of one, an unknown voice, a judge, filter, task or system needing a metric
-            or role that the recipe lacks, or a listening test that does not fit.
+        RecipeError: an unknown plug-in, a wrong option of one, an unknown voice, a judge, filter, task or system needing a
+            metric or role that the recipe lacks, or a listening test that does not fit.
     """
     for corpus in recipe.corpora:
         plugins.configure("corpus", corpus.reader, {"name": corpus.name, **corpus.options})

@@ -48,7 +48,7 @@ class Listening(Strict):
         default=("rl", "bench"), min_length=1, description="of: splits = these; their pairs are released only if verified"
     )
     languages: dict[str, Level] = Field(
-        default_factory=lambda: {"en": "proficient", "zh": "native"}, min_length=1, description="language -> least level"
+        default={"en": "proficient", "zh": "native"}, min_length=1, description="language -> least level"
     )
     gold: str | None = Field(
         default=None,
@@ -151,6 +151,9 @@ def check_listening(recipe: "Recipe") -> None:
     if terms.protocol.clips != clips:
         fitting = "samples" if terms.protocol.clips == 1 else "pairs or splits"
         raise RecipeError(f"listening.protocol: {wish.protocol.name!r} is for of: {fitting}, not {wish.of}")
+    doubled = sorted({rule.name for rule in wish.rules if sum(other.name == rule.name for other in wish.rules) > 1})
+    if doubled:
+        raise RecipeError(f"listening.rules: {', '.join(doubled)} is named twice")
     for rule in wish.rules:
         plugins.configure("listener_rule", rule.name, rule.options)
     if wish.gold is not None and not re.search(r"\.(csv|jsonl)$", wish.gold):
@@ -165,8 +168,10 @@ def check_listening(recipe: "Recipe") -> None:
             raise RecipeError(f"listening.protocol: {wish.protocol.name!r} cannot verify labels: take unisrm (A, B or invalid)")
     elif wish.verification:
         raise RecipeError("listening.verification is for of: splits")
-    if readers and "invalid" in values:
-        raise RecipeError(f"filter {readers[0]!r} reads five-point votes: take the protocol speechjudge, or of: splits")
+    for reader in readers:
+        if (reader == VERIFIER) != ("invalid" in values):
+            fitting = "unisrm" if reader == VERIFIER else "speechjudge"
+            raise RecipeError(f"filter {reader!r} cannot read votes by {wish.protocol.name!r}: take the protocol {fitting}")
 
 
 def words_of(terms: Terms) -> Sequence[str]:

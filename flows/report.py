@@ -1,4 +1,4 @@
-"""One self-contained HTML page about a build: funnel, win rates, judges, listeners, metric distributions, and pairs to listen to.
+"""One self-contained HTML page about a build: funnel, win rates, judges, listeners, metric distributions, pairs to listen to.
 
 Every text is escaped by the template engine: corpus texts and judges' replies are not ours.
 """

@@ -20,6 +20,7 @@ from flows.recipe import Role
 
 STAGES: Final[tuple[Stage, ...]] = (*GATHERING, *CANDIDATES, *JUDGING, VOTES, *DECIDING, VERIFICATION, *PUBLISHING)
 
+
 def stages_of(build: Build) -> tuple[Stage, ...]:
     """Return the stages that the recipe wants."""
     return tuple(stage for stage in STAGES if stage.active(build))
