@@ -22,6 +22,7 @@ annotate = typer.Typer(
 
 _SECRET: Final = "listening.secret"  # noqa: S105 - the name of a file
 
+
 class Form(enum.StrEnum):
     """What tasks can be exported to."""
 
@@ -144,7 +145,7 @@ def export(
     recipe: RecipePath,
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="where the tasks and their audio go; made if missing")],
     to: Annotated[Form, typer.Option("--to", help="what to write")] = Form.csv,
-    url: Annotated[str | None, typer.Option(help="what links to clips begin with; default: relative, or Label Studio's local files")] = None,
+    url: Annotated[str | None, typer.Option(help="what links to clips begin with; default: relative or local ones")] = None,
     workspace: WorkspaceUrl = None,
 ) -> None:
     """Write what still wants votes as tasks for a vendor or for Label Studio, with the audio."""
@@ -167,8 +168,8 @@ def export(
 def take_in(
     recipe: RecipePath,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, XLSX, JSONL, or Label Studio's JSON")],
-    mapping: Annotated[Path | None, typer.Option(help="YAML: columns of a vendor's own file; default: those of an export")] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="take the good rows and write the others beside the file")] = False,
+    mapping: Annotated[Path | None, typer.Option(help="YAML: columns of a vendor's file; default: an export's")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="take the good rows, write the others to a file")] = False,
     workspace: WorkspaceUrl = None,
 ) -> None:
     """Take votes in that were collected elsewhere; the same file again changes nothing."""

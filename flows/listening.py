@@ -89,11 +89,7 @@ def open_items(build: Build) -> list[Item]:
     for row in cast.filter(pc.is_null(cast["discarded"])).to_pylist():
         answer = Answer(scores=dict(row["scores"])) if wish.rated() else Answer(value=row["value"])
         said.setdefault(row["sample_id" if wish.rated() else "pair_id"], []).append(answer)
-    return [
-        item
-        for item in items
-        if not item.gold and len(given := said.get(item.subject_id, [])) < protocol.wanted(given)
-    ]
+    return [item for item in items if not item.gold and len(given := said.get(item.subject_id, [])) < protocol.wanted(given)]
 
 
 def publish(build: Build) -> None:
