@@ -1,8 +1,9 @@
 """Listeners who get the gold items wrong.
 
 Source: UniSRM, appendix G.2 ("annotators who consistently fail the gold items"), which gives no number. 70 % right after ten
-gold items is the example setting of potato, an annotation tool. That alone would cost one in twenty of the listeners who get
-85 % right their pay (P(X <= 6), n = 10), so the share must also be too low to be the bad luck of a careful listener.
+gold items is the example setting of potato, an annotation tool. That alone would cost one in eighty of the listeners who get
+90 % right their pay (P(X <= 6), n = 10), at each time of asking. So the share must also be too low to be the bad luck of a
+careful listener.
 """
 
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ class GoldAccuracy:
     """
 
     min_share: float = 0.7
-    careful_share: float = 0.85
+    careful_share: float = 0.9
     max_p: float = 0.001
     min_items: int = 10
     qualification: bool = False

@@ -30,7 +30,7 @@ class PeerAgreement:
         min_skill: too low, too, is a rate so far down from what is expected (skill 1) towards what guessing gives (skill
             0); 0 = only the rate matters.
         max_p: excluded only if somebody who agrees with the others as they do with each other had such a rate with at most
-            this chance (Hoeffding's bound, which errs on the listener's side).
+            this chance (normal approximation).
     """
 
     min_items: int = MIN_ITEMS
@@ -61,7 +61,7 @@ class PeerAgreement:
         gain = one.expected - one.chance
         skill = (one.rate - one.chance) / gain if gain > 0 else None
         low = one.rate < self.min_rate or (skill is not None and skill < self.min_skill)
-        p = mean_at_most(one.rate, one.items, one.expected)
+        p = mean_at_most(one.rate, one.items, one.expected, one.spread)
         evidence |= {"expected": one.expected, "chance": one.chance, "skill": skill, "min_skill": self.min_skill}
         evidence |= {"p": p, "max_p": self.max_p}
         return Finding(annotator_id=one.annotator_id, broken=low and p <= self.max_p, evidence=evidence)

@@ -1,5 +1,6 @@
-"""How likely chance alone makes what was counted: exact tails of the binomial distribution, and a bound for means."""
+"""How likely chance alone makes what was counted: exact tails of the binomial distribution, and those of means."""
 
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -30,21 +31,18 @@ def at_most(hits: Counts, trials: Counts, share: Floats | float) -> Floats:
     return at_least(trials - hits, trials, 1.0 - np.asarray(share))
 
 
-def mean_at_most(mean: float, trials: int, expected: float) -> float:
-    """Return an upper bound of the chance that a mean of numbers in [0, 1] is so low (Hoeffding 1963, Theorem 1, Eq. 2.1).
+def mean_at_most(mean: float, trials: int, expected: float, spread: float) -> float:
+    """Return about the chance that a mean is so low, by the normal distribution (a score test).
 
     Args:
         mean: what was seen.
         trials: how many independent numbers it is the mean of.
-        expected: mean of their expectations; at the ends of [0, 1] the bound is 0 or 1.
+        expected: mean of their expectations.
+        spread: standard deviation of one of them.
     """
-    if mean >= expected or not trials:
-        return 1.0
-    terms = [(mean, expected), (1.0 - mean, 1.0 - expected)]
-    if any(seen > 0 and likely <= 0 for seen, likely in terms):
-        return 0.0
-    divergence = sum(seen * np.log(seen / likely) for seen, likely in terms if seen > 0)
-    return float(np.exp(-trials * divergence))
+    if spread <= 0 or not trials:
+        return 0.0 if mean < expected and trials else 1.0
+    return NormalDist().cdf((mean - expected) * trials**0.5 / spread)
 
 
 def check_shares(**shares: float) -> None:

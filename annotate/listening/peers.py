@@ -7,7 +7,6 @@ Labels are ternary whatever the protocol: A, B, or neither (a tie, an invalid pa
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -28,6 +27,7 @@ class Standing:
         rate: mean share of the others who gave the same label (SpeechJudge, appendix B.1); None = too few items.
         expected: that rate of a listener who is like the others: their agreement with each other in the same languages;
             None = there are too few items that two others answered.
+        spread: standard deviation of the others' share of agreement on one item.
         chance: rate of somebody who answers as this listener does, so often A, B and neither, but on any item.
     """
 
@@ -35,6 +35,7 @@ class Standing:
     items: int
     rate: float | None
     expected: float | None
+    spread: float
     chance: float
 
 
@@ -54,20 +55,16 @@ def standings(answers: pa.Table, *, min_items: int) -> list[Standing]:
     ordinary = pc.and_(pc.equal(pc.list_value_length(answers["gold"]), 0), pc.invert(answers["qualification"]))
     votes = _votes(answers.filter(pc.and_(ordinary, pc.is_valid(answers["value"]))))
     rates = annotator_rates(votes, peers=votes["counted"], min_items=min_items)
-    rate_of = dict(
-        zip(
-            rates["annotator_id"].to_pylist(),
-            zip(*(rates[name].to_pylist() for name in ("items", "rate")), strict=True),
-            strict=True,
-        )
-    )
+    columns = (rates[name].to_pylist() for name in ("annotator_id", "items", "rate"))
+    rate_of = {annotator_id: (items, rate) for annotator_id, items, rate in zip(*columns, strict=True)}
     company = _Company(votes, ids)
-    expected, chance = company.expected(min_items), company.chance()
+    expected, spread, chance = company.expected(min_items), company.spread(), company.chance()
     found = []
     for place, annotator_id in enumerate(ids):
         items, rate = rate_of.get(annotator_id, (0, None))
         known = None if np.isnan(expected[place]) else float(expected[place])
-        found.append(Standing(annotator_id=annotator_id, items=items, rate=rate, expected=known, chance=float(chance[place])))
+        own = {"spread": float(spread[place]), "chance": float(chance[place])}
+        found.append(Standing(annotator_id=annotator_id, items=items, rate=rate, expected=known, **own))
     return found
 
 
@@ -116,10 +113,8 @@ class _Company:
         def summed_without_own(per_item: Floats, per_vote: Floats) -> Floats:
             change = np.where(self.counted, per_vote - per_item[self.item], 0.0)
             by_language = np.bincount(language_of, weights=per_item, minlength=self.languages)
-            sums: Floats = by_language + np.bincount(cell, weights=change, minlength=self.people * self.languages).reshape(
-                shape
-            )
-            return sums
+            own = np.bincount(cell, weights=change, minlength=self.people * self.languages).reshape(shape)
+            return np.asarray(by_language + own, dtype=np.float64)
 
         without, remaining = _chances(self.others)
         summed, number = summed_without_own(total, without), summed_without_own(pairs, remaining)
@@ -129,6 +124,19 @@ class _Company:
         compared = mix.sum(axis=1)
         rates: Floats = np.where(compared > 0, (mix * means).sum(axis=1) / np.maximum(compared, 1), np.nan)
         return rates
+
+    def spread(self) -> Floats:
+        """Return per annotator the standard deviation of one item's share of agreement, in the mix of languages compared."""
+        peer = self.compared & self.counted
+        share = self.others[peer, self.label[peer]] / self.others[peer].sum(axis=1)
+        number = np.maximum(np.bincount(self.language[peer], minlength=self.languages), 1)
+        mean = np.bincount(self.language[peer], weights=share, minlength=self.languages) / number
+        square = np.bincount(self.language[peer], weights=share**2, minlength=self.languages) / number
+        variance = np.maximum(square - mean**2, 0.0)
+        who = self.who[self.compared]
+        weights = variance[self.language[self.compared]]
+        summed = np.bincount(who, weights=weights, minlength=self.people)
+        return np.asarray(np.sqrt(summed / np.maximum(np.bincount(who, minlength=self.people), 1)), dtype=np.float64)
 
     def chance(self) -> Floats:
         """Return per annotator the rate that their labels would have with the others' on any of the same items."""
@@ -141,12 +149,14 @@ class _Company:
         return rates
 
 
-def _chances(counts: Ints) -> tuple[Floats, npt.NDArray[np.float64]]:
-    """Return per row the chance that two of its votes agree, and 1; where there are no two, 0 and 0."""
+def _chances(counts: Ints) -> tuple[Floats, Floats]:
+    """Return per row the summed agreement rates of its votes with each other, and how many votes; where there are no two, 0.
+
+    Summed over votes, as a listener's rate is: an item with three votes weighs more than one with two.
+    """
     size = counts.sum(axis=1)
-    two = size > 1
     agreeing = (counts * (counts - 1)).sum(axis=1)
-    return np.where(two, agreeing / np.maximum(size * (size - 1), 1), 0.0), two.astype(np.float64)
+    return agreeing / np.maximum(size - 1, 1), np.where(size > 1, size, 0).astype(np.float64)
 
 
 def _codes(column: pa.ChunkedArray, values: pa.Array) -> Ints:

@@ -24,7 +24,7 @@ def sheet(assignment: Assignment, questions: Sequence[Question], words: Mapping[
         "note": item.note,
         "language": item.language if item.language in ("en", "zh") else "",
         "groups": [group for group in _groups(assignment, words) if group["players"]],
-        "questions": [_shown(question, keys, words) for question, keys in zip(questions, _option_keys(questions), strict=True)],
+        "questions": [_shown(question, keys, words) for question, keys in zip(questions, option_keys(questions), strict=True)],
         "keys": explained_keys(questions, len(assignment.clips), words),
     }
 
@@ -69,7 +69,8 @@ def _groups(assignment: Assignment, words: Mapping[str, str]) -> Iterator[dict[s
         }
 
 
-def _option_keys(questions: Sequence[Question]) -> list[list[str | None]]:
+def option_keys(questions: Sequence[Question]) -> list[list[str | None]]:
+    """Return per question and option the key that chooses it, None = arrows and digits do."""
     used: set[str] = {"1", "2", "h", "r", "p"}
     all_keys: list[list[str | None]] = []
     for question in questions:
@@ -116,7 +117,7 @@ def _shown(question: Question, keys: Sequence[str | None], words: Mapping[str, s
 
 def explained_keys(questions: Sequence[Question], clips: int, words: Mapping[str, str]) -> list[tuple[list[str], str]]:
     """Return the keys of a page and what they do."""
-    choose = [key for keys in _option_keys(questions) for key in keys if key]
+    choose = [key for keys in option_keys(questions) for key in keys if key]
     scale = any(_is_scale(question) for question in questions)
     lines = [
         (["1", "2"] if clips > 1 else ["P"], words["key_play"]),
