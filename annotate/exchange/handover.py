@@ -60,8 +60,8 @@ def export_tasks(
 ) -> Path:
     """Write tasks and their audio to a folder that can be handed over as it is.
 
-    It holds the file of tasks, what explains it (``form.txt``, or ``label_config.xml``) and ``audio/`` with FLAC files whose names
-    say nothing. The order of the tasks, and which clip of each is played first and called A, come from the seed.
+    It holds the file of tasks, what explains it (``form.txt``, or ``label_config.xml``) and ``audio/`` with FLAC files with names
+    that say nothing. The order of the tasks, and which clip of each is played first and called A, come from the seed.
 
     Args:
         items: what to ask, one per pair or sample.
@@ -70,8 +70,8 @@ def export_tasks(
         audio: audio id -> samples and rate, such as ``BlobStore.pcm``.
         seed: of the recipe.
         protocol: what is asked.
-        url: what links to clips begin with, before ``audio/...``, such as ``https://host/folder/``; None = relative links, or for
-            Label Studio its local files, the document root being the folder above.
+        url: what links to clips begin with, before ``audio/...``, such as ``https://host/folder/``; None = relative links, or
+            for Label Studio its local files, the document root being the folder above.
 
     Returns:
         The file of tasks.
