@@ -31,7 +31,7 @@ def read_gold(path: str | None, key: str, words: Sequence[str]) -> dict[str, tup
     found: dict[str, tuple[str, ...]] = {}
     for number, row in _rows(path, text):
         subject, given = row.get(key), row.get("values")
-        values = tuple(given.split("|")) if isinstance(given, str) else given
+        values = tuple(given.split("|")) if given and isinstance(given, str) else given
         if not isinstance(subject, str) or not subject or not values or not isinstance(values, list | tuple):
             raise DataError(f"{path}, row {number}: wants {key} and values, got {', '.join(map(str, row)) or 'nothing'}")
         values = tuple(str(value).strip() for value in values)

@@ -34,7 +34,7 @@ def listen(
 ) -> str:
     """Let one person vote until nothing is left or ``most`` items are answered; return their pseudonym.
 
-    ``say`` maps a pair to a value in the pair's stored order.
+    ``say`` maps a pair to a value in the pair's stored order, or a sample to its rating on all scales.
     """
     clock = Clock()
     with Store(store_place(build), terms_of(build.recipe), clock=clock) as store:
@@ -50,5 +50,8 @@ def listen(
             said = Answer(value=say(given.item.subject_id))
             if store.terms.protocol_name == "speechjudge":
                 said = Answer(value=said.value, errors_a=(), errors_b=())
+            elif store.terms.protocol.clips == 1:
+                scales = [question.name for question in store.terms.protocol.questions]
+                said = Answer(scores=dict.fromkeys(scales, float(said.value or 0)))
             store.answer(given.assignment_id, who, store.terms.protocol.turned(said) if given.order == "ba" else said)
     return who

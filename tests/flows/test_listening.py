@@ -15,7 +15,7 @@ from contracts.schemas import VOTES
 from flows.decide import splits_table
 from flows.explain import story_of
 from flows.listening import items_of, publish
-from flows.listening_store import VOTED, open_store, waiting_for
+from flows.listening_store import RATED, VOTED, open_store, waiting_for
 from flows.pipeline import Waiting, finished, mark_of, open_build
 from flows.publish import release_of
 from flows.report import write_report
@@ -70,13 +70,11 @@ def split_of(build):
     return dict(zip(table["pair_id"].to_pylist(), table["split"].to_pylist(), strict=True))
 
 
-def released(build):
+def released(build, columns=("pair_id", "label", "label_source", "votes", "agreement", "vote_ids")):
     """Return split -> released rows without audio."""
     found = {}
     for path in sorted(Path(release_of(build)).glob("*/*.parquet")):
-        found.setdefault(path.name.partition("-")[0], []).extend(
-            pq.read_table(path, columns=["pair_id", "label", "label_source", "votes", "agreement", "vote_ids"]).to_pylist()
-        )
+        found.setdefault(path.name.partition("-")[0], []).extend(pq.read_table(path, columns=list(columns)).to_pylist())
     return found
 
 
@@ -235,6 +233,24 @@ def test_five_point_votes_make_the_labels(opened):
     row = next(row for rows in released(build).values() for row in rows if row["pair_id"] == split)
     assert row["agreement"] == "WD"
     assert row["votes"] == [{"value": "A+1", "count": 1}, {"value": "B+1", "count": 1}, {"value": "B+2", "count": 1}]
+
+
+def test_samples_are_rated_beside_the_labels(opened):
+    """Task 2: every sample is rated by so many; the ratings are kept by pseudonym, and labels and release are the judge's."""
+    rating = {"name": "rating", "options": {"votes": 2, "scales": ["overall"]}}
+    build = opened(listening=VERIFIED | {"protocol": rating, "of": "samples"})
+    samples = build.tables.num_rows("samples")
+    assert str(run(build, "release")["votes"]) == f"waiting for ratings: 0 of {2 * samples}"
+    for name in (NAME, "Two"):
+        listen(build, name, lambda sample: "4")
+    books = run(build, "release")
+    assert (books["votes"].unit, books["votes"].rows_out) == ("samples to rate", samples)
+    rows = build.tables.read(RATED).to_pylist()
+    assert len(rows) == 2 * samples
+    assert {tuple(row["scores"]) for row in rows} == {(("overall", 4.0),)}
+    assert len(story_of(build, rows[0]["sample_id"])["ratings"]) == 2
+    plain = released(build, ["label_source"])
+    assert {row["label_source"] for rows in plain.values() for row in rows} == {"judgment"}
 
 
 def test_imported_votes_count_like_any(opened):
