@@ -149,7 +149,7 @@ def _attempt(connection: Connection, part: _Part) -> None:
         part.result = part.action(connection)
     except SQLAlchemyError:  # the database's own trouble is everybody's
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - raised again in the thread whose part it is
         connection.exec_driver_sql("ROLLBACK TO SAVEPOINT part")
         part.error = error
     connection.exec_driver_sql("RELEASE SAVEPOINT part")

@@ -1,6 +1,6 @@
 """Gold items: what a right answer may be, and whether an answer is right.
 
-Of a protocol with one choice named ``value``, gold values are words of that choice, and any of them is right. Of scales they are
+Of a protocol with a choice named ``value``, gold values are words of that choice, and any of them is right. Of scales they are
 ranges such as ``noise=1..2``, and all of them must hold.
 """
 
@@ -49,4 +49,4 @@ def _answerable(found: re.Match[str], options: Sequence[str]) -> bool:
 
 def _holds(answer: Answer, word: str) -> bool:
     found = _RANGE.fullmatch(word)
-    return bool(found) and float(found["low"]) <= answer.scores[found["scale"]] <= float(found["high"])
+    return found is not None and float(found["low"]) <= answer.scores[found["scale"]] <= float(found["high"])

@@ -3,10 +3,9 @@
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, bindparam, insert, select, text
 
 from annotate.listening.counting import recount
 from annotate.listening.item import Clip, Item, Order
@@ -25,10 +24,16 @@ _OPEN: Final = text("""
     SELECT assignment_id, kind, shown, expires FROM listening_assignments
     WHERE annotator_id = :annotator AND state = 'open' ORDER BY position""")
 _SHOW: Final = text("UPDATE listening_assignments SET shown = :shown, expires = :expires WHERE assignment_id = :key")
-_columns = select(
-    *(assignments.c[name] for name in ("assignment_id", "annotator_id", "kind", "order", "expires", "plays", "state")),
-    items.c.content,
-).join(items, items.c.item_id == assignments.c.item_id)
+_assignment = (
+    select(
+        *(assignments.c[name] for name in ("kind", "order", "expires", "plays")),
+        items.c.content,
+    )
+    .join(items, items.c.item_id == assignments.c.item_id)
+    .where(assignments.c.assignment_id == bindparam("key"), assignments.c.annotator_id == bindparam("annotator"))
+)
+_content = select(items.c.content).where(items.c.item_id == bindparam("key"))
+_insert = insert(assignments)
 
 
 def load(connection: Connection, terms: Terms, assignment_id: str, annotator_id: str) -> Assignment:
@@ -37,9 +42,7 @@ def load(connection: Connection, terms: Terms, assignment_id: str, annotator_id:
     Raises:
         Refused: ``unknown_assignment``.
     """
-    found = connection.execute(
-        _columns.where(assignments.c.assignment_id == assignment_id, assignments.c.annotator_id == annotator_id)
-    ).first()
+    found = connection.execute(_assignment, {"key": assignment_id, "annotator": annotator_id}).first()
     if found is None:
         raise unknown_assignment()
     item = item_from(found.content)
@@ -186,22 +189,23 @@ def order_for(seed: int, annotator_id: str, item: Item) -> Order:
 def _lease(
     connection: Connection, terms: Terms, now: float, person: Any, item_id: str, *, kind: str, shown: float | None
 ) -> Assignment:
-    item = item_from(connection.execute(select(items.c.content).where(items.c.item_id == item_id)).scalar_one())
+    item = item_from(connection.execute(_content, {"key": item_id}).scalar_one())
     assignment_id = secrets.token_hex(16)
     connection.execute(
-        insert(assignments).values(
-            assignment_id=assignment_id,
-            item_id=item_id,
-            subject_id=item.subject_id,
-            annotator_id=person.annotator_id,
-            kind=kind,
-            state="open",
-            order=order_for(terms.seed, person.annotator_id, item),
-            position=person.tested + person.handed,
-            shown=shown,
-            expires=now + terms.lease_s,
-            plays="{}",
-        )
+        _insert,
+        {
+            "assignment_id": assignment_id,
+            "item_id": item_id,
+            "subject_id": item.subject_id,
+            "annotator_id": person.annotator_id,
+            "kind": kind,
+            "state": "open",
+            "order": order_for(terms.seed, person.annotator_id, item),
+            "position": person.tested + person.handed,
+            "shown": shown,
+            "expires": now + terms.lease_s,
+            "plays": "{}",
+        },
     )
     if kind == "ordinary":
         recount(connection, terms, item.subject_id, returned=False)

@@ -12,7 +12,7 @@ from annotate.listening.people import change, settle_qualification
 from annotate.listening.records import Playable, Receipt, Refused
 from annotate.listening.tables import annotators, assignments, items, next_answer, note_change
 from annotate.listening.terms import Terms
-from annotate.listening.wording import answer_columns, answer_from, item_from
+from annotate.listening.wording import answer_columns, item_from
 from contracts.ids import row_id
 
 _SLACK: Final = 0.05
@@ -40,6 +40,7 @@ def played(
     now: float,
     assignment_id: str,
     annotator_id: str,
+    *,
     slot: str,
     what: Literal["started", "ended"],
 ) -> None:
@@ -78,7 +79,7 @@ def played(
         note_change(connection)
 
 
-def answer(connection: Connection, terms: Terms, now: float, assignment_id: str, annotator_id: str, said: Answer) -> Receipt:
+def answer(connection: Connection, terms: Terms, now: float, assignment_id: str, annotator_id: str, *, said: Answer) -> Receipt:
     """Keep an answer, given in the order of playing.
 
     Raises:

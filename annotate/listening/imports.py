@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from annotate.listening.counting import recount
 from annotate.listening.item import Answer
-from annotate.listening.tables import assignments, next_answer
+from annotate.listening.tables import HAD, assignments, next_answer
 from annotate.listening.terms import Terms
 from annotate.listening.wording import answer_columns
 from contracts.errors import DataError
@@ -18,7 +18,7 @@ from contracts.schemas import conform
 _had = (
     select(assignments.c.assignment_id, assignments.c.state, assignments.c.answer_id)
     .where(assignments.c.annotator_id == bindparam("annotator"), assignments.c.subject_id == bindparam("subject"))
-    .where(assignments.c.state != "lapsed")
+    .where(HAD)
 )
 
 
@@ -28,7 +28,7 @@ def read_rows(terms: Terms, votes: pa.Table) -> list[dict[str, Any]]:
     Raises:
         DataError: a table of neither schema or not of the protocol's, or a row of another protocol or with no vote of it.
     """
-    pairs = terms.protocol.clips == 2  # noqa: PLR2004
+    pairs = terms.protocol.clips == 2
     key, subject = ("vote_id", "pair_id") if pairs else ("rating_id", "sample_id")
     if key not in votes.column_names:
         raise DataError(f"protocol {terms.protocol_name} takes in tables of {'votes' if pairs else 'ratings'}, with {key}")

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, insert, select, text, update
 from annotate.listening.counting import recount
 from annotate.listening.gold import is_right
 from annotate.listening.records import Annotator, Refused
-from annotate.listening.tables import annotators, assignments, items, note_change
+from annotate.listening.tables import HAD, annotators, assignments, items, note_change
 from annotate.listening.terms import Terms, check_levels
 from annotate.listening.wording import answer_from
 from contracts.errors import DataError
@@ -121,7 +121,7 @@ def settle_qualification(connection: Connection, terms: Terms, annotator_id: str
         select(assignments, items.c.gold)
         .join(items, items.c.item_id == assignments.c.item_id)
         .where(assignments.c.annotator_id == annotator_id, assignments.c.kind == "qualification")
-        .where(assignments.c.state == "answered")
+        .where(HAD, assignments.c.state == "answered")
     ).all()
     # An item that is gold no more can be wrong for no fault of the listener's.
     if person.state != "equipped" or len(answers) < terms.qualification:

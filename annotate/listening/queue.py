@@ -25,13 +25,17 @@ _CHUNK: Final = 1000
 _NOT_HAD: Final = """NOT EXISTS (
         SELECT 1 FROM listening_assignments a
         WHERE a.annotator_id = :annotator AND a.subject_id = i.subject_id AND a.state IN ('open', 'answered'))"""
-_FIRST: Final = text(f"""
+_FIRST: Final = text(
+    f"""
     SELECT i.item_id, i.subject_id, i.queued, i.place FROM listening_items i
     WHERE i.queued = :queued AND i.language = :language AND i.place > :after AND {_NOT_HAD}
-    ORDER BY i.place LIMIT 1""")
-_GOLD: Final = text(f"""
+    ORDER BY i.place LIMIT 1"""  # noqa: S608 - constants only
+)
+_GOLD: Final = text(
+    f"""
     SELECT i.item_id FROM listening_items i
-    WHERE i.gold IS NOT NULL AND NOT i.withdrawn AND i.language = :language AND {_NOT_HAD}""")
+    WHERE i.gold IS NOT NULL AND NOT i.withdrawn AND i.language = :language AND {_NOT_HAD}"""  # noqa: S608 - constants only
+)
 _by_id = items.c.item_id == bindparam("key")
 
 
@@ -196,7 +200,7 @@ def _first(connection: Connection, languages: Sequence[str], facts: dict[str, An
 
 def pick_gold(connection: Connection, annotator_id: str, languages: Sequence[str], seed: int) -> str | None:
     """Return a gold item that an annotator has not had, by chance; None = there is none left."""
-    left = []
+    left: list[str] = []
     for language in languages:
         left += connection.execute(_GOLD, {"annotator": annotator_id, "language": language}).scalars().all()
     if not left:

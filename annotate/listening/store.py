@@ -1,7 +1,7 @@
 """The store of a listening test: items, annotators, who hears what, and what they said.
 
-Every rule is written down where it is applied: ``queue`` who gets what, ``counting`` which votes count, ``hearing`` what has to be
-heard, ``people`` who takes part. Here they are put into transactions, one at a time over all threads and processes.
+Every rule is written down where it is applied: ``queue`` who gets what, ``counting`` which votes count, ``hearing`` what has
+to be heard, ``people`` who takes part. Here they are put into transactions, one at a time over all threads and processes.
 """
 
 import os
@@ -215,7 +215,9 @@ class Store:
                 ``failed``, ``excluded``.
         """
         self._commits.write(
-            lambda connection: hearing.played(connection, self.terms, self._clock(), assignment_id, annotator_id, slot, what)
+            lambda connection: hearing.played(
+                connection, self.terms, self._clock(), assignment_id, annotator_id, slot=slot, what=what
+            )
         )
 
     def answer(self, assignment_id: str, annotator_id: str, answer: Answer) -> Receipt:
@@ -226,7 +228,7 @@ class Store:
             DataError: no answer of the protocol.
         """
         return self._commits.write(
-            lambda connection: hearing.answer(connection, self.terms, self._clock(), assignment_id, annotator_id, answer)
+            lambda connection: hearing.answer(connection, self.terms, self._clock(), assignment_id, annotator_id, said=answer)
         )
 
     # Votes

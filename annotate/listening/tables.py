@@ -72,7 +72,7 @@ Index(
 Index("listening_items_by_subject", items.c.subject_id)
 _gold = items.c.gold.is_not(None)
 Index("listening_items_gold", items.c.language, sqlite_where=_gold, postgresql_where=_gold)
-_ordinary = items.c.gold.is_(None) & ~items.c.withdrawn
+_ordinary = text("gold IS NULL AND NOT withdrawn")
 Index(
     "listening_items_progress",
     *(items.c.stratum, items.c.language, items.c.wanted, items.c.votes),
@@ -134,6 +134,8 @@ assignments: Final = Table(
     Column("dismissed", Text),  # why an imported vote never counts
     Column("discarded", Text),
 )
+HAD: Final = text("listening_assignments.state IN ('open', 'answered')")
+"""An annotator has had the subject. Literal, as only so a database knows that the index below will do."""
 Index(
     "listening_assignments_once",
     *(assignments.c.annotator_id, assignments.c.subject_id),

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields
 from typing import Any, Final
 
 from annotate.listening.item import Answer, Clip, Item
@@ -13,7 +13,8 @@ _CLIPS: Final = ("clips", "references", "history")
 
 def item_text(item: Item) -> str:
     """Return an item as JSON, without its gold, which may change."""
-    return canonical_json(asdict(replace(item, gold=())))
+    facts = {field.name: getattr(item, field.name) for field in fields(item) if field.name != "gold"}
+    return canonical_json(facts | {name: [asdict(clip) for clip in facts[name]] for name in _CLIPS})
 
 
 def item_from(content: str, gold: str | None = None) -> Item:
