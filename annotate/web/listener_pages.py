@@ -189,7 +189,10 @@ class ListenerPages:
         assignment, slot = request.path_params["assignment"], request.path_params["slot"]
 
         def file() -> bytes:
-            leased = self._store.assignment(assignment, str(session.annotator_id))
+            listener = self._store.annotator(str(session.annotator_id))
+            if listener is None or listener.state in ("failed", "excluded"):
+                raise Denied(404, "missing")
+            leased = self._store.assignment(assignment, listener.annotator_id)
             return self._audio(leased.playable(slot).clip)
 
         try:

@@ -189,6 +189,7 @@ async function refresh(loud = true) {
   for (const player of players()) {
     const fresh = [...part.querySelectorAll(".player")].find((one) => one.dataset.slot === player.dataset.slot);
     if ("heard" in fresh.dataset) player.dataset.heard = "";
+    else delete player.dataset.heard;
     if ("left" in fresh.dataset) player.dataset.left = fresh.dataset.left;
   }
   show();
@@ -246,13 +247,8 @@ function walk(event) {
     entry(groups[to]).focus();
     return;
   }
-  const group = at >= 0 && groups[at].dataset.kind === "choice" ? groups[at] : groups.find((one) => one.dataset.kind === "choice");
-  if (at >= 0 && groups[at].dataset.kind !== "choice") {
-    const inputs = [...groups[at].querySelectorAll("input")];
-    const here = inputs.indexOf(document.activeElement) + (event.key === "ArrowRight" ? 1 : -1);
-    inputs[Math.min(inputs.length - 1, Math.max(0, here))].focus();
-    return;
-  }
+  const scales = groups.filter((one) => one.dataset.kind === "choice");
+  const group = scales.find((one) => one === groups[at]) || scales.find((one) => !one.querySelector("input:checked")) || scales.at(-1);
   if (!group) return;
   const inputs = [...group.querySelectorAll("input")];
   const chosen = inputs.findIndex((input) => input.checked);

@@ -50,8 +50,10 @@ def tone(blobs: BlobStore, number: int, *, duration_s: float = 0.3) -> Clip:
 
 
 def items(blobs: BlobStore, count: int, *, clips: int = 2, gold: int = 0, duration_s: float = 0.3, **more: Any) -> list[Item]:
-    """Return items of which the first ones are gold; the right answers are all that prefer neither."""
+    """Return items of which the first ones are gold; any answer to those is right."""
     made = []
+    text = more.pop("text", None)
+    offered = ("A", "B", "invalid") if clips == 2 else ()
     for number in range(count):
         played = tuple(tone(blobs, clips * number + which, duration_s=duration_s) for which in range(clips))
         made.append(
@@ -59,9 +61,9 @@ def items(blobs: BlobStore, count: int, *, clips: int = 2, gold: int = 0, durati
                 item_id=f"item{number}",
                 subject_id=f"pair{number}",
                 language="en",
-                text=more.pop("text", None) or f"Sentence number {number}.",
+                text=text or f"Sentence number {number}.",
                 clips=played,
-                gold=("A", "B", "invalid", "A+2", "A+1", "T", "B+1", "B+2") if number < gold else (),
+                gold=offered if number < gold else (),
                 **more,
             )
         )
@@ -99,6 +101,7 @@ def open_site(
     **options: Any,
 ) -> Opened:
     """Open a test without qualification and gold, unless its terms say otherwise."""
+    folder.mkdir(exist_ok=True)
     blobs = BlobStore(Workspace(folder / "workspace"))
     said = {"qualification": 0, "gold_every": 0, **(terms or {})}
     agreed = Terms(protocol=configure("protocol", protocol, protocol_options or {}), protocol_name=protocol, **said)
@@ -147,8 +150,10 @@ class Listener:
         self.csrf = csrf_of(self.client.get("/").text)
 
     def post(self, path: str, said: Any, **headers: str) -> Any:
-        sent = {"origin": self.opened.site.origin, "x-csrf-token": self.csrf, **headers}
-        return self.client.post(path, json=said, headers={name.replace("_", "-"): value for name, value in sent.items() if value})
+        sent = {"origin": self.opened.site.origin, "x_csrf_token": self.csrf, **headers}
+        return self.client.post(
+            path, json=said, headers={name.replace("_", "-"): value for name, value in sent.items() if value}
+        )
 
     def prepare(self) -> "Listener":
         """Consent and pass the headphone check."""

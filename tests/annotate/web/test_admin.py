@@ -88,9 +88,7 @@ def test_progress_agreement_and_findings_are_shown(tmp_path):
             listener.hear(assignment)
             tones = [len(listener.client.get(f"/audio/{assignment}/{slot}").content) for slot in ("0", "1")]
             assert all(tones)
-            order = next(
-                row for row in [opened.store.assignment(assignment, listener.annotator_id)]
-            ).order
+            order = next(row for row in [opened.store.assignment(assignment, listener.annotator_id)]).order
             listener.vote(assignment, value="A" if order == "ab" else "B")
     page = Admin(opened).page()
     assert "<td>regular</td>" in page
@@ -127,6 +125,9 @@ def test_a_cell_of_the_export_is_never_a_formula():
 
 def test_admin_posts_need_origin_and_word_too(opened: Opened, admin: Admin, ann: Listener):
     said = {"annotator_id": ann.annotator_id, "reason": "x"}
-    for headers in ({"origin": "https://evil.example", "x-csrf-token": admin.csrf}, {"origin": opened.site.origin, "x-csrf-token": ann.csrf}):
+    for headers in (
+        {"origin": "https://evil.example", "x-csrf-token": admin.csrf},
+        {"origin": opened.site.origin, "x-csrf-token": ann.csrf},
+    ):
         assert admin.client.post("/admin/exclude", json=said, headers=headers).status_code == 403
     assert opened.store.annotator(ann.annotator_id).state != "excluded"

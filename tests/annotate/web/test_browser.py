@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from tests.annotate.web import sites
@@ -44,7 +43,7 @@ def page(chrome: Browser):
     ],
 )  # fmt: skip
 def test_a_whole_session_from_invitation_to_tenth_vote_by_keyboard(
-    tmp_path: Path, page: Browser, protocol: str, plays: str, answers: list[str], expected: dict
+    tmp_path: Path, page: Browser, *, protocol: str, plays: str, answers: list[str], expected: dict
 ):
     with sites.served(tmp_path, protocol) as opened:
         opened.store.add_items(sites.items(opened.blobs, 10, clips=len(plays)))
@@ -67,7 +66,9 @@ def test_a_whole_session_from_invitation_to_tenth_vote_by_keyboard(
         if protocol == "speechjudge":
             for row in kept:  # omission in what was played first, substitution in what was played second
                 errors = (row["errors_a"], row["errors_b"])
-                assert errors == ((["omission"], ["substitution"]) if row["order"] == "ab" else (["substitution"], ["omission"]))
+                assert errors == (
+                    (["omission"], ["substitution"]) if row["order"] == "ab" else (["substitution"], ["omission"])
+                )
                 assert row["value"] == ("B+2" if row["order"] == "ab" else "A+2")
         assert page.complaints() == []
 
@@ -191,10 +192,9 @@ def test_double_click_double_enter_reload_and_back_lose_and_double_nothing(tmp_p
         page.chrome.get(opened.site.base_url)
         assert page.at_item() == third
         page.hear("1", "2")
-        button = page.chrome.find_element(By.ID, "submit")
         page.press("i")
         page.until(page.ready, "the button")
-        page.script("arguments[0].click(); location.reload();", button)  # reloaded while the vote is on its way
+        page.script("document.getElementById('submit').click(); location.reload();")  # reloaded while the vote is on its way
         page.at_item(other_than=third)
         assert opened.store.votes().num_rows == 3
         assert sorted(opened.store.votes()["value"].to_pylist()).count("invalid") == 1
@@ -261,7 +261,9 @@ def test_on_a_phone_nothing_is_wider_than_the_screen_and_targets_are_large(tmp_p
             seen.append(page.script(fits))
             assert seen == [[360, 360]] * 4
             page.chrome.get(opened.site.base_url)
-            heights = page.script("return [...document.querySelectorAll('.play, .option, .main')].map((one) => one.offsetHeight)")
+            heights = page.script(
+                "return [...document.querySelectorAll('.play, .option, .main')].map((one) => one.offsetHeight)"
+            )
             assert min(heights) >= 44
         finally:
             page.chrome.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

@@ -107,7 +107,15 @@ def test_plays_run_out(tmp_path):
 
 @pytest.mark.parametrize(
     "form",
-    [{}, {"value": []}, {"value": ["T"]}, {"value": ["A", "B"]}, {"value": ["A", "A"]}, {"value": ["A"], "more": ["x"]}, {"<x>": ["A"]}],
+    [
+        {},
+        {"value": []},
+        {"value": ["T"]},
+        {"value": ["A", "B"]},
+        {"value": ["A", "A"]},
+        {"value": ["A"], "more": ["x"]},
+        {"<x>": ["A"]},
+    ],
 )
 def test_a_form_that_the_protocol_does_not_know_is_refused(ann: Listener, form: dict, opened: Opened):
     assignment = ann.item()
@@ -225,7 +233,10 @@ def test_history_has_to_be_heard_too(tmp_path):
     ("protocol", "form"),
     [
         ("speechjudge", {"value": "T", "errors_a": "omission"}),
-        ("rating", dict.fromkeys(("noise", "distortion", "speed", "continuity", "naturalness", "listening_effort", "overall"), "4")),
+        (
+            "rating",
+            dict.fromkeys(("noise", "distortion", "speed", "continuity", "naturalness", "listening_effort", "overall"), "4"),
+        ),
     ],
 )
 def test_every_protocol_gets_its_form(tmp_path, protocol: str, form: dict[str, str]):

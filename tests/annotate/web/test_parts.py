@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotate.listening.item import Clip
@@ -94,6 +94,7 @@ def bursts(track: np.ndarray) -> int:
     return int(np.count_nonzero(np.diff(loud.astype(int)) == 1))
 
 
+@settings(max_examples=10, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_the_tones_of_a_puzzle_are_those_of_its_answers(rng: random.Random):
     count, *quietest = drawn(rng)
@@ -127,7 +128,9 @@ def test_a_clip_is_sent_at_its_gain(tmp_path: Path):
     stored, _ = blobs.pcm(clip.audio_id)
     played, rate = soundfile.read(io.BytesIO(file), dtype="int16")
     assert rate == sites.RATE_HZ
-    assert 20 * np.log10(np.sqrt(np.mean(played.astype(float) ** 2) / np.mean(stored.astype(float) ** 2))) == pytest.approx(-6, abs=0.01)
+    assert 20 * np.log10(np.sqrt(np.mean(played.astype(float) ** 2) / np.mean(stored.astype(float) ** 2))) == pytest.approx(
+        -6, abs=0.01
+    )
 
 
 def test_what_would_be_too_loud_stops_at_full_scale():
@@ -181,7 +184,7 @@ def test_every_refusal_of_the_store_has_words():
     from annotate.listening.records import Refused
     from annotate.web.app import _NOT_FOUND, _OUT_OF_TURN
 
-    reasons = set(re.findall(r"^\s+(\w+):", Refused.__doc__.partition("Reasons:")[2].partition("Attributes:")[0], re.M))
+    reasons = set(re.findall(r"^\s+(\w+):", Refused.__doc__.partition("Reasons:")[2].partition("Attributes:")[0], re.MULTILINE))
     of_admins = {"unknown_item", "unknown_value"}
     assert {"not_heard", "expired"} <= reasons
     for reason in reasons - set(_NOT_FOUND) - set(_OUT_OF_TURN) - of_admins:
@@ -195,7 +198,13 @@ def test_all_templates_compile():
 
 @pytest.mark.parametrize(
     ("asked", "remembered", "accepted", "chosen"),
-    [(None, None, "", "en"), ("zh", "en", "en", "zh"), (None, "zh", "en", "zh"), (None, "xx", "ZH-hk;q=1", "zh"), ("x", None, "de", "en")],
+    [
+        (None, None, "", "en"),
+        ("zh", "en", "en", "zh"),
+        (None, "zh", "en", "zh"),
+        (None, "xx", "ZH-hk;q=1", "zh"),
+        ("x", None, "de", "en"),
+    ],
 )
 def test_languages(asked: str | None, remembered: str | None, accepted: str, chosen: str):
     assert wanted(asked=asked, remembered=remembered, accepted=accepted) == chosen
