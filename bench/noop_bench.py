@@ -14,7 +14,7 @@ import yaml
 from contracts.schemas import METRICS
 from flows import candidates, gather
 from flows.pipeline import Build, execute, open_build
-from flows.stages import STAGES
+from flows.stages import stages_of
 from scoring.measure import metric_key
 
 PAIRS = 100_000
@@ -83,7 +83,7 @@ def fill(build: Build) -> None:
         "loudness_lufs": -26.0,
     }
     rng = np.random.default_rng(1)
-    for stage in STAGES:
+    for stage in stages_of(build):
         if stage.name == "recordings":
             wanted = gather._recording_requests(build)  # noqa: SLF001 - the bench stands in for the cluster
             rows = [

@@ -42,7 +42,7 @@ def join(
         table = attach(table, f"sample_{side}", samples, "sample_id", {f"{new}_{side}": old for new, old in _FORMAT.items()})
         names = {f"{name}_{side}": name for name in facts.column_names if name != "sample_id"}
         table = attach(table, f"sample_{side}", facts, "sample_id", names)
-    table = attach(table, "pair_id", _votes_by_pair(votes), "pair_id", _same(("votes",)))
+    table = attach(table, "pair_id", votes_by_pair(votes), "pair_id", _same(("votes",)))
     return table.sort_by("pair_id").combine_chunks()
 
 
@@ -50,7 +50,8 @@ def _same(names: tuple[str, ...]) -> dict[str, str]:
     return {name: name for name in names}
 
 
-def _votes_by_pair(votes: pa.Table) -> pa.Table:
+def votes_by_pair(votes: pa.Table) -> pa.Table:
+    """Return ``pair_id`` and ``votes``: the votes of a table of schema VOTES that count, in order of their ids."""
     by_pair: dict[str, list[dict[str, str]]] = {}
     counted = votes.cast(VOTES).filter(pc.is_null(votes["discarded"]))
     for vote in counted.sort_by("vote_id").select(["pair_id", "annotator_id", "value"]).to_pylist():

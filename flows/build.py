@@ -1,16 +1,18 @@
 """The flow ``build-unisrm-data``: from a recipe to a release. Only flows live here: Prefect loads this file by its path."""
 
-from prefect import flow
+from typing import Any
+
+from prefect import State, flow
 
 from flows.pipeline import open_build
-from flows.runs import run_build
+from flows.runs import as_state, run_build
 
 
 @flow(name="build-unisrm-data", persist_result=False)
 def build_unisrm_data(
     recipe: str = "recipes/demo.yaml", workspace: str | None = None, until: str | None = None, ray: str | None = None
-) -> str | None:
-    """Build the data set of a recipe and return the release's folder.
+) -> str | State[Any] | None:
+    """Build the data set of a recipe and return the release's folder; a build that waits for people ends in a state named so.
 
     Args:
         recipe: path of the recipe, relative to the project.
@@ -18,4 +20,4 @@ def build_unisrm_data(
         until: last stage to run; empty = all.
         ray: address of a Ray cluster; empty = an embedded one.
     """
-    return run_build(open_build(recipe, workspace or None, ray or None), until or None)
+    return as_state(run_build(open_build(recipe, workspace or None, ray or None), until or None))

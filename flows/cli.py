@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from contracts.errors import RecipeError, UnisrmError
+from flows.annotate_cli import annotate
 
 if TYPE_CHECKING:
-    from flows.pipeline import Build
+    from flows.pipeline import Build, Waiting
     from flows.progress import Progress
 
 app = typer.Typer(
@@ -25,6 +26,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Build the data that speech reward models are trained and judged on.",
 )
+
+app.add_typer(annotate, name="annotate")
 
 RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="recipe file (YAML)")]
 WorkspaceUrl = Annotated[str | None, typer.Option("--workspace", "-w", help="folder or URL; default: the recipe's own")]
@@ -52,39 +55,48 @@ def build(
     ray: RayAddress = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="try again what failed before")] = False,
 ) -> None:
-    """Build a data set: run what is missing, skip what is there, and print the release's folder."""
-    from flows.pipeline import forget_failures, open_build, up_to
+    """Build a data set: run what is missing, skip what is there, and print the release's folder.
+
+    A build that needs people's votes ends with a line that says how many are there; the same command carries on.
+    """
+    from flows.pipeline import Waiting, forget_failures, open_build, up_to
     from flows.publish import release_of
-    from flows.stages import STAGES, check_machine
+    from flows.stages import check_machine, stages_of
 
     opened = open_build(recipe, workspace, ray)
-    stages = up_to(STAGES, until)
+    stages = up_to(stages_of(opened), until)
     if retry_failed:
         forget_failures(opened, stages)
     if not check_machine(opened, stages):
         print("nothing to do", file=sys.stderr)
-        folder = release_of(opened) if stages == STAGES else None
+        outcome: str | Waiting | None = release_of(opened) if stages == stages_of(opened) else None
     else:
-        folder = _run_flow(opened, until)
-    if folder is not None:
-        print(f"release: {folder}")
+        outcome = _run_flow(opened, until)
+    if isinstance(outcome, Waiting):
+        print(f"{outcome}; {outcome.advice}")
+    elif outcome is not None:
+        print(f"release: {outcome}")
 
 
-def _run_flow(opened: "Build", until: str | None) -> str | None:
+def _run_flow(opened: "Build", until: str | None) -> "str | Waiting | None":
     from flows.local_api import prefect_api
 
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # the error itself arrives here, and is one line
     with prefect_api(), _observed() as progress:
         from prefect import flow
 
-        from flows.runs import run_build
+        from flows.runs import as_state, run_build
+
+        outcomes: list[str | Waiting | None] = []
 
         # The deployment's flow takes names; this one closes over what is open already, and is watched by this terminal.
         @flow(name="build-unisrm-data", persist_result=False)
-        def run() -> str | None:
-            return run_build(opened.watched_by(progress), until)
+        def run() -> object:
+            outcomes.append(run_build(opened.watched_by(progress), until))
+            return as_state(outcomes[-1])
 
-        return run()
+        run()
+        return outcomes[-1]
 
 
 @contextlib.contextmanager

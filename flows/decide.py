@@ -15,6 +15,7 @@ from flows.books import Books, count
 from flows.candidates import current_facts, current_samples
 from flows.gather import current_recordings
 from flows.judging import judged
+from flows.listening_store import all_votes, votes_heard
 from flows.pipeline import Build, Stage
 from flows.questions import needs_history
 from splits.assign import assign
@@ -30,17 +31,16 @@ def _filters(build: Build) -> Books:
         rulings=build.tables.read("rulings"),
         facts=current_facts(build),
         prompts=build.tables.read("prompts"),
-        votes=build.tables.read("votes"),
+        votes=all_votes(build),
     )
     rules = [(rule.name, plugins.configure("filter", rule.name, rule.options)) for rule in build.recipe.filters]
     names = {name for name, _ in rules}
-    by_votes = "cmos_to_preference" in names
-    if not by_votes and "tied_totals" not in names:
+    if not by_votes(build) and "tied_totals" not in names:
         rules.insert(0, ("tied_totals", plugins.configure("filter", "tied_totals")))  # a pair without a verdict has no label
     if build.recipe.judge.orders == "both" and "order_agreement" not in names:
         rules.insert(0, ("order_agreement", plugins.configure("filter", "order_agreement")))
     kept, drops = chain.apply(compared, rules)
-    labels = _labels(build, kept, by_votes=by_votes)
+    labels = _labels(build, kept, voted=by_votes(build))
     build.tables.replace("drops@filters", drops.sort_by("row_id"))
     build.tables.replace("labels", labels.sort_by("pair_id"))
     return Books(
@@ -48,20 +48,25 @@ def _filters(build: Build) -> Books:
     )
 
 
-def _labels(build: Build, kept: pa.Table, *, by_votes: bool) -> pa.Table:
+def by_votes(build: Build) -> bool:
+    """Say whether people's votes make the labels, not the judge."""
+    return any(rule.name == "cmos_to_preference" for rule in build.recipe.filters)
+
+
+def _labels(build: Build, kept: pa.Table, *, voted: bool) -> pa.Table:
     """Label every kept pair: by its votes where the recipe converts votes to preferences, by its judgment elsewhere."""
-    cast = build.tables.read("votes", ["vote_id", "pair_id"]).sort_by("vote_id").to_pylist() if by_votes else []
+    cast = all_votes(build).select(["vote_id", "pair_id", "discarded"]).sort_by("vote_id").to_pylist() if voted else []
     votes_of: dict[str, list[str]] = {}
-    for vote in cast:
+    for vote in (vote for vote in cast if vote["discarded"] is None):
         votes_of.setdefault(vote["pair_id"], []).append(vote["vote_id"])
     lists = pa.list_(pa.string())
     pairs_kept = kept["pair_id"].to_pylist()
     return pa.table(
         {
             "pair_id": kept["pair_id"],
-            "label": preferences(kept["votes"]) if by_votes else kept["verdict"],
-            "source": pa.repeat("votes" if by_votes else "judgment", kept.num_rows),
-            "judgment_ids": pa.array([[]] * kept.num_rows, lists) if by_votes else kept["judgment_ids"],
+            "label": preferences(kept["votes"]) if voted else kept["verdict"],
+            "source": pa.repeat("votes" if voted else "judgment", kept.num_rows),
+            "judgment_ids": pa.array([[]] * kept.num_rows, lists) if voted else kept["judgment_ids"],
             "vote_ids": pa.array([votes_of.get(pair, []) for pair in pairs_kept], lists),
         }
     )
@@ -121,7 +126,11 @@ DECIDING: tuple[Stage, ...] = (
         name="filters",
         reads=("prompts", "samples", "metrics", "pairs", "rulings", "votes"),
         writes=("labels", "drops@filters"),
-        settings=lambda build: [judged(build, others=False), [rule.model_dump() for rule in build.recipe.filters]],
+        settings=lambda build: [
+            judged(build, others=False),
+            [rule.model_dump() for rule in build.recipe.filters],
+            votes_heard(build),
+        ],
         run=_filters,
     ),
     Stage(

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from contracts.errors import DataError
 from contracts.schemas import key_of
 from flows.decide import splits_table
+from flows.listening_store import RATED, VOTED
 from flows.pipeline import Build
 from flows.questions import known_ledger
 
@@ -74,6 +75,9 @@ def _sample(build: Build, sample: dict[str, Any]) -> dict[str, Any]:
         story[f"metric {metric['metric']}"] = {**metric["values"], "model": metric["model"], "detail": metric["detail"]}
     for review in _written(build, sample["sample_id"]):
         story[f"written: {review['task']} {review['writing_id']}"] = review
+    ratings = _rows(build, "ratings", sample["sample_id"], "sample_id") + _rows(build, RATED, sample["sample_id"], "sample_id")
+    if ratings:
+        story["ratings"] = ratings
     prompt = _row(build, "prompts", sample["prompt_id"])
     return story | ({"prompt": prompt} | _prompt(build, prompt) if prompt else {})
 
@@ -98,7 +102,7 @@ def _pair(build: Build, pair: dict[str, Any]) -> dict[str, Any]:
     for partition in build.tables.partitions("judgments"):
         for judgment in _rows(build, partition, pair["pair_id"], "pair_id"):
             story.setdefault(f"asked again: judgment {judgment['judgment_id']}", judgment)
-    votes = _rows(build, "votes", pair["pair_id"], "pair_id")
+    votes = _rows(build, "votes", pair["pair_id"], "pair_id") + _rows(build, VOTED, pair["pair_id"], "pair_id")
     if votes:
         story["votes"] = votes
     label = _row(build, "labels", pair["pair_id"])

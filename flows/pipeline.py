@@ -2,6 +2,9 @@
 
 A stage that has finished leaves a mark: the hash of its part of the recipe and of the versions of all tables that it reads
 and writes, together with its books. As long as that hash still holds, a rerun does not even open the tables.
+
+A stage that people have to help with may end in ``Waiting`` instead of books. That is no error: the build ends there, nothing
+after the stage runs, and the same command carries on when there is enough.
 """
 
 import json
@@ -51,6 +54,28 @@ class Build:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """A stage that waits for people.
+
+    Attributes:
+        stage: its name.
+        what: what it waits for, such as ``votes``.
+        there: how many there are.
+        wanted: how many it takes, as far as is known now.
+        advice: what to do about it.
+    """
+
+    stage: str
+    what: str
+    there: int
+    wanted: int
+    advice: str
+
+    def __str__(self) -> str:
+        return f"waiting for {self.what}: {self.there} of {self.wanted}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stage:
     """One stage.
 
@@ -63,16 +88,22 @@ class Stage:
         count: counts how far it is without doing anything; None for a stage that is done in one go.
         produced: what it leaves outside the tables, as literals; None = nothing.
         on_cluster: whether it needs the Ray cluster.
+        active: whether the recipe wants it at all.
+        prepare: what it changes outside the tables before its inputs are looked at.
+        waits: what it would wait for now, found out cheaply; None for a stage that never waits.
     """
 
     name: str
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     settings: Callable[[Build], object]
-    run: Callable[[Build], Books]
+    run: Callable[[Build], Books | Waiting]
     count: Callable[[Build], Books] | None = None
     produced: Callable[[Build], object] | None = None
     on_cluster: bool = False
+    active: Callable[[Build], bool] = lambda _build: True
+    prepare: Callable[[Build], None] | None = None
+    waits: Callable[[Build], Waiting | None] | None = None
 
 
 def _mark_name(stage: Stage) -> str:
@@ -113,13 +144,18 @@ def finished(stage: Stage, build: Build) -> Books | None:
     return Books(**mark["books"])
 
 
-def execute(stage: Stage, build: Build) -> Books:
-    """Bring a stage up to date and return its books. The caller holds the workspace's lock."""
+def execute(stage: Stage, build: Build) -> Books | Waiting:
+    """Bring a stage up to date and return its books, or what it waits for. The caller holds the workspace's lock."""
     known = finished(stage, build)
     if known is not None:
         return known
+    if stage.prepare is not None:
+        stage.prepare(build)
     inputs = _inputs(stage, build)  # as they are now: what changes while the stage runs is for the next run
-    books = stage.run(build).balanced()
+    books = stage.run(build)
+    if isinstance(books, Waiting):
+        return books
+    books = books.balanced()
     mark = {"inputs": inputs, "outputs": _outputs(stage, build), "books": books.as_dict()}
     build.workspace.write(_mark_name(stage), json.dumps(mark, indent=1).encode())
     return books

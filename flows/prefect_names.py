@@ -8,7 +8,7 @@ import sys
 
 from prefect.plugins import HookContext, SetupResult, register_hook
 
-DEPLOYMENTS = frozenset({"build-unisrm-data"})
+DEPLOYMENTS = frozenset({"build-unisrm-data", "collect-votes"})
 
 
 @register_hook

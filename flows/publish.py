@@ -10,11 +10,15 @@ import pyarrow.compute as pc
 from contracts.ids import digest
 from flows.books import Books
 from flows.candidates import CANDIDATES, candidate_literals, current_metrics, current_samples
-from flows.decide import DECIDING, proof, splits_table
+from flows.decide import DECIDING, by_votes, proof
 from flows.gather import GATHERING, current_recordings, reader_of
 from flows.judging import JUDGING, current_judgments, task_and_judge
+from flows.listening import VERIFICATION, VOTES, released_splits
+from flows.listening_evidence import heard_votes, people_statement, votes_by_value
+from flows.listening_store import VOTED
 from flows.pipeline import Build, Stage, mark_of
 from flows.questions import history_of, judge_of, roles_about, scripting_roles, task_of, with_contents, writing_questions
+from flows.recipe_listening import literals
 from storage import release
 from storage.card import Disjoint, Facts, Funnel, Writer
 from storage.columns import release_schema
@@ -24,7 +28,7 @@ from storage.shards import Layout
 SPLITS: Final = ("sft", "rl", "bench")
 _CURRENT: Final = "releases/current.json"
 _BATCH_ROWS: Final = 1000
-_BEFORE: Final = (*GATHERING, *CANDIDATES, *JUDGING, *DECIDING)
+_BEFORE: Final = (*GATHERING, *CANDIDATES, *JUDGING, VOTES, *DECIDING, VERIFICATION)
 _ACCOUNTS: Final = tuple(name for stage in _BEFORE for name in stage.writes if name.startswith(("drops@", "failures@")))
 
 
@@ -42,7 +46,7 @@ def release_rows(build: Build) -> pa.Table:
     samples, prompts = current_samples(build), build.tables.read("prompts")
     utterances = build.tables.read("utterances")
     return pair_rows(
-        splits=build.tables.read(splits_table(build)),
+        splits=released_splits(build),
         pairs=build.tables.read("pairs"),
         labels=build.tables.read("labels"),
         rulings=build.tables.read("rulings"),
@@ -57,11 +61,17 @@ def release_rows(build: Build) -> pa.Table:
         schema=_schema(build),
         written=with_contents(build, prompts.select(["prompt_id"]), "prompt_id", writing_questions(build)),
         histories=history_of(build, prompts, utterances) if "history_audio" in _schema(build).names else None,
+        heard=votes_by_value(heard_votes(build)) if _pairs_were_heard(build) else None,
     )
 
 
 def _schema(build: Build) -> pa.Schema:
     return release_schema(build.recipe.judge.task)
+
+
+def _pairs_were_heard(build: Build) -> bool:
+    wish = build.recipe.listening
+    return wish is not None and not wish.rated()
 
 
 def _source_types(build: Build, samples: pa.Table) -> dict[str, str]:
@@ -103,7 +113,7 @@ def _release(build: Build) -> Books:
     )
     build.workspace.write(_CURRENT, json.dumps({"folder": folder}).encode())
     build.progress.end()
-    return Books(stage="release", unit="pairs", rows_in=build.tables.num_rows(splits_table(build)), rows_out=rows.num_rows)
+    return Books(stage="release", unit="pairs", rows_in=released_splits(build).num_rows, rows_out=rows.num_rows)
 
 
 def _batches(rows: pa.Table) -> Iterator[pa.Table]:
@@ -114,12 +124,13 @@ def _batches(rows: pa.Table) -> Iterator[pa.Table]:
 def _facts(build: Build) -> Facts:
     recipe = build.recipe
     proven = proof(build)
-    marks = [mark for stage in _BEFORE if (mark := mark_of(stage, build)) is not None]
+    marks = [mark for stage in _BEFORE if stage.active(build) and (mark := mark_of(stage, build)) is not None]
     return Facts(
         pretty_name=recipe.release.pretty_name,
         version=recipe.release.version,
         funnel=[Funnel(**mark["books"]) for mark in marks],
         leakage=[Disjoint(key=key, left="any split", right="any other", shared=n) for key, n in proven.shared.items()],
+        annotations_creators=("machine-generated", "crowdsourced") if _pairs_were_heard(build) else ("machine-generated",),
         judge_statement=_judge_statement(build),
         writers=[
             Writer(task=role.task, model=judge_of(role).model, prompt_versions=sorted(set(task_of(role).versions.values())))
@@ -133,20 +144,25 @@ def _facts(build: Build) -> Facts:
 
 def _judge_statement(build: Build) -> str:
     _, judge = task_and_judge(build)
+    people = people_statement(build)
+    what = "scores and explanations" if build.recipe.listening and by_votes(build) else "labels, scores and explanations"
     if judge.facts:
+        nobody = "No language model listened" if people else "No person and no language model listened"
         return (
-            f"The labels, scores and explanations come from the fixed rule {judge.name} over measured numbers "
-            f"({', '.join(judge.facts)}). No person and no language model listened."
+            f"The {what} come from the fixed rule {judge.name} over measured numbers ({', '.join(judge.facts)}). {nobody}."
+            + people
         )
-    return f"The labels, scores and explanations come from the model {judge.model}. They are not human judgments."
+    return f"The {what} come from the model {judge.model}. They are not human judgments." + people
 
 
 def _recipe_literals(build: Build) -> dict[str, Any]:
     """Return the recipe without what differs from machine to machine: where it works and where its corpora lie."""
-    literals = build.recipe.model_dump(exclude={"workspace"})
-    for corpus in literals["corpora"]:
+    told = build.recipe.model_dump(exclude={"workspace", "listening"})
+    for corpus in told["corpora"]:
         del corpus["root"]
-    return literals
+    if build.recipe.listening is not None:
+        told["listening"] = literals(build.recipe.listening)
+    return told
 
 
 def _settings(build: Build) -> object:
@@ -169,6 +185,7 @@ PUBLISHING: tuple[Stage, ...] = (
             "rulings",
             "labels",
             "splits@*",
+            VOTED,
             *_ACCOUNTS,
         ),
         writes=(),

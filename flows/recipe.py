@@ -9,24 +9,20 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from contracts import plugins
 from contracts.errors import RecipeError
+from flows import recipe_listening
 from flows.recipe_checks import check
-
-Options = dict[str, Any]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from flows.recipe_listening import Listening
+from flows.recipe_parts import Name, Options, Plugin, Strict
 
 
-class Corpus(_Strict):
+class Corpus(Strict):
     """One source corpus."""
 
     name: Name = Field(description="what rows call it")
@@ -39,7 +35,7 @@ class Corpus(_Strict):
     options: Options = Field(default_factory=dict, description="fields of the reader")
 
 
-class Prompts(_Strict):
+class Prompts(Strict):
     """Which texts are spoken, after which reference."""
 
     texts: int | None = Field(default=None, gt=0, description="how many target texts; null = all")
@@ -54,7 +50,7 @@ class Prompts(_Strict):
     longest_history: int | None = Field(default=None, gt=0, description="turns before a dialogue's target; null = all")
 
 
-class Audio(_Strict):
+class Audio(Strict):
     """The one format of all clips: a difference here would name the system."""
 
     sample_rate_hz: int = Field(default=16000, ge=8000, le=48000)
@@ -68,7 +64,7 @@ class Audio(_Strict):
         return self
 
 
-class System(_Strict):
+class System(Strict):
     """One TTS system: an engine with its options and voices."""
 
     name: Name
@@ -76,13 +72,6 @@ class System(_Strict):
     voices: list[str] | None = Field(default=None, min_length=1, description="null = all voices of the engine")
     voices_per_prompt: int = Field(default=1, ge=1, description="more than one makes intra-system pairs")
     speaks: str = Field(default="target", description="the target text, or the role that writes what it says instead")
-    options: Options = Field(default_factory=dict)
-
-
-class Plugin(_Strict):
-    """A plug-in by name, with its options."""
-
-    name: str
     options: Options = Field(default_factory=dict)
 
 
@@ -107,7 +96,7 @@ class Judge(Role):
     )
 
 
-class Splits(_Strict):
+class Splits(Strict):
     """How kept pairs are divided: fractions of what there is, or quotas in pairs."""
 
     fractions: dict[Literal["sft", "rl", "bench"], float] | None = None
@@ -128,7 +117,7 @@ class Splits(_Strict):
         return self
 
 
-class Release(_Strict):
+class Release(Strict):
     """The published data set."""
 
     version: Name = "0.1.0"
@@ -136,7 +125,7 @@ class Release(_Strict):
     shard_size_mb: int = Field(default=500, gt=0)
 
 
-class Recipe(_Strict):
+class Recipe(Strict):
     """A whole recipe."""
 
     name: Name
@@ -155,6 +144,7 @@ class Recipe(_Strict):
     judges: list[Judge] = Field(default_factory=list, description="second opinions, kept beside")
     filters: list[Plugin] = Field(default_factory=list)
     splits: Splits
+    listening: Listening | None = Field(default=None, description="what people are asked; null = nobody")
     release: Release = Release()
 
     @model_validator(mode="after")
@@ -202,7 +192,9 @@ def load(path: str | os.PathLike[str]) -> Recipe:
     except ValidationError as error:
         raise RecipeError(f"{file}: " + "; ".join(_explain(problem) for problem in error.errors())) from None
     try:
-        recipe = recipe.model_copy(update={"corpora": [_rooted(corpus, file.parent) for corpus in recipe.corpora]})
+        corpora = [_rooted(corpus, file.parent) for corpus in recipe.corpora]
+        listening = recipe_listening.rooted(recipe.listening, file.parent)
+        recipe = recipe.model_copy(update={"corpora": corpora, "listening": listening})
         check(recipe)
     except RecipeError as error:
         raise RecipeError(f"{file}: {error}") from error

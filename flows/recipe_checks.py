@@ -8,6 +8,7 @@ from annotate.task import TaskSpec
 from contracts import plugins
 from contracts.errors import RecipeError
 from filters.comparisons import COMPARED
+from flows.recipe_listening import check_listening
 
 if TYPE_CHECKING:
     from flows.recipe import Recipe, Role
@@ -20,8 +21,8 @@ def check(recipe: "Recipe") -> None:
     """Check all that one field alone does not show.
 
     Raises:
-        RecipeError: an unknown plug-in, a wrong option of one, an unknown voice, or a judge, filter, task or system
-            needing a metric or role that the recipe lacks.
+        RecipeError: an unknown plug-in, a wrong option of one, an unknown voice, a judge, filter, task or system needing a
+            metric or role that the recipe lacks, or a listening test that does not fit.
     """
     for corpus in recipe.corpora:
         plugins.configure("corpus", corpus.reader, {"name": corpus.name, **corpus.options})
@@ -46,6 +47,7 @@ def check(recipe: "Recipe") -> None:
         reads = plugins.configure("filter", rule.name, rule.options).columns
         sides = [column.removesuffix("_a") for column in reads if column.endswith("_a") and column not in COMPARED]
         _check_measured(recipe, f"filter {rule.name!r}", sides)
+    check_listening(recipe)
 
 
 def check_judge(recipe: "Recipe", wish: "Role") -> None:

@@ -1,4 +1,4 @@
-"""One self-contained HTML page about a build: funnel, win rates, judges, metric distributions, and pairs to listen to.
+"""One self-contained HTML page about a build: funnel, win rates, judges, listeners, metric distributions, pairs to listen to.
 
 Every text is escaped by the template engine: corpus texts and judges' replies are not ours.
 """
@@ -20,6 +20,7 @@ from contracts.joins import among, attach
 from contracts.rng import hash_fraction
 from flows.candidates import current_facts, current_samples
 from flows.judging import current_judgments, judge_questions
+from flows.listening_report import listeners_content
 from flows.pipeline import Build
 from flows.status import books_of, inquiries, spend_rows
 from scoring.win_rates import against, win_rates
@@ -68,6 +69,7 @@ def _content(build: Build) -> dict[str, Any]:
         "systems": systems,
         "against": against(judged),
         "judges": judges_content(asked, build.tables.read("pairs"), _unusable(build, asked)),
+        "listeners": listeners_content(build),
         "metrics": _histograms(current_facts(build), samples, systems),
         "fates": [
             ("Kept pairs", _listening(build, kept, {})),

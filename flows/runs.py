@@ -8,13 +8,18 @@ from prefect import get_run_logger
 from prefect import task as prefect_task
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
 from flows import reannotation
 from flows.books import Books, in_words
-from flows.pipeline import Build, Stage, execute, finished, up_to
+from flows.listening import trust
+from flows.listening_store import waiting_for
+from flows.pipeline import Build, Stage, Waiting, execute, finished, up_to
 from flows.progress import Both
 from flows.publish import release_of
-from flows.stages import STAGES, preflight
+from flows.recipe_listening import require
+from flows.stages import preflight, stages_of
 from flows.status import drift_rows
 
 
@@ -46,37 +51,74 @@ class ProgressArtifacts:
             update_progress_artifact(self._artifact, progress=100.0)
 
 
-def _as_task(stage: Stage, build: Build) -> Callable[[], Books]:
+def _as_task(stage: Stage, build: Build) -> Callable[[], Books | Waiting]:
     """Return a Prefect task for one stage. It takes no arguments: Prefect would look for futures inside a whole build."""
 
     @prefect_task(name=stage.name, cache_policy=NO_CACHE, persist_result=False)
-    def run_stage() -> Books:
+    def run_stage() -> Books | Waiting:
         up_to_date = finished(stage, build)
         books = up_to_date or execute(stage, build)
+        if isinstance(books, Waiting):
+            get_run_logger().info("%s: %s", stage.name, books)
+            return books
         get_run_logger().info("%s%s", in_words([books])[0], " (nothing to do)" if up_to_date else "")
         return books
 
     return run_stage
 
 
-def run_build(build: Build, until: str | None = None) -> str | None:
+def run_build(build: Build, until: str | None = None) -> str | Waiting | None:
     """Run all stages as Prefect tasks, inside a flow run.
 
     Returns:
-        The release's folder; None if the build stopped before it.
+        The release's folder; what a stage waits for; None if the build was to stop before the release.
 
     Raises:
         UnisrmError: something is wrong with the recipe, the machine, the data or the workspace.
     """
-    stages = up_to(STAGES, until)
+    stages = up_to(stages_of(build), until)
     watched = build.watched_by(Both(build.progress, ProgressArtifacts()))
     with build.workspace.lock(), ExitStack() as stack:
         preflight(build, stages, stack)
-        books = [_as_task(stage, watched)() for stage in stages]
+        books, waiting = list[Books](), None
+        for stage in stages:
+            outcome = _as_task(stage, watched)()
+            if isinstance(outcome, Waiting):
+                waiting = outcome
+                break
+            books.append(outcome)
         create_table_artifact(
             table=[_row(page) for page in books], key="build-summary", description=f"Recipe {build.recipe.name}"
         )
-        return release_of(build) if stages == STAGES else None
+        return waiting or (release_of(build) if stages == stages_of(build) else None)
+
+
+def as_state(outcome: str | Waiting | None) -> str | State[Any] | None:
+    """Return what a flow returns: a build that waits for people has completed, in a state whose name says for what."""
+    return Completed(name=str(outcome), message=outcome.advice) if isinstance(outcome, Waiting) else outcome
+
+
+def run_collection(build: Build) -> str | State[Any] | None:
+    """Carry on a build that waits for people, if it need not wait any more, inside a flow run.
+
+    Costs next to nothing while it has to wait: nobody's work is repeated, and what the recipe asks for before the listening
+    test is not done here.
+
+    Raises:
+        RecipeError: the recipe has no listening test.
+        UnisrmError: something is wrong with the machine, the data or the workspace.
+    """
+    wish = require(build.recipe)
+    stages = stages_of(build)
+    number = next(place for place, stage in enumerate(stages) if stage.name == wish.stage)
+    if open_before := [stage.name for stage in stages[:number] if finished(stage, build) is None]:
+        return Completed(name=f"not there yet: {open_before[0]}", message="build the recipe first; nothing was done")
+    if (waiting := waiting_for(build)) is not None:
+        trust(build)  # who breaks a rule is replaced now, not when everything is in
+        return as_state(waiting_for(build) or waiting)
+    if all(finished(stage, build) for stage in stages[number:]):
+        return release_of(build)
+    return as_state(run_build(build))
 
 
 def run_reannotation(

@@ -1,5 +1,6 @@
 """Settings of a machine, by environment variables: what a recipe should not say because it differs from place to place."""
 
+from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -14,3 +15,7 @@ class Settings(BaseSettings):
     """Cluster to use where ``--ray`` is not given."""
     ledger: str | None = None
     """Ledger: a file, or a postgresql:// URL to share; needed where the workspace is not on a local disk."""
+    listening_secret: SecretStr | None = None
+    """Key of the listening test's links and sessions; null = ``listening.secret`` in the workspace, where that is a folder."""
+    listening_url: str | None = None
+    """Address at which listeners reach the test, where ``--base-url`` is not given."""

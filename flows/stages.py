@@ -12,12 +12,19 @@ from flows.cluster import check_resources, cluster, gpus_here
 from flows.decide import DECIDING
 from flows.gather import GATHERING
 from flows.judging import JUDGING
+from flows.listening import VERIFICATION, VOTES
 from flows.pipeline import Build, Stage, finished
 from flows.publish import PUBLISHING
 from flows.questions import judge_of, roles_about, scripting_roles
 from flows.recipe import Role
 
-STAGES: Final[tuple[Stage, ...]] = (*GATHERING, *CANDIDATES, *JUDGING, *DECIDING, *PUBLISHING)
+STAGES: Final[tuple[Stage, ...]] = (*GATHERING, *CANDIDATES, *JUDGING, VOTES, *DECIDING, VERIFICATION, *PUBLISHING)
+
+
+def stages_of(build: Build) -> tuple[Stage, ...]:
+    """Return the stages that the recipe wants."""
+    return tuple(stage for stage in STAGES if stage.active(build))
+
 
 ASKING: Final = frozenset({"texts", "writings", "judgments", "reviews"})
 """Stages that ask judges."""

@@ -4,21 +4,27 @@ import pyarrow as pa
 
 from annotate.reliability import InquiryRows, drift_lines, inquiries_of
 from flows.books import Books
+from flows.listening_report import listening_rows
 from flows.pipeline import Build, finished, mark_of
 from flows.questions import known_ledger
-from flows.stages import STAGES
+from flows.stages import stages_of
 
 
 def books_of(build: Build) -> list[tuple[Books, str]]:
-    """Return the books of every stage that has begun, with its state: ``done``, ``stale`` or ``running``.
+    """Return the books of every stage that has begun, with its state: ``done``, ``stale``, ``running`` or ``waiting for ...``.
 
     ``stale``: an input or the recipe changed since it finished. ``running``: it has rows, but never finished.
+    ``waiting for votes: n of m``: people are to say more; what is counted are their votes.
     """
     pages = []
-    for stage in STAGES:
+    for stage in stages_of(build):
         current = finished(stage, build)
         if current is not None:
             pages.append((current, "done"))
+            continue
+        if stage.waits is not None and (waiting := stage.waits(build)) is not None:
+            page = Books(stage=stage.name, unit=waiting.what, rows_in=waiting.wanted, rows_out=waiting.there)
+            pages.append((page, str(waiting)))
             continue
         mark = mark_of(stage, build)
         if stage.count is not None and build.tables.num_rows(stage.writes[0]):
@@ -29,7 +35,7 @@ def books_of(build: Build) -> list[tuple[Books, str]]:
 
 
 def status_of(build: Build) -> list[dict[str, object]]:
-    """Return one row per stage, and one per judge and model that was asked."""
+    """Return one row per stage, some about the listening test, and one per judge and model that was asked."""
     rows: list[dict[str, object]] = [
         {
             "stage": page.stage,
@@ -57,10 +63,10 @@ def status_of(build: Build) -> list[dict[str, object]]:
             "dropped": {},
             "spent_usd": None,
         }
-        for stage in STAGES
+        for stage in stages_of(build)
         if stage.name not in begun
     ]
-    return rows + spend_rows(build)
+    return rows + listening_rows(build) + spend_rows(build)
 
 
 def spend_rows(build: Build) -> list[dict[str, object]]:

@@ -53,6 +53,7 @@ TASK1: Final = pa.schema(
         _field("prompt_version", _s, "hash of the judge's prompt template", nullable=True),
         _field("votes", _VOTE_COUNTS, "human votes by value; null = nobody voted", nullable=True),
         _field("agreement", _s, "level of agreement of the votes: FA, WA, WD, FD", nullable=True),
+        _field("vote_ids", pa.list_(_s), "the human votes that count; null = nobody voted", nullable=True),
         *_sides("wer", _f, "word (zh: character) error rate against the text", nullable=True),
         *_sides("metrics", _METRIC_VALUES, "all objective measurements", nullable=True),
         _field("filters_passed", pa.list_(_s), "filters that looked at the row and kept it"),

@@ -32,6 +32,7 @@ def pair_rows(
     schema: pa.Schema = TASK1,
     written: pa.Table | None = None,
     histories: pa.Table | None = None,
+    heard: pa.Table | None = None,
 ) -> pa.Table:
     """Return one row per assigned pair: the columns of ``row_schema(schema)`` and ``split``; rows of a prompt are neighbours.
 
@@ -51,6 +52,7 @@ def pair_rows(
         schema: release schema of the task.
         written: ``prompt_id`` and columns of the schema that language models wrote about the prompt; None = they wrote none.
         histories: ``prompt_id, history_utterance_ids``: the turns before, for a schema that has them.
+        heard: ``pair_id, votes, agreement, vote_ids`` of the pairs that people voted on; None = nobody was asked.
     """
     rows = attach(
         splits,
@@ -65,8 +67,8 @@ def pair_rows(
         wanted = {name: name for name in written.column_names if name in schema.names and name not in rows.column_names}
         rows = attach(rows, "prompt_id", written, "prompt_id", wanted)
     if histories is not None:
-        heard = _histories(among(histories, "prompt_id", rows["prompt_id"]), utterances, recordings)
-        rows = attach(rows, "prompt_id", heard, "prompt_id", {"history_audio": "audio_ids", "history_licenses": "licenses"})
+        before = _histories(among(histories, "prompt_id", rows["prompt_id"]), utterances, recordings)
+        rows = attach(rows, "prompt_id", before, "prompt_id", {"history_audio": "audio_ids", "history_licenses": "licenses"})
     rows = attach(rows, "pair_id", labels, "pair_id", {"label": "label", "label_source": "source"})
     rows = _with_ruling(rows, rulings, judgments)
     sampled = samples.append_column(
@@ -81,6 +83,8 @@ def pair_rows(
     rows = rows.append_column("license", _row_licenses(rows))
     passed = pa.array([list(filters)] * rows.num_rows, pa.list_(pa.string()))
     rows = rows.append_column("filters_passed", passed)
+    if heard is not None:
+        rows = attach(rows, "pair_id", heard, "pair_id", {name: name for name in ("votes", "agreement", "vote_ids")})
     have = [name for name in schema.names if name in rows.column_names]
     return rows.select([*have, "split"])
 

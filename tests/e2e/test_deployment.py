@@ -1,19 +1,29 @@
 """The deployment as an operator runs it: a Prefect server, a work pool, a worker, and ``prefect deployment run``."""
 
+import contextlib
 import json
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
+
+from annotate.listening.store import Refused
+from flows.decide import splits_table
+from flows.listening_store import open_store
+from flows.pipeline import open_build
+from flows.publish import release_of
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "tests/annotate")]
-from conftest import tiny_recipe  # noqa: E402
+from conftest import CLI, tiny_recipe, unisrm  # noqa: E402
 from gemini_server import serving  # noqa: E402
+from http_listener import Listener  # noqa: E402
 
 pytestmark = pytest.mark.e2e
 
@@ -26,24 +36,32 @@ def free_port():
         return probe.getsockname()[1]
 
 
-@pytest.fixture
-def running():
+@contextlib.contextmanager
+def programs():
     """Start programs in the background and stop them by their pids, last one first."""
     started = []
 
     def start(*command, **options):
-        process = subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+        process = subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
         started.append(process)
         return process
 
-    yield start
-    for process in reversed(started):
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    try:
+        yield start
+    finally:
+        for process in reversed(started):
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@pytest.fixture
+def running():
+    with programs() as start:
+        yield start
 
 
 def api(url, path, body):
@@ -69,23 +87,24 @@ def healthy(url):
         return False
 
 
-def test_prefect_deployment_run_builds_a_release(tmp_path, environment, running):
-    """Server, worker and ``prefect deployment run`` build the release by both spellings, and judge it again; artifacts tell of it."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/api"
-    prefect_environment = environment | {
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory, environment):
+    """A server, a worker and all deployments; yields the API's URL, the environment of its clients and ``prefect``."""
+    folder = tmp_path_factory.mktemp("deployed")
+    url = f"http://127.0.0.1:{free_port()}/api"
+    client = environment | {
         "PREFECT_API_URL": url,
-        "PREFECT_HOME": str(tmp_path / "home"),
+        "PREFECT_HOME": str(folder / "home"),
         "UNISRM_PROJECT": str(ROOT),
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "UNISRM_WORKSPACES": str(tmp_path / "workspaces"),
+        "UNISRM_WORKSPACES": str(folder / "workspaces"),
     }
 
     def prefect(*arguments):
         done = subprocess.run(
             [BIN / "prefect", *map(str, arguments)],
-            env=prefect_environment,
+            env=client,
             cwd=ROOT,
             capture_output=True,
             text=True,
@@ -95,33 +114,116 @@ def test_prefect_deployment_run_builds_a_release(tmp_path, environment, running)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
         return done.stdout
 
-    with serving() as server:
-        recipe = tiny_recipe(tmp_path, judge={"options": {"base_url": server.url}}, prompts={"texts": 4})
-        running(
-            BIN / "prefect", "server", "start", "--host", "127.0.0.1", "--port", port, env=prefect_environment, cwd=tmp_path
-        )
+    port = url.rsplit(":", 1)[1].removesuffix("/api")
+    with programs() as start:
+        start(BIN / "prefect", "server", "start", "--host", "127.0.0.1", "--port", port, env=client, cwd=folder)
         wait_for(lambda: healthy(url), 120, "the Prefect server")
         prefect("work-pool", "create", "unisrm", "--type", "process")
         prefect("--no-prompt", "deploy", "--all")
-        running(BIN / "prefect", "worker", "start", "--pool", "unisrm", env=prefect_environment, cwd=ROOT)
+        start(BIN / "prefect", "worker", "start", "--pool", "unisrm", env=client, cwd=ROOT)
+        yield url, client, prefect
+
+
+def runs_of(url, recipe):
+    """Return the flow runs about one recipe, oldest first; others may be the schedules'."""
+    runs = [run for run in api(url, "/flow_runs/filter", {}) if run["state_type"] != "SCHEDULED"]
+    return sorted((run for run in runs if run["parameters"].get("recipe") == str(recipe)), key=lambda run: run["created"])
+
+
+def schedules_of(url, name):
+    found = api(url, "/deployments/filter", {"deployments": {"name": {"any_": [name]}}})[0]["schedules"]
+    return [(one["slug"], one["schedule"]["cron"], one["active"]) for one in found]
+
+
+def test_prefect_deployment_run_builds_a_release(tmp_path, deployed):
+    """Server, worker and ``prefect deployment run`` build the release by both spellings, and judge it again; artifacts tell of it."""
+    url, client, prefect = deployed
+    with serving() as server:
+        recipe = tiny_recipe(tmp_path, judge={"options": {"base_url": server.url}}, prompts={"texts": 4})
         first = prefect("deployment", "run", "build-unisrm-data/build-unisrm-data", "--param", f"recipe={recipe}", "--watch")
         assert "Completed" in first or "success" in first.lower()
         prefect("deployment", "run", "build-unisrm-data", "--param", f"recipe={recipe}", "--watch")
         asked = len(server.bodies)
         prefect("deployment", "run", "reannotate/reannotate", "--param", f"recipe={recipe}", "--watch")
         assert len(server.bodies) == 2 * asked, "one more repetition of every question"
-        scheduled = api(url, "/deployments/filter", {"deployments": {"name": {"any_": ["reannotate"]}}})[0]["schedules"]
-        assert [(one["slug"], one["schedule"]["cron"], one["active"]) for one in scheduled] == [("weekly", "0 3 * * 1", True)]
+    assert schedules_of(url, "reannotate") == [("weekly", "0 3 * * 1", True)]
 
-    runs = [run for run in api(url, "/flow_runs/filter", {}) if run["state_type"] != "SCHEDULED"]
-    assert [run["state_type"] for run in runs] == ["COMPLETED"] * 3
-    assert {run["parameters"]["recipe"] for run in runs} == {str(recipe)}
+    assert [run["state_type"] for run in runs_of(url, recipe)] == ["COMPLETED"] * 3
     names = {run["name"].rpartition("-")[0] for run in api(url, "/task_runs/filter", {})}
     assert {"utterances", "samples", "judgments", "release"} <= names
     artifacts = {artifact["key"]: artifact for artifact in api(url, "/artifacts/latest/filter", {})}
     assert {"build-summary", "stage-samples", "stage-judgments", "stage-reannotation", "judge-drift"} <= set(artifacts)
     summary = json.loads(artifacts["build-summary"]["data"])
     assert [row["stage"] for row in summary][-1] == "release"
-    release = list((tmp_path / "workspaces" / "tiny" / "releases").glob("0.1.0-*"))
+    release = list((Path(client["UNISRM_WORKSPACES"]) / "tiny" / "releases").glob("0.1.0-*"))
     assert len(release) == 1, "the second run found nothing to do"
     assert (release[0] / "MANIFEST.json").exists()
+
+
+def test_a_build_waits_for_listeners_and_collect_votes_finishes_it(tmp_path, deployed, running):
+    """Built until it waits, served and voted on over HTTP, collected: RL and bench hold the pairs that people confirmed."""
+    url, client, prefect = deployed
+    port = free_port()
+    with serving() as server:
+        recipe = tiny_recipe(
+            tmp_path,
+            name="heard",
+            judge={"options": {"base_url": server.url}},
+            prompts={"texts": 4, "max_duration_s": 4.0},
+            splits={"fractions": None, "quotas": {"sft": 8, "rl": 2, "bench": 2}},
+            listening={"protocol": "unisrm", "languages": {"en": "proficient"}, "qualification": 0},
+        )
+        prefect("deployment", "run", "build-unisrm-data", "--param", f"recipe={recipe}", "--watch")
+        asked = len(server.bodies)
+        prefect("deployment", "run", "collect-votes", "--param", f"recipe={recipe}", "--watch")
+        states = [(run["state_type"], run["state"]["name"]) for run in runs_of(url, recipe)]
+        assert states == [("COMPLETED", "waiting for votes: 0 of 12")] * 2
+        assert schedules_of(url, "collect-votes") == [("quarter-hourly", "*/15 * * * *", True)]
+
+        address = f"http://127.0.0.1:{port}"
+        running(CLI, "annotate", "serve", recipe, "--port", port, env=client, cwd=ROOT)
+        wait_for(lambda: healthy(address), 60, "the listening test")
+        links = [
+            unisrm(client, "annotate", "invite", recipe, name, "--level", "en=proficient", "--base-url", address).stdout.strip()
+            for name in ("Ada", "Ben", "Cleo")
+        ]
+        build = open_build(recipe, f"{client['UNISRM_WORKSPACES']}/heard")
+        truth = {row["pair_id"]: row["label"].upper() for row in build.tables.read("labels").to_pylist()}
+        verified = build.tables.read(splits_table(build)).to_pylist()
+        contradicted = min(row["pair_id"] for row in verified if row["split"] == "rl")
+        other = {"A": "B", "B": "A"}
+
+        def say(assignment):
+            with open_store(build) as store:
+                who = next(one.annotator_id for one in store.annotators() if _has(store, assignment, one.annotator_id))
+                given = store.assignment(assignment, who)
+            pair = given.item.subject_id
+            value = other[truth[pair]] if pair == contradicted else truth[pair]
+            return value if given.order == "ab" else other[value]
+
+        def session(link):
+            listener = Listener(link)
+            listener.sign_in()
+            return len(listener.vote_on_all(say))
+
+        with ThreadPoolExecutor() as pool:
+            assert list(pool.map(session, links)) == [4, 4, 4]
+        prefect("deployment", "run", "collect-votes", "--param", f"recipe={recipe}", "--watch")
+        assert len(server.bodies) == asked, "nothing was judged again"
+    last = runs_of(url, recipe)[-1]
+    assert (last["state_type"], last["state"]["name"]) == ("COMPLETED", "Completed")
+    released = {}
+    for path in Path(release_of(build)).glob("*/*.parquet"):
+        split = path.name.partition("-")[0]
+        released[split] = set(pq.read_table(path, columns=["pair_id"])["pair_id"].to_pylist())
+    for split in ("rl", "bench"):
+        confirmed = {row["pair_id"] for row in verified if row["split"] == split} - {contradicted}
+        assert released.get(split, set()) == confirmed
+    assert "nothing to do" in unisrm(client, "build", recipe).stderr
+
+
+def _has(store, assignment, annotator_id):
+    try:
+        return bool(store.assignment(assignment, annotator_id))
+    except Refused:
+        return False

@@ -25,7 +25,7 @@ from flows.publish import release_of
 from flows.questions import ledger_place
 from flows.reannotation import reannotate, require, wish_of
 from flows.report import write_report
-from flows.stages import STAGES
+from flows.stages import stages_of
 from flows.status import drift_rows, status_of
 from tests.annotate import gemini_server, openai_server
 from tests.annotate.replies import answer
@@ -145,8 +145,9 @@ def test_scenes_negatives_and_second_opinions(tmp_path, ray_cluster, gemini, ope
     assert {stage.split()[1] for stage in made} == {
         "clean_text", "scenario", "negative_text", "critique", "consistency", "groundedness", "task3", "teacher", "critique_pair",
     }  # fmt: skip
-    assert all(finished(stage, open_build(path, str(tmp_path / "ws"))) for stage in STAGES)
-    ahead = plan_of(open_build(path, str(tmp_path / "ws")))
+    again = open_build(path, str(tmp_path / "ws"))
+    assert all(finished(stage, again) for stage in stages_of(again))
+    ahead = plan_of(again)
     assert all(line["done"] == line["rows"] for line in ahead if line["stage"] not in {"money", "release"})
     assert sum(line["calls"] + line["usd_at_most"] for line in ahead) == 0, "nothing is left to pay for"
     calls = len(gemini.prompts), len(openai.bodies)
@@ -267,14 +268,14 @@ def test_kept_replies_are_read_again_for_nothing(tmp_path, ray_cluster, monkeypa
         write_report(build, tmp_path / "report.html")
         assert f"{100 * lost / books.rows_in:.1f} %</span>" in (tmp_path / "report.html").read_text()
         asked = len(server.prompts)
-        forget_failures(build, STAGES)
+        forget_failures(build, stages_of(build))
         assert run(build, "judgments")["judgments"].failed == books.failed
         assert len(server.prompts) == asked, "the same parser finds the same fault in the kept replies"
         forgiving = replace(teacher.PLUGIN, parse=lambda reply: teacher.PLUGIN.parse(reply.replace("A is", "Output A:")))
         assert forgiving.versions == teacher.PLUGIN.versions
         monkeypatch.setattr(questions, "task_of", lambda role: forgiving)
         monkeypatch.setattr(judging, "task_of", lambda role: forgiving)
-        forget_failures(build, STAGES)
+        forget_failures(build, stages_of(build))
         again = run(build, "rulings")["judgments"]
         assert (again.rows_out, again.failed) == (books.rows_in, {})
         assert len(server.prompts) == asked
@@ -307,7 +308,8 @@ def test_a_judge_drifts(tmp_path, ray_cluster, gemini):
     write_report(build, tmp_path / "report.html")
     assert "kappa" in (tmp_path / "report.html").read_text()
     assert build.tables.read("labels").equals(before)
-    assert all(finished(stage, open_build(path, str(tmp_path / "ws"))) for stage in STAGES)
+    again = open_build(path, str(tmp_path / "ws"))
+    assert all(finished(stage, again) for stage in stages_of(again))
 
 
 def test_a_repetition_that_was_cut_off_is_carried_on(tmp_path, ray_cluster, gemini):

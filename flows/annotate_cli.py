@@ -1,0 +1,201 @@
+"""The command line's part about the listening test: ``unisrm-data annotate serve|invite|export|import``."""
+
+import contextlib
+import enum
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from contracts.errors import RecipeError, SetupError
+from flows.settings import Settings
+
+if TYPE_CHECKING:
+    from flows.pipeline import Build
+
+annotate = typer.Typer(
+    no_args_is_help=True, help="The listening test of a recipe: serve it, invite people, take votes in and out."
+)
+
+_SECRET: Final = "listening.secret"  # noqa: S105 - the name of a file
+
+
+class Form(enum.StrEnum):
+    """What tasks can be exported to."""
+
+    csv = "csv"
+    xlsx = "xlsx"
+    jsonl = "jsonl"
+    label_studio = "label-studio"
+
+
+RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="recipe file (YAML)")]
+WorkspaceUrl = Annotated[str | None, typer.Option("--workspace", "-w", help="folder or URL; default: the recipe's own")]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--base-url", help="address at which listeners reach the test; default: $UNISRM_LISTENING_URL, else this machine"
+    ),
+]
+
+
+def secret_of(build: "Build") -> str:
+    """Return the key of the test's links: the setting, or a file of the workspace that only its owner reads; made if missing.
+
+    Raises:
+        SetupError: there is neither, and no local folder for a file.
+    """
+    configured = Settings().listening_secret
+    if configured is not None:
+        return configured.get_secret_value()
+    if not build.workspace.is_local:
+        raise SetupError(
+            f"workspace {build.workspace.url} is not on a local disk: set UNISRM_LISTENING_SECRET to a long random text"
+        )
+    path = build.workspace.local_path(_SECRET)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{_SECRET}.{secrets.token_hex(4)}")
+    with contextlib.suppress(FileExistsError):
+        if not path.exists():
+            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
+                handle.write(secrets.token_urlsafe(32))
+            try:
+                os.link(fresh, path)  # two at once: the first one's stays
+            finally:
+                fresh.unlink()
+    return path.read_text(encoding="ascii").strip()
+
+
+def _address(given: str | None, port: int = 8000) -> str:
+    return (given or Settings().listening_url or f"http://127.0.0.1:{port}").rstrip("/")
+
+
+def _levels(given: list[str]) -> dict[str, str]:
+    """Read ``language=level``."""
+    from annotate.listening.terms import LEVELS
+
+    levels = {}
+    for item in given:
+        language, sign, level = item.partition("=")
+        if not sign or level not in LEVELS:
+            raise RecipeError(f"--level {item!r}: write LANGUAGE=LEVEL, the level one of {', '.join(LEVELS)}")
+        levels[language] = level
+    return levels
+
+
+@annotate.command()
+def serve(
+    recipe: RecipePath,
+    workspace: WorkspaceUrl = None,
+    host: Annotated[
+        str, typer.Option(help="address to listen at; put a proxy with TLS in front of anything but this machine")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    base_url: BaseUrl = None,
+) -> None:
+    """Serve the listening test until interrupted, and print the admin's link."""
+    from annotate.web.app import make_app
+    from annotate.web.audio import Playback
+    from annotate.web.serving import serve as run
+    from annotate.web.site import Site
+    from annotate.web.tokens import Tokens
+    from flows.listening_store import open_store
+    from flows.pipeline import open_build
+    from flows.recipe_listening import require
+
+    build = open_build(recipe, workspace)
+    wish, secret, address = require(build.recipe), secret_of(build), _address(base_url, port)
+    site = Site(base_url=address, **wish.site.model_dump())
+    with open_store(build) as store:
+        app = make_app(store, secret=secret, audio=Playback(build.blobs), site=site)
+        print(f"listening test at {address}; admin: {address}/admin/i/{Tokens(secret).admin_invitation()}", flush=True)
+        run(app, host, port)
+
+
+@annotate.command()
+def invite(
+    recipe: RecipePath,
+    name: Annotated[str, typer.Argument(help="who it is; stays in the store, every table has a pseudonym")],
+    level: Annotated[
+        list[str], typer.Option(metavar="LANGUAGE=LEVEL", help="may be repeated; levels: none, basic, proficient, native")
+    ],
+    workspace: WorkspaceUrl = None,
+    base_url: BaseUrl = None,
+) -> None:
+    """Invite somebody and print their link."""
+    from annotate.web.tokens import Tokens
+    from flows.listening_store import open_store
+    from flows.pipeline import open_build
+    from flows.recipe_listening import require
+
+    build = open_build(recipe, workspace)
+    languages, levels = require(build.recipe).languages, _levels(level)
+    with open_store(build) as store:
+        annotator = store.invite(name, levels)
+    print(f"{_address(base_url)}/i/{Tokens(secret_of(build)).invitation(annotator.annotator_id)}")
+    if unfit := [f"{language} ({needed})" for language, needed in languages.items() if language not in levels]:
+        print(f"no items in {', '.join(unfit)} for this listener: no level was given", file=sys.stderr)
+
+
+@annotate.command()
+def export(
+    recipe: RecipePath,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="where the tasks and their audio go; made if missing")],
+    to: Annotated[Form, typer.Option("--to", help="what to write")] = Form.csv,
+    url: Annotated[str | None, typer.Option(help="what links to clips begin with; default: relative or local ones")] = None,
+    workspace: WorkspaceUrl = None,
+) -> None:
+    """Write what still wants votes as tasks for a vendor or for Label Studio, with the audio."""
+    from annotate.exchange.handover import export_tasks
+    from flows.listening import open_items
+    from flows.pipeline import open_build
+    from flows.recipe_listening import terms_of
+
+    build = open_build(recipe, workspace)
+    items = open_items(build)
+    if not items:
+        raise RecipeError("nothing to export: no item wants votes; build up to the listening test first, if you have not")
+    kind: Any = to.value.replace("-", "_")
+    protocol, seed = terms_of(build.recipe).protocol, build.recipe.seed
+    file = export_tasks(items, folder, kind=kind, audio=build.blobs.pcm, seed=seed, protocol=protocol, url=url)
+    print(f"{len(items)} tasks: {file}")
+
+
+@annotate.command(name="import")
+def take_in(
+    recipe: RecipePath,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, XLSX, JSONL, or Label Studio's JSON")],
+    mapping: Annotated[Path | None, typer.Option(help="YAML: columns of a vendor's file; default: an export's")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="take the good rows, write the others to a file")] = False,
+    workspace: WorkspaceUrl = None,
+) -> None:
+    """Take votes in that were collected elsewhere; the same file again changes nothing."""
+    from annotate.exchange.handover import read_file
+    from annotate.exchange.mapping import read_mapping
+    from flows.listening import subjects
+    from flows.listening_store import open_store
+    from flows.pipeline import open_build
+    from flows.recipe_listening import terms_of
+
+    build = open_build(recipe, workspace)
+    terms = terms_of(build.recipe)
+    found = read_file(
+        file,
+        mapping=read_mapping(mapping) if mapping else None,
+        protocol=terms.protocol,
+        protocol_name=terms.protocol_name,
+        known_subjects=subjects(build),
+        seed=build.recipe.seed,
+        skip_bad=skip_bad,
+    )
+    with open_store(build) as store:
+        new = store.take_in(found.table)
+        progress = store.progress()
+    left_out = f", {len(found.problems)} problems, see {found.rejected}" if found.rejected else ""
+    print(
+        f"{found.table.num_rows} votes read, {new} of them new, {found.unanswered} places left empty{left_out}; "
+        f"{progress.votes} of {progress.wanted} are in"
+    )

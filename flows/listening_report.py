@@ -1,0 +1,183 @@
+"""What status and report tell of a listening test. Listeners go by their pseudonyms; their names stay in the store."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from annotate.agreement import TERNARY, InterAnnotatorAgreement, annotator_rates, inter_annotator
+from annotate.listening.records import Annotator, Progress
+from contracts.joins import among, attach
+from flows.candidates import current_facts
+from flows.decide import splits_table
+from flows.listening_evidence import heard_votes
+from flows.listening_store import VOTED, known_store
+from flows.pipeline import Build
+from flows.recipe_listening import require
+
+_WER_EDGES: Final = (0.0, 0.05, 0.1, 0.2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Test:
+    """What the store says now."""
+
+    progress: Progress
+    annotators: Sequence[Annotator]
+
+
+def _look(build: Build) -> _Test | None:
+    known = known_store(build)
+    if known is None:
+        return None
+    with known as store:
+        return _Test(progress=store.progress(), annotators=store.annotators())
+
+
+def listening_rows(build: Build) -> list[dict[str, object]]:
+    """Return the lines of ``status`` about the listening test: items, votes, listeners, and each one who does not count."""
+    test = _look(build)
+    if test is None:
+        return []
+    progress, unit = test.progress, "ratings" if require(build.recipe).rated() else "votes"
+    gone = [one for one in test.annotators if one.state in {"failed", "excluded"}]
+    rows = [
+        _line("listening items", "items", progress.items, progress.complete, {}),
+        _line(f"listening {unit}", unit, progress.wanted, progress.votes, {}),
+        _line(
+            "listening listeners",
+            "listeners",
+            len(test.annotators),
+            len(test.annotators) - len(gone),
+            dict(Counter(_why(one) for one in gone)),
+        ),
+    ]
+    return rows + [_line(f"listener {one.annotator_id}", "", None, None, {}, state=_why(one)) for one in gone]
+
+
+def _why(annotator: Annotator) -> str:
+    return f"{annotator.state}: {annotator.reason}" if annotator.reason else annotator.state
+
+
+def _line(
+    stage: str, unit: str, rows_in: int | None, rows_out: int | None, dropped: dict[str, int], *, state: str = ""
+) -> dict[str, object]:
+    missing = None if rows_in is None or rows_out is None else max(0, rows_in - rows_out - sum(dropped.values()))
+    return {
+        "stage": stage,
+        "state": state,
+        "unit": unit,
+        "in": rows_in,
+        "out": rows_out,
+        "missing": missing,
+        "failed": {},
+        "dropped": dropped,
+        "spent_usd": None,
+    }
+
+
+def listeners_content(build: Build) -> dict[str, Any] | None:
+    """Return what the report's section about listeners shows; None where nobody was asked."""
+    test = _look(build)
+    if test is None:
+        return None
+    votes = build.tables.read(VOTED)
+    sided = heard_votes(build)
+    sided = sided.filter(pc.is_in(sided["value"], value_set=pa.array(list(TERNARY))))
+    prompts = attach(
+        build.tables.read("pairs"), "prompt_id", build.tables.read("prompts"), "prompt_id", _same("style", "language")
+    )
+    sided = attach(sided, "pair_id", prompts, "pair_id", _same("style", "language", "sample_a", "sample_b"))
+    return {
+        "protocol": require(build.recipe).protocol.name,
+        "progress": test.progress,
+        "agreement": _agreement(sided),
+        "annotators": _annotators(test.annotators, votes, sided),
+        "accuracy": _accuracy(build, sided),
+        "verification": _verification(build),
+    }
+
+
+def _same(*names: str) -> dict[str, str]:
+    return {name: name for name in names}
+
+
+def _agreement(votes: pa.Table) -> list[dict[str, Any]]:
+    """Return inter-annotator agreement, ternary and without ties, for all votes and by style and language (Table 5)."""
+    cells = sorted(set(zip(votes["style"].to_pylist(), votes["language"].to_pylist(), strict=True)), key=str)
+    rows = [{"what": "all", "ternary": _agreed(votes, binary=False), "binary": _agreed(votes, binary=True)}]
+    for style, language in cells if len(cells) > 1 else []:
+        mine = votes.filter(pc.and_(pc.equal(votes["style"], style), pc.equal(votes["language"], language)))
+        rows.append(
+            {
+                "what": f"{style}, {language}",
+                "ternary": _agreed(mine, binary=False),
+                "binary": _agreed(mine, binary=True),
+            }
+        )
+    return rows
+
+
+def _agreed(votes: pa.Table, *, binary: bool) -> InterAnnotatorAgreement | None:
+    """Return the agreement; None where no pair has two votes that count."""
+    if binary:
+        tied = pa.array([value for value, side in TERNARY.items() if side == "T"])
+        votes = votes.filter(pc.invert(pc.is_in(votes["value"], value_set=tied)))
+    twice = [pair for pair, n in Counter(votes["pair_id"].to_pylist()).items() if n > 1]
+    votes = among(votes, "pair_id", pa.array(twice, pa.string()))
+    return inter_annotator(votes, binary=binary) if votes.num_rows else None
+
+
+def _annotators(annotators: Sequence[Annotator], votes: pa.Table, sided: pa.Table) -> list[dict[str, Any]]:
+    """Return one row per listener, of imported votes too."""
+    cast = Counter(votes["annotator_id"].to_pylist())
+    counted = Counter(votes.filter(pc.is_null(votes["discarded"]))["annotator_id"].to_pylist())
+    rates = {row["annotator_id"]: row["rate"] for row in annotator_rates(sided).to_pylist()}
+    known = {one.annotator_id: one for one in annotators}
+    return [
+        {
+            "annotator_id": who,
+            "state": _why(known[who]) if who in known else "imported",
+            "votes": cast[who],
+            "counted": counted[who],
+            "rate": rates.get(who),
+        }
+        for who in sorted(known.keys() | cast.keys())
+    ]
+
+
+def _accuracy(build: Build, votes: pa.Table) -> list[dict[str, Any]]:
+    """Return, by the word error rate of clips, how often listeners found them accurate (SpeechJudge, Fig. 10)."""
+    facts = current_facts(build)
+    if "wer" not in facts.column_names:
+        return []
+    wer = dict(zip(facts["sample_id"].to_pylist(), facts["wer"].to_pylist(), strict=True))
+    said: dict[int, list[bool]] = {}
+    for vote in votes.to_pylist():
+        for side in ("a", "b"):
+            error, accurate = wer.get(vote[f"sample_{side}"]), vote[f"text_accurate_{side}"]
+            if error is not None and accurate is not None:
+                said.setdefault(sum(error > edge for edge in _WER_EDGES), []).append(accurate)
+    bounds = ("0", *(f"up to {edge:.0%}" for edge in _WER_EDGES[1:]), f"above {_WER_EDGES[-1]:.0%}")
+    return [
+        {"wer": bounds[place], "votes": len(given), "accurate": sum(given) / len(given)}
+        for place, given in sorted(said.items())
+    ]
+
+
+def _verification(build: Build) -> list[dict[str, Any]]:
+    """Return, by split, how many pairs were heard, confirmed, and dropped for what."""
+    wish = require(build.recipe)
+    if wish.of != "splits":
+        return []
+    drops = {row["row_id"]: row["reason"] for row in build.tables.read("drops@verification").to_pylist()}
+    assigned = build.tables.read(splits_table(build)).to_pylist()
+    rows = []
+    for split in wish.splits:
+        pairs = [row["pair_id"] for row in assigned if row["split"] == split]
+        reasons = Counter(drops[pair] for pair in pairs if pair in drops)
+        rows.append({"split": split, "asked": len(pairs), "confirmed": len(pairs) - reasons.total(), "reasons": dict(reasons)})
+    return rows

@@ -1,0 +1,100 @@
+"""The store of a build's listening test: where it is, what is in it, and what it still waits for."""
+
+import os
+from pathlib import Path
+
+import pyarrow as pa
+
+from annotate.listening.store import Store
+from contracts.errors import SetupError
+from flows.pipeline import Build, Waiting
+from flows.recipe_listening import Listening, require, terms_of
+
+VOTED = "votes@listening"
+RATED = "ratings@listening"
+
+
+def store_place(build: Build) -> str:
+    """Return where the store of a build lies: a file or a PostgreSQL URL, which may hold a password.
+
+    Raises:
+        RecipeError: the recipe has no listening test.
+        SetupError: a variable that the recipe names is not set or holds no such URL, or there is no local folder for a file.
+    """
+    named = require(build.recipe).store
+    if named is None:
+        if not build.workspace.is_local:
+            raise SetupError(
+                f"workspace {build.workspace.url} is not on a local disk: set listening.store to a $VARIABLE that holds a "
+                "postgresql:// URL"
+            )
+        return os.fspath(build.workspace.local_path("listening.sqlite"))
+    place = os.path.expandvars(named)
+    if not place.startswith("postgresql://"):
+        raise SetupError(f"listening.store: {named} must hold a postgresql:// URL: set the variable")
+    return place
+
+
+def open_store(build: Build) -> Store:
+    """Open the store of a build, or start it."""
+    place = store_place(build)
+    if "://" not in place:
+        Path(place).parent.mkdir(parents=True, exist_ok=True)
+    return Store(place, terms_of(build.recipe))
+
+
+def known_store(build: Build) -> Store | None:
+    """Open the store of a build if there is one: looking must not make it."""
+    if build.recipe.listening is None:
+        return None
+    place = store_place(build)
+    return open_store(build) if "://" in place or Path(place).exists() else None
+
+
+def version(build: Build) -> str | None:
+    """Return what changes with the votes; None while there is no store."""
+    known = known_store(build)
+    if known is None:
+        return None
+    with known as store:
+        return store.version()
+
+
+def waiting_for(build: Build) -> Waiting | None:
+    """Return which votes are still wanted; None if they are all there, or nothing was asked yet."""
+    known = known_store(build)
+    if known is None:
+        return None
+    with known as store:
+        progress = store.progress()
+    wish: Listening = require(build.recipe)
+    if not progress.waiting:
+        return None
+    return Waiting(
+        stage=wish.stage,
+        what="ratings" if wish.rated() else "votes",
+        there=progress.votes,
+        wanted=progress.wanted,
+        advice=(
+            "serve the test with `unisrm-data annotate serve`, invite people with `unisrm-data annotate invite` or bring votes "
+            "in with `unisrm-data annotate import`; then build again, or let the deployment collect-votes do it"
+        ),
+    )
+
+
+def all_votes(build: Build) -> pa.Table:
+    """Return all votes of people that may decide about pairs before the splits, discarded ones included.
+
+    Votes that verify splits are not among them: they come after the filters, which must not look at them.
+    """
+    votes = build.tables.read("votes")
+    wish = build.recipe.listening
+    if wish is None or wish.of != "pairs":
+        return votes
+    return pa.concat_tables([votes, build.tables.read(VOTED)])
+
+
+def votes_heard(build: Build) -> str | None:
+    """Return the version of the votes that ``all_votes`` takes from the listening test."""
+    wish = build.recipe.listening
+    return build.tables.version(VOTED) if wish is not None and wish.of == "pairs" else None

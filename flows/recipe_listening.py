@@ -1,0 +1,180 @@
+"""The section ``listening`` of a recipe: what people are asked to listen to, by which protocol, and whom to trust."""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from annotate.listening.terms import MIXED, Terms
+from contracts import plugins
+from contracts.errors import RecipeError
+from flows.recipe_parts import Plugin, Strict
+
+if TYPE_CHECKING:
+    from flows.recipe import Recipe
+
+Level = Literal["none", "basic", "proficient", "native"]
+
+VERIFIER: Final = "human_verification"
+"""Filter that decides by the votes which pairs of the verified splits stay."""
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+class Site(Strict):
+    """What the pages say that only the people who run the test know."""
+
+    title: str = "Listening test"
+    contact: str = Field(default="", description="whom listeners can ask")
+    pay: str = Field(default="", description="what they get for it")
+    instructions: dict[Literal["en", "zh"], str] = Field(default_factory=dict, description="instead of the app's own, as text")
+    consent: dict[Literal["en", "zh"], str] = Field(default_factory=dict, description="what a listener agrees to, likewise")
+
+
+class Listening(Strict):
+    """A listening test."""
+
+    protocol: Annotated[Plugin, BeforeValidator(_named)] = Field(description="protocol plug-in: a name, or name and options")
+    of: Literal["pairs", "splits", "samples"] = Field(
+        default="splits",
+        description="all pairs before the filters, the pairs of some splits to verify their labels, or all samples one by one",
+    )
+    splits: tuple[Literal["sft", "rl", "bench"], ...] = Field(
+        default=("rl", "bench"), min_length=1, description="of: splits = these; their pairs are released only if verified"
+    )
+    languages: dict[str, Level] = Field(
+        default={"en": "proficient", "zh": "native"}, min_length=1, description="language -> least level"
+    )
+    gold: str | None = Field(
+        default=None,
+        description="CSV or JSONL with pair_id or sample_id and values; relative = beside the recipe; $VARIABLES are expanded",
+    )
+    gold_every: int = Field(default=10, ge=0, description="one unmarked gold item among so many; 0 = none")
+    qualification: int = Field(default=5, ge=0, description="gold items before the first ordinary one; 0 = no test")
+    qualification_pass: float = Field(default=0.8, ge=0, le=1)
+    lease_minutes: float = Field(default=30, gt=0, description="an item shown and not answered goes to somebody else after it")
+    rules: list[Plugin] = Field(default_factory=list, description="listener_rule plug-ins: who breaks one is excluded")
+    verification: dict[str, Any] = Field(default_factory=dict, description="of: splits = options of filter human_verification")
+    store: str | None = Field(
+        default=None,
+        description="$VARIABLE that holds a postgresql:// URL; null = listening.sqlite in the workspace, if that is a folder",
+    )
+    site: Site = Site()
+
+    @model_validator(mode="after")
+    def _mixed_is_no_language(self) -> Self:
+        if MIXED in self.languages:
+            raise ValueError(f"languages: {MIXED!r} is none: it asks for all of them")
+        return self
+
+    @model_validator(mode="after")
+    def _store_shows_no_login(self) -> Self:
+        if self.store is not None and "@" in self.store.partition("://")[2]:
+            raise ValueError("store must not show a login: put the URL into a variable and write $VARIABLE")
+        if self.store is not None and not self.store.startswith(("$", "postgresql://")):
+            raise ValueError("store must be a $VARIABLE that holds a postgresql:// URL, or such a URL without a login")
+        return self
+
+    @property
+    def stage(self) -> str:
+        """Name of the stage that waits for the votes."""
+        return "verification" if self.of == "splits" else "votes"
+
+    def rated(self) -> bool:
+        """Say whether samples are rated, not pairs compared."""
+        return self.of == "samples"
+
+
+def terms_of(recipe: "Recipe") -> Terms:
+    """Return what a recipe decides about its listening test.
+
+    Raises:
+        RecipeError: it has none, or an unknown protocol or option.
+    """
+    wish = require(recipe)
+    return Terms(
+        protocol=plugins.configure("protocol", wish.protocol.name, wish.protocol.options),
+        protocol_name=wish.protocol.name,
+        languages=wish.languages,
+        lease_s=wish.lease_minutes * 60,
+        gold_every=wish.gold_every,
+        qualification=wish.qualification,
+        qualification_pass=wish.qualification_pass,
+        seed=recipe.seed,
+    )
+
+
+def require(recipe: "Recipe") -> Listening:
+    """Return the section.
+
+    Raises:
+        RecipeError: the recipe has none.
+    """
+    if recipe.listening is None:
+        raise RecipeError(f"recipe {recipe.name} has no section listening: nobody is asked to listen")
+    return recipe.listening
+
+
+def rooted(wish: Listening | None, folder: Path) -> Listening | None:
+    """Return the section with the gold file's path made absolute."""
+    if wish is None or wish.gold is None:
+        return wish
+    gold = (folder / Path(os.path.expandvars(wish.gold)).expanduser()).resolve()
+    return wish.model_copy(update={"gold": str(gold)})
+
+
+def literals(wish: Listening | None) -> dict[str, Any] | None:
+    """Return the section as literals without what differs from place to place and decides no vote."""
+    return None if wish is None else wish.model_dump(mode="json", exclude={"store", "gold", "site"})
+
+
+def check_listening(recipe: "Recipe") -> None:
+    """Check that the listening test fits the rest of the recipe.
+
+    Raises:
+        RecipeError: an unknown protocol or rule, a wrong option, a protocol for another number of clips, splits that the
+            recipe does not make, a verification of votes that know no ``invalid``, or filters of votes without votes.
+    """
+    wish = recipe.listening
+    readers = [rule.name for rule in recipe.filters if "votes" in plugins.configure("filter", rule.name, rule.options).columns]
+    if readers and (wish is None or wish.of != "pairs"):
+        raise RecipeError(f"filter {readers[0]!r} reads people's votes: add listening with of: pairs")
+    if wish is None:
+        return
+    terms = terms_of(recipe)
+    clips = 1 if wish.rated() else 2
+    if terms.protocol.clips != clips:
+        fitting = "samples" if terms.protocol.clips == 1 else "pairs or splits"
+        raise RecipeError(f"listening.protocol: {wish.protocol.name!r} is for of: {fitting}, not {wish.of}")
+    doubled = sorted({rule.name for rule in wish.rules if sum(other.name == rule.name for other in wish.rules) > 1})
+    if doubled:
+        raise RecipeError(f"listening.rules: {', '.join(doubled)} is named twice")
+    for rule in wish.rules:
+        plugins.configure("listener_rule", rule.name, rule.options)
+    if wish.gold is not None and not re.search(r"\.(csv|jsonl)$", wish.gold):
+        raise RecipeError(f"listening.gold: {wish.gold} must end in .csv or .jsonl")
+    values = words_of(terms)
+    if wish.of == "splits":
+        made = set(recipe.splits.fractions or recipe.splits.quotas or {})
+        if lacking := [name for name in wish.splits if name not in made]:
+            raise RecipeError(f"listening.splits: {', '.join(lacking)}: splits makes {', '.join(sorted(made))} only")
+        plugins.configure("filter", VERIFIER, wish.verification)
+        if "invalid" not in values:
+            raise RecipeError(f"listening.protocol: {wish.protocol.name!r} cannot verify labels: take unisrm (A, B or invalid)")
+    elif wish.verification:
+        raise RecipeError("listening.verification is for of: splits")
+    for reader in readers:
+        if (reader == VERIFIER) != ("invalid" in values):
+            fitting = "unisrm" if reader == VERIFIER else "speechjudge"
+            raise RecipeError(f"filter {reader!r} cannot read votes by {wish.protocol.name!r}: take the protocol {fitting}")
+
+
+def words_of(terms: Terms) -> Sequence[str]:
+    """Return the words that a vote of this test may be; none where it only rates."""
+    asked = [question for question in terms.protocol.questions if question.kind == "choice" and question.about is None]
+    return asked[0].options if asked and terms.protocol.clips == 2 else ()

@@ -1,0 +1,127 @@
+"""The command line of the listening test: keys, links, tasks out and votes in."""
+
+import csv
+import stat
+
+import pytest
+from typer.testing import CliRunner
+
+from annotate.listening.item import Clip, Item
+from annotate.web.tokens import Tokens
+from contracts.errors import RecipeError, SetupError
+from flows.annotate_cli import annotate, secret_of
+from flows.listening_store import open_store
+from flows.pipeline import open_build
+from tests.flows.test_recipe import changed
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def path(tmp_path, monkeypatch):
+    monkeypatch.delenv("UNISRM_LISTENING_SECRET", raising=False)
+    monkeypatch.setenv("UNISRM_WORKSPACES", str(tmp_path / "workspaces"))
+    said = {"protocol": "unisrm", "of": "pairs", "languages": {"en": "proficient", "zh": "native"}}
+    return changed(tmp_path, lambda recipe: recipe.update(listening=said))
+
+
+def call(*arguments):
+    return runner.invoke(annotate, [*map(str, arguments)], catch_exceptions=False)
+
+
+def test_the_key_is_made_once_and_readable_by_its_owner_only(path, monkeypatch):
+    """Two looks give one key; a variable overrules the file; a bucket needs the variable."""
+    build = open_build(path)
+    secret = secret_of(build)
+    assert len(secret) >= 32
+    assert secret_of(build) == secret
+    file = build.workspace.local_path("listening.secret")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [entry.name for entry in file.parent.iterdir()] == ["listening.secret"]
+    bucket = open_build(path, "memory://bucket/keys")
+    with pytest.raises(SetupError, match="set UNISRM_LISTENING_SECRET"):
+        secret_of(bucket)
+    monkeypatch.setenv("UNISRM_LISTENING_SECRET", "a long secret of this test")
+    assert secret_of(build) == secret_of(bucket) == "a long secret of this test"
+
+
+def test_an_invitation_is_a_link_to_a_pseudonym(path):
+    """The link opens for the one invited, and holds neither name nor key; a language without a level is told of."""
+    done = call("invite", path, "Canary Name", "--level", "en=native", "--base-url", "https://listen.example.org/")
+    link = done.stdout.splitlines()[0]
+    build = open_build(path)
+    assert link.startswith("https://listen.example.org/i/")
+    who = Tokens(secret_of(build)).invited(link.rpartition("/")[2])
+    with open_store(build) as store:
+        assert store.annotator(who).levels == {"en": "native"}
+    assert "Canary" not in link
+    assert secret_of(build) not in done.output
+    assert "no items in zh (native)" in done.stderr
+    with pytest.raises(RecipeError, match="LANGUAGE=LEVEL"):
+        call("invite", path, "X", "--level", "en=fluent")
+
+
+def test_a_recipe_without_listeners_invites_nobody(tmp_path):
+    """The message names what is lacking, and no store is begun."""
+    with pytest.raises(RecipeError, match="no section listening"):
+        call("invite", changed(tmp_path, lambda recipe: None), "X", "--level", "en=native", "--workspace", tmp_path / "ws")
+    assert not (tmp_path / "ws").exists()
+
+
+@pytest.fixture
+def asking(path):
+    """A test with three pairs in its store and in the tables."""
+    import numpy as np
+    import pyarrow as pa
+
+    from contracts.schemas import PAIRS
+
+    build = open_build(path)
+    rng = np.random.default_rng(5)
+    clips = [build.blobs.put((rng.normal(size=4000) * 2000).astype(np.int16), 16000) for _ in range(6)]
+    pairs = [f"pair{number}" for number in range(3)]
+    rows = [{name: pair if name == "pair_id" else "x" for name in PAIRS.names} for pair in pairs]
+    build.tables.replace("pairs", pa.Table.from_pylist(rows, schema=PAIRS))
+    with open_store(build) as store:
+        store.add_items(
+            Item(
+                item_id=f"item-{pair}",
+                subject_id=pair,
+                language="en",
+                text="some words",
+                clips=tuple(Clip(audio_id=clip, duration_s=0.25) for clip in clips[2 * number : 2 * number + 2]),
+            )
+            for number, pair in enumerate(pairs)
+        )
+    return build
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "xlsx", "label-studio"])
+def test_every_kind_of_tasks_is_written(path, asking, tmp_path, kind):
+    """A file of tasks and the audio of all pairs; nothing in its name or text tells a system."""
+    done = call("export", path, tmp_path / "out", "--to", kind)
+    assert done.stdout.startswith("3 tasks: ")
+    assert len(list((tmp_path / "out/audio").iterdir())) == 6
+
+
+def test_exported_tasks_come_back_as_votes(path, asking, tmp_path):
+    """Filled in by three people, imported twice: counted once, and nothing is left to export."""
+    call("export", path, tmp_path / "out")
+    file = tmp_path / "out/tasks.csv"
+    with file.open(encoding="utf-8-sig", newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    filled = [row | {"annotator": who, "value": "invalid"} for row in rows for who in ("Ada", "Ben", "Cleo")]
+    with file.open("w", encoding="utf-8", newline="") as opened:
+        writer = csv.DictWriter(opened, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(filled)
+    assert "9 votes read, 9 of them new" in call("import", path, file).stdout
+    again = call("import", path, file).stdout
+    assert "9 votes read, 0 of them new" in again
+    assert "9 of 9 are in" in again
+    with open_store(asking) as store:
+        votes = store.votes()
+    assert votes.num_rows == 9
+    assert not {"Ada", "Ben", "Cleo"} & set(votes["annotator_id"].to_pylist())
+    with pytest.raises(RecipeError, match="nothing to export"):
+        call("export", path, tmp_path / "more")

@@ -1,0 +1,402 @@
+"""A build that asks people: it waits, goes on when the votes are there, repeats nothing, and releases what they confirmed."""
+
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from contracts.schemas import VOTES
+from flows.decide import splits_table
+from flows.explain import story_of
+from flows.listening import items_of, publish
+from flows.listening_store import RATED, VOTED, open_store, waiting_for
+from flows.pipeline import Waiting, finished, mark_of, open_build
+from flows.publish import release_of
+from flows.report import write_report
+from flows.runs import run_collection
+from flows.stages import STAGES, VERIFICATION, check_machine, stages_of
+from flows.status import status_of
+from storage.workspace import Workspace
+from tests.annotate import gemini_server
+from tests.annotate.replies import answer
+from tests.flows.listeners import listen
+from tests.flows.small import corpus, recipe, run
+
+VERIFIED = {"protocol": "unisrm", "of": "splits", "languages": {"en": "proficient"}, "qualification": 0, "gold_every": 0}
+COMPARED = VERIFIED | {"protocol": "speechjudge", "of": "pairs"}
+BY_VOTES = [{"name": "agreement"}, {"name": "cmos_to_preference"}]
+NAME = "Canary Listener 5591"
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory, ray_cluster):
+    """A workspace in which all is done up to the judgments; the judge is a server that speaks Gemini's format."""
+    folder = tmp_path_factory.mktemp("judged")
+    corpus(folder / "corpus", [])
+    with gemini_server.serving(text=answer) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GEMINI_API_KEY", "canary-key-7431")
+        judge = {"options": {"base_url": server.url, "backoff_s": 0.01}}
+        path = recipe(folder, judge=judge)
+        run(open_build(path, str(folder / "ws")), "judgments")
+        yield folder, judge
+
+
+@pytest.fixture
+def opened(judged, tmp_path):
+    """Return a build over a copy of that workspace, by what its recipe says differently."""
+    folder, judge = judged
+    shutil.copytree(folder / "ws", tmp_path / "ws")
+
+    def build(**changes):
+        (tmp_path / "corpus").exists() or shutil.copytree(folder / "corpus", tmp_path / "corpus")
+        said = {"corpora": [{"name": "austen", "reader": "manifest", "root": str(folder / "corpus")}], "judge": judge}
+        return open_build(recipe(tmp_path, **(said | changes)), str(tmp_path / "ws"))
+
+    return build
+
+
+def labels(build):
+    return dict(zip(*(build.tables.read("labels")[name].to_pylist() for name in ("pair_id", "label")), strict=True))
+
+
+def split_of(build):
+    table = build.tables.read(splits_table(build))
+    return dict(zip(table["pair_id"].to_pylist(), table["split"].to_pylist(), strict=True))
+
+
+def released(build, columns=("pair_id", "label", "label_source", "votes", "agreement", "vote_ids")):
+    """Return split -> released rows without audio."""
+    found = {}
+    for path in sorted(Path(release_of(build)).glob("*/*.parquet")):
+        found.setdefault(path.name.partition("-")[0], []).extend(pq.read_table(path, columns=list(columns)).to_pylist())
+    return found
+
+
+def confirming(build):
+    """Return what somebody says who hears what the judge heard."""
+    known = labels(build)
+    return lambda pair: known[pair].upper()
+
+
+def marks_before(build, name):
+    """Return stage -> its mark, for the stages before one."""
+    names = [stage.name for stage in stages_of(build)]
+    return {stage.name: mark_of(stage, build) for stage in STAGES if stage.name in names[: names.index(name)]}
+
+
+def test_verification_waits_and_the_release_holds_what_people_confirmed(opened, monkeypatch):
+    """Waiting, votes, collected, released: nothing upstream is touched; a contradicted and an invalid pair are dropped."""
+    build = opened(listening=VERIFIED)
+    books = run(build, "release")
+    waiting = books["verification"]
+    assert isinstance(waiting, Waiting)
+    assert "release" not in books
+    asked = {pair for pair, split in split_of(build).items() if split != "sft"}
+    assert str(waiting) == f"waiting for votes: 0 of {3 * len(asked)}"
+    assert release_of(build) is None
+    row = next(row for row in status_of(build) if row["stage"] == "verification")
+    assert (row["state"], row["out"], row["in"]) == (str(waiting), 0, 3 * len(asked))
+
+    state = run_collection(build)
+    assert (state.type.value, state.name) == ("COMPLETED", str(waiting))
+    assert state.message == waiting.advice
+
+    wrong, invalid = sorted(asked)[:2]
+    truth = confirming(build)
+    turned = {"A": "B", "B": "A"}
+
+    def say(pair):
+        return turned[truth(pair)] if pair == wrong else "invalid" if pair == invalid else truth(pair)
+
+    listen(build, NAME, say)
+    listen(build, "Two", say)
+    assert str(waiting_for(build)) == f"waiting for votes: {2 * len(asked)} of {3 * len(asked)}"
+    assert isinstance(run(build, "release")["verification"], Waiting)
+    listen(build, "Three", truth)
+    assert waiting_for(build) is None
+
+    before = marks_before(build, "verification")
+    work = check_machine(build, stages_of(build))
+    assert work == {"verification", "release"}, "nothing else has anything to do"
+    books = run(build, "release")
+    assert books["verification"].dropped == {"contradicts_label": 1, "invalid": 1}
+    assert marks_before(build, "verification") == before
+    assert books["release"].rows_in == books["release"].rows_out == len(split_of(build)) - 2
+
+    found = released(build)
+    splits = split_of(build)
+    for split in ("rl", "bench"):
+        assert {row["pair_id"] for row in found[split]} == {pair for pair in asked - {wrong, invalid} if splits[pair] == split}
+    assert {row["pair_id"] for row in found["sft"]} == {pair for pair, split in splits.items() if split == "sft"}
+    votes = {row["vote_id"]: row for row in build.tables.read(VOTED).to_pylist()}
+    for split, rows in found.items():
+        for row in rows:
+            assert row["label_source"] == "judgment"
+            if split == "sft":
+                assert row["votes"] is row["vote_ids"] is row["agreement"] is None
+                continue
+            assert row["votes"] == [{"value": row["label"].upper(), "count": 3}]
+            assert row["agreement"] == "FA"
+            assert {votes[vote]["pair_id"] for vote in row["vote_ids"]} == {row["pair_id"]}
+            assert len(row["vote_ids"]) == 3
+
+    card = (Path(release_of(build)) / "README.md").read_text()
+    assigned = len(splits)
+    assert f"| verification | pairs | {assigned} | {assigned - 2} | 0 | contradicts" in card
+    assert "3 listeners cast" in card
+    assert "crowdsourced" in card
+    drops = {row["row_id"]: row for row in build.tables.read("drops@verification").to_pylist()}
+    assert drops[wrong]["filter"] == "human_verification"
+    assert len(json.loads(drops[wrong]["evidence"])["votes"]) == 3
+
+    again = opened(listening=VERIFIED)
+    assert all(finished(stage, again) for stage in stages_of(again))
+    assert run_collection(again) == release_of(build)
+
+
+def test_names_and_secrets_stay_in_the_store(opened, tmp_path):
+    """Tables, release, report and status know pseudonyms only; a listener who is gone is told of with the reason."""
+    build = opened(listening=VERIFIED)
+    run(build, "release")
+    who = listen(build, NAME, confirming(build))
+    with open_store(build) as store:
+        store.exclude(who, "too_fast", {"median_s": 0.2})
+    run(build, "release")
+    for name in ("Two", "Three", "Four"):
+        listen(build, name, confirming(build))
+    run(build, "release")
+    write_report(build, tmp_path / "report.html")
+    pair = released(build)["rl"][0]["pair_id"]
+    story = story_of(build, pair)
+    assert {(vote["annotator_id"] == who, vote["discarded"]) for vote in story["votes"]} >= {(True, "too_fast")}
+    told = json.dumps([story, status_of(build)]) + (tmp_path / "report.html").read_text()
+    assert who in told
+    assert "excluded: too_fast" in told
+    assert NAME not in told
+    for path in (tmp_path / "ws").rglob("*"):
+        if path.is_file() and not path.name.startswith("listening.sqlite"):
+            assert NAME.encode() not in path.read_bytes(), path
+
+
+def test_who_breaks_a_rule_is_replaced(opened):
+    """Votes of somebody excluded leave, are kept, marked, and are collected again from others; the label rests on theirs alone."""
+    rules = [{"name": "too_fast", "options": {"min_items": 5}}]
+    build = opened(listening=VERIFIED | {"splits": ["sft", "rl", "bench"], "rules": rules})
+    run(build, "release")
+    asked = len(split_of(build))
+    hasty = listen(build, "Hasty", confirming(build), thinking_s=0.1)
+    for name in ("Two", "Three"):
+        listen(build, name, confirming(build))
+    state = run(build, "release")["verification"]
+    assert isinstance(state, Waiting), "everything was in, but one of them did not listen"
+    assert (state.there, state.wanted) == (2 * asked, 3 * asked)
+    listen(build, "Four", confirming(build))
+    books = run(build, "release")
+    assert books["verification"].rows_out == asked
+    votes = build.tables.read(VOTED)
+    gone = votes.filter(pc.equal(votes["annotator_id"], hasty))
+    assert gone.num_rows == asked
+    assert set(gone["discarded"].to_pylist()) == {"too_fast"}
+    used = {vote for rows in released(build).values() for row in rows for vote in row["vote_ids"]}
+    assert used.isdisjoint(gone["vote_id"].to_pylist())
+    assert len(used) == 3 * asked
+
+
+def test_five_point_votes_make_the_labels(opened):
+    """SpeechJudge: two votes, a third on disagreement; majority labels, ties out; labels and rows name the votes."""
+    build = opened(listening=COMPARED, filters=BY_VOTES)
+    books = run(build, "release")
+    assert str(books["votes"]).startswith("waiting for votes: 0 of ")
+    assert "filters" not in books
+    pairs = sorted(build.tables.read("pairs")["pair_id"].to_pylist())
+    tied, split, *_ = pairs
+    listen(build, "One", lambda pair: "T" if pair == tied else "A+1")
+    listen(build, "Two", lambda pair: "T" if pair == tied else "B+2" if pair == split else "A+2")
+    assert waiting_for(build).wanted == 2 * len(pairs) + 1
+    assert isinstance(run(build, "release")["votes"], Waiting)
+    before = marks_before(build, "votes")
+    listen(build, "Three", lambda pair: "B+1")
+    books = run(build, "release")
+    assert marks_before(build, "votes") == before
+    assert books["filters"].dropped == {"tie": 1}
+    rows = {row["pair_id"]: row for row in build.tables.read("labels").to_pylist()}
+    assert {row["source"] for row in rows.values()} == {"votes"}
+    assert rows[split]["label"] == "b"
+    assert len(rows[split]["vote_ids"]) == 3
+    assert all(row["label"] == "a" and len(row["vote_ids"]) == 2 for pair, row in rows.items() if pair != split)
+    row = next(row for rows in released(build).values() for row in rows if row["pair_id"] == split)
+    assert row["agreement"] == "WD"
+    assert row["votes"] == [{"value": "A+1", "count": 1}, {"value": "B+1", "count": 1}, {"value": "B+2", "count": 1}]
+
+
+def test_samples_are_rated_beside_the_labels(opened):
+    """Task 2: every sample is rated by so many; the ratings are kept by pseudonym, and labels and release are the judge's."""
+    rating = {"name": "rating", "options": {"votes": 2, "scales": ["overall"]}}
+    build = opened(listening=VERIFIED | {"protocol": rating, "of": "samples"})
+    samples = build.tables.num_rows("samples")
+    assert str(run(build, "release")["votes"]) == f"waiting for ratings: 0 of {2 * samples}"
+    for name in (NAME, "Two"):
+        listen(build, name, lambda sample: "4")
+    books = run(build, "release")
+    assert (books["votes"].unit, books["votes"].rows_out) == ("samples to rate", samples)
+    rows = build.tables.read(RATED).to_pylist()
+    assert len(rows) == 2 * samples
+    assert {tuple(row["scores"]) for row in rows} == {(("overall", 4.0),)}
+    assert len(story_of(build, rows[0]["sample_id"])["ratings"]) == 2
+    plain = released(build, ["label_source"])
+    assert {row["label_source"] for rows in plain.values() for row in rows} == {"judgment"}
+
+
+def test_imported_votes_count_like_any(opened):
+    """A table from elsewhere finishes the build; the same one again changes nothing."""
+    build = opened(listening=VERIFIED)
+    run(build, "release")
+    truth = confirming(build)
+    asked = [pair for pair, split in split_of(build).items() if split != "sft"]
+    rows = [
+        {
+            "vote_id": f"{pair}-{who}",
+            "pair_id": pair,
+            "annotator_id": who,
+            "protocol": "unisrm",
+            "value": truth(pair),
+            "source": "import:vendor.csv",
+        }
+        for pair in asked
+        for who in ("v1", "v2", "v3")
+    ]
+    table = pa.Table.from_pylist(rows, schema=VOTES)
+    with open_store(build) as store:
+        assert store.take_in(table) == len(rows)
+        assert store.take_in(table) == 0
+    assert run(build, "release")["release"].rows_out == len(split_of(build))
+    assert set(build.tables.read(VOTED)["source"].to_pylist()) == {"import:vendor.csv"}
+
+
+def test_gold_is_asked_of_all_and_released_of_none(opened, tmp_path):
+    """A gold pair of a verified split is a test: it gets no votes, and is dropped with its values; one of sft stays there."""
+    build = opened(listening=VERIFIED)
+    run(build, "splits")
+    splits = split_of(build)
+    inside = next(pair for pair, split in sorted(splits.items()) if split == "bench")
+    outside = next(pair for pair, split in sorted(splits.items()) if split == "sft")
+    truth = confirming(build)
+    (tmp_path / "gold.csv").write_text(f"pair_id,values\n{inside},A|B\n{outside},{truth(outside)}\n")
+    build = opened(listening=VERIFIED | {"gold": "gold.csv", "qualification": 2})
+    waiting = run(build, "release")["verification"]
+    asked = {pair for pair, split in splits.items() if split != "sft"} - {inside}
+    assert waiting.wanted == 3 * len(asked)
+    for name in ("One", "Two", "Three"):
+        listen(build, name, lambda pair: truth(pair) if pair in asked or pair == outside else "A")
+    books = run(build, "release")
+    assert books["verification"].dropped == {"gold": 1}
+    found = {row["pair_id"] for rows in released(build).values() for row in rows}
+    assert found == set(splits) - {inside}
+    assert set(build.tables.read(VOTED)["pair_id"].to_pylist()) == asked
+    with open_store(build) as store:
+        assert {answer["subject_id"] for answer in store.answers().to_pylist() if answer["qualification"]} == {inside, outside}
+
+
+def test_items_tell_no_system_and_are_equally_loud(opened):
+    """What is played lies at one level, and no item is louder than what could be played without clipping."""
+    build = opened(listening=VERIFIED)
+    run(build, "release")
+    loudness = {row["audio_id"]: row["loudness_lufs"] for row in build.tables.read("samples").to_pylist()}
+    items = items_of(build)
+    assert items
+    for item in items:
+        levels = [loudness[clip.audio_id] + clip.gain_db for clip in item.clips]
+        assert max(levels) - min(levels) < 0.02
+        assert all(clip.gain_db <= 0.02 for clip in item.clips)
+        assert item.text
+        assert item.language == "en"
+    with open_store(build) as store:
+        version = store.version()
+    publish(build)
+    with open_store(build) as store:
+        assert store.version() == version, "publishing the same again is no change"
+
+
+def found_in(build):
+    """Return what verification leaves behind."""
+    tables = {name: build.tables.read(name).to_pylist() for name in (VOTED, "drops@verification")}
+    return tables | {"mark": mark_of(VERIFICATION, build)}
+
+
+def test_death_at_every_write_changes_nothing(opened, tmp_path):
+    """Kill -9 before and after each write of the verification, run again: the same votes, drops and mark."""
+    build = opened(listening=VERIFIED)
+    run(build, "release")
+    truth, contrary = confirming(build), {"A": "B", "B": "A"}
+    for name in ("One", "Two", "Three"):
+        listen(build, name, lambda pair: truth(pair) if pair > "8" else contrary[truth(pair)])
+    shutil.copytree(tmp_path / "ws", tmp_path / "calm")
+    calm = open_build(tmp_path / "small.yaml", str(tmp_path / "calm"))
+    run(calm, "verification")
+    expected = found_in(calm)
+    assert expected["mark"]["books"]["dropped"]
+    for moment in ("before", "after"):
+        for number in range(100):
+            storm = tmp_path / f"{moment}{number}"
+            shutil.copytree(tmp_path / "ws", storm)
+            child = os.fork()
+            if child == 0:
+                _die_at_write(tmp_path / "small.yaml", storm, number, moment)
+            _, status = os.waitpid(child, 0)
+            stormy = open_build(tmp_path / "small.yaml", str(storm))
+            run(stormy, "verification")
+            assert found_in(stormy) == expected, f"killed {moment} write {number}"
+            shutil.rmtree(storm)
+            if os.WIFEXITED(status):
+                assert os.WEXITSTATUS(status) == 0
+                break
+            assert os.WTERMSIG(status) == signal.SIGKILL
+        assert number >= 4, "there are that many writes to die at"
+
+
+def _die_at_write(path, workspace, number, moment):
+    """In a child process: run the build and kill it at its ``number``-th write."""
+    real, count = Workspace.write, 0
+
+    def write(self, name, data):
+        nonlocal count
+        dying = count == number
+        count += 1
+        if dying and moment == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        real(self, name, data)
+        if dying:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    Workspace.write = write
+    try:
+        run(open_build(path, str(workspace)), "verification")
+        os._exit(0)
+    finally:
+        os._exit(1)
+
+
+def test_a_recipe_without_listeners_is_as_it_was(opened):
+    """No stage, no store, no column, no word of people."""
+    build = opened()
+    books = run(build, "release")
+    assert not {"votes", "verification"} & set(books)
+    assert not {"votes", "verification"} & {row["stage"] for row in status_of(build)}
+    assert not list(Path(build.workspace.url).glob("listening*"))
+    assert "vote_ids" not in pq.read_schema(next(Path(release_of(build)).glob("*/*.parquet"))).names
+    assert "listeners" not in (Path(release_of(build)) / "README.md").read_text()
+
+
+def test_collecting_does_not_begin_what_was_not_built(opened):
+    """The schedule does not start a synthesis: it says which stage is lacking."""
+    build = opened(listening=VERIFIED)
+    state = run_collection(build)
+    assert (state.type.value, state.name) == ("COMPLETED", "not there yet: rulings")
+    assert finished(next(stage for stage in STAGES if stage.name == "rulings"), build) is None
+    assert not list(Path(build.workspace.url).glob("listening*"))
