@@ -81,7 +81,7 @@ def test_a_row_tells_what_its_question_shows():
             ]
         ),
     )
-    assert set(table.column_names) - {"split"} == set(TASK4.names) - {"votes", "agreement"}
+    assert set(table.column_names) - {"split"} == set(TASK4.names) - {"votes", "agreement", "vote_ids"}
     (row,) = table.to_pylist()
     assert row["history_audio"] == ["f1", "f2"]
     assert (row["emotion"], row["dialogue_id"], row["turn"]) == ("sad", "d", 3)
