@@ -1,5 +1,6 @@
 """What a build would do and cost, from what is there now; runs nothing and writes nothing."""
 
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -12,6 +13,7 @@ from flows.gather import choose_prompts, read_corpora
 from flows.pipeline import Build
 from flows.questions import SCRIPTING, judge_of, known_ledger, task_of
 from flows.recipe import Role
+from flows.recipe_listening import terms_of
 from synth import requests
 
 SECONDS_PER_CHARACTER: Final = 0.065
@@ -105,7 +107,21 @@ def _asking(build: Build, wanted: pa.Table, prompts: pa.Table, audio_s: float) -
     money["note"] = f"{budget}, spent so far {spent:.2f} USD"
     release = _line("release", pairs, disk_mb=_megabytes(build, audio_s * 1.5))
     release["note"] = "before filters"
-    return [*lines, money, release]
+    return [*lines, *_listening(build, wanted.num_rows, pairs), money, release]
+
+
+def _listening(build: Build, samples: int, pairs: int) -> list[Line]:
+    """Say how many votes people are asked for at least, before any filter drops a pair."""
+    wish = build.recipe.listening
+    if wish is None:
+        return []
+    rows, each = samples if wish.rated() else pairs, terms_of(build.recipe).protocol.wanted([])
+    if wish.of == "splits":
+        targets = build.recipe.splits
+        shares = [(targets.fractions or {}).get(split) for split in wish.splits]
+        quotas = [(targets.quotas or {}).get(split, 0) for split in wish.splits]
+        rows = min(pairs, sum(quotas)) if targets.quotas else math.ceil(pairs * sum(share or 0.0 for share in shares))
+    return [_line(wish.stage, rows) | {"note": f"{each} votes of people each, {each * rows:,} in all, more on disagreement"}]
 
 
 def _asked(stage: str, role: Role, rows: int, longest: str, clip_s: float) -> Line:

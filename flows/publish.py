@@ -17,7 +17,7 @@ from flows.listening import VERIFICATION, VOTES, released_splits
 from flows.listening_evidence import heard_votes, people_statement, votes_by_value
 from flows.listening_store import VOTED
 from flows.pipeline import Build, Stage, mark_of
-from flows.recipe_listening import literals
+from flows.recipe_listening import VERIFIER, literals
 from storage import release
 from storage.card import Disjoint, Facts, Funnel
 from storage.rows import task1_rows
@@ -42,7 +42,7 @@ def release_of(build: Build) -> str | None:
 def release_rows(build: Build) -> pa.Table:
     """Return the rows of the release, with their split."""
     samples = current_samples(build)
-    return task1_rows(
+    rows = task1_rows(
         splits=released_splits(build),
         pairs=build.tables.read("pairs"),
         labels=build.tables.read("labels"),
@@ -57,6 +57,18 @@ def release_rows(build: Build) -> pa.Table:
         filters=[rule.name for rule in build.recipe.filters],
         heard=votes_by_value(heard_votes(build)) if _pairs_were_heard(build) else None,
     )
+    return _with_verifier(build, rows)
+
+
+def _with_verifier(build: Build, rows: pa.Table) -> pa.Table:
+    """Say of the rows of verified splits that they passed that filter, too."""
+    wish = build.recipe.listening
+    if wish is None or wish.of != "splits":
+        return rows
+    pairs = zip(rows["filters_passed"].to_pylist(), rows["split"].to_pylist(), strict=True)
+    passed = [[*names, VERIFIER] if split in wish.splits else names for names, split in pairs]
+    place = rows.column_names.index("filters_passed")
+    return rows.set_column(place, "filters_passed", pa.array(passed, rows["filters_passed"].type))
 
 
 def _pairs_were_heard(build: Build) -> bool:
