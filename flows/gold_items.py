@@ -3,20 +3,23 @@
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from annotate.listening.gold import check_gold
+from annotate.listening.protocol import ListeningProtocol
+from annotate.listening.records import Refused
 from contracts.errors import DataError, RecipeError
 
 
-def read_gold(path: str | None, key: str, words: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def read_gold(path: str | None, key: str, protocol: ListeningProtocol) -> dict[str, tuple[str, ...]]:
     """Return subject -> values that a right answer may have, in the stored order of its clips.
 
     Args:
         path: CSV (columns ``key`` and ``values``, several divided by ``|``) or JSONL (``values`` a list); None = no gold.
         key: ``pair_id`` or ``sample_id``.
-        words: values that the protocol knows; empty = any.
+        protocol: what is asked; it says which values there can be.
 
     Raises:
         RecipeError: the file cannot be read.
@@ -35,8 +38,10 @@ def read_gold(path: str | None, key: str, words: Sequence[str]) -> dict[str, tup
         if not isinstance(subject, str) or not subject or not values or not isinstance(values, list | tuple):
             raise DataError(f"{path}, row {number}: wants {key} and values, got {', '.join(map(str, row)) or 'nothing'}")
         values = tuple(str(value).strip() for value in values)
-        if unknown := [value for value in values if words and value not in words]:
-            raise DataError(f"{path}, row {number}: unknown value {unknown[0]!r}; known: {', '.join(words)}")
+        try:
+            check_gold(protocol, values)
+        except Refused as refused:
+            raise DataError(f"{path}, row {number}: {refused}") from None
         if subject in found:
             raise DataError(f"{path}, row {number}: {key} {subject} is named twice")
         found[subject] = values

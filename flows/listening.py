@@ -23,7 +23,7 @@ from flows.gold_items import read_gold
 from flows.listening_items import pair_items, sample_items
 from flows.listening_store import RATED, VOTED, known_store, open_store, waiting_for
 from flows.pipeline import Build, Stage, Waiting
-from flows.recipe_listening import VERIFIER, Listening, literals, require, terms_of, words_of
+from flows.recipe_listening import VERIFIER, Listening, literals, require, terms_of
 
 
 def gold_of(build: Build) -> dict[str, tuple[str, ...]]:
@@ -35,7 +35,7 @@ def gold_of(build: Build) -> dict[str, tuple[str, ...]]:
     """
     wish = require(build.recipe)
     key = "sample_id" if wish.rated() else "pair_id"
-    gold = read_gold(wish.gold, key, words_of(terms_of(build.recipe)))
+    gold = read_gold(wish.gold, key, terms_of(build.recipe).protocol)
     known = set((current_samples(build) if wish.rated() else build.tables.read("pairs", ["pair_id"]))[key].to_pylist())
     if strange := [subject for subject in gold if subject not in known]:
         raise DataError(f"{wish.gold}: this build has no {key} {strange[0]}")

@@ -1,5 +1,6 @@
 """What a build would do and cost, from what is there now; runs nothing and writes nothing."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Final
 
@@ -13,6 +14,7 @@ from flows.judging import judge_questions, review_questions
 from flows.pipeline import Build, finished
 from flows.questions import Question, judge_of, known_ledger, roles_about, scripting_roles, task_of, writing_questions
 from flows.recipe import Judge, Role
+from flows.recipe_listening import terms_of
 from flows.stages import STAGES
 from flows.writing import script_questions, spoken_instead
 from scoring.measure import metric_key
@@ -159,7 +161,21 @@ def _asking(build: Build, wanted: pa.Table, chosen: pa.Table, prompts: pa.Table,
         money["note"] = f"budget {recipe.budget_usd:g} USD, {over}{money['note']}"
     release = _line("release", pairs, disk_mb=_megabytes(build, _sum(wanted["s"]) * 1.5))
     release["note"] = "before filters"
-    return [*lines, money, release]
+    return [*lines, *_listening(build, wanted.num_rows, pairs), money, release]
+
+
+def _listening(build: Build, samples: int, pairs: int) -> list[Line]:
+    """Say how many votes people are asked for at least, before any filter drops a pair."""
+    wish = build.recipe.listening
+    if wish is None:
+        return []
+    rows, each = samples if wish.rated() else pairs, terms_of(build.recipe).protocol.wanted([])
+    if wish.of == "splits":
+        targets = build.recipe.splits
+        shares = [(targets.fractions or {}).get(split) for split in wish.splits]
+        quotas = [(targets.quotas or {}).get(split, 0) for split in wish.splits]
+        rows = min(pairs, sum(quotas)) if targets.quotas else math.ceil(pairs * sum(share or 0.0 for share in shares))
+    return [_line(wish.stage, rows) | {"note": f"{each} votes of people each, {each * rows:,} in all, more on disagreement"}]
 
 
 def _stages(build: Build) -> list[tuple[str, str, str, Sequence[Role], Callable[[Build], list[Question]]]]:

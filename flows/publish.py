@@ -18,7 +18,7 @@ from flows.listening_evidence import heard_votes, people_statement, votes_by_val
 from flows.listening_store import VOTED
 from flows.pipeline import Build, Stage, mark_of
 from flows.questions import history_of, judge_of, roles_about, scripting_roles, task_of, with_contents, writing_questions
-from flows.recipe_listening import literals
+from flows.recipe_listening import VERIFIER, literals
 from storage import release
 from storage.card import Disjoint, Facts, Funnel, Writer
 from storage.columns import release_schema
@@ -45,7 +45,7 @@ def release_rows(build: Build) -> pa.Table:
     """Return the rows of the release, with their split."""
     samples, prompts = current_samples(build), build.tables.read("prompts")
     utterances = build.tables.read("utterances")
-    return pair_rows(
+    rows = pair_rows(
         splits=released_splits(build),
         pairs=build.tables.read("pairs"),
         labels=build.tables.read("labels"),
@@ -63,6 +63,18 @@ def release_rows(build: Build) -> pa.Table:
         histories=history_of(build, prompts, utterances) if "history_audio" in _schema(build).names else None,
         heard=votes_by_value(heard_votes(build)) if _pairs_were_heard(build) else None,
     )
+    return _with_verifier(build, rows)
+
+
+def _with_verifier(build: Build, rows: pa.Table) -> pa.Table:
+    """Say of the rows of verified splits that they passed that filter, too."""
+    wish = build.recipe.listening
+    if wish is None or wish.of != "splits":
+        return rows
+    pairs = zip(rows["filters_passed"].to_pylist(), rows["split"].to_pylist(), strict=True)
+    passed = [[*names, VERIFIER] if split in wish.splits else names for names, split in pairs]
+    place = rows.column_names.index("filters_passed")
+    return rows.set_column(place, "filters_passed", pa.array(passed, rows["filters_passed"].type))
 
 
 def _schema(build: Build) -> pa.Schema:

@@ -19,6 +19,7 @@ from annotate.reliability import InquiryRows, agreement, couples, drift, reliabi
 from contracts.joins import among, attach
 from contracts.rng import hash_fraction
 from flows.candidates import current_facts, current_samples
+from flows.decide import by_votes
 from flows.judging import current_judgments, judge_questions
 from flows.listening_report import listeners_content
 from flows.pipeline import Build
@@ -69,6 +70,7 @@ def _content(build: Build) -> dict[str, Any]:
         "systems": systems,
         "against": against(judged),
         "judges": judges_content(asked, build.tables.read("pairs"), _unusable(build, asked)),
+        "by_votes": by_votes(build),
         "listeners": listeners_content(build),
         "metrics": _histograms(current_facts(build), samples, systems),
         "fates": [

@@ -24,6 +24,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "tests/annotate")]
 from conftest import CLI, tiny_recipe, unisrm  # noqa: E402
 from gemini_server import serving  # noqa: E402
 from http_listener import Listener  # noqa: E402
+from replies import answer  # noqa: E402
 
 pytestmark = pytest.mark.e2e
 
@@ -164,20 +165,24 @@ def test_a_build_waits_for_listeners_and_collect_votes_finishes_it(tmp_path, dep
     """Built until it waits, served and voted on over HTTP, collected: RL and bench hold the pairs that people confirmed."""
     url, client, prefect = deployed
     port = free_port()
-    with serving() as server:
+    with serving(text=answer) as server:
         recipe = tiny_recipe(
             tmp_path,
             name="heard",
-            judge={"options": {"base_url": server.url}},
-            prompts={"texts": 4, "max_duration_s": 4.0},
-            splits={"fractions": None, "quotas": {"sft": 8, "rl": 2, "bench": 2}},
+            judge={"task": "teacher", "options": {"base_url": server.url}},
+            prompts={"texts": 4, "max_duration_s": 4.0, "reference": "none"},
+            pair_kinds=["inter"],
             listening={"protocol": "unisrm", "languages": {"en": "proficient"}, "qualification": 0},
         )
         prefect("deployment", "run", "build-unisrm-data", "--param", f"recipe={recipe}", "--watch")
+        build = open_build(recipe, f"{client['UNISRM_WORKSPACES']}/heard")
+        truth = {row["pair_id"]: row["label"].upper() for row in build.tables.read("labels").to_pylist()}
+        verified = [row for row in build.tables.read(splits_table(build)).to_pylist() if row["split"] != "sft"]
+        assert {row["split"] for row in verified} == {"rl", "bench"}
         asked = len(server.bodies)
         prefect("deployment", "run", "collect-votes", "--param", f"recipe={recipe}", "--watch")
         states = [(run["state_type"], run["state"]["name"]) for run in runs_of(url, recipe)]
-        assert states == [("COMPLETED", "waiting for votes: 0 of 12")] * 2
+        assert states == [("COMPLETED", f"waiting for votes: 0 of {3 * len(verified)}")] * 2
         assert schedules_of(url, "collect-votes") == [("quarter-hourly", "*/15 * * * *", True)]
 
         address = f"http://127.0.0.1:{port}"
@@ -187,9 +192,6 @@ def test_a_build_waits_for_listeners_and_collect_votes_finishes_it(tmp_path, dep
             unisrm(client, "annotate", "invite", recipe, name, "--level", "en=proficient", "--base-url", address).stdout.strip()
             for name in ("Ada", "Ben", "Cleo")
         ]
-        build = open_build(recipe, f"{client['UNISRM_WORKSPACES']}/heard")
-        truth = {row["pair_id"]: row["label"].upper() for row in build.tables.read("labels").to_pylist()}
-        verified = build.tables.read(splits_table(build)).to_pylist()
         contradicted = min(row["pair_id"] for row in verified if row["split"] == "rl")
         other = {"A": "B", "B": "A"}
 
@@ -207,7 +209,7 @@ def test_a_build_waits_for_listeners_and_collect_votes_finishes_it(tmp_path, dep
             return len(listener.vote_on_all(say))
 
         with ThreadPoolExecutor() as pool:
-            assert list(pool.map(session, links)) == [4, 4, 4]
+            assert list(pool.map(session, links)) == [len(verified)] * 3
         prefect("deployment", "run", "collect-votes", "--param", f"recipe={recipe}", "--watch")
         assert len(server.bodies) == asked, "nothing was judged again"
     last = runs_of(url, recipe)[-1]

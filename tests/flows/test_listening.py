@@ -70,7 +70,7 @@ def split_of(build):
     return dict(zip(table["pair_id"].to_pylist(), table["split"].to_pylist(), strict=True))
 
 
-def released(build, columns=("pair_id", "label", "label_source", "votes", "agreement", "vote_ids")):
+def released(build, columns=("pair_id", "label", "label_source", "votes", "agreement", "vote_ids", "filters_passed")):
     """Return split -> released rows without audio."""
     found = {}
     for path in sorted(Path(release_of(build)).glob("*/*.parquet")):
@@ -138,6 +138,7 @@ def test_verification_waits_and_the_release_holds_what_people_confirmed(opened, 
     for split, rows in found.items():
         for row in rows:
             assert row["label_source"] == "judgment"
+            assert ("human_verification" in row["filters_passed"]) == (split != "sft")
             if split == "sft":
                 assert row["votes"] is row["vote_ids"] is row["agreement"] is None
                 continue

@@ -3,6 +3,7 @@
 import pytest
 
 from contracts.errors import DataError, RecipeError, SetupError
+from contracts.plugins import configure
 from flows.gold_items import read_gold
 from flows.listening_store import store_place
 from flows.pipeline import open_build
@@ -95,15 +96,15 @@ def test_gold_files_are_read_in_both_forms(tmp_path):
     (tmp_path / "g.csv").write_text("\ufeffpair_id,values,note\np1,A|B,either\np2,B,\n", encoding="utf-8")
     (tmp_path / "g.jsonl").write_text('{"pair_id": "p1", "values": ["A", "B"]}\n\n{"pair_id": "p2", "values": ["B"]}\n')
     for name in ("g.csv", "g.jsonl"):
-        found = read_gold(str(tmp_path / name), "pair_id", ("A", "B", "invalid"))
+        found = read_gold(str(tmp_path / name), "pair_id", configure("protocol", "unisrm"))
         assert found == {"p1": ("A", "B"), "p2": ("B",)}
-    assert read_gold(None, "pair_id", ()) == {}
+    assert read_gold(None, "pair_id", configure("protocol", "unisrm")) == {}
 
 
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("g.csv", "pair_id,values\np1,C\n", r"g\.csv, row 2: unknown value 'C'; known: A, B"),
+        ("g.csv", "pair_id,values\np1,C\n", r"g\.csv, row 2: gold value 'C' is none of A, B, invalid"),
         ("g.csv", "pair,values\np1,A\n", r"row 2: wants pair_id and values, got pair, values"),
         ("g.csv", "pair_id,values\np1,A\np1,B\n", r"row 3: pair_id p1 is named twice"),
         ("g.csv", "pair_id,values\np1,\n", r"row 2: wants pair_id and values"),
@@ -115,9 +116,9 @@ def test_gold_files_are_read_in_both_forms(tmp_path):
 def test_what_is_wrong_in_a_gold_file_is_named(tmp_path, name, text, message):
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=message):
-        read_gold(str(tmp_path / name), "pair_id", ("A", "B"))
+        read_gold(str(tmp_path / name), "pair_id", configure("protocol", "unisrm"))
 
 
 def test_a_gold_file_that_is_not_there(tmp_path):
     with pytest.raises(RecipeError, match="cannot be read"):
-        read_gold(str(tmp_path / "none.csv"), "pair_id", ())
+        read_gold(str(tmp_path / "none.csv"), "pair_id", configure("protocol", "unisrm"))
