@@ -1,8 +1,8 @@
 """Judges: whoever answers the prompts of a task, be it a language model or a rule.
 
 A judge is a configuration; opened, it is a line over which one request at a time gets one attempt. It knows neither tables nor
-the ledger, sends nothing twice and waits for nothing: ``annotate.asking`` (one by one) and ``annotate.batching`` (through a
-provider's batches) decide when to send, what to repeat and what to book. One file in ``annotate/judges`` is one judge.
+the ledger, sends nothing twice and waits for nothing: ``annotate.asking.live`` (one by one) and ``annotate.asking.batches``
+(through a provider's batches) decide when to send, what to repeat and what to book. One file in ``annotate/judges`` is a judge.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence

@@ -11,11 +11,11 @@ from typing import Any, Literal, Self
 
 import pyarrow as pa
 
-from annotate.asking import Pulse, ask
-from annotate.batching import ask_in_batches, collect
+from annotate.asking.batches import ask_in_batches, collect
+from annotate.asking.live import Pulse, ask
 from annotate.inquiry import Case, Inquiry
 from annotate.judge import Judge, Refusal, Reply
-from annotate.ledger import Ledger
+from annotate.ledger.ledger import Ledger
 from annotate.task import Parsed, ParseError, TaskSpec, Written
 from contracts.errors import SetupError
 from contracts.ids import canonical_json

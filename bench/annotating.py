@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from annotate.judges.gemini import Gemini
 from annotate.judging import judge_rows
-from annotate.ledger import Ledger
+from annotate.ledger.ledger import Ledger
 from contracts import plugins
 
 TASK = "clean_text"

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from annotate.inquiry import Inquiry, row_ids
 from annotate.judge import Judge
 from annotate.judging import judge_rows
-from annotate.ledger import Ledger
+from annotate.ledger.ledger import Ledger
 from annotate.task import TaskSpec
 from contracts import plugins, schemas
 from contracts.errors import SetupError

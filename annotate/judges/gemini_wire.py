@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from annotate.asking.limits import asked_to_wait_s
 from annotate.judge import Refusal, Reply, Trouble
-from annotate.limits import asked_to_wait_s
 from annotate.prices import Price
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from annotate.asking import Talk
-from annotate.batching import Batching
+from annotate.asking.batches import Batching
+from annotate.asking.live import Talk
 from annotate.inquiry import Case, Inquiry
 from annotate.judge import Reply, Trouble
-from annotate.ledger import Ledger
+from annotate.ledger.ledger import Ledger
 from tests.annotate.batch_provider import PROBE, Postman, problem_of
 
 DOWN = Trouble(reason="server_error", message="HTTP 503", kind="passing")

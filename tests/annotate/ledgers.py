@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from annotate.judge import Reply
-from annotate.ledger import Entry
+from annotate.ledger.ledger import Entry
 from tests.annotate.postgres import postgres_server
 
 __all__ = ["FULL", "balanced", "entry", "place", "postgres_server", "query", "running"]

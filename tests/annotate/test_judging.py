@@ -9,7 +9,7 @@ import pytest
 from annotate.inquiry import Inquiry, played, row_ids
 from annotate.judge import Pace, Refusal, Reply
 from annotate.judging import judge_rows
-from annotate.ledger import Ledger
+from annotate.ledger.ledger import Ledger
 from annotate.scorecard import Assessment
 from annotate.tasks.task1 import DIMENSIONS, PLUGIN, compose
 from contracts import plugins

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pytest
 from datasets import Audio, List, get_dataset_config_names, load_dataset
 
-from annotate.ledger import Ledger
+from annotate.ledger.ledger import Ledger
 from annotate.tasks import task3, task4, teacher
 from contracts.errors import BudgetExceeded, RecipeError, SetupError
 from contracts.schemas import PAIRS

@@ -1,0 +1,288 @@
+"""Sending one request until it is answered: when to repeat it, what it costs meanwhile, and when to stop everything.
+
+Every attempt is recorded in the ledger, with its highest price, before it leaves; every answer is durable before anyone sees
+it. The price of an attempt that was surely not answered is not released but passes to the next attempt, which books nothing;
+that of one whose answer was lost stays spent.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, NoReturn
+
+from annotate.asking.breaker import Breaker, too_long
+from annotate.asking.crew import Crew
+from annotate.asking.limits import Gate, backoff_s
+from annotate.judge import Estimate, Judge, JudgeRequest, Line, Refusal, Reply, Trouble
+from annotate.ledger.scribe import Scribe
+from contracts.errors import BudgetExceeded
+
+_THROTTLES_PER_ATTEMPT: Final = 4
+
+
+@dataclass(kw_only=True, slots=True)
+class _Tab:
+    """What one request has taken so far.
+
+    Attributes:
+        price_usd: the most that one attempt can cost.
+        sends: attempts on record.
+        failures: attempts that failed, being throttled aside.
+        throttles: times it was throttled although others were answered since the time before.
+        answers_seen: answers to others when it was last throttled.
+        open_usd: booked for an attempt that is under way, or was surely not answered.
+        lost_usd: booked for attempts whose answers were lost.
+    """
+
+    price_usd: float = 0.0
+    sends: int = 0
+    failures: int = 0
+    throttles: int = 0
+    answers_seen: int = 0
+    open_usd: float = 0.0
+    lost_usd: float = 0.0
+
+
+class Sender:
+    """Sends the requests of one run over one line.
+
+    Attributes:
+        gate: through which they leave.
+        breaker: what stops them all.
+        asking: requests without an answer.
+        in_flight: attempts under way.
+        replied: requests that got a reply.
+        failed: requests that got none.
+        usd: what answered requests have cost, and lost attempts.
+    """
+
+    def __init__(
+        self,
+        *,
+        judge: Judge,
+        line: Line,
+        scribe: Scribe,
+        crew: Crew,
+        breaker: Breaker,
+        budget_usd: float | None,
+        unsent: set[str],
+        changed: Callable[[], None],
+    ) -> None:
+        """Start with nothing sent.
+
+        Args:
+            judge: who is asked.
+            line: over which.
+            scribe: where everything is recorded first.
+            crew: the tasks that ``send`` runs in.
+            breaker: what stops them all.
+            budget_usd: what the ledger's account may come to; None = no paid attempt is allowed.
+            unsent: claimed keys, of which those that are sent are removed.
+            changed: called when a request has ended, or has become doubtful.
+        """
+        self.gate, self.breaker = Gate(judge.pace), breaker
+        self.asking = self.in_flight = self.replied = self.failed = 0
+        self.usd = 0.0
+        self._judge, self._line, self._scribe, self._crew = judge, line, scribe, crew
+        self._budget_usd, self._unsent, self._changed = budget_usd, unsent, changed
+        self._holders: set[str] = set()  # keys with an open price that will be settled
+        self._money = asyncio.Lock()
+        self._settled = asyncio.Event()
+
+    async def send(self, request: JudgeRequest) -> Reply | Refusal:
+        """Return the answer to a claimed request, when it is durable.
+
+        Raises:
+            CancelledError: all was stopped; the request may be claimed again, and the money that it lost stays booked.
+        """
+        tab = _Tab()
+        self.asking += 1
+        try:
+            estimate = await self._line.estimate(request)
+            tab.price_usd = estimate.usd
+            while True:
+                outcome = await self._attempt(request, estimate, tab)
+                if not isinstance(outcome, Trouble):
+                    return outcome
+                if (refusal := await self._after(request.key, outcome, tab)) is not None:
+                    return await self._commit(request.key, refusal, tab)
+        except BaseException:
+            if tab.sends:
+                await self._abandon(request.key, tab)
+            raise
+        finally:
+            self.asking -= 1
+            self._changed()
+
+    async def rule(self, requests: Sequence[JudgeRequest]) -> dict[str, Reply | Refusal]:
+        """Return the answers of a rule, durable all together: nothing leaves this process, so no attempt is recorded before."""
+        answers: dict[str, Reply | Refusal] = {}
+        for request in requests:
+            outcome = await self._line.attempt(request)
+            if isinstance(outcome, Trouble):
+                outcome = Refusal(reason=outcome.reason, message=outcome.message)
+            answers[request.key] = outcome
+        with self._crew.firmly():
+            await self._scribe.call(lambda ledger: ledger.commit(list(answers.items())))
+        self._unsent.difference_update(answers)
+        for answer in answers.values():
+            self._count(answer)
+        return answers
+
+    def all_doubtful(self) -> bool:
+        """Whether every request without an answer has used up its attempts."""
+        return self.asking == len(self.breaker.doubtful) > 0
+
+    async def _attempt(self, request: JudgeRequest, estimate: Estimate, tab: _Tab) -> Reply | Refusal | Trouble:
+        """Send it once; an answer is durable on return, and the place at the gate taken until then."""
+        entered = await self._leave(request.key, estimate, tab)
+        try:
+            self._crew.go_on()
+            self.in_flight += 1
+            try:
+                with self._crew.patiently():
+                    outcome = await self._line.attempt(request)
+            except BaseException:
+                self._lose(request.key, tab)
+                raise
+            finally:
+                self.in_flight -= 1
+            if isinstance(outcome, Trouble):
+                if outcome.lost:
+                    self._lose(request.key, tab)
+                self._heed(request.key, outcome, entered)
+                return outcome
+            answer = await self._commit(request.key, outcome, tab)
+            self.gate.answered()
+            self.breaker.answered()
+            return answer
+        finally:
+            self.gate.leave()
+
+    def _heed(self, key: str, trouble: Trouble, entered: float) -> None:
+        """Slow down before the next one leaves."""
+        if too_long(trouble):
+            return
+        if trouble.kind == "throttled":
+            self.gate.throttled(key, entered, trouble.wait_s)
+        elif trouble.kind == "passing" and trouble.wait_s is not None:
+            self.gate.pause(key, trouble.wait_s)
+
+    async def _after(self, key: str, trouble: Trouble, tab: _Tab) -> Refusal | None:
+        """Wait until it may be sent again, and return None, or what to record if it never will."""
+        refusal = Refusal(reason=trouble.reason, message=trouble.message)
+        pace = self._judge.pace
+        if trouble.kind == "request":
+            return refusal
+        if trouble.kind == "everyone":
+            self.breaker.refused(trouble)
+        elif trouble.kind == "throttled":
+            self.breaker.throttled(trouble)
+        elif trouble.lost and trouble.reason == "timeout":
+            self.breaker.silent(key, trouble)
+        self._crew.go_on()
+        if trouble.kind == "throttled":
+            tab.throttles += self.breaker.answers > tab.answers_seen
+            tab.answers_seen = self.breaker.answers
+            # One request alone can be more than a provider's minute holds.
+            return refusal if tab.throttles >= _THROTTLES_PER_ATTEMPT * pace.max_attempts else None
+        tab.failures += 1
+        if too_long(trouble) or tab.failures >= pace.max_attempts:
+            verdict = self.breaker.doubt(key, trouble)
+            self._settled.set()  # whoever waits for its money should know
+            self._changed()
+            self._crew.go_on()
+            await verdict
+            return refusal
+        own_s = backoff_s(key, tab.failures, pace.backoff_s)
+        if trouble.wait_s is None or trouble.wait_s < own_s:
+            await asyncio.sleep(own_s)
+        return None
+
+    async def _leave(self, key: str, estimate: Estimate, tab: _Tab) -> float:
+        """Return the time of a place at the gate, with the attempt on record and its money booked."""
+        if tab.open_usd or not self._money.locked():
+            entered = await self._try_to_leave(key, estimate, tab)
+            if entered is not None:
+                return entered
+        # Who waits for money has no place at the gate: those who will give some back may need it.
+        async with self._money:
+            while True:
+                self._settled.clear()
+                entered = await self._try_to_leave(key, estimate, tab)
+                if entered is not None:
+                    return entered
+                if self._settled.is_set():
+                    continue
+                if not self._holders - self.breaker.doubtful.keys():
+                    if not self._holders:
+                        await self._broke(tab)
+                    self.breaker.acquit()
+                await self._settled.wait()
+
+    async def _try_to_leave(self, key: str, estimate: Estimate, tab: _Tab) -> float | None:
+        """Return the time of a place at the gate, or None if there is no money now."""
+        entered = await self.gate.enter(estimate.input_tokens, again=tab.sends > 0)
+        booked = False
+        try:
+            booked = await self._sent(key, tab)
+        finally:
+            if not booked:
+                self.gate.leave()
+        return entered if booked else None
+
+    async def _sent(self, key: str, tab: _Tab) -> bool:
+        price_usd = 0.0 if tab.open_usd else tab.price_usd
+        with self._crew.firmly():
+            booked = await self._scribe.sent(key, price_usd, self._budget_usd)
+        if booked:
+            self._unsent.discard(key)
+            tab.sends += 1
+            tab.open_usd += price_usd
+            if tab.open_usd:
+                self._holders.add(key)
+        return booked
+
+    async def _broke(self, tab: _Tab) -> NoReturn:
+        owed_usd, budget_usd = await self._scribe.call(lambda ledger: ledger.owed_usd()), self._budget_usd or 0.0
+        self._crew.stop(
+            BudgetExceeded(
+                f"judge {self._judge.name!r}: ${owed_usd:.4f} of the budget of ${budget_usd:.4f} are spent or owed, and the "
+                f"next call may cost ${tab.price_usd:.6f}: raise budget_usd in the recipe to go on; every reply so far is kept"
+            )
+        )
+        raise asyncio.CancelledError
+
+    def _lose(self, key: str, tab: _Tab) -> None:
+        """Count the open attempt as spent: its answer may have been made and billed."""
+        tab.lost_usd += tab.open_usd
+        tab.open_usd = 0.0
+        self._release(key)
+
+    def _release(self, key: str) -> None:
+        self._holders.discard(key)
+        self._settled.set()
+
+    async def _commit(self, key: str, answer: Reply | Refusal, tab: _Tab) -> Reply | Refusal:
+        booked = replace(answer, cost_usd=answer.cost_usd + tab.lost_usd, attempts=max(tab.sends, 1))
+        with self._crew.firmly():
+            await self._scribe.commit(key, booked)
+        tab.sends = 0
+        self._count(booked)
+        self._release(key)
+        return booked
+
+    def _count(self, answer: Reply | Refusal) -> None:
+        self.usd += answer.cost_usd
+        self.replied += isinstance(answer, Reply)
+        self.failed += isinstance(answer, Refusal)
+
+    async def _abandon(self, key: str, tab: _Tab) -> None:
+        """Leave a request that was sent to whoever claims it next, with only its lost money booked."""
+        message = "stopped before it was answered"
+        with self._crew.firmly():
+            await self._scribe.commit(
+                key, Refusal(reason="interrupted", message=message, cost_usd=tab.lost_usd, attempts=tab.sends)
+            )
+        self.usd += tab.lost_usd
+        self._release(key)
