@@ -19,8 +19,9 @@ from typing import Any, Self
 from sqlalchemy import Connection, delete, select, update
 
 from annotate import ledger_batches, ledger_books, ledger_values
+from annotate.database import Database
+from annotate.database import DatabaseFailed as LedgerFailed
 from annotate.judge import Answer, Reply
-from annotate.ledger_database import Database, LedgerFailed
 from annotate.ledger_records import Batch, Entry, Spend
 from annotate.ledger_schema import OPEN_STATES, adopt_unnamed, owners, prepare, requests
 from annotate.ledger_values import REPLY_COLUMNS

@@ -24,7 +24,7 @@ from sqlalchemy import (
     update,
 )
 
-from annotate.ledger_database import Database
+from annotate.database import Database
 from contracts.errors import StorageError
 
 VERSION: Final = 2

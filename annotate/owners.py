@@ -13,7 +13,7 @@ from typing import Final, Self
 
 from sqlalchemy import Connection, delete, exists, insert, select, update
 
-from annotate.ledger_database import Database
+from annotate.database import Database
 from annotate.ledger_schema import OPEN_STATES, batches, owners, requests
 
 LEASE_S: Final = 60.0

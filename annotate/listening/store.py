@@ -1,100 +1,275 @@
-"""The store of a listening test: items, annotators, who hears what, and what they said."""
+"""The store of a listening test: items, annotators, who hears what, and what they said.
+
+Every rule is written down where it is applied: ``queue`` who gets what, ``counting`` which votes count, ``hearing`` what has
+to be heard, ``people`` who takes part. Here they are put into transactions, one at a time over all threads and processes.
+"""
 
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import pyarrow as pa
+from sqlalchemy import select
 
+from annotate.listening import handing, hearing, imports, people, queue, reading
+from annotate.listening.commits import Commits
 from annotate.listening.item import Answer, Item
+from annotate.listening.opening import prepare
 from annotate.listening.records import Annotator, Assignment, Finished, Progress, Receipt, Refused, Share
+from annotate.listening.tables import annotators
 from annotate.listening.terms import Terms
 
 __all__ = ["Annotator", "Assignment", "Finished", "Progress", "Receipt", "Refused", "Share", "Store"]
 
+_CHUNK: Final = 500
+
 
 class Store:
-    """A listening test, for any number of threads and processes. What a method has returned from is on disk."""
+    """A listening test, for any number of threads and processes. What a method has returned from is on disk.
+
+    Every method raises ``DatabaseFailed`` where the database fails; nothing has happened then, and asking again is safe.
+
+    Attributes:
+        terms: of the test.
+    """
 
     def __init__(self, where: str | os.PathLike[str], terms: Terms, *, clock: Callable[[], float] = time.time) -> None:
-        raise NotImplementedError
+        """Open a test, or begin one.
+
+        Args:
+            where: path of a SQLite file, or a postgresql:// URL of a database that holds one test.
+            terms: of the test.
+            clock: seconds since 1970, of the server.
+
+        Raises:
+            StorageError: it cannot be opened, or is a test of another protocol or of a newer version.
+        """
+        self.terms = terms
+        self._clock = clock
+        self._commits = Commits(where)
+        try:
+            prepare(self._commits, terms)
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
-        raise NotImplementedError
+        """Return the store."""
+        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        raise NotImplementedError
+        """Close it."""
+        self.close()
 
     def close(self) -> None:
-        raise NotImplementedError
+        """Close all connections."""
+        self._commits.close()
+
+    # Items
 
     def add_items(self, items: Iterable[Item]) -> int:
-        raise NotImplementedError
+        """Put items in, those that are known once only; return how many are new.
+
+        A withdrawn item is handed out again. An ordinary item takes the place of the former one of its subject.
+
+        Raises:
+            DataError: an item with other clips, languages or gold values than the terms allow.
+        """
+        return queue.add_items(self._commits, self.terms, items)
 
     def withdraw(self, item_ids: Iterable[str]) -> None:
-        raise NotImplementedError
+        """Hand these items out no more; their answers stay, and whoever is at one may answer it.
+
+        Raises:
+            Refused: ``unknown_item``.
+        """
+        ids = list(item_ids)
+        for start in range(0, len(ids), _CHUNK):
+            chunk = ids[start : start + _CHUNK]
+            self._commits.write(lambda connection, chunk=chunk: queue.withdraw(connection, self.terms, chunk))  # type: ignore[misc]
 
     def make_gold(self, item_id: str, values: Sequence[str]) -> None:
-        raise NotImplementedError
+        """Make an item gold, with the values that are right; its votes count no more.
+
+        Raises:
+            Refused: ``unknown_item``, ``unknown_value``.
+        """
+        self._commits.write(lambda connection: queue.make_gold(connection, self.terms, item_id, values))
 
     def unmake_gold(self, item_id: str) -> None:
-        raise NotImplementedError
+        """Make an item an ordinary one again; what was answered of it as gold does not become a vote.
+
+        Raises:
+            Refused: ``unknown_item``.
+        """
+        self._commits.write(lambda connection: queue.unmake_gold(connection, self.terms, item_id))
 
     def items(self) -> list[Item]:
-        raise NotImplementedError
+        """Return all items that have not been withdrawn, with their gold values, by id."""
+        with self._commits.reading() as connection:
+            return reading.all_items(connection)
+
+    # Annotators
 
     def invite(self, name: str, levels: Mapping[str, str]) -> Annotator:
-        raise NotImplementedError
+        """Return the annotator of this name: a new one, or the known one with these levels.
+
+        Args:
+            name: who it is, different from all others.
+            levels: language -> level, of ``terms.LEVELS``; a language that is not named is not known.
+
+        Raises:
+            DataError: no name, or a level that is not known.
+        """
+        return self._commits.write(lambda connection: people.invite(connection, name, levels))
 
     def annotator(self, annotator_id: str) -> Annotator | None:
-        raise NotImplementedError
+        """Return an annotator; None = nobody was invited under this id."""
+        with self._commits.reading() as connection:
+            row = connection.execute(select(annotators).where(annotators.c.annotator_id == annotator_id)).first()
+            return people.annotator_from(row) if row else None
 
     def annotators(self) -> list[Annotator]:
-        raise NotImplementedError
+        """Return all annotators, by name."""
+        with self._commits.reading() as connection:
+            rows = connection.execute(select(annotators).order_by(annotators.c.name))
+            return [people.annotator_from(row) for row in rows]
 
     def consent(self, annotator_id: str) -> None:
-        raise NotImplementedError
+        """Note that an annotator has consented; again is nothing new.
+
+        Raises:
+            Refused: ``unknown_annotator``, ``excluded``.
+        """
+        self._commits.write(lambda connection: people.consent(connection, annotator_id))
 
     def equip(self, annotator_id: str) -> None:
-        raise NotImplementedError
+        """Note that headphones and environment are fine; again is nothing new.
+
+        Raises:
+            Refused: ``unknown_annotator``, ``excluded``, ``not_consented``.
+        """
+        self._commits.write(lambda connection: people.equip(connection, self.terms, annotator_id))
 
     def exclude(self, annotator_id: str, rule: str, evidence: Mapping[str, Any]) -> None:
-        raise NotImplementedError
+        """Discard all ordinary answers of an annotator, without deleting any, and have them given again by others.
+
+        Nothing happens to one who is excluded already or was pardoned, unless the rule is ``people.ADMIN``.
+
+        Args:
+            annotator_id: who.
+            rule: why, in one word; it becomes ``discarded`` of the votes.
+            evidence: the numbers, JSON-ready.
+
+        Raises:
+            Refused: ``unknown_annotator``.
+        """
+        self._commits.write(lambda connection: people.exclude(connection, self.terms, annotator_id, rule, evidence))
 
     def pardon(self, annotator_id: str) -> None:
-        raise NotImplementedError
+        """Let an annotator who was excluded or failed take part again, out of reach of the rules.
+
+        The answers count again in the order in which they were given; where that makes others superfluous, those become
+        ``surplus``.
+
+        Raises:
+            Refused: ``unknown_annotator``.
+        """
+        self._commits.write(lambda connection: people.pardon(connection, self.terms, annotator_id))
+
+    # Listening
 
     def next(self, annotator_id: str) -> Assignment | Finished:
-        raise NotImplementedError
+        """Return the item that an annotator is at: the same until it is answered or its lease is over.
+
+        Raises:
+            Refused: ``unknown_annotator``, ``not_consented``, ``not_equipped``.
+        """
+        return self._commits.write(lambda connection: handing.current(connection, self.terms, self._clock(), annotator_id))
 
     def upcoming(self, annotator_id: str) -> Assignment | None:
-        raise NotImplementedError
+        """Return the item after the present one, so that it can be loaded; None = there is none yet.
+
+        Raises:
+            Refused: ``unknown_annotator``, ``not_consented``, ``not_equipped``.
+        """
+        return self._commits.write(lambda connection: handing.ahead(connection, self.terms, self._clock(), annotator_id))
 
     def assignment(self, assignment_id: str, annotator_id: str) -> Assignment:
-        raise NotImplementedError
+        """Return an assignment of this annotator.
+
+        Raises:
+            Refused: ``unknown_assignment``, also if it is somebody else's.
+        """
+        with self._commits.reading() as connection:
+            return handing.load(connection, self.terms, assignment_id, annotator_id)
 
     def played(self, assignment_id: str, annotator_id: str, slot: str, what: Literal["started", "ended"]) -> None:
-        raise NotImplementedError
+        """Note that a clip began to play from its beginning, or has played to its end.
+
+        Raises:
+            Refused: ``unknown_assignment``, ``unknown_slot``, ``not_started``, ``too_early`` (with ``wait_s``),
+                ``no_plays_left`` (one that was never heard to its end may always be started), ``answered``, ``expired``,
+                ``failed``, ``excluded``.
+        """
+        self._commits.write(
+            lambda connection: hearing.played(
+                connection, self.terms, self._clock(), assignment_id, annotator_id, slot=slot, what=what
+            )
+        )
 
     def answer(self, assignment_id: str, annotator_id: str, answer: Answer) -> Receipt:
-        raise NotImplementedError
+        """Keep an answer, given in the order of playing; the same one again gets the same receipt.
+
+        Raises:
+            Refused: ``unknown_assignment``, ``not_heard``, ``answered``, ``expired``, ``failed``, ``excluded``.
+            DataError: no answer of the protocol.
+        """
+        return self._commits.write(
+            lambda connection: hearing.answer(connection, self.terms, self._clock(), assignment_id, annotator_id, said=answer)
+        )
+
+    # Votes
 
     def take_in(self, votes: pa.Table) -> int:
-        raise NotImplementedError
+        """Keep votes or ratings that were collected elsewhere; return how many are new by their id.
+
+        They count towards items in the order in which they come in. Those that are discarded already never count.
+
+        Raises:
+            DataError: no table of votes (of ratings, for a protocol of one clip), a vote of another protocol, or a second vote
+                of an annotator on the same subject.
+        """
+        rows = imports.read_rows(self.terms, votes)
+        chunks = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
+        return sum(
+            self._commits.write(lambda connection, chunk=chunk: imports.take_in(connection, self.terms, chunk))  # type: ignore[misc]
+            for chunk in chunks
+        )
 
     def answers(self) -> pa.Table:
-        raise NotImplementedError
+        """Return all answers given in the app, with schema ANSWERS: also of the qualification test, and discarded ones."""
+        with self._commits.reading() as connection:
+            return reading.answers_table(connection, self.terms.protocol)
 
     def votes(self) -> pa.Table:
-        raise NotImplementedError
+        """Return all votes on pairs, imported ones and discarded ones included, with schema VOTES; gold is no vote."""
+        with self._commits.reading() as connection:
+            return reading.votes_table(connection, self.terms)
 
     def ratings(self) -> pa.Table:
-        raise NotImplementedError
+        """Return all ratings of samples, imported ones and discarded ones included, with schema RATINGS."""
+        with self._commits.reading() as connection:
+            return reading.ratings_table(connection, self.terms)
 
     def progress(self) -> Progress:
-        raise NotImplementedError
+        """Return how far the test is."""
+        with self._commits.reading() as connection:
+            return reading.progress(connection, self._clock())
 
     def version(self) -> str:
-        raise NotImplementedError
+        """Return a word that is another one whenever votes or progress may be."""
+        with self._commits.reading() as connection:
+            return reading.version(connection, self._clock())

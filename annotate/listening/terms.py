@@ -6,6 +6,7 @@ from typing import Final
 
 from annotate.listening.protocol import ListeningProtocol
 from contracts.errors import DataError
+from contracts.ids import canonical_json
 
 LEVELS: Final = ("none", "basic", "proficient", "native")
 """How well somebody knows a language, from least to most."""
@@ -51,6 +52,11 @@ class Terms:
         if not 0 <= self.qualification_pass <= 1:
             raise ValueError(f"qualification_pass must be between 0 and 1, got {self.qualification_pass}")
 
+    @property
+    def settings(self) -> str:
+        """What decides how many votes an item needs and who may give them, as text."""
+        return canonical_json([self.protocol.wanted(()), dict(self.languages)])
+
     def understood(self, levels: Mapping[str, str]) -> tuple[str, ...]:
         """Return the languages of items that somebody with these levels may be given, sorted."""
         known = [
@@ -58,7 +64,7 @@ class Terms:
             for language, needed in self.languages.items()
             if LEVELS.index(levels.get(language, "none")) >= LEVELS.index(needed)
         ]
-        return tuple(sorted(known + [MIXED] if len(known) == len(self.languages) else known))
+        return tuple(sorted([*known, MIXED] if len(known) == len(self.languages) else known))
 
 
 def check_levels(levels: Mapping[str, str]) -> None:

@@ -70,6 +70,7 @@ class Rating:
     def side(self, answer: Answer) -> str | None:
         """Return None: nothing was preferred."""
         del answer
+        return None
 
 
 PLUGIN = Rating

@@ -86,7 +86,7 @@ def test_a_full_disk_loses_nothing_acknowledged(tmp_path):
 
 def test_a_writer_that_does_not_end_is_named(tmp_path, monkeypatch):
     """Somebody else's transaction is waited for, but not for ever."""
-    monkeypatch.setattr("annotate.ledger_database._BUSY_S", 0.2)
+    monkeypatch.setattr("annotate.database._BUSY_S", 0.2)
     path = tmp_path / "ledger.sqlite"
     with Ledger(path) as ledger, closing(sqlite3.connect(path, isolation_level=None)) as stuck:
         stuck.execute("BEGIN IMMEDIATE")

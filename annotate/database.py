@@ -1,4 +1,4 @@
-"""Where a ledger lies: a SQLite file or a PostgreSQL database, opened so that what is committed stays committed.
+"""Where a ledger or a listening test lies: a SQLite file or a PostgreSQL database, so opened that what is committed stays so.
 
 Both know one writer at a time (SQLite's write lock, an advisory lock in PostgreSQL), so what a transaction has read is still
 true when it writes. That is one rule to reason about instead of two, and costs nothing where writers commit in groups.
@@ -36,31 +36,39 @@ _BUSY_S: Final = 60
 _BEGIN_POSTGRESQL: Final = (
     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL synchronous_commit = on; "
     f"SET LOCAL lock_timeout = '{_BUSY_S}s'; SET LOCAL idle_in_transaction_session_timeout = '{_BUSY_S}s'; "
-    "SELECT pg_advisory_xact_lock(7297431840021)"
+    "SELECT pg_advisory_xact_lock({lock})"
 )
 
 
-class LedgerFailed(StorageError):
+class DatabaseFailed(StorageError):
     """The database itself fails, whatever is asked of it."""
 
 
 class Database:
-    """An open database, for one thread.
+    """An open database, for one thread at a time.
 
     Attributes:
         where: path or URL for messages, without its password.
+        what: what is kept in it, for messages.
         dialect: ``sqlite`` or ``postgresql``.
     """
 
-    def __init__(self, where: str | os.PathLike[str]) -> None:
+    def __init__(self, where: str | os.PathLike[str], *, what: str = "ledger", lock: int = 7297431840021) -> None:
         """Open the file or reach the server.
+
+        Args:
+            where: path of a file, or a postgresql:// URL.
+            what: what is kept in it, for messages.
+            lock: PostgreSQL's advisory lock of its writers; what else lies in the same database has another one.
 
         Raises:
             StorageError: the URL is of no kind that is known, the file or the server refuses, or the server does not keep
                 what it acknowledges.
         """
-        url = _url(os.fspath(where))
+        self.what = what
+        url = _url(os.fspath(where), what)
         self.dialect = url.get_backend_name()
+        self._begin = "BEGIN IMMEDIATE" if self.dialect == "sqlite" else _BEGIN_POSTGRESQL.format(lock=lock)
         self._secrets = [str(secret) for secret in (url.password, *(url.query.get(name) for name in _SECRET)) if secret]
         self.where = url.database or "" if self.dialect == "sqlite" else _shown(url)
         self._depth = 0
@@ -71,7 +79,7 @@ class Database:
             self.connection: Connection = self._engine.connect()
             if self.dialect == "postgresql" and self.connection.exec_driver_sql("SHOW fsync").scalar() != "on":
                 self.close()
-                raise StorageError(f"ledger {self.where}: the server runs with fsync off and may lose replies; turn it on")
+                raise StorageError(f"{self.what} {self.where}: the server runs with fsync off and may lose replies; turn it on")
 
     def close(self) -> None:
         """Close the connection."""
@@ -90,7 +98,7 @@ class Database:
         """Read.
 
         Raises:
-            LedgerFailed: the database fails.
+            DatabaseFailed: the database fails.
         """
         with self._errors():
             yield self.connection
@@ -100,13 +108,13 @@ class Database:
         """Write in one transaction, durable at the end; inside another one, as a part of it.
 
         Raises:
-            LedgerFailed: the database fails; nothing has been written.
+            DatabaseFailed: the database fails; nothing has been written.
         """
         if self._depth:
             yield self.connection
             return
         with self._errors():
-            self.connection.exec_driver_sql("BEGIN IMMEDIATE" if self.dialect == "sqlite" else _BEGIN_POSTGRESQL)
+            self.connection.exec_driver_sql(self._begin)
             self._depth += 1
             try:
                 yield self.connection
@@ -142,7 +150,7 @@ class Database:
             told = lines[0]
             for secret in self._secrets:
                 told = told.replace(secret, "***")
-            raise LedgerFailed(f"ledger {self.where}: {told}; {self._advice(error, told)}") from None
+            raise DatabaseFailed(f"{self.what} {self.where}: {told}; {self._advice(error, told)}") from None
 
     def _advice(self, error: exc.SQLAlchemyError, told: str) -> str:
         again = "then run the same command again"
@@ -151,20 +159,20 @@ class Database:
         if "locked" in told:
             return f"another process has held it for {_BUSY_S} s: look whether one is stuck, {again}"
         if isinstance(error, exc.DatabaseError) and not isinstance(error, exc.OperationalError):
-            return "it is no readable ledger: restore the file from a backup"
+            return f"it is no readable {self.what}: restore the file from a backup"
         return f"check that its folder exists, is writable and has free space, {again}"
 
 
-def _url(where: str) -> URL:
+def _url(where: str, what: str) -> URL:
     scheme, is_url, rest = where.partition("://")
     if not is_url:
         return URL.create("sqlite", database=where)
     if scheme not in _POSTGRESQL:
-        raise StorageError(f"a ledger is a file or a postgresql:// database, not {scheme}://")
+        raise StorageError(f"a {what} is a file or a postgresql:// database, not {scheme}://")
     # An @ in a password would make a part of it the host, and show it.
     if rest.partition("?")[0].count("@") > 1 or not (url := _parsed(where)):
         raise StorageError(
-            "the ledger's URL cannot be read: write postgresql://USER:PASSWORD@HOST/DATABASE, "
+            f"the {what}'s URL cannot be read: write postgresql://USER:PASSWORD@HOST/DATABASE, "
             "with %40 %3A %2F for @ : / in a password"
         )
     return url.set(drivername="postgresql+psycopg")

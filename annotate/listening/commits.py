@@ -1,0 +1,155 @@
+"""Many threads write to one database, each waiting until its own part is on the disk.
+
+Whoever gets the turn writes for all who wait, in one transaction: a disk syncs once for a hundred listeners, and nobody waits
+for a lock by sleeping and trying again.
+"""
+
+import contextlib
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from annotate.database import Database, DatabaseFailed
+
+T = TypeVar("T")
+
+_TOGETHER: Final = 64
+"""Most parts of one transaction, so that the first of them does not wait long for the last."""
+
+_LOCK: Final = 7297431840022
+"""PostgreSQL's advisory lock of those who write to a listening test."""
+
+_READERS: Final = 4
+"""Idle connections that are kept for the next reader."""
+
+
+@dataclass(kw_only=True, eq=False)
+class _Part:
+    """What one thread wants written; what became of it."""
+
+    action: Callable[[Connection], Any]
+    result: Any = None
+    error: BaseException | None = None
+    done: bool = False
+
+
+class Commits:
+    """A database that any number of threads may write to and read from.
+
+    Attributes:
+        where: path or URL for messages, without its password.
+    """
+
+    def __init__(self, where: str | os.PathLike[str]) -> None:
+        """Open it.
+
+        Raises:
+            StorageError: see ``Database``.
+        """
+        self._where = where
+        self._turn = threading.Lock()
+        self._waiting: deque[_Part] = deque()
+        self._writer: Database | None = self._open()
+        self._readers: deque[Database] = deque()
+        self.where = self._writer.where
+
+    def _open(self) -> Database:
+        """Return a connection of one's own.
+
+        Raises:
+            StorageError: see ``Database``.
+        """
+        return Database(self._where, what="listening test", lock=_LOCK)
+
+    def close(self) -> None:
+        """Close all connections that nobody is using."""
+        with self._turn:
+            if self._writer:
+                self._writer.close()
+                self._writer = None
+        while self._readers:
+            self._readers.pop().close()
+
+    def write(self, action: Callable[[Connection], T]) -> T:
+        """Run an action in a transaction and return its result once that is on the disk.
+
+        If the action raises, nothing of it is written, and the parts of others in the same transaction are.
+
+        Raises:
+            DatabaseFailed: the database fails; nothing has been written.
+        """
+        part = _Part(action=action)
+        self._waiting.append(part)
+        with self._turn:
+            while not part.done:
+                self._write_waiting()
+        if part.error is not None:
+            raise part.error
+        return part.result  # type: ignore[no-any-return]
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Read what has been committed.
+
+        Raises:
+            DatabaseFailed: the database fails.
+        """
+        try:
+            database = self._readers.pop()
+        except IndexError:
+            database = self._open()
+        try:
+            with database.reading() as connection:
+                yield connection
+        except DatabaseFailed:  # its connection may be of no more use
+            database.close()
+            raise
+        except BaseException:
+            self._keep(database)
+            raise
+        self._keep(database)
+
+    def _keep(self, database: Database) -> None:
+        if len(self._readers) < _READERS:
+            self._readers.append(database)
+        else:
+            database.close()
+
+    def _write_waiting(self) -> None:
+        parts = [self._waiting.popleft() for _ in range(min(len(self._waiting), _TOGETHER))]
+        try:
+            if self._writer is None:
+                self._writer = self._open()
+            with self._writer.writing() as connection:
+                for part in parts:
+                    _attempt(connection, part)
+        except BaseException as error:
+            told = str(error) if isinstance(error, DatabaseFailed) else "writing was broken off; ask again"
+            for part in parts:
+                part.error = DatabaseFailed(told)  # one each: a traceback belongs to one thread
+            if self._writer is not None:  # its connection may be of no more use
+                self._writer.close()
+                self._writer = None
+            if not isinstance(error, DatabaseFailed):
+                raise
+        finally:
+            for part in parts:
+                part.done = True
+
+
+def _attempt(connection: Connection, part: _Part) -> None:
+    connection.exec_driver_sql("SAVEPOINT part")
+    try:
+        part.result = part.action(connection)
+    except SQLAlchemyError:  # the database's own trouble is everybody's
+        raise
+    except Exception as error:  # noqa: BLE001 - raised again in the thread whose part it is
+        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT part")
+        part.error = error
+    connection.exec_driver_sql("RELEASE SAVEPOINT part")

@@ -1,0 +1,103 @@
+"""Votes that were collected elsewhere: they count like any other, in the order in which they come in."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from annotate.listening.counting import recount
+from annotate.listening.item import Answer
+from annotate.listening.tables import HAD, assignments, next_answer
+from annotate.listening.terms import Terms
+from annotate.listening.wording import answer_columns
+from contracts.errors import DataError
+from contracts.ids import row_id
+from contracts.schemas import conform
+
+_had = (
+    select(assignments.c.assignment_id, assignments.c.state, assignments.c.answer_id)
+    .where(assignments.c.annotator_id == bindparam("annotator"), assignments.c.subject_id == bindparam("subject"))
+    .where(HAD)
+)
+
+
+def read_rows(terms: Terms, votes: pa.Table) -> list[dict[str, Any]]:
+    """Return the rows of an imported table in the columns of ours.
+
+    Raises:
+        DataError: a table of neither schema or not of the protocol's, or a row of another protocol or with no vote of it.
+    """
+    pairs = terms.protocol.clips == 2
+    key, subject = ("vote_id", "pair_id") if pairs else ("rating_id", "sample_id")
+    if key not in votes.column_names:
+        raise DataError(f"protocol {terms.protocol_name} takes in tables of {'votes' if pairs else 'ratings'}, with {key}")
+    rows = conform(votes, "votes" if pairs else "ratings").to_pylist()
+    return [_read(terms, row, f"{key} {row[key]}") | {"answer_id": row[key], "subject_id": row[subject]} for row in rows]
+
+
+def _read(terms: Terms, row: Mapping[str, Any], name: str) -> dict[str, Any]:
+    if row["protocol"] != terms.protocol_name:
+        raise DataError(f"{name} is of protocol {row['protocol']}, this test is of {terms.protocol_name}")
+    errors_a, errors_b = row.get("errors_a"), row.get("errors_b")
+    said = Answer(
+        value=row.get("value"),
+        errors_a=None if errors_a is None else tuple(errors_a),
+        errors_b=None if errors_b is None else tuple(errors_b),
+        scores=dict(row.get("scores") or ()),
+    )
+    try:
+        terms.protocol.turned(said)
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from None
+    scales = {question.name for question in terms.protocol.questions}
+    if terms.protocol.clips == 1 and set(said.scores) != scales:
+        raise DataError(f"{name} rates {', '.join(sorted(said.scores)) or 'nothing'}; needed: {', '.join(sorted(scales))}")
+    facts = answer_columns(said)
+    for clip in ("a", "b"):
+        if facts[f"accurate_{clip}"] is None:
+            facts[f"accurate_{clip}"] = row.get(f"text_accurate_{clip}")
+    return facts | {
+        "annotator_id": row["annotator_id"],
+        "order": row.get("order"),
+        "time_s": row["time_s"],
+        "plays_a": row.get("plays_a", row.get("plays")),
+        "plays_b": row.get("plays_b"),
+        "source": row["source"],
+        "dismissed": row["discarded"],
+        "discarded": row["discarded"],
+    }
+
+
+def take_in(connection: Connection, terms: Terms, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Keep votes that are not here yet; return how many those are.
+
+    Raises:
+        DataError: an annotator has voted on the same subject under another id.
+    """
+    new = 0
+    subjects = set()
+    for row in rows:
+        had = connection.execute(_had, {"annotator": row["annotator_id"], "subject": row["subject_id"]}).first()
+        if had is not None and had.answer_id == row["answer_id"]:
+            continue
+        if had is not None and had.state == "answered":
+            raise DataError(
+                f"vote {row['answer_id']}: annotator {row['annotator_id']} has voted on {row['subject_id']} before, "
+                f"as {had.answer_id}"
+            )
+        if had is not None:  # has voted elsewhere meanwhile
+            connection.execute(
+                update(assignments).where(assignments.c.assignment_id == had.assignment_id).values(state="lapsed")
+            )
+        known = connection.execute(select(assignments.c.subject_id).where(assignments.c.answer_id == row["answer_id"])).scalar()
+        if known is not None:
+            raise DataError(f"vote {row['answer_id']} is known as one of another annotator or on another subject, {known}")
+        key = row_id("imported", row["answer_id"])
+        facts = {"assignment_id": key, "kind": "ordinary", "state": "answered", "number": next_answer(connection)}
+        connection.execute(insert(assignments).values(**row, **facts))
+        subjects.add(row["subject_id"])
+        new += 1
+    for subject in sorted(subjects):
+        recount(connection, terms, subject, returned=False)
+    return new

@@ -1,0 +1,68 @@
+"""How the tables of a listening test come to be, and how a changed recipe meets a test that has begun."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert, inspect, select, update
+
+from annotate.listening.commits import Commits
+from annotate.listening.counting import recount
+from annotate.listening.tables import METADATA, VERSION, annotators, assignments, items, note_change, state
+from annotate.listening.terms import Terms
+from contracts.errors import StorageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Test:
+    """What a test was begun with."""
+
+    version: int
+    protocol: str
+    settings: str
+
+
+def prepare(commits: Commits, terms: Terms) -> None:
+    """Make the tables where there are none, and bring those of a test that has begun in line with the terms.
+
+    Raises:
+        StorageError: a newer version of this software wrote them, they belong to a test of another protocol, or the database
+            fails.
+    """
+    with commits.reading() as connection:  # a look first, as opening need not wait for those who write
+        found = _begun_with(connection)
+    if found is None:
+        found = commits.write(lambda connection: _begun_with(connection) or _create(connection, terms))
+    if found.version != VERSION:
+        raise StorageError(
+            f"{commits.where} is a listening test of version {found.version}, this software reads {VERSION}: update it"
+        )
+    if found.protocol != terms.protocol_name:
+        raise StorageError(
+            f"{commits.where} is a listening test of protocol {found.protocol}, the recipe says {terms.protocol_name}: "
+            "give each protocol a file or a database of its own"
+        )
+    if found.settings != terms.settings:
+        commits.write(lambda connection: _adopt(connection, terms))
+
+
+def _begun_with(connection: Connection) -> _Test | None:
+    if not inspect(connection).has_table(state.name):
+        return None
+    row = connection.execute(select(state.c.version, state.c.protocol, state.c.settings)).one()
+    return _Test(version=row.version, protocol=row.protocol, settings=row.settings)
+
+
+def _create(connection: Connection, terms: Terms) -> _Test:
+    METADATA.create_all(connection)
+    test = _Test(version=VERSION, protocol=terms.protocol_name, settings=terms.settings)
+    connection.execute(insert(state).values(version=test.version, protocol=test.protocol, settings=test.settings))
+    return test
+
+
+def _adopt(connection: Connection, terms: Terms) -> None:
+    """Go by other terms from now on: who understands what, and how many votes an item needs."""
+    connection.execute(update(annotators).values(looked=0))
+    connection.execute(update(items).where(items.c.queued == 0).values(wanted=terms.protocol.wanted(())))
+    for subject in connection.execute(select(assignments.c.subject_id).distinct()).scalars().all():
+        recount(connection, terms, subject, returned=True)
+    connection.execute(update(state).values(settings=terms.settings))
+    note_change(connection)

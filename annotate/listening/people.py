@@ -1,0 +1,162 @@
+"""Annotators: how they come in, step by step, and how they leave.
+
+invited -> consented -> equipped -> qualified | failed; excluded from anywhere, and back by a pardon.
+"""
+
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, insert, select, text, update
+
+from annotate.listening.counting import recount
+from annotate.listening.gold import is_right
+from annotate.listening.records import Annotator, Refused
+from annotate.listening.tables import HAD, annotators, assignments, items, note_change
+from annotate.listening.terms import Terms, check_levels
+from annotate.listening.wording import answer_from
+from contracts.errors import DataError
+from contracts.ids import canonical_json
+
+ADMIN: Final = "admin"
+"""Rule of an exclusion by hand, which a pardon of before does not stop."""
+
+_by_id = annotators.c.annotator_id == bindparam("key")
+_select = select(annotators).where(_by_id)
+_update = update(annotators).where(_by_id)
+_TOUCHED: Final = text("""
+    SELECT DISTINCT subject_id FROM listening_assignments
+    WHERE annotator_id = :annotator AND kind = 'ordinary' AND state IN ('open', 'answered')""")
+# Gold items stay: nobody else waits for them, and a pardon goes on where the annotator was.
+_LAPSE: Final = text("""
+    UPDATE listening_assignments SET state = 'lapsed'
+    WHERE annotator_id = :annotator AND state = 'open' AND kind = 'ordinary'""")
+
+
+def annotator_from(row: Any) -> Annotator:
+    """Return the annotator of a row."""
+    return Annotator(
+        annotator_id=row.annotator_id,
+        name=row.name,
+        levels=json.loads(row.levels),
+        state=row.state,
+        reason=row.reason,
+        evidence=json.loads(row.evidence) if row.evidence else None,
+        pardoned=row.pardoned,
+        answered=row.answered,
+    )
+
+
+def find(connection: Connection, annotator_id: str) -> Any:
+    """Return the row of an annotator.
+
+    Raises:
+        Refused: ``unknown_annotator``.
+    """
+    row = connection.execute(_select, {"key": annotator_id}).first()
+    if row is None:
+        raise Refused("unknown_annotator", "nobody was invited under this id")
+    return row
+
+
+def change(connection: Connection, annotator_id: str, **facts: Any) -> None:
+    """Write columns of an annotator."""
+    connection.execute(_update, {"key": annotator_id, **facts})
+
+
+def invite(connection: Connection, name: str, levels: Mapping[str, str]) -> Annotator:
+    """Return the annotator of this name, new or with other levels than before.
+
+    Raises:
+        DataError: no name, or a level that is not known.
+    """
+    check_levels(levels)
+    if not name.strip():
+        raise DataError("an annotator needs a name")
+    known = connection.execute(select(annotators).where(annotators.c.name == name)).first()
+    if known is None:
+        annotator_id = secrets.token_hex(8)
+        facts = {"annotator_id": annotator_id, "name": name, "state": "invited", "pardoned": False}
+        connection.execute(insert(annotators).values(levels=canonical_json(levels), **facts))
+    else:
+        annotator_id = known.annotator_id
+        if json.loads(known.levels) != dict(levels):  # items that were passed by may be understood now
+            change(connection, annotator_id, levels=canonical_json(levels), looked=0)
+    return annotator_from(find(connection, annotator_id))
+
+
+def consent(connection: Connection, annotator_id: str) -> None:
+    """Note that an annotator has consented.
+
+    Raises:
+        Refused: ``unknown_annotator``, ``excluded``.
+    """
+    state = find(connection, annotator_id).state
+    if state == "excluded":
+        raise Refused("excluded", "you no longer take part in this test")
+    if state == "invited":
+        change(connection, annotator_id, state="consented")
+
+
+def equip(connection: Connection, terms: Terms, annotator_id: str) -> None:
+    """Note that headphones and environment have been checked.
+
+    Raises:
+        Refused: ``unknown_annotator``, ``excluded``, ``not_consented``.
+    """
+    state = find(connection, annotator_id).state
+    if state == "excluded":
+        raise Refused("excluded", "you no longer take part in this test")
+    if state == "invited":
+        raise Refused("not_consented", "the consent comes before the check of headphones")
+    if state == "consented":
+        change(connection, annotator_id, state="equipped" if terms.qualification else "qualified")
+
+
+def settle_qualification(connection: Connection, terms: Terms, annotator_id: str) -> None:
+    """Decide whether an annotator has passed, if all items of the test are answered; else leave it open."""
+    person = find(connection, annotator_id)
+    answers = connection.execute(
+        select(assignments, items.c.gold)
+        .join(items, items.c.item_id == assignments.c.item_id)
+        .where(assignments.c.annotator_id == annotator_id, assignments.c.kind == "qualification")
+        .where(HAD, assignments.c.state == "answered")
+    ).all()
+    # An item that is gold no more can be wrong for no fault of the listener's.
+    if person.state != "equipped" or len(answers) < terms.qualification:
+        return
+    rated = [is_right(answer_from(row), json.loads(row.gold)) for row in answers if row.gold]
+    passed = not rated or sum(rated) >= terms.qualification_pass * len(rated)
+    evidence = {"right": sum(rated), "asked": len(rated), "needed_share": terms.qualification_pass}
+    facts = {"state": "qualified"} if passed else {"state": "failed", "reason": "qualification"}
+    change(connection, annotator_id, **facts, evidence=canonical_json(evidence))
+    note_change(connection)
+
+
+def exclude(connection: Connection, terms: Terms, annotator_id: str, rule: str, evidence: Mapping[str, Any]) -> None:
+    """Let the ordinary answers of an annotator count no more, and give the items to others."""
+    person = find(connection, annotator_id)
+    if person.state == "excluded" or (person.pardoned and rule != ADMIN):
+        return
+    touched = connection.execute(_TOUCHED, {"annotator": annotator_id}).scalars().all()
+    connection.execute(_LAPSE, {"annotator": annotator_id})
+    told = canonical_json(evidence)
+    change(connection, annotator_id, state="excluded", before=person.state, reason=rule, evidence=told)
+    _recount_all(connection, terms, touched)
+
+
+def pardon(connection: Connection, terms: Terms, annotator_id: str) -> None:
+    """Let an annotator take part again, for good: the answers count where no others have taken their place."""
+    person = find(connection, annotator_id)
+    state = person.before if person.state == "excluded" else person.state
+    state = "qualified" if state == "failed" else state
+    change(connection, annotator_id, state=state, before=None, reason=None, evidence=None, pardoned=True)
+    if person.state == "excluded":
+        _recount_all(connection, terms, connection.execute(_TOUCHED, {"annotator": annotator_id}).scalars().all())
+
+
+def _recount_all(connection: Connection, terms: Terms, subjects: Any) -> None:
+    for subject in sorted(subjects):
+        recount(connection, terms, subject, returned=True)
+    note_change(connection)
