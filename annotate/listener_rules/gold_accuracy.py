@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from annotate.listening.behaviour import Ints, Marks, annotators, mask
+from annotate.listening.behaviour import Ints, Marks, annotators, gold_marks, mask
 from annotate.listening.chance import at_most, check_counts, check_shares
 from annotate.listening.rule import Finding
 
@@ -51,7 +51,7 @@ class GoldAccuracy:
     def findings(self, answers: pa.Table) -> list[Finding]:
         """Return one finding per annotator; discarded answers do not speak against a gold item, but count for their own."""
         ids, who = annotators(answers)
-        gold, right = _marked(answers)
+        gold, right = gold_marks(answers)
         sure = gold & ~self._doubted(answers, gold, right)
         if not self.qualification:
             sure &= ~mask(answers["qualification"])
@@ -81,17 +81,6 @@ class GoldAccuracy:
             "careful_share": self.careful_share,
         }  # fmt: skip
         return Finding(annotator_id=annotator_id, broken=broken, evidence=counted | thresholds)
-
-
-def _marked(answers: pa.Table) -> tuple[Marks, Marks]:
-    """Return which answers are to a gold item, and which of them are right."""
-    golden = answers["gold"].combine_chunks()
-    parent = pc.list_parent_indices(golden)
-    row = np.asarray(parent.to_numpy(zero_copy_only=False), dtype=np.int64)
-    same = mask(pc.equal(pc.list_flatten(golden), answers["value"].combine_chunks().take(parent)))
-    right = np.bincount(row[same], minlength=answers.num_rows) > 0
-    gold = (np.bincount(row, minlength=answers.num_rows) > 0) & mask(pc.is_valid(answers["value"]))
-    return gold, right
 
 
 PLUGIN = GoldAccuracy

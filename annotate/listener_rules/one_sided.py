@@ -32,7 +32,7 @@ class OneSided:
             order, for then place and quality cannot be told apart.
     """
 
-    min_share: float = 0.8
+    min_share: float = 0.85
     tolerated_share: float = 0.6
     max_p: float = 0.001
     min_items: int = 20

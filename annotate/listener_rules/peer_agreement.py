@@ -36,7 +36,7 @@ class PeerAgreement:
     min_items: int = MIN_ITEMS
     min_rate: float = MIN_RATE
     min_skill: float = 0.25
-    max_p: float = 0.001
+    max_p: float = 0.0001
 
     def __post_init__(self) -> None:
         check_counts(min_items=self.min_items)

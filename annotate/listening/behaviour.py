@@ -31,6 +31,17 @@ def places(answers: pa.Table) -> Ints:
     return np.where(mask(pc.is_null(side)), NEITHER, np.where(mask(first), FIRST, SECOND))
 
 
+def gold_marks(answers: pa.Table) -> tuple[Marks, Marks]:
+    """Return which answers are to a gold item and name a value, and which of them are right."""
+    golden = answers["gold"].combine_chunks()
+    parent = pc.list_parent_indices(golden)
+    row = np.asarray(parent.to_numpy(zero_copy_only=False), dtype=np.int64)
+    same = mask(pc.equal(pc.list_flatten(golden), answers["value"].combine_chunks().take(parent)))
+    right = np.bincount(row[same], minlength=answers.num_rows) > 0
+    gold = (np.bincount(row, minlength=answers.num_rows) > 0) & mask(pc.is_valid(answers["value"]))
+    return gold, right
+
+
 def mask(column: Any) -> Marks:
     """Return a boolean column as numpy; null counts as false."""
     whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
