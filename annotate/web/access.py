@@ -5,8 +5,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
+from anyio import CapacityLimiter, to_thread
 from pydantic import BaseModel, ConfigDict, ValidationError
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,6 +18,7 @@ from annotate.web.site import Site
 from annotate.web.tokens import Session, Tokens
 
 MOST_BYTES: Final = 16 * 1024
+THREADS: Final = 6
 HEADERS: Final[Mapping[str, str]] = {
     "content-security-policy": (
         "default-src 'self'; media-src 'self' blob:; object-src 'none'; base-uri 'none'; "
@@ -80,6 +81,9 @@ class Access:
         self.tokens = tokens
         self.site = site
         self._doors = doors
+        # Few threads: more of them fight for the interpreter and make no answer come sooner.
+        self._threads = CapacityLimiter(THREADS)
+        self._votes = CapacityLimiter(THREADS)
         # With this prefix a browser takes the cookie from this very host only, and only over https.
         prefix = "__Host-" if site.https else ""
         self.listener_cookie = f"{prefix}listener"
@@ -147,7 +151,11 @@ class Access:
 
     async def stored(self, ask: Callable[..., T], *said: Any) -> T:
         """Ask the store, which blocks, in a thread."""
-        return await run_in_threadpool(ask, *said)
+        return await to_thread.run_sync(ask, *said, limiter=self._threads)
+
+    async def kept(self, keep: Callable[..., T], *said: Any) -> T:
+        """Have the store keep an answer, ahead of all that is only asked."""
+        return await to_thread.run_sync(keep, *said, limiter=self._votes)
 
 
 async def _body(request: Request) -> bytes:

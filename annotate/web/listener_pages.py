@@ -213,5 +213,5 @@ class ListenerPages:
         session = self._access.session(request)
         said = await self._access.posted(request, session, Vote)
         answer = self._protocol.read(said.form)
-        receipt = await self._access.stored(self._store.answer, said.assignment, session.annotator_id, answer)
+        receipt = await self._access.kept(self._store.answer, said.assignment, session.annotator_id, answer)
         return JSONResponse({"saved": True, "number": receipt.number})
