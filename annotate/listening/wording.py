@@ -2,19 +2,22 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any, Final
 
 from annotate.listening.item import Answer, Clip, Item
 from contracts.ids import canonical_json
 
 _CLIPS: Final = ("clips", "references", "history")
+_CLIP: Final = tuple(field.name for field in fields(Clip))
+_ITEM: Final = tuple(field.name for field in fields(Item) if field.name != "gold")
 
 
 def item_text(item: Item) -> str:
     """Return an item as JSON, without its gold, which may change."""
-    facts = {field.name: getattr(item, field.name) for field in fields(item) if field.name != "gold"}
-    return canonical_json(facts | {name: [asdict(clip) for clip in facts[name]] for name in _CLIPS})
+    facts = {name: getattr(item, name) for name in _ITEM}
+    clips = {name: [{key: getattr(clip, key) for key in _CLIP} for clip in facts[name]] for name in _CLIPS}
+    return json.dumps(facts | clips, ensure_ascii=False)
 
 
 def item_from(content: str, gold: str | None = None) -> Item:
