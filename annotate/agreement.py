@@ -219,7 +219,7 @@ def annotator_rates(votes: pa.Table, *, peers: Any = None, min_items: int = MIN_
     shared = others > 0
     agreeing = (counts[pairs, labels] - own)[shared] / others[shared]
     items = np.bincount(who[shared], minlength=len(annotators.dictionary))
-    total = np.bincount(who[shared], weights=agreeing, minlength=len(annotators.dictionary))
+    total = np.bincount(who[shared], weights=agreeing, minlength=len(annotators.dictionary)).astype(np.float64)
     rated = items >= min_items
     rate = np.divide(total, items, out=np.zeros_like(total), where=items > 0)
     table = pa.table(

@@ -5,7 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHES = ("filters_bench", "shards_bench", "fanout_bench", "noop_bench", "annotation_bench", "listening_bench")
+BENCHES = (
+    "filters_bench",
+    "shards_bench",
+    "fanout_bench",
+    "noop_bench",
+    "annotation_bench",
+    "listening_bench",
+    "listeners_bench",
+)
 
 
 def main() -> int:

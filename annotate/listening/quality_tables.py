@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from annotate.agreement import MIN_ITEMS, InterAnnotatorAgreement, inter_annotator
 from annotate.listening.behaviour import FIRST, NEITHER, Marks, annotators, gold_marks, mask, places
 from annotate.listening.peers import standings
-from annotate.listening.trust import Assessment
+from annotate.listening.trust import Assessment, set_aside
 from contracts.errors import DataError
 from contracts.joins import attach
 
@@ -105,7 +105,8 @@ def listener_table(answers: pa.Table, assessments: Sequence[Assessment] = ()) ->
 
     Args:
         answers: table of schema ANSWERS.
-        assessments: of the same answers; annotators without one have no verdict.
+        assessments: of the same answers; annotators without one have no verdict. Nobody's agreement is taken with those
+            whom they exclude.
 
     Raises:
         DataError: an annotator answered one item twice.
@@ -128,7 +129,8 @@ def listener_table(answers: pa.Table, assessments: Sequence[Assessment] = ()) ->
     plays = answers["plays_a"].to_numpy() + pc.fill_null(answers["plays_b"], 0).to_numpy()
     clips = 1 + mask(pc.is_valid(answers["plays_b"]))
     order = np.argsort(who, kind="stable")
-    peers = standings(answers, min_items=MIN_ITEMS)
+    excluded = [one.annotator_id for one in assessments if one.verdict == "excluded"]
+    peers = standings(set_aside(answers, excluded), min_items=MIN_ITEMS)
     said = {one.annotator_id: one for one in assessments}
     columns = {
         "annotator_id": ids,

@@ -1,10 +1,9 @@
 """Whom to trust: all rules asked about all listeners, until excluding one changes nothing about another."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -63,10 +62,10 @@ def assess(
     Raises:
         DataError: an annotator answered one item twice.
     """
-    ids, who = annotators(answers)
+    ids, _ = annotators(answers)
     history: list[frozenset[str]] = [frozenset()]
     while True:
-        found = _ask(answers, who, ids, rules, history[-1])
+        found = _ask(answers, ids, rules, history[-1])
         broken = _broken(found) - frozenset(pardoned)
         if broken in history or len(history) == MAX_ROUNDS:
             break
@@ -74,19 +73,24 @@ def assess(
     circle = history[history.index(broken) :] if broken in history else history[1:]
     excluded = frozenset.intersection(*circle)
     if len(circle) > 1:
-        found = _ask(answers, who, ids, rules, excluded)
+        found = _ask(answers, ids, rules, excluded)
         excluded &= _broken(found)
     return [_assessment(annotator_id, found[annotator_id], excluded, pardoned) for annotator_id in ids]
 
 
-def _ask(
-    answers: pa.Table, who: np.ndarray, ids: list[str], rules: Mapping[str, ListenerRule], excluded: frozenset[str]
-) -> dict[str, dict[str, Finding]]:
-    """Return what every rule says of every annotator while the answers of some count for nobody else."""
-    outside = pa.array(np.isin(ids, list(excluded))[who] if ids else [], pa.bool_())
+def set_aside(answers: pa.Table, excluded: Collection[str]) -> pa.Table:
+    """Return the answers with those of some annotators discarded, so that they count for nobody else."""
+    outside = pc.is_in(answers["annotator_id"], value_set=pa.array(sorted(excluded), pa.string()))
     discarded = pc.if_else(outside, pc.coalesce(answers["discarded"], _SET_ASIDE), answers["discarded"])
     place = answers.column_names.index("discarded")
-    seen = answers.set_column(place, answers.schema.field(place), discarded)
+    return answers.set_column(place, answers.schema.field(place), discarded)
+
+
+def _ask(
+    answers: pa.Table, ids: Sequence[str], rules: Mapping[str, ListenerRule], excluded: Collection[str]
+) -> dict[str, dict[str, Finding]]:
+    """Return what every rule says of every annotator while the answers of some count for nobody else."""
+    seen = set_aside(answers, excluded)
     found: dict[str, dict[str, Finding]] = {annotator_id: {} for annotator_id in ids}
     for name, rule in rules.items():
         for finding in rule.findings(seen):

@@ -221,7 +221,7 @@ def _right(protocol: Protocol, true: float) -> list[str]:
     return [side] if protocol == "binary" else [f"{side}+1", f"{side}+2"]
 
 
-def precision_and_recall(kind_of: Mapping[str, str], excluded: Iterable[str]) -> dict[str, tuple[int, int]]:
+def excluded_by_kind(kind_of: Mapping[str, str], excluded: Iterable[str]) -> dict[str, tuple[int, int]]:
     """Return kind -> (how many were excluded, how many there are)."""
     out = set(excluded)
     found: dict[str, tuple[int, int]] = {}
