@@ -60,8 +60,8 @@ def export_tasks(
 ) -> Path:
     """Write tasks and their audio to a folder that can be handed over as it is.
 
-    It holds the file of tasks, what explains it (``form.txt``, or ``label_config.xml``) and ``audio/`` with FLAC files with names
-    that say nothing. The order of the tasks, and which clip of each is played first and called A, come from the seed.
+    It holds the file of tasks, what explains it (``form.txt``, or ``label_config.xml``) and ``audio/``, FLAC files whose names
+    say nothing. The order of the tasks, and which clip of each is played first and called A, come from the seed.
 
     Args:
         items: what to ask, one per pair or sample.

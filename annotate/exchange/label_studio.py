@@ -15,8 +15,8 @@ docs/source/tags/{audio,choices,rating,repeater}.md, label_studio/data_export/se
   as a text, several as ``{"choices": [...]}``, a rating as ``[{"rating": n}]``), ``annotator`` (id or email),
   ``annotation_id``, ``lead_time``. Names of controls must therefore differ from those of data.
 - Local files are linked as ``/data/local-files/?d=<path below the document root>``; the server needs
-  ``LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true``, ``LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT`` (the folder above the export) and
-  a local storage in the project's settings.
+  ``LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true``, ``LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT`` (the folder above the export)
+  and a local storage in the project's settings.
 - A Rating of two objects is not exported (HumanSignal/label-studio#4699): every control here has one object.
 
 Label Studio counts no plays and does not wait for the end of a clip: the app of this project does.

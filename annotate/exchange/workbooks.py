@@ -111,7 +111,8 @@ def _marks(path: Path, name: str) -> _Marks:
     from openpyxl.utils.cell import range_boundaries
 
     reader = ExcelReader(str(path), read_only=True)
-    reader.read()
+    reader.read_manifest()
+    reader.read_workbook()
     parts = {sheet.name: rel.target for sheet, rel in reader.parser.find_sheets()}
     formulas, refs = False, set()
     with zipfile.ZipFile(path) as archive, archive.open(parts[name].lstrip("/")) as part:

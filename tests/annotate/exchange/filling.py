@@ -12,6 +12,7 @@ from annotate.exchange.tasks import task_id
 from annotate.listening.item import Clip, Item
 
 RATE_HZ = 16000
+_OF_NOBODY = ("annotator", "annotation_id", "created_at", "updated_at", "lead_time")
 
 
 def audio(audio_id: str) -> tuple[np.ndarray, int]:
@@ -27,7 +28,10 @@ def pair(number: int, **rest) -> Item:
     """An item whose A is clip 1 and whose B is clip 2."""
     defaults = {"text": f"Text {number}.", "language": "en"}
     return Item(
-        item_id=f"item{number}", subject_id=f"pair{number}", clips=(clip(f"s{number}a1"), clip(f"s{number}b2")), **(defaults | rest)
+        item_id=f"item{number}",
+        subject_id=f"pair{number}",
+        clips=(clip(f"s{number}a1"), clip(f"s{number}b2")),
+        **(defaults | rest),
     )
 
 
@@ -149,6 +153,8 @@ def minimal(exported: Sequence[Mapping]) -> list[dict]:
     """Return the JSON_MIN export of the same project, after label_studio_sdk's convert_to_json_min and prettify_result."""
     records = []
     for task in exported:
+        if not task["annotations"]:
+            records.append(dict(task["data"]) | {"id": task["id"]} | dict.fromkeys(_OF_NOBODY))
         for each in sorted(task["annotations"], key=lambda one: one["created_at"], reverse=True):
             if each["was_cancelled"]:
                 continue

@@ -41,7 +41,9 @@ def first_is_a(folder: Path, link: str) -> bool:
 @given(
     seed=st.integers(0, 99),
     votes=st.dictionaries(
-        st.tuples(st.integers(0, 3), NAMES), st.tuples(st.sampled_from(["A+2", "A+1", "T", "B+1", "B+2"]), ERRORS, ERRORS), min_size=1
+        st.tuples(st.integers(0, 3), NAMES),
+        st.tuples(st.sampled_from(["A+2", "A+1", "T", "B+1", "B+2"]), ERRORS, ERRORS),
+        min_size=1,
     ),
 )
 def test_a_filled_in_sheet_gives_back_what_listeners_meant(tmp_path_factory, kind, seed, votes):
@@ -190,12 +192,20 @@ def test_the_seed_fixes_an_export_and_another_seed_changes_it(tmp_path):
 
 def test_clips_sound_as_loud_as_the_app_plays_them(tmp_path):
     item = Item(
-        item_id="i", subject_id="p", language="en", text="t", clips=(clip("a1", 6.0206), clip("b2")), references=(clip("c3"),), history=(clip("d4"), clip("e5"))
+        item_id="i",
+        subject_id="p",
+        language="en",
+        text="t",
+        clips=(clip("a1", 6.0206), clip("b2")),
+        references=(clip("c3"),),
+        history=(clip("d4"), clip("e5")),
     )
     path = export_tasks([item], tmp_path, kind="jsonl", audio=audio, seed=0, protocol=UniSRM(), url="https://host/x/")
     (row,) = read_table(path)
     assert all(row[name].startswith("https://host/x/audio/") for name in ("audio_a", "audio_b", "reference_1", "history_2"))
-    levels = {name: int(soundfile.read(tmp_path / row[name][15:], dtype="int16")[0][0]) for name in row if row[name] and "_" in name}
+    levels = {
+        name: int(soundfile.read(tmp_path / row[name][15:], dtype="int16")[0][0]) for name in row if row[name] and "_" in name
+    }
     assert {levels["audio_a"], levels["audio_b"]} == {400, 300}, "A is twice as loud as stored"
     assert (levels["reference_1"], levels["history_1"], levels["history_2"]) == (400, 500, 600)
 
@@ -231,13 +241,13 @@ def test_items_that_make_no_tasks_are_refused(tmp_path, items, message):
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
 def test_no_cell_of_an_export_runs(tmp_path, kind):
     """A text that begins like a formula is opened as a text (OWASP, CSV injection), and control characters do not break the file."""
-    texts = ["=HYPERLINK('x')", "+1", "-1", "@SUM(A1)", "\t=1", "＝1", "bell \x07", "'=1", "fine"]
+    texts = ["=HYPERLINK('x')", "+1", "-1", "@SUM(A1)", "\t=1", "\uff1d1", "bell \x07", "'=1", "fine"]
     items = [pair(number, text=text, note=text) for number, text in enumerate(texts)]
     path = export_tasks(items, tmp_path, kind=kind, audio=audio, seed=0, protocol=UniSRM())
     rows = read_table(path)
     assert len(rows) == len(texts)
     for row in rows:
-        assert not any(str(cell).startswith(("=", "+", "-", "@", "\t", "\r", "＝")) for cell in row.values())
+        assert not any(str(cell).startswith(("=", "+", "-", "@", "\t", "\r", "\uff1d")) for cell in row.values())
 
 
 def test_a_changed_task_is_no_vote(tmp_path):
@@ -245,7 +255,7 @@ def test_a_changed_task_is_no_vote(tmp_path):
     path = export_tasks([pair(1), pair(2)], tmp_path, kind="csv", audio=audio, seed=0, protocol=UniSRM())
     one, two = read_table(path)
     write_table(path, [{**one, "annotator": "Ann", "value": "A", "task": two["task"][:-1]}])
-    with pytest.raises(DataError, match="row 2, column 'task': .* is no task of this data set"):
+    with pytest.raises(DataError, match=r"row 2, column 'task': .* is no task of this data set"):
         read_votes(path, protocol=UniSRM(), protocol_name="unisrm", known_subjects=["pair1", "pair2"], seed=0)
 
 
