@@ -14,6 +14,7 @@ from contracts.errors import RecipeError, SetupError
 from flows.settings import Settings
 
 if TYPE_CHECKING:
+    from annotate.listening.store import Store
     from flows.pipeline import Build
 
 annotate = typer.Typer(
@@ -21,6 +22,7 @@ annotate = typer.Typer(
 )
 
 _SECRET: Final = "listening.secret"  # noqa: S105 - the name of a file
+_ADDRESS: Final = "listening.url"
 
 
 class Form(enum.StrEnum):
@@ -37,7 +39,8 @@ WorkspaceUrl = Annotated[str | None, typer.Option("--workspace", "-w", help="fol
 BaseUrl = Annotated[
     str | None,
     typer.Option(
-        "--base-url", help="address at which listeners reach the test; default: $UNISRM_LISTENING_URL, else this machine"
+        "--base-url",
+        help="address at which listeners reach the test; default: $UNISRM_LISTENING_URL, else where it was last served",
     ),
 ]
 
@@ -69,8 +72,24 @@ def secret_of(build: "Build") -> str:
     return path.read_text(encoding="ascii").strip()
 
 
-def _address(given: str | None, port: int = 8000) -> str:
-    return (given or Settings().listening_url or f"http://127.0.0.1:{port}").rstrip("/")
+def _address(build: "Build", given: str | None, port: int | None = None) -> str:
+    """Return where listeners reach the test: as given, as set, at the port of this machine, or where it was last served."""
+    known = given or Settings().listening_url
+    if known is None and port is None:
+        with contextlib.suppress(FileNotFoundError):
+            known = build.workspace.read(_ADDRESS).decode()
+    return (known or f"http://127.0.0.1:{port or 8000}").rstrip("/")
+
+
+def _warn_of_gold(store: "Store") -> None:
+    """Say so if nobody can pass the qualification test yet."""
+    needed, there = store.terms.qualification, sum(bool(item.gold) for item in store.items())
+    if there < needed:
+        print(
+            f"nobody can pass the qualification test yet: it takes {needed} gold items and {there} are there; make some on the "
+            "admin's page, name a file as listening.gold in the recipe, or set listening.qualification to 0",
+            file=sys.stderr,
+        )
 
 
 def _levels(given: list[str]) -> dict[str, str]:
@@ -102,15 +121,18 @@ def serve(
     from annotate.web.serving import serve as run
     from annotate.web.site import Site
     from annotate.web.tokens import Tokens
+    from flows.listening import rules_of
     from flows.listening_store import open_store
     from flows.pipeline import open_build
     from flows.recipe_listening import require
 
     build = open_build(recipe, workspace)
-    wish, secret, address = require(build.recipe), secret_of(build), _address(base_url, port)
+    wish, secret, address = require(build.recipe), secret_of(build), _address(build, base_url, port)
     site = Site(base_url=address, **wish.site.model_dump())
     with open_store(build) as store:
-        app = make_app(store, secret=secret, audio=Playback(build.blobs), site=site)
+        app = make_app(store, secret=secret, audio=Playback(build.blobs), site=site, rules=rules_of(build))
+        build.workspace.write(_ADDRESS, address.encode())
+        _warn_of_gold(store)
         print(f"listening test at {address}; admin: {address}/admin/i/{Tokens(secret).admin_invitation()}", flush=True)
         run(app, host, port)
 
@@ -135,7 +157,8 @@ def invite(
     languages, levels = require(build.recipe).languages, _levels(level)
     with open_store(build) as store:
         annotator = store.invite(name, levels)
-    print(f"{_address(base_url)}/i/{Tokens(secret_of(build)).invitation(annotator.annotator_id)}")
+        _warn_of_gold(store)
+    print(f"{_address(build, base_url)}/i/{Tokens(secret_of(build)).invitation(annotator.annotator_id)}")
     if unfit := [f"{language} ({needed})" for language, needed in languages.items() if language not in levels]:
         print(f"no items in {', '.join(unfit)} for this listener: no level was given", file=sys.stderr)
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from annotate.listening.item import Answer, Item
+from annotate.listening.rule import ListenerRule
 from annotate.listening.trust import assess
 from contracts import plugins
 from contracts.errors import DataError
@@ -102,9 +103,14 @@ def publish(build: Build) -> None:
     trust(build)
 
 
+def rules_of(build: Build) -> dict[str, ListenerRule]:
+    """Return the recipe's rules about listeners, by name."""
+    return {rule.name: plugins.configure("listener_rule", rule.name, rule.options) for rule in require(build.recipe).rules}
+
+
 def trust(build: Build) -> None:
     """Exclude listeners who break a rule of the recipe; their items are open again. Whom an admin pardoned stays."""
-    rules = {rule.name: plugins.configure("listener_rule", rule.name, rule.options) for rule in require(build.recipe).rules}
+    rules = rules_of(build)
     if not rules:
         return
     with open_store(build) as store:

@@ -61,6 +61,16 @@ def test_an_invitation_is_a_link_to_a_pseudonym(path):
         call("invite", path, "X", "--level", "en=fluent")
 
 
+def test_an_invitation_leads_to_where_the_test_was_last_served(path, monkeypatch):
+    """Its address is kept with the test; a test whose qualification nobody can pass says so."""
+    monkeypatch.setattr("annotate.web.serving.serve", lambda app, host, port: None)
+    served = call("serve", path, "--port", "8123")
+    assert "listening test at http://127.0.0.1:8123; admin: http://127.0.0.1:8123/admin/i/" in served.stdout
+    assert "it takes 5 gold items and 0 are there" in served.stderr
+    assert call("invite", path, "Ann", "--level", "en=native").stdout.startswith("http://127.0.0.1:8123/i/")
+    assert call("invite", path, "Ann", "--level", "en=native", "--base-url", "http://a").stdout.startswith("http://a/i/")
+
+
 def test_a_recipe_without_listeners_invites_nobody(tmp_path):
     """The message names what is lacking, and no store is begun."""
     with pytest.raises(RecipeError, match="no section listening"):

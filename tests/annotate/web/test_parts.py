@@ -163,6 +163,7 @@ def test_media_types_go_by_the_file():
 
 def test_both_languages_have_the_same_words_and_slots():
     english, chinese = (words(language) for language in LANGUAGES)
+    assert not english.keys() & set(dir(dict)), "a page would show a method of the dictionary instead"
     assert list(english) == list(chinese)
     for key, text in english.items():
         assert isinstance(text, str), key
