@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from annotate.asking.limits import asked_to_wait_s
 from annotate.judge import Refusal, Reply, Trouble
 from annotate.prices import Price
+from annotate.scrubbing import scrub
 
 if TYPE_CHECKING:
     import httpx2
@@ -183,7 +184,7 @@ class Wire:
 
     def scrubbed(self, text: str) -> str:
         """Return the text without the key; a placeholder such as a proxy takes is none, and may be an ordinary word."""
-        return text.replace(self.secret, "***") if len(self.secret) >= _SHORTEST_SECRET else text
+        return scrub(text, self.secret) if len(self.secret) >= _SHORTEST_SECRET else text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from annotate.judge import Trouble
+from annotate.scrubbing import scrub
 
 if TYPE_CHECKING:
     import openai
@@ -145,7 +146,7 @@ class Wire:
 
     def scrubbed(self, text: str) -> str:
         """Return text without the key."""
-        return text.replace(self.secret, "***") if self.secret else text
+        return scrub(text, self.secret) if self.secret else text
 
     def shown(self, text: str) -> str:
         """Return text of a server as one short line without the key."""
