@@ -1,15 +1,10 @@
 """The Gemini judge against a server that speaks the wire format: real SDK, real HTTP, every trouble it can meet."""
 
 import asyncio
-import contextlib
 import json
 import logging
 import os
-import subprocess
-import sys
 import traceback
-import urllib.request
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -19,7 +14,7 @@ from annotate.judge import JudgeRequest, LabelledAudio, Pace, Refusal, Reply, Tr
 from annotate.judges.gemini import PLUGIN, Gemini
 from contracts import plugins
 from contracts.errors import DamagedPart, RecipeError, SetupError
-from tests.annotate.gemini_faults import Faults, Gate
+from tests.annotate.gemini_asking import LABELS, attempt, attempts, gemini, spoken, text
 from tests.annotate.gemini_files import FileStore
 from tests.annotate.gemini_replies import quota_failure, response, retry_info, uploaded_clips
 from tests.annotate.gemini_server import (
@@ -28,14 +23,12 @@ from tests.annotate.gemini_server import (
     TEXT_TOKENS,
     THOUGHT_TOKENS,
     Answer,
-    GeminiServer,
     error,
     reply,
     serving,
 )
 
 CANARY = "AIzaCanaryCanaryCanary0123456789"
-LABELS = ("Prompt Speech", "Speech A", "Speech B")
 
 # gemini-2.5-flash: $0.30 text input, $1.00 audio input, $2.50 output per million tokens.
 REPLY_USD = (TEXT_TOKENS * 0.30 + AUDIO_TOKENS * 1.00 + (REPLY_TOKENS + THOUGHT_TOKENS) * 2.50) / 1e6
@@ -47,33 +40,6 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith(("GOOGLE_", "GEMINI_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("GEMINI_API_KEY", CANARY)
-
-
-def gemini(server: GeminiServer, **options) -> Gemini:
-    return Gemini(**{"base_url": server.url, "timeout_s": 10.0} | options)
-
-
-def text(prompt: str) -> JudgeRequest:
-    return JudgeRequest(key=f"key of {prompt}", prompt=prompt)
-
-
-def spoken(prompt: str, tones: list[str]) -> JudgeRequest:
-    audios = tuple(LabelledAudio(label, tone) for label, tone in zip(LABELS, tones, strict=False))
-    return JudgeRequest(key=f"key of {prompt}", prompt=prompt, audios=audios)
-
-
-def attempts(judge: Gemini, requests: list[JudgeRequest], clips=None) -> list[Reply | Refusal | Trouble]:
-    """Open a line and make one attempt at each request, side by side."""
-
-    async def run():
-        async with judge.open(clips) as line:
-            return await asyncio.gather(*(line.attempt(request) for request in requests))
-
-    return asyncio.run(run())
-
-
-def attempt(judge: Gemini, request: JudgeRequest, clips=None) -> Reply | Refusal | Trouble:
-    return attempts(judge, [request], clips)[0]
 
 
 @pytest.fixture(scope="module")
@@ -488,91 +454,6 @@ def test_free_running_settings_do_not_change_the_key():
     assert hasty.params() == Gemini().params()
     assert Gemini(temperature=0.7).params() != Gemini().params()
     assert hasty.pace == Pace(concurrency=2, timeout_s=9.0, max_attempts=1, requests_per_minute=60)
-
-
-STORM = Faults(
-    seed=3,
-    throttled=0.05,
-    server_error=0.05,
-    dropped=0.05,
-    dropped_late=0.05,
-    truncated=0.05,
-    malformed=0.05,
-    empty=0.05,
-    html=0.05,
-)
-
-
-def weathered(server: GeminiServer, count: int) -> tuple[list[Reply], float, float]:
-    """Ask until everything is answered; return replies, what they cost, and what the lost attempts may have cost."""
-
-    async def one(line, request):
-        booked = 0.0
-        while not isinstance(got := await line.attempt(request), Reply):
-            assert got.kind in ("throttled", "passing")
-            booked += (await line.estimate(request)).usd * got.lost
-        return got, booked
-
-    async def run():
-        async with gemini(server).open(None) as line:
-            return await asyncio.gather(*(one(line, text(f"question {n}")) for n in range(count)))
-
-    done = asyncio.run(run())
-    return [got for got, _ in done], sum(got.cost_usd for got, _ in done), sum(booked for _, booked in done)
-
-
-def test_a_storm_is_the_same_storm_again_and_its_bill_is_covered():
-    """Four in ten sendings go wrong: nothing answered is sent again, the books cover the bill, and a seed repeats it all."""
-    with serving(faults=STORM, text=lambda prompt, _: prompt.upper()) as server:
-        replies, paid, booked = weathered(server, 150)
-        first = server.counters()
-    assert [got.text for got in replies] == [f"QUESTION {n}" for n in range(150)]
-    assert set(first["struck"]) == {
-        name for name in Faults.__dataclass_fields__ if name not in ("seed", "latency_s", "retry_after_s")
-    }
-    assert (first["answered"], first["different"], first["repeated"]) == (150, 150, 0)
-    assert first["requests"] == 150 + sum(first["struck"].values())
-    assert paid < first["bill"]["usd"] <= paid + booked
-    with serving(faults=STORM, text=lambda prompt, _: prompt.upper()) as server:
-        weathered(server, 150)
-        assert server.counters()["struck"] == first["struck"]
-
-
-def test_the_server_turns_away_what_is_too_fast():
-    """Of five requests in a window for three, two are told when to come again."""
-    with serving(gate=Gate(most=3, window_s=30.0)) as server:
-        got = attempts(gemini(server), [text(f"q{n}") for n in range(5)])
-    waits = [answer.wait_s for answer in got if isinstance(answer, Trouble)]
-    assert len(waits) == 2
-    assert all(25 < wait_s <= 30 for wait_s in waits)
-    assert server.counters()["turned_away"] == 2
-
-
-def test_the_server_notices_a_question_asked_twice():
-    """Otherwise no test that relies on it could fail."""
-    with serving() as server:
-        attempt(gemini(server), text("q"))
-        attempt(gemini(server), text("q"))
-    assert (server.repeated, list(server.answered.values())) == (1, [2])
-
-
-def test_the_server_runs_as_a_process_of_its_own():
-    """It says its address, answers, and shows its counters."""
-    options = {"faults": {"latency_s": 0.01}, "text": "tests.annotate.gemini_replies:identity_text", "model_served": "other"}
-    command = [sys.executable, "-m", "tests.annotate.gemini_server", "--options", json.dumps(options)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[3], text=True) as server:
-        try:
-            assert server.stdout is not None
-            url = json.loads(server.stdout.readline())["url"]
-            got = attempt(Gemini(base_url=url), text("who?"))
-            with contextlib.closing(urllib.request.urlopen(f"{url}/counters", timeout=5)) as page:
-                counters = json.load(page)
-        finally:
-            server.terminate()
-    assert isinstance(got, Reply)
-    assert (got.text, got.model_served) == ("who?", "other")
-    assert (counters["answered"], counters["repeated"]) == (1, 0)
-    assert counters["bill"]["usd"] == pytest.approx(got.cost_usd)
 
 
 def test_a_defect_is_not_hidden(monkeypatch, clips, tones):

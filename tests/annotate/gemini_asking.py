@@ -1,0 +1,38 @@
+"""The Gemini judge over the real SDK and a local server, for its tests."""
+
+import asyncio
+
+from annotate.judge import JudgeRequest, LabelledAudio, Refusal, Reply, Trouble
+from annotate.judges.gemini import Gemini
+from tests.annotate.gemini_server import (
+    GeminiServer,
+)
+
+LABELS = ("Prompt Speech", "Speech A", "Speech B")
+
+
+def gemini(server: GeminiServer, **options) -> Gemini:
+    return Gemini(**{"base_url": server.url, "timeout_s": 10.0} | options)
+
+
+def text(prompt: str) -> JudgeRequest:
+    return JudgeRequest(key=f"key of {prompt}", prompt=prompt)
+
+
+def spoken(prompt: str, tones: list[str]) -> JudgeRequest:
+    audios = tuple(LabelledAudio(label, tone) for label, tone in zip(LABELS, tones, strict=False))
+    return JudgeRequest(key=f"key of {prompt}", prompt=prompt, audios=audios)
+
+
+def attempts(judge: Gemini, requests: list[JudgeRequest], clips=None) -> list[Reply | Refusal | Trouble]:
+    """Open a line and make one attempt at each request, side by side."""
+
+    async def run():
+        async with judge.open(clips) as line:
+            return await asyncio.gather(*(line.attempt(request) for request in requests))
+
+    return asyncio.run(run())
+
+
+def attempt(judge: Gemini, request: JudgeRequest, clips=None) -> Reply | Refusal | Trouble:
+    return attempts(judge, [request], clips)[0]
