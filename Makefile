@@ -32,7 +32,7 @@ demo: setup
 	@.venv/bin/unisrm-data build recipes/demo.yaml
 
 test: setup
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: setup
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check -q .
