@@ -158,6 +158,22 @@ def test_what_is_no_such_form_is_refused(ann: Listener, body: bytes):
     assert ann.client.post("/consent", content=body, headers=headers).status_code == 422
 
 
+@pytest.mark.parametrize("word", [r"\u0000", r"a\u0000b", r"\ud800"])
+def test_a_word_that_no_database_can_hold_is_refused(opened: Opened, ann: Listener, word: str):
+    """In PostgreSQL a NUL would undo the votes of all who write at the same moment; half a surrogate cannot even be sent back."""
+    headers = {"origin": ann.opened.site.origin, "x-csrf-token": ann.csrf, "content-type": "application/json"}
+    played = f'{{"assignment": "{word}", "slot": "0", "what": "started"}}'
+    assert ann.client.post("/played", content=played, headers=headers).status_code == 422
+    form = f'{{"assignment": "x", "form": {{"{word}": ["A"]}}}}'
+    assert ann.client.post("/vote", content=form, headers=headers).status_code == 422
+    client = TestClient(opened.app, base_url=opened.site.base_url)
+    client.get(opened.admin_link())
+    headers["x-csrf-token"] = sites.csrf_of(client.get("/admin").text)
+    for name, language in ((word, "en"), ("Bo", word)):
+        invite = f'{{"name": "{name}", "levels": {{"{language}": "native{word}"}}}}'
+        assert client.post("/admin/invite", content=invite, headers=headers).status_code == 422
+
+
 def test_a_long_post_is_refused_whether_or_not_it_says_its_length(ann: Listener):
     headers = {"origin": ann.opened.site.origin, "x-csrf-token": ann.csrf, "content-type": "application/json"}
     body = json.dumps({"agree": "yes" * MOST_BYTES}).encode()
