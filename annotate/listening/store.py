@@ -209,6 +209,8 @@ class Store:
     def played(self, assignment_id: str, annotator_id: str, slot: str, what: Literal["started", "ended"]) -> None:
         """Note that a clip began to play from its beginning, or has played to its end.
 
+        One that begins ends every other one of this annotator, unheard: two at the same time are not heard at all.
+
         Raises:
             Refused: ``unknown_assignment``, ``unknown_slot``, ``not_started``, ``too_early`` (with ``wait_s``),
                 ``no_plays_left`` (one that was never heard to its end may always be started), ``answered``, ``expired``,

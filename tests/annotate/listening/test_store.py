@@ -174,6 +174,30 @@ def test_both_have_to_be_heard(open_store, clock):
     refused("answered", play, "0", "started")
 
 
+def test_one_clip_at_a_time(open_store, clock):
+    """Two clips that play at once, of one item or of two, are not heard: the one that begins later ends the other."""
+    store = open_store()
+    store.add_items([item("x"), item("y")])
+    who = join(store, "Ann")
+    at, ahead = store.next(who).assignment_id, store.upcoming(who).assignment_id
+    for slot in "01":
+        store.played(at, who, slot, "started")
+    clock.now += 2
+    refused("not_started", store.played, at, who, "0", "ended")
+    store.played(at, who, "1", "ended")
+    store.played(ahead, who, "0", "started")
+    store.played(at, who, "0", "started")
+    clock.now += 2
+    refused("not_started", store.played, ahead, who, "0", "ended")
+    store.played(at, who, "0", "ended")
+    assert [clip.heard for clip in store.assignment(at, who).clips] == [True, True]
+    assert [clip.heard for clip in store.assignment(ahead, who).clips] == [False, False]
+    store.played(at, who, "1", "started")
+    store.played(at, who, "0", "started")
+    assert [clip.plays for clip in store.assignment(at, who).clips] == [3, 2]
+    assert [clip.heard for clip in store.assignment(at, who).clips] == [True, True], "what was heard once stays heard"
+
+
 def test_plays_are_limited(open_store, clock):
     """As often as configured, yet always once to the end."""
     store = open_store(options={"max_plays": 2})
