@@ -241,10 +241,12 @@ class Store:
         They count towards items in the order in which they come in. Those that are discarded already never count.
 
         Raises:
-            DataError: no table of votes (of ratings, for a protocol of one clip), a vote of another protocol, or a second vote
-                of an annotator on the same subject.
+            DataError: no table of votes (of ratings, for a protocol of one clip), a vote of another protocol, or one of an
+                annotator who has voted on the same subject before, otherwise or under another id; nothing is taken in then.
         """
         rows = imports.read_rows(self.terms, votes)
+        with self._commits.reading() as connection:
+            imports.check_known(connection, rows)
         chunks = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
         return sum(
             self._commits.write(lambda connection, chunk=chunk: imports.take_in(connection, self.terms, chunk))  # type: ignore[misc]

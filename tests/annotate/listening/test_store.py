@@ -487,6 +487,16 @@ def test_imported_votes_count(open_store, clock):
         store.take_in(_votes(("pair-x", "v1", "A")).set_column(0, VOTES.field(0), [["another id"]]))
 
 
+def test_an_imported_vote_that_says_something_else_than_before_is_refused(open_store):
+    """A corrected file must not look as if it had been taken in: the row is named, and nothing of the file is kept."""
+    store = open_store()
+    store.take_in(_votes(("pair-x", "v1", "A"), ("pair-y", "v1", "B")))
+    with pytest.raises(DataError, match=r"nothing was taken in: .*annotator v1 has voted otherwise on pair-y before"):
+        store.take_in(_votes(("pair-a", "v1", "A"), ("pair-x", "v1", "A"), ("pair-y", "v1", "A"), ("pair-z", "v1", "A")))
+    votes = store.votes()
+    assert dict(zip(votes["pair_id"].to_pylist(), votes["value"].to_pylist(), strict=True)) == {"pair-x": "A", "pair-y": "B"}
+
+
 def test_reopened_with_other_terms(open_store, clock):
     """Another number of votes applies to what is there; another protocol is refused in one line."""
     scale = {"scales": ["noise"], "votes": 1}
