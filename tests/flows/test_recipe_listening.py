@@ -42,6 +42,14 @@ def test_what_the_recipe_says_becomes_the_terms(tmp_path):
         (asking(of="samples"), r"'unisrm' is for of: pairs or splits, not samples"),
         (asking(protocol="speechjudge"), r"'speechjudge' cannot verify labels: take unisrm"),
         (asking(of="pairs", verification={"votes": 5}), r"listening\.verification is for of: splits"),
+        (asking(verification={"votes": 5}), r"listening\.verification: votes: 5 are needed, but protocol 'unisrm' asks for 3"),
+        (
+            lambda r: (
+                asking(of="pairs")(r),
+                r["filters"].append({"name": "human_verification", "options": {"votes": 5}}),
+            ),
+            r"filters: human_verification: votes: 5 are needed, but protocol 'unisrm' asks for 3",
+        ),
         (asking(verification={"votes": 4}), r"filter 'human_verification'"),
         (asking(languages={"en": "fluent"}), r"listening\.languages\.en"),
         (asking(languages={"mixed": "native"}), r"'mixed' is none"),
