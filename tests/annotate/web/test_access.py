@@ -84,6 +84,17 @@ def test_a_link_signs_in_and_leaves_the_address(opened: Opened):
     assert "secure" not in cookie  # this site is not encrypted
 
 
+def test_the_link_opened_again_leaves_what_other_tabs_post_alone(opened: Opened, ann: Listener):
+    """The same listener goes on in the same session; another one on the same machine gets one of their own."""
+    assignment, csrf = ann.item(), ann.csrf
+    ann.client.get(opened.link(ann.annotator_id))
+    assert sites.csrf_of(ann.client.get("/").text) == csrf
+    assert ann.play(assignment, "0", "started").status_code == 200
+    ann.client.get(opened.link(opened.invite("Bob")))
+    assert sites.csrf_of(ann.client.get("/").text) != csrf
+    assert ann.play(assignment, "0", "started").status_code == 403
+
+
 def test_over_https_the_cookie_is_bound_to_the_host(tmp_path):
     opened = sites.open_site(tmp_path, clock=sites.Clock(), site=Site(base_url="https://listen.example.org"))
     reply = stranger(opened).get(opened.link(opened.invite()), follow_redirects=False)
