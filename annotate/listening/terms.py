@@ -54,8 +54,9 @@ class Terms:
 
     @property
     def settings(self) -> str:
-        """What decides how many votes an item needs and who may give them, as text."""
-        return canonical_json([self.protocol.wanted(()), dict(self.languages)])
+        """What decides how many votes an item needs, who may give them and what is asked, as JSON."""
+        form = [[question.name, *question.options] for question in self.protocol.questions]
+        return canonical_json([self.protocol.wanted(()), dict(self.languages), form])
 
     def understood(self, levels: Mapping[str, str]) -> tuple[str, ...]:
         """Return the languages of items that somebody with these levels may be given, sorted."""

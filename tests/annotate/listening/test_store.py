@@ -512,3 +512,19 @@ def test_reopened_with_other_terms(open_store, clock):
     assert isinstance(again.next(join(again, "Bo")), Assignment)
     with pytest.raises(StorageError, match="protocol rating, the recipe says unisrm"):
         open_store(protocol="unisrm")
+
+
+def test_answers_to_other_questions_are_not_taken_for_these(open_store, clock):
+    """Scales may change until the first answer; after it, an item rated on others would pass for complete."""
+    scales = {"protocol": "rating", "options": {"scales": ["noise"]}}
+    open_store(protocol="rating", options={"scales": ["noise", "speed"]})
+    store = open_store(**scales)
+    store.add_items([item("x", clips=1)])
+    who = join(store, "Ann")
+    at = store.next(who)
+    hear(store, clock, who, at)
+    store.answer(at.assignment_id, who, Answer(scores={"noise": 1}))
+    for changed in ({"scales": ["noise", "speed"]}, {"scales": ["noise"], "highest": 10}):
+        with pytest.raises(StorageError, match=r"answers to other questions \(noise: 1 to 5\)"):
+            open_store(protocol="rating", options=changed)
+    assert open_store(**scales).progress().votes == 1
