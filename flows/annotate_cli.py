@@ -87,10 +87,11 @@ def _warn_of_gold(store: "Store", levels: dict[str, str] | None = None) -> None:
     languages = None if levels is None else store.terms.understood(levels)
     there = len(gold) if languages is None else sum(language in languages for language in gold)
     if there < needed:
-        who, of = ("nobody", "") if languages is None else ("this listener", f" in {' and '.join(languages) or 'no language'}")
-        can = "can" if languages is None else "cannot"
+        who, of = "nobody can", ""
+        if languages is not None:
+            who, of = "this listener cannot", f" in {' and '.join(languages) or 'no language'}"
         print(
-            f"{who} {can} pass the qualification test yet: it takes {needed} gold items{of} and {there} are there; make some on the "
+            f"{who} pass the qualification test yet: it takes {needed} gold items{of} and {there} are there; make some on the "
             "admin's page, name a file as listening.gold in the recipe, or set listening.qualification to 0",
             file=sys.stderr,
         )

@@ -169,13 +169,18 @@ def check_listening(recipe: "Recipe") -> None:
         _check_votes(terms, "listening.verification", wish.verification)
     elif wish.verification:
         raise RecipeError("listening.verification is for of: splits")
-    for reader in readers:
-        if (reader == VERIFIER) != ("invalid" in values):
-            fitting = "unisrm" if reader == VERIFIER else "speechjudge"
-            raise RecipeError(f"filter {reader!r} cannot read votes by {wish.protocol.name!r}: take the protocol {fitting}")
     for rule in recipe.filters:
-        if rule.name == VERIFIER:
-            _check_votes(terms, f"filters: {VERIFIER}", rule.options)
+        if rule.name in readers:
+            _check_reader(terms, rule)
+
+
+def _check_reader(terms: Terms, rule: Plugin) -> None:
+    """Refuse a filter of votes that cannot read those of the protocol."""
+    if (rule.name == VERIFIER) != ("invalid" in words_of(terms)):
+        fitting = "unisrm" if rule.name == VERIFIER else "speechjudge"
+        raise RecipeError(f"filter {rule.name!r} cannot read votes by {terms.protocol_name!r}: take the protocol {fitting}")
+    if rule.name == VERIFIER:
+        _check_votes(terms, f"filters: {VERIFIER}", rule.options)
 
 
 def _check_votes(terms: Terms, place: str, options: dict[str, Any]) -> None:

@@ -35,7 +35,7 @@ def places(answers: pa.Table) -> Ints:
 
 
 def gold_marks(answers: pa.Table) -> tuple[Marks, Marks]:
-    """Return which answers are to a gold item, and which of them are right: by their value, or where they rate, by their ranges."""
+    """Return which answers are to a gold item, and which of them are right: by their value, or by their ratings."""
     golden = answers["gold"].combine_chunks()
     parent = pc.list_parent_indices(golden)
     row = np.asarray(parent.to_numpy(zero_copy_only=False), dtype=np.int64)

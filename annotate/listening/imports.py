@@ -88,7 +88,7 @@ def _vote_before(connection: Connection, row: Mapping[str, Any]) -> Any:
 
 
 def _contradiction(row: Mapping[str, Any], had: Any) -> str | None:
-    """Return why a vote cannot stand beside one of before; None where it can, or is that one. What was not asked says nothing."""
+    """Return why a vote cannot stand beside one of before; None where it can. What was not asked contradicts nothing."""
     if had is None or had.state != "answered":
         return None
     who = f"vote {row['answer_id']}: annotator {row['annotator_id']}"

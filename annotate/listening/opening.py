@@ -39,12 +39,12 @@ def prepare(commits: Commits, terms: Terms) -> None:
     if found.protocol != terms.protocol_name:
         raise StorageError(
             f"{commits.where} is a listening test of protocol {found.protocol}, the recipe says {terms.protocol_name}: "
-            "move the file away or name another database to begin a test of its own"
+            "move the file away or name another database to begin a new test"
         )
     if _form(found.settings) != _form(terms.settings) and _is_answered(commits):
         raise StorageError(
             f"{commits.where} holds answers to other questions ({_form(found.settings)}) than the recipe's protocol asks "
-            f"({_form(terms.settings)}): take that back, or move the file away or name another database to begin a test of its own"
+            f"({_form(terms.settings)}): take that back, or move the file away or name another database to begin a new test"
         )
     if found.settings != terms.settings:
         commits.write(lambda connection: _adopt(connection, terms))
@@ -64,8 +64,9 @@ def _form(settings: str) -> str:
 
 
 def _is_answered(commits: Commits) -> bool:
+    answered = select(assignments.c.answer_id).where(assignments.c.state == "answered").limit(1)
     with commits.reading() as connection:
-        return connection.execute(select(assignments.c.answer_id).where(assignments.c.state == "answered").limit(1)).first() is not None
+        return connection.execute(answered).first() is not None
 
 
 def _create(connection: Connection, terms: Terms) -> _Test:

@@ -171,7 +171,7 @@ def _storable(said: Any) -> Any:
     """Return what was posted, if a database can hold it and an answer can repeat it.
 
     Raises:
-        ValueError: half a surrogate pair, or a NUL, at which PostgreSQL would end the transaction of all who write with this one.
+        ValueError: half a surrogate pair; or a NUL, at which PostgreSQL ends the transaction of all who write with this one.
     """
     if "\\u0000" in json.dumps(said, ensure_ascii=False).encode().decode():
         raise ValueError("a NUL stands in it")

@@ -336,7 +336,7 @@ def test_nothing_is_released_of_a_test_that_lost_votes_while_they_were_read(open
     """Somebody is excluded just as the last votes are fetched: the build waits for others, and drops nothing."""
     build = opened(listening=VERIFIED)
     run(build, "release")
-    who = [listen(build, name, confirming(build)) for name in ("One", "Two", "Three")][0]
+    who, _, _ = (listen(build, name, confirming(build)) for name in ("One", "Two", "Three"))
     read = Store.votes
 
     def late(store):

@@ -174,30 +174,6 @@ def test_both_have_to_be_heard(open_store, clock):
     refused("answered", play, "0", "started")
 
 
-def test_one_clip_at_a_time(open_store, clock):
-    """Two clips that play at once, of one item or of two, are not heard: the one that begins later ends the other."""
-    store = open_store()
-    store.add_items([item("x"), item("y")])
-    who = join(store, "Ann")
-    at, ahead = store.next(who).assignment_id, store.upcoming(who).assignment_id
-    for slot in "01":
-        store.played(at, who, slot, "started")
-    clock.now += 2
-    refused("not_started", store.played, at, who, "0", "ended")
-    store.played(at, who, "1", "ended")
-    store.played(ahead, who, "0", "started")
-    store.played(at, who, "0", "started")
-    clock.now += 2
-    refused("not_started", store.played, ahead, who, "0", "ended")
-    store.played(at, who, "0", "ended")
-    assert [clip.heard for clip in store.assignment(at, who).clips] == [True, True]
-    assert [clip.heard for clip in store.assignment(ahead, who).clips] == [False, False]
-    store.played(at, who, "1", "started")
-    store.played(at, who, "0", "started")
-    assert [clip.plays for clip in store.assignment(at, who).clips] == [3, 2]
-    assert [clip.heard for clip in store.assignment(at, who).clips] == [True, True], "what was heard once stays heard"
-
-
 def test_plays_are_limited(open_store, clock):
     """As often as configured, yet always once to the end."""
     store = open_store(options={"max_plays": 2})
@@ -487,16 +463,6 @@ def test_imported_votes_count(open_store, clock):
         store.take_in(_votes(("pair-x", "v1", "A")).set_column(0, VOTES.field(0), [["another id"]]))
 
 
-def test_an_imported_vote_that_says_something_else_than_before_is_refused(open_store):
-    """A corrected file must not look as if it had been taken in: the row is named, and nothing of the file is kept."""
-    store = open_store()
-    store.take_in(_votes(("pair-x", "v1", "A"), ("pair-y", "v1", "B")))
-    with pytest.raises(DataError, match=r"nothing was taken in: .*annotator v1 has voted otherwise on pair-y before"):
-        store.take_in(_votes(("pair-a", "v1", "A"), ("pair-x", "v1", "A"), ("pair-y", "v1", "A"), ("pair-z", "v1", "A")))
-    votes = store.votes()
-    assert dict(zip(votes["pair_id"].to_pylist(), votes["value"].to_pylist(), strict=True)) == {"pair-x": "A", "pair-y": "B"}
-
-
 def test_reopened_with_other_terms(open_store, clock):
     """Another number of votes applies to what is there; another protocol is refused in one line."""
     scale = {"scales": ["noise"], "votes": 1}
@@ -512,19 +478,3 @@ def test_reopened_with_other_terms(open_store, clock):
     assert isinstance(again.next(join(again, "Bo")), Assignment)
     with pytest.raises(StorageError, match="protocol rating, the recipe says unisrm"):
         open_store(protocol="unisrm")
-
-
-def test_answers_to_other_questions_are_not_taken_for_these(open_store, clock):
-    """Scales may change until the first answer; after it, an item rated on others would pass for complete."""
-    scales = {"protocol": "rating", "options": {"scales": ["noise"]}}
-    open_store(protocol="rating", options={"scales": ["noise", "speed"]})
-    store = open_store(**scales)
-    store.add_items([item("x", clips=1)])
-    who = join(store, "Ann")
-    at = store.next(who)
-    hear(store, clock, who, at)
-    store.answer(at.assignment_id, who, Answer(scores={"noise": 1}))
-    for changed in ({"scales": ["noise", "speed"]}, {"scales": ["noise"], "highest": 10}):
-        with pytest.raises(StorageError, match=r"answers to other questions \(noise: 1 to 5\)"):
-            open_store(protocol="rating", options=changed)
-    assert open_store(**scales).progress().votes == 1

@@ -102,7 +102,9 @@ def test_progress_agreement_and_findings_are_shown(tmp_path):
 
 def test_right_ratings_of_gold_are_shown_as_right(tmp_path):
     """Gold of scales are ranges: what lies in all of them is right on the admin's page, too."""
-    made = sites.open_site(tmp_path, "rating", clock=sites.Clock(), protocol_options={"scales": ["noise"]}, terms={"qualification": 2})
+    made = sites.open_site(
+        tmp_path, "rating", clock=sites.Clock(), protocol_options={"scales": ["noise"]}, terms={"qualification": 2}
+    )
     items = sites.items(made.blobs, 3, clips=1)
     made.store.add_items([dataclasses.replace(one, gold=("noise=1..2",)) for one in items[:2]] + items[2:])
     ann = Listener(made, made.invite("Ann")).prepare()
