@@ -106,6 +106,7 @@ def terms_of(recipe: "Recipe") -> Terms:
         qualification=wish.qualification,
         qualification_pass=wish.qualification_pass,
         seed=recipe.seed,
+        test=recipe.name if wish.store else "",  # a file lies in the workspace, a database may be anybody's
     )
 
 

@@ -25,8 +25,8 @@ def prepare(commits: Commits, terms: Terms) -> None:
     """Make the tables where there are none, and bring those of a test that has begun in line with the terms.
 
     Raises:
-        StorageError: a newer version of this software wrote them, they belong to a test of another protocol or hold answers to
-            other questions, or the database fails.
+        StorageError: a newer version of this software wrote them, they belong to a test of another protocol or name or hold
+            answers to other questions, or the database fails.
     """
     with commits.reading() as connection:  # a look first, as opening need not wait for those who write
         found = _begun_with(connection)
@@ -40,6 +40,11 @@ def prepare(commits: Commits, terms: Terms) -> None:
         raise StorageError(
             f"{commits.where} is a listening test of protocol {found.protocol}, the recipe says {terms.protocol_name}: "
             "move the file away or name another database to begin a new test"
+        )
+    if (known := json.loads(found.settings)[3]) and terms.test and known != terms.test:
+        raise StorageError(
+            f"{commits.where} is the listening test {known!r}, not {terms.test!r}, which would take its items back: "
+            "name another database"
         )
     if _form(found.settings) != _form(terms.settings) and _is_answered(commits):
         raise StorageError(
@@ -59,7 +64,7 @@ def _begun_with(connection: Connection) -> _Test | None:
 
 def _form(settings: str) -> str:
     """Return what is asked, as people read it."""
-    _, _, form = json.loads(settings)
+    form = json.loads(settings)[2]
     return "; ".join(f"{name}: {options[0]} to {options[-1]}" for name, *options in form)
 
 

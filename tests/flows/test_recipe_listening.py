@@ -92,9 +92,11 @@ def test_the_store_comes_from_a_variable(tmp_path, monkeypatch):
         store_place(build)
     monkeypatch.setenv("LISTENING_DB", "postgresql://me:canary@host/db")
     assert store_place(build) == "postgresql://me:canary@host/db"
+    assert terms_of(build.recipe).test == build.recipe.name, "a database says whose test it holds"
     assert "canary" not in str(build.recipe.model_dump())
     assert "store" not in literals(build.recipe.listening)
     bucket = open_build(changed(tmp_path, asking()), "memory://bucket/ws")
+    assert terms_of(bucket.recipe).test == ""
     with pytest.raises(SetupError, match=r"set listening\.store to a \$VARIABLE"):
         store_place(bucket)
 

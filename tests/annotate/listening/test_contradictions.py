@@ -82,3 +82,16 @@ def test_answers_to_other_questions_are_not_taken_for_these(place):
             Store(place, terms("rating", options=changed))
     with Store(place, noise) as store:
         assert store.progress().votes == 1
+
+
+def test_a_database_holds_one_test(place):
+    """Another recipe with the same address would take the items of this one back; who says no name may look."""
+    with Store(place, terms(test="one")) as store:
+        store.add_items([item("x")])
+    with pytest.raises(StorageError, match="is the listening test 'one', not 'two'"):
+        Store(place, terms(test="two"))
+    for name in ("", "one"):
+        with Store(place, terms(test=name)) as store:
+            assert store.progress().items == 1
+    with pytest.raises(StorageError, match="is the listening test 'one', not 'two'"):
+        Store(place, terms(test="two"))
