@@ -16,6 +16,7 @@ from contracts.schemas import VOTES
 from flows.decide import splits_table
 from flows.explain import story_of
 from flows.listening import items_of, publish
+from flows.listening_report import listeners_content
 from flows.listening_store import RATED, VOTED, open_store, waiting_for
 from flows.pipeline import Waiting, finished, mark_of, open_build
 from flows.publish import release_of
@@ -104,6 +105,8 @@ def test_verification_waits_and_the_release_holds_what_people_confirmed(opened, 
     row = next(row for row in status_of(build) if row["stage"] == "verification")
     assert (row["state"], row["out"], row["in"]) == (str(waiting), 0, 3 * len(asked))
 
+    assert listeners_content(build)["verification"] == [], "nobody has confirmed anything yet"
+
     state = run_collection(build)
     assert (state.type.value, state.name) == ("COMPLETED", str(waiting))
     assert state.message == waiting.advice
@@ -130,6 +133,7 @@ def test_verification_waits_and_the_release_holds_what_people_confirmed(opened, 
     assert marks_before(build, "verification") == before
     assert books["release"].rows_in == books["release"].rows_out == len(split_of(build)) - 2
 
+    assert sum(row["confirmed"] for row in listeners_content(build)["verification"]) == len(asked) - 2
     found = released(build)
     splits = split_of(build)
     for split in ("rl", "bench"):
