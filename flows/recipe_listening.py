@@ -106,6 +106,7 @@ def terms_of(recipe: "Recipe") -> Terms:
         qualification=wish.qualification,
         qualification_pass=wish.qualification_pass,
         seed=recipe.seed,
+        test=recipe.name if wish.store else "",  # a file lies in the workspace, a database may be anybody's
     )
 
 
@@ -166,12 +167,28 @@ def check_listening(recipe: "Recipe") -> None:
         plugins.configure("filter", VERIFIER, wish.verification)
         if "invalid" not in values:
             raise RecipeError(f"listening.protocol: {wish.protocol.name!r} cannot verify labels: take unisrm (A, B or invalid)")
+        _check_votes(terms, "listening.verification", wish.verification)
     elif wish.verification:
         raise RecipeError("listening.verification is for of: splits")
-    for reader in readers:
-        if (reader == VERIFIER) != ("invalid" in values):
-            fitting = "unisrm" if reader == VERIFIER else "speechjudge"
-            raise RecipeError(f"filter {reader!r} cannot read votes by {wish.protocol.name!r}: take the protocol {fitting}")
+    for rule in recipe.filters:
+        if rule.name in readers:
+            _check_reader(terms, rule)
+
+
+def _check_reader(terms: Terms, rule: Plugin) -> None:
+    """Refuse a filter of votes that cannot read those of the protocol."""
+    if (rule.name == VERIFIER) != ("invalid" in words_of(terms)):
+        fitting = "unisrm" if rule.name == VERIFIER else "speechjudge"
+        raise RecipeError(f"filter {rule.name!r} cannot read votes by {terms.protocol_name!r}: take the protocol {fitting}")
+    if rule.name == VERIFIER:
+        _check_votes(terms, f"filters: {VERIFIER}", rule.options)
+
+
+def _check_votes(terms: Terms, place: str, options: dict[str, Any]) -> None:
+    """Refuse a verification that needs more votes than a pair ever gets: every pair would be dropped once all are in."""
+    needed, asked = plugins.configure("filter", VERIFIER, options).votes, terms.protocol.wanted(())
+    if needed > asked:
+        raise RecipeError(f"{place}: votes: {needed} are needed, but protocol {terms.protocol_name!r} asks for {asked} a pair")
 
 
 def words_of(terms: Terms) -> Sequence[str]:
