@@ -141,7 +141,7 @@ def _annotators(annotators: Sequence[Annotator], votes: pa.Table, sided: pa.Tabl
     return [
         {
             "annotator_id": who,
-            "state": _why(known[who]) if who in known else "imported",
+            "state": _why(known[who]) if who in known else "not in the store",
             "votes": cast[who],
             "counted": counted[who],
             "rate": rates.get(who),

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from annotate.listening.behaviour import FIRST, NEITHER, annotators, mask, places
+from annotate.listening.behaviour import FIRST, SECOND, annotators, mask, places
 from annotate.listening.chance import at_least, check_counts, check_shares
 from annotate.listening.rule import Finding
 
@@ -21,7 +21,7 @@ from annotate.listening.rule import Finding
 class OneSided:
     """Exclude who prefers the clip played first, or the one played second, in at least ``min_share`` of the answers.
 
-    Answers for neither (a tie, an invalid pair) do not count, as in a sign test.
+    Answers for neither (a tie, an invalid pair) do not count, as in a sign test; nor do those of unknown order.
 
     Attributes:
         min_share: share of the place preferred more often, from which on it is suspicious.
@@ -45,7 +45,7 @@ class OneSided:
         """Return one finding per annotator, over all of their preferences, gold items included: their order is drawn too."""
         ids, who = annotators(answers)
         place = places(answers)
-        preference = place != NEITHER
+        preference = (place == FIRST) | (place == SECOND)
         as_stored = mask(pc.equal(answers["order"], "ab"))
         items = np.bincount(who[preference], minlength=len(ids))
         first = np.bincount(who[place == FIRST], minlength=len(ids))
@@ -57,7 +57,7 @@ class OneSided:
     def _finding(self, annotator_id: str, items: int, first: int, in_rarer_order: int, p: float) -> Finding:
         counted = {"preferences": items, "first": first, "second": items - first}
         if items < self.min_items:
-            lacking = f"{self.min_items} preferences"
+            lacking = f"{self.min_items} preferences in a known order of playing"
         elif in_rarer_order < self.min_items // 4:
             lacking = f"{self.min_items // 4} preferences in either order of playing"
         else:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from annotate.listening.behaviour import Ints, annotators, mask, places
+from annotate.listening.behaviour import UNKNOWN, Ints, annotators, mask, places
 from annotate.listening.chance import Floats, at_least, check_shares
 from annotate.listening.rule import Finding
 from contracts.ids import canonical_json
@@ -26,14 +26,16 @@ class Patterned:
     """Exclude whose answers repeat with a period, in at least ``min_share`` of the comparisons.
 
     The qualification test is left out: whoever clicks through the work pays attention there. Gold items stay: they look like
-    any other, a pattern goes on through them, and leaving them out would put it out of step.
+    any other, a pattern goes on through them, and leaving them out would put it out of step. An answer does not count if it is
+    unknown when it was given among the others, or which clip of a preference was played first: a file of imported votes may
+    be sorted by anything.
 
     Attributes:
         max_period: longest period looked for, from 2 on.
         min_share: share of comparisons that match. A listener who slips in a tenth of the answers still matches in 80 %.
         max_p: excluded only if answers in random order match so often, in any of the periods, with at most this chance (exact
             binomial, times the number of periods).
-        min_items: fewer answers than this: not checked.
+        min_items: fewer answers in a known order than this: not checked.
     """
 
     max_period: int = 6
@@ -51,10 +53,11 @@ class Patterned:
     def findings(self, answers: pa.Table) -> list[Finding]:
         """Return one finding per annotator."""
         ids, everyone = annotators(answers)
-        work = ~mask(answers["qualification"])
+        symbols = _symbols(answers)
+        work = ~mask(answers["qualification"]) & mask(pc.is_valid(answers["number"])) & (symbols != UNKNOWN)
         who, number = everyone[work], answers["number"].to_numpy()[work]
         order = np.lexsort((number, who))
-        who, answer = who[order], _symbols(answers)[work][order]
+        who, answer = who[order], symbols[work][order]
         items = np.bincount(who, minlength=len(ids))
         alike = _chance_alike(who, answer, items)
         seen = [_matches(who, answer, items, period) for period in range(2, self.max_period + 1)]
@@ -70,7 +73,7 @@ class Patterned:
             evidence: dict[str, Any] = {"items": int(items[place])}
             broken = None
             if items[place] < self.min_items:
-                evidence["lacking"] = f"{self.min_items} answers"
+                evidence["lacking"] = f"{self.min_items} answers in a known order"
             elif alike[place] == 1.0:
                 evidence["lacking"] = "two different answers"
             else:
@@ -86,7 +89,7 @@ def _symbols(answers: pa.Table) -> Ints:
     symbols = places(answers)
     rated = np.flatnonzero(mask(pc.is_null(answers["value"])))
     ratings = [canonical_json(dict(scores)) for scores in answers["scores"].take(pa.array(rated)).to_pylist()]
-    symbols[rated] = 3 + np.unique(np.array(ratings, dtype=str), return_inverse=True)[1]
+    symbols[rated] = UNKNOWN + 1 + np.unique(np.array(ratings, dtype=str), return_inverse=True)[1]
     return symbols
 
 

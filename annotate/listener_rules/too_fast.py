@@ -26,7 +26,7 @@ class TooFast:
         max_share: share of answers that may be faster.
         max_p: excluded only if a listener whose true share is ``max_share`` had so many with at most this chance (exact
             binomial).
-        min_items: fewer answers than this: not checked.
+        min_items: fewer answers of known times than this: not checked.
     """
 
     min_deciding_s: float = 0.5
@@ -41,10 +41,11 @@ class TooFast:
             raise ValueError(f"min_deciding_s must not be negative, got {self.min_deciding_s}")
 
     def findings(self, answers: pa.Table) -> list[Finding]:
-        """Return one finding per annotator, over all of their answers."""
+        """Return one finding per annotator, over all of their answers whose times are known."""
         ids, who = annotators(answers)
         quick = mask(pc.less(answers["time_s"], pc.add(answers["audio_s"], self.min_deciding_s)))
-        items = np.bincount(who, minlength=len(ids))
+        timed = mask(pc.and_(pc.is_valid(answers["time_s"]), pc.is_valid(answers["audio_s"])))
+        items = np.bincount(who[timed], minlength=len(ids))
         hits = np.bincount(who[quick], minlength=len(ids))
         chances = at_least(hits, items, self.max_share)
         return [self._finding(*seen) for seen in zip(ids, items.tolist(), hits.tolist(), chances.tolist(), strict=True)]
@@ -52,7 +53,8 @@ class TooFast:
     def _finding(self, annotator_id: str, items: int, quick: int, p: float) -> Finding:
         counted = {"items": items, "too_fast": quick, "min_deciding_s": self.min_deciding_s}
         if items < self.min_items:
-            return Finding(annotator_id=annotator_id, broken=None, evidence=counted | {"lacking": f"{self.min_items} answers"})
+            lacking = {"lacking": f"{self.min_items} answers whose times are known"}
+            return Finding(annotator_id=annotator_id, broken=None, evidence=counted | lacking)
         broken = quick > self.max_share * items and p <= self.max_p
         thresholds = {"share": quick / items, "max_share": self.max_share, "p": p, "max_p": self.max_p}
         return Finding(annotator_id=annotator_id, broken=broken, evidence=counted | thresholds)

@@ -16,6 +16,7 @@ Marks = npt.NDArray[np.bool_]
 FIRST: Final = 0
 SECOND: Final = 1
 NEITHER: Final = 2
+UNKNOWN: Final = 3
 
 
 def annotators(answers: pa.Table) -> tuple[list[str], Ints]:
@@ -25,13 +26,14 @@ def annotators(answers: pa.Table) -> tuple[list[str], Ints]:
 
 
 def places(answers: pa.Table) -> Ints:
-    """Return per row whether the clip played first was preferred, the second, or neither: FIRST, SECOND, NEITHER.
+    """Return per row which clip was preferred: FIRST or SECOND as played, NEITHER, or UNKNOWN where the order is.
 
     The stored side says nothing here: a listener cannot know it.
     """
     side, order = answers["side"], answers["order"]
     first = pc.equal(side, pc.utf8_slice_codeunits(order, 0, 1))
-    return np.where(mask(pc.is_null(side)), NEITHER, np.where(mask(first), FIRST, SECOND))
+    preferred = np.where(mask(pc.is_null(order)), UNKNOWN, np.where(mask(first), FIRST, SECOND))
+    return np.where(mask(pc.is_null(side)), NEITHER, preferred)
 
 
 def gold_marks(answers: pa.Table) -> tuple[Marks, Marks]:

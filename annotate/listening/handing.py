@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, insert, select, text
 
 from annotate.listening.counting import recount
 from annotate.listening.item import Clip, Item, Order
-from annotate.listening.people import change, find, settle_qualification
+from annotate.listening.people import change, find, find_invited, settle_qualification
 from annotate.listening.queue import pick_gold, pick_ordinary
 from annotate.listening.records import Assignment, Finished, Playable, Refused
 from annotate.listening.tables import assignments, items, note_change
@@ -93,7 +93,7 @@ def current(connection: Connection, terms: Terms, now: float, annotator_id: str)
     """Return the item that an annotator is at, or hand out the next one.
 
     Raises:
-        Refused: ``unknown_annotator``, ``not_consented``, ``not_equipped``.
+        Refused: ``unknown_annotator``, ``elsewhere``, ``not_consented``, ``not_equipped``.
     """
     person = _ready(connection, terms, annotator_id)
     if isinstance(person, Finished):
@@ -113,7 +113,7 @@ def ahead(connection: Connection, terms: Terms, now: float, annotator_id: str) -
     """Return the item after the one that an annotator is at, leased so that it can be loaded; None = there is none.
 
     Raises:
-        Refused: ``unknown_annotator``, ``not_consented``, ``not_equipped``.
+        Refused: ``unknown_annotator``, ``elsewhere``, ``not_consented``, ``not_equipped``.
     """
     person = _ready(connection, terms, annotator_id)
     if isinstance(person, Finished):
@@ -127,7 +127,7 @@ def ahead(connection: Connection, terms: Terms, now: float, annotator_id: str) -
 
 
 def _ready(connection: Connection, terms: Terms, annotator_id: str) -> Any:
-    person = find(connection, annotator_id)
+    person = find_invited(connection, annotator_id)
     match person.state:
         case "invited":
             raise Refused("not_consented", "the consent comes first")

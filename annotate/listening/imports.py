@@ -1,6 +1,7 @@
 """Votes that were collected elsewhere: they count like any other, in the order in which they come in."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
@@ -8,6 +9,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from annotate.listening.counting import recount
 from annotate.listening.item import Answer
+from annotate.listening.people import make_known, note_imported
 from annotate.listening.tables import HAD, assignments, next_answer
 from annotate.listening.terms import Terms
 from annotate.listening.wording import answer_columns
@@ -100,13 +102,14 @@ def _contradiction(row: Mapping[str, Any], had: Any) -> str | None:
     return None
 
 
-def take_in(connection: Connection, terms: Terms, rows: Iterable[Mapping[str, Any]]) -> int:
-    """Keep votes that are not here yet; return how many those are.
+def take_in(connection: Connection, terms: Terms, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Keep votes that are not here yet, and make their annotators known; return how many votes those are.
 
     Raises:
         DataError: an annotator has voted on the same subject before, otherwise or under another id.
     """
-    new = 0
+    make_known(connection, {row["annotator_id"] for row in rows})
+    new: Counter[str] = Counter()
     subjects = set()
     for row in rows:
         had = _vote_before(connection, row)
@@ -125,7 +128,8 @@ def take_in(connection: Connection, terms: Terms, rows: Iterable[Mapping[str, An
         facts = {"assignment_id": key, "kind": "ordinary", "state": "answered", "number": next_answer(connection)}
         connection.execute(insert(assignments).values(**row, **facts))
         subjects.add(row["subject_id"])
-        new += 1
+        new[row["annotator_id"]] += 1
     for subject in sorted(subjects):
         recount(connection, terms, subject, returned=False)
-    return new
+    note_imported(connection, new)
+    return new.total()

@@ -1,11 +1,12 @@
 """Annotators: how they come in, step by step, and how they leave.
 
-invited -> consented -> equipped -> qualified | failed; excluded from anywhere, and back by a pardon.
+invited -> consented -> equipped -> qualified | failed; excluded from anywhere, and back by a pardon. Those whose votes were
+imported are ``elsewhere``: known, checked, excluded and pardoned like anyone, but with no way in.
 """
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, insert, select, text, update
@@ -22,9 +23,15 @@ from contracts.ids import canonical_json
 ADMIN: Final = "admin"
 """Rule of an exclusion by hand, which a pardon of before does not stop."""
 
+ELSEWHERE: Final = "elsewhere: "
+"""What the name of an annotator of imported votes begins with, and no invited one's; the pseudonym follows."""
+
 _by_id = annotators.c.annotator_id == bindparam("key")
 _select = select(annotators).where(_by_id)
 _update = update(annotators).where(_by_id)
+_IMPORTED: Final = text("""
+    UPDATE listening_annotators SET answered = answered + :number
+    WHERE annotator_id = :annotator AND (state = 'elsewhere' OR "before" = 'elsewhere')""")
 _TOUCHED: Final = text("""
     SELECT DISTINCT subject_id FROM listening_assignments
     WHERE annotator_id = :annotator AND kind = 'ordinary' AND state IN ('open', 'answered')""")
@@ -45,7 +52,12 @@ def annotator_from(row: Any) -> Annotator:
         evidence=json.loads(row.evidence) if row.evidence else None,
         pardoned=row.pardoned,
         answered=row.answered,
+        elsewhere=_is_elsewhere(row),
     )
+
+
+def _is_elsewhere(row: Any) -> bool:
+    return "elsewhere" in (row.state, row.before)
 
 
 def find(connection: Connection, annotator_id: str) -> Any:
@@ -60,6 +72,34 @@ def find(connection: Connection, annotator_id: str) -> Any:
     return row
 
 
+def find_invited(connection: Connection, annotator_id: str) -> Any:
+    """Return the row of an annotator who may listen here.
+
+    Raises:
+        Refused: ``unknown_annotator``, ``elsewhere``.
+    """
+    row = find(connection, annotator_id)
+    if _is_elsewhere(row):
+        raise Refused("elsewhere", "the votes of this annotator were collected elsewhere; nobody was invited under this id")
+    return row
+
+
+def make_known(connection: Connection, annotator_ids: Collection[str]) -> None:
+    """Put in who is not here yet, as annotators of imported votes, so that rules and admins reach them, too."""
+    ids = sorted(set(annotator_ids))
+    known = set(connection.execute(select(annotators.c.annotator_id).where(annotators.c.annotator_id.in_(ids))).scalars())
+    facts = {"levels": "{}", "state": "elsewhere", "pardoned": False}
+    new = [{"annotator_id": who, "name": f"{ELSEWHERE}{who}", **facts} for who in ids if who not in known]
+    if new:
+        connection.execute(insert(annotators), new)
+
+
+def note_imported(connection: Connection, votes: Mapping[str, int]) -> None:
+    """Add how many votes were taken in of each annotator; those who were invited count what they answered here alone."""
+    for annotator_id, number in sorted(votes.items()):
+        connection.execute(_IMPORTED, {"annotator": annotator_id, "number": number})
+
+
 def change(connection: Connection, annotator_id: str, **facts: Any) -> None:
     """Write columns of an annotator."""
     connection.execute(_update, {"key": annotator_id, **facts})
@@ -69,11 +109,13 @@ def invite(connection: Connection, name: str, levels: Mapping[str, str]) -> Anno
     """Return the annotator of this name, new or with other levels than before.
 
     Raises:
-        DataError: no name, or a level that is not known.
+        DataError: no name or one kept for imported votes, or a level that is not known.
     """
     check_levels(levels)
     if not name.strip():
         raise DataError("an annotator needs a name")
+    if name.startswith(ELSEWHERE):
+        raise DataError(f"a name that begins with {ELSEWHERE!r} stands for an annotator of imported votes: take another one")
     known = connection.execute(select(annotators).where(annotators.c.name == name)).first()
     if known is None:
         annotator_id = secrets.token_hex(8)
@@ -90,9 +132,9 @@ def consent(connection: Connection, annotator_id: str) -> None:
     """Note that an annotator has consented.
 
     Raises:
-        Refused: ``unknown_annotator``, ``excluded``.
+        Refused: ``unknown_annotator``, ``elsewhere``, ``excluded``.
     """
-    state = find(connection, annotator_id).state
+    state = find_invited(connection, annotator_id).state
     if state == "excluded":
         raise Refused("excluded", "you no longer take part in this test")
     if state == "invited":
@@ -103,9 +145,9 @@ def equip(connection: Connection, terms: Terms, annotator_id: str) -> None:
     """Note that headphones and environment have been checked.
 
     Raises:
-        Refused: ``unknown_annotator``, ``excluded``, ``not_consented``.
+        Refused: ``unknown_annotator``, ``elsewhere``, ``excluded``, ``not_consented``.
     """
-    state = find(connection, annotator_id).state
+    state = find_invited(connection, annotator_id).state
     if state == "excluded":
         raise Refused("excluded", "you no longer take part in this test")
     if state == "invited":

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from annotate.agreement import MIN_ITEMS, InterAnnotatorAgreement, inter_annotator
-from annotate.listening.behaviour import FIRST, NEITHER, Marks, annotators, gold_marks, mask, places
+from annotate.listening.behaviour import FIRST, SECOND, Marks, annotators, gold_marks, mask, places
+from annotate.listening.chance import Floats
 from annotate.listening.peers import standings
 from annotate.listening.trust import Assessment, set_aside
 from contracts.errors import DataError
@@ -40,9 +41,9 @@ LISTENERS: Final = pa.schema(
         pa.field("peer_items", pa.int64(), nullable=False),  # ordinary items that somebody else answered too
         pa.field("peer_rate", pa.float64()),  # agreement rate (SpeechJudge, appendix B.1); null = fewer than 10 items
         pa.field("peer_expected", pa.float64()),  # that of somebody like the others; null = unknown
-        pa.field("first_share", pa.float64()),  # preferences for what was played first; null = no preference
-        pa.field("deciding_s", pa.float64(), nullable=False),  # median time after the end of what had to be heard
-        pa.field("plays", pa.float64(), nullable=False),  # mean number of plays a clip
+        pa.field("first_share", pa.float64()),  # preferences for what was played first; null = none of known order
+        pa.field("deciding_s", pa.float64()),  # median time after the end of what had to be heard; null = unknown
+        pa.field("plays", pa.float64()),  # mean number of plays a clip; null = unknown
         pa.field("verdict", pa.string()),  # null = not assessed
         pa.field("rule", pa.string()),  # that excluded; null = none
     ]
@@ -125,9 +126,11 @@ def listener_table(answers: pa.Table, assessments: Sequence[Assessment] = ()) ->
 
     everything = np.ones(answers.num_rows, dtype=bool)
     total = number(everything)
-    deciding = answers["time_s"].to_numpy() - answers["audio_s"].to_numpy()
-    plays = answers["plays_a"].to_numpy() + pc.fill_null(answers["plays_b"], 0).to_numpy()
-    clips = 1 + mask(pc.is_valid(answers["plays_b"]))
+    deciding = pc.subtract(answers["time_s"], answers["audio_s"]).to_numpy()
+    counts = [answers[name] for name in ("plays_a", "plays_b")]
+    played = np.sum([pc.fill_null(count, 0).to_numpy() for count in counts], axis=0)
+    plays = np.bincount(who, weights=played, minlength=len(ids))
+    clips = np.sum([number(mask(pc.is_valid(count))) for count in counts], axis=0)
     order = np.argsort(who, kind="stable")
     excluded = [one.annotator_id for one in assessments if one.verdict == "excluded"]
     peers = standings(set_aside(answers, excluded), min_items=MIN_ITEMS)
@@ -141,10 +144,16 @@ def listener_table(answers: pa.Table, assessments: Sequence[Assessment] = ()) ->
         "peer_items": [one.items for one in peers],
         "peer_rate": [one.rate for one in peers],
         "peer_expected": [one.expected for one in peers],
-        "first_share": share(place == FIRST, place != NEITHER),
-        "deciding_s": [float(np.median(times)) for times in np.split(deciding[order], np.cumsum(total)[:-1])] if ids else [],
-        "plays": np.bincount(who, weights=plays, minlength=len(ids)) / np.bincount(who, weights=clips, minlength=len(ids)),
+        "first_share": share(place == FIRST, (place == FIRST) | (place == SECOND)),
+        "deciding_s": [_median(times) for times in np.split(deciding[order], np.cumsum(total)[:-1])] if ids else [],
+        "plays": [of / known if known else None for of, known in zip(plays.tolist(), clips.tolist(), strict=True)],
         "verdict": [said[name].verdict if name in said else None for name in ids],
         "rule": [said[name].rule if name in said else None for name in ids],
     }
     return pa.table({name: pa.array(column, LISTENERS.field(name).type) for name, column in columns.items()}, schema=LISTENERS)
+
+
+def _median(times: Floats) -> float | None:
+    """Return the median of the times that are known, which are no NaN."""
+    known = times[~np.isnan(times)]
+    return float(np.median(known)) if known.size else None

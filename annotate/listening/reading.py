@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import pyarrow as pa
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, and_, func, select, text
 
 from annotate.listening.item import Item
 from annotate.listening.protocol import ListeningProtocol
@@ -19,9 +19,18 @@ from contracts.schemas import RATINGS, VOTES
 _PAIR: Final = 2
 
 _a = assignments.c
+# An imported vote names no item: it is on that of its subject which is handed out now, else on a former one.
+_rank = func.row_number().over(partition_by=items.c.subject_id, order_by=(items.c.withdrawn, items.c.item_id))
+_ranked = select(items.c.item_id, items.c.subject_id, _rank.label("rank")).subquery()
+_item_id = func.coalesce(_a.item_id, _ranked.c.item_id)
 _answers = (
-    select(assignments, items.c.language, items.c.gold)
-    .join(items, items.c.item_id == _a.item_id)
+    select(
+        *(column for column in assignments.c if column is not _a.item_id),
+        *(items.c.item_id, items.c.language, items.c.gold),
+    )
+    .select_from(assignments)
+    .outerjoin(_ranked, and_(_a.item_id.is_(None), _ranked.c.subject_id == _a.subject_id, _ranked.c.rank == 1))
+    .join(items, items.c.item_id == _item_id)
     .where(_a.state == "answered")
     .order_by(_a.number)
 )
@@ -34,7 +43,10 @@ _votes = (
 
 
 def answers_table(connection: Connection, protocol: ListeningProtocol) -> pa.Table:
-    """Return all answers given in the app, in the order in which they came in, with schema ANSWERS."""
+    """Return all answers in the order in which they came in, with schema ANSWERS.
+
+    Those that were imported are among them if their subject has an item here.
+    """
     return _table(
         [
             {

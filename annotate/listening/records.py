@@ -7,7 +7,7 @@ from typing import Any, Literal
 from annotate.listening.item import Clip, Item, Order
 from contracts.errors import DataError
 
-State = Literal["invited", "consented", "equipped", "qualified", "failed", "excluded"]
+State = Literal["invited", "consented", "equipped", "qualified", "failed", "excluded", "elsewhere"]
 
 
 class Refused(DataError):
@@ -15,6 +15,7 @@ class Refused(DataError):
 
     Reasons:
         unknown_annotator: nobody was invited under this id.
+        elsewhere: the votes of this annotator were collected elsewhere; there is no way in here.
         not_consented: the consent comes first.
         not_equipped: the check of headphones and environment comes first.
         failed: the qualification test was not passed.
@@ -50,11 +51,12 @@ class Annotator:
         annotator_id: random pseudonym, the only thing that leaves the store.
         name: who it is, for the one who invites.
         levels: language -> level, of ``terms.LEVELS``.
-        state: how far along.
+        state: how far along; ``elsewhere`` = votes were imported, and nobody was invited.
         reason: rule that excluded, or ``qualification`` of a failed one; None = neither.
         evidence: the numbers behind the reason.
         pardoned: an admin has overruled the rules for good.
         answered: how many items were answered, gold ones included.
+        elsewhere: nobody was invited: the votes are imported ones. True of one who was excluded, too.
     """
 
     annotator_id: str
@@ -65,6 +67,7 @@ class Annotator:
     evidence: Mapping[str, Any] | None = None
     pardoned: bool = False
     answered: int = 0
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

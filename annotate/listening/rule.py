@@ -18,7 +18,7 @@ ANSWERS: Final = pa.schema(
         pa.field("item_id", pa.string(), nullable=False),
         pa.field("subject_id", pa.string(), nullable=False),  # pair or sample
         pa.field("annotator_id", pa.string(), nullable=False),
-        pa.field("number", pa.int64(), nullable=False),  # 0, 1, ...: how many the annotator had answered before
+        pa.field("number", pa.int64()),  # 0, 1, ...: how many the annotator had answered before; null = unknown
         pa.field("language", pa.string(), nullable=False),
         pa.field("gold", pa.list_(pa.string()), nullable=False),  # values that are right, in the stored order; empty = ordinary
         pa.field("qualification", pa.bool_(), nullable=False),  # part of the qualification test
@@ -27,15 +27,15 @@ ANSWERS: Final = pa.schema(
         pa.field("errors_a", pa.list_(pa.string())),
         pa.field("errors_b", pa.list_(pa.string())),
         pa.field("scores", SCORES, nullable=False),
-        pa.field("order", pa.string(), nullable=False),  # ab or ba: what was played first
-        pa.field("time_s", pa.float64(), nullable=False),  # from the showing to the answer
-        pa.field("audio_s", pa.float64(), nullable=False),  # length of the clips that had to be heard
-        pa.field("plays_a", pa.int64(), nullable=False),
-        pa.field("plays_b", pa.int64()),  # null = there is no second clip
+        pa.field("order", pa.string()),  # ab or ba: what was played first; null = unknown
+        pa.field("time_s", pa.float64()),  # from the showing to the answer; null = unknown
+        pa.field("audio_s", pa.float64()),  # length of the clips that had to be heard; null = unknown whether any had to
+        pa.field("plays_a", pa.int64()),  # null = unknown
+        pa.field("plays_b", pa.int64()),  # null = unknown, or there is no second clip
         pa.field("discarded", pa.string()),  # why it does not count; null = it counts
     ]
 )
-"""One row per answer, as rules see them."""
+"""One row per answer, as rules see them. Of imported votes the unknown is null, which a rule must not take for a finding."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -121,18 +121,18 @@ class Store:
             levels: language -> level, of ``terms.LEVELS``; a language that is not named is not known.
 
         Raises:
-            DataError: no name, or a level that is not known.
+            DataError: no name, one kept for imported votes (``people.ELSEWHERE``), or a level that is not known.
         """
         return self._commits.write(lambda connection: people.invite(connection, name, levels))
 
     def annotator(self, annotator_id: str) -> Annotator | None:
-        """Return an annotator; None = nobody was invited under this id."""
+        """Return an annotator, also one of imported votes; None = nobody is known under this id."""
         with self._commits.reading() as connection:
             row = connection.execute(select(annotators).where(annotators.c.annotator_id == annotator_id)).first()
             return people.annotator_from(row) if row else None
 
     def annotators(self) -> list[Annotator]:
-        """Return all annotators, by name."""
+        """Return all annotators, those of imported votes too, by name."""
         with self._commits.reading() as connection:
             rows = connection.execute(select(annotators).order_by(annotators.c.name))
             return [people.annotator_from(row) for row in rows]
@@ -141,7 +141,7 @@ class Store:
         """Note that an annotator has consented; again is nothing new.
 
         Raises:
-            Refused: ``unknown_annotator``, ``excluded``.
+            Refused: ``unknown_annotator``, ``elsewhere``, ``excluded``.
         """
         self._commits.write(lambda connection: people.consent(connection, annotator_id))
 
@@ -149,7 +149,7 @@ class Store:
         """Note that headphones and environment are fine; again is nothing new.
 
         Raises:
-            Refused: ``unknown_annotator``, ``excluded``, ``not_consented``.
+            Refused: ``unknown_annotator``, ``elsewhere``, ``excluded``, ``not_consented``.
         """
         self._commits.write(lambda connection: people.equip(connection, self.terms, annotator_id))
 
@@ -185,7 +185,7 @@ class Store:
         """Return the item that an annotator is at: the same until it is answered or its lease is over.
 
         Raises:
-            Refused: ``unknown_annotator``, ``not_consented``, ``not_equipped``.
+            Refused: ``unknown_annotator``, ``elsewhere``, ``not_consented``, ``not_equipped``.
         """
         return self._commits.write(lambda connection: handing.current(connection, self.terms, self._clock(), annotator_id))
 
@@ -193,7 +193,7 @@ class Store:
         """Return the item after the present one, so that it can be loaded; None = there is none yet.
 
         Raises:
-            Refused: ``unknown_annotator``, ``not_consented``, ``not_equipped``.
+            Refused: ``unknown_annotator``, ``elsewhere``, ``not_consented``, ``not_equipped``.
         """
         return self._commits.write(lambda connection: handing.ahead(connection, self.terms, self._clock(), annotator_id))
 
@@ -238,7 +238,8 @@ class Store:
     def take_in(self, votes: pa.Table) -> int:
         """Keep votes or ratings that were collected elsewhere; return how many are new by their id.
 
-        They count towards items in the order in which they come in. Those that are discarded already never count.
+        They count towards items in the order in which they come in. Those that are discarded already never count. Annotators
+        who are not known yet become ``elsewhere``; the votes of one who is excluded count nothing.
 
         Raises:
             DataError: no table of votes (of ratings, for a protocol of one clip), a vote of another protocol, or one of an
@@ -254,7 +255,10 @@ class Store:
         )
 
     def answers(self) -> pa.Table:
-        """Return all answers given in the app, with schema ANSWERS: also of the qualification test, and discarded ones."""
+        """Return all answers, with schema ANSWERS: also of the qualification test, and discarded ones.
+
+        Imported votes are among them if their subject has an item here; what is not known of them is null.
+        """
         with self._commits.reading() as connection:
             return reading.answers_table(connection, self.terms.protocol)
 

@@ -89,7 +89,7 @@ annotators: Final = Table(
     Column(
         "state",
         Text,
-        CheckConstraint("state IN ('invited', 'consented', 'equipped', 'qualified', 'failed', 'excluded')"),
+        CheckConstraint("state IN ('invited', 'consented', 'equipped', 'qualified', 'failed', 'excluded', 'elsewhere')"),
         nullable=False,
     ),
     Column("before", Text),  # state before the exclusion
@@ -118,7 +118,7 @@ assignments: Final = Table(
     Column("plays", Text),  # JSON object: slot -> times started, times ended, last start that has not ended
     # The rest is there once it is answered, A and B in the stored order.
     Column("number", BigInteger, unique=True),  # in the order of all answers
-    Column("nth", BigInteger),  # how many the annotator had answered before
+    Column("nth", BigInteger),  # how many the annotator had answered before; null = unknown, as of imported votes
     Column("answer_id", Text, unique=True),
     Column("value", Text),
     Column("errors_a", Text),  # JSON list

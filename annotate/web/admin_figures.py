@@ -48,7 +48,8 @@ def annotator_rows(
     times: dict[str, list[float]] = {}
     asked, right = gold_marks(answers)
     for place, row in enumerate(answers.select(["annotator_id", "time_s"]).to_pylist()):
-        times.setdefault(row["annotator_id"], []).append(row["time_s"])
+        if row["time_s"] is not None:  # unknown of imported votes
+            times.setdefault(row["annotator_id"], []).append(row["time_s"])
         if asked[place]:
             gold.setdefault(row["annotator_id"], []).append(bool(right[place]))
     findings: dict[str, list[dict[str, Any]]] = {}
@@ -67,6 +68,7 @@ def annotator_rows(
             "evidence": _shown(annotator.evidence or {}),
             "pardoned": annotator.pardoned,
             "answered": annotator.answered,
+            "elsewhere": annotator.elsewhere,
             "gold": _share(gold.get(annotator.annotator_id, [])),
             "time": f"{median(times[annotator.annotator_id]):.1f} s" if annotator.annotator_id in times else "-",
             "findings": findings.get(annotator.annotator_id, []),

@@ -141,7 +141,8 @@ class AdminPages:
     async def link(self, request: Request) -> Response:
         """Return the link of somebody who was invited."""
         said = await self._access.posted(request, self._access.admin(request), Whom)
-        if await self._access.stored(self._store.annotator, said.annotator_id) is None:
+        annotator = await self._access.stored(self._store.annotator, said.annotator_id)
+        if annotator is None or annotator.elsewhere:
             raise Denied(404, "missing")
         return JSONResponse({"link": self._link(said.annotator_id)})
 

@@ -36,7 +36,7 @@ TOGETHER: Final = Allowance(burst=200, per_s=20.0)
 
 _LOG: Final = logging.getLogger(__name__)
 _NOT_FOUND: Final = ("unknown_assignment", "unknown_slot")
-_OUT_OF_TURN: Final = ("unknown_annotator", "not_consented", "not_equipped", "failed", "excluded")
+_OUT_OF_TURN: Final = ("unknown_annotator", "elsewhere", "not_consented", "not_equipped", "failed", "excluded")
 
 
 def make_app(

@@ -85,7 +85,8 @@ class ListenerPages:
         """Take an invitation and go on under an address without it; a session of the same listener goes on in all its tabs."""
         self._access.knock(request)
         invited = self._access.tokens.invited(request.path_params["token"])
-        if invited is None or await self._access.stored(self._store.annotator, invited) is None:
+        annotator = None if invited is None else await self._access.stored(self._store.annotator, invited)
+        if invited is None or annotator is None or annotator.elsewhere:
             return self._pages.message(request, "link_bad", status=403)
         lang = request.query_params.get("lang")
         response = RedirectResponse(f"/?lang={lang}" if lang in ("en", "zh") else "/", status_code=303)

@@ -14,6 +14,7 @@ from annotate.listener_rules.one_sided import OneSided
 from annotate.listener_rules.patterned import Patterned
 from annotate.listener_rules.peer_agreement import PeerAgreement
 from annotate.listener_rules.too_fast import TooFast
+from annotate.listening.behaviour import NEITHER, UNKNOWN, places
 from contracts import plugins
 from contracts.errors import DataError, RecipeError
 from contracts.ids import canonical_json
@@ -290,3 +291,44 @@ def test_a_second_answer_to_one_item_is_an_error():
     rows = [answer("x", 0, item="i"), answer("x", 1, item="i"), answer("y", 0, item="i")]
     with pytest.raises(DataError, match="voted twice"):
         PeerAgreement().findings(table(rows))
+
+
+def test_what_is_unknown_is_not_too_fast():
+    """Without a time, or without what had to be heard, an answer is neither fast nor slow; the others are judged as ever."""
+    unknown = [
+        answer("x", 100 + n, time_s=time, audio_s=audio) for n, (time, audio) in enumerate([(None, 10.0), (0.1, None), (None, None)] * 30)
+    ]  # fmt: skip
+    fast, slow = ([answer("x", n, time_s=10.0 + more) for n in range(20)] for more in (0.1, 5.0))
+    assert found(TooFast(), unknown) == {"x": None}
+    assert evidence(TooFast(), unknown)["lacking"] == "20 answers whose times are known"
+    assert evidence(TooFast(), unknown)["items"] == 0
+    for known, broken in ((fast, True), (slow, False)):
+        assert found(TooFast(), known + unknown) == {"x": broken}
+        assert evidence(TooFast(), known + unknown) == evidence(TooFast(), known)
+    assert found(TooFast(), fast[:19] + unknown) == {"x": None}
+
+
+def test_an_unknown_order_has_no_side():
+    """A preference whose order of playing is unknown is for neither place, however many there are of it."""
+    unknown = [answer("x", 1000 + n, "A", order=None) for n in range(200)]
+    assert found(OneSided(), unknown) == {"x": None}
+    assert evidence(OneSided(), unknown)["lacking"] == "20 preferences in a known order of playing"
+    for first in (15, 30):
+        assert evidence(OneSided(), played(first, 30) + unknown) == evidence(OneSided(), played(first, 30))
+    assert set(places(table(unknown)).tolist()) == {UNKNOWN}
+    assert places(table([answer("x", 0, "T", order=None)])).tolist() == [NEITHER]
+
+
+def test_an_unknown_order_is_no_pattern():
+    """Neither the order of playing nor that of a vendor's rows is made up: a file sorted by its votes blames nobody."""
+    sorted_rows = [answer("x", n, ("ab", "ba")[n % 2][n // 50].upper(), order=("ab", "ba")[n % 2]) for n in range(100)]
+    assert found(Patterned(), sorted_rows) == {"x": True}
+    halves = [row | {"number": None} for row in sorted_rows]
+    unplayed = [answer("x", n, "AB"[n % 2], order=None) for n in range(100)]
+    for rows in (halves, unplayed):
+        assert found(Patterned(), rows) == {"x": None}
+        assert evidence(Patterned(), rows) == {"items": 0, "lacking": "30 answers in a known order"}
+    work = [answer("x", n, ("ab", "ba")[n // 3 % 2][n % 2].upper(), order=("ab", "ba")[n // 3 % 2]) for n in range(40)]
+    mixed = [answer("x", 40 + n, "A", order=None) for n in range(40)] + halves
+    assert evidence(Patterned(), work + mixed) == evidence(Patterned(), work)
+    assert found(Patterned(), work + mixed) == {"x": True}

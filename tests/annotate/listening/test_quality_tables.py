@@ -109,6 +109,20 @@ def test_a_listener_in_numbers():
     assert listener_table(table([])).schema.equals(LISTENERS)
 
 
+def test_what_is_unknown_of_a_listener_is_left_out():
+    """Medians, means and shares are of what is known; where nothing is, there is no number."""
+    bare = {"order": None, "time_s": None, "audio_s": None, "plays_a": None, "plays_b": None}
+    rows = [
+        answer("x", 0, "A", time_s=11.0, plays_a=3),
+        *(answer("x", n, "B", **bare) for n in range(1, 9)),
+        answer("x", 9, "A", **bare | {"plays_b": 2}),
+        *(answer("y", n, "A", **bare | {"time_s": 1.0}) for n in range(9)),
+    ]
+    x, y = listener_table(table(rows)).to_pylist()
+    assert (x["answers"], x["first_share"], x["deciding_s"], x["plays"]) == (10, 1.0, 1.0, (3 + 1 + 2) / 3)
+    assert (y["answers"], y["first_share"], y["deciding_s"], y["plays"]) == (9, None, None, None)
+
+
 def test_the_table_says_what_the_assessment_says():
     """Verdicts, rules and rates are those of the assessment's findings."""
     answers = listen("cmos", 1, answers_each=90).answers
