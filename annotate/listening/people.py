@@ -96,8 +96,9 @@ def make_known(connection: Connection, annotator_ids: Collection[str]) -> None:
 
 def note_imported(connection: Connection, votes: Mapping[str, int]) -> None:
     """Add how many votes were taken in of each annotator; those who were invited count what they answered here alone."""
-    for annotator_id, number in sorted(votes.items()):
-        connection.execute(_IMPORTED, {"annotator": annotator_id, "number": number})
+    if votes:
+        facts = [{"annotator": annotator_id, "number": number} for annotator_id, number in sorted(votes.items())]
+        connection.execute(_IMPORTED, facts)
 
 
 def change(connection: Connection, annotator_id: str, **facts: Any) -> None:

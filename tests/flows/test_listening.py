@@ -285,6 +285,60 @@ def test_imported_votes_count_like_any(opened):
     assert set(build.tables.read(VOTED)["source"].to_pylist()) == {"import:vendor.csv"}
 
 
+def test_a_vendor_listener_who_breaks_a_rule_is_replaced(opened):
+    """Imported votes are checked like any: those of the contrary one leave, and another import takes their places."""
+    rules = [{"name": "too_fast"}, {"name": "peer_agreement", "options": {"min_items": 5}}]
+    build = opened(listening=VERIFIED | {"splits": ["sft", "rl", "bench"], "rules": rules})
+    run(build, "release")
+    asked, truth, turned = sorted(split_of(build)), confirming(build), {"A": "B", "B": "A"}
+
+    def bring(who, say):
+        rows = [
+            {
+                "vote_id": f"{pair}-{who}",
+                "pair_id": pair,
+                "annotator_id": who,
+                "protocol": "unisrm",
+                "value": say(pair),
+                "source": "import:x.csv",
+            }
+            for pair in asked
+        ]
+        with open_store(build) as store:
+            assert store.take_in(pa.Table.from_pylist(rows, schema=VOTES)) == len(asked)
+
+    for who in ("v1", "v2"):
+        bring(who, truth)
+    bring("contrary", lambda pair: turned[truth(pair)])
+    assert waiting_for(build) is None
+    state = run(build, "release")["verification"]
+    assert isinstance(state, Waiting), "everything was in, but one of them is not to be trusted"
+    assert (state.there, state.wanted) == (2 * len(asked), 3 * len(asked))
+    with open_store(build) as store:
+        gone = store.annotator("contrary")
+        assert {store.annotator(who).state for who in ("v1", "v2")} == {"elsewhere"}
+    assert (gone.state, gone.reason) == ("excluded", "peer_agreement")
+    assert gone.evidence["peer_agreement"]["items"] == len(asked)
+    assert gone.evidence["too_fast"] | {"lacking": ""} == {
+        "broken": None,
+        "items": 0,
+        "too_fast": 0,
+        "min_deciding_s": 0.5,
+        "lacking": "",
+    }
+    assert next(row for row in status_of(build) if row["stage"] == "listener contrary")["state"] == "excluded: peer_agreement"
+
+    bring("v3", truth)
+    assert run(build, "release")["verification"].rows_out == len(asked)
+    votes = {row["vote_id"]: row for row in build.tables.read(VOTED).to_pylist()}
+    assert {row["discarded"] for row in votes.values() if row["annotator_id"] == "contrary"} == {"peer_agreement"}
+    used = {vote for rows in released(build).values() for row in rows for vote in row["vote_ids"]}
+    assert {votes[vote]["annotator_id"] for vote in used} == {"v1", "v2", "v3"}
+    assert len(used) == 3 * len(asked)
+    states = {row["annotator_id"]: row["state"] for row in listeners_content(build)["annotators"]}
+    assert states == {"contrary": "excluded: peer_agreement", "v1": "elsewhere", "v2": "elsewhere", "v3": "elsewhere"}
+
+
 def test_gold_is_asked_of_all_and_released_of_none(opened, tmp_path):
     """A gold pair of a verified split is a test: it gets no votes, and is dropped with its values; one of sft stays there."""
     build = opened(listening=VERIFIED)

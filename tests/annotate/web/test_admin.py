@@ -5,10 +5,12 @@ import dataclasses
 import io
 import json
 
+import pyarrow as pa
 import pytest
 from starlette.testclient import TestClient
 
 from annotate.listener_rules.gold_accuracy import GoldAccuracy
+from contracts.schemas import VOTES
 from tests.annotate.web import sites
 from tests.annotate.web.sites import Listener, Opened
 
@@ -148,3 +150,44 @@ def test_admin_posts_need_origin_and_word_too(opened: Opened, admin: Admin, ann:
     ):
         assert admin.client.post("/admin/exclude", json=said, headers=headers).status_code == 403
     assert opened.store.annotator(ann.annotator_id).state != "excluded"
+
+
+def test_who_voted_elsewhere_is_shown_without_a_link(opened: Opened, admin: Admin):
+    """The table shows the pseudonym and the findings; no link is made, none made by other means opens, and both ways back work."""
+    who = "v1<script>alert(1)</script>"
+    rows = [
+        {
+            "vote_id": f"v{n}",
+            "pair_id": f"pair{n}",
+            "annotator_id": who,
+            "protocol": "unisrm",
+            "value": "A",
+            "source": "import:x.csv",
+        }
+        for n in range(3)
+    ]
+    opened.store.take_in(pa.Table.from_pylist(rows, schema=VOTES))
+    ann = opened.invite("Ann")
+    page = admin.page()
+    assert "<script>alert" not in page
+    assert "elsewhere: v1&lt;script&gt;" in page
+    assert page.count('data-post="/admin/exclude"') == 2
+    assert page.count('data-post="/admin/link"') == 1
+    assert f'data-post="/admin/link"><input type="hidden" name="annotator_id" value="{ann}"' in page
+    for state in ("elsewhere", "excluded"):
+        assert opened.store.annotator(who).state == state
+        assert admin.post("/admin/link", {"annotator_id": who}).status_code == 404
+        stranger = TestClient(opened.app, base_url=opened.site.base_url)
+        assert stranger.get(opened.link(who)).status_code == 403
+        assert not stranger.cookies
+        assert stranger.get("/next").status_code == 401
+        assert admin.post("/admin/exclude", {"annotator_id": who, "reason": "asked to leave"}).status_code == 200
+    assert set(opened.store.votes()["discarded"].to_pylist()) == {"admin"}
+    assert admin.page().count('data-post="/admin/link"') == 1
+    assert admin.post("/admin/pardon", {"annotator_id": who}).status_code == 200
+    assert opened.store.votes()["discarded"].null_count == 3
+    refused = admin.post("/admin/invite", {"name": f"elsewhere: {who}", "levels": {"en": "native"}})
+    assert refused.status_code == 422
+    assert "imported" in refused.json()["message"]
+    lines = [json.loads(line) for line in admin.client.get("/admin/export/answers.jsonl").text.splitlines()]
+    assert [(line["annotator_id"], line["time_s"]) for line in lines] == [(who, None)] * 3
