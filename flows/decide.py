@@ -10,7 +10,6 @@ from contracts.errors import RecipeError
 from contracts.ids import digest
 from contracts.joins import among, attach
 from filters import chain, comparisons
-from filters.cmos_to_preference import labels as preferences
 from flows.books import Books, count
 from flows.candidates import current_facts, current_samples
 from flows.gather import current_recordings
@@ -18,6 +17,7 @@ from flows.judging import judged
 from flows.listening_store import all_votes, votes_heard
 from flows.pipeline import Build, Stage
 from flows.questions import needs_history
+from flows.recipe_parts import Plugin
 from splits.assign import assign
 from splits.groups import leakage_groups
 from splits.leakage import LeakageProof, prove
@@ -32,13 +32,9 @@ def _filters(build: Build) -> Books:
         facts=current_facts(build),
         prompts=build.tables.read("prompts"),
         votes=all_votes(build),
+        by_votes=by_votes(build),
     )
-    rules = [(rule.name, plugins.configure("filter", rule.name, rule.options)) for rule in build.recipe.filters]
-    names = {name for name, _ in rules}
-    if not by_votes(build) and "tied_totals" not in names:
-        rules.insert(0, ("tied_totals", plugins.configure("filter", "tied_totals")))  # a pair without a verdict has no label
-    if build.recipe.judge.orders == "both" and "order_agreement" not in names:
-        rules.insert(0, ("order_agreement", plugins.configure("filter", "order_agreement")))
+    rules = [(rule.name, plugins.configure("filter", rule.name, rule.options)) for rule in filters_of(build)]
     kept, drops = chain.apply(compared, rules)
     labels = _labels(build, kept, voted=by_votes(build))
     build.tables.replace("drops@filters", drops.sort_by("row_id"))
@@ -46,6 +42,15 @@ def _filters(build: Build) -> Books:
     return Books(
         stage="filters", unit="pairs", rows_in=compared.num_rows, rows_out=labels.num_rows, dropped=count(drops["reason"])
     )
+
+
+def filters_of(build: Build) -> list[Plugin]:
+    """Return the filters that look at every pair: the recipe's, after those without which a judge's labels make no sense."""
+    rules = build.recipe.filters
+    if by_votes(build):  # whether the judge found a winner, and the same one in both orders, says nothing of people's labels
+        return rules
+    needed = ["tied_totals"] if build.recipe.judge.orders == "stored" else ["order_agreement", "tied_totals"]
+    return [*(Plugin(name=name) for name in needed if name not in {rule.name for rule in rules}), *rules]
 
 
 def by_votes(build: Build) -> bool:
@@ -64,7 +69,7 @@ def _labels(build: Build, kept: pa.Table, *, voted: bool) -> pa.Table:
     return pa.table(
         {
             "pair_id": kept["pair_id"],
-            "label": preferences(kept["votes"]) if voted else kept["verdict"],
+            "label": kept["verdict"],
             "source": pa.repeat("votes" if voted else "judgment", kept.num_rows),
             "judgment_ids": pa.array([[]] * kept.num_rows, lists) if voted else kept["judgment_ids"],
             "vote_ids": pa.array([votes_of.get(pair, []) for pair in pairs_kept], lists),
@@ -128,7 +133,7 @@ DECIDING: tuple[Stage, ...] = (
         writes=("labels", "drops@filters"),
         settings=lambda build: [
             judged(build, others=False),
-            [rule.model_dump() for rule in build.recipe.filters],
+            [by_votes(build), [rule.model_dump() for rule in filters_of(build)]],
             votes_heard(build),
         ],
         run=_filters,
