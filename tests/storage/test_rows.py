@@ -50,7 +50,7 @@ def released(judgments, labels):
 
 
 def test_a_row_tells_what_its_question_shows():
-    """Scene, turns before as audio in order, and what a clip said instead; a history's licence counts for the row."""
+    """Scene, turns before as audio in order, and what a clip said instead; licences of all that is heard count for the row."""
     judged = rows(JUDGMENTS, judgment("p", "ab", 0, "a", 8.0, 4.0))
     table = pair_rows(
         splits=rows(SPLITS, {"pair_id": "p", "split": "sft"}),
@@ -58,9 +58,13 @@ def test_a_row_tells_what_its_question_shows():
         labels=rows(LABELS, {"pair_id": "p", "label": "a", "source": "judgment"}),
         rulings=rulings(judged),
         judgments=judged,
-        prompts=rows(PROMPTS, {"prompt_id": "t", "target_utterance_id": "u3", "license": "CC0-1.0"}),
+        prompts=rows(
+            PROMPTS,
+            {"prompt_id": "t", "target_utterance_id": "u3", "reference_utterance_id": "u4", "license": "CC0-1.0"},
+        ),
         utterances=rows(
             UTTERANCES,
+            {"utterance_id": "u4", "license": "CC-BY-NC-4.0"},
             {"utterance_id": "u1", "license": "CC-BY-4.0"},
             {"utterance_id": "u2", "license": "MIT OR Apache-2.0"},
             {"utterance_id": "u3", "license": "CC0-1.0", "emotion": "sad", "dialogue_id": "d", "turn": 3},
@@ -86,7 +90,7 @@ def test_a_row_tells_what_its_question_shows():
     assert row["history_audio"] == ["f1", "f2"]
     assert (row["emotion"], row["dialogue_id"], row["turn"]) == ("sad", "d", 3)
     assert (row["spoken_text_a"], row["spoken_text_b"], row["text"]) == (None, "No.", "-")
-    assert row["license"] == "(MIT OR Apache-2.0) AND CC-BY-4.0 AND CC0-1.0"
+    assert row["license"] == "(MIT OR Apache-2.0) AND CC-BY-4.0 AND CC-BY-NC-4.0 AND CC0-1.0"
 
 
 def test_a_row_tells_its_ruling():
