@@ -118,12 +118,26 @@ def proof(build: Build) -> LeakageProof:
 
 
 def _leakage_keys(build: Build) -> pa.Table:
-    """Return all that could leak: texts, dialogues, recordings, and their audio: one clip under two names is found too."""
+    """Return all that could leak: texts, dialogues, recordings, and their audio: one clip under two names is found too.
+
+    A text that is spoken in place of the target's is a text of its group as well, in a row of its own.
+    """
     prompts, recordings, utterances = (build.tables.read("prompts"), current_recordings(build), build.tables.read("utterances"))
     for role in ("target", "reference"):
         prompts = attach(prompts, f"{role}_utterance_id", recordings, "utterance_id", {f"{role}_audio_id": "audio_id"})
     # Without histories a dialogue is no more than where a recording comes from, and would tie all its speakers together.
-    return prompts.append_column("dialogue", dialogue_keys(prompts, utterances)) if needs_history(build) else prompts
+    keys = prompts.append_column("dialogue", dialogue_keys(prompts, utterances)) if needs_history(build) else prompts
+    return pa.concat_tables([keys, _said_instead(build)], promote_options="default")
+
+
+def _said_instead(build: Build) -> pa.Table:
+    """Return ``group_id, text`` of the written texts that labelled pairs speak in place of their target's."""
+    pairs = among(build.tables.read("pairs"), "pair_id", build.tables.read("labels", ["pair_id"])["pair_id"])
+    samples = build.tables.read("samples", ["sample_id", "group_id", "spoken_text"])
+    samples = samples.filter(pc.is_valid(samples["spoken_text"]))
+    heard = pa.chunked_array([*pairs["sample_a"].chunks, *pairs["sample_b"].chunks], pa.string())
+    said = among(samples, "sample_id", heard).select(["group_id", "spoken_text"])
+    return said.rename_columns({"spoken_text": "text"})
 
 
 DECIDING: tuple[Stage, ...] = (
@@ -140,7 +154,7 @@ DECIDING: tuple[Stage, ...] = (
     ),
     Stage(
         name="splits",
-        reads=("utterances", "prompts", "pairs", "labels", "recordings"),
+        reads=("utterances", "prompts", "pairs", "labels", "recordings", "samples"),
         writes=("splits@*", "drops@splits"),
         settings=lambda build: [build.recipe.splits.model_dump(), needs_history(build)],
         run=_splits,
