@@ -74,6 +74,12 @@ class System(Strict):
     speaks: str = Field(default="target", description="the target text, or the role that writes what it says instead")
     options: Options = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _voices_are_unique(self) -> Self:
+        if doubled := sorted({name for name in self.voices or [] if (self.voices or []).count(name) > 1}):
+            raise ValueError(f"voices: {', '.join(doubled)} is named twice")
+        return self
+
 
 class Role(Plugin):
     """A question to a language model: the judge plug-in that answers it, and how it is put."""
@@ -158,9 +164,6 @@ class Recipe(Strict):
             doubled = sorted({name for name in found if found.count(name) > 1})
             if doubled:
                 raise ValueError(f"{what}: {', '.join(doubled)} is named twice")
-        asked = [wish.model_dump(include={"name", "task", "options"}) for wish in (self.judge, *self.judges)]
-        if any(wish in asked[:number] for number, wish in enumerate(asked)):
-            raise ValueError("judges: the same judge with the same options and task is named twice; set votes for more votes")
         if any(system.name == "human" for system in self.systems):
             raise ValueError("systems: the name 'human' is the ground-truth recording's")
         return self

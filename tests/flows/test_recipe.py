@@ -43,6 +43,14 @@ def test_every_shipped_recipe_loads(name, monkeypatch):
         ),
         (lambda r: r["systems"][0].update(name="human"), r"the name 'human' is the ground-truth recording's"),
         (lambda r: r["systems"][1].update(name="espeak"), r"systems: espeak is named twice"),
+        (
+            lambda r: r["systems"][0].update(voices=["en-us", "en-us"], voices_per_prompt=2),
+            r"systems\.0: voices: en-us is named twice",
+        ),
+        (
+            lambda r: r.update(judges=[{"name": "objective", "options": {"sim_other": 0.6}}]),
+            r"judges: 'objective' with the same model and parameters on the same task 'task1' is named twice",
+        ),
         (lambda r: r["metrics"][0].update(name="werr"), r"unknown metric 'werr'\. Did you mean 'wer'\?"),
         (lambda r: r["filters"][2].update(options={"maxgap": 1}), r"no option 'maxgap'\. Did you mean 'max_gap'\?"),
         (lambda r: r["filters"][2].update(options={"max_gap": "wide"}), r"filter 'wer_gap'.*max_gap"),

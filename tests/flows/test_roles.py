@@ -352,6 +352,7 @@ def often(build, wish):
         ({"judge": {"name": "objective", "task": "task1", "mode": "batch", "options": {}}}, "has no batch interface"),
         ({"judge": {"name": "objective", "options": {}}}, "can do task1, not 'teacher'"),
         ({"judges": [{"name": "gemini", "task": "teacher", "options": {"backoff_s": 0.01}}]}, "named twice"),
+        ({"judges": [{"name": "gemini", "task": "teacher", "options": {"backoff_s": 5}}]}, "named twice"),
         ({"judge": {"name": "gemini", "task": "task1"}}, "hears the prompt speech, but prompts.reference is none"),
         ({"prompts": {"variants": ["random"]}}, "need the role style_continuation"),
         ({"systems": [{"name": "e", "engine": "espeak", "speaks": "negative_text"}]}, "where the recipe has that role"),
