@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
@@ -163,15 +163,25 @@ def check_listening(recipe: "Recipe") -> None:
         made = set(recipe.splits.fractions or recipe.splits.quotas or {})
         if lacking := [name for name in wish.splits if name not in made]:
             raise RecipeError(f"listening.splits: {', '.join(lacking)}: splits makes {', '.join(sorted(made))} only")
-        plugins.configure("filter", VERIFIER, wish.verification)
         if "invalid" not in values:
             raise RecipeError(f"listening.protocol: {wish.protocol.name!r} cannot verify labels: take unisrm (A, B or invalid)")
+        _check_enough(terms, wish.verification, "listening.verification")
     elif wish.verification:
         raise RecipeError("listening.verification is for of: splits")
     for reader in readers:
         if (reader == VERIFIER) != ("invalid" in values):
             fitting = "unisrm" if reader == VERIFIER else "speechjudge"
             raise RecipeError(f"filter {reader!r} cannot read votes by {wish.protocol.name!r}: take the protocol {fitting}")
+    for rule in recipe.filters:
+        if rule.name == VERIFIER:
+            _check_enough(terms, rule.options, f"filter {VERIFIER!r}")
+
+
+def _check_enough(terms: Terms, options: Mapping[str, Any], where: str) -> None:
+    """Refuse a verification that no pair could pass, after all the work of listening."""
+    needs, gets = plugins.configure("filter", VERIFIER, options).votes, terms.protocol.wanted([])
+    if needs > gets:
+        raise RecipeError(f"{where}: votes is {needs}, but the protocol {terms.protocol_name!r} collects {gets} a pair")
 
 
 def words_of(terms: Terms) -> Sequence[str]:
