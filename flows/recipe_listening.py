@@ -168,13 +168,18 @@ def check_listening(recipe: "Recipe") -> None:
         _check_enough(terms, wish.verification, "listening.verification")
     elif wish.verification:
         raise RecipeError("listening.verification is for of: splits")
-    for reader in readers:
-        if (reader == VERIFIER) != ("invalid" in values):
-            fitting = "unisrm" if reader == VERIFIER else "speechjudge"
-            raise RecipeError(f"filter {reader!r} cannot read votes by {wish.protocol.name!r}: take the protocol {fitting}")
     for rule in recipe.filters:
-        if rule.name == VERIFIER:
-            _check_enough(terms, rule.options, f"filter {VERIFIER!r}")
+        if rule.name in readers:
+            _check_reader(rule, terms, values)
+
+
+def _check_reader(rule: Plugin, terms: Terms, values: Sequence[str]) -> None:
+    """Refuse a filter of votes that cannot read what the protocol collects."""
+    if (rule.name == VERIFIER) != ("invalid" in values):
+        fitting = "unisrm" if rule.name == VERIFIER else "speechjudge"
+        raise RecipeError(f"filter {rule.name!r} cannot read votes by {terms.protocol_name!r}: take the protocol {fitting}")
+    if rule.name == VERIFIER:
+        _check_enough(terms, rule.options, f"filter {VERIFIER!r}")
 
 
 def _check_enough(terms: Terms, options: Mapping[str, Any], where: str) -> None:

@@ -178,7 +178,7 @@ def _row_licenses(rows: pa.Table) -> pa.Array:
     before = rows["history_licenses"].to_pylist() if "history_licenses" in rows.column_names else [None] * rows.num_rows
     return pa.array(
         [
-            _conjunction([license for license in (*own, *(heard or [])) if license is not None])
+            _conjunction([one for one in (*own, *(heard or [])) if one is not None])
             for *own, heard in zip(*columns, before, strict=True)
         ],
         pa.string(),

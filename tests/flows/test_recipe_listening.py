@@ -43,7 +43,10 @@ def test_what_the_recipe_says_becomes_the_terms(tmp_path):
         (asking(protocol="speechjudge"), r"'speechjudge' cannot verify labels: take unisrm"),
         (asking(of="pairs", verification={"votes": 5}), r"listening\.verification is for of: splits"),
         (asking(verification={"votes": 4}), r"filter 'human_verification'"),
-        (asking(verification={"votes": 5}), r"listening\.verification: votes is 5, but the protocol 'unisrm' collects 3 a pair"),
+        (
+            asking(verification={"votes": 5}),
+            r"listening\.verification: votes is 5, but the protocol 'unisrm' collects 3 a pair",
+        ),
         (
             lambda r: (
                 asking(of="pairs")(r),
