@@ -28,6 +28,7 @@ class MetricRequest:
         language: language of ``text``: ``en``, ``zh``, or ``mixed`` for code-switched text.
         reference: speech of the speaker that the clip should sound like, shape (m,); None where there is none.
         reference_rate_hz: rate of ``reference``.
+        spoken_text: what its speaker was told to say instead of ``text``; None = that very text.
     """
 
     sample_id: str
@@ -37,6 +38,7 @@ class MetricRequest:
     language: str
     reference: Waveform | None = None
     reference_rate_hz: int | None = None
+    spoken_text: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
