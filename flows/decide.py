@@ -84,7 +84,8 @@ def _splits(build: Build) -> Books:
         raise RecipeError(f"splits.stratify_by: prompts have no column {', '.join(absent)}")
     table = among(build.tables.read("pairs"), "pair_id", build.tables.read("labels", ["pair_id"])["pair_id"]).sort_by("pair_id")
     table = attach(table, "prompt_id", prompts, "prompt_id", {name: name for name in wish.stratify_by})
-    table = attach(table, "group_id", leakage_groups(_leakage_keys(build)), "group_id", {"leakage_group": "leakage_group"})
+    homes = leakage_groups(_leakage_keys(build))
+    table = attach(table, "group_id", homes, "group_id", {"leakage_group": "leakage_group"})
     stratum = (
         pc.binary_join_element_wise(*[table[name] for name in wish.stratify_by], "/")
         if wish.stratify_by
@@ -92,10 +93,14 @@ def _splits(build: Build) -> Books:
     )
     rows = pa.table({**{name: table[name] for name in ("pair_id", "group_id", "leakage_group")}, "stratum": stratum})
     targets: Mapping[str, float] = {str(split): number for split, number in (wish.fractions or wish.quotas or {}).items()}
-    # What was assigned under the same wish stays where it is; another wish divides anew.
-    previous = build.tables.read(splits_table(build))
-    assigned, drops = assign(rows, targets, build.recipe.seed, previous)
+    # What was assigned under the same wish stays where it is, even if a filter takes it away for a while; another wish
+    # divides anew.
+    memory = f"{splits_table(build)}.ever"
+    previous = build.tables.read(memory if build.tables.num_rows(memory) else splits_table(build))
+    assigned, drops = assign(rows, targets, build.recipe.seed, previous, homes)
+    away = previous.filter(pc.invert(pc.is_in(previous["pair_id"], value_set=assigned["pair_id"].combine_chunks())))
     build.tables.replace("drops@splits", drops.sort_by("row_id"))
+    build.tables.replace(memory, pa.concat_tables([assigned, away]).sort_by("pair_id"))
     build.tables.replace(splits_table(build), assigned.sort_by("pair_id"))
     proof(build)
     return Books(
