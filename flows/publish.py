@@ -92,7 +92,7 @@ def _source_types(build: Build, samples: pa.Table) -> dict[str, str]:
         (system, voice.name)
         for system, engine in build.recipe.engines.items()
         for voice in engine.voices()
-        if voice.architecture == "formant"
+        if voice.architecture.partition(" ")[0] == "formant"  # "formant (Klatt)" is one
     }
     types = {}
     for row in samples.select(["sample_id", "system", "voice", "is_synthetic"]).to_pylist():
