@@ -81,12 +81,17 @@ def _address(build: "Build", given: str | None, port: int | None = None) -> str:
     return (known or f"http://127.0.0.1:{port or 8000}").rstrip("/")
 
 
-def _warn_of_gold(store: "Store") -> None:
-    """Say so if nobody can pass the qualification test yet."""
-    needed, there = store.terms.qualification, sum(bool(item.gold) for item in store.items())
+def _warn_of_gold(store: "Store", levels: dict[str, str] | None = None) -> None:
+    """Say so if nobody can pass the qualification test yet, or nobody with these levels."""
+    needed, gold = store.terms.qualification, [item.language for item in store.items() if item.gold]
+    languages = None if levels is None else store.terms.understood(levels)
+    there = len(gold) if languages is None else sum(language in languages for language in gold)
     if there < needed:
+        who, of = "nobody can", ""
+        if languages is not None:
+            who, of = "this listener cannot", f" in {' and '.join(languages) or 'no language'}"
         print(
-            f"nobody can pass the qualification test yet: it takes {needed} gold items and {there} are there; make some on the "
+            f"{who} pass the qualification test yet: it takes {needed} gold items{of} and {there} are there; make some on the "
             "admin's page, name a file as listening.gold in the recipe, or set listening.qualification to 0",
             file=sys.stderr,
         )
@@ -157,10 +162,11 @@ def invite(
     languages, levels = require(build.recipe).languages, _levels(level)
     with open_store(build) as store:
         annotator = store.invite(name, levels)
-        _warn_of_gold(store)
+        understood = store.terms.understood(levels)
+        _warn_of_gold(store, levels)
     print(f"{_address(build, base_url)}/i/{Tokens(secret_of(build)).invitation(annotator.annotator_id)}")
-    if unfit := [f"{language} ({needed})" for language, needed in languages.items() if language not in levels]:
-        print(f"no items in {', '.join(unfit)} for this listener: no level was given", file=sys.stderr)
+    if unfit := [f"{language} ({needed})" for language, needed in languages.items() if language not in understood]:
+        print(f"no items in {', '.join(unfit)} for this listener: no such level was given", file=sys.stderr)
 
 
 @annotate.command()

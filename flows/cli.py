@@ -248,4 +248,6 @@ def _cell(value: object) -> str:
 
     if isinstance(value, dict):
         return escape(", ".join(f"{name} {number}" for name, number in value.items()))
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1 else str(round(value, 2))
     return escape("" if value is None else str(value))

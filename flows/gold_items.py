@@ -1,16 +1,21 @@
-"""The gold file of a listening test: pairs or samples whose right answer is known."""
+"""The gold file of a listening test: pairs or samples whose right answer is known, and how a store follows it."""
 
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from annotate.listening.gold import check_gold
+from annotate.listening.item import Item
 from annotate.listening.protocol import ListeningProtocol
 from annotate.listening.records import Refused
+from annotate.listening.store import Store
 from contracts.errors import DataError, RecipeError
+from storage.workspace import Workspace
+
+_FOLLOWED: Final = "listening.gold.json"
 
 
 def read_gold(path: str | None, key: str, protocol: ListeningProtocol) -> dict[str, tuple[str, ...]]:
@@ -46,6 +51,41 @@ def read_gold(path: str | None, key: str, protocol: ListeningProtocol) -> dict[s
             raise DataError(f"{path}, row {number}: {key} {subject} is named twice")
         found[subject] = values
     return found
+
+
+def follow_gold(workspace: Workspace, store: Store, items: Sequence[Item]) -> None:
+    """Make gold in the store what is new or other in the gold file, and ordinary what left it since it was last followed.
+
+    What an admin made or unmade on the page stands until the file says something new of that pair or sample.
+
+    Args:
+        workspace: remembers what the file said last.
+        store: holds all of these items.
+        items: as the recipe has them now, with the gold of the file.
+    """
+    try:
+        said: dict[str, list[str]] = json.loads(workspace.read(_FOLLOWED))
+    except FileNotFoundError:
+        said = {}
+    held = {item.item_id: item.gold for item in store.items()}
+    now = dict(said)
+    for item in items:
+        if list(item.gold) == said.get(item.subject_id, []):
+            continue
+        if item.gold and held[item.item_id] != item.gold:
+            store.make_gold(item.item_id, item.gold)
+        elif not item.gold and held[item.item_id]:
+            store.unmake_gold(item.item_id)
+        now.pop(item.subject_id, None)
+        if item.gold:
+            now[item.subject_id] = list(item.gold)
+    if now != said:
+        workspace.write(_FOLLOWED, json.dumps(now, indent=1, sort_keys=True).encode())
+
+
+def gold_in(store: Store) -> dict[str, tuple[str, ...]]:
+    """Return subject -> right values of the gold items in a store, whether a file or an admin made them gold."""
+    return {item.subject_id: item.gold for item in store.items() if item.gold}
 
 
 def _rows(path: str, text: str) -> Iterator[tuple[int, dict[str, Any]]]:

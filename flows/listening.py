@@ -20,7 +20,7 @@ from flows import listening_store
 from flows.books import Books, count
 from flows.candidates import candidate_literals, current_samples
 from flows.decide import splits_table
-from flows.gold_items import read_gold
+from flows.gold_items import follow_gold, gold_in, read_gold
 from flows.listening_items import pair_items, sample_items
 from flows.listening_store import RATED, VOTED, known_store, open_store, waiting_for
 from flows.pipeline import Build, Stage, Waiting
@@ -94,12 +94,13 @@ def open_items(build: Build) -> list[Item]:
 
 
 def publish(build: Build) -> None:
-    """Put the items into the store, take back those that are no longer wanted, and apply the rules about listeners."""
+    """Put the items and their gold into the store, take back what is no longer wanted, and apply the rules about listeners."""
     items = items_of(build)
     wanted = {item.item_id for item in items}
     with open_store(build) as store:
         store.add_items(items)
         store.withdraw(sorted({item.item_id for item in store.items()} - wanted))
+        follow_gold(build.workspace, store, items)
     trust(build)
 
 
@@ -122,20 +123,26 @@ def trust(build: Build) -> None:
                 store.exclude(found.annotator_id, found.rule, json.loads(found.evidence))
 
 
-def pull(build: Build) -> None:
-    """Bring the votes and ratings of the store into the tables, discarded ones included and marked."""
+def _pull(build: Build) -> tuple[Waiting | None, Mapping[str, Sequence[str]]]:
+    """Bring the votes and ratings of the store into the tables, discarded ones included and marked.
+
+    Returns:
+        What is still wanted, None = nothing; and the gold: subject -> right values.
+    """
+    waiting = waiting_for(build)
     with open_store(build) as store:
-        votes, ratings = store.votes(), store.ratings()
+        votes, ratings, gold = store.votes(), store.ratings(), gold_in(store)
     build.tables.replace(VOTED, votes.sort_by("vote_id"))
     build.tables.replace(RATED, ratings.sort_by("rating_id"))
+    # Asked before, as votes go on coming in, and after, as somebody may have been excluded meanwhile.
+    return waiting or waiting_for(build), gold
 
 
 def _votes(build: Build) -> Books | Waiting:
-    waiting = waiting_for(build)
-    pull(build)
+    waiting, gold = _pull(build)
     if waiting is not None:
         return waiting
-    wish, gold = require(build.recipe), gold_of(build)
+    wish = require(build.recipe)
     key = "sample_id" if wish.rated() else "pair_id"
     questions = [subject for subject in asked(build)[key].to_pylist() if subject not in gold]
     unit = "samples to rate" if wish.rated() else "pairs to vote on"
@@ -143,11 +150,10 @@ def _votes(build: Build) -> Books | Waiting:
 
 
 def _verification(build: Build) -> Books | Waiting:
-    waiting = waiting_for(build)
-    pull(build)
+    waiting, gold = _pull(build)
     if waiting is not None:
         return waiting
-    wish, gold = require(build.recipe), gold_of(build)
+    wish = require(build.recipe)
     table = attach(_to_verify(build, wish), "pair_id", build.tables.read("labels"), "pair_id", {"verdict": "label"})
     table = attach(table, "pair_id", votes_by_pair(build.tables.read(VOTED)), "pair_id", {"votes": "votes"})
     table = table.sort_by("pair_id").combine_chunks()

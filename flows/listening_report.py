@@ -13,9 +13,10 @@ from annotate.listening.records import Annotator, Progress
 from contracts.joins import among, attach
 from flows.candidates import current_facts
 from flows.decide import splits_table
+from flows.listening import VERIFICATION
 from flows.listening_evidence import heard_votes
 from flows.listening_store import VOTED, known_store
-from flows.pipeline import Build
+from flows.pipeline import Build, finished
 from flows.recipe_listening import require
 
 _WER_EDGES: Final = (0.0, 0.05, 0.1, 0.2)
@@ -169,9 +170,9 @@ def _accuracy(build: Build, votes: pa.Table) -> list[dict[str, Any]]:
 
 
 def _verification(build: Build) -> list[dict[str, Any]]:
-    """Return, by split, how many pairs were heard, confirmed, and dropped for what."""
+    """Return, by split, how many pairs were heard, confirmed, and dropped for what; nothing as long as votes are lacking."""
     wish = require(build.recipe)
-    if wish.of != "splits":
+    if not VERIFICATION.active(build) or finished(VERIFICATION, build) is None:
         return []
     drops = {row["row_id"]: row["reason"] for row in build.tables.read("drops@verification").to_pylist()}
     assigned = build.tables.read(splits_table(build)).to_pylist()

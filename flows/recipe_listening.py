@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
@@ -106,6 +106,7 @@ def terms_of(recipe: "Recipe") -> Terms:
         qualification=wish.qualification,
         qualification_pass=wish.qualification_pass,
         seed=recipe.seed,
+        test=recipe.name if wish.store else "",  # a file lies in the workspace, a database may be anybody's
     )
 
 
@@ -163,30 +164,31 @@ def check_listening(recipe: "Recipe") -> None:
         made = set(recipe.splits.fractions or recipe.splits.quotas or {})
         if lacking := [name for name in wish.splits if name not in made]:
             raise RecipeError(f"listening.splits: {', '.join(lacking)}: splits makes {', '.join(sorted(made))} only")
+        plugins.configure("filter", VERIFIER, wish.verification)
         if "invalid" not in values:
             raise RecipeError(f"listening.protocol: {wish.protocol.name!r} cannot verify labels: take unisrm (A, B or invalid)")
-        _check_enough(terms, wish.verification, "listening.verification")
+        _check_votes(terms, "listening.verification", wish.verification)
     elif wish.verification:
         raise RecipeError("listening.verification is for of: splits")
     for rule in recipe.filters:
         if rule.name in readers:
-            _check_reader(rule, terms, values)
+            _check_reader(terms, rule)
 
 
-def _check_reader(rule: Plugin, terms: Terms, values: Sequence[str]) -> None:
-    """Refuse a filter of votes that cannot read what the protocol collects."""
-    if (rule.name == VERIFIER) != ("invalid" in values):
+def _check_reader(terms: Terms, rule: Plugin) -> None:
+    """Refuse a filter of votes that cannot read those of the protocol."""
+    if (rule.name == VERIFIER) != ("invalid" in words_of(terms)):
         fitting = "unisrm" if rule.name == VERIFIER else "speechjudge"
         raise RecipeError(f"filter {rule.name!r} cannot read votes by {terms.protocol_name!r}: take the protocol {fitting}")
     if rule.name == VERIFIER:
-        _check_enough(terms, rule.options, f"filter {VERIFIER!r}")
+        _check_votes(terms, f"filters: {VERIFIER}", rule.options)
 
 
-def _check_enough(terms: Terms, options: Mapping[str, Any], where: str) -> None:
-    """Refuse a verification that no pair could pass, after all the work of listening."""
-    needs, gets = plugins.configure("filter", VERIFIER, options).votes, terms.protocol.wanted([])
-    if needs > gets:
-        raise RecipeError(f"{where}: votes is {needs}, but the protocol {terms.protocol_name!r} collects {gets} a pair")
+def _check_votes(terms: Terms, place: str, options: dict[str, Any]) -> None:
+    """Refuse a verification that needs more votes than a pair ever gets: every pair would be dropped once all are in."""
+    needed, asked = plugins.configure("filter", VERIFIER, options).votes, terms.protocol.wanted(())
+    if needed > asked:
+        raise RecipeError(f"{place}: votes: {needed} are needed, but protocol {terms.protocol_name!r} asks for {asked} a pair")
 
 
 def words_of(terms: Terms) -> Sequence[str]:

@@ -13,7 +13,9 @@ from typing import Final
 from contracts.errors import DataError
 
 _RISKY: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - full-width forms are formulas, too
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # XML 1.0 has no way to write these
+# XML 1.0 has no way to write these; the last ones are halves of a surrogate pair, which UTF-8 cannot write either.
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
+_UNKEPT: Final = re.compile(r"[\x00\ud800-\udfff]")  # no database keeps all of these
 _TRUE: Final = frozenset({"true", "yes", "y", "1"})
 _FALSE: Final = frozenset({"false", "no", "n", "0"})
 
@@ -43,11 +45,13 @@ def as_text(value: object) -> str:
     Whole numbers have no decimal point, whatever the program stored them as.
 
     Raises:
-        DataError: a date, a list, an error value or a formula without a result; says what to do.
+        DataError: a date, a list, an error value, a broken character or a formula without a result; says what to do.
     """
     match value:
         case None:
             return ""
+        case str() if _UNKEPT.search(value):
+            raise DataError("a broken character stands here (NUL or half a surrogate pair): type the cell again")
         case str():
             return restored(value.strip())
         case bool():

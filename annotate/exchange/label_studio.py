@@ -160,7 +160,8 @@ def import_annotations(
         raise BadRows(str(path), problems)
     rejected = path.with_name(f"{path.name}.rejected.json") if problems else None
     if rejected is not None:
-        with atomic_path(rejected) as part, part.open("w", encoding="utf-8") as file:
+        # Half a surrogate pair, which no UTF-8 can hold, is written as JSON's own escape of it.
+        with atomic_path(rejected) as part, part.open("w", encoding="utf-8", errors="backslashreplace") as file:
             kept = [record for number, record in enumerate(_records(path), start=1) if number in bad]
             json.dump(kept, file, ensure_ascii=False, indent=1)
     return Imported(
@@ -264,7 +265,7 @@ def _results(annotation: Mapping[str, Any], known: Collection[str], *, minimal: 
     for result in annotation["result"]:
         if not isinstance(result, Mapping):
             yield "result", result
-        elif result.get("type") in {"choices", "rating"}:
+        elif result.get("type") in ("choices", "rating"):
             yield str(result.get("from_name")), result.get("value")
         else:
             yield str(result.get("from_name")), {"type": result.get("type")}

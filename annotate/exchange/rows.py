@@ -58,7 +58,7 @@ def read_csv(path: Path, delimiter: str | None = None) -> Sheet:
     if delimiter is None:
         with path.open(encoding="utf-8-sig", newline="") as file:
             first = _guarded(path, file.readline)
-        delimiter = max(_DELIMITERS, key=lambda each: len(next(csv.reader([first], delimiter=each), [])))
+        delimiter = max(_DELIMITERS, key=lambda each: _width(path, first, each))
     records = _records(path, delimiter)
     header = tuple(cell.strip() for cell in next(records, []))
     if not any(header):
@@ -70,6 +70,13 @@ def read_csv(path: Path, delimiter: str | None = None) -> Sheet:
                 yield fitted(number, header, record)
 
     return Sheet(name=None, header=header, rows=rows())
+
+
+def _width(path: Path, header: str, delimiter: str) -> int:
+    try:
+        return len(next(csv.reader([header], delimiter=delimiter), []))
+    except csv.Error as error:
+        raise DataError(f"{path}: line 1: no valid CSV ({error}): save the file again as CSV") from None
 
 
 def _records(path: Path, delimiter: str) -> Iterator[list[str]]:

@@ -6,6 +6,7 @@ what people see. A formula that was never calculated has no stored result: it is
 
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from itertools import chain, repeat
 from pathlib import Path
@@ -20,6 +21,9 @@ _MERGED: Final = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]+[0-9]+:[A-
 _CHUNK: Final = 1 << 20
 _LONGEST: Final = 200  # bytes of a mark that may lie across two chunks
 _BLANK: Final = 5  # rows looked at to tell whether a sheet is empty
+
+# Parsers of XML raise kinds of SyntaxError.
+_DAMAGES: Final = (SyntaxError, zipfile.BadZipFile, zlib.error, EOFError)
 
 _NO_RESULT: Final = Unreadable(
     "a formula stands here whose result is not stored: open the file in a spreadsheet program, put values in place of formulas "
@@ -44,8 +48,28 @@ def read_xlsx(path: Path, sheet: str | None = None) -> Sheet:
         sheet: its name; None = the only one that is not empty.
 
     Raises:
-        DataError: no such file, no workbook, no such sheet, several to choose from, or no header.
+        DataError: no such file, no workbook, no such sheet, several to choose from, no header, or a damaged part; the
+            last perhaps while reading.
     """
+    try:
+        found = _opened(path, sheet)
+    except _DAMAGES as error:
+        raise _damaged(path, error) from None
+
+    def rows() -> Iterator[Row]:
+        try:
+            yield from found.rows
+        except _DAMAGES as error:
+            raise _damaged(path, error) from None
+
+    return Sheet(name=found.name, header=found.header, rows=rows())
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path}: the workbook is damaged ({error}): open it in a spreadsheet program and save it again")
+
+
+def _opened(path: Path, sheet: str | None) -> Sheet:
     import openpyxl
     from openpyxl.utils.exceptions import InvalidFileException
 

@@ -7,6 +7,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from annotate.listening.gold import is_right
+from annotate.listening.item import Answer
+
 Ints = npt.NDArray[np.int64]
 Marks = npt.NDArray[np.bool_]
 
@@ -32,13 +35,16 @@ def places(answers: pa.Table) -> Ints:
 
 
 def gold_marks(answers: pa.Table) -> tuple[Marks, Marks]:
-    """Return which answers are to a gold item and name a value, and which of them are right."""
+    """Return which answers are to a gold item, and which of them are right: by their value, or by their ratings."""
     golden = answers["gold"].combine_chunks()
     parent = pc.list_parent_indices(golden)
     row = np.asarray(parent.to_numpy(zero_copy_only=False), dtype=np.int64)
     same = mask(pc.equal(pc.list_flatten(golden), answers["value"].combine_chunks().take(parent)))
     right = np.bincount(row[same], minlength=answers.num_rows) > 0
-    gold = (np.bincount(row, minlength=answers.num_rows) > 0) & mask(pc.is_valid(answers["value"]))
+    gold = np.bincount(row, minlength=answers.num_rows) > 0
+    rated = np.flatnonzero(gold & mask(pc.is_null(answers["value"])))
+    for place, said in zip(rated, answers.select(["scores", "gold"]).take(pa.array(rated)).to_pylist(), strict=True):
+        right[place] = is_right(Answer(scores=dict(said["scores"])), said["gold"])
     return gold, right
 
 

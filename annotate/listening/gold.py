@@ -16,7 +16,10 @@ _RANGE: Final = re.compile(r"(?P<scale>.+)=(?P<low>-?\d+(?:\.\d+)?)\.\.(?P<high>
 
 
 def is_right(answer: Answer, gold: Sequence[str]) -> bool:
-    """Return whether an answer, in the stored order, is one of those that the gold values allow."""
+    """Return whether an answer, in the stored order, is one of those that the gold values allow.
+
+    A range of a scale that was not asked for, as the recipe had other ones then, says nothing.
+    """
     if answer.value is not None:
         return answer.value in gold
     return all(_holds(answer, word) for word in gold)
@@ -49,4 +52,7 @@ def _answerable(found: re.Match[str], options: Sequence[str]) -> bool:
 
 def _holds(answer: Answer, word: str) -> bool:
     found = _RANGE.fullmatch(word)
-    return found is not None and float(found["low"]) <= answer.scores[found["scale"]] <= float(found["high"])
+    if found is None:
+        return False
+    rating = answer.scores.get(found["scale"])
+    return rating is None or float(found["low"]) <= rating <= float(found["high"])

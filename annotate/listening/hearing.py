@@ -1,6 +1,7 @@
 """What an annotator hears and then says of an item. The server's clock alone decides what can have been heard."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, bindparam, select, text, update
@@ -29,6 +30,9 @@ _select = (
     .where(assignments.c.assignment_id == bindparam("key"), assignments.c.annotator_id == bindparam("annotator"))
 )
 _update = update(assignments).where(assignments.c.assignment_id == bindparam("key"))
+_OTHERS: Final = text("""
+    SELECT assignment_id, plays FROM listening_assignments
+    WHERE annotator_id = :annotator AND state = 'open' AND assignment_id <> :key""")
 _HAS: Final = text("""
     SELECT 1 FROM listening_assignments
     WHERE annotator_id = :annotator AND subject_id = :subject AND state IN ('open', 'answered')""")
@@ -44,7 +48,7 @@ def played(
     slot: str,
     what: Literal["started", "ended"],
 ) -> None:
-    """Note that a clip began to play or has played to its end.
+    """Note that a clip began to play or has played to its end. One that begins ends every other one, unheard.
 
     Raises:
         Refused: ``unknown_assignment``, ``excluded``, ``failed``, ``answered``, ``expired``, ``unknown_slot``, ``not_started``,
@@ -62,6 +66,7 @@ def played(
     if what == "started":
         if playable.plays_left == 0:
             raise Refused("no_plays_left", f"this clip may be played {terms.protocol.max_plays} times")
+        _stop_others(connection, row, plays)
         plays[slot] = (started + 1, ended, now)
     elif since is not None:
         lacking = since + playable.clip.duration_s * (1 - _SLACK) - now
@@ -77,6 +82,20 @@ def played(
     if row.state == "lapsed":
         recount(connection, terms, row.subject_id, returned=False)
         note_change(connection)
+
+
+def _stop_others(connection: Connection, row: Any, plays: dict[str, Any]) -> None:
+    """End what else the annotator plays, unheard: whoever plays two clips at the same time hears neither."""
+    plays.update(_stopped(plays))
+    for other in connection.execute(_OTHERS, {"annotator": row.annotator_id, "key": row.assignment_id}).all():
+        before = json.loads(other.plays)
+        if stopped := _stopped(before):
+            connection.execute(_update, {"key": other.assignment_id, "plays": json.dumps(before | stopped)})
+
+
+def _stopped(plays: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the clips that have begun and not ended, with no time at which they could have."""
+    return {slot: (started, ended, None) for slot, (started, ended, since) in plays.items() if since is not None}
 
 
 def answer(connection: Connection, terms: Terms, now: float, assignment_id: str, annotator_id: str, *, said: Answer) -> Receipt:

@@ -1,7 +1,7 @@
 """Votes that were collected elsewhere: they count like any other, in the order in which they come in."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -15,8 +15,10 @@ from contracts.errors import DataError
 from contracts.ids import row_id
 from contracts.schemas import conform
 
+_SAID: Final = ("value", "errors_a", "errors_b", "accurate_a", "accurate_b", "scores")
+_SHOWN: Final = 10
 _had = (
-    select(assignments.c.assignment_id, assignments.c.state, assignments.c.answer_id)
+    select(*(assignments.c[name] for name in ("assignment_id", "state", "answer_id", *_SAID)))
     .where(assignments.c.annotator_id == bindparam("annotator"), assignments.c.subject_id == bindparam("subject"))
     .where(HAD)
 )
@@ -69,23 +71,49 @@ def _read(terms: Terms, row: Mapping[str, Any], name: str) -> dict[str, Any]:
     }
 
 
+def check_known(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Compare votes with those that are here already, before any of them is kept.
+
+    Raises:
+        DataError: some contradict a vote of the same annotator on the same subject, or repeat it under another id.
+    """
+    found = [why for row in rows if (why := _contradiction(row, _vote_before(connection, row)))]
+    if found:
+        more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        raise DataError(f"nothing was taken in: {'; '.join(found[:_SHOWN])}{more}: the first vote stays; leave these rows out")
+
+
+def _vote_before(connection: Connection, row: Mapping[str, Any]) -> Any:
+    return connection.execute(_had, {"annotator": row["annotator_id"], "subject": row["subject_id"]}).first()
+
+
+def _contradiction(row: Mapping[str, Any], had: Any) -> str | None:
+    """Return why a vote cannot stand beside one of before; None where it can. What was not asked contradicts nothing."""
+    if had is None or had.state != "answered":
+        return None
+    who = f"vote {row['answer_id']}: annotator {row['annotator_id']}"
+    if had.answer_id != row["answer_id"]:
+        return f"{who} has voted on {row['subject_id']} before, as {had.answer_id}"
+    said = [(getattr(had, name), row[name]) for name in _SAID]
+    if any(before is not None and now is not None and before != now for before, now in said):
+        return f"{who} has voted otherwise on {row['subject_id']} before"
+    return None
+
+
 def take_in(connection: Connection, terms: Terms, rows: Iterable[Mapping[str, Any]]) -> int:
     """Keep votes that are not here yet; return how many those are.
 
     Raises:
-        DataError: an annotator has voted on the same subject under another id.
+        DataError: an annotator has voted on the same subject before, otherwise or under another id.
     """
     new = 0
     subjects = set()
     for row in rows:
-        had = connection.execute(_had, {"annotator": row["annotator_id"], "subject": row["subject_id"]}).first()
+        had = _vote_before(connection, row)
+        if why := _contradiction(row, had):
+            raise DataError(why)
         if had is not None and had.answer_id == row["answer_id"]:
             continue
-        if had is not None and had.state == "answered":
-            raise DataError(
-                f"vote {row['answer_id']}: annotator {row['annotator_id']} has voted on {row['subject_id']} before, "
-                f"as {had.answer_id}"
-            )
         if had is not None:  # has voted elsewhere meanwhile
             connection.execute(
                 update(assignments).where(assignments.c.assignment_id == had.assignment_id).values(state="lapsed")

@@ -1,5 +1,6 @@
 """How the tables of a listening test come to be, and how a changed recipe meets a test that has begun."""
 
+import json
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, inspect, select, update
@@ -24,8 +25,8 @@ def prepare(commits: Commits, terms: Terms) -> None:
     """Make the tables where there are none, and bring those of a test that has begun in line with the terms.
 
     Raises:
-        StorageError: a newer version of this software wrote them, they belong to a test of another protocol, or the database
-            fails.
+        StorageError: a newer version of this software wrote them, they belong to a test of another protocol or name or hold
+            answers to other questions, or the database fails.
     """
     with commits.reading() as connection:  # a look first, as opening need not wait for those who write
         found = _begun_with(connection)
@@ -38,7 +39,17 @@ def prepare(commits: Commits, terms: Terms) -> None:
     if found.protocol != terms.protocol_name:
         raise StorageError(
             f"{commits.where} is a listening test of protocol {found.protocol}, the recipe says {terms.protocol_name}: "
-            "give each protocol a file or a database of its own"
+            "move the file away or name another database to begin a new test"
+        )
+    if (known := json.loads(found.settings)[3]) and terms.test and known != terms.test:
+        raise StorageError(
+            f"{commits.where} is the listening test {known!r}, not {terms.test!r}, which would take its items back: "
+            "name another database"
+        )
+    if _form(found.settings) != _form(terms.settings) and _is_answered(commits):
+        raise StorageError(
+            f"{commits.where} holds answers to other questions ({_form(found.settings)}) than the recipe's protocol asks "
+            f"({_form(terms.settings)}): take that back, or move the file away or name another database to begin a new test"
         )
     if found.settings != terms.settings:
         commits.write(lambda connection: _adopt(connection, terms))
@@ -49,6 +60,18 @@ def _begun_with(connection: Connection) -> _Test | None:
         return None
     row = connection.execute(select(state.c.version, state.c.protocol, state.c.settings)).one()
     return _Test(version=row.version, protocol=row.protocol, settings=row.settings)
+
+
+def _form(settings: str) -> str:
+    """Return what is asked, as people read it."""
+    form = json.loads(settings)[2]
+    return "; ".join(f"{name}: {options[0]} to {options[-1]}" for name, *options in form)
+
+
+def _is_answered(commits: Commits) -> bool:
+    answered = select(assignments.c.answer_id).where(assignments.c.state == "answered").limit(1)
+    with commits.reading() as connection:
+        return connection.execute(answered).first() is not None
 
 
 def _create(connection: Connection, terms: Terms) -> _Test:

@@ -209,6 +209,8 @@ class Store:
     def played(self, assignment_id: str, annotator_id: str, slot: str, what: Literal["started", "ended"]) -> None:
         """Note that a clip began to play from its beginning, or has played to its end.
 
+        One that begins ends every other one of this annotator, unheard: two at the same time are not heard at all.
+
         Raises:
             Refused: ``unknown_assignment``, ``unknown_slot``, ``not_started``, ``too_early`` (with ``wait_s``),
                 ``no_plays_left`` (one that was never heard to its end may always be started), ``answered``, ``expired``,
@@ -239,10 +241,12 @@ class Store:
         They count towards items in the order in which they come in. Those that are discarded already never count.
 
         Raises:
-            DataError: no table of votes (of ratings, for a protocol of one clip), a vote of another protocol, or a second vote
-                of an annotator on the same subject.
+            DataError: no table of votes (of ratings, for a protocol of one clip), a vote of another protocol, or one of an
+                annotator who has voted on the same subject before, otherwise or under another id; nothing is taken in then.
         """
         rows = imports.read_rows(self.terms, votes)
+        with self._commits.reading() as connection:
+            imports.check_known(connection, rows)
         chunks = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
         return sum(
             self._commits.write(lambda connection, chunk=chunk: imports.take_in(connection, self.terms, chunk))  # type: ignore[misc]

@@ -28,6 +28,7 @@ class Terms:
         qualification: gold items before the first ordinary one; 0 = no test.
         qualification_pass: least share of right answers among them.
         seed: of every order and position.
+        test: name of the test; a database that holds a test of another name is refused. Empty = any.
     """
 
     protocol: ListeningProtocol
@@ -38,6 +39,7 @@ class Terms:
     qualification: int = 5
     qualification_pass: float = 0.8
     seed: int = 0
+    test: str = ""
 
     def __post_init__(self) -> None:
         for language, level in self.languages.items():
@@ -54,8 +56,9 @@ class Terms:
 
     @property
     def settings(self) -> str:
-        """What decides how many votes an item needs and who may give them, as text."""
-        return canonical_json([self.protocol.wanted(()), dict(self.languages)])
+        """What decides how many votes an item needs, who may give them and what is asked, and the name of the test, as JSON."""
+        form = [[question.name, *question.options] for question in self.protocol.questions]
+        return canonical_json([self.protocol.wanted(()), dict(self.languages), form, self.test])
 
     def understood(self, levels: Mapping[str, str]) -> tuple[str, ...]:
         """Return the languages of items that somebody with these levels may be given, sorted."""

@@ -145,7 +145,7 @@ class Access:
         if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
             raise Denied(415, "other")
         try:
-            return shape.model_validate(json.loads(await _body(request)))
+            return shape.model_validate(_storable(json.loads(await _body(request))))
         except (ValidationError, ValueError, RecursionError):
             raise Denied(422, "form") from None
 
@@ -165,3 +165,14 @@ async def _body(request: Request) -> bytes:
         if len(body) > MOST_BYTES:
             raise Denied(413, "other")
     return body
+
+
+def _storable(said: Any) -> Any:
+    """Return what was posted, if a database can hold it and an answer can repeat it.
+
+    Raises:
+        ValueError: half a surrogate pair; or a NUL, at which PostgreSQL ends the transaction of all who write with this one.
+    """
+    if "\\u0000" in json.dumps(said, ensure_ascii=False).encode().decode():
+        raise ValueError("a NUL stands in it")
+    return said

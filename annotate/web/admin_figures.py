@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from annotate.agreement import TERNARY, inter_annotator
+from annotate.listening.behaviour import gold_marks
 from annotate.listening.item import Item
 from annotate.listening.rule import ListenerRule
 from annotate.listening.store import Annotator
@@ -45,10 +46,11 @@ def annotator_rows(
     """Return what the table of annotators shows, those who answered most first."""
     gold: dict[str, list[bool]] = {}
     times: dict[str, list[float]] = {}
-    for row in answers.select(["annotator_id", "gold", "value", "time_s"]).to_pylist():
+    asked, right = gold_marks(answers)
+    for place, row in enumerate(answers.select(["annotator_id", "time_s"]).to_pylist()):
         times.setdefault(row["annotator_id"], []).append(row["time_s"])
-        if row["gold"]:
-            gold.setdefault(row["annotator_id"], []).append(row["value"] in row["gold"])
+        if asked[place]:
+            gold.setdefault(row["annotator_id"], []).append(bool(right[place]))
     findings: dict[str, list[dict[str, Any]]] = {}
     for name, rule in rules.items():
         for finding in rule.findings(answers):

@@ -82,13 +82,16 @@ class ListenerPages:
         ]
 
     async def sign_in(self, request: Request) -> Response:
-        """Take an invitation and go on under an address without it."""
+        """Take an invitation and go on under an address without it; a session of the same listener goes on in all its tabs."""
         self._access.knock(request)
         invited = self._access.tokens.invited(request.path_params["token"])
         if invited is None or await self._access.stored(self._store.annotator, invited) is None:
             return self._pages.message(request, "link_bad", status=403)
         lang = request.query_params.get("lang")
         response = RedirectResponse(f"/?lang={lang}" if lang in ("en", "zh") else "/", status_code=303)
+        known = self._access.tokens.listener(request.cookies.get(self._access.listener_cookie))
+        if known is not None and known.annotator_id == invited:
+            return response
         response.set_cookie(
             self._access.listener_cookie,
             self._access.tokens.session(invited),
@@ -143,7 +146,10 @@ class ListenerPages:
         }
 
     async def _more(self, following: Finished) -> bool:
-        return following.reason == "no_gold" or (await self._access.stored(self._store.progress)).waiting > 0
+        if following.reason == "no_gold":
+            return True
+        progress = await self._access.stored(self._store.progress)
+        return progress.waiting > 0 or not progress.items  # the test may be served before its items are there
 
     async def consent(self, request: Request) -> Response:
         """Keep that a listener agrees."""

@@ -61,6 +61,25 @@ def test_an_invitation_is_a_link_to_a_pseudonym(path):
         call("invite", path, "X", "--level", "en=fluent")
 
 
+def test_an_invitation_says_what_its_listener_cannot_do(path):
+    """A level too low for any item, and gold in languages that are not understood, are told at once, not by an empty page."""
+    spoken = {"zh": 6, "en": 2}
+    with open_store(open_build(path)) as store:
+        for language, count in spoken.items():
+            store.add_items(gold_item(f"{language}{number}", language) for number in range(count))
+    low = call("invite", path, "Ann", "--level", "en=basic")
+    assert "no items in en (proficient), zh (native) for this listener" in low.stderr
+    assert "it takes 5 gold items in no language and 0 are there" in low.stderr
+    one = call("invite", path, "Bo", "--level", "en=native")
+    assert "this listener cannot pass the qualification test yet: it takes 5 gold items in en and 2 are there" in one.stderr
+    assert call("invite", path, "Li", "--level", "en=native", "--level", "zh=native").stderr == ""
+
+
+def gold_item(name, language):
+    clips = (Clip(audio_id=f"{name}a", duration_s=1.0), Clip(audio_id=f"{name}b", duration_s=1.0))
+    return Item(item_id=name, subject_id=f"pair-{name}", language=language, text="x", clips=clips, gold=("A",))
+
+
 def test_an_invitation_leads_to_where_the_test_was_last_served(path, monkeypatch):
     """Its address is kept with the test; a test whose qualification nobody can pass says so."""
     monkeypatch.setattr("annotate.web.serving.serve", lambda app, host, port: None)

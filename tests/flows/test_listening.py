@@ -11,10 +11,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from annotate.listening.store import Store
 from contracts.schemas import VOTES
 from flows.decide import splits_table
 from flows.explain import story_of
 from flows.listening import items_of, publish
+from flows.listening_report import listeners_content
 from flows.listening_store import RATED, VOTED, open_store, waiting_for
 from flows.pipeline import Waiting, finished, mark_of, open_build
 from flows.publish import release_of
@@ -103,6 +105,8 @@ def test_verification_waits_and_the_release_holds_what_people_confirmed(opened, 
     row = next(row for row in status_of(build) if row["stage"] == "verification")
     assert (row["state"], row["out"], row["in"]) == (str(waiting), 0, 3 * len(asked))
 
+    assert listeners_content(build)["verification"] == [], "nobody has confirmed anything yet"
+
     state = run_collection(build)
     assert (state.type.value, state.name) == ("COMPLETED", str(waiting))
     assert state.message == waiting.advice
@@ -129,6 +133,7 @@ def test_verification_waits_and_the_release_holds_what_people_confirmed(opened, 
     assert marks_before(build, "verification") == before
     assert books["release"].rows_in == books["release"].rows_out == len(split_of(build)) - 2
 
+    assert sum(row["confirmed"] for row in listeners_content(build)["verification"]) == len(asked) - 2
     found = released(build)
     splits = split_of(build)
     for split in ("rl", "bench"):
@@ -302,6 +307,50 @@ def test_gold_is_asked_of_all_and_released_of_none(opened, tmp_path):
     assert set(build.tables.read(VOTED)["pair_id"].to_pylist()) == asked
     with open_store(build) as store:
         assert {answer["subject_id"] for answer in store.answers().to_pylist() if answer["qualification"]} == {inside, outside}
+
+
+def test_gold_of_an_admin_and_of_a_later_file_is_a_test_too(opened, tmp_path):
+    """Votes that were cast on a pair before it became gold do not verify it, and the reason of its drop is told."""
+    build = opened(listening=VERIFIED)
+    run(build, "release")
+    asked = sorted(pair for pair, split in split_of(build).items() if split != "sft")
+    made, written, *rest = asked
+    truth = confirming(build)
+    listen(build, "One", truth)
+    with open_store(build) as store:
+        store.make_gold(next(item.item_id for item in store.items() if item.subject_id == made), [truth(made)])
+    (tmp_path / "gold.csv").write_text(f"pair_id,values\n{written},{truth(written)}\n")
+    build = opened(listening=VERIFIED | {"gold": "gold.csv"})
+    waiting = run(build, "release")["verification"]
+    assert (waiting.there, waiting.wanted) == (len(rest), 3 * len(rest))
+    for name in ("Two", "Three"):
+        listen(build, name, truth)
+    assert run(build, "release")["verification"].dropped == {"gold": 2}
+    assert {made, written}.isdisjoint(row["pair_id"] for rows in released(build).values() for row in rows)
+    drops = build.tables.read("drops@verification").to_pylist()
+    assert {row["row_id"]: json.loads(row["evidence"])["values"] for row in drops} == {
+        made: [truth(made)],
+        written: [truth(written)],
+    }
+    (tmp_path / "gold.csv").write_text("pair_id,values\n")
+    assert isinstance(run(build, "release")["verification"], Waiting), "what is no gold any more wants votes of others"
+
+
+def test_nothing_is_released_of_a_test_that_lost_votes_while_they_were_read(opened, monkeypatch):
+    """Somebody is excluded just as the last votes are fetched: the build waits for others, and drops nothing."""
+    build = opened(listening=VERIFIED)
+    run(build, "release")
+    who, _, _ = (listen(build, name, confirming(build)) for name in ("One", "Two", "Three"))
+    read = Store.votes
+
+    def late(store):
+        store.exclude(who, "admin", {"reason": "a hint"})
+        return read(store)
+
+    monkeypatch.setattr(Store, "votes", late)
+    books = run(build, "release")
+    assert isinstance(books["verification"], Waiting)
+    assert release_of(build) is None
 
 
 def test_items_tell_no_system_and_are_equally_loud(opened):

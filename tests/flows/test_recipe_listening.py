@@ -42,18 +42,15 @@ def test_what_the_recipe_says_becomes_the_terms(tmp_path):
         (asking(of="samples"), r"'unisrm' is for of: pairs or splits, not samples"),
         (asking(protocol="speechjudge"), r"'speechjudge' cannot verify labels: take unisrm"),
         (asking(of="pairs", verification={"votes": 5}), r"listening\.verification is for of: splits"),
-        (asking(verification={"votes": 4}), r"filter 'human_verification'"),
-        (
-            asking(verification={"votes": 5}),
-            r"listening\.verification: votes is 5, but the protocol 'unisrm' collects 3 a pair",
-        ),
+        (asking(verification={"votes": 5}), r"listening\.verification: votes: 5 are needed, but protocol 'unisrm' asks for 3"),
         (
             lambda r: (
                 asking(of="pairs")(r),
-                r["filters"].append({"name": "human_verification", "options": {"votes": 7}}),
+                r["filters"].append({"name": "human_verification", "options": {"votes": 5}}),
             ),
-            r"filter 'human_verification': votes is 7, but the protocol 'unisrm' collects 3 a pair",
+            r"filters: human_verification: votes: 5 are needed, but protocol 'unisrm' asks for 3",
         ),
+        (asking(verification={"votes": 4}), r"filter 'human_verification'"),
         (asking(languages={"en": "fluent"}), r"listening\.languages\.en"),
         (asking(languages={"mixed": "native"}), r"'mixed' is none"),
         (asking(gold="gold.xlsx"), r"gold\.xlsx must end in \.csv or \.jsonl"),
@@ -95,9 +92,11 @@ def test_the_store_comes_from_a_variable(tmp_path, monkeypatch):
         store_place(build)
     monkeypatch.setenv("LISTENING_DB", "postgresql://me:canary@host/db")
     assert store_place(build) == "postgresql://me:canary@host/db"
+    assert terms_of(build.recipe).test == build.recipe.name, "a database says whose test it holds"
     assert "canary" not in str(build.recipe.model_dump())
     assert "store" not in literals(build.recipe.listening)
     bucket = open_build(changed(tmp_path, asking()), "memory://bucket/ws")
+    assert terms_of(bucket.recipe).test == ""
     with pytest.raises(SetupError, match=r"set listening\.store to a \$VARIABLE"):
         store_place(bucket)
 

@@ -143,6 +143,11 @@ async function save(said) {
   tell(words.saving, "busy");
   show();
   const { status, data } = await post("/vote", said, () => tell(words.saving_again, "busy"));
+  if (data.reason === "session") { // signed out meanwhile, or in anew: the vote is sent once more by the page of the next session
+    saving = false;
+    window.location.reload();
+    return;
+  }
   localStorage.removeItem(PENDING);
   sessionStorage.removeItem(DRAFT);
   saving = false;

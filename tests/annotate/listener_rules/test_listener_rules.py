@@ -109,6 +109,15 @@ def test_gold_accuracy_counts():
     assert evidence(GoldAccuracy(), golden(3, 9)) == {"gold_items": 9, "right": 3, "lacking": "10 gold items"}
 
 
+@pytest.mark.parametrize(("noise", "broken"), [(1.0, False), (5.0, True)])
+def test_gold_accuracy_of_ratings(noise, broken):
+    """Where listeners rate, an answer is right if all ranges hold; a scale that nobody asked for says nothing."""
+    ranges = ["noise=1..2", "speed=3..5", "older_scale=1..1"]
+    rows = [answer("x", n, None, scores=[("noise", noise), ("speed", 4.0)], plays_b=None, gold=ranges) for n in range(12)]
+    assert found(GoldAccuracy(), rows) == {"x": broken}
+    assert evidence(GoldAccuracy(), rows)["right"] == (0 if broken else 12)
+
+
 def test_a_wrong_gold_item_excludes_nobody():
     """Gold items that most listeners 'fail' are left out; while they are trusted, the same answers exclude."""
     rows = [answer(f"x{who}", n, "B", item=f"g{n}", gold=["A"]) for who in range(6) for n in range(12)]

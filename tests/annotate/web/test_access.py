@@ -84,6 +84,17 @@ def test_a_link_signs_in_and_leaves_the_address(opened: Opened):
     assert "secure" not in cookie  # this site is not encrypted
 
 
+def test_the_link_opened_again_leaves_what_other_tabs_post_alone(opened: Opened, ann: Listener):
+    """The same listener goes on in the same session; another one on the same machine gets one of their own."""
+    assignment, csrf = ann.item(), ann.csrf
+    ann.client.get(opened.link(ann.annotator_id))
+    assert sites.csrf_of(ann.client.get("/").text) == csrf
+    assert ann.play(assignment, "0", "started").status_code == 200
+    ann.client.get(opened.link(opened.invite("Bob")))
+    assert sites.csrf_of(ann.client.get("/").text) != csrf
+    assert ann.play(assignment, "0", "started").status_code == 403
+
+
 def test_over_https_the_cookie_is_bound_to_the_host(tmp_path):
     opened = sites.open_site(tmp_path, clock=sites.Clock(), site=Site(base_url="https://listen.example.org"))
     reply = stranger(opened).get(opened.link(opened.invite()), follow_redirects=False)
@@ -156,6 +167,22 @@ def test_forms_of_plain_html_are_refused(ann: Listener):
 def test_what_is_no_such_form_is_refused(ann: Listener, body: bytes):
     headers = {"origin": ann.opened.site.origin, "x-csrf-token": ann.csrf, "content-type": "application/json"}
     assert ann.client.post("/consent", content=body, headers=headers).status_code == 422
+
+
+@pytest.mark.parametrize("word", [r"\u0000", r"a\u0000b", r"\ud800"])
+def test_a_word_that_no_database_can_hold_is_refused(opened: Opened, ann: Listener, word: str):
+    """In PostgreSQL a NUL would undo the votes of all who write at the same moment; half a surrogate cannot even be sent back."""
+    headers = {"origin": ann.opened.site.origin, "x-csrf-token": ann.csrf, "content-type": "application/json"}
+    played = f'{{"assignment": "{word}", "slot": "0", "what": "started"}}'
+    assert ann.client.post("/played", content=played, headers=headers).status_code == 422
+    form = f'{{"assignment": "x", "form": {{"{word}": ["A"]}}}}'
+    assert ann.client.post("/vote", content=form, headers=headers).status_code == 422
+    client = TestClient(opened.app, base_url=opened.site.base_url)
+    client.get(opened.admin_link())
+    headers["x-csrf-token"] = sites.csrf_of(client.get("/admin").text)
+    for name, language in ((word, "en"), ("Bo", word)):
+        invite = f'{{"name": "{name}", "levels": {{"{language}": "native{word}"}}}}'
+        assert client.post("/admin/invite", content=invite, headers=headers).status_code == 422
 
 
 def test_a_long_post_is_refused_whether_or_not_it_says_its_length(ann: Listener):

@@ -1,6 +1,7 @@
 """The admin page: what it shows, what it changes, what it gives out."""
 
 import csv
+import dataclasses
 import io
 import json
 
@@ -97,6 +98,22 @@ def test_progress_agreement_and_findings_are_shown(tmp_path):
     assert "Ann" in page
     assert "gold_accuracy: could not be checked" in page
     opened.store.close()
+
+
+def test_right_ratings_of_gold_are_shown_as_right(tmp_path):
+    """Gold of scales are ranges: what lies in all of them is right on the admin's page, too."""
+    made = sites.open_site(
+        tmp_path, "rating", clock=sites.Clock(), protocol_options={"scales": ["noise"]}, terms={"qualification": 2}
+    )
+    items = sites.items(made.blobs, 3, clips=1)
+    made.store.add_items([dataclasses.replace(one, gold=("noise=1..2",)) for one in items[:2]] + items[2:])
+    ann = Listener(made, made.invite("Ann")).prepare()
+    for _ in range(2):
+        assignment = ann.item()
+        ann.hear(assignment, ["0"])
+        assert ann.vote(assignment, noise="2").status_code == 200
+    assert '<td class="n">2 / 2</td>' in Admin(made).page()
+    made.store.close()
 
 
 def test_votes_are_given_out_as_csv_and_json_lines(opened: Opened, admin: Admin, ann: Listener):

@@ -227,6 +227,23 @@ def test_a_vote_outlives_a_lost_connection_and_a_reload_without_one(tmp_path: Pa
         assert opened.store.votes().num_rows == 2
 
 
+def test_a_vote_outlives_the_end_of_its_session(tmp_path: Path, page: Browser):
+    """Whose session is over signs in again, and the answer that was given is saved without being given again."""
+    with sites.served(tmp_path) as opened:
+        opened.store.add_items(sites.items(opened.blobs, 2))
+        annotator = opened.invite()
+        page.enter(opened, annotator)
+        first = page.assignment()
+        page.hear("1", "2")
+        page.chrome.delete_all_cookies()
+        page.vote("invalid"[0])
+        page.until(lambda: page.script("return !document.getElementById('item')"), "the page to say how to get in")
+        assert opened.store.votes().num_rows == 0
+        page.chrome.get(opened.site.base_url + opened.link(annotator))
+        page.at_item(other_than=first)
+        assert opened.store.votes()["value"].to_pylist() == ["invalid"]
+
+
 def test_the_next_clips_are_there_before_they_are_asked_for(tmp_path: Path, page: Browser):
     with sites.served(tmp_path) as opened:
         opened.store.add_items(sites.items(opened.blobs, 2))

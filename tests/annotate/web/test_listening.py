@@ -181,6 +181,14 @@ def test_who_has_heard_everything_is_thanked(ann: Listener):
     assert "<strong>6</strong>" in page
 
 
+def test_a_test_without_items_yet_is_not_said_to_be_over(tmp_path):
+    """Served before the build put items in: listeners are asked to look again."""
+    made = sites.open_site(tmp_path, clock=sites.Clock())
+    early = Listener(made, made.invite("Ann")).prepare()
+    assert 'href="/"' in early.client.get("/next").text
+    made.store.close()
+
+
 def test_who_is_excluded_is_told_so_and_hears_no_more(ann: Listener, opened: Opened):
     assignment = ann.item()
     opened.store.exclude(ann.annotator_id, "too_fast", {"median_s": 0.4})
