@@ -9,6 +9,7 @@ import pytest
 
 from annotate.asking.batches import Batching
 from annotate.asking.patience import Patience
+from annotate.asking.talk import Terms
 from annotate.inquiry import Inquiry
 from annotate.judge import Judge, Reply
 from annotate.judges.gemini import Gemini
@@ -38,11 +39,13 @@ def asked(judge: Judge, path: Path) -> None:
     """Ask, and check that each case got the reply to its own prompt."""
     began = time.monotonic()
     batching = Batching(
-        inquiry=Inquiry.of(PROBE, judge),
-        problem_of=lambda _: None,
-        open_ledger=lambda: Ledger(path, account="a"),
-        clips=None,
-        budget_usd=100.0,
+        terms=Terms(
+            inquiry=Inquiry.of(PROBE, judge),
+            problem_of=lambda _: None,
+            open_ledger=lambda: Ledger(path, account="a"),
+            clips=None,
+            budget_usd=100.0,
+        ),
         patience=Patience(poll_s=0.01, look_wait_s=0.01),
         most_held=250,  # 50 to a batch
         now=lambda: began + 1000 * (time.monotonic() - began),
