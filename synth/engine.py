@@ -93,10 +93,6 @@ class Session(Protocol):
         """Answer every request, in order, with exactly one waveform or failure."""
         ...
 
-    def close(self) -> None:
-        """Give memory and devices back."""
-        ...
-
 
 class Engine(Protocol):
     """A configured text-to-speech system."""

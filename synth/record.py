@@ -77,9 +77,6 @@ class RecordSession:
             failures=pa.Table.from_pylist(failures, schema=FAILURES),
         )
 
-    def close(self) -> None:
-        """Nothing is held between batches."""
-
     def _record(self, row: dict[str, Any]) -> dict[str, Any] | Failure:
         data = self._read(row["corpus"], row["audio_path"])
         if isinstance(data, Failure):

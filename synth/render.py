@@ -98,10 +98,6 @@ class RenderSession:
             failures=pa.Table.from_pylist(failures, schema=FAILURES),
         )
 
-    def close(self) -> None:
-        """Close the engine."""
-        self._session.close()
-
     def _request(self, row: dict[str, Any], references: dict[str, tuple[Any, int]]) -> RenderRequest:
         reference, blob = None, row["reference_audio_id"]
         if blob is not None and self._engine.clones_voice:

@@ -120,9 +120,5 @@ class ChatTTSSession:
         )
         return np.concatenate([np.asarray(piece).ravel() for piece in pieces])
 
-    def close(self) -> None:
-        """Free the model."""
-        self._model.unload()
-
 
 PLUGIN = ChatTTS

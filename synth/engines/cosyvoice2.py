@@ -104,9 +104,5 @@ class CosyVoice2Session:
             pieces = self._model.inference_cross_lingual(request.text, path, **options)
         return np.concatenate([piece["tts_speech"].cpu().numpy().ravel() for piece in pieces])
 
-    def close(self) -> None:
-        """Free the model."""
-        self._model = None
-
 
 PLUGIN = CosyVoice2

@@ -84,8 +84,5 @@ class EspeakSession:
         # Double brackets would switch it to phoneme mnemonics.
         return speak(argv, one_line(request.text).replace("[[", "[ ["), engine.timeout_s)
 
-    def close(self) -> None:
-        """Nothing is held between texts."""
-
 
 PLUGIN = Espeak

@@ -105,10 +105,6 @@ class F5TTSSession:
         )
         return samples
 
-    def close(self) -> None:
-        """Free the model."""
-        self._model = None
-
 
 def _say_nothing(*_message: object) -> None:
     """Keep its progress messages out of the workers' output."""

@@ -105,8 +105,5 @@ class FestivalSession:
         argv = ["festival", "--heap", _HEAP, "--batch", f"(voice_{request.voice})", *options, _PROGRAM]
         return speak(argv, text, self._engine.timeout_s)
 
-    def close(self) -> None:
-        """Nothing is held between texts."""
-
 
 PLUGIN = Festival

@@ -81,8 +81,5 @@ class FliteSession:
         argv = ["flite", "-voice", request.voice, *options, "-f", TEXT_FILE, "-o", "1.wav"]
         return speak(argv, text, self._engine.timeout_s)
 
-    def close(self) -> None:
-        """Nothing is held between texts."""
-
 
 PLUGIN = Flite

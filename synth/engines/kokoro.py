@@ -171,9 +171,5 @@ class KokoroSession:
             },
         )
 
-    def close(self) -> None:
-        """Free the network."""
-        self._network = None
-
 
 PLUGIN = Kokoro

@@ -173,10 +173,6 @@ class PiperSession:
             },
         )
 
-    def close(self) -> None:
-        """Free the network."""
-        self._network = None
-
 
 def with_marks(lines: str, sentence: str) -> str:
     """Give espeak-ng's clauses, one per line, the punctuation back that it dropped: the network reads melody from it."""

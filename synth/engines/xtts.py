@@ -126,9 +126,5 @@ class XttsSession:
         )
         return answer["wav"]
 
-    def close(self) -> None:
-        """Free the model."""
-        self._model = None
-
 
 PLUGIN = Xtts

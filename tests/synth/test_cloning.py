@@ -125,9 +125,6 @@ class Chat:
         )
         return [noise(text)]
 
-    def unload(self):
-        CALLS.append({"unloaded": True})
-
 
 class XttsModel:
     """TTS.tts.models.xtts.Xtts."""
@@ -214,7 +211,6 @@ def test_text_reference_and_its_text_reach_the_library(name):
     assert CALLS[0]["reference_text"] == "Hi there."
     assert CALLS[0]["reference"] == (3 * RATE, RATE)
     assert session.version.strip()
-    session.close()
 
 
 @pytest.mark.parametrize("name", ADAPTERS)

@@ -32,8 +32,7 @@ def opened(request):
     if advice := engine.missing():
         pytest.skip(f"{request.param}: {advice}")
     session = engine.open()
-    yield engine, session
-    session.close()
+    return engine, session
 
 
 def test_engines_of_at_least_four_architectures_exist():

@@ -52,7 +52,6 @@ def test_rows_conform_and_clips_are_standard(tmp_path):
     """The row says how the clip was made; the clip has the job's rate and the loudness that the row states."""
     session = job(tmp_path).open()
     outcome = session.run(batch("Hello there.", "How are you today?"))
-    session.close()
     assert outcome.failures.num_rows == 0
     rows = conform(outcome.rows, "samples").to_pylist()
     assert [row["sample_id"] for row in rows] == ["s0", "s1"]
