@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from annotate.listening.item import Clip
@@ -15,7 +15,6 @@ from annotate.web.audio import media_type
 from annotate.web.headphones import Challenges, sound
 from annotate.web.rendering import Pages, language_of, own_words
 from annotate.web.sheet import addresses, explained_keys, sheet
-from annotate.web.tokens import SESSION_S
 from annotate.web.words import words
 
 PRIVATE: Final = {"cache-control": "private, no-store"}
@@ -88,16 +87,7 @@ class ListenerPages:
         if invited is None or await self._access.stored(self._store.annotator, invited) is None:
             return self._pages.message(request, "link_bad", status=403)
         lang = request.query_params.get("lang")
-        response = RedirectResponse(f"/?lang={lang}" if lang in ("en", "zh") else "/", status_code=303)
-        response.set_cookie(
-            self._access.listener_cookie,
-            self._access.tokens.session(invited),
-            max_age=SESSION_S,
-            httponly=True,
-            samesite="lax",
-            secure=self._access.site.https,
-        )
-        return response
+        return self._access.let_in(f"/?lang={lang}" if lang in ("en", "zh") else "/", invited)
 
     async def step(self, request: Request) -> Response:
         """Show the step that is next."""
