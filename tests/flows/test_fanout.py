@@ -1,8 +1,6 @@
 """The fan-out: every request ends in exactly one place, whatever workers do."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -10,10 +8,8 @@ from contracts.errors import SetupError
 from contracts.jobs import Resources
 from flows.cluster import check_resources
 from flows.fanout import fan_out
-
-sys.path.insert(0, str(Path(__file__).parent))
-import fake_job
-from fake_job import TroubleJob, requests
+from tests.flows import fake_job
+from tests.flows.fake_job import TroubleJob, requests
 
 
 def run(tmp_path, *texts, **options):

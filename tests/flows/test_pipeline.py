@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,8 @@ from flows.publish import release_of
 from flows.report import write_report
 from flows.stages import STAGES, stages_of
 from flows.status import status_of
-from storage.workspace import Workspace
+from tests.annotate.gemini_server import serving
+from tests.flows.deaths import killed_at_every_write
 from tests.flows.small import CLIPS, LINES, corpus, recipe, run
 
 SAMPLES = next(stage for stage in STAGES if stage.name == "samples")
@@ -162,11 +162,6 @@ def test_a_full_disk_stops_the_build_and_loses_nothing(tmp_path, small_disk, ray
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory, ray_cluster):
     """A workspace in which everything that costs time or money is done; the replies come from a server that speaks Gemini's format."""
-    import sys
-
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "annotate"))
-    from gemini_server import serving
-
     folder = tmp_path_factory.mktemp("judged")
     with serving() as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("GEMINI_API_KEY", "canary-key-7431")
@@ -208,46 +203,14 @@ def test_death_at_every_write_changes_nothing(judged, tmp_path):
     expected = contents(Path(release_of(opened(folder, calm))))
     asked = len(server.bodies)
 
-    for moment in ("before", "after"):
-        for number in range(100):
-            storm = tmp_path / f"{moment}{number}"
-            shutil.copytree(folder / "ws", storm)
-            child = os.fork()
-            if child == 0:
-                _die_at_write(opened(folder, storm), number, moment)
-            _, status = os.waitpid(child, 0)
-            run(opened(folder, storm), "release")
-            found = Path(release_of(opened(folder, storm)))
-            assert contents(found) == expected, f"killed {moment} write {number}"
-            assert not list((storm / "releases").glob(".tmp-*"))
-            shutil.rmtree(storm)
-            if os.WIFEXITED(status):
-                break
-            assert os.WTERMSIG(status) == signal.SIGKILL
-        assert number >= 8, "there are that many writes to die at"
+    def check(storm):
+        run(opened(folder, storm), "release")
+        assert contents(Path(release_of(opened(folder, storm)))) == expected, storm.name
+        assert not list((storm / "releases").glob(".tmp-*"))
+
+    writes = killed_at_every_write(folder / "ws", tmp_path, lambda storm: run(opened(folder, storm), "release"), check)
+    assert writes >= 8, "there are that many writes to die at"
     assert len(server.bodies) == asked, "no reply was asked for again"
-
-
-def _die_at_write(build, number, moment):
-    """In a child process: run the build and kill it at its ``number``-th write."""
-    real, count = Workspace.write, 0
-
-    def write(self, name, data):
-        nonlocal count
-        dying = count == number
-        count += 1
-        if dying and moment == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
-        real(self, name, data)
-        if dying:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    Workspace.write = write
-    try:
-        run(build, "release")
-        os._exit(0)
-    finally:
-        os._exit(1)
 
 
 def test_the_story_of_a_pair_goes_back_to_the_corpus(judged):

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import resource
 
 import pytest
@@ -15,19 +14,12 @@ from annotate.judges.gemini_batches import GeminiBatches
 from annotate.judges.gemini_clips import Parcels
 from annotate.judges.gemini_wire import ADVICE
 from contracts.errors import StorageError
+from tests.annotate.gemini_asking import CANARY, api_key
 from tests.annotate.gemini_files import FileStore
 from tests.annotate.gemini_replies import identity, uploaded_clips
 from tests.annotate.gemini_server import Answer, BatchPlan, GeminiServer, error, reply, serving
 
-CANARY = "AIzaCanaryCanaryCanary0123456789"
-
-
-@pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith(("GOOGLE_", "GEMINI_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("GEMINI_API_KEY", CANARY)
+__all__ = ["api_key"]  # a fixture
 
 
 def questions(count: int) -> list[JudgeRequest]:
