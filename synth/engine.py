@@ -65,7 +65,6 @@ class RenderRequest:
     """One text to speak.
 
     Attributes:
-        request_id: the caller's key.
         text: what to say, one line or more.
         language: BCP 47 tag; ``mixed`` for code-switched Chinese and English.
         voice: name of one of the engine's voices.
@@ -73,7 +72,6 @@ class RenderRequest:
         reference: what a voice-cloning engine imitates.
     """
 
-    request_id: str
     text: str
     language: str
     voice: str

@@ -105,7 +105,7 @@ class RenderSession:
                 references[blob] = self._blobs.waveform(blob)
             samples, rate = references[blob]
             reference = Reference(waveform=samples, sample_rate_hz=rate, text=row["reference_text"])
-        return RenderRequest(request_id=row["row_id"], text=row["text"], language=row["language"], voice=row["voice"],
+        return RenderRequest(text=row["text"], language=row["language"], voice=row["voice"],
                              seed=row["seed"], reference=reference)  # fmt: skip
 
     def _sample(self, row: dict[str, Any], waveform: Waveform) -> dict[str, Any] | Failure:

@@ -192,7 +192,7 @@ def libraries(monkeypatch, tmp_path):
 def request(text: str = "How are you?", **changes) -> RenderRequest:
     """A request with a reference of three seconds."""
     reference = Reference(waveform=VOICE, sample_rate_hz=RATE, text="Hi there.")
-    fields = {"request_id": "r", "text": text, "language": "en", "voice": "reference", "seed": 5, "reference": reference}
+    fields = {"text": text, "language": "en", "voice": "reference", "seed": 5, "reference": reference}
     return RenderRequest(**{**fields, **changes})
 
 

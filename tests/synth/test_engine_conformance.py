@@ -18,7 +18,7 @@ TEXTS = ["Hello there.", "It's ten past nine."]
 
 def request(engine, text="Hello there.", **changes) -> RenderRequest:
     """A request that the engine can serve, unless it is changed."""
-    fields = {"request_id": "r", "text": text, "language": "en", "voice": engine.voices()[0].name, "seed": 1}
+    fields = {"text": text, "language": "en", "voice": engine.voices()[0].name, "seed": 1}
     reference = (
         Reference(waveform=np.zeros(16000, np.float32), sample_rate_hz=16000, text="Hi.") if engine.clones_voice else None
     )
