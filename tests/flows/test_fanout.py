@@ -71,7 +71,7 @@ def test_a_killed_worker_is_replaced(tmp_path):
 
 def test_a_request_that_kills_workers_ends_as_a_failure(tmp_path):
     """A request that kills every worker is found by halving; all others are done."""
-    done, failed, _ = run(tmp_path, "fine", "fine", "die", "fine")
+    done, failed, _ = run(tmp_path, "fine", "fine", "die", "fine", batch_size=2)
     assert len(done) == 3
     assert failed["row002"]["reason"] == "worker_died"
 

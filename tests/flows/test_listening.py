@@ -24,7 +24,7 @@ from tests.annotate import gemini_server
 from tests.annotate.replies import answer
 from tests.flows.deaths import killed_at_every_write
 from tests.flows.listeners import listen
-from tests.flows.small import corpus, recipe, run
+from tests.flows.small import recipe, run
 
 VERIFIED = {"protocol": "unisrm", "of": "splits", "languages": {"en": "proficient"}, "qualification": 0, "gold_every": 0}
 COMPARED = VERIFIED | {"protocol": "speechjudge", "of": "pairs"}
@@ -33,10 +33,10 @@ NAME = "Canary Listener 5591"
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory, ray_cluster):
+def judged(tmp_path_factory, paired):
     """A workspace in which all is done up to the judgments; the judge is a server that speaks Gemini's format."""
     folder = tmp_path_factory.mktemp("judged")
-    corpus(folder / "corpus", [])
+    shutil.copytree(paired, folder, dirs_exist_ok=True)
     with gemini_server.serving(text=answer) as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("GEMINI_API_KEY", "canary-key-7431")
         judge = {"options": {"base_url": server.url, "backoff_s": 0.01}}

@@ -19,7 +19,7 @@ from flows.stages import STAGES, stages_of
 from flows.status import status_of
 from tests.annotate.gemini_server import serving
 from tests.flows.deaths import killed_at_every_write
-from tests.flows.small import CLIPS, LINES, corpus, recipe, run
+from tests.flows.small import CLIPS, LINES, add_recording, corpus, recipe, run
 
 SAMPLES = next(stage for stage in STAGES if stage.name == "samples")
 
@@ -69,9 +69,8 @@ def test_broken_inputs_become_rows_that_say_why(tmp_path, ray_cluster):
     assert books["samples"].dropped == {"human_recording_failed": len(failures)}
 
 
-def test_an_unchanged_build_does_nothing_and_growth_does_only_what_is_new(tmp_path, ray_cluster):
-    """Nothing runs twice; a new system adds its samples; a new recording adds its own; what was there keeps its ids."""
-    corpus(tmp_path / "corpus", [])
+def test_an_unchanged_build_does_nothing_and_growth_does_only_what_is_new(tmp_path, paired_copy):
+    """Nothing runs twice; a new system and a new recording add their own samples; what was there keeps its ids."""
     build = open_build(recipe(tmp_path), str(tmp_path / "ws"))
     run(build)
     first = set(build.tables.read("samples")["sample_id"].to_pylist())
@@ -89,29 +88,18 @@ def test_an_unchanged_build_does_nothing_and_growth_does_only_what_is_new(tmp_pa
     ]
     more.append({"name": "flite", "engine": "flite", "voices": ["kal16"]})
     grown = open_build(recipe(tmp_path, systems=more), str(tmp_path / "ws"))
+    assert finished(STAGES[0], grown)
     assert finished(SAMPLES, grown) is None
-    books = run(grown)
-    assert books["samples"].rows_out == len(first) + 5
+    add_recording(tmp_path / "corpus", {"id": "new", "audio": CLIPS[2].name, "text": "a new text for the same clip"})
+    assert finished(STAGES[0], grown) is None, "the edited manifest is noticed"
+    assert run(grown)["samples"].rows_out == len(first) + 5 + 4, "five texts by the new system, the new one by all"
     assert first < set(grown.tables.read("samples")["sample_id"].to_pylist())
     assert pairs < set(grown.tables.read("pairs")["pair_id"].to_pylist())
 
-    with (tmp_path / "corpus/manifest.jsonl").open("a") as manifest:
-        row = {
-            "id": "new",
-            "audio": CLIPS[2].name,
-            "text": "a new text for the same clip",
-            "speaker": "austen",
-            "language": "en",
-            "license": "CC0-1.0",
-        }
-        manifest.write(json.dumps(row) + "\n")
-    assert finished(STAGES[0], grown) is None, "the edited manifest is noticed"
-    assert run(grown)["samples"].rows_out == len(first) + 5 + 4
 
-
-def test_an_engine_that_fails_on_one_text_leaves_the_others(tmp_path, ray_cluster):
+def test_an_engine_that_fails_on_one_text_leaves_the_others(tmp_path, paired_copy):
     """The text is in the failures with its reason; retrying is a wish, not a habit."""
-    corpus(tmp_path / "corpus", [{"id": "zh", "audio": CLIPS[3].name, "text": "你好世界", "language": "zh"}])
+    add_recording(tmp_path / "corpus", {"id": "zh", "audio": CLIPS[3].name, "text": "你好世界", "language": "zh"})
     build = open_build(recipe(tmp_path), str(tmp_path / "ws"))
     books = run(build, "samples")
     assert books["samples"].failed == {"unsupported_language": 2}
@@ -139,13 +127,13 @@ def test_a_full_disk_stops_the_build_and_loses_nothing(tmp_path, small_disk, ray
     path = recipe(tmp_path)
     build = open_build(path, str(small_disk / "ws"))
     with pytest.raises(StorageError, match="the disk is full: free some space or move the workspace"):
-        run(build)
+        run(build, "samples")
     assert not [name for _, _, names in os.walk(small_disk) for name in names if name.endswith(".tmp")]
     before = set(build.tables.read("samples")["sample_id"].to_pylist()) | set(
         build.tables.read("recordings")["recording_id"].to_pylist()
     )
     os.system(f"mount -o remount,size=50m {small_disk}")
-    books = run(build)
+    books = run(build, "samples")
     assert books["samples"].rows_out == 15
     after = set(build.tables.read("samples")["sample_id"].to_pylist()) | set(
         build.tables.read("recordings")["recording_id"].to_pylist()
