@@ -11,7 +11,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from contracts.jobs import Resources
+from contracts.jobs import Failure, Resources
 
 Samples = npt.NDArray[np.float32]
 
@@ -41,14 +41,6 @@ class Waveform:
 
     samples: Samples
     sample_rate_hz: int
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why there is no waveform: a word to count by, and a sentence for a person."""
-
-    reason: str
-    message: str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -11,12 +11,11 @@ import fsspec
 import pyarrow as pa
 
 from contracts.errors import RecipeError, SetupError
-from contracts.jobs import Outcome, Resources
+from contracts.jobs import Failure, Outcome, Resources
 from contracts.schemas import FAILURES, RECORDINGS, failure
 from storage.blobs import BlobStore
 from storage.workspace import Workspace
 from synth.dsp import AudioFormat, normalise
-from synth.engine import Failure
 from synth.recording import decode
 from synth.sanity import inspect
 

@@ -8,13 +8,13 @@ import pyarrow as pa
 
 from contracts import plugins
 from contracts.ids import canonical_json
-from contracts.jobs import Outcome, Resources
+from contracts.jobs import Failure, Outcome, Resources
 from contracts.schemas import FAILURES, SAMPLES, failure
 from contracts.texts import LONGEST_TEXT
 from storage.blobs import BlobStore
 from storage.workspace import Workspace
 from synth.dsp import AudioFormat, normalise
-from synth.engine import Engine, Failure, Reference, RenderRequest, Waveform
+from synth.engine import Engine, Reference, RenderRequest, Waveform
 from synth.sanity import inspect
 
 

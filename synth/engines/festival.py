@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from contracts.errors import SetupError
-from contracts.jobs import Resources
-from synth.engine import Failure, RenderRequest, Voice, Waveform, refusal
+from contracts.jobs import Failure, Resources
+from synth.engine import RenderRequest, Voice, Waveform, refusal
 from synth.program import TEXT_FILE, absent, plain_ascii, speak, version
 
 _VOICES: Final = (

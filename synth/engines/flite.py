@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from contracts.errors import SetupError
-from contracts.jobs import Resources
-from synth.engine import Failure, RenderRequest, Voice, Waveform, refusal
+from contracts.jobs import Failure, Resources
+from synth.engine import RenderRequest, Voice, Waveform, refusal
 from synth.program import TEXT_FILE, absent, plain_ascii, speak, version
 
 _DIPHONE, _STATISTICAL = "diphone", "statistical parametric"

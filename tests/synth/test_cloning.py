@@ -18,7 +18,8 @@ import soundfile
 
 from contracts import plugins
 from contracts.errors import SetupError
-from synth.engine import Failure, Reference, RenderRequest, Waveform
+from contracts.jobs import Failure
+from synth.engine import Reference, RenderRequest, Waveform
 
 torch = pytest.importorskip("torch")
 

@@ -9,8 +9,8 @@ import pytest
 from contracts import plugins
 from contracts.errors import RecipeError, SetupError
 from contracts.ids import canonical_json
-from contracts.jobs import Resources
-from synth.engine import Failure, Reference, RenderRequest, Waveform
+from contracts.jobs import Failure, Resources
+from synth.engine import Reference, RenderRequest, Waveform
 
 NAMES = plugins.names("engine")
 TEXTS = ["Hello there.", "It's ten past nine."]

@@ -5,7 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from synth.engine import Failure, Waveform
+from contracts.jobs import Failure
+from synth.engine import Waveform
 from synth.program import absent, one_line, plain_ascii, speak, version
 
 WRITE = (

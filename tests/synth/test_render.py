@@ -9,12 +9,13 @@ import pyarrow as pa
 import pytest
 
 from contracts.errors import RecipeError
+from contracts.jobs import Failure
 from contracts.schemas import conform
 from contracts.texts import LONGEST_TEXT
 from storage.blobs import BlobStore
 from storage.workspace import Workspace
 from synth.dsp import AudioFormat
-from synth.engine import Failure, Waveform
+from synth.engine import Waveform
 from synth.render import RenderJob
 
 pytestmark = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="apt-get install espeak-ng")

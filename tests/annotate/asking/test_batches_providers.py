@@ -17,6 +17,7 @@ from annotate.judges.openai import OpenAI
 from annotate.ledger.ledger import Ledger
 from tests.annotate import gemini_server, openai_server
 from tests.annotate.batch_provider import PROBE, case
+from tests.annotate.batch_runs import booked_usd
 from tests.annotate.gemini_batch_jobs import BatchPlan
 
 COUNT = 120
@@ -57,11 +58,6 @@ def asked(judge: Judge, path: Path) -> None:
         ((request, answer),) = talk.trail
         assert isinstance(answer, Reply), answer
         assert request.prompt in answer.text.splitlines()[0].split(" / ")
-
-
-def booked_usd(path: Path) -> float:
-    with Ledger(path, account="a") as ledger:
-        return ledger.owed_usd()
 
 
 def test_openai(tmp_path: Path):
