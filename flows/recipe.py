@@ -11,11 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from contracts import plugins
 from contracts.errors import RecipeError
+from contracts.yaml_mapping import read_yaml
 from flows import recipe_listening
 from flows.recipe_checks import check
 from flows.recipe_listening import Listening
@@ -182,14 +182,7 @@ def load(path: str | os.PathLike[str]) -> Recipe:
             message names the file and the field.
     """
     file = Path(path)
-    try:
-        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecipeError(f"{file}: cannot be read: {error.strerror or error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{file}: no valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(raw, dict):
-        raise RecipeError(f"{file}: a recipe is a YAML mapping, this is {type(raw).__name__}")
+    raw = read_yaml(file, "a recipe")
     try:
         recipe = Recipe.model_validate(raw)
     except ValidationError as error:

@@ -2,7 +2,8 @@
 
 import pyarrow as pa
 
-from annotate.reliability import InquiryRows, drift_lines, inquiries_of
+from annotate.inquiry_rows import InquiryRows, inquiries_of
+from annotate.reliability import drift_lines
 from flows.books import Books
 from flows.listening_report import listening_rows
 from flows.pipeline import Build, finished, mark_of

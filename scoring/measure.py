@@ -11,9 +11,9 @@ import pyarrow as pa
 from contracts import plugins
 from contracts.errors import DamagedPart
 from contracts.ids import row_id
-from contracts.jobs import Outcome, Resources
+from contracts.jobs import Failure, Outcome, Resources
 from contracts.schemas import FAILURES, METRICS, failure
-from scoring.metric import Failure, Measurement, Metric, MetricRequest
+from scoring.metric import Measurement, Metric, MetricRequest
 from storage.blobs import BlobStore
 from storage.workspace import Workspace
 

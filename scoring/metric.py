@@ -11,7 +11,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from contracts.jobs import Resources
+from contracts.jobs import Failure, Resources
 
 Waveform = npt.NDArray[np.float32]
 
@@ -52,19 +52,6 @@ class Measurement:
 
     values: Mapping[str, float | None]
     detail: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failure:
-    """Why a clip could not be measured at all.
-
-    Attributes:
-        reason: a word to count by.
-        message: what happened, for a person.
-    """
-
-    reason: str
-    message: str
 
 
 class MetricSession(Protocol):

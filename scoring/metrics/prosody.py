@@ -19,9 +19,9 @@ from typing import ClassVar, Final
 import numpy as np
 import numpy.typing as npt
 
-from contracts.jobs import Resources
+from contracts.jobs import Failure, Resources
 from scoring.mel import mel_filters
-from scoring.metric import Failure, Measurement, MetricRequest
+from scoring.metric import Measurement, MetricRequest
 from scoring.pitch import HOP_S, OVERSAMPLING, Floats, PitchTrack, frames_of, normalised_autocorrelation, track_pitch
 from scoring.text import units
 from scoring.waveform import resampled

@@ -5,13 +5,7 @@ import pyarrow as pa
 
 from contracts.schemas import PAIRS, PROMPTS, RULINGS, SAMPLES, VOTES
 from filters.comparisons import COMPARED, join
-
-
-def rows(schema, *given):
-    """Return a table of a schema whose other required columns hold something."""
-    fill = {pa.string(): "-", pa.float64(): 0.0, pa.int64(): 0, pa.bool_(): False}
-    full = [{field.name: None if field.nullable else fill.get(field.type, []) for field in schema} | row for row in given]
-    return pa.Table.from_pylist(full, schema=schema)
+from tests.rows import rows
 
 
 def test_every_judged_pair_has_both_sides_facts():

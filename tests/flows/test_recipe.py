@@ -27,6 +27,14 @@ def test_every_shipped_recipe_loads(name, monkeypatch):
     assert load(RECIPES / name).systems
 
 
+def test_the_papers_recipe_has_the_papers_sizes(monkeypatch):
+    """UniSRM, Table 9, row T1: so many rows per split, 14431 in all."""
+    monkeypatch.setenv("LIBRITTS_R", "/data/LibriTTS_R")
+    quotas = load(RECIPES / "unisrm_task1.yaml").splits.quotas
+    assert quotas == {"sft": 11146, "rl": 2787, "bench": 498}
+    assert sum(quotas.values()) == 14431
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

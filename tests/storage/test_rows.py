@@ -7,13 +7,7 @@ from annotate.consensus import rulings
 from contracts.schemas import JUDGMENTS, LABELS, PAIRS, PROMPTS, RECORDINGS, SAMPLES, SPLITS, UTTERANCES, empty
 from storage.columns import TASK1, TASK4, row_schema
 from storage.rows import pair_rows
-
-
-def rows(schema, *given):
-    """Return a table of a schema whose other required columns hold something."""
-    fill = {pa.string(): "-", pa.float64(): 0.0, pa.int64(): 0, pa.bool_(): False}
-    full = [{field.name: None if field.nullable else fill.get(field.type, []) for field in schema} | row for row in given]
-    return pa.Table.from_pylist(full, schema=schema)
+from tests.rows import rows
 
 
 def judgment(pair, order, vote, verdict, *totals):
