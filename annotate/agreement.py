@@ -186,7 +186,7 @@ def refuse_second_ballots(row_of: npt.NDArray[np.int64], annotators: Any) -> Non
         raise DataError(f"votes, row {row_of[again]}: annotator {annotators[again].as_py()!r} voted twice on one pair")
 
 
-def annotator_rates(votes: pa.Table, *, peers: Any = None, min_items: int = MIN_ITEMS, min_rate: float = MIN_RATE) -> pa.Table:
+def annotator_rates(votes: pa.Table, *, peers: Any = None, min_items: int = MIN_ITEMS) -> pa.Table:
     """Rate every annotator by agreement with the others on the same pairs (SpeechJudge, appendix B.1).
 
     For annotator i and pair j with M votes, r_ij is the share of the other M - 1 that gave exactly i's ternary label; R_i is
@@ -197,11 +197,10 @@ def annotator_rates(votes: pa.Table, *, peers: Any = None, min_items: int = MIN_
         peers: boolean per vote: whether others are compared with it; None = with every vote. A vote that is no peer of
             others', such as an excluded annotator's, is still rated itself.
         min_items: an annotator of fewer pairs is not rated.
-        min_rate: an annotator below this rate is removed.
 
     Returns:
         Columns annotator_id (sorted), items (int64, pairs that count), rate (double in [0, 1]; null below ``min_items``
-        pairs), removed (bool: rated and below ``min_rate``).
+        pairs), removed (bool: rated and below ``MIN_RATE``).
 
     Raises:
         DataError: unknown value, or an annotator who voted twice on one pair.
@@ -227,16 +226,17 @@ def annotator_rates(votes: pa.Table, *, peers: Any = None, min_items: int = MIN_
             "annotator_id": annotators.dictionary,
             "items": pa.array(items, pa.int64()),
             "rate": pa.array(rate, pa.float64(), mask=~rated),
-            "removed": pa.array(rated & (rate < min_rate)),
+            "removed": pa.array(rated & (rate < MIN_RATE)),
         }
     )
     return table.sort_by("annotator_id")
 
 
-def inter_annotator(votes: pa.Table, *, binary: bool = False) -> InterAnnotatorAgreement:
-    """Return the chance that two random annotators of a pair agree (SpeechJudge, appendix B.2, Table 5).
+def inter_annotator(votes: pa.Table, *, binary: bool = False) -> InterAnnotatorAgreement | None:
+    """Return the chance that two random annotators of a pair agree; None where no pair has two votes that count.
 
-    A pair is drawn first, then two of its annotators, so a pair with three votes weighs as much as one with two.
+    A pair is drawn first, then two of its annotators, so a pair with three votes weighs as much as one with two
+    (SpeechJudge, appendix B.2, Table 5).
 
     Args:
         votes: columns pair_id, annotator_id, value (CMOS); other columns are ignored. Filter it by style or language for
@@ -244,7 +244,7 @@ def inter_annotator(votes: pa.Table, *, binary: bool = False) -> InterAnnotatorA
         binary: leave tie votes out first and count the pairs that still have two votes.
 
     Raises:
-        DataError: unknown value, an annotator who voted twice on one pair, or no pair with two votes.
+        DataError: unknown value, or an annotator who voted twice on one pair.
     """
     _, _, counts = _by_pair(votes)
     if binary:
@@ -252,7 +252,7 @@ def inter_annotator(votes: pa.Table, *, binary: bool = False) -> InterAnnotatorA
     size = counts.sum(axis=1)
     counts, size = counts[size > 1], size[size > 1]
     if not size.size:
-        raise DataError("inter-annotator agreement needs at least one pair with two votes that count")
+        return None
     chance = (counts * (counts - 1)).sum(axis=1) / (size * (size - 1))
     std = float(chance.std(ddof=1) / np.sqrt(chance.size)) if chance.size > 1 else None
     return InterAnnotatorAgreement(pairs=int(chance.size), mean=float(chance.mean()), std=std)

@@ -12,10 +12,15 @@ from typing import Any, Final
 
 from sqlalchemy import (
     URL,
+    BigInteger,
+    Column,
     ColumnElement,
     Connection,
     Double,
     Engine,
+    Index,
+    Text,
+    TextClause,
     cast,
     create_engine,
     event,
@@ -207,3 +212,18 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
     # FULL syncs the log at every commit: an acknowledged reply survives a power cut, not only a kill.
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.close()
+
+
+def text_column(name: str) -> Column[str]:
+    """Return a column of text that every row has."""
+    return Column(name, Text, nullable=False)
+
+
+def sum_column(name: str) -> Column[int]:
+    """Return a column of whole numbers that begins at 0."""
+    return Column(name, BigInteger, nullable=False, server_default="0")
+
+
+def partial_index(name: str, *columns: Column[Any], where: ColumnElement[bool] | TextClause, unique: bool = False) -> Index:
+    """Return an index of some rows only, in either database."""
+    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)

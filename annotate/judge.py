@@ -7,8 +7,8 @@ the ledger, sends nothing twice and waits for nothing: ``annotate.asking.live`` 
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from dataclasses import dataclass, field, fields
+from typing import Literal, Protocol, Self
 
 from storage.blobs import BlobStore
 
@@ -152,6 +152,11 @@ class Pace:
             raise ValueError("concurrency, max_attempts and timeout_s must be above 0, backoff_s 0 or more")
         if any(limit is not None and limit <= 0 for limit in (self.requests_per_minute, self.tokens_per_minute)):
             raise ValueError("requests_per_minute and tokens_per_minute must be above 0, or null for no limit")
+
+    @classmethod
+    def of(cls, config: object) -> Self:
+        """Return the pace that a configuration has under the same names."""
+        return cls(**{field.name: getattr(config, field.name) for field in fields(cls)})
 
 
 class Line(Protocol):

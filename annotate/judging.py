@@ -6,13 +6,14 @@ the problem (SPEC U1). Replies lie in the ledger before they are parsed here, so
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal, Self
 
 import pyarrow as pa
 
-from annotate.asking.batches import ask_in_batches, collect
-from annotate.asking.live import Pulse, ask
+from annotate.asking.batches import Batching
+from annotate.asking.live import Asking
+from annotate.asking.patience import Patience
+from annotate.asking.talk import Terms
 from annotate.inquiry import Case, Inquiry
 from annotate.judge import Judge, Refusal, Reply
 from annotate.ledger.ledger import Ledger
@@ -37,7 +38,6 @@ def judge_rows(
     budget_usd: float | None = None,
     mode: Mode = "live",
     poll_s: float = 30.0,
-    watch: Callable[[Pulse], None] | None = None,
 ) -> Iterator[Outcome]:
     """Judge, or write about, every row; what the ledger holds already is read, only the rest is asked.
 
@@ -51,7 +51,6 @@ def judge_rows(
         budget_usd: what all calls of this ledger's account may cost together, earlier runs included; None = no paid call.
         mode: one by one, or through the provider's batches.
         poll_s: first wait before a batch is looked at.
-        watch: told about once a second how it goes.
 
     Yields:
         Outcomes in order of completion: rows of ``judgments`` (for a task about pairs) or ``writings``, and failures with the
@@ -70,18 +69,18 @@ def judge_rows(
     lacking = [case for case in inquiry.cases(requests) if case.lacking is not None]
     if lacking:
         yield _outcome([], [_unasked(stage, task, case) for case in lacking], task)
-    if mode == "live" and judge.has_batches:  # what an earlier run handed in is paid for: its replies come first
-        collect(inquiry=inquiry, open_ledger=open_ledger, clips=clips, watch=watch, poll_s=poll_s)
-    put = partial(ask_in_batches, poll_s=poll_s) if mode == "batch" else ask
-    for talks in put(
-        (case for case in inquiry.cases(requests) if case.lacking is None),
+    terms = Terms(
         inquiry=inquiry,
         problem_of=lambda text: _Reading.of(Reply(text=text), task).problem,
         open_ledger=open_ledger,
         clips=clips,
         budget_usd=budget_usd,
-        watch=watch,
-    ):
+    )
+    batching = Batching(terms=terms, patience=Patience(poll_s=poll_s))
+    if mode == "live" and judge.has_batches:  # what an earlier run handed in is paid for: its replies come first
+        batching.collect()
+    asking = batching if mode == "batch" else Asking(terms=terms)
+    for talks in asking.talks(case for case in inquiry.cases(requests) if case.lacking is None):
         rows: list[dict[str, Any]] = []
         failures: list[dict[str, str]] = []
         for talk in talks:

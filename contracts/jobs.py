@@ -19,6 +19,14 @@ class Resources:
     batch_size: int = 8
 
 
+@dataclass(frozen=True)
+class Failure:
+    """Why nothing came of a request: a word to count by, and a sentence for a person."""
+
+    reason: str
+    message: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What became of a batch: every request is in exactly one of the two tables.

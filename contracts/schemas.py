@@ -3,6 +3,7 @@
 Field metadata carries ``meaning`` and, where there is one, ``unit``. Null means unknown; NaN is refused.
 """
 
+import math
 from typing import Final
 
 import pyarrow as pa
@@ -331,7 +332,7 @@ def conform(table: pa.Table, name: str) -> pa.Table:
                 column = column.cast(field.type)
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
                 raise SchemaError(
-                    f"table {name}, column {field.name}: wants {field.type}, got {column.type}: {error}"
+                    f"table {name}, column {field.name}{_misfit(column, field)}: wants {field.type}, got {column.type}: {error}"
                 ) from error
         if not field.nullable and column.null_count:
             row = pc.index(pc.is_null(column), True).as_py()
@@ -346,11 +347,23 @@ def _refuse_nan(column: pa.ChunkedArray, name: str, field: pa.Field) -> None:
         row = pc.index(pc.is_nan(column), True).as_py()
         if row >= 0:
             raise SchemaError(f"table {name}, column {field.name}, row {row}: NaN; unknown is null")
-    elif field.type == SCORES:
-        for chunk in column.chunks:
-            where = pc.index(pc.is_nan(chunk.items), True).as_py()
-            if where >= 0:
-                raise SchemaError(f"table {name}, column {field.name}: NaN under {chunk.keys[where]!s}; unknown is null")
+    elif field.type == SCORES and any(pc.any(pc.is_nan(chunk.items)).as_py() for chunk in column.chunks):
+        for row, named in enumerate(column.to_pylist()):
+            for under, value in named or ():
+                if value is not None and math.isnan(value):
+                    raise SchemaError(f"table {name}, column {field.name}, row {row}: NaN under {under}; unknown is null")
+
+
+def _misfit(column: pa.ChunkedArray, field: pa.Field) -> str:
+    """Return which row a column's type fails at, as a message says it; nothing where it fails as a whole."""
+    for row in range(len(column)):
+        try:
+            column.slice(row, 1).cast(field.type)
+        except pa.ArrowInvalid:
+            return f", row {row}"
+        except pa.ArrowNotImplementedError:
+            return ""
+    return ""
 
 
 def empty(name: str) -> pa.Table:

@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 
 from contracts.joins import among, attach
 from contracts.schemas import VOTES
+from filters.cmos_to_preference import labels
 
 VOTE_LIST: Final = pa.list_(pa.struct([("annotator_id", pa.string()), ("value", pa.string())]))
 _RULED: Final = ("verdict", "total_a", "total_b", "votes_a", "votes_b", "votes_none", "order_flip", "judgment_ids")
@@ -19,9 +20,16 @@ COMPARED: Final = frozenset(
 
 
 def join(
-    *, pairs: pa.Table, samples: pa.Table, rulings: pa.Table, facts: pa.Table, prompts: pa.Table, votes: pa.Table
+    *,
+    pairs: pa.Table,
+    samples: pa.Table,
+    rulings: pa.Table,
+    facts: pa.Table,
+    prompts: pa.Table,
+    votes: pa.Table,
+    by_votes: bool = False,
 ) -> pa.Table:
-    """Return one row per pair that has a ruling, sorted by pair id.
+    """Return one row per pair that has a ruling, sorted by pair id; where people's votes decide, one row per pair.
 
     Args:
         pairs: table of schema PAIRS.
@@ -30,19 +38,28 @@ def join(
         facts: ``sample_id`` and one double column per metric value (scoring.facts.wide).
         prompts: table of schema PROMPTS.
         votes: table of schema VOTES; may be empty; discarded ones do not count.
+        by_votes: whether people's votes (by the protocol speechjudge) make the labels, so that no pair needs the judge.
 
     Returns:
         The pair's columns; ``text``, ``language``; of the ruling ``verdict``, ``total_*``, the judge's ``votes_a``, ``votes_b``
         and ``votes_none``, ``order_flip`` and ``judgment_ids``; ``duration_*``, ``sample_rate_*``, ``loudness_*`` and every
-        metric value with ``_a`` and ``_b``; ``votes`` of people, null where there are none.
+        metric value with ``_a`` and ``_b``; ``votes`` of people, null where there are none. With ``by_votes``, ``verdict`` is
+        what most people prefer, and what the judge says is null for pairs without a ruling.
+
+    Raises:
+        DataError: with ``by_votes``, a vote that is no CMOS value, more than three votes on a pair, or two by one annotator.
     """
-    table = attach(among(pairs, "pair_id", rulings["pair_id"]), "pair_id", rulings, "pair_id", _same(_RULED))
+    if not by_votes:
+        pairs = among(pairs, "pair_id", rulings["pair_id"])
+    table = attach(pairs, "pair_id", rulings, "pair_id", _same(_RULED))
     table = attach(table, "prompt_id", prompts, "prompt_id", _same(("text", "language")))
     for side in ("a", "b"):
         table = attach(table, f"sample_{side}", samples, "sample_id", {f"{new}_{side}": old for new, old in _FORMAT.items()})
         names = {f"{name}_{side}": name for name in facts.column_names if name != "sample_id"}
         table = attach(table, f"sample_{side}", facts, "sample_id", names)
     table = attach(table, "pair_id", votes_by_pair(votes), "pair_id", _same(("votes",)))
+    if by_votes:
+        table = table.set_column(table.column_names.index("verdict"), "verdict", labels(table["votes"]))
     return table.sort_by("pair_id").combine_chunks()
 
 

@@ -7,9 +7,9 @@ A filter plug-in is a frozen dataclass with
 - ``evidence(table, reasons) -> StringArray``: JSON of what the reason rests on, null for kept rows.
 
 The table is the comparisons table, one row a pair: pair_id, group_id, sample_a, sample_b, system_a, system_b, verdict
-(``a``, ``b`` or null), total_a, total_b, votes_a, votes_b, votes_none (the judge's), order_flip, judgment_ids, wer_a, wer_b
-(ratio), duration_a, duration_b (s), sample_rate_a, sample_rate_b (Hz), loudness_a, loudness_b (LUFS), text, votes (people's:
-list<struct<annotator_id: string, value: string>>).
+(``a``, ``b`` or null: the judge's, or that of people where their votes make the labels), total_a, total_b, votes_a, votes_b,
+votes_none (the judge's), order_flip, judgment_ids, wer_a, wer_b (ratio), duration_a, duration_b (s), sample_rate_a,
+sample_rate_b (Hz), loudness_a, loudness_b (LUFS), text, votes (people's: list<struct<annotator_id: string, value: string>>).
 """
 
 from collections.abc import Sequence

@@ -147,9 +147,8 @@ def _metric_work(build: Build) -> Work:
     table = attach(
         table, "reference_utterance_id", current_recordings(build), "utterance_id", {"reference_audio_id": "audio_id"}
     )
-    table = table.select(["sample_id", "audio_id", "text", "language", "reference_audio_id"]).rename_columns(
-        ["subject_id", "audio_id", "text", "language", "reference_audio_id"]
-    )
+    asked = ("audio_id", "text", "language", "spoken_text", "reference_audio_id")
+    table = table.select(["sample_id", *asked]).rename_columns({"sample_id": "subject_id"})
     work: list[tuple[Job, pa.Table]] = []
     for metric in build.recipe.metrics:
         keys = [metric_key(sample, metric.name, metric.options) for sample in table["subject_id"].to_pylist()]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from contracts.errors import RecipeError, UnisrmError
-from flows.annotate_cli import annotate
+from flows.annotate_cli import RecipePath, WorkspaceUrl, annotate
 
 if TYPE_CHECKING:
     from flows.pipeline import Build, Waiting
@@ -29,8 +29,6 @@ app = typer.Typer(
 
 app.add_typer(annotate, name="annotate")
 
-RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="recipe file (YAML)")]
-WorkspaceUrl = Annotated[str | None, typer.Option("--workspace", "-w", help="folder or URL; default: the recipe's own")]
 RayAddress = Annotated[str | None, typer.Option("--ray", metavar="ADDRESS", help="Ray cluster; default: an embedded one")]
 AsJson = Annotated[bool, typer.Option("--json", help="machine-readable output")]
 

@@ -10,7 +10,6 @@ from contracts.errors import RecipeError
 from contracts.ids import digest
 from contracts.joins import among, attach
 from filters import chain, comparisons
-from filters.cmos_to_preference import labels as preferences
 from flows.books import Books, count
 from flows.candidates import current_facts, current_samples
 from flows.gather import current_recordings
@@ -18,6 +17,7 @@ from flows.judging import judged
 from flows.listening_store import all_votes, votes_heard
 from flows.pipeline import Build, Stage
 from flows.questions import needs_history
+from flows.recipe_parts import Plugin
 from splits.assign import assign
 from splits.groups import leakage_groups
 from splits.leakage import LeakageProof, prove
@@ -32,13 +32,9 @@ def _filters(build: Build) -> Books:
         facts=current_facts(build),
         prompts=build.tables.read("prompts"),
         votes=all_votes(build),
+        by_votes=by_votes(build),
     )
-    rules = [(rule.name, plugins.configure("filter", rule.name, rule.options)) for rule in build.recipe.filters]
-    names = {name for name, _ in rules}
-    if not by_votes(build) and "tied_totals" not in names:
-        rules.insert(0, ("tied_totals", plugins.configure("filter", "tied_totals")))  # a pair without a verdict has no label
-    if build.recipe.judge.orders == "both" and "order_agreement" not in names:
-        rules.insert(0, ("order_agreement", plugins.configure("filter", "order_agreement")))
+    rules = [(rule.name, plugins.configure("filter", rule.name, rule.options)) for rule in filters_of(build)]
     kept, drops = chain.apply(compared, rules)
     labels = _labels(build, kept, voted=by_votes(build))
     build.tables.replace("drops@filters", drops.sort_by("row_id"))
@@ -46,6 +42,15 @@ def _filters(build: Build) -> Books:
     return Books(
         stage="filters", unit="pairs", rows_in=compared.num_rows, rows_out=labels.num_rows, dropped=count(drops["reason"])
     )
+
+
+def filters_of(build: Build) -> list[Plugin]:
+    """Return the filters that look at every pair: the recipe's, after those without which a judge's labels make no sense."""
+    rules = build.recipe.filters
+    if by_votes(build):  # whether the judge found a winner, and the same one in both orders, says nothing of people's labels
+        return rules
+    needed = ["tied_totals"] if build.recipe.judge.orders == "stored" else ["order_agreement", "tied_totals"]
+    return [*(Plugin(name=name) for name in needed if name not in {rule.name for rule in rules}), *rules]
 
 
 def by_votes(build: Build) -> bool:
@@ -64,7 +69,7 @@ def _labels(build: Build, kept: pa.Table, *, voted: bool) -> pa.Table:
     return pa.table(
         {
             "pair_id": kept["pair_id"],
-            "label": preferences(kept["votes"]) if voted else kept["verdict"],
+            "label": kept["verdict"],
             "source": pa.repeat("votes" if voted else "judgment", kept.num_rows),
             "judgment_ids": pa.array([[]] * kept.num_rows, lists) if voted else kept["judgment_ids"],
             "vote_ids": pa.array([votes_of.get(pair, []) for pair in pairs_kept], lists),
@@ -79,7 +84,8 @@ def _splits(build: Build) -> Books:
         raise RecipeError(f"splits.stratify_by: prompts have no column {', '.join(absent)}")
     table = among(build.tables.read("pairs"), "pair_id", build.tables.read("labels", ["pair_id"])["pair_id"]).sort_by("pair_id")
     table = attach(table, "prompt_id", prompts, "prompt_id", {name: name for name in wish.stratify_by})
-    table = attach(table, "group_id", leakage_groups(_leakage_keys(build)), "group_id", {"leakage_group": "leakage_group"})
+    homes = leakage_groups(_leakage_keys(build))
+    table = attach(table, "group_id", homes, "group_id", {"leakage_group": "leakage_group"})
     stratum = (
         pc.binary_join_element_wise(*[table[name] for name in wish.stratify_by], "/")
         if wish.stratify_by
@@ -87,10 +93,14 @@ def _splits(build: Build) -> Books:
     )
     rows = pa.table({**{name: table[name] for name in ("pair_id", "group_id", "leakage_group")}, "stratum": stratum})
     targets: Mapping[str, float] = {str(split): number for split, number in (wish.fractions or wish.quotas or {}).items()}
-    # What was assigned under the same wish stays where it is; another wish divides anew.
-    previous = build.tables.read(splits_table(build))
-    assigned, drops = assign(rows, targets, build.recipe.seed, previous)
+    # What was assigned under the same wish stays where it is, even if a filter takes it away for a while; another wish
+    # divides anew.
+    memory = f"{splits_table(build)}.ever"
+    previous = build.tables.read(memory if build.tables.num_rows(memory) else splits_table(build))
+    assigned, drops = assign(rows, targets, build.recipe.seed, previous, homes)
+    away = previous.filter(pc.invert(pc.is_in(previous["pair_id"], value_set=assigned["pair_id"].combine_chunks())))
     build.tables.replace("drops@splits", drops.sort_by("row_id"))
+    build.tables.replace(memory, pa.concat_tables([assigned, away]).sort_by("pair_id"))
     build.tables.replace(splits_table(build), assigned.sort_by("pair_id"))
     proof(build)
     return Books(
@@ -113,12 +123,26 @@ def proof(build: Build) -> LeakageProof:
 
 
 def _leakage_keys(build: Build) -> pa.Table:
-    """Return all that could leak: texts, dialogues, recordings, and their audio: one clip under two names is found too."""
+    """Return all that could leak: texts, dialogues, recordings, and their audio: one clip under two names is found too.
+
+    A text that is spoken in place of the target's is a text of its group as well, in a row of its own.
+    """
     prompts, recordings, utterances = (build.tables.read("prompts"), current_recordings(build), build.tables.read("utterances"))
     for role in ("target", "reference"):
         prompts = attach(prompts, f"{role}_utterance_id", recordings, "utterance_id", {f"{role}_audio_id": "audio_id"})
     # Without histories a dialogue is no more than where a recording comes from, and would tie all its speakers together.
-    return prompts.append_column("dialogue", dialogue_keys(prompts, utterances)) if needs_history(build) else prompts
+    keys = prompts.append_column("dialogue", dialogue_keys(prompts, utterances)) if needs_history(build) else prompts
+    return pa.concat_tables([keys, _said_instead(build)], promote_options="default")
+
+
+def _said_instead(build: Build) -> pa.Table:
+    """Return ``group_id, text`` of the written texts that labelled pairs speak in place of their target's."""
+    pairs = among(build.tables.read("pairs"), "pair_id", build.tables.read("labels", ["pair_id"])["pair_id"])
+    samples = build.tables.read("samples", ["sample_id", "group_id", "spoken_text"])
+    samples = samples.filter(pc.is_valid(samples["spoken_text"]))
+    heard = pa.chunked_array([*pairs["sample_a"].chunks, *pairs["sample_b"].chunks], pa.string())
+    said = among(samples, "sample_id", heard).select(["group_id", "spoken_text"])
+    return said.rename_columns({"spoken_text": "text"})
 
 
 DECIDING: tuple[Stage, ...] = (
@@ -128,14 +152,14 @@ DECIDING: tuple[Stage, ...] = (
         writes=("labels", "drops@filters"),
         settings=lambda build: [
             judged(build, others=False),
-            [rule.model_dump() for rule in build.recipe.filters],
+            [by_votes(build), [rule.model_dump() for rule in filters_of(build)]],
             votes_heard(build),
         ],
         run=_filters,
     ),
     Stage(
         name="splits",
-        reads=("utterances", "prompts", "pairs", "labels", "recordings"),
+        reads=("utterances", "prompts", "pairs", "labels", "recordings", "samples"),
         writes=("splits@*", "drops@splits"),
         settings=lambda build: [build.recipe.splits.model_dump(), needs_history(build)],
         run=_splits,

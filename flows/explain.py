@@ -1,5 +1,6 @@
 """The whole story of one row, from the line of the corpus that it came from to the release."""
 
+import json
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from flows.decide import splits_table
 from flows.listening_store import RATED, VOTED
 from flows.pipeline import Build
 from flows.questions import known_ledger
+from flows.writing import CHOSEN, SCRIPTED
 
 _SUBJECTS = ("pairs", "samples", "prompts", "utterances")
 
@@ -59,9 +61,22 @@ def _utterance(build: Build, utterance_id: str | None, role: str) -> dict[str, A
 
 def _prompt(build: Build, prompt: dict[str, Any]) -> dict[str, Any]:
     story = _utterance(build, prompt["target_utterance_id"], "human recording of the text")
-    for writing in _written(build, prompt["prompt_id"]):
+    for writing in [*_authors(build, prompt), *_written(build, prompt["prompt_id"])]:
         story[f"written: {writing['task']} {writing['writing_id']}"] = writing
     return story | _utterance(build, prompt["reference_utterance_id"], "reference speech")
+
+
+def _authors(build: Build, prompt: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the writings that a prompt's text was taken from; a changed text made another prompt of the one they are about."""
+    found = []
+    kept = "target_utterance_id" if prompt["reference_utterance_id"] is None else "reference_utterance_id"
+    for chosen in _rows(build, CHOSEN, prompt[kept], kept):
+        if prompt["target_utterance_id"] in {None, chosen["target_utterance_id"]}:
+            for writing in _rows(build, SCRIPTED, chosen["prompt_id"], "subject_id"):
+                texts = [text for text in json.loads(writing["content"]).values() if isinstance(text, str)]
+                if prompt["text"] in {" ".join(text.split()) for text in texts}:
+                    found.append(writing)
+    return found
 
 
 def _written(build: Build, subject_id: str) -> list[dict[str, Any]]:

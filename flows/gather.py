@@ -68,7 +68,7 @@ def _prompts(build: Build) -> Books:
     utterances = build.tables.read("utterances")
     prompts, drops = choose_prompts(build, utterances)
     build.tables.replace("drops@prompts", drops.sort_by("row_id"))
-    build.tables.replace(writing.CHOSEN, prompts.sort_by("prompt_id"))
+    build.tables.replace(writing.CHOSEN, prompts)  # in order of choice: what comes later takes no text from what was there
     used = _used_utterances(prompts, human=True)
     return Books(
         stage="prompts", unit="recordings", rows_in=utterances.num_rows, rows_out=len(used), dropped=count(drops["reason"])

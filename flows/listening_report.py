@@ -8,9 +8,9 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from annotate.agreement import TERNARY, InterAnnotatorAgreement, annotator_rates, inter_annotator
+from annotate.agreement import TERNARY, annotator_rates, inter_annotator
 from annotate.listening.records import Annotator, Progress
-from contracts.joins import among, attach
+from contracts.joins import attach
 from flows.candidates import current_facts
 from flows.decide import splits_table
 from flows.listening import VERIFICATION
@@ -109,27 +109,14 @@ def _same(*names: str) -> dict[str, str]:
 def _agreement(votes: pa.Table) -> list[dict[str, Any]]:
     """Return inter-annotator agreement, ternary and without ties, for all votes and by style and language (Table 5)."""
     cells = sorted(set(zip(votes["style"].to_pylist(), votes["language"].to_pylist(), strict=True)), key=str)
-    rows = [{"what": "all", "ternary": _agreed(votes, binary=False), "binary": _agreed(votes, binary=True)}]
+    parts = {"all": votes}
     for style, language in cells if len(cells) > 1 else []:
-        mine = votes.filter(pc.and_(pc.equal(votes["style"], style), pc.equal(votes["language"], language)))
-        rows.append(
-            {
-                "what": f"{style}, {language}",
-                "ternary": _agreed(mine, binary=False),
-                "binary": _agreed(mine, binary=True),
-            }
-        )
-    return rows
-
-
-def _agreed(votes: pa.Table, *, binary: bool) -> InterAnnotatorAgreement | None:
-    """Return the agreement; None where no pair has two votes that count."""
-    if binary:
-        tied = pa.array([value for value, side in TERNARY.items() if side == "T"])
-        votes = votes.filter(pc.invert(pc.is_in(votes["value"], value_set=tied)))
-    twice = [pair for pair, n in Counter(votes["pair_id"].to_pylist()).items() if n > 1]
-    votes = among(votes, "pair_id", pa.array(twice, pa.string()))
-    return inter_annotator(votes, binary=binary) if votes.num_rows else None
+        same = pc.and_(pc.equal(votes["style"], style), pc.equal(votes["language"], language))
+        parts[f"{style}, {language}"] = votes.filter(same)
+    return [
+        {"what": what, "ternary": inter_annotator(part), "binary": inter_annotator(part, binary=True)}
+        for what, part in parts.items()
+    ]
 
 
 def _annotators(annotators: Sequence[Annotator], votes: pa.Table, sided: pa.Table) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from contracts.ids import digest
 from flows.books import Books
 from flows.candidates import CANDIDATES, candidate_literals, current_metrics, current_samples
-from flows.decide import DECIDING, by_votes, proof
+from flows.decide import DECIDING, by_votes, filters_of, proof
 from flows.gather import GATHERING, current_recordings, reader_of
 from flows.judging import JUDGING, current_judgments, task_and_judge
 from flows.listening import VERIFICATION, VOTES, released_splits
@@ -57,7 +57,7 @@ def release_rows(build: Build) -> pa.Table:
         samples=samples,
         metrics=current_metrics(build),
         source_types=_source_types(build, samples),
-        filters=[rule.name for rule in build.recipe.filters],
+        filters=[rule.name for rule in filters_of(build)],
         schema=_schema(build),
         written=with_contents(build, prompts.select(["prompt_id"]), "prompt_id", writing_questions(build)),
         histories=history_of(build, prompts, utterances) if "history_audio" in _schema(build).names else None,
@@ -92,7 +92,7 @@ def _source_types(build: Build, samples: pa.Table) -> dict[str, str]:
         (system, voice.name)
         for system, engine in build.recipe.engines.items()
         for voice in engine.voices()
-        if voice.architecture == "formant"
+        if voice.architecture.partition(" ")[0] == "formant"  # "formant (Klatt)" is one
     }
     types = {}
     for row in samples.select(["sample_id", "system", "voice", "is_synthetic"]).to_pylist():
@@ -179,7 +179,7 @@ def _recipe_literals(build: Build) -> dict[str, Any]:
 
 def _settings(build: Build) -> object:
     _, judge = task_and_judge(build)
-    return [_recipe_literals(build), candidate_literals(build), judge.version]
+    return [_recipe_literals(build), candidate_literals(build), judge.version, [rule.name for rule in filters_of(build)]]
 
 
 PUBLISHING: tuple[Stage, ...] = (

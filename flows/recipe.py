@@ -11,11 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from contracts import plugins
 from contracts.errors import RecipeError
+from contracts.yaml_mapping import read_yaml
 from flows import recipe_listening
 from flows.recipe_checks import check
 from flows.recipe_listening import Listening
@@ -73,6 +73,12 @@ class System(Strict):
     voices_per_prompt: int = Field(default=1, ge=1, description="more than one makes intra-system pairs")
     speaks: str = Field(default="target", description="the target text, or the role that writes what it says instead")
     options: Options = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _voices_are_unique(self) -> Self:
+        if doubled := sorted({name for name in self.voices or [] if (self.voices or []).count(name) > 1}):
+            raise ValueError(f"voices: {', '.join(doubled)} is named twice")
+        return self
 
 
 class Role(Plugin):
@@ -158,9 +164,6 @@ class Recipe(Strict):
             doubled = sorted({name for name in found if found.count(name) > 1})
             if doubled:
                 raise ValueError(f"{what}: {', '.join(doubled)} is named twice")
-        asked = [wish.model_dump(include={"name", "task", "options"}) for wish in (self.judge, *self.judges)]
-        if any(wish in asked[:number] for number, wish in enumerate(asked)):
-            raise ValueError("judges: the same judge with the same options and task is named twice; set votes for more votes")
         if any(system.name == "human" for system in self.systems):
             raise ValueError("systems: the name 'human' is the ground-truth recording's")
         return self
@@ -179,14 +182,7 @@ def load(path: str | os.PathLike[str]) -> Recipe:
             message names the file and the field.
     """
     file = Path(path)
-    try:
-        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecipeError(f"{file}: cannot be read: {error.strerror or error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{file}: no valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(raw, dict):
-        raise RecipeError(f"{file}: a recipe is a YAML mapping, this is {type(raw).__name__}")
+    raw = read_yaml(file, "a recipe")
     try:
         recipe = Recipe.model_validate(raw)
     except ValidationError as error:

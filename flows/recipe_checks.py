@@ -4,6 +4,7 @@ from collections.abc import Sequence, Set
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
+from annotate.inquiry import Inquiry
 from annotate.task import TaskSpec
 from contracts import plugins
 from contracts.errors import RecipeError
@@ -22,7 +23,7 @@ def check(recipe: "Recipe") -> None:
 
     Raises:
         RecipeError: an unknown plug-in, a wrong option of one, an unknown voice, a judge, filter, task or system needing a
-            metric or role that the recipe lacks, or a listening test that does not fit.
+            metric or role that the recipe lacks, two judges that are one, or a listening test that does not fit.
     """
     for corpus in recipe.corpora:
         plugins.configure("corpus", corpus.reader, {"name": corpus.name, **corpus.options})
@@ -41,8 +42,16 @@ def check(recipe: "Recipe") -> None:
     for metric in recipe.metrics:
         plugins.configure("metric", metric.name, metric.options)
     _check_roles(recipe)
+    asked = set[str]()
     for wish in (recipe.judge, *recipe.judges):
         check_judge(recipe, wish)
+        inquiry = Inquiry.of(plugins.configure("task", wish.task), plugins.configure("judge", wish.name, wish.options))
+        if inquiry.identity in asked:
+            raise RecipeError(
+                f"judges: {wish.name!r} with the same model and parameters on the same task {wish.task!r} is named twice; "
+                "set votes for more votes"
+            )
+        asked.add(inquiry.identity)
     for rule in recipe.filters:
         reads = plugins.configure("filter", rule.name, rule.options).columns
         sides = [column.removesuffix("_a") for column in reads if column.endswith("_a") and column not in COMPARED]

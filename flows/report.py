@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from annotate.inquiry import Inquiry
-from annotate.reliability import InquiryRows, agreement, couples, drift, reliability
+from annotate.inquiry_rows import InquiryRows, couples
+from annotate.reliability import agreement, drift, reliability
 from contracts.joins import among, attach
 from contracts.rng import hash_fraction
 from flows.candidates import current_facts, current_samples

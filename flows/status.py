@@ -2,7 +2,8 @@
 
 import pyarrow as pa
 
-from annotate.reliability import InquiryRows, drift_lines, inquiries_of
+from annotate.inquiry_rows import InquiryRows, inquiries_of
+from annotate.reliability import drift_lines
 from flows.books import Books
 from flows.listening_report import listening_rows
 from flows.pipeline import Build, finished, mark_of
@@ -13,7 +14,7 @@ from flows.stages import stages_of
 def books_of(build: Build) -> list[tuple[Books, str]]:
     """Return the books of every stage that has begun, with its state: ``done``, ``stale``, ``running`` or ``waiting for ...``.
 
-    ``stale``: an input or the recipe changed since it finished. ``running``: it has rows, but never finished.
+    ``stale``: an input or the recipe changed since it finished. ``running``: it has rows or failures, but never finished.
     ``waiting for votes: n of m``: people are to say more; what is counted are their votes.
     """
     pages = []
@@ -27,7 +28,7 @@ def books_of(build: Build) -> list[tuple[Books, str]]:
             pages.append((page, str(waiting)))
             continue
         mark = mark_of(stage, build)
-        if stage.count is not None and build.tables.num_rows(stage.writes[0]):
+        if stage.count is not None and any(build.tables.num_rows(name) for name in stage.writes):
             pages.append((stage.count(build), "stale" if mark else "running"))
         elif mark is not None:
             pages.append((Books(**mark["books"]), "stale"))

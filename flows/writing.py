@@ -26,7 +26,9 @@ from synth.scripts import scripts
 CHOSEN: Final = "prompts@chosen"
 """The prompts as they come from the corpora; table ``prompts`` has them as they are spoken."""
 
-_SCRIPTED: Final = "writings@texts"
+SCRIPTED: Final = "writings@texts"
+"""What models wrote about the chosen prompts, of which texts are made."""
+
 _WRITTEN: Final = "writings@writings"
 
 
@@ -43,10 +45,10 @@ def script_questions(build: Build) -> list[Question]:
 def _texts(build: Build) -> Books:
     """Have texts cleaned or invented, and make the prompts that are spoken."""
     questions = script_questions(build)
-    ask_missing(build, "texts", _SCRIPTED, questions)
+    ask_missing(build, "texts", SCRIPTED, questions)
     chosen, wish = build.tables.read(CHOSEN), build.recipe.prompts
     ids = pa.chunked_array([question.ids for question in questions], pa.string())
-    written = among(build.tables.read(_SCRIPTED), "writing_id", ids)
+    written = among(build.tables.read(SCRIPTED), "writing_id", ids)
     cleaned = any(question.task.name == "clean_text" for question in questions)
     spoken, drops = scripts(chosen, written, cleaned=cleaned, variants=wish.variants)
     build.tables.replace("drops@texts", drops.sort_by("row_id"))
@@ -100,7 +102,7 @@ WRITING: tuple[Stage, ...] = (
     Stage(
         name="texts",
         reads=("utterances", CHOSEN),
-        writes=("prompts", _SCRIPTED, "failures@texts", "drops@texts"),
+        writes=("prompts", SCRIPTED, "failures@texts", "drops@texts"),
         settings=lambda build: [list(build.recipe.prompts.variants), _asked(build, scripting=True)],
         run=_texts,
     ),

@@ -11,9 +11,9 @@ import pyarrow as pa
 from contracts import plugins
 from contracts.errors import DamagedPart
 from contracts.ids import row_id
-from contracts.jobs import Outcome, Resources
+from contracts.jobs import Failure, Outcome, Resources
 from contracts.schemas import FAILURES, METRICS, failure
-from scoring.metric import Failure, Measurement, Metric, MetricRequest
+from scoring.metric import Measurement, Metric, MetricRequest
 from storage.blobs import BlobStore
 from storage.workspace import Workspace
 
@@ -27,8 +27,8 @@ def metric_key(sample_id: str, metric: str, options: Mapping[str, Any]) -> str:
 class MeasureJob:
     """Measure samples with one metric.
 
-    Request columns: ``row_id`` (the metric key), ``subject_id`` (the sample), ``audio_id``, ``text``, ``language`` and
-    ``reference_audio_id`` (may be null).
+    Request columns: ``row_id`` (the metric key), ``subject_id`` (the sample), ``audio_id``, ``text``, ``language``,
+    ``spoken_text`` (what was said instead of the text, else null) and ``reference_audio_id`` (may be null).
 
     Attributes:
         metric: name of the metric plug-in.
@@ -106,7 +106,8 @@ class MeasureSession:
         except DamagedPart as error:
             return Failure(reason="damaged_audio", message=str(error))
         return MetricRequest(sample_id=row["subject_id"], waveform=waveform, sample_rate_hz=rate, text=row["text"],
-                             language=row["language"], reference=reference, reference_rate_hz=reference_rate)  # fmt: skip
+                             language=row["language"], reference=reference, reference_rate_hz=reference_rate,
+                             spoken_text=row["spoken_text"])  # fmt: skip
 
     def _defect(self, answer: Measurement) -> Failure | None:
         """Return what is wrong with an answer that no table may hold; None if nothing is."""

@@ -11,7 +11,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from contracts.jobs import Resources
+from contracts.jobs import Failure, Resources
 
 Waveform = npt.NDArray[np.float32]
 
@@ -28,6 +28,7 @@ class MetricRequest:
         language: language of ``text``: ``en``, ``zh``, or ``mixed`` for code-switched text.
         reference: speech of the speaker that the clip should sound like, shape (m,); None where there is none.
         reference_rate_hz: rate of ``reference``.
+        spoken_text: what its speaker was told to say instead of ``text``; None = that very text.
     """
 
     sample_id: str
@@ -37,6 +38,7 @@ class MetricRequest:
     language: str
     reference: Waveform | None = None
     reference_rate_hz: int | None = None
+    spoken_text: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,19 +52,6 @@ class Measurement:
 
     values: Mapping[str, float | None]
     detail: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failure:
-    """Why a clip could not be measured at all.
-
-    Attributes:
-        reason: a word to count by.
-        message: what happened, for a person.
-    """
-
-    reason: str
-    message: str
 
 
 class MetricSession(Protocol):

@@ -58,7 +58,11 @@ class _History:
 
 
 def assign(
-    pairs: pa.Table, targets: Mapping[str, float], seed: int, previous: pa.Table | None = None
+    pairs: pa.Table,
+    targets: Mapping[str, float],
+    seed: int,
+    previous: pa.Table | None = None,
+    homes: pa.Table | None = None,
 ) -> tuple[pa.Table, pa.Table]:
     """Assign pairs to splits.
 
@@ -66,7 +70,9 @@ def assign(
         pairs: columns pair_id, group_id, leakage_group, stratum (strings without nulls).
         targets: split -> fraction of the rows (floats that add up to 1) or split -> quota (numbers of rows).
         seed: fixes the order in which groups are visited.
-        previous: an earlier result, of schema SPLITS. Its rows that are still among ``pairs`` come back unchanged.
+        previous: earlier results, of schema SPLITS. Their rows that are among ``pairs`` come back unchanged.
+        homes: ``group_id`` and ``leakage_group`` of groups that ``previous`` knows and ``pairs`` may lack now, so that what
+            shares something with them still goes their way; None = those that have pairs.
 
     Returns:
         Tables of schema SPLITS and DROPS (stage ``splits``), each in the order of ``pairs``; every pair is in one of them. The
@@ -78,7 +84,7 @@ def assign(
     """
     goal = read(targets)
     rows = _rows(pairs)
-    history = _history(rows, empty("splits") if previous is None else previous, targets)
+    history = _history(rows, empty("splits") if previous is None else previous, targets, homes)
     units, dropped = _units(rows, history)
     chosen, over_quota = _place(units, goal, rows["pair_id"], seed)
     dropped |= over_quota
@@ -114,7 +120,9 @@ def _rows(pairs: pa.Table) -> dict[str, list[str]]:
     return rows
 
 
-def _history(rows: Mapping[str, list[str]], previous: pa.Table, targets: Mapping[str, float]) -> _History:
+def _history(
+    rows: Mapping[str, list[str]], previous: pa.Table, targets: Mapping[str, float], homes: pa.Table | None
+) -> _History:
     before = conform(previous, "splits").to_pylist()
     foreign = sorted({row["split"] for row in before} - set(targets))
     if foreign:
@@ -125,7 +133,11 @@ def _history(rows: Mapping[str, list[str]], previous: pa.Table, targets: Mapping
 
     members: defaultdict[str, dict[str, str]] = defaultdict(dict)
     names: dict[str, str] = {}
-    for group_id, leakage_group in sorted(set(zip(rows["group_id"], rows["leakage_group"], strict=True))):
+    tied = set(zip(rows["group_id"], rows["leakage_group"], strict=True))
+    if homes is not None:
+        every = zip(homes["group_id"].to_pylist(), homes["leakage_group"].to_pylist(), strict=True)
+        tied |= {(group_id, leakage_group) for group_id, leakage_group in every if group_id in split_of_group}
+    for group_id, leakage_group in sorted(tied):
         if group_id in split_of_group:
             members[leakage_group].setdefault(split_of_group[group_id], group_id)
             names[leakage_group] = min(name_of_group[group_id], names.get(leakage_group, name_of_group[group_id]))

@@ -3,21 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from types import MappingProxyType
 from typing import Final
 
 from contracts.errors import RecipeError
-
-TABLE_9: Final[Mapping[str, Mapping[str, int]]] = MappingProxyType(
-    {
-        "task1": MappingProxyType({"sft": 11146, "rl": 2787, "bench": 498}),
-        "task2": MappingProxyType({"sft": 10558, "rl": 2167, "bench": 1852}),
-        "task3_en": MappingProxyType({"sft": 5018, "rl": 1815, "bench": 542}),
-        "task3_zh": MappingProxyType({"sft": 4869, "rl": 1989, "bench": 506}),
-        "task4": MappingProxyType({"sft": 1470, "rl": 916, "bench": 126}),
-    }
-)
-"""Rows per split of UniSRM-Data and UniSRM-Bench (UniSRM, Table 9)."""
 
 _ROUNDING: Final = 1e-9
 

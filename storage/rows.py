@@ -108,7 +108,8 @@ def _with_prompt(rows: pa.Table, prompts: pa.Table, utterances: pa.Table, record
     )
     told = {name: name for name in ("source_id", "emotion", "dialogue_id", "turn")}
     rows = attach(rows, "target_utterance_id", utterances, "utterance_id", told)
-    rows = attach(rows, "reference_utterance_id", utterances, "utterance_id", {"reference_source_id": "source_id"})
+    heard = {"reference_source_id": "source_id", "reference_license": "license"}
+    rows = attach(rows, "reference_utterance_id", utterances, "utterance_id", heard)
     return attach(rows, "reference_utterance_id", recordings, "utterance_id", {"prompt_audio": "audio_id"})
 
 
@@ -172,10 +173,14 @@ def _metric_lists(metrics: pa.Table) -> pa.Table:
 
 
 def _row_licenses(rows: pa.Table) -> pa.Array:
-    columns = [rows[name].to_pylist() for name in ("license_a", "license_b", "prompt_license")]
+    """Return the licence of all that a row holds: both clips, the text, the reference speech, the turns before."""
+    columns = [rows[name].to_pylist() for name in ("license_a", "license_b", "prompt_license", "reference_license")]
     before = rows["history_licenses"].to_pylist() if "history_licenses" in rows.column_names else [None] * rows.num_rows
     return pa.array(
-        [_conjunction([*own, *(heard or [])]) for *own, heard in zip(*columns, before, strict=True)],
+        [
+            _conjunction([one for one in (*own, *(heard or [])) if one is not None])
+            for *own, heard in zip(*columns, before, strict=True)
+        ],
         pa.string(),
     )
 

@@ -15,7 +15,8 @@ import numpy as np
 import soundfile
 
 from contracts.errors import SetupError
-from synth.engine import Engine, Failure, Reference, RenderRequest, Voice, Waveform, refusal
+from contracts.jobs import Failure
+from synth.engine import Engine, Reference, RenderRequest, Voice, Waveform, refusal
 
 _GPU_DRIVER: Final = Path("/proc/driver/nvidia/version")
 

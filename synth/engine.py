@@ -11,7 +11,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from contracts.jobs import Resources
+from contracts.jobs import Failure, Resources
 
 Samples = npt.NDArray[np.float32]
 
@@ -43,14 +43,6 @@ class Waveform:
     sample_rate_hz: int
 
 
-@dataclass(frozen=True)
-class Failure:
-    """Why there is no waveform: a word to count by, and a sentence for a person."""
-
-    reason: str
-    message: str
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Reference:
     """The recording whose voice a zero-shot engine should take on, and what is said in it if that is known."""
@@ -65,7 +57,6 @@ class RenderRequest:
     """One text to speak.
 
     Attributes:
-        request_id: the caller's key.
         text: what to say, one line or more.
         language: BCP 47 tag; ``mixed`` for code-switched Chinese and English.
         voice: name of one of the engine's voices.
@@ -73,7 +64,6 @@ class RenderRequest:
         reference: what a voice-cloning engine imitates.
     """
 
-    request_id: str
     text: str
     language: str
     voice: str
@@ -91,10 +81,6 @@ class Session(Protocol):
 
     def render(self, requests: Sequence[RenderRequest]) -> Iterator[Waveform | Failure]:
         """Answer every request, in order, with exactly one waveform or failure."""
-        ...
-
-    def close(self) -> None:
-        """Give memory and devices back."""
         ...
 
 

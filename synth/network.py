@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from synth.engine import Failure, Samples
+from contracts.jobs import Failure
+from synth.engine import Samples
 
 
 def open_network(model: bytes | Path) -> Any:

@@ -12,7 +12,8 @@ from typing import Final
 import numpy as np
 import soundfile
 
-from synth.engine import Failure, Waveform
+from contracts.jobs import Failure
+from synth.engine import Waveform
 
 TEXT_FILE: Final = "text.txt"
 """Where a program finds its text; it is also connected to standard input."""

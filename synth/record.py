@@ -11,12 +11,11 @@ import fsspec
 import pyarrow as pa
 
 from contracts.errors import RecipeError, SetupError
-from contracts.jobs import Outcome, Resources
+from contracts.jobs import Failure, Outcome, Resources
 from contracts.schemas import FAILURES, RECORDINGS, failure
 from storage.blobs import BlobStore
 from storage.workspace import Workspace
 from synth.dsp import AudioFormat, normalise
-from synth.engine import Failure
 from synth.recording import decode
 from synth.sanity import inspect
 
@@ -76,9 +75,6 @@ class RecordSession:
             rows=pa.Table.from_pylist(rows, schema=RECORDINGS),
             failures=pa.Table.from_pylist(failures, schema=FAILURES),
         )
-
-    def close(self) -> None:
-        """Nothing is held between batches."""
 
     def _record(self, row: dict[str, Any]) -> dict[str, Any] | Failure:
         data = self._read(row["corpus"], row["audio_path"])

@@ -6,7 +6,8 @@ from typing import Final
 import numpy as np
 import soundfile
 
-from synth.engine import Failure, Waveform
+from contracts.jobs import Failure
+from synth.engine import Waveform
 
 _HEADERLESS: Final = (".g722",)
 """Formats that nothing but their name tells."""

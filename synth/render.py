@@ -8,13 +8,13 @@ import pyarrow as pa
 
 from contracts import plugins
 from contracts.ids import canonical_json
-from contracts.jobs import Outcome, Resources
+from contracts.jobs import Failure, Outcome, Resources
 from contracts.schemas import FAILURES, SAMPLES, failure
 from contracts.texts import LONGEST_TEXT
 from storage.blobs import BlobStore
 from storage.workspace import Workspace
 from synth.dsp import AudioFormat, normalise
-from synth.engine import Engine, Failure, Reference, RenderRequest, Waveform
+from synth.engine import Engine, Reference, RenderRequest, Waveform
 from synth.sanity import inspect
 
 
@@ -98,10 +98,6 @@ class RenderSession:
             failures=pa.Table.from_pylist(failures, schema=FAILURES),
         )
 
-    def close(self) -> None:
-        """Close the engine."""
-        self._session.close()
-
     def _request(self, row: dict[str, Any], references: dict[str, tuple[Any, int]]) -> RenderRequest:
         reference, blob = None, row["reference_audio_id"]
         if blob is not None and self._engine.clones_voice:
@@ -109,7 +105,7 @@ class RenderSession:
                 references[blob] = self._blobs.waveform(blob)
             samples, rate = references[blob]
             reference = Reference(waveform=samples, sample_rate_hz=rate, text=row["reference_text"])
-        return RenderRequest(request_id=row["row_id"], text=row["text"], language=row["language"], voice=row["voice"],
+        return RenderRequest(text=row["text"], language=row["language"], voice=row["voice"],
                              seed=row["seed"], reference=reference)  # fmt: skip
 
     def _sample(self, row: dict[str, Any], waveform: Waveform) -> dict[str, Any] | Failure:

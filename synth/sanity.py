@@ -5,8 +5,9 @@ from typing import Final
 
 import numpy as np
 
+from contracts.jobs import Failure
 from synth.dsp import AudioFormat
-from synth.engine import Failure, Waveform
+from synth.engine import Waveform
 
 SILENT_DBFS: Final = -60.0
 """A clip whose loudest 100 ms lie below this is silent. The quietest of 558 recorded prompts reaches -26, engines -22."""

@@ -18,7 +18,6 @@ from annotate.asking.sending import Sender
 from annotate.asking.talk import Step, Talk, Terms
 from annotate.inquiry import Case
 from annotate.judge import Line, Refusal, Reply
-from annotate.ledger.ledger import Entry
 from annotate.ledger.scribe import Scribe
 from contracts.errors import SetupError
 
@@ -32,26 +31,23 @@ class Conversations:
 
     Attributes:
         crew: their tasks.
-        sender: what sends their questions; None before the first one that the ledger cannot answer.
-        known: replies found in the ledger.
-        elsewhere: questions that another process is asking.
     """
 
-    def __init__(self, terms: Terms, *, scribe: Scribe, deliver: Callable[[list[Talk]], None]) -> None:
+    def __init__(self, terms: Terms, *, max_wait_s: float, scribe: Scribe, deliver: Callable[[list[Talk]], None]) -> None:
         """Start with none.
 
         Args:
             terms: what they have in common.
+            max_wait_s: how long the judge may refuse all requests for being too many.
             scribe: the ledger.
             deliver: takes finished conversations.
         """
         self.crew = Crew()
-        self.sender: Sender | None = None
-        self.known = 0
+        self._sends: Sender | None = None  # before the first question that the ledger cannot answer
         self._unsent: set[str] = set()  # keys that are claimed and not sent yet
-        self._terms, self._scribe, self._deliver = terms, scribe, deliver
+        self._terms, self._max_wait_s, self._scribe, self._deliver = terms, max_wait_s, scribe, deliver
         self._judge = terms.inquiry.judge
-        self.elsewhere = Elsewhere(
+        self._elsewhere = Elsewhere(
             self._judge, terms.clips, scribe=scribe, crew=self.crew, unsent=self._unsent, changed=self._changed
         )
         self._open = 0  # cases read and not taken
@@ -105,7 +101,7 @@ class Conversations:
         try:
             while portion := await in_thread(lambda: list(islice(source, largest))):
                 self._open += len(portion)
-                unknown = await self._look_up([Step(case=case, trail=(), request=case.request) for case in portion], in_thread)
+                unknown = await self._look_up([Step(case=case, request=case.request) for case in portion], in_thread)
                 for start in range(0, len(unknown), claimed_at_once):
                     await self._room()
                     await self._begin(unknown[start : start + claimed_at_once])
@@ -118,7 +114,7 @@ class Conversations:
     async def _room(self) -> None:
         """Wait until few enough cases are open and claimed; what others hold is no claim, so nobody trails behind them."""
         most_open = max(_MOST_OPEN, 8 * self._judge.pace.concurrency)
-        while self._open >= most_open or self._talking - len(self.elsewhere) >= 2 * self._judge.pace.concurrency:
+        while self._open >= most_open or self._talking - len(self._elsewhere) >= 2 * self._judge.pace.concurrency:
             self._moved.clear()
             await self._moved.wait()
 
@@ -129,7 +125,6 @@ class Conversations:
         while steps:
             replies = await self._scribe.replies(list({step.request.key: None for step in steps}))
             onward, missing = await in_thread(partial(self._terms.look_up, steps, replies))
-            self.known += len(onward)
             unknown += missing
             ended += [talk for talk in onward if isinstance(talk, Talk)]
             steps = [step for step in onward if isinstance(step, Step)]
@@ -147,7 +142,7 @@ class Conversations:
         ended: list[Talk] = []
         for step in steps:
             answer = answers.get(step.request.key)
-            onward = step if answer is None else self._terms.proceed(step.case, (*step.trail, (step.request, answer)))
+            onward = step if answer is None else self._terms.proceed(step, answer)
             if isinstance(onward, Talk):
                 ended.append(onward)
             else:
@@ -163,7 +158,7 @@ class Conversations:
             self._asked[key] = asyncio.get_running_loop().create_future()
         try:
             with self.crew.firmly():
-                claimed = set(await self._scribe.claim([self._entry(step) for step in steps.values()]))
+                claimed = set(await self._scribe.claim([self._terms.entry(step) for step in steps.values()]))
                 self._unsent |= claimed
             self.crew.go_on()
             if self._judge.facts:
@@ -181,39 +176,26 @@ class Conversations:
         return answers
 
     async def _sender(self) -> Sender:
-        if self.sender is None:
+        if self._sends is None:
             self._line = asyncio.get_running_loop().create_future()
             self._wanted.set()
-            self.sender = Sender(
+            self._sends = Sender(
                 judge=self._judge,
                 line=await self._line,
                 scribe=self._scribe,
                 crew=self.crew,
-                breaker=Breaker(self._judge, self.crew, max_wait_s=self._terms.max_wait_s),
+                breaker=Breaker(self._judge, self.crew, max_wait_s=self._max_wait_s),
                 budget_usd=self._terms.budget_usd,
                 unsent=self._unsent,
                 changed=self._changed,
             )
-        return self.sender
-
-    def _entry(self, step: Step) -> Entry:
-        task = self._terms.inquiry.task
-        return Entry(
-            key=step.request.key,
-            judge=self._judge.name,
-            model=self._judge.model,
-            task=task.name,
-            prompt_version=task.prompt_version(step.case.language),
-            row_id=step.case.row_id,
-            repeat=step.request.repeat,
-        )
+        return self._sends
 
     async def _converse(self, step: Step | Talk) -> None:
         """Hold one conversation to its end."""
         try:
             while isinstance(step, Step):
-                answer = await self._answer(step)
-                step = self._terms.proceed(step.case, (*step.trail, (step.request, answer)))
+                step = self._terms.proceed(step, await self._answer(step))
                 if isinstance(step, Step):
                     self.crew.go_on()
             self._deliver([step])
@@ -237,8 +219,7 @@ class Conversations:
         """Get the answer to one question for all who wait for it."""
         key = step.request.key
         try:
-            answer: Reply | Refusal | None = None if ours else await self.elsewhere.reply(self._entry(step))
-            self.known += answer is not None
+            answer: Reply | Refusal | None = None if ours else await self._elsewhere.reply(self._terms.entry(step))
             answer = answer or await sender.send(step.request)
             if isinstance(answer, Refusal):
                 self._refused[key] = answer
@@ -251,5 +232,5 @@ class Conversations:
     def _changed(self) -> None:
         """See what a conversation that moved on makes possible."""
         self._moved.set()
-        if self._all_read and not self.elsewhere and self.sender is not None and self.sender.all_doubtful():
-            self.sender.breaker.decide()
+        if self._all_read and not self._elsewhere and self._sends is not None and self._sends.all_doubtful():
+            self._sends.breaker.decide()

@@ -58,7 +58,6 @@ class _Batch:
     Attributes:
         name: by which it can be found.
         batch_id: the provider's id; None = it is not known whether the provider has it.
-        size: requests in it.
         due: when to look at it next.
         polls: how often it was still running.
         looks: how often it was looked for in vain.
@@ -67,7 +66,6 @@ class _Batch:
 
     name: str
     batch_id: str | None
-    size: int
     due: float
     polls: int = 0
     looks: int = 0
@@ -103,11 +101,6 @@ class Dispatch:
         return frozenset(self._open)
 
     @property
-    def requests(self) -> int:
-        """Number of requests in open batches."""
-        return sum(batch.size for batch in self._open.values())
-
-    @property
     def due(self) -> float | None:
         """When to look at the next one; None = there is none."""
         return min((batch.due for batch in self._open.values()), default=None)
@@ -115,7 +108,7 @@ class Dispatch:
     def adopt(self, batches: Iterable[Batch]) -> None:
         """Take up batches of the ledger that an earlier run, or one that has died meanwhile, left open."""
         for batch in batches:
-            self._enter(batch.name, batch.size, batch.batch_id)
+            self._enter(batch.name, batch.batch_id)
 
     async def intend(self, prices: Mapping[str, float], budget_usd: float | None) -> tuple[str | None, set[str]]:
         """Record a batch that is about to be handed in, and book its highest price.
@@ -137,7 +130,7 @@ class Dispatch:
             intend = partial(Ledger.intend_batch, name=name, judge=judge.name, model=judge.model, budget_usd=budget_usd)
             poor = await self._scribe.call(partial(intend, sends=list(sends.items())))
             if not poor:
-                self._enter(name, len(sends), None)
+                self._enter(name, None)
                 return name, short
             short |= set(poor)
             sends = {key: usd for key, usd in sends.items() if key not in short}
@@ -300,8 +293,8 @@ class Dispatch:
         await self._scribe.call(lambda ledger: ledger.close_batch(batch.name, lost=lost))
         del self._open[batch.name]
 
-    def _enter(self, name: str, size: int, batch_id: str | None) -> None:
-        self._open[name] = _Batch(name=name, batch_id=batch_id, size=size, due=self._now())
+    def _enter(self, name: str, batch_id: str | None) -> None:
+        self._open[name] = _Batch(name=name, batch_id=batch_id, due=self._now())
 
     def _put_off(self, batch: _Batch, trouble: Trouble) -> None:
         """Look at it later, because it could not be looked at now; in the end, leave that to a person."""

@@ -125,26 +125,6 @@ class Bucket:
             self.per_minute = min(self.per_minute + _STEP * self.highest, self.highest)
 
 
-class Meter:
-    """Counts what happened in the last minute, second by second; any thread may read it."""
-
-    def __init__(self) -> None:
-        self._seconds = [-_MINUTE_S] * _MINUTE_S
-        self._counts = [0] * _MINUTE_S
-
-    def count(self, now: float) -> None:
-        """Count one."""
-        second, place = int(now), int(now) % _MINUTE_S
-        if self._seconds[place] != second:
-            self._seconds[place], self._counts[place] = second, 0
-        self._counts[place] += 1
-
-    def last(self, seconds: int, now: float) -> int:
-        """Return the count of the last so many seconds, 60 at most."""
-        pairs = zip(self._seconds, self._counts, strict=True)
-        return sum(count for second, count in pairs if 0 <= int(now) - second < seconds)
-
-
 class Gate:
     """Through which every request of one judge leaves. For one event loop.
 
@@ -153,7 +133,6 @@ class Gate:
         requests: the limit on requests.
         tokens: the limit on input tokens.
         inside: requests under way.
-        meter: requests that left.
     """
 
     def __init__(self, pace: Pace, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -162,7 +141,6 @@ class Gate:
         self.requests = Bucket(pace.requests_per_minute)
         self.tokens = Bucket(pace.tokens_per_minute)
         self.inside = 0
-        self.meter = Meter()
         self._clock = clock
         self._queue: deque[tuple[int, asyncio.Future[float]]] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -255,5 +233,4 @@ class Gate:
             self.requests.take(1.0)
             self.tokens.take(tokens)
             self.inside += 1
-            self.meter.count(now)
             place.set_result(now)

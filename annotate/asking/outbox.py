@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from annotate.asking.dispatch import KEPT, Dispatch
 from annotate.asking.patience import pause_s
-from annotate.inquiry import Case
-from annotate.judge import BatchLine, JudgeRequest, Refusal, Reply, Trouble
+from annotate.asking.talk import Step
+from annotate.judge import BatchLine, JudgeRequest, Refusal, Trouble
 from annotate.ledger.scribe import Scribe
 from contracts.errors import BudgetExceeded, SetupError
 
@@ -17,15 +17,6 @@ if TYPE_CHECKING:
     from annotate.asking.batches import Batching
 
 _MOST_REFUSED: Final = 32  # batches in a row, with none open that could make room
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Step:
-    """A conversation under way: what was said, and the question that comes next."""
-
-    case: Case
-    trail: tuple[tuple[JudgeRequest, Reply | Refusal], ...] = ()
-    request: JudgeRequest
 
 
 @dataclass(kw_only=True, slots=True)
@@ -69,21 +60,22 @@ class Outbox:
         dispatch: the open batches.
     """
 
-    def __init__(self, terms: "Batching", *, line: BatchLine, scribe: Scribe) -> None:
+    def __init__(self, batching: "Batching", *, line: BatchLine, scribe: Scribe) -> None:
         """Start with none.
 
         Args:
-            terms: how to ask.
+            batching: how to ask.
             line: over which.
             scribe: the ledger.
         """
-        judge = terms.inquiry.judge
-        self.dispatch = Dispatch(judge=judge, line=line, scribe=scribe, patience=terms.patience, now=terms.now)
-        self._terms, self._judge, self._line, self._scribe = terms, judge, line, scribe
-        self._most_requests = max(1, min(terms.most_held // (terms.open_batches + 1), line.most_requests))
+        judge = batching.terms.inquiry.judge
+        self.dispatch = Dispatch(judge=judge, line=line, scribe=scribe, patience=batching.patience, now=batching.now)
+        self._batching, self._judge, self._line, self._scribe = batching, judge, line, scribe
+        self._budget_usd = batching.terms.budget_usd
+        self._most_requests = max(1, min(batching.most_held // (batching.open_batches + 1), line.most_requests))
         self._queue: deque[Question] = deque()
         self._bytes = 0
-        self._paused_until = terms.now()
+        self._paused_until = batching.now()
         self._pauses = 0  # since a batch brought answers
         self._refused = 0  # batches that were not taken since one brought answers
         self._poor = False  # there is no money for more before a batch is over
@@ -100,7 +92,7 @@ class Outbox:
     @property
     def due(self) -> float | None:
         """When a batch may leave; None = there is nothing to send, or a batch must be over before."""
-        if not self._queue or self._poor or len(self.dispatch.names) >= self._terms.open_batches:
+        if not self._queue or self._poor or len(self.dispatch.names) >= self._batching.open_batches:
             return None
         return self._paused_until
 
@@ -135,7 +127,7 @@ class Outbox:
         """
         questions = {question.request.key: question for question in self._load()}
         prices = {key: question.usd for key, question in questions.items()}
-        name, short = await self.dispatch.intend(prices, self._terms.budget_usd)
+        name, short = await self.dispatch.intend(prices, self._budget_usd)
         for key in reversed(list(questions)):
             if key in short:
                 self._queue_up(questions.pop(key), first=True)
@@ -170,7 +162,7 @@ class Outbox:
         self.relieved()
         if trouble is None:
             self._refused = self._pauses = 0
-            self._paused_until = self._terms.now()
+            self._paused_until = self._batching.now()
             return
         self._pause(trouble)
         if not tried or trouble.kind == "throttled":  # accepted, and turned away later
@@ -211,11 +203,11 @@ class Outbox:
         wait_s = pause_s(self._judge, self._judge.name, self._pauses, trouble)
         if trouble.kind == "throttled" and self.dispatch.names:
             # There are enough of them, perhaps until one is over: each try is an upload in vain.
-            wait_s = max(wait_s, self._terms.patience.grown_s(self._pauses))
-        self._paused_until = max(self._paused_until, self._terms.now() + wait_s)
+            wait_s = max(wait_s, self._batching.patience.grown_s(self._pauses))
+        self._paused_until = max(self._paused_until, self._batching.now() + wait_s)
 
     async def _broke(self) -> NoReturn:
         owed_usd = await self._scribe.call(lambda ledger: ledger.owed_usd())
-        spent = f"${owed_usd:.4f} of the budget of ${self._terms.budget_usd or 0:.4f} are spent or owed"
+        spent = f"${owed_usd:.4f} of the budget of ${self._budget_usd or 0:.4f} are spent or owed"
         next_one = f"the next request may cost ${self._queue[0].usd:.6f}: raise budget_usd in the recipe to go on"
         raise BudgetExceeded(f"judge {self._judge.name!r}: {spent}, and {next_one}; every reply so far is kept")

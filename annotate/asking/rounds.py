@@ -2,15 +2,14 @@
 
 import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from annotate.asking.live import Pulse, Talk
-from annotate.asking.outbox import Outbox, Question, Step
+from annotate.asking.outbox import Outbox, Question
+from annotate.asking.talk import Step, Talk
 from annotate.inquiry import Case
 from annotate.judge import BatchLine, Refusal, Reply, Trouble
-from annotate.ledger.ledger import Batch, Entry, Ledger
+from annotate.ledger.ledger import Batch, Ledger
 from annotate.ledger.scribe import Scribe
 
 if TYPE_CHECKING:
@@ -26,24 +25,22 @@ class Rounds:
 
     def __init__(
         self,
-        terms: "Batching",
+        batching: "Batching",
         *,
         scribe: Scribe,
         connect: Callable[[], Awaitable[BatchLine]],
         deliver: Callable[[list[Talk]], None],
-        wait: Callable[[float], Awaitable[None]],
     ) -> None:
         """Start with none.
 
         Args:
-            terms: how to ask.
+            batching: how to ask.
             scribe: the ledger.
             connect: opens the line; called at most once, and only if there is something to hand in or to fetch.
             deliver: takes finished conversations.
-            wait: waits until a time of the terms' clock.
         """
-        self._terms, self._judge, self._scribe = terms, terms.inquiry.judge, scribe
-        self._connect, self._deliver, self._wait = connect, deliver, wait
+        self._batching, self._terms, self._judge = batching, batching.terms, batching.terms.inquiry.judge
+        self._scribe, self._connect, self._deliver = scribe, connect, deliver
         self._outbox: Outbox | None = None
         self._cases: Iterable[Case] = iter(())
         self._all_read = False
@@ -51,21 +48,6 @@ class Rounds:
         self._questions: dict[str, Question] = {}
         self._elsewhere: dict[str, Question] = {}  # somebody else's, or in a batch that an earlier run left
         self._look_at, self._look_s = 0.0, _FIRST_LOOK_S
-        self._known = self._replied = self._failed = 0
-        self._usd = 0.0
-
-    def pulse(self) -> Pulse:
-        """Return the state of things."""
-        dispatch = None if self._outbox is None else self._outbox.dispatch
-        return Pulse(
-            known=self._known,
-            replied=self._replied,
-            failed=self._failed,
-            in_flight=0 if dispatch is None else dispatch.requests,
-            waiting=len(self._outbox or ()) + len(self._elsewhere),
-            concurrency=0 if dispatch is None else len(dispatch.names),
-            usd=self._usd,
-        )
 
     async def collect(self) -> None:
         """Wait until no batch is open."""
@@ -88,7 +70,7 @@ class Rounds:
             await self._wait(self._next_due())
             if self._outbox is not None:
                 await self._look(self._outbox)
-            if self._elsewhere and self._terms.now() >= self._look_at:
+            if self._elsewhere and self._batching.now() >= self._look_at:
                 await self._look_elsewhere()
 
     async def _take_up(self) -> None:
@@ -110,7 +92,7 @@ class Rounds:
 
     async def _connected(self) -> Outbox:
         if self._outbox is None:
-            self._outbox = Outbox(self._terms, line=await self._connect(), scribe=self._scribe)
+            self._outbox = Outbox(self._batching, line=await self._connect(), scribe=self._scribe)
         return self._outbox
 
     # Cases in, conversations out.
@@ -118,7 +100,7 @@ class Rounds:
     async def _read(self) -> None:
         """Read cases until a batch is full, or too many are held."""
         while self._wants_more():
-            portion = list(islice(self._cases, min(_CASES_AT_ONCE, self._terms.most_held - self._held)))
+            portion = list(islice(self._cases, min(_CASES_AT_ONCE, self._batching.most_held - self._held)))
             self._all_read = not portion
             self._held += len(portion)
             await self._put([Step(case=case, request=case.request) for case in portion])
@@ -126,7 +108,7 @@ class Rounds:
     def _wants_more(self) -> bool:
         """Whether to read more cases."""
         full = self._outbox is not None and self._outbox.full
-        return not self._all_read and self._held < self._terms.most_held and not full
+        return not self._all_read and self._held < self._batching.most_held and not full
 
     async def _put(self, steps: Sequence[Step]) -> None:
         """Put the next questions of conversations: to the ledger first."""
@@ -138,7 +120,6 @@ class Rounds:
                 question = self._questions.get(key) or fresh.setdefault(key, Question(request=step.request))
                 question.steps.append(step)
             replies = await self._scribe.replies(list(fresh))
-            self._known += len(replies)
             steps = []
             for key, reply in replies.items():
                 steps += self._proceed(fresh.pop(key), reply, ended)
@@ -158,22 +139,10 @@ class Rounds:
         await self._put(steps)
 
     def _proceed(self, question: Question, answer: Reply | Refusal, ended: list[Talk]) -> list[Step]:
-        """Return the conversations that go on, with a question that names the problem; the others have ended."""
-        inquiry, problem = self._terms.inquiry, None
-        if isinstance(answer, Reply) and not question.request.repeat and not inquiry.judge.repeatable:
-            problem = self._terms.problem_of(answer.text)
-        if problem is None:
-            ended += [Talk(case=step.case, trail=(*step.trail, (step.request, answer))) for step in question.steps]
-            return []
-        said = replace(answer, raw=None)  # the ledger has it: thousands may wait here for a day
-        return [
-            Step(
-                case=step.case,
-                trail=(*step.trail, (step.request, said)),
-                request=inquiry.follow_up(step.case, problem),
-            )
-            for step in question.steps
-        ]
+        """Return the conversations that go on; the others have ended."""
+        onward = [self._terms.proceed(step, answer) for step in question.steps]
+        ended += [talk for talk in onward if isinstance(talk, Talk)]
+        return [step for step in onward if isinstance(step, Step)]
 
     def _end(self, ended: list[Talk]) -> None:
         self._held -= len(ended)
@@ -189,7 +158,11 @@ class Rounds:
             questions: them.
             first: whether they go before all others.
         """
-        ours = set(await self._scribe.claim([self._entry(question) for question in questions])) if questions else set()
+        ours = (
+            set(await self._scribe.claim([self._terms.entry(question.steps[0]) for question in questions]))
+            if questions
+            else set()
+        )
         claimed: list[Question] = []
         for question in questions:
             if question.request.key in ours:
@@ -197,7 +170,7 @@ class Rounds:
                 claimed.append(question)
             elif question.request.key not in self._elsewhere:
                 self._elsewhere[question.request.key] = question
-                self._look_at, self._look_s = self._terms.now(), _FIRST_LOOK_S  # it may have been answered a moment ago
+                self._look_at, self._look_s = self._batching.now(), _FIRST_LOOK_S  # it may have been answered a moment ago
         if claimed and (too_large := await (await self._connected()).put(claimed, first=first)):
             await self._refuse(too_large)
 
@@ -205,26 +178,13 @@ class Rounds:
         """Record that claimed questions will get no answer."""
         answers = [(question.request.key, refusal) for question, refusal in refusals]
         await self._scribe.call(lambda ledger: ledger.commit(answers))
-        self._failed += len(refusals)
         await self._answered(refusals)
-
-    def _entry(self, question: Question) -> Entry:
-        case, task = question.steps[0].case, self._terms.inquiry.task
-        return Entry(
-            key=question.request.key,
-            judge=self._judge.name,
-            model=self._judge.model,
-            task=task.name,
-            prompt_version=task.prompt_version(case.language),
-            row_id=case.row_id,
-            repeat=question.request.repeat,
-        )
 
     async def _hand_in(self) -> None:
         """Hand in batches as long as there are questions, places and money."""
         while not self._wants_more() and self._outbox is not None:
             due = self._outbox.due
-            if due is None or due > self._terms.now():
+            if due is None or due > self._batching.now():
                 return
             returned = await self._outbox.hand_in()
             await self._give_up(returned.refused)
@@ -239,14 +199,14 @@ class Rounds:
             due += [at for at in (self._outbox.due, self._outbox.dispatch.due) if at is not None]
         return min(due)
 
+    async def _wait(self, until: float) -> None:
+        while (left_s := until - self._batching.now()) > 0:
+            await self._batching.sleep(left_s)
+
     async def _look(self, outbox: Outbox) -> None:
         """Look at the batches that are due."""
         answered = 0  # by the one that is being emptied
         async for landed in outbox.dispatch.look():
-            for _, answer in landed.answers:
-                self._replied += isinstance(answer, Reply)
-                self._failed += isinstance(answer, Refusal)
-                self._usd += answer.cost_usd
             answered += len(landed.answers)
             if landed.over:
                 why = None if answered else next(iter(landed.back.values()), None)
@@ -274,7 +234,7 @@ class Rounds:
 
     async def _give_up(self, refusals: Sequence[tuple[Question, Refusal]]) -> None:
         """Record that questions get no answer, unless somebody else is asking them by now."""
-        entries = [self._entry(question) for question, _ in refusals]
+        entries = [self._terms.entry(question.steps[0]) for question, _ in refusals]
 
         def record(ledger: Ledger) -> set[str]:
             with ledger.together():
@@ -283,7 +243,6 @@ class Rounds:
             return ours
 
         ours = await self._scribe.call(record) if refusals else set[str]()
-        self._failed += len(ours)
         self._elsewhere |= {question.request.key: question for question, _ in refusals if question.request.key not in ours}
         await self._answered([(question, refusal) for question, refusal in refusals if question.request.key in ours])
 
@@ -292,8 +251,7 @@ class Rounds:
         await self._take_up()
         waiting = list(self._elsewhere.values())
         replies = await self._scribe.replies(list(self._elsewhere))
-        self._known += len(replies)
-        self._look_s = min(2 * self._look_s, max(self._terms.patience.poll_s, _FIRST_LOOK_S))
-        self._look_at = self._terms.now() + self._look_s
+        self._look_s = min(2 * self._look_s, max(self._batching.patience.poll_s, _FIRST_LOOK_S))
+        self._look_at = self._batching.now() + self._look_s
         await self._answered([(q, replies[q.request.key]) for q in waiting if q.request.key in replies])
         await self._claim([question for question in waiting if question.request.key in self._elsewhere])

@@ -49,11 +49,6 @@ class Sender:
     Attributes:
         gate: through which they leave.
         breaker: what stops them all.
-        asking: requests without an answer.
-        in_flight: attempts under way.
-        replied: requests that got a reply.
-        failed: requests that got none.
-        usd: what answered requests have cost, and lost attempts.
     """
 
     def __init__(
@@ -81,8 +76,7 @@ class Sender:
             changed: called when a request has ended, or has become doubtful.
         """
         self.gate, self.breaker = Gate(judge.pace), breaker
-        self.asking = self.in_flight = self.replied = self.failed = 0
-        self.usd = 0.0
+        self._asking = 0  # requests without an answer
         self._judge, self._line, self._scribe, self._crew = judge, line, scribe, crew
         self._budget_usd, self._unsent, self._changed = budget_usd, unsent, changed
         self._holders: set[str] = set()  # keys with an open price that will be settled
@@ -96,7 +90,7 @@ class Sender:
             CancelledError: all was stopped; the request may be claimed again, and the money that it lost stays booked.
         """
         tab = _Tab()
-        self.asking += 1
+        self._asking += 1
         try:
             estimate = await self._line.estimate(request)
             tab.price_usd = estimate.usd
@@ -111,7 +105,7 @@ class Sender:
                 await self._abandon(request.key, tab)
             raise
         finally:
-            self.asking -= 1
+            self._asking -= 1
             self._changed()
 
     async def rule(self, requests: Sequence[JudgeRequest]) -> dict[str, Reply | Refusal]:
@@ -125,28 +119,23 @@ class Sender:
         with self._crew.firmly():
             await self._scribe.call(lambda ledger: ledger.commit(list(answers.items())))
         self._unsent.difference_update(answers)
-        for answer in answers.values():
-            self._count(answer)
         return answers
 
     def all_doubtful(self) -> bool:
         """Whether every request without an answer has used up its attempts."""
-        return self.asking == len(self.breaker.doubtful) > 0
+        return self._asking == len(self.breaker.doubtful) > 0
 
     async def _attempt(self, request: JudgeRequest, estimate: Estimate, tab: _Tab) -> Reply | Refusal | Trouble:
         """Send it once; an answer is durable on return, and the place at the gate taken until then."""
         entered = await self._leave(request.key, estimate, tab)
         try:
             self._crew.go_on()
-            self.in_flight += 1
             try:
                 with self._crew.patiently():
                     outcome = await self._line.attempt(request)
             except BaseException:
                 self._lose(request.key, tab)
                 raise
-            finally:
-                self.in_flight -= 1
             if isinstance(outcome, Trouble):
                 if outcome.lost:
                     self._lose(request.key, tab)
@@ -268,14 +257,8 @@ class Sender:
         with self._crew.firmly():
             await self._scribe.commit(key, booked)
         tab.sends = 0
-        self._count(booked)
         self._release(key)
         return booked
-
-    def _count(self, answer: Reply | Refusal) -> None:
-        self.usd += answer.cost_usd
-        self.replied += isinstance(answer, Reply)
-        self.failed += isinstance(answer, Refusal)
 
     async def _abandon(self, key: str, tab: _Tab) -> None:
         """Leave a request that was sent to whoever claims it next, with only its lost money booked."""
@@ -284,5 +267,4 @@ class Sender:
             await self._scribe.commit(
                 key, Refusal(reason="interrupted", message=message, cost_usd=tab.lost_usd, attempts=tab.sends)
             )
-        self.usd += tab.lost_usd
         self._release(key)

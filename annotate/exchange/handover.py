@@ -6,8 +6,8 @@ Out::
 
 In, what came back of it, or a vendor's own file with a mapping of its columns::
 
-    votes = read_votes("tasks.xlsx", protocol=protocol, protocol_name="unisrm", known_subjects=pair_ids, seed=recipe.seed)
-    votes = read_votes("votes.csv", mapping=read_mapping("columns.yaml"), protocol=protocol, ...)
+    found = read_file("tasks.xlsx", protocol=protocol, protocol_name="unisrm", known_subjects=pair_ids, seed=recipe.seed)
+    found = read_file("votes.csv", mapping=read_mapping("columns.yaml"), protocol=protocol, ...)
 """
 
 import os
@@ -15,8 +15,6 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import quote
-
-import pyarrow as pa
 
 from annotate.exchange.audio_files import Audio, write_clips
 from annotate.exchange.ballots import Imported
@@ -148,27 +146,3 @@ def read_file(
         seed=seed,
         skip_bad=skip_bad,
     )
-
-
-def read_votes(
-    path: str | os.PathLike[str],
-    *,
-    mapping: ColumnMap | Mapping[str, Any] | None = None,
-    kind: Kind | None = None,
-    protocol: ListeningProtocol,
-    protocol_name: str,
-    known_subjects: Collection[str],
-    seed: int,
-    skip_bad: bool = False,
-) -> pa.Table:
-    """Return the votes (schema VOTES) or ratings (schema RATINGS) of a file, sorted by id; see ``read_file``."""
-    return read_file(
-        path,
-        mapping=mapping,
-        kind=kind,
-        protocol=protocol,
-        protocol_name=protocol_name,
-        known_subjects=known_subjects,
-        seed=seed,
-        skip_bad=skip_bad,
-    ).table

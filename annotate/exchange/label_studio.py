@@ -25,14 +25,14 @@ Label Studio counts no plays and does not wait for the end of a clip: the app of
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Never
+from typing import Any, Final
 from xml.etree import ElementTree as ET
 
 from annotate.exchange.ballot_reader import BallotReader
 from annotate.exchange.ballots import BallotBox, Imported
 from annotate.exchange.mapping import export_map
 from annotate.exchange.problems import BadRows, Problem
-from annotate.exchange.rows import refuse_foreign
+from annotate.exchange.rows import no_number, refuse_foreign
 from annotate.exchange.tasks import Task
 from annotate.exchange.voices import Role, Voice
 from annotate.exchange.wording import asked, said
@@ -181,7 +181,7 @@ def _records(path: Path) -> Iterator[Any]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise DataError(f"{path}: this is no UTF-8: give the file as Label Studio exported it") from None
-    decoder = json.JSONDecoder(parse_constant=_no_number)
+    decoder = json.JSONDecoder(parse_constant=no_number)
     place, closed = _after_space(text, 0), True
     try:
         if text[place : place + 1] != "[":
@@ -208,10 +208,6 @@ def _after_space(text: str, place: int) -> int:
     while place < len(text) and text[place] in " \t\r\n":
         place += 1
     return place
-
-
-def _no_number(word: str) -> Never:
-    raise ValueError(f"{word} is no JSON number")
 
 
 def _annotations(path: Path, number: int, record: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -25,12 +25,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from annotate.exchange.cells import as_text
 from annotate.listening.protocol import ListeningProtocol, Question
 from contracts.errors import DataError, RecipeError
+from contracts.yaml_mapping import read_yaml
 
 MARK: Final = "{n}"
 """What differs between the annotators' columns of a wide file."""
@@ -171,14 +171,7 @@ def read_mapping(path: str | os.PathLike[str]) -> ColumnMap:
         RecipeError: the file cannot be read, is no YAML mapping, or is wrong; names file and key.
     """
     file = Path(path)
-    try:
-        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecipeError(f"{file}: cannot be read: {error.strerror or error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{file}: no valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(raw, dict):
-        raise RecipeError(f"{file}: a mapping of columns is a YAML mapping, this is {type(raw).__name__}")
+    raw = read_yaml(file, "a mapping of columns")
     try:
         return column_map(raw)
     except RecipeError as error:

@@ -121,7 +121,7 @@ def read_jsonl(path: Path) -> Sheet:
 
 def _object(number: int, line: str) -> Row:
     try:
-        value = json.loads(line, parse_constant=_no_number)
+        value = json.loads(line, parse_constant=no_number)
     except (ValueError, RecursionError) as error:
         return Row(number=number, cells={}, problem=f"no valid JSON ({error}): one object per line is needed")
     if not isinstance(value, dict):
@@ -129,7 +129,8 @@ def _object(number: int, line: str) -> Row:
     return Row(number=number, cells=value)
 
 
-def _no_number(word: str) -> Never:
+def no_number(word: str) -> Never:
+    """Refuse NaN and Infinity, which Python's JSON reads and no standard knows."""
     raise ValueError(f"{word} is no JSON number")
 
 

@@ -11,7 +11,6 @@ import importlib.util
 import math
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -95,14 +94,7 @@ class Gemini:
     @property
     def pace(self) -> Pace:
         """How fast it may be asked."""
-        return Pace(
-            concurrency=self.concurrency,
-            requests_per_minute=self.requests_per_minute,
-            tokens_per_minute=self.tokens_per_minute,
-            timeout_s=self.timeout_s,
-            max_attempts=self.max_attempts,
-            backoff_s=self.backoff_s,
-        )
+        return Pace.of(self)
 
     @property
     def price(self) -> Price:
@@ -138,21 +130,15 @@ class Gemini:
         audio_s = sum(math.ceil(duration_s) for duration_s in await parcels.duration_s(request))
         return self.estimate(request.prompt + labels, audio_s, batch=batch)
 
-    def open(self, clips: BlobStore | None) -> AbstractAsyncContextManager[Line]:
-        """Open a line; see ``annotate.judge.Judge``."""
-        return self._open(clips)
-
     @contextlib.asynccontextmanager
-    async def _open(self, clips: BlobStore | None) -> AsyncIterator[Line]:
+    async def open(self, clips: BlobStore | None) -> AsyncIterator[Line]:
+        """Open a line; see ``annotate.judge.Judge``."""
         async with self._wire() as wire:
             yield GeminiLine(judge=self, wire=wire, parcels=self.parcels(clips, wire, _AT_ONCE_S), config=self._config())
 
-    def open_batches(self, clips: BlobStore | None) -> AbstractAsyncContextManager[BatchLine]:
-        """Open a line to the batch interface."""
-        return self._open_batches(clips)
-
     @contextlib.asynccontextmanager
-    async def _open_batches(self, clips: BlobStore | None) -> AsyncIterator[BatchLine]:
+    async def open_batches(self, clips: BlobStore | None) -> AsyncIterator[BatchLine]:
+        """Open a line to the batch interface."""
         from annotate.judges.gemini_batches import CLIP_LIVES_S, GeminiBatches
 
         async with self._wire() as wire:

@@ -97,14 +97,7 @@ class OpenAI:
     @property
     def pace(self) -> Pace:
         """How fast it may be asked."""
-        return Pace(
-            concurrency=self.concurrency,
-            requests_per_minute=self.requests_per_minute,
-            tokens_per_minute=self.tokens_per_minute,
-            timeout_s=self.timeout_s,
-            max_attempts=self.max_attempts,
-            backoff_s=self.backoff_s,
-        )
+        return Pace.of(self)
 
     @property
     def version(self) -> str:

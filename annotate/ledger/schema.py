@@ -24,7 +24,7 @@ from sqlalchemy import (
     update,
 )
 
-from annotate.database import Database
+from annotate.database import Database, partial_index, sum_column, text_column
 from contracts.errors import StorageError
 
 VERSION: Final = 2
@@ -35,31 +35,23 @@ OPEN_STATES: Final = ("reserved", "sent")
 _METADATA: Final = MetaData()
 
 
-def _text(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False)
-
-
-def _picousd(name: str) -> Column[int]:
-    return Column(name, BigInteger, nullable=False, server_default="0")
-
-
 requests: Final = Table(
     "ledger_requests",
     _METADATA,
     Column("key", Text, primary_key=True),
-    _text("account"),  # who asks, or asked, and pays
-    _text("judge"),
-    _text("model"),
-    _text("task"),
-    _text("prompt_version"),
-    _text("row_id"),  # the row for which it was first asked
+    text_column("account"),  # who asks, or asked, and pays
+    text_column("judge"),
+    text_column("model"),
+    text_column("task"),
+    text_column("prompt_version"),
+    text_column("row_id"),  # the row for which it was first asked
     Column("repeat", Integer, nullable=False),
     Column("state", Text, CheckConstraint("state IN ('reserved', 'sent', 'replied', 'failed')"), nullable=False),
     Column("owner", Text),  # who asks it now
     Column("batch", Text),  # in which it was sent, if it was
     Column("attempts", Integer, nullable=False, server_default="0"),
-    _picousd("open_picousd"),  # highest prices of the attempts that no answer has settled yet
-    _picousd("spent_picousd"),
+    sum_column("open_picousd"),  # highest prices of the attempts that no answer has settled yet
+    sum_column("spent_picousd"),
     Column("latency_s", Double),
     Column("model_served", Text),
     Column("input_tokens", BigInteger),
@@ -79,25 +71,23 @@ Index(
     *(requests.c[name] for name in ("spent_picousd", "open_picousd", "input_tokens", "output_tokens")),
 )
 for _column in (requests.c.owner, requests.c.batch):
-    Index(
-        f"ledger_requests_by_{_column.name}", _column, sqlite_where=_column.is_not(None), postgresql_where=_column.is_not(None)
-    )
+    partial_index(f"ledger_requests_by_{_column.name}", _column, where=_column.is_not(None))
 
 accounts: Final = Table(
     "ledger_accounts",
     _METADATA,
     Column("account", Text, primary_key=True),
-    _picousd("owed_picousd"),  # what its requests and losses sum up to
+    sum_column("owed_picousd"),  # what its requests and losses sum up to
 )
 losses: Final = Table(
     "ledger_losses",  # what an account spent on requests that another one has taken over
     _METADATA,
     Column("number", Integer, primary_key=True),
-    _text("account"),
-    _text("task"),
-    _text("judge"),
-    _text("model"),
-    _picousd("spent_picousd"),
+    text_column("account"),
+    text_column("task"),
+    text_column("judge"),
+    text_column("model"),
+    sum_column("spent_picousd"),
 )
 batches: Final = Table(
     "ledger_batches",
@@ -105,19 +95,19 @@ batches: Final = Table(
     Column("number", Integer, primary_key=True),  # in the order of intent
     Column("name", Text, nullable=False, unique=True),
     Column("batch_id", Text),
-    _text("account"),
-    _text("judge"),
-    _text("model"),
+    text_column("account"),
+    text_column("judge"),
+    text_column("model"),
     Column("state", Text, CheckConstraint("state IN ('intended', 'submitted', 'closed')"), nullable=False),
     Column("size", Integer, nullable=False),
-    _text("owner"),
+    text_column("owner"),
     Column("created", Text),
 )
 owners: Final = Table(
     "ledger_owners",
     _METADATA,
     Column("token", Text, primary_key=True),
-    _text("host"),
+    text_column("host"),
     Column("pid", BigInteger, nullable=False),
     Column("started", BigInteger, nullable=False),
     Column("lease_until", Double, nullable=False),  # seconds since 1970

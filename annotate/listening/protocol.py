@@ -5,10 +5,13 @@ form from ``questions``; the words that people read are the page's, by the names
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from dataclasses import dataclass, replace
+from typing import ClassVar, Final, Literal, Protocol
 
 from annotate.listening.item import Answer
+from contracts.errors import DataError
+
+_EXCHANGED: Final = str.maketrans("AB", "BA")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,3 +70,28 @@ class ListeningProtocol(Protocol):
     def side(self, answer: Answer) -> str | None:
         """Return ``a`` or ``b`` for the clip preferred, None for neither."""
         ...
+
+
+def check_plays(max_plays: int | None) -> None:
+    """Refuse a limit under which nothing could be heard.
+
+    Raises:
+        ValueError: it is below 1.
+    """
+    if max_plays is not None and max_plays < 1:
+        raise ValueError(f"max_plays must be at least 1, got {max_plays}")
+
+
+def exchanged(answer: Answer, values: Sequence[str]) -> Answer:
+    """Return an answer about two clips with A and B exchanged.
+
+    Args:
+        answer: its value names the clips A and B, if it prefers one.
+        values: all that it may be.
+
+    Raises:
+        DataError: it is none of them.
+    """
+    if answer.value is None or answer.value not in values:
+        raise DataError(f"{answer.value!r} is none of {', '.join(values)}")
+    return replace(answer, value=answer.value.translate(_EXCHANGED), errors_a=answer.errors_b, errors_b=answer.errors_a)

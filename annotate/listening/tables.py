@@ -23,61 +23,50 @@ from sqlalchemy import (
     update,
 )
 
+from annotate.database import partial_index, sum_column, text_column
+
 VERSION: Final = 1
 
 METADATA: Final = MetaData()
-
-
-def _text(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False)
-
-
-def _count(name: str) -> Column[int]:
-    return Column(name, BigInteger, nullable=False, server_default="0")
 
 
 state: Final = Table(
     "listening_state",  # one row
     METADATA,
     Column("version", Integer, nullable=False),
-    _text("protocol"),
-    _text("settings"),  # of the protocol and languages: what counts and place rest upon
-    _count("changes"),  # grows whenever votes or progress may have changed
-    _count("answers"),  # number of the last answer
-    _count("begun"),  # place of the last item that was queued as begun
+    text_column("protocol"),
+    text_column("settings"),  # of the protocol and languages: what counts and place rest upon
+    sum_column("changes"),  # grows whenever votes or progress may have changed
+    sum_column("answers"),  # number of the last answer
+    sum_column("begun"),  # place of the last item that was queued as begun
 )
 items: Final = Table(
     "listening_items",
     METADATA,
     Column("item_id", Text, primary_key=True),
-    _text("subject_id"),
-    _text("language"),
-    _text("stratum"),
-    _text("content"),  # the item without its gold, as JSON
+    text_column("subject_id"),
+    text_column("language"),
+    text_column("stratum"),
+    text_column("content"),  # the item without its gold, as JSON
     Column("gold", Text),  # JSON list; null = ordinary
     Column("withdrawn", Boolean, nullable=False),
     Column("queued", Integer),  # 0 = untouched, 1 = begun, null = not to be handed out
     Column("place", BigInteger, nullable=False),
-    _count("votes"),  # that count
-    _count("leased"),
+    sum_column("votes"),  # that count
+    sum_column("leased"),
     Column("wanted", BigInteger, nullable=False),
 )
-_queued = items.c.queued.is_not(None)
-Index(
+partial_index(
     "listening_items_queued",
     *(items.c.queued, items.c.language, items.c.place, items.c.subject_id),
-    sqlite_where=_queued,
-    postgresql_where=_queued,
+    where=items.c.queued.is_not(None),
 )
 Index("listening_items_by_subject", items.c.subject_id)
-_gold = items.c.gold.is_not(None)
-Index("listening_items_gold", items.c.language, sqlite_where=_gold, postgresql_where=_gold)
-_ordinary = text("gold IS NULL AND NOT withdrawn")
-Index(
+partial_index("listening_items_gold", items.c.language, where=items.c.gold.is_not(None))
+partial_index(
     "listening_items_progress",
     *(items.c.stratum, items.c.language, items.c.wanted, items.c.votes),
-    sqlite_where=_ordinary,
-    postgresql_where=_ordinary,
+    where=text("gold IS NULL AND NOT withdrawn"),
 )
 
 annotators: Final = Table(
@@ -85,7 +74,7 @@ annotators: Final = Table(
     METADATA,
     Column("annotator_id", Text, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
-    _text("levels"),  # JSON object
+    text_column("levels"),  # JSON object
     Column(
         "state",
         Text,
@@ -96,10 +85,10 @@ annotators: Final = Table(
     Column("reason", Text),
     Column("evidence", Text),  # JSON object
     Column("pardoned", Boolean, nullable=False),
-    _count("tested"),  # items of the qualification test handed out
-    _count("handed"),  # items handed out after it
-    _count("answered"),
-    _count("looked"),  # every begun item up to this place is one that the annotator has had
+    sum_column("tested"),  # items of the qualification test handed out
+    sum_column("handed"),  # items handed out after it
+    sum_column("answered"),
+    sum_column("looked"),  # every begun item up to this place is one that the annotator has had
 )
 
 assignments: Final = Table(
@@ -107,8 +96,8 @@ assignments: Final = Table(
     METADATA,
     Column("assignment_id", Text, primary_key=True),
     Column("item_id", Text),  # null = the vote was imported
-    _text("subject_id"),
-    _text("annotator_id"),
+    text_column("subject_id"),
+    text_column("annotator_id"),
     Column("kind", Text, CheckConstraint("kind IN ('ordinary', 'gold', 'qualification')"), nullable=False),
     Column("state", Text, CheckConstraint("state IN ('open', 'lapsed', 'answered')"), nullable=False),
     Column("order", Text),
@@ -136,22 +125,15 @@ assignments: Final = Table(
 )
 HAD: Final = text("listening_assignments.state IN ('open', 'answered')")
 """An annotator has had the subject. Literal, as only so a database knows that the index below will do."""
-Index(
+partial_index(
     "listening_assignments_once",
     *(assignments.c.annotator_id, assignments.c.subject_id),
+    where=text("state IN ('open', 'answered')"),
     unique=True,
-    sqlite_where=text("state IN ('open', 'answered')"),
-    postgresql_where=text("state IN ('open', 'answered')"),
 )
 Index("listening_assignments_by_subject", assignments.c.subject_id)
 for _name in ("annotator_id", "expires"):
-    Index(
-        f"listening_assignments_open_by_{_name}",
-        assignments.c[_name],
-        sqlite_where=text("state = 'open'"),
-        postgresql_where=text("state = 'open'"),
-    )
-
+    partial_index(f"listening_assignments_open_by_{_name}", assignments.c[_name], where=text("state = 'open'"))
 
 _changed = update(state).values(changes=state.c.changes + 1)
 _next_answer = _changed.values(answers=state.c.answers + 1).returning(state.c.answers)

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from annotate.listening.forms import read_form
 from annotate.listening.item import Answer
-from annotate.listening.protocol import Question
+from annotate.listening.protocol import Question, check_plays
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +40,7 @@ class Rating:
             raise ValueError(f"lowest must be below highest, got {self.lowest} and {self.highest}")
         if self.votes < 1:
             raise ValueError(f"votes must be at least 1, got {self.votes}")
-        if self.max_plays is not None and self.max_plays < 1:
-            raise ValueError(f"max_plays must be at least 1, got {self.max_plays}")
+        check_plays(self.max_plays)
 
     @property
     def questions(self) -> tuple[Question, ...]:

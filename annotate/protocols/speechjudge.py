@@ -5,22 +5,20 @@ substitutions, then a five-scale CMOS; two annotators, and a third where they di
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from annotate.agreement import level, ternary
 from annotate.listening.forms import read_form
 from annotate.listening.item import Answer
-from annotate.listening.protocol import Question
-from contracts.errors import DataError
+from annotate.listening.protocol import Question, check_plays, exchanged
 
-_TURNED: Final[Mapping[str | None, str]] = MappingProxyType({"A+2": "B+2", "A+1": "B+1", "T": "T", "B+1": "A+1", "B+2": "A+2"})
+_VALUES: Final = ("A+2", "A+1", "T", "B+1", "B+2")
 _ERRORS: Final = ("omission", "insertion", "substitution")
 _QUESTIONS: Final = (
     Question(name="errors_a", kind="flags", options=_ERRORS, about=0),
     Question(name="errors_b", kind="flags", options=_ERRORS, about=1),
-    Question(name="value", kind="choice", options=("A+2", "A+1", "T", "B+1", "B+2")),
+    Question(name="value", kind="choice", options=_VALUES),
 )
 
 
@@ -36,8 +34,7 @@ class SpeechJudge:
     max_plays: int | None = None
 
     def __post_init__(self) -> None:
-        if self.max_plays is not None and self.max_plays < 1:
-            raise ValueError(f"max_plays must be at least 1, got {self.max_plays}")
+        check_plays(self.max_plays)
 
     @property
     def questions(self) -> tuple[Question, ...]:
@@ -59,9 +56,7 @@ class SpeechJudge:
         Raises:
             DataError: the vote is none of the five.
         """
-        if answer.value not in _TURNED:
-            raise DataError(f"{answer.value!r} is none of {', '.join(map(str, _TURNED))}")
-        return replace(answer, value=_TURNED[answer.value], errors_a=answer.errors_b, errors_b=answer.errors_a)
+        return exchanged(answer, _VALUES)
 
     def wanted(self, answers: Sequence[Answer]) -> int:
         """Return 2, and 3 where the first two disagree in any way (A, B or tie; how strongly does not matter)."""

@@ -5,18 +5,16 @@ replays recommended.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from annotate.listening.forms import read_form
 from annotate.listening.item import Answer
-from annotate.listening.protocol import Question
-from contracts.errors import DataError
+from annotate.listening.protocol import Question, check_plays, exchanged
 
 _VOTES: Final = 3
-_TURNED: Final[Mapping[str | None, str]] = MappingProxyType({"A": "B", "B": "A", "invalid": "invalid"})
-_QUESTIONS: Final = (Question(name="value", kind="choice", options=("A", "B", "invalid")),)
+_VALUES: Final = ("A", "B", "invalid")
+_QUESTIONS: Final = (Question(name="value", kind="choice", options=_VALUES),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +29,7 @@ class UniSRM:
     max_plays: int | None = 4
 
     def __post_init__(self) -> None:
-        if self.max_plays is not None and self.max_plays < 1:
-            raise ValueError(f"max_plays must be at least 1, got {self.max_plays}")
+        check_plays(self.max_plays)
 
     @property
     def questions(self) -> tuple[Question, ...]:
@@ -53,9 +50,7 @@ class UniSRM:
         Raises:
             DataError: the vote is none of the three.
         """
-        if answer.value not in _TURNED:
-            raise DataError(f"{answer.value!r} is none of {', '.join(map(str, _TURNED))}")
-        return replace(answer, value=_TURNED[answer.value], errors_a=answer.errors_b, errors_b=answer.errors_a)
+        return exchanged(answer, _VALUES)
 
     def wanted(self, answers: Sequence[Answer]) -> int:
         """Return 3, whatever was said."""

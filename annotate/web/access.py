@@ -10,12 +10,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from annotate.listening.store import Annotator, Store
 from annotate.web.buckets import Doors
 from annotate.web.site import Site
-from annotate.web.tokens import Session, Tokens
+from annotate.web.tokens import ADMIN_SESSION_S, SESSION_S, Session, Tokens
 
 MOST_BYTES: Final = 16 * 1024
 THREADS: Final = 6
@@ -97,6 +98,20 @@ class Access:
         """
         if wait_s := self._doors.knock(request.client.host if request.client else ""):
             raise Denied(429, "slow", wait_s=wait_s)
+
+    def let_in(self, address: str, annotator_id: str | None) -> RedirectResponse:
+        """Begin a session, and go on under an address without the invitation; None = of someone who runs the test."""
+        listens = annotator_id is not None
+        response = RedirectResponse(address, status_code=303)
+        response.set_cookie(
+            self.listener_cookie if listens else self.admin_cookie,
+            self.tokens.session(annotator_id),
+            max_age=SESSION_S if listens else ADMIN_SESSION_S,
+            httponly=True,
+            samesite="lax",
+            secure=self.site.https,
+        )
+        return response
 
     def session(self, request: Request) -> Session:
         """Return the session of a listener.

@@ -23,18 +23,14 @@ def agreement_by_language(votes: pa.Table, items: Sequence[Item]) -> list[dict[s
     rows = []
     for language in sorted(set(languages.to_pylist())):
         part = counted.filter(pc.equal(languages, language))
-        if most := pc.max(pc.value_counts(part["pair_id"]).field("counts")).as_py():
-            if most < 2:
-                continue
-            ternary = inter_annotator(part)
-            sided = part.filter(pc.is_in(part["value"], pa.array([value for value, side in TERNARY.items() if side != "T"])))
-            comparable = sided.num_rows and pc.max(pc.value_counts(sided["pair_id"]).field("counts")).as_py() >= 2
+        ternary, binary = inter_annotator(part), inter_annotator(part, binary=True)
+        if ternary is not None:
             rows.append(
                 {
                     "language": language or "-",
                     "pairs": ternary.pairs,
                     "ternary": f"{ternary.mean:.0%}",
-                    "binary": f"{inter_annotator(part, binary=True).mean:.0%}" if comparable else "-",
+                    "binary": "-" if binary is None else f"{binary.mean:.0%}",
                 }
             )
     return rows

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import pyarrow as pa
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from annotate.listening.rule import ListenerRule
@@ -19,7 +19,6 @@ from annotate.listening.terms import LEVELS
 from annotate.web.access import Access, Denied, Posted
 from annotate.web.admin_figures import agreement_by_language, annotator_rows
 from annotate.web.rendering import Pages
-from annotate.web.tokens import ADMIN_SESSION_S
 
 _Id = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -88,16 +87,7 @@ class AdminPages:
         self._access.knock(request)
         if not self._access.tokens.admin_invited(request.path_params["token"]):
             return self._pages.message(request, "link_bad", status=403)
-        response = RedirectResponse("/admin", status_code=303)
-        response.set_cookie(
-            self._access.admin_cookie,
-            self._access.tokens.session(None),
-            max_age=ADMIN_SESSION_S,
-            httponly=True,
-            samesite="lax",
-            secure=self._access.site.https,
-        )
-        return response
+        return self._access.let_in("/admin", None)
 
     async def overview(self, request: Request) -> Response:
         """Show the whole test."""

@@ -1,7 +1,6 @@
 """The listening-test app: routes, and how errors are said."""
 
 import logging
-import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -88,11 +87,6 @@ def make_app(
     app.state.tokens = tokens
     app.state.challenges = challenges
     return app
-
-
-def new_secret() -> str:
-    """Return a random secret for ``make_app``."""
-    return secrets.token_urlsafe(32)
 
 
 async def _health(request: Request) -> Response:

@@ -15,7 +15,6 @@ from annotate.web.audio import media_type
 from annotate.web.headphones import Challenges, sound
 from annotate.web.rendering import Pages, language_of, own_words
 from annotate.web.sheet import addresses, explained_keys, sheet
-from annotate.web.tokens import SESSION_S
 from annotate.web.words import words
 
 PRIVATE: Final = {"cache-control": "private, no-store"}
@@ -89,19 +88,11 @@ class ListenerPages:
         if invited is None or annotator is None or annotator.elsewhere:
             return self._pages.message(request, "link_bad", status=403)
         lang = request.query_params.get("lang")
-        response = RedirectResponse(f"/?lang={lang}" if lang in ("en", "zh") else "/", status_code=303)
+        address = f"/?lang={lang}" if lang in ("en", "zh") else "/"
         known = self._access.tokens.listener(request.cookies.get(self._access.listener_cookie))
         if known is not None and known.annotator_id == invited:
-            return response
-        response.set_cookie(
-            self._access.listener_cookie,
-            self._access.tokens.session(invited),
-            max_age=SESSION_S,
-            httponly=True,
-            samesite="lax",
-            secure=self._access.site.https,
-        )
-        return response
+            return RedirectResponse(address, status_code=303)
+        return self._access.let_in(address, invited)
 
     async def step(self, request: Request) -> Response:
         """Show the step that is next."""

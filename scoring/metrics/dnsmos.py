@@ -18,9 +18,9 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from contracts.errors import SetupError
-from contracts.jobs import Resources
+from contracts.jobs import Failure, Resources
 from scoring.mel import mel_filters
-from scoring.metric import Failure, Measurement, MetricRequest, Waveform, absent
+from scoring.metric import Measurement, MetricRequest, Waveform, absent
 from scoring.pitch import Floats, frames_of
 from scoring.waveform import resampled
 

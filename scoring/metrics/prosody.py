@@ -19,9 +19,9 @@ from typing import ClassVar, Final
 import numpy as np
 import numpy.typing as npt
 
-from contracts.jobs import Resources
+from contracts.jobs import Failure, Resources
 from scoring.mel import mel_filters
-from scoring.metric import Failure, Measurement, MetricRequest
+from scoring.metric import Measurement, MetricRequest
 from scoring.pitch import HOP_S, OVERSAMPLING, Floats, PitchTrack, frames_of, normalised_autocorrelation, track_pitch
 from scoring.text import units
 from scoring.waveform import resampled
@@ -82,7 +82,7 @@ def _values(request: MetricRequest) -> dict[str, float | None]:
     return {
         "voiced_share": float(voiced.sum() / spoken.sum()),
         "energy_std_db": float(level_db[speech].std()),
-        "speaking_rate_wps": len(units(request.text, request.language)) / speech_s,
+        "speaking_rate_wps": len(units(request.spoken_text or request.text, request.language)) / speech_s,
         "pause_share": sum(pause_s) / (float(inside.sum()) * HOP_S),
         "longest_pause_s": max(pause_s, default=0.0),
         **_flux(power, speech),

@@ -13,8 +13,8 @@ from typing import ClassVar, Final, Literal
 import numpy as np
 
 from contracts.errors import SetupError
-from contracts.jobs import Resources
-from scoring.metric import Failure, Measurement, MetricRequest, Waveform, absent
+from contracts.jobs import Failure, Resources
+from scoring.metric import Measurement, MetricRequest, Waveform, absent
 from scoring.speaker import RATE_HZ, Embedding, ResemblyzerEncoder, SpeakerEncoder, WavlmEncoder
 from scoring.waveform import resampled
 

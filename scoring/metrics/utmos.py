@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from contracts.errors import SetupError
-from contracts.jobs import Resources
-from scoring.metric import Failure, Measurement, MetricRequest, absent, accelerator_missing
+from contracts.jobs import Failure, Resources
+from scoring.metric import Measurement, MetricRequest, absent, accelerator_missing
 from scoring.waveform import resampled
 
 _RATE_HZ: Final = 16000

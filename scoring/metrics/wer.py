@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 from contracts import plugins
 from contracts.errors import SetupError
 from contracts.ids import canonical_json
-from contracts.jobs import Resources
-from scoring.metric import Failure, Measurement, MetricRequest, absent
+from contracts.jobs import Failure, Resources
+from scoring.metric import Measurement, MetricRequest, absent
 from scoring.text import units
 from scoring.transcriber import RATE_HZ, Transcriber, TranscriberSession
 from scoring.waveform import resampled

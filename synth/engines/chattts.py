@@ -11,10 +11,10 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from contracts.errors import SetupError
-from contracts.jobs import Resources
+from contracts.jobs import Failure, Resources
 from synth.cloning import imitate, missing, package_version, reference_voice, require_device
 from synth.dsp import resample
-from synth.engine import Failure, Reference, RenderRequest, Voice, Waveform
+from synth.engine import Reference, RenderRequest, Voice, Waveform
 
 _RATE_HZ: Final = 24000
 _MAX_REFERENCE_S: Final = 30.0
@@ -119,10 +119,6 @@ class ChatTTSSession:
             ),
         )
         return np.concatenate([np.asarray(piece).ravel() for piece in pieces])
-
-    def close(self) -> None:
-        """Free the model."""
-        self._model.unload()
 
 
 PLUGIN = ChatTTS

@@ -13,9 +13,9 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from contracts.errors import SetupError
-from contracts.jobs import Resources
+from contracts.jobs import Failure, Resources
 from synth.cloning import imitate, missing, reference_voice, require_device
-from synth.engine import Failure, Reference, RenderRequest, Voice, Waveform
+from synth.engine import Reference, RenderRequest, Voice, Waveform
 
 _MAX_REFERENCE_S: Final = 30.0  # its speech tokeniser asserts this
 _RATE_HZ: Final = 24000
@@ -103,10 +103,6 @@ class CosyVoice2Session:
         else:
             pieces = self._model.inference_cross_lingual(request.text, path, **options)
         return np.concatenate([piece["tts_speech"].cpu().numpy().ravel() for piece in pieces])
-
-    def close(self) -> None:
-        """Free the model."""
-        self._model = None
 
 
 PLUGIN = CosyVoice2

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import ClassVar
 
 from contracts.errors import SetupError
-from contracts.jobs import Resources
-from synth.engine import Failure, RenderRequest, Voice, Waveform, refusal
+from contracts.jobs import Failure, Resources
+from synth.engine import RenderRequest, Voice, Waveform, refusal
 from synth.program import absent, one_line, speak, version
 
 _FORMANT, _KLATT = "formant", "formant (Klatt)"
@@ -83,9 +83,6 @@ class EspeakSession:
                 "-b", "1", "-w", "1.wav", "--stdin"]  # fmt: skip
         # Double brackets would switch it to phoneme mnemonics.
         return speak(argv, one_line(request.text).replace("[[", "[ ["), engine.timeout_s)
-
-    def close(self) -> None:
-        """Nothing is held between texts."""
 
 
 PLUGIN = Espeak

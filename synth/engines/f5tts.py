@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from contracts.errors import SetupError
-from contracts.jobs import Resources
+from contracts.jobs import Failure, Resources
 from synth.cloning import imitate, missing, package_version, reference_voice, require_device
-from synth.engine import Failure, Reference, RenderRequest, Voice, Waveform
+from synth.engine import Reference, RenderRequest, Voice, Waveform
 
 _RATE_HZ: Final = 24000
 _MAX_REFERENCE_S: Final = 12.0  # it cuts a longer reference, whose transcript then no longer fits
@@ -104,10 +104,6 @@ class F5TTSSession:
             seed=request.seed,
         )
         return samples
-
-    def close(self) -> None:
-        """Free the model."""
-        self._model = None
 
 
 def _say_nothing(*_message: object) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from contracts.errors import SetupError
-from contracts.jobs import Resources
-from synth.engine import Failure, RenderRequest, Voice, Waveform, refusal
+from contracts.jobs import Failure, Resources
+from synth.engine import RenderRequest, Voice, Waveform, refusal
 from synth.program import TEXT_FILE, absent, plain_ascii, speak, version
 
 _VOICES: Final = (
@@ -104,9 +104,6 @@ class FestivalSession:
         options = [] if stretch is None else [f"(Parameter.set 'Duration_Stretch {stretch})"]
         argv = ["festival", "--heap", _HEAP, "--batch", f"(voice_{request.voice})", *options, _PROGRAM]
         return speak(argv, text, self._engine.timeout_s)
-
-    def close(self) -> None:
-        """Nothing is held between texts."""
 
 
 PLUGIN = Festival

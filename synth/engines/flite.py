@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from contracts.errors import SetupError
-from contracts.jobs import Resources
-from synth.engine import Failure, RenderRequest, Voice, Waveform, refusal
+from contracts.jobs import Failure, Resources
+from synth.engine import RenderRequest, Voice, Waveform, refusal
 from synth.program import TEXT_FILE, absent, plain_ascii, speak, version
 
 _DIPHONE, _STATISTICAL = "diphone", "statistical parametric"
@@ -80,9 +80,6 @@ class FliteSession:
         options = [option for name, value in self._engine.params().items() for option in ("--setf", f"{name}={value}")]
         argv = ["flite", "-voice", request.voice, *options, "-f", TEXT_FILE, "-o", "1.wav"]
         return speak(argv, text, self._engine.timeout_s)
-
-    def close(self) -> None:
-        """Nothing is held between texts."""
 
 
 PLUGIN = Flite

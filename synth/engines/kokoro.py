@@ -18,8 +18,8 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from contracts.errors import SetupError
-from contracts.jobs import Resources
-from synth.engine import Failure, RenderRequest, Samples, Voice, Waveform, refusal
+from contracts.jobs import Failure, Resources
+from synth.engine import RenderRequest, Samples, Voice, Waveform, refusal
 from synth.network import infer, open_network
 from synth.program import plain_ascii
 
@@ -170,10 +170,6 @@ class KokoroSession:
                 "speed": np.array([self._engine.speed], dtype=np.float32),
             },
         )
-
-    def close(self) -> None:
-        """Free the network."""
-        self._network = None
 
 
 PLUGIN = Kokoro

@@ -20,8 +20,8 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from contracts.errors import SetupError
-from contracts.jobs import Resources
-from synth.engine import Failure, RenderRequest, Samples, Voice, Waveform, refusal
+from contracts.jobs import Failure, Resources
+from synth.engine import RenderRequest, Samples, Voice, Waveform, refusal
 from synth.network import infer, open_network
 from synth.program import absent, one_line, version
 
@@ -172,10 +172,6 @@ class PiperSession:
                 "scales": np.array(scales, dtype=np.float32),
             },
         )
-
-    def close(self) -> None:
-        """Free the network."""
-        self._network = None
 
 
 def with_marks(lines: str, sentence: str) -> str:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from contracts.errors import SetupError
-from contracts.jobs import Resources
+from contracts.jobs import Failure, Resources
 from synth.cloning import imitate, missing, package_version, reference_voice, require_device
-from synth.engine import Failure, Reference, RenderRequest, Voice, Waveform
+from synth.engine import Reference, RenderRequest, Voice, Waveform
 
 _RATE_HZ: Final = 24000
 _MAX_REFERENCE_S: Final = 30.0
@@ -125,10 +125,6 @@ class XttsSession:
             enable_text_splitting=True,
         )
         return answer["wav"]
-
-    def close(self) -> None:
-        """Free the model."""
-        self._model = None
 
 
 PLUGIN = Xtts

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from annotate.asking.batches import Batching
-from annotate.asking.live import Talk
+from annotate.asking.talk import Talk, Terms
 from annotate.inquiry import Case, Inquiry
 from annotate.judge import Reply, Trouble
 from annotate.ledger.ledger import Ledger
@@ -23,23 +23,21 @@ EXPIRED = Trouble(reason="expired", message="not reached in time", kind="passing
 
 
 def batching(judge: Postman, path: Path, **changes: Any) -> Batching:
-    clock = judge.provider.clock
-    settings: dict[str, Any] = {
+    terms: dict[str, Any] = {
         "inquiry": Inquiry.of(PROBE, judge),
         "problem_of": problem_of,
         "open_ledger": lambda: Ledger(path, account="a"),
         "clips": None,
         "budget_usd": 1000.0,
-        "now": clock.now,
-        "sleep": clock.sleep,
     }
-    return Batching(**settings | changes)
+    terms |= {name: changes.pop(name) for name in terms.keys() & changes.keys()}
+    clock = judge.provider.clock
+    return Batching(**{"terms": Terms(**terms), "now": clock.now, "sleep": clock.sleep} | changes)
 
 
 def ask(judge: Postman, path: Path, cases: Iterable[Case], **changes: Any) -> dict[str, Talk]:
     """Return row id -> talk of a whole run."""
-    watch = changes.pop("watch", None)
-    talks = [talk for some in batching(judge, path, **changes).talks(cases, watch) for talk in some]
+    talks = [talk for some in batching(judge, path, **changes).talks(cases) for talk in some]
     by_row = {talk.case.row_id: talk for talk in talks}
     assert len(by_row) == len(talks), "a case was answered twice"
     return by_row

@@ -1,14 +1,24 @@
 """The Gemini judge over the real SDK and a local server, for its tests."""
 
 import asyncio
+import os
+
+import pytest
 
 from annotate.judge import JudgeRequest, LabelledAudio, Refusal, Reply, Trouble
 from annotate.judges.gemini import Gemini
-from tests.annotate.gemini_server import (
-    GeminiServer,
-)
+from tests.annotate.gemini_server import GeminiServer
 
+CANARY = "AIzaCanaryCanaryCanary0123456789"
 LABELS = ("Prompt Speech", "Speech A", "Speech B")
+
+
+@pytest.fixture(autouse=True)
+def api_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("GOOGLE_", "GEMINI_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("GEMINI_API_KEY", CANARY)
 
 
 def gemini(server: GeminiServer, **options) -> Gemini:

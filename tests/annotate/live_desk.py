@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from annotate.asking.live import Asking, Talk
+from annotate.asking.live import Asking
+from annotate.asking.talk import Talk, Terms
 from annotate.inquiry import Case, Inquiry
 from annotate.judge import Estimate, JudgeRequest, Pace, Refusal, Reply, Trouble
 from annotate.ledger.ledger import Entry, Ledger
@@ -131,14 +132,14 @@ class Desk:
         return Ledger(self.path, account="tests")
 
     def asking(self, judge: Probe, problem_of: Callable[[str], str | None] = lambda _: None, **more: Any) -> Asking:
-        return Asking(
+        terms = Terms(
             inquiry=Inquiry.of(PROBE, judge),
             problem_of=problem_of,
             open_ledger=self.open,
             clips=None,
             budget_usd=self.budget_usd,
-            **more,
         )
+        return Asking(terms=terms, **more)
 
     def ask(self, asked: Iterable[Case], judge: Probe, **more: Any) -> list[Talk]:
         return [talk for talks in self.asking(judge, **more).talks(asked) for talk in talks]

@@ -186,6 +186,7 @@ def test_inter_annotator_agreement_is_a_chance():
 
 
 def test_inter_annotator_agreement_needs_couples():
-    """Votes of one annotator each say nothing about agreement."""
-    with pytest.raises(DataError, match="two votes"):
-        inter_annotator(votes_table([("p", "x", "A+1"), ("q", "y", "A+1")]))
+    """Votes of one annotator each say nothing about agreement, nor does a preference beside a tie without ties."""
+    assert inter_annotator(votes_table([("p", "x", "A+1"), ("q", "y", "A+1")])) is None
+    assert inter_annotator(votes_table([("p", "x", "A+1"), ("p", "y", "Tie")]), binary=True) is None
+    assert inter_annotator(votes_table([("p", "x", "A+1")]).slice(1)) is None

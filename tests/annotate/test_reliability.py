@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from annotate.consensus import rulings
-from annotate.reliability import agreement, drift, drift_lines, inquiries_of, reliability
+from annotate.inquiry_rows import inquiries_of
+from annotate.reliability import agreement, drift, drift_lines, reliability
 from contracts.schemas import empty
 from tests.annotate.judgments import judgment, table
 

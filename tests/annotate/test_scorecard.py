@@ -10,24 +10,7 @@ from annotate.scorecard import Assessment, Scorecard
 from annotate.task import ParseError
 from annotate.tasks import task3, task4
 from annotate.tasks.task1 import CARD, DIMENSIONS, PLUGIN
-
-# The layout of UniSRM, App. A, Fig. 3, with numbers filled in.
-GOOD = """<think>
-[Speech A]
-1) Text Fidelity & Intelligibility: score=9/10; explanation: Every word is there.
-2) Speaker Similarity to Prompt Speech: score=8/10; explanation: The same warm voice.
-3) Prosody & Expressiveness Appropriateness: score=7.5/10; explanation: Lively; well paced.
-4) Naturalness & Audio Quality: score=10/10; explanation: No artefacts: clean.
-Total_A = 9+8+7.5+10 = 34.5
-[Speech B]
-1) Text Fidelity & Intelligibility: score=7/10; explanation: One word is slurred.
-2) Speaker Similarity to Prompt Speech: score=3/10; explanation: Another voice.
-3) Prosody & Expressiveness Appropriateness: score=5/10; explanation: Flat.
-4) Naturalness & Audio Quality: score=6/10; explanation: A slight buzz.
-Total_B = 7+3+5+6 = 21
-[Comparison summary]
-- Speech A keeps the voice and the words. Speech B buzzes and sounds like someone else.
-</think><answer>Speech A is better</answer>"""
+from tests.annotate.malformed import TASK_1 as GOOD
 
 A2 = "2) Speaker Similarity to Prompt Speech: score=8/10; explanation: The same warm voice."
 B1 = "1) Text Fidelity & Intelligibility: score=7/10; explanation: One word is slurred."

@@ -64,6 +64,7 @@ def test_nan_is_refused_in_columns_and_maps():
         conform(recordings, "recordings")
     metrics = pa.Table.from_pylist(
         [
+            {**dict.fromkeys(SCHEMAS["metrics"].names, "-"), "values": [("wer", 0.1)]},
             {
                 "metric_key": "k",
                 "sample_id": "s",
@@ -72,12 +73,13 @@ def test_nan_is_refused_in_columns_and_maps():
                 "model_version": "1",
                 "values": [("wer", None), ("sim", float("nan"))],
                 "detail": None,
-            }
+            },
         ],
         schema=SCHEMAS["metrics"],
     )
-    with pytest.raises(SchemaError, match="NaN under sim"):
+    with pytest.raises(SchemaError, match="table metrics, column values, row 1: NaN under sim"):
         conform(metrics, "metrics")
+    assert conform(metrics[:1], "metrics").num_rows == 1
 
 
 def test_a_wrong_type_is_named():
@@ -91,3 +93,11 @@ def test_a_wrong_type_is_named():
     )
     with pytest.raises(SchemaError, match="column duration_s: wants double"):
         conform(bad, "recordings")
+
+
+def test_a_value_of_a_wrong_type_is_named_to_the_row():
+    """One text among numbers is found, in whatever chunk it lies."""
+    numbers = {key: ["1", "1", "1"] for key in SCHEMAS["recordings"].names}
+    table = pa.table(numbers).set_column(4, "sample_rate_hz", pa.chunked_array([["16000"], ["8000", "8 kHz"]]))
+    with pytest.raises(SchemaError, match=r"table recordings, column sample_rate_hz, row 2: wants int64, got string: .*8 kHz"):
+        conform(table, "recordings")

@@ -2,7 +2,6 @@
 
 import io
 import json
-import sys
 import time
 from pathlib import Path
 
@@ -10,9 +9,7 @@ import pytest
 import soundfile
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(Path(__file__).parent))
-from conftest import unisrm  # noqa: E402
+from tests.e2e.builds import ROOT, unisrm
 
 pytestmark = pytest.mark.e2e
 

@@ -18,13 +18,10 @@ from flows.decide import splits_table
 from flows.listening_store import open_store
 from flows.pipeline import open_build
 from flows.publish import release_of
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "tests/annotate")]
-from conftest import CLI, tiny_recipe, unisrm  # noqa: E402
-from gemini_server import serving  # noqa: E402
-from http_listener import Listener  # noqa: E402
-from replies import answer  # noqa: E402
+from tests.annotate.gemini_server import serving
+from tests.annotate.replies import answer
+from tests.e2e.builds import CLI, ROOT, tiny_recipe, unisrm
+from tests.e2e.http_listener import Listener
 
 pytestmark = pytest.mark.e2e
 

@@ -3,19 +3,15 @@
 import collections
 import hashlib
 import json
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "tests/annotate")]
-from conftest import kill_when, orphans, tiny_recipe, unisrm  # noqa: E402
-from gemini_server import Answer, card, reply, serving  # noqa: E402
-
-from storage.tables import TableStore  # noqa: E402
-from storage.workspace import Workspace  # noqa: E402
+from storage.tables import TableStore
+from storage.workspace import Workspace
+from tests.annotate.gemini_server import Answer, card, reply, serving
+from tests.e2e.builds import kill_when, orphans, tiny_recipe, unisrm
 
 pytestmark = pytest.mark.e2e
 

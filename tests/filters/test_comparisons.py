@@ -5,13 +5,7 @@ import pyarrow as pa
 
 from contracts.schemas import PAIRS, PROMPTS, RULINGS, SAMPLES, VOTES
 from filters.comparisons import COMPARED, join
-
-
-def rows(schema, *given):
-    """Return a table of a schema whose other required columns hold something."""
-    fill = {pa.string(): "-", pa.float64(): 0.0, pa.int64(): 0, pa.bool_(): False}
-    full = [{field.name: None if field.nullable else fill.get(field.type, []) for field in schema} | row for row in given]
-    return pa.Table.from_pylist(full, schema=schema)
+from tests.rows import rows
 
 
 def test_every_judged_pair_has_both_sides_facts():
@@ -65,3 +59,24 @@ def test_every_judged_pair_has_both_sides_facts():
                 frame[f"{new}_{side}"].reset_index(drop=True), expected[old].reset_index(drop=True).rename(f"{new}_{side}")
             )
     assert set(table.column_names) >= COMPARED
+
+
+def test_people_need_no_judge():
+    """Where votes make the labels, a pair without a ruling is compared too, and the verdict is that of most people."""
+    pairs = rows(PAIRS, *({"pair_id": f"p{n}", "prompt_id": "t", "sample_a": "s0", "sample_b": "s1"} for n in range(3)))
+    rulings = rows(RULINGS, {"pair_id": "p0", "verdict": "a"}, {"pair_id": "p2", "verdict": "a", "total_a": 3.0})
+    said = {"p0": ["B+1", "B+2"], "p1": ["A+2", "A+1"], "p2": ["T", "T"]}
+    votes = rows(
+        VOTES,
+        *(
+            {"vote_id": f"{pair}{n}", "pair_id": pair, "annotator_id": f"x{n}", "value": value}
+            for pair, values in said.items()
+            for n, value in enumerate(values)
+        ),
+    )
+    facts, prompts = pa.table({"sample_id": pa.array([], pa.string())}), rows(PROMPTS, {"prompt_id": "t"})
+    samples = rows(SAMPLES, {"sample_id": "s0"}, {"sample_id": "s1"})
+    table = join(pairs=pairs, samples=samples, rulings=rulings, facts=facts, prompts=prompts, votes=votes, by_votes=True)
+    assert table["pair_id"].to_pylist() == ["p0", "p1", "p2"]
+    assert table["verdict"].to_pylist() == ["b", "a", None]
+    assert table["total_a"].to_pylist() == [0.0, None, 3.0]

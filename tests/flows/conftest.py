@@ -1,11 +1,30 @@
-"""One embedded Ray cluster for all tests of fan-outs."""
+"""What the tests of flows share: one embedded Ray cluster, and a data set that is built up to its pairs."""
+
+import shutil
 
 import pytest
 
 from flows.cluster import cluster
+from flows.pipeline import open_build
+from tests.flows.small import corpus, recipe, run
 
 
 @pytest.fixture(scope="session")
 def ray_cluster():
     with cluster(cpus=2):
         yield
+
+
+@pytest.fixture(scope="session")
+def paired(tmp_path_factory, ray_cluster):
+    """A folder with the plain corpus, and a workspace in which the plain recipe is built up to its pairs; to be copied."""
+    folder = tmp_path_factory.mktemp("paired")
+    corpus(folder / "corpus", [])
+    run(open_build(recipe(folder), str(folder / "ws")))
+    return folder
+
+
+@pytest.fixture
+def paired_copy(paired, tmp_path):
+    """A copy of it in the test's own folder, as if the corpus had moved there."""
+    shutil.copytree(paired, tmp_path, dirs_exist_ok=True)

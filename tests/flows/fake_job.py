@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -49,8 +48,6 @@ class TroubleSession:
                 os.kill(os.getpid(), signal.SIGKILL)
             if what == "raise":
                 raise ZeroDivisionError("the engine broke")
-            if what == "slow":
-                time.sleep(0.05)
             if what == "fail":
                 failures.append(failure("trouble", request["row_id"], request["subject_id"], "no_good", "as asked"))
             else:

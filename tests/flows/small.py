@@ -30,10 +30,14 @@ def corpus(
     for clip in CLIPS:
         shutil.copy(clip, folder)
     good = [{"id": clip.stem, "audio": clip.name, "text": text} for clip, text in zip(CLIPS, LINES, strict=True)]
-    good = [row | (each(number) if each else {}) for number, row in enumerate(good)]
-    with (folder / "manifest.jsonl").open("w") as manifest:
-        for row in [*good, *rows]:
-            manifest.write(json.dumps({"speaker": "austen", "language": "en", "license": "CC0-1.0", **more, **row}) + "\n")
+    for row in [*(row | (each(number) if each else {}) for number, row in enumerate(good)), *rows]:
+        add_recording(folder, more | row)
+
+
+def add_recording(folder: Path, row: dict[str, Any]) -> None:
+    """Add a line to the manifest of that corpus."""
+    with (folder / "manifest.jsonl").open("a") as manifest:
+        manifest.write(json.dumps({"speaker": "austen", "language": "en", "license": "CC0-1.0", **row}) + "\n")
 
 
 def recipe(folder: Path, **changes) -> Path:

@@ -1,8 +1,6 @@
 """The fan-out: every request ends in exactly one place, whatever workers do."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -10,10 +8,8 @@ from contracts.errors import SetupError
 from contracts.jobs import Resources
 from flows.cluster import check_resources
 from flows.fanout import fan_out
-
-sys.path.insert(0, str(Path(__file__).parent))
-import fake_job
-from fake_job import TroubleJob, requests
+from tests.flows import fake_job
+from tests.flows.fake_job import TroubleJob, requests
 
 
 def run(tmp_path, *texts, **options):
@@ -75,7 +71,7 @@ def test_a_killed_worker_is_replaced(tmp_path):
 
 def test_a_request_that_kills_workers_ends_as_a_failure(tmp_path):
     """A request that kills every worker is found by halving; all others are done."""
-    done, failed, _ = run(tmp_path, "fine", "fine", "die", "fine")
+    done, failed, _ = run(tmp_path, "fine", "fine", "die", "fine", batch_size=2)
     assert len(done) == 3
     assert failed["row002"]["reason"] == "worker_died"
 

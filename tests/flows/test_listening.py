@@ -1,9 +1,7 @@
 """A build that asks people: it waits, goes on when the votes are there, repeats nothing, and releases what they confirmed."""
 
 import json
-import os
 import shutil
-import signal
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,11 +22,11 @@ from flows.report import write_report
 from flows.runs import run_collection
 from flows.stages import STAGES, VERIFICATION, check_machine, stages_of
 from flows.status import status_of
-from storage.workspace import Workspace
 from tests.annotate import gemini_server
 from tests.annotate.replies import answer
+from tests.flows.deaths import killed_at_every_write
 from tests.flows.listeners import listen
-from tests.flows.small import corpus, recipe, run
+from tests.flows.small import recipe, run
 
 VERIFIED = {"protocol": "unisrm", "of": "splits", "languages": {"en": "proficient"}, "qualification": 0, "gold_every": 0}
 COMPARED = VERIFIED | {"protocol": "speechjudge", "of": "pairs"}
@@ -37,10 +35,10 @@ NAME = "Canary Listener 5591"
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory, ray_cluster):
+def judged(tmp_path_factory, paired):
     """A workspace in which all is done up to the judgments; the judge is a server that speaks Gemini's format."""
     folder = tmp_path_factory.mktemp("judged")
-    corpus(folder / "corpus", [])
+    shutil.copytree(paired, folder, dirs_exist_ok=True)
     with gemini_server.serving(text=answer) as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("GEMINI_API_KEY", "canary-key-7431")
         judge = {"options": {"base_url": server.url, "backoff_s": 0.01}}
@@ -445,45 +443,16 @@ def test_death_at_every_write_changes_nothing(opened, tmp_path):
     run(calm, "verification")
     expected = found_in(calm)
     assert expected["mark"]["books"]["dropped"]
-    for moment in ("before", "after"):
-        for number in range(100):
-            storm = tmp_path / f"{moment}{number}"
-            shutil.copytree(tmp_path / "ws", storm)
-            child = os.fork()
-            if child == 0:
-                _die_at_write(tmp_path / "small.yaml", storm, number, moment)
-            _, status = os.waitpid(child, 0)
-            stormy = open_build(tmp_path / "small.yaml", str(storm))
-            run(stormy, "verification")
-            assert found_in(stormy) == expected, f"killed {moment} write {number}"
-            shutil.rmtree(storm)
-            if os.WIFEXITED(status):
-                assert os.WEXITSTATUS(status) == 0
-                break
-            assert os.WTERMSIG(status) == signal.SIGKILL
-        assert number >= 4, "there are that many writes to die at"
 
+    def resumed(storm):
+        stormy = open_build(tmp_path / "small.yaml", str(storm))
+        run(stormy, "verification")
+        return stormy
 
-def _die_at_write(path, workspace, number, moment):
-    """In a child process: run the build and kill it at its ``number``-th write."""
-    real, count = Workspace.write, 0
+    def check(storm):
+        assert found_in(resumed(storm)) == expected, storm.name
 
-    def write(self, name, data):
-        nonlocal count
-        dying = count == number
-        count += 1
-        if dying and moment == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
-        real(self, name, data)
-        if dying:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    Workspace.write = write
-    try:
-        run(open_build(path, str(workspace)), "verification")
-        os._exit(0)
-    finally:
-        os._exit(1)
+    assert killed_at_every_write(tmp_path / "ws", tmp_path, resumed, check) >= 4, "there are that many writes to die at"
 
 
 def test_a_recipe_without_listeners_is_as_it_was(opened):

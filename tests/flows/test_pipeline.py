@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +17,9 @@ from flows.publish import release_of
 from flows.report import write_report
 from flows.stages import STAGES, stages_of
 from flows.status import status_of
-from storage.workspace import Workspace
-from tests.flows.small import CLIPS, LINES, corpus, recipe, run
+from tests.annotate.gemini_server import serving
+from tests.flows.deaths import killed_at_every_write
+from tests.flows.small import CLIPS, LINES, add_recording, corpus, recipe, run
 
 SAMPLES = next(stage for stage in STAGES if stage.name == "samples")
 
@@ -69,9 +69,8 @@ def test_broken_inputs_become_rows_that_say_why(tmp_path, ray_cluster):
     assert books["samples"].dropped == {"human_recording_failed": len(failures)}
 
 
-def test_an_unchanged_build_does_nothing_and_growth_does_only_what_is_new(tmp_path, ray_cluster):
-    """Nothing runs twice; a new system adds its samples; a new recording adds its own; what was there keeps its ids."""
-    corpus(tmp_path / "corpus", [])
+def test_an_unchanged_build_does_nothing_and_growth_does_only_what_is_new(tmp_path, paired_copy):
+    """Nothing runs twice; a new system and a new recording add their own samples; what was there keeps its ids."""
     build = open_build(recipe(tmp_path), str(tmp_path / "ws"))
     run(build)
     first = set(build.tables.read("samples")["sample_id"].to_pylist())
@@ -89,29 +88,18 @@ def test_an_unchanged_build_does_nothing_and_growth_does_only_what_is_new(tmp_pa
     ]
     more.append({"name": "flite", "engine": "flite", "voices": ["kal16"]})
     grown = open_build(recipe(tmp_path, systems=more), str(tmp_path / "ws"))
+    assert finished(STAGES[0], grown)
     assert finished(SAMPLES, grown) is None
-    books = run(grown)
-    assert books["samples"].rows_out == len(first) + 5
+    add_recording(tmp_path / "corpus", {"id": "new", "audio": CLIPS[2].name, "text": "a new text for the same clip"})
+    assert finished(STAGES[0], grown) is None, "the edited manifest is noticed"
+    assert run(grown)["samples"].rows_out == len(first) + 5 + 4, "five texts by the new system, the new one by all"
     assert first < set(grown.tables.read("samples")["sample_id"].to_pylist())
     assert pairs < set(grown.tables.read("pairs")["pair_id"].to_pylist())
 
-    with (tmp_path / "corpus/manifest.jsonl").open("a") as manifest:
-        row = {
-            "id": "new",
-            "audio": CLIPS[2].name,
-            "text": "a new text for the same clip",
-            "speaker": "austen",
-            "language": "en",
-            "license": "CC0-1.0",
-        }
-        manifest.write(json.dumps(row) + "\n")
-    assert finished(STAGES[0], grown) is None, "the edited manifest is noticed"
-    assert run(grown)["samples"].rows_out == len(first) + 5 + 4
 
-
-def test_an_engine_that_fails_on_one_text_leaves_the_others(tmp_path, ray_cluster):
+def test_an_engine_that_fails_on_one_text_leaves_the_others(tmp_path, paired_copy):
     """The text is in the failures with its reason; retrying is a wish, not a habit."""
-    corpus(tmp_path / "corpus", [{"id": "zh", "audio": CLIPS[3].name, "text": "你好世界", "language": "zh"}])
+    add_recording(tmp_path / "corpus", {"id": "zh", "audio": CLIPS[3].name, "text": "你好世界", "language": "zh"})
     build = open_build(recipe(tmp_path), str(tmp_path / "ws"))
     books = run(build, "samples")
     assert books["samples"].failed == {"unsupported_language": 2}
@@ -139,13 +127,13 @@ def test_a_full_disk_stops_the_build_and_loses_nothing(tmp_path, small_disk, ray
     path = recipe(tmp_path)
     build = open_build(path, str(small_disk / "ws"))
     with pytest.raises(StorageError, match="the disk is full: free some space or move the workspace"):
-        run(build)
+        run(build, "samples")
     assert not [name for _, _, names in os.walk(small_disk) for name in names if name.endswith(".tmp")]
     before = set(build.tables.read("samples")["sample_id"].to_pylist()) | set(
         build.tables.read("recordings")["recording_id"].to_pylist()
     )
     os.system(f"mount -o remount,size=50m {small_disk}")
-    books = run(build)
+    books = run(build, "samples")
     assert books["samples"].rows_out == 15
     after = set(build.tables.read("samples")["sample_id"].to_pylist()) | set(
         build.tables.read("recordings")["recording_id"].to_pylist()
@@ -162,11 +150,6 @@ def test_a_full_disk_stops_the_build_and_loses_nothing(tmp_path, small_disk, ray
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory, ray_cluster):
     """A workspace in which everything that costs time or money is done; the replies come from a server that speaks Gemini's format."""
-    import sys
-
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "annotate"))
-    from gemini_server import serving
-
     folder = tmp_path_factory.mktemp("judged")
     with serving() as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("GEMINI_API_KEY", "canary-key-7431")
@@ -208,46 +191,14 @@ def test_death_at_every_write_changes_nothing(judged, tmp_path):
     expected = contents(Path(release_of(opened(folder, calm))))
     asked = len(server.bodies)
 
-    for moment in ("before", "after"):
-        for number in range(100):
-            storm = tmp_path / f"{moment}{number}"
-            shutil.copytree(folder / "ws", storm)
-            child = os.fork()
-            if child == 0:
-                _die_at_write(opened(folder, storm), number, moment)
-            _, status = os.waitpid(child, 0)
-            run(opened(folder, storm), "release")
-            found = Path(release_of(opened(folder, storm)))
-            assert contents(found) == expected, f"killed {moment} write {number}"
-            assert not list((storm / "releases").glob(".tmp-*"))
-            shutil.rmtree(storm)
-            if os.WIFEXITED(status):
-                break
-            assert os.WTERMSIG(status) == signal.SIGKILL
-        assert number >= 8, "there are that many writes to die at"
+    def check(storm):
+        run(opened(folder, storm), "release")
+        assert contents(Path(release_of(opened(folder, storm)))) == expected, storm.name
+        assert not list((storm / "releases").glob(".tmp-*"))
+
+    writes = killed_at_every_write(folder / "ws", tmp_path, lambda storm: run(opened(folder, storm), "release"), check)
+    assert writes >= 8, "there are that many writes to die at"
     assert len(server.bodies) == asked, "no reply was asked for again"
-
-
-def _die_at_write(build, number, moment):
-    """In a child process: run the build and kill it at its ``number``-th write."""
-    real, count = Workspace.write, 0
-
-    def write(self, name, data):
-        nonlocal count
-        dying = count == number
-        count += 1
-        if dying and moment == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
-        real(self, name, data)
-        if dying:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    Workspace.write = write
-    try:
-        run(build, "release")
-        os._exit(0)
-    finally:
-        os._exit(1)
 
 
 def test_the_story_of_a_pair_goes_back_to_the_corpus(judged):

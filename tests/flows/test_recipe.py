@@ -27,6 +27,14 @@ def test_every_shipped_recipe_loads(name, monkeypatch):
     assert load(RECIPES / name).systems
 
 
+def test_the_papers_recipe_has_the_papers_sizes(monkeypatch):
+    """UniSRM, Table 9, row T1: so many rows per split, 14431 in all."""
+    monkeypatch.setenv("LIBRITTS_R", "/data/LibriTTS_R")
+    quotas = load(RECIPES / "unisrm_task1.yaml").splits.quotas
+    assert quotas == {"sft": 11146, "rl": 2787, "bench": 498}
+    assert sum(quotas.values()) == 14431
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -43,6 +51,14 @@ def test_every_shipped_recipe_loads(name, monkeypatch):
         ),
         (lambda r: r["systems"][0].update(name="human"), r"the name 'human' is the ground-truth recording's"),
         (lambda r: r["systems"][1].update(name="espeak"), r"systems: espeak is named twice"),
+        (
+            lambda r: r["systems"][0].update(voices=["en-us", "en-us"], voices_per_prompt=2),
+            r"systems\.0: voices: en-us is named twice",
+        ),
+        (
+            lambda r: r.update(judges=[{"name": "objective", "options": {"sim_other": 0.6}}]),
+            r"judges: 'objective' with the same model and parameters on the same task 'task1' is named twice",
+        ),
         (lambda r: r["metrics"][0].update(name="werr"), r"unknown metric 'werr'\. Did you mean 'wer'\?"),
         (lambda r: r["filters"][2].update(options={"maxgap": 1}), r"no option 'maxgap'\. Did you mean 'max_gap'\?"),
         (lambda r: r["filters"][2].update(options={"max_gap": "wide"}), r"filter 'wer_gap'.*max_gap"),

@@ -5,7 +5,7 @@ import re
 import pyarrow as pa
 import pytest
 
-from annotate.reliability import inquiries_of
+from annotate.inquiry_rows import inquiries_of
 from contracts.schemas import PAIRS, empty
 from flows.report import judges_content, render
 from tests.annotate.judgments import judgment, table

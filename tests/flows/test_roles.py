@@ -251,9 +251,8 @@ def test_other_styles_and_languages(tmp_path, ray_cluster, gemini, openai):
     assert {row["system"] for row in samples} >= {"human", "espeak", "klatt"}
 
 
-def test_kept_replies_are_read_again_for_nothing(tmp_path, ray_cluster, monkeypatch):
+def test_kept_replies_are_read_again_for_nothing(tmp_path, paired_copy, monkeypatch):
     """What no parser could read counts against the judge in the report; a better parser reads it, and nobody is asked."""
-    corpus(tmp_path / "corpus", [])
 
     def mumble(prompt, clips):
         said = answer(prompt, clips)
@@ -281,9 +280,8 @@ def test_kept_replies_are_read_again_for_nothing(tmp_path, ray_cluster, monkeypa
         assert len(server.prompts) == asked
 
 
-def test_a_judge_drifts(tmp_path, ray_cluster, gemini):
+def test_a_judge_drifts(tmp_path, paired_copy, gemini):
     """Another judge and one more repetition lie beside the recipe's judgments; labels stay, the build has nothing to do."""
-    corpus(tmp_path / "corpus", [])
     path = recipe(tmp_path, budget_usd=5, judge=listener(gemini, task="teacher"))
     build = open_build(path, str(tmp_path / "ws"))
     run(build, "release")
@@ -312,9 +310,8 @@ def test_a_judge_drifts(tmp_path, ray_cluster, gemini):
     assert all(finished(stage, again) for stage in stages_of(again))
 
 
-def test_a_repetition_that_was_cut_off_is_carried_on(tmp_path, ray_cluster, gemini):
+def test_a_repetition_that_was_cut_off_is_carried_on(tmp_path, paired_copy, gemini):
     """The budget ends a repetition; with more money the same one goes on, and asks nothing again."""
-    corpus(tmp_path / "corpus", [])
     path = recipe(tmp_path, budget_usd=5, judge=listener(gemini, task="teacher"))
     build = open_build(path, str(tmp_path / "ws"))
     run(build, "judgments")
@@ -352,6 +349,7 @@ def often(build, wish):
         ({"judge": {"name": "objective", "task": "task1", "mode": "batch", "options": {}}}, "has no batch interface"),
         ({"judge": {"name": "objective", "options": {}}}, "can do task1, not 'teacher'"),
         ({"judges": [{"name": "gemini", "task": "teacher", "options": {"backoff_s": 0.01}}]}, "named twice"),
+        ({"judges": [{"name": "gemini", "task": "teacher", "options": {"backoff_s": 5}}]}, "named twice"),
         ({"judge": {"name": "gemini", "task": "task1"}}, "hears the prompt speech, but prompts.reference is none"),
         ({"prompts": {"variants": ["random"]}}, "need the role style_continuation"),
         ({"systems": [{"name": "e", "engine": "espeak", "speaks": "negative_text"}]}, "where the recipe has that role"),

@@ -15,7 +15,7 @@ from storage.blobs import BlobStore
 from storage.tables import TableStore
 from storage.workspace import Workspace
 
-COLUMNS = ("row_id", "subject_id", "audio_id", "text", "language", "reference_audio_id")
+COLUMNS = ("row_id", "subject_id", "audio_id", "text", "language", "reference_audio_id", "spoken_text")
 
 
 def job(url, metric="prosody", options="{}"):
@@ -33,8 +33,8 @@ def clip(tmp_path):
     return BlobStore(Workspace(tmp_path)).put(pcm, 16000)
 
 
-def request(sample, audio, reference=None):
-    return (metric_key(sample, "prosody", {}), sample, audio, "hello there", "en", reference)
+def request(sample, audio, reference=None, said=None):
+    return (metric_key(sample, "prosody", {}), sample, audio, "hello there", "en", reference, said)
 
 
 def test_rows_fit_the_table_and_come_back(tmp_path, clip):
@@ -48,6 +48,13 @@ def test_rows_fit_the_table_and_come_back(tmp_path, clip):
     assert [row["sample_id"] for row in rows] == ["s1", "s2"]
     assert dict(rows[0]["values"])["f0_median_hz"] == pytest.approx(120, abs=1)
     assert (rows[0]["metric"], rows[0]["model"]) == ("prosody", "prosody")
+
+
+def test_speaking_rate_counts_what_was_said(tmp_path, clip):
+    """A clip that speaks twice as many words as the text in their place is twice as fast."""
+    outcome = job(tmp_path).open().run(batch(request("s1", clip), request("s2", clip, said="and now for something")))
+    plain, other = (dict(values)["speaking_rate_wps"] for values in outcome.rows["values"].to_pylist())
+    assert other == pytest.approx(2 * plain, rel=1e-4)
 
 
 def test_every_request_has_one_outcome(tmp_path, clip):

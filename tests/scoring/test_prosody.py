@@ -7,7 +7,8 @@ import torchaudio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoring.metric import Failure, MetricRequest
+from contracts.jobs import Failure
+from scoring.metric import MetricRequest
 from scoring.metrics.prosody import Prosody
 from scoring.pitch import track_pitch
 

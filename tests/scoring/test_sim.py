@@ -5,7 +5,8 @@ import pytest
 
 from contracts import plugins
 from contracts.errors import RecipeError, SetupError
-from scoring.metric import Failure, MetricRequest
+from contracts.jobs import Failure
+from scoring.metric import MetricRequest
 from scoring.metrics.sim import Sim, SimSession
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from contracts import plugins
 from contracts.errors import RecipeError
-from scoring.metric import Failure, MetricRequest
+from contracts.jobs import Failure
+from scoring.metric import MetricRequest
 from scoring.metrics.wer import error_counts
 
 words = st.lists(st.sampled_from("abcd"), max_size=8)

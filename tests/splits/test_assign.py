@@ -236,6 +236,24 @@ def test_follower_takes_split_and_name():
     assert [(row["leakage_group"], row["split"]) for row in splits.to_pylist()] == [("old", "bench")] * 2
 
 
+def test_who_is_away_keeps_the_place():
+    """What shares something with a group that has no pairs now goes that group's way, or nowhere if with another split too."""
+    previous = pa.table(
+        {"pair_id": ["p1", "p2"], "group_id": ["g1", "g2"], "leakage_group": ["L1", "L2"], "split": ["bench", "sft"]},
+        schema=SPLITS,
+    )
+    homes = pa.table({"group_id": ["g0", "g1", "g2", "g3"], "leakage_group": ["L0", "L0", "L2", "L2"]})
+    splits, drops = assign(pairs(("p0", "g0", "L0", "s"), ("p3", "g3", "L2", "s")), FRACTIONS, 0, previous, homes)
+    assert drops.num_rows == 0
+    assert {row["pair_id"]: (row["leakage_group"], row["split"]) for row in splits.to_pylist()} == {
+        "p0": ("L1", "bench"), "p3": ("L2", "sft"),
+    }  # fmt: skip
+    bridged = homes.set_column(1, "leakage_group", pa.array(["L2"] * 4))
+    splits, drops = assign(pairs(("p0", "g0", "L2", "s"), ("p2", "g2", "L2", "s")), FRACTIONS, 0, previous, bridged)
+    assert [row["pair_id"] for row in splits.to_pylist()] == ["p2"]
+    assert drops["reason"].to_pylist() == ["bridges_splits"]
+
+
 def test_quota_lowered_below_what_is_there():
     """Earlier rows stay although the quota is smaller now; nothing is added to that split."""
     table = blocks([1] * 10)

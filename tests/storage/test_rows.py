@@ -7,13 +7,7 @@ from annotate.consensus import rulings
 from contracts.schemas import JUDGMENTS, LABELS, PAIRS, PROMPTS, RECORDINGS, SAMPLES, SPLITS, UTTERANCES, empty
 from storage.columns import TASK1, TASK4, row_schema
 from storage.rows import pair_rows
-
-
-def rows(schema, *given):
-    """Return a table of a schema whose other required columns hold something."""
-    fill = {pa.string(): "-", pa.float64(): 0.0, pa.int64(): 0, pa.bool_(): False}
-    full = [{field.name: None if field.nullable else fill.get(field.type, []) for field in schema} | row for row in given]
-    return pa.Table.from_pylist(full, schema=schema)
+from tests.rows import rows
 
 
 def judgment(pair, order, vote, verdict, *totals):
@@ -50,7 +44,7 @@ def released(judgments, labels):
 
 
 def test_a_row_tells_what_its_question_shows():
-    """Scene, turns before as audio in order, and what a clip said instead; a history's licence counts for the row."""
+    """Scene, turns before as audio in order, and what a clip said instead; licences of all that is heard count for the row."""
     judged = rows(JUDGMENTS, judgment("p", "ab", 0, "a", 8.0, 4.0))
     table = pair_rows(
         splits=rows(SPLITS, {"pair_id": "p", "split": "sft"}),
@@ -58,9 +52,13 @@ def test_a_row_tells_what_its_question_shows():
         labels=rows(LABELS, {"pair_id": "p", "label": "a", "source": "judgment"}),
         rulings=rulings(judged),
         judgments=judged,
-        prompts=rows(PROMPTS, {"prompt_id": "t", "target_utterance_id": "u3", "license": "CC0-1.0"}),
+        prompts=rows(
+            PROMPTS,
+            {"prompt_id": "t", "target_utterance_id": "u3", "reference_utterance_id": "u4", "license": "CC0-1.0"},
+        ),
         utterances=rows(
             UTTERANCES,
+            {"utterance_id": "u4", "license": "CC-BY-NC-4.0"},
             {"utterance_id": "u1", "license": "CC-BY-4.0"},
             {"utterance_id": "u2", "license": "MIT OR Apache-2.0"},
             {"utterance_id": "u3", "license": "CC0-1.0", "emotion": "sad", "dialogue_id": "d", "turn": 3},
@@ -86,7 +84,7 @@ def test_a_row_tells_what_its_question_shows():
     assert row["history_audio"] == ["f1", "f2"]
     assert (row["emotion"], row["dialogue_id"], row["turn"]) == ("sad", "d", 3)
     assert (row["spoken_text_a"], row["spoken_text_b"], row["text"]) == (None, "No.", "-")
-    assert row["license"] == "(MIT OR Apache-2.0) AND CC-BY-4.0 AND CC0-1.0"
+    assert row["license"] == "(MIT OR Apache-2.0) AND CC-BY-4.0 AND CC-BY-NC-4.0 AND CC0-1.0"
 
 
 def test_a_row_tells_its_ruling():

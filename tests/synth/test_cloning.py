@@ -18,7 +18,8 @@ import soundfile
 
 from contracts import plugins
 from contracts.errors import SetupError
-from synth.engine import Failure, Reference, RenderRequest, Waveform
+from contracts.jobs import Failure
+from synth.engine import Reference, RenderRequest, Waveform
 
 torch = pytest.importorskip("torch")
 
@@ -125,9 +126,6 @@ class Chat:
         )
         return [noise(text)]
 
-    def unload(self):
-        CALLS.append({"unloaded": True})
-
 
 class XttsModel:
     """TTS.tts.models.xtts.Xtts."""
@@ -195,7 +193,7 @@ def libraries(monkeypatch, tmp_path):
 def request(text: str = "How are you?", **changes) -> RenderRequest:
     """A request with a reference of three seconds."""
     reference = Reference(waveform=VOICE, sample_rate_hz=RATE, text="Hi there.")
-    fields = {"request_id": "r", "text": text, "language": "en", "voice": "reference", "seed": 5, "reference": reference}
+    fields = {"text": text, "language": "en", "voice": "reference", "seed": 5, "reference": reference}
     return RenderRequest(**{**fields, **changes})
 
 
@@ -214,7 +212,6 @@ def test_text_reference_and_its_text_reach_the_library(name):
     assert CALLS[0]["reference_text"] == "Hi there."
     assert CALLS[0]["reference"] == (3 * RATE, RATE)
     assert session.version.strip()
-    session.close()
 
 
 @pytest.mark.parametrize("name", ADAPTERS)

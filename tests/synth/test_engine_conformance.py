@@ -9,8 +9,8 @@ import pytest
 from contracts import plugins
 from contracts.errors import RecipeError, SetupError
 from contracts.ids import canonical_json
-from contracts.jobs import Resources
-from synth.engine import Failure, Reference, RenderRequest, Waveform
+from contracts.jobs import Failure, Resources
+from synth.engine import Reference, RenderRequest, Waveform
 
 NAMES = plugins.names("engine")
 TEXTS = ["Hello there.", "It's ten past nine."]
@@ -18,7 +18,7 @@ TEXTS = ["Hello there.", "It's ten past nine."]
 
 def request(engine, text="Hello there.", **changes) -> RenderRequest:
     """A request that the engine can serve, unless it is changed."""
-    fields = {"request_id": "r", "text": text, "language": "en", "voice": engine.voices()[0].name, "seed": 1}
+    fields = {"text": text, "language": "en", "voice": engine.voices()[0].name, "seed": 1}
     reference = (
         Reference(waveform=np.zeros(16000, np.float32), sample_rate_hz=16000, text="Hi.") if engine.clones_voice else None
     )
@@ -32,8 +32,7 @@ def opened(request):
     if advice := engine.missing():
         pytest.skip(f"{request.param}: {advice}")
     session = engine.open()
-    yield engine, session
-    session.close()
+    return engine, session
 
 
 def test_engines_of_at_least_four_architectures_exist():

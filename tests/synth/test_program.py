@@ -5,7 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from synth.engine import Failure, Waveform
+from contracts.jobs import Failure
+from synth.engine import Waveform
 from synth.program import absent, one_line, plain_ascii, speak, version
 
 WRITE = (
@@ -55,9 +56,7 @@ def test_a_real_program_that_dies_on_one_text_leaves_the_others_alone():
     if engine.missing():
         pytest.skip(engine.missing())
     texts = ["Good morning.", "... callers waiting to speak with a representative.", "Good night."]
-    requests = [
-        RenderRequest(request_id=text, text=text, language="en", voice="kal_diphone", seed=0, reference=None) for text in texts
-    ]
+    requests = [RenderRequest(text=text, language="en", voice="kal_diphone", seed=0, reference=None) for text in texts]
     first, poison, last = engine.open().render(requests)
     assert isinstance(first, Waveform)
     assert isinstance(last, Waveform)

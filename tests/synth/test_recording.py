@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from synth.engine import Failure, Waveform
+from contracts.jobs import Failure
+from synth.engine import Waveform
 from synth.recording import decode
 
 RATE = 16000

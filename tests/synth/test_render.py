@@ -9,12 +9,13 @@ import pyarrow as pa
 import pytest
 
 from contracts.errors import RecipeError
+from contracts.jobs import Failure
 from contracts.schemas import conform
 from contracts.texts import LONGEST_TEXT
 from storage.blobs import BlobStore
 from storage.workspace import Workspace
 from synth.dsp import AudioFormat
-from synth.engine import Failure, Waveform
+from synth.engine import Waveform
 from synth.render import RenderJob
 
 pytestmark = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="apt-get install espeak-ng")
@@ -52,7 +53,6 @@ def test_rows_conform_and_clips_are_standard(tmp_path):
     """The row says how the clip was made; the clip has the job's rate and the loudness that the row states."""
     session = job(tmp_path).open()
     outcome = session.run(batch("Hello there.", "How are you today?"))
-    session.close()
     assert outcome.failures.num_rows == 0
     rows = conform(outcome.rows, "samples").to_pylist()
     assert [row["sample_id"] for row in rows] == ["s0", "s1"]

@@ -10,7 +10,6 @@ import pytest
 
 from annotate.asking import outbox
 from annotate.asking.dispatch import Dispatch
-from annotate.asking.live import Pulse
 from annotate.inquiry import Case
 from annotate.judge import Refusal, Reply, Trouble
 from annotate.ledger.ledger import Ledger
@@ -131,16 +130,6 @@ def test_polling_slows_down(provider: Provider, path: Path):
     provider.lasts_s = 86_400.0
     ask(Postman(provider=provider), path, [case(1)])
     assert 120 < provider.calls["state"] < 170
-
-
-def test_the_watcher_learns_how_it_goes(provider: Provider, path: Path):
-    """About once a second, with the requests in open batches and the money of the answers."""
-    pulses: list[Pulse] = []
-    ask(Postman(provider=provider), path, [case(n, tricky=n == 0) for n in range(12)], watch=pulses.append)
-    assert 300 < len(pulses) < 1000
-    assert max(pulse.in_flight for pulse in pulses) == 12
-    assert (pulses[-1].replied, pulses[-1].failed) == (12, 0)
-    assert pulses[-1].usd == pytest.approx(12 * BILLED_USD)
 
 
 # Lines that bring no answer.

@@ -201,6 +201,7 @@ from annotate.asking.batches import Batching
 from annotate.inquiry import Inquiry
 from annotate.ledger.ledger import Ledger
 from annotate.asking.patience import Patience
+from annotate.asking.talk import Terms
 from tests.annotate.batch_provider import PROBE, Postman, Provider, case, problem_of
 
 folder = Path(sys.argv[1])
@@ -227,8 +228,9 @@ class Real:
 
 provider = Kept(clock=Real(), lasts_s=0.02, watched=lambda point: print(point, flush=True), **state)
 judge = Postman(provider=provider)
-batching = Batching(inquiry=Inquiry.of(PROBE, judge), problem_of=problem_of, open_ledger=lambda: Ledger(folder / "l.sqlite", account="a"),
-    clips=None, budget_usd=10.0, patience=Patience(poll_s=0.01, look_wait_s=0.01))
+terms = Terms(inquiry=Inquiry.of(PROBE, judge), problem_of=problem_of, open_ledger=lambda: Ledger(folder / "l.sqlite", account="a"),
+    clips=None, budget_usd=10.0)
+batching = Batching(terms=terms, patience=Patience(poll_s=0.01, look_wait_s=0.01))
 rows = [talk.case.row_id for talks in batching.talks(case(n, tricky=n % 5 == 0) for n in range(60)) for talk in talks]
 print("rows", len(set(rows)), len(rows), flush=True)
 '''

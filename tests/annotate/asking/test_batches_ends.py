@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from annotate.asking.live import Pulse
 from annotate.judge import Refusal, Reply
 from annotate.ledger.ledger import Entry, Ledger
 from contracts.errors import BudgetExceeded, SetupError
@@ -59,14 +58,15 @@ def test_what_another_process_asks_is_waited_for(provider: Provider, path: Path)
     """Its reply is ours as well; what it gives up is asked here."""
     with Ledger(path, account="b") as other:
         other.claim([entry(1), entry(2)])
-        waited = itertools.count()
+        waits = itertools.count()
 
-        def watch(pulse: Pulse) -> None:
-            if pulse.waiting == 2 and next(waited) == 30:
+        async def sleep(seconds: float) -> None:
+            await provider.clock.sleep(seconds)
+            if next(waits) == 4:
                 other.mark_sent([("k000001", 0.01), ("k000002", 0.01)], 1.0)
                 other.commit([("k000001", Reply(text="good: from b")), ("k000002", Refusal(reason="interrupted", message="-"))])
 
-        talks = ask(Postman(provider=provider), path, [case(n) for n in range(4)], watch=watch)
+        talks = ask(Postman(provider=provider), path, [case(n) for n in range(4)], sleep=sleep)
     assert texts(talks["row1"]) == ["good: from b"]
     assert texts(talks["row2"]) == ["good: k000002"]
     assert provider.bills == {"k000000": 1, "k000002": 1, "k000003": 1}
@@ -80,12 +80,13 @@ def test_what_the_dead_left_is_taken_up_while_waiting(provider: Provider, path: 
         other.submitted("theirs", provider.create("theirs", [case(1).request]))
         died: list[int] = []
 
-        def watch(pulse: Pulse) -> None:
-            if pulse.waiting == 1 and provider.clock.now() > 1200.0 and not died:
+        async def sleep(seconds: float) -> None:
+            await provider.clock.sleep(seconds)
+            if provider.clock.now() > 1200.0 and not died:
                 died.append(1)
                 bury(path)
 
-        talks = ask(Postman(provider=provider), path, [case(n) for n in range(3)], watch=watch)
+        talks = ask(Postman(provider=provider), path, [case(n) for n in range(3)], sleep=sleep)
         assert (texts(talks["row1"]), died) == (["good: k000001"], [1])
         assert provider.bills.total() == 3
 
@@ -118,12 +119,11 @@ def test_closing_the_iterator_leaves_the_batches_with_the_provider(provider: Pro
 def test_an_interrupt_while_waiting_leaves_everything_recorded(provider: Provider, path: Path):
     """Ctrl-C loses nothing and cancels nothing."""
 
-    def interrupt(pulse: Pulse) -> None:
-        if pulse.in_flight:
-            raise KeyboardInterrupt
+    async def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ask(Postman(provider=provider), path, [case(n) for n in range(9)], watch=interrupt)
+        ask(Postman(provider=provider), path, [case(n) for n in range(9)], sleep=interrupted)
     assert batch_states(path) == ["submitted", "submitted"]
     assert len(ask(Postman(provider=provider), path, [case(n) for n in range(9)])) == 9
     assert (provider.calls["submit"], provider.bills.total()) == (2, 9)

@@ -9,6 +9,7 @@ import pytest
 
 from annotate.asking.batches import Batching
 from annotate.asking.patience import Patience
+from annotate.asking.talk import Terms
 from annotate.inquiry import Inquiry
 from annotate.judge import Judge, Reply
 from annotate.judges.gemini import Gemini
@@ -16,6 +17,7 @@ from annotate.judges.openai import OpenAI
 from annotate.ledger.ledger import Ledger
 from tests.annotate import gemini_server, openai_server
 from tests.annotate.batch_provider import PROBE, case
+from tests.annotate.batch_runs import booked_usd
 from tests.annotate.gemini_batch_jobs import BatchPlan
 
 COUNT = 120
@@ -38,11 +40,13 @@ def asked(judge: Judge, path: Path) -> None:
     """Ask, and check that each case got the reply to its own prompt."""
     began = time.monotonic()
     batching = Batching(
-        inquiry=Inquiry.of(PROBE, judge),
-        problem_of=lambda _: None,
-        open_ledger=lambda: Ledger(path, account="a"),
-        clips=None,
-        budget_usd=100.0,
+        terms=Terms(
+            inquiry=Inquiry.of(PROBE, judge),
+            problem_of=lambda _: None,
+            open_ledger=lambda: Ledger(path, account="a"),
+            clips=None,
+            budget_usd=100.0,
+        ),
         patience=Patience(poll_s=0.01, look_wait_s=0.01),
         most_held=250,  # 50 to a batch
         now=lambda: began + 1000 * (time.monotonic() - began),
@@ -54,11 +58,6 @@ def asked(judge: Judge, path: Path) -> None:
         ((request, answer),) = talk.trail
         assert isinstance(answer, Reply), answer
         assert request.prompt in answer.text.splitlines()[0].split(" / ")
-
-
-def booked_usd(path: Path) -> float:
-    with Ledger(path, account="a") as ledger:
-        return ledger.owed_usd()
 
 
 def test_openai(tmp_path: Path):

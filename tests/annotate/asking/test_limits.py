@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotate.asking.limits import Bucket, Gate, Meter, asked_to_wait_s, backoff_s
+from annotate.asking.limits import Bucket, Gate, asked_to_wait_s, backoff_s
 from annotate.judge import Pace
 
 NOON = datetime(2026, 10, 21, 12, 0, 0, tzinfo=UTC)
@@ -295,17 +295,6 @@ def test_a_bucket_gives_no_more_than_it_holds_and_refills(highest, steps):
         assert taken <= max(1.0, highest / 60) + now * highest / 60 + 1e-6
         bucket.take(amount)
         taken += amount
-
-
-def test_the_meter_forgets_after_a_minute():
-    meter = Meter()
-    for time in (0.0, 1.5, 59.9):
-        meter.count(time)
-    assert meter.last(60, 59.9) == 3
-    meter.count(60.0)
-    assert meter.last(60, 60.5) == 3
-    assert meter.last(10, 61.0) == 2
-    assert meter.last(60, 300.0) == 0
 
 
 @pytest.mark.parametrize(

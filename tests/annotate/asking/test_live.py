@@ -4,8 +4,6 @@ from typing import Any
 
 import pytest
 
-from annotate.asking.live import ask
-from annotate.inquiry import Inquiry
 from annotate.judge import JudgeRequest, Refusal, Reply, Trouble
 from contracts.errors import SetupError
 from tests.annotate.live_desk import (
@@ -15,7 +13,6 @@ from tests.annotate.live_desk import (
     FAST,
     FAULTY,
     LOST,
-    PROBE,
     Desk,
     Probe,
     Wire,
@@ -38,19 +35,6 @@ def test_every_case_is_answered_and_read_from_the_ledger_the_next_time(desk):
     second = answers_of(desk.ask(cases(100), Probe(line=again, lacks="no key: set PROBE_KEY")))
     assert not again.sends
     assert {row: reply.text for row, reply in second.items()} == {row: reply.text for row, reply in first.items()}
-
-
-def test_the_function_and_the_object_are_the_same(desk):
-    """``ask`` is what the flows call."""
-    talks = ask(
-        cases(3),
-        inquiry=Inquiry.of(PROBE, Probe(line=Wire())),
-        problem_of=lambda _: None,
-        open_ledger=desk.open,
-        clips=None,
-        budget_usd=None,
-    )
-    assert sorted(talk.case.row_id for arrived in talks for talk in arrived) == ["row0", "row1", "row2"]
 
 
 def test_no_cases_no_questions(desk):

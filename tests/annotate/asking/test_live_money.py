@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotate.asking.live import Talk
+from annotate.asking.talk import Talk
 from annotate.inquiry import Case
 from annotate.judge import JudgeRequest, Pace, Refusal, Reply, Trouble
 from contracts.errors import BudgetExceeded, DataError, StorageError

@@ -1,7 +1,6 @@
 """Asking one by one: several processes on a ledger, the flow of requests, and memory."""
 
 import contextlib
-import itertools
 import subprocess
 import sys
 import threading
@@ -15,13 +14,13 @@ from typing import Any, ClassVar
 import psutil
 import pytest
 
-from annotate.asking.live import Pulse, Talk
+from annotate.asking.talk import Talk
 from annotate.inquiry import Case
-from annotate.judge import JudgeRequest, Pace, Reply
+from annotate.judge import Pace, Reply
 from annotate.ledger.ledger import Ledger
 from tests.annotate.batch_provider import BILLED_USD, Provider
 from tests.annotate.batch_provider import Line as BatchLine
-from tests.annotate.live_desk import FAULTY, Desk, Probe, Wire, after, case, cases, entry
+from tests.annotate.live_desk import FAULTY, Probe, Wire, after, case, cases, entry
 
 # Sharing a ledger.
 
@@ -141,32 +140,6 @@ def test_requests_flow_while_the_caller_is_busy_but_not_without_end(desk):
         time.sleep(0.5)
     assert 1000 < seen <= read < 1800
     assert got + sum(len(arrived) for arrived in talks) == 2000
-
-
-def test_the_pulse_tells_how_it_goes(desk):
-    """Counts add up, and it comes once per second at most, in the caller's thread."""
-    desk.ask(cases(10), Probe(line=Wire()))
-    pulses: list[tuple[float, Pulse, threading.Thread]] = []
-
-    def respond(request: JudgeRequest, _: int) -> Any:
-        return (
-            FAULTY if request.key == "k11" else after(0.2 + 0.05 * (int(request.key[1:]) % 4), Reply(text="yes", cost_usd=0.5))
-        )
-
-    judge = Probe(line=Wire(respond=respond, price_usd=lambda _: 1.0), pace=Pace(concurrency=4, requests_per_minute=6000))
-    asking = Desk(path=desk.path, budget_usd=100.0).asking(judge)
-    for _ in asking.talks(cases(40), lambda pulse: pulses.append((time.monotonic(), pulse, threading.current_thread()))):
-        pass
-    times = [at for at, _, _ in pulses]
-    assert len(pulses) >= 2
-    assert all(later - earlier >= 1.0 for earlier, later in itertools.pairwise(times))
-    assert {thread for _, _, thread in pulses} == {threading.current_thread()}
-    middle = pulses[1][1]
-    assert (middle.known, middle.failed, middle.concurrency, middle.requests_per_minute) == (10, 1, 4, 6000)
-    assert 0 < middle.in_flight <= 4
-    assert middle.usd == pytest.approx(0.5 * middle.replied)
-    assert middle.known + middle.replied + middle.failed + middle.in_flight + middle.waiting <= 40
-    assert middle.sent_last_minute >= middle.replied + middle.failed
 
 
 def test_a_rule_answers_a_crowd_quickly_and_memory_stays_flat(desk):

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import openpyxl
+import pyarrow as pa
 
+from annotate.exchange.handover import read_file
 from annotate.exchange.tasks import task_id
 from annotate.listening.item import Clip, Item
 
@@ -175,3 +177,8 @@ def minimal(exported: Sequence[Mapping]) -> list[dict]:
             }
             records.append(record)
     return records
+
+
+def read_votes(path: Path, **asked) -> pa.Table:
+    """Return the votes or ratings of a file."""
+    return read_file(path, **asked).table

@@ -10,14 +10,14 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from annotate.exchange.handover import export_tasks, read_file, read_votes
+from annotate.exchange.handover import export_tasks, read_file
 from annotate.listening.item import Item
 from annotate.protocols.rating import Rating
 from annotate.protocols.speechjudge import SpeechJudge
 from annotate.protocols.unisrm import UniSRM
 from contracts.errors import DataError, RecipeError
 from contracts.schemas import conform
-from tests.annotate.exchange.filling import annotated, audio, clip, minimal, pair, read_table, sample, write_table
+from tests.annotate.exchange.filling import annotated, audio, clip, minimal, pair, read_table, read_votes, sample, write_table
 
 SHEETS = ("csv", "xlsx", "jsonl")
 ERRORS = st.lists(st.sampled_from(["omission", "insertion", "substitution"]), unique=True)

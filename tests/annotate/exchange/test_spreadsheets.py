@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotate.exchange.handover import read_file, read_votes
+from annotate.exchange.handover import read_file
 from annotate.exchange.problems import BadRows
 from annotate.protocols.rating import Rating
 from annotate.protocols.speechjudge import SpeechJudge
@@ -411,7 +411,7 @@ def test_rows_are_streamed(tmp_path):
 def test_words_that_yaml_took_for_booleans_are_refused(tmp_path):
     path = wrote(tmp_path / "v.csv", "pair,rater,verdict\np1,Ann,A\n")
     with pytest.raises(RecipeError, match="put them in quotes"):
-        read_votes(
+        read_file(
             path,
             mapping=BARE | {"words": {"value": {True: "A"}}},
             protocol=UniSRM(),

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from annotate.exchange.handover import export_tasks, read_votes
+from annotate.exchange.handover import export_tasks
 from annotate.listening.store import Store
 from annotate.listening.terms import Terms
 from annotate.protocols.rating import Rating
 from annotate.protocols.speechjudge import SpeechJudge
 from annotate.protocols.unisrm import UniSRM
-from tests.annotate.exchange.filling import annotated, audio, pair, sample
+from tests.annotate.exchange.filling import annotated, audio, pair, read_votes, sample
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import os
 import traceback
 
 import pytest
@@ -14,7 +13,7 @@ from annotate.judge import JudgeRequest, LabelledAudio, Pace, Refusal, Reply, Tr
 from annotate.judges.gemini import PLUGIN, Gemini
 from contracts import plugins
 from contracts.errors import DamagedPart, RecipeError, SetupError
-from tests.annotate.gemini_asking import LABELS, attempt, attempts, gemini, spoken, text
+from tests.annotate.gemini_asking import CANARY, LABELS, api_key, attempt, attempts, gemini, spoken, text
 from tests.annotate.gemini_files import FileStore
 from tests.annotate.gemini_replies import quota_failure, response, retry_info, uploaded_clips
 from tests.annotate.gemini_server import (
@@ -28,18 +27,10 @@ from tests.annotate.gemini_server import (
     serving,
 )
 
-CANARY = "AIzaCanaryCanaryCanary0123456789"
+__all__ = ["api_key"]  # a fixture
 
 # gemini-2.5-flash: $0.30 text input, $1.00 audio input, $2.50 output per million tokens.
 REPLY_USD = (TEXT_TOKENS * 0.30 + AUDIO_TOKENS * 1.00 + (REPLY_TOKENS + THOUGHT_TOKENS) * 2.50) / 1e6
-
-
-@pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith(("GOOGLE_", "GEMINI_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("GEMINI_API_KEY", CANARY)
 
 
 @pytest.fixture(scope="module")

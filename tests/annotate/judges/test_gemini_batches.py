@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import resource
 
 import pytest
@@ -15,19 +14,12 @@ from annotate.judges.gemini_batches import GeminiBatches
 from annotate.judges.gemini_clips import Parcels
 from annotate.judges.gemini_wire import ADVICE
 from contracts.errors import StorageError
+from tests.annotate.gemini_asking import CANARY, api_key, gemini
 from tests.annotate.gemini_files import FileStore
 from tests.annotate.gemini_replies import identity, uploaded_clips
 from tests.annotate.gemini_server import Answer, BatchPlan, GeminiServer, error, reply, serving
 
-CANARY = "AIzaCanaryCanaryCanary0123456789"
-
-
-@pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith(("GOOGLE_", "GEMINI_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("GEMINI_API_KEY", CANARY)
+__all__ = ["api_key"]  # a fixture
 
 
 def questions(count: int) -> list[JudgeRequest]:
@@ -43,10 +35,6 @@ def spoken(prompt: str, tones: list[str]) -> JudgeRequest:
 def planned(**plan):
     """Serve batches that all go by one plan; a reply says what was asked."""
     return serving(text=lambda prompt, _clips: f"answer to {prompt}"), BatchPlan(**plan)
-
-
-def gemini(server: GeminiServer, **options) -> Gemini:
-    return Gemini(**{"base_url": server.url, "timeout_s": 10.0} | options)
 
 
 def drive(judge: Gemini, work, clips=None):

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import urllib.request
@@ -13,22 +12,14 @@ import pytest
 
 from annotate.judge import Reply, Trouble
 from annotate.judges.gemini import Gemini
-from tests.annotate.gemini_asking import attempt, attempts, gemini, text
+from tests.annotate.gemini_asking import api_key, attempt, attempts, gemini, text
 from tests.annotate.gemini_faults import Faults, Gate
 from tests.annotate.gemini_server import (
     GeminiServer,
     serving,
 )
 
-CANARY = "AIzaCanaryCanaryCanary0123456789"
-
-
-@pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith(("GOOGLE_", "GEMINI_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("GEMINI_API_KEY", CANARY)
+__all__ = ["api_key"]  # a fixture
 
 
 STORM = Faults(
