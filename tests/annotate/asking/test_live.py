@@ -198,7 +198,7 @@ def test_a_judge_that_never_answers_is_not_paid_again_and_again(desk):
     line = Wire(respond=lambda *_: after(0.002, LOST), price_usd=lambda _: 0.25)
     match = r"1\d requests in a row got no answer, the last: no reply within 9 s: see whether .* or raise timeout_s"
     assert rich.ask_until(SetupError, match, cases(200), Probe(line=line)) == []
-    assert line.sends.total() < 2 * 16 + 8
+    assert line.sends.total() <= 3 * 16 + 8  # attempts each until the last of the row, and what is under way; of 600
     assert rich.owed_usd() == 0.25 * line.sends.total()
     line = Wire(respond=lambda request, _: LOST if len(request.key) == 2 else Reply(text="yes"))
     assert len(rich.ask(cases(200), Probe(line=line))) == 200  # while others are answered, it is the requests
