@@ -123,16 +123,20 @@ def storm(
 
 
 def rate(rows: int, *options: object, limit: float | None = None) -> float:
-    """Return requests a second, from the first answer to the last."""
+    """Return requests a second: up to the last answer from the start, or, where there is a limit, from the first answer.
+
+    A limit is about a job of days, in which the seconds of starting do not count; beside a plain loop they do, for both.
+    """
     with tempfile.TemporaryDirectory() as folder:
         settings: dict[str, Any] = {"faults": {"latency_s": 1.0}, "text": "tests.annotate.replies:answer"}
         with provider(**settings) as url:
             place = [Path(folder) / "ledger.sqlite" if option is Ellipsis else option for option in options]
             process = asker(url, rows, *place, *(("--rpm", limit) if limit else ()))
             assert process.stdout is not None
-            began = json.loads(process.stdout.readline())["at"]
+            began = json.loads(process.stdout.readline())
             said = lines(process)
-    return rows / (said[-1]["at"] - began)
+    first = said[0] if limit else began
+    return float((rows - first["done"]) / (said[-1]["at"] - first["at"]))
 
 
 def run() -> list[dict[str, Any]]:
