@@ -91,7 +91,7 @@ class Trouble:
     Attributes:
         reason: why, as a counted word: ``rate_limited``, ``server_error``, ``timeout``, ``connection_lost``, ``unreachable``,
             ``malformed_body``, ``bad_request``, ``blocked``, ``batch_failed``, ``key_refused``, ``no_such_model``,
-            ``quota_gone``, ``expired``.
+            ``quota_gone``, ``expired``, ``damaged_audio``.
         message: what happened, without any secret.
         kind: ``throttled``: the provider asks for fewer requests; ``passing``: sending it again may help; ``request``: this
             request will never do; ``everyone``: no request will do until a person acts.

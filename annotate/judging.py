@@ -22,7 +22,7 @@ from contracts.errors import SetupError
 from contracts.ids import canonical_json
 from contracts.jobs import Outcome
 from contracts.schemas import FAILURES, JUDGMENTS, WRITINGS, failure, legible
-from storage.blobs import BlobStore
+from storage.blobs import DAMAGED_AUDIO, BlobStore
 
 Mode = Literal["live", "batch"]
 
@@ -54,7 +54,7 @@ def judge_rows(
 
     Yields:
         Outcomes in order of completion: rows of ``judgments`` (for a task about pairs) or ``writings``, and failures with the
-        reasons ``missing_audio``, ``missing_text``, ``unparsable_reply`` or one of the judge's.
+        reasons ``missing_audio``, ``missing_text``, ``damaged_audio``, ``unparsable_reply`` or one of the judge's.
 
     Raises:
         DataError: a column is missing.
@@ -86,7 +86,8 @@ def judge_rows(
         for talk in talks:
             trail = [_Reading.of(answer, task) for _, answer in talk.trail]
             # A tied first reply stands where the second one cannot be read.
-            standing = next((reading for reading in reversed(trail) if reading.said is not None), None)
+            # It does not stand for a question that is asked again when a file is restored.
+            standing = None if trail[-1].undecided else next((one for one in reversed(trail) if one.said is not None), None)
             if standing is None:
                 reason, message = trail[-1].failure
                 failures.append(failure(stage, talk.case.row_id, talk.case.subject_id, reason, message))
@@ -118,6 +119,11 @@ class _Reading:
         if self.error is not None:
             return self.error.message
         return self.said.problem if self.said is not None else None
+
+    @property
+    def undecided(self) -> bool:
+        """Whether the question was not put at all, for a reason that passes."""
+        return isinstance(self.answer, Refusal) and self.answer.reason == DAMAGED_AUDIO
 
     @property
     def failure(self) -> tuple[str, str]:

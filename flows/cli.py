@@ -57,17 +57,21 @@ def build(
 
     A build that needs people's votes ends with a line that says how many are there; the same command carries on.
     """
+    from flows.damage import has_damaged
     from flows.pipeline import Waiting, forget_failures, open_build, up_to
-    from flows.publish import release_of
+    from flows.publish import release_faults, seal_release
     from flows.stages import check_machine, stages_of
 
     opened = open_build(recipe, workspace, ray)
     stages = up_to(stages_of(opened), until)
     if retry_failed:
         forget_failures(opened, stages)
-    if not check_machine(opened, stages):
+    whole = stages == stages_of(opened)
+    for fault in release_faults(opened) if whole else ():
+        print(f"release: {fault}", file=sys.stderr)
+    if not check_machine(opened, stages) and not has_damaged(opened, stages):
         print("nothing to do", file=sys.stderr)
-        outcome: str | Waiting | None = release_of(opened) if stages == stages_of(opened) else None
+        outcome: str | Waiting | None = seal_release(opened) if whole else None
     else:
         outcome = _run_flow(opened, until)
     if isinstance(outcome, Waiting):
@@ -216,6 +220,28 @@ def report(
     target = output or Path(f"{opened.recipe.name}-report.html")
     write_report(opened, target)
     print(f"report: {target}")
+
+
+@app.command()
+def verify(
+    release: Annotated[str, typer.Argument(metavar="RELEASE", help="folder or URL of a release")],
+    as_json: AsJson = False,
+) -> None:
+    """Check a release: every file's size and hash, card, rows, ids, clips, and that no group lies in two splits.
+
+    Prints one line per problem. Ends with 0 if there is none, with 1 if there are some, with 2 if there is nothing to check.
+    """
+    from storage.verification import verify_release
+
+    found = verify_release(release)
+    if as_json:
+        print(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
+    else:
+        for problem in found.problems:
+            print(problem)
+        print(found, file=sys.stderr)
+    if found.problems:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -86,6 +86,8 @@ def _written(build: Build, subject_id: str) -> list[dict[str, Any]]:
 
 def _sample(build: Build, sample: dict[str, Any]) -> dict[str, Any]:
     story: dict[str, Any] = {"audio file": f"{build.workspace.url}/{build.blobs.name(sample['audio_id'])}"}
+    if (damage := build.blobs.damage(sample["audio_id"])) is not None:
+        story["audio damage"] = damage
     for metric in _rows(build, "metrics", sample["sample_id"], "sample_id"):
         story[f"metric {metric['metric']}"] = {**metric["values"], "model": metric["model"], "detail": metric["detail"]}
     for review in _written(build, sample["sample_id"]):

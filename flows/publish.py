@@ -7,9 +7,11 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from contracts.errors import DamagedPart, StorageError
 from contracts.ids import digest
 from flows.books import Books
 from flows.candidates import CANDIDATES, candidate_literals, current_metrics, current_samples
+from flows.damage import named_audio
 from flows.decide import DECIDING, by_votes, filters_of, proof
 from flows.gather import GATHERING, current_recordings, reader_of
 from flows.judging import JUDGING, current_judgments, task_and_judge
@@ -19,14 +21,16 @@ from flows.listening_store import VOTED
 from flows.pipeline import Build, Stage, mark_of
 from flows.questions import history_of, judge_of, roles_about, scripting_roles, task_of, with_contents, writing_questions
 from flows.recipe_listening import VERIFIER, literals
-from storage import release
+from storage import manifest, release
 from storage.card import Disjoint, Facts, Funnel, Writer
 from storage.columns import release_schema
+from storage.manifest import Fault
 from storage.rows import pair_rows
 from storage.shards import Layout
 
 SPLITS: Final = ("sft", "rl", "bench")
 _CURRENT: Final = "releases/current.json"
+_SEAL: Final = "releases/sealed.json"
 _BATCH_ROWS: Final = 1000
 _BEFORE: Final = (*GATHERING, *CANDIDATES, *JUDGING, VOTES, *DECIDING, VERIFICATION)
 _ACCOUNTS: Final = tuple(name for stage in _BEFORE for name in stage.writes if name.startswith(("drops@", "failures@")))
@@ -38,7 +42,57 @@ def release_of(build: Build) -> str | None:
         name = json.loads(build.workspace.read(_CURRENT))["folder"]
     except FileNotFoundError:
         return None
-    return f"{build.workspace.url}/{name}" if build.workspace.exists(f"{name}/{release.MANIFEST}") else None
+    return f"{build.workspace.url}/{name}" if build.workspace.exists(f"{name}/{manifest.MANIFEST}") else None
+
+
+def release_faults(build: Build) -> list[Fault]:
+    """Return what is wrong with the files of the build's release, none if there is no release.
+
+    Presence and sizes are always compared. A file is hashed unless it is, by all that its file system says of it (size, times
+    of change, inode or ETag), as it was when its hash was right: 1 s a GB, and none for a release that nobody touched. What
+    changes on a disk without the file system's knowledge is for ``unisrm-data verify``.
+    """
+    if (url := release_of(build)) is None:
+        return []
+    name = url.removeprefix(f"{build.workspace.url}/")
+    filesystem, root = build.workspace.filesystem, build.workspace.path(name)
+    try:
+        files = manifest.read(filesystem, root)
+    except DamagedPart as error:
+        return [Fault(path=manifest.MANIFEST, kind="changed", what=f"is damaged: {error}")]
+    now = manifest.states(filesystem, root)
+    found = manifest.faults(filesystem, root, files, hashed=_HASHED.get(url) or _sealed(build, name))
+    if not any(fault.kind != "unlisted" for fault in found):
+        _HASHED[url] = now
+    return found
+
+
+def intact_release(build: Build) -> str | None:
+    """Return the folder or URL of the build's release; None if there is none, or a file of it must be written anew."""
+    needs_mending = any(fault.kind != "unlisted" or fault.is_shard for fault in release_faults(build))
+    return None if needs_mending else release_of(build)
+
+
+def seal_release(build: Build) -> str | None:
+    """Note the state in which the release's files were found right, and return its folder or URL; None if there is none."""
+    url = release_of(build)
+    if url is not None and (states := _HASHED.get(url)) is not None:
+        name = url.removeprefix(f"{build.workspace.url}/")
+        if _sealed(build, name) != states:
+            build.workspace.write(_SEAL, json.dumps({"folder": name, "states": states}, indent=1).encode())
+    return url
+
+
+def _sealed(build: Build, name: str) -> manifest.States:
+    try:
+        seal = json.loads(build.workspace.read(_SEAL))
+        return dict(seal["states"]) if seal["folder"] == name else {}
+    except (FileNotFoundError, StorageError, ValueError, KeyError, TypeError):
+        return {}  # it saves hashing, no more
+
+
+_HASHED: Final[dict[str, manifest.States]] = {}
+"""Release -> states in which this process found its files right: the stage looks several times in one build."""
 
 
 def release_rows(build: Build) -> pa.Table:
@@ -121,9 +175,12 @@ def _release(build: Build) -> Books:
     layout = Layout(sample_rate_hz=build.recipe.audio.sample_rate_hz, shard_bytes=wish.shard_size_mb * 1_000_000)
     build.progress.start("release", 0)
     folder = release.write(
-        build.workspace, wish.version, splits=splits, audio=build.blobs.encoded, facts=_facts(build), layout=layout
+        build.workspace, wish.version, splits=splits, audio=named_audio(build), facts=_facts(build), layout=layout
     )
     build.workspace.write(_CURRENT, json.dumps({"folder": folder}).encode())
+    # What was written, or hashed, a moment ago need not be read once more.
+    _HASHED[f"{build.workspace.url}/{folder}"] = manifest.states(build.workspace.filesystem, build.workspace.path(folder))
+    seal_release(build)
     build.progress.end()
     return Books(stage="release", unit="pairs", rows_in=released_splits(build).num_rows, rows_out=rows.num_rows)
 
@@ -202,7 +259,7 @@ PUBLISHING: tuple[Stage, ...] = (
         ),
         writes=(),
         settings=_settings,
-        produced=release_of,
+        produced=intact_release,
         run=_release,
     ),
 )

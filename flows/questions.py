@@ -20,6 +20,7 @@ from contracts import plugins, schemas
 from contracts.errors import SetupError
 from contracts.joins import among, attach
 from flows.books import Books, reasons_of
+from flows.damage import forget_damaged
 from flows.pipeline import Build
 from flows.recipe import Role
 from flows.settings import Settings
@@ -107,6 +108,8 @@ def known_ledger(build: Build) -> Ledger | None:
 def ask_missing(build: Build, stage: str, table: str, questions: Sequence[Question]) -> None:
     """Ask what is neither in the table nor among the stage's failures, and commit the answers as they come."""
     failures = f"failures@{stage}"
+    for question in questions:
+        forget_damaged(build, failures, question.ids)
     failed = build.tables.read(failures, ["row_id"])["row_id"]
     todo: list[tuple[Question, pa.Table]] = []
     for question in questions:

@@ -17,9 +17,11 @@ import pyarrow.compute as pc
 from annotate.inquiry import Inquiry
 from annotate.inquiry_rows import InquiryRows, couples
 from annotate.reliability import agreement, drift, reliability
+from contracts.errors import DamagedPart
 from contracts.joins import among, attach
 from contracts.rng import hash_fraction
 from flows.candidates import current_facts, current_samples
+from flows.damage import named_audio
 from flows.decide import by_votes
 from flows.judging import current_judgments, judge_questions
 from flows.listening_report import listeners_content
@@ -181,9 +183,14 @@ def _listening(build: Build, pairs: pa.Table, drops: dict[str, dict[str, Any]]) 
     for side in ("a", "b"):
         chosen = attach(chosen, f"sample_{side}", samples, "sample_id", {f"audio_{side}": "audio_id"})
     rows: list[dict[str, Any]] = chosen.to_pylist()
+    read = named_audio(build)
     for row in rows:
         row["drop"] = drops.get(row["pair_id"])
         for side in ("a", "b"):
-            flac = build.blobs.encoded(row[f"audio_{side}"])
-            row[f"audio_{side}"] = f"data:audio/flac;base64,{base64.b64encode(flac).decode()}"
+            try:
+                flac = read(row[f"audio_{side}"])
+            except DamagedPart as error:
+                row[f"damage_{side}"], row[f"audio_{side}"] = str(error), None
+            else:
+                row[f"damage_{side}"], row[f"audio_{side}"] = None, f"data:audio/flac;base64,{base64.b64encode(flac).decode()}"
     return rows

@@ -13,11 +13,12 @@ from prefect.states import Completed
 
 from flows import reannotation
 from flows.books import Books, in_words
+from flows.damage import retry_damaged
 from flows.listening import trust
 from flows.listening_store import waiting_for
 from flows.pipeline import Build, Stage, Waiting, execute, finished, up_to
 from flows.progress import Both
-from flows.publish import release_of
+from flows.publish import release_faults, release_of, seal_release
 from flows.recipe_listening import require
 from flows.stages import preflight, stages_of
 from flows.status import drift_rows
@@ -79,7 +80,11 @@ def run_build(build: Build, until: str | None = None) -> str | Waiting | None:
     stages = up_to(stages_of(build), until)
     watched = build.watched_by(Both(build.progress, ProgressArtifacts()))
     with build.workspace.lock(), ExitStack() as stack:
+        retry_damaged(build, stages)
         preflight(build, stages, stack)
+        if stages == stages_of(build):
+            for fault in release_faults(build):
+                get_run_logger().warning("release: %s", fault)
         books, waiting = list[Books](), None
         for stage in stages:
             outcome = _as_task(stage, watched)()
@@ -90,7 +95,7 @@ def run_build(build: Build, until: str | None = None) -> str | Waiting | None:
         create_table_artifact(
             table=[_row(page) for page in books], key="build-summary", description=f"Recipe {build.recipe.name}"
         )
-        return waiting or (release_of(build) if stages == stages_of(build) else None)
+        return waiting or (seal_release(build) if stages == stages_of(build) else None)
 
 
 def as_state(outcome: str | Waiting | None) -> str | State[Any] | None:

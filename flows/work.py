@@ -14,6 +14,7 @@ from contracts.jobs import Job, Outcome
 from contracts.joins import among
 from flows.books import Books, reasons_of
 from flows.cluster import check_resources, cluster
+from flows.damage import forget_damaged
 from flows.fanout import fan_out
 from flows.pipeline import Build
 
@@ -26,6 +27,8 @@ Work = Sequence[tuple[Job, pa.Table]]
 def do_missing(build: Build, stage: str, work: Work) -> None:
     """Do what is neither in the stage's table nor in its failures; the table has the stage's name."""
     failures = f"failures@{stage}"
+    for _, wanted in work:
+        forget_damaged(build, failures, wanted["row_id"])
     failed = build.tables.read(failures, ["row_id"])["row_id"]
     todo = []
     for job, wanted in work:

@@ -14,7 +14,7 @@ from contracts.ids import row_id
 from contracts.jobs import Failure, Outcome, Resources
 from contracts.schemas import FAILURES, METRICS, failure
 from scoring.metric import Measurement, Metric, MetricRequest
-from storage.blobs import BlobStore
+from storage.blobs import DAMAGED_AUDIO, BlobStore
 from storage.workspace import Workspace
 
 
@@ -104,7 +104,7 @@ class MeasureSession:
             if self._metric.needs_reference and row["reference_audio_id"] is not None:
                 reference, reference_rate = self._blobs.waveform(row["reference_audio_id"])
         except DamagedPart as error:
-            return Failure(reason="damaged_audio", message=str(error))
+            return Failure(reason=DAMAGED_AUDIO, message=f"sample {row['subject_id']}: {error}")
         return MetricRequest(sample_id=row["subject_id"], waveform=waveform, sample_rate_hz=rate, text=row["text"],
                              language=row["language"], reference=reference, reference_rate_hz=reference_rate,
                              spoken_text=row["spoken_text"])  # fmt: skip

@@ -1,36 +1,35 @@
 """Releases: a folder of shards with a card and a manifest, complete or not there.
 
 ``releases/<version>-<digest>/`` holds ``README.md``, ``<config>/<split>-*.parquet`` and ``MANIFEST.json``. The digest is that
-of the content, so an identical release is found and not written again, and another one never overwrites it.
+of the content, so an identical release is found, of which only damaged files are written again, and another one never
+overwrites it.
 
 On a local disk everything is written to a hidden folder beside it, flushed, and renamed. On an object store the files are
 uploaded first and ``MANIFEST.json`` last: a folder without it is no release.
 """
 
 import hashlib
-import json
 import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import fsspec
 import pyarrow as pa
 
 from contracts.errors import DamagedPart, DataError, RecipeError
-from contracts.ids import digest
+from storage import manifest
 from storage.card import Facts, Tally, render
 from storage.columns import TASK1
+from storage.manifest import MANIFEST, File
 from storage.shards import Layout, write_split
-from storage.workspace import Workspace, storage_errors, sync
+from storage.workspace import Workspace, atomic_path, storage_errors, sync
 
-MANIFEST: Final = "MANIFEST.json"
 _STAGING: Final = ".tmp-"
-_CHUNK_BYTES: Final = 1 << 22
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,16 +49,6 @@ class Split:
     schema: pa.Schema = TASK1
 
 
-@dataclass(frozen=True, kw_only=True)
-class File:
-    """One line of the manifest; ``rows`` is null for files that are no shards."""
-
-    path: str
-    sha256: str
-    size_bytes: int
-    rows: int | None
-
-
 def write(
     workspace: Workspace,
     version: str,
@@ -69,9 +58,10 @@ def write(
     facts: Facts,
     layout: Layout,
 ) -> str:
-    """Write a release; the caller holds the workspace's lock.
+    """Write a release, or mend one that is there; the caller holds the workspace's lock.
 
-    Leftovers of a killed release are removed first. The same rows, facts and layout give the same bytes and the same folder.
+    Leftovers of a killed release are removed first. The same rows, facts and layout give the same bytes and the same folder. Of
+    an equal release that is there, every file is hashed, and only what differs is written.
 
     Args:
         workspace: where to.
@@ -95,9 +85,11 @@ def write(
         raise RecipeError(f"release version {version!r} is no folder name; use letters, digits and . _ + -")
     with storage_errors(f"writing release {version} in {workspace.url}"), _staging(workspace) as folder:
         files = _build(folder, splits, audio, facts, layout)
-        name = f"releases/{version}-{digest([asdict(file) for file in files])[:12]}"
-        if not workspace.exists(f"{name}/{MANIFEST}"):
-            (folder / MANIFEST).write_text(_manifest(version, files), encoding="utf-8")
+        name = f"releases/{version}-{manifest.content_digest(files)}"
+        (folder / MANIFEST).write_text(manifest.written(version, files), encoding="utf-8")
+        if workspace.exists(f"{name}/{MANIFEST}"):
+            _mend(workspace, folder, name, files)
+        else:
             _publish(workspace, folder, name)
     return name
 
@@ -128,10 +120,6 @@ def _entry(folder: Path, path: str, rows: int | None) -> File:
     return File(path=path, sha256=sha256, size_bytes=(folder / path).stat().st_size, rows=rows)
 
 
-def _manifest(version: str, files: Sequence[File]) -> str:
-    return json.dumps({"format": 1, "version": version, "files": [asdict(file) for file in files]}, indent=1) + "\n"
-
-
 @contextmanager
 def _staging(workspace: Workspace) -> Iterator[Path]:
     """Yield an empty folder on a local disk, beside the releases where these are local, and remove it afterwards."""
@@ -149,6 +137,30 @@ def _staging(workspace: Workspace) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _mend(workspace: Workspace, folder: Path, name: str, files: Sequence[File]) -> None:
+    """Replace what differs in a release that is there, and remove shards that are none of its own."""
+    filesystem, root = workspace.filesystem, workspace.path(name)
+    found = manifest.faults(filesystem, root, files)
+    for fault in found:
+        if fault.kind == "unlisted" and (fault.is_shard or fault.path.endswith(".tmp")):  # the latter: of a mending cut off
+            filesystem.rm_file(f"{root}/{fault.path}")
+    damaged = [fault.path for fault in found if fault.kind != "unlisted"]
+    listed = f"{root}/{MANIFEST}"
+    if not filesystem.isfile(listed) or filesystem.cat_file(listed) != (folder / MANIFEST).read_bytes():
+        damaged.append(MANIFEST)
+    for path in damaged:
+        if not workspace.is_local:
+            filesystem.put_file(str(folder / path), f"{root}/{path}")
+            continue
+        final = workspace.local_path(name) / path
+        if final.parent.exists() and not final.parent.is_dir():
+            final.parent.unlink()
+        if final.is_dir():
+            shutil.rmtree(final)
+        with atomic_path(final) as part:
+            shutil.copyfile(folder / path, part)
 
 
 def _publish(workspace: Workspace, folder: Path, name: str) -> None:
@@ -176,24 +188,7 @@ def verify(folder: str) -> list[File]:
         DamagedPart: there is no manifest, or a file is missing, changed, or not listed in it.
     """
     filesystem, root = fsspec.core.url_to_fs(folder)
-    root = root.rstrip("/")
-    try:
-        manifest: dict[str, Any] = json.loads(filesystem.cat_file(f"{root}/{MANIFEST}"))
-    except FileNotFoundError:
-        raise DamagedPart(f"{folder} has no {MANIFEST}: it is no complete release; build it again") from None
-    files = [File(**line) for line in manifest["files"]]
-    for file in files:
-        hasher = hashlib.sha256()
-        try:
-            with filesystem.open(f"{root}/{file.path}", "rb") as handle:
-                while block := handle.read(_CHUNK_BYTES):
-                    hasher.update(block)
-        except FileNotFoundError:
-            raise DamagedPart(f"{folder}/{file.path} is missing: restore it, or build the release again") from None
-        if hasher.hexdigest() != file.sha256:
-            raise DamagedPart(f"{folder}/{file.path} is not what {MANIFEST} lists: restore it, or build the release again")
-    present = {str(path)[len(root) :].lstrip("/") for path in filesystem.find(root)}
-    extra = sorted(present - {MANIFEST} - {file.path for file in files})
-    if extra:
-        raise DamagedPart(f"{folder}/{extra[0]} is in no line of {MANIFEST}: remove it")
+    files = manifest.read(filesystem, root.rstrip("/"))
+    if found := manifest.faults(filesystem, root.rstrip("/"), files):
+        raise DamagedPart(f"{folder}/{found[0]}: restore it, or build the release again")
     return files

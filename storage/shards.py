@@ -26,6 +26,8 @@ from contracts.errors import DamagedPart, SchemaError
 from storage.columns import AUDIO, AUDIOS, TASK1, row_schema
 
 _FLAC_HEADER_BYTES: Final = 42  # marker and STREAMINFO (RFC 9639)
+_FETCHED_ROWS: Final = 25
+_FETCHERS: Final = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +83,7 @@ def write_split(
     """Write one split as ``<config>/<split>-00000-of-00003.parquet`` and so on.
 
     A split without rows has no shard, because ``datasets`` cannot load one.
-    Holds two row groups in memory: one is written while the clips of the next are fetched, in another thread. The bytes
+    Holds two row groups in memory: one is written while the clips of the next are fetched, in other threads. The bytes
     depend on the rows, their order and the layout, not on how the rows come in tables.
 
     Args:
@@ -89,13 +91,13 @@ def write_split(
         config: name of the configuration, such as ``task1``.
         split: name of the split.
         rows: tables of ``row_schema(schema)``, in any column order; nullable columns may be missing.
-        audio: audio id -> FLAC file (``BlobStore.encoded``); asked once per clip and row group.
+        audio: audio id -> FLAC file (``BlobStore.encoded``); asked about once per clip and row group, by several threads.
         layout: how shards are cut.
         schema: release schema.
 
     Raises:
         SchemaError: a table does not fit the schema.
-        DamagedPart: a clip is no FLAC file.
+        DamagedPart: a clip is damaged, or no FLAC file.
         OSError: the disk refuses.
     """
     writing = _Writing(schema, layout)
@@ -202,25 +204,48 @@ def _row_groups(
     rows: Iterable[pa.Table], audio: Callable[[str], bytes], schema: pa.Schema, layout: Layout
 ) -> Iterator[tuple[list[pa.Table], dict[str, bytes]]]:
     """Yield the rows of each row group and the clips that they use."""
-    columns = _audio_columns(schema)
     parts, clips = list[pa.Table](), dict[str, bytes]()
     count = size = 0
-    for unchecked in rows:
-        table = _checked(unchecked, schema)
-        start = 0
-        ids = list(zip(*(table[column].to_pylist() for column in columns), strict=True)) if columns else [()] * table.num_rows
-        for position, used in enumerate(ids):
-            present = [clip for one in used for clip in (one if isinstance(one, list) else [one]) if clip is not None]
-            clips.update((clip, _flac(clip, audio(clip))) for clip in present if clip not in clips)
-            weight = sum(len(clips[clip]) for clip in present)
-            if count == layout.row_group_rows or (count and size + weight > layout.row_group_bytes):
-                yield [*parts, table.slice(start, position - start)], clips
-                parts, clips, start = [], {clip: clips[clip] for clip in present}, position
-                count = size = 0
-            count, size = count + 1, size + weight
-        parts.append(table.slice(start))
+    with ThreadPoolExecutor(_FETCHERS, "clips") as pool:
+        for unchecked in rows:
+            table = _checked(unchecked, schema)
+            start = 0
+            for position, (present, fetched) in enumerate(_fetched(_clips_of_rows(table, schema), clips, audio, pool)):
+                clips.update((clip, fetched[clip]) for clip in present)
+                weight = sum(len(clips[clip]) for clip in present)
+                if count == layout.row_group_rows or (count and size + weight > layout.row_group_bytes):
+                    yield [*parts, table.slice(start, position - start)], dict(clips)
+                    parts, start = [], position
+                    count = size = 0
+                    clips.clear()
+                    clips.update((clip, fetched[clip]) for clip in present)
+                count, size = count + 1, size + weight
+            parts.append(table.slice(start))
     if count:
         yield parts, clips
+
+
+def _clips_of_rows(table: pa.Table, schema: pa.Schema) -> list[list[str]]:
+    """Return the clips that each row uses."""
+    used = list[list[str]]([] for _ in range(table.num_rows))
+    for column in _audio_columns(schema):
+        for clips, value in zip(used, table[column].to_pylist(), strict=True):
+            clips += [clip for clip in (value if isinstance(value, list) else [value]) if clip is not None]
+    return used
+
+
+def _fetched(
+    used: Sequence[list[str]], known: Mapping[str, bytes], audio: Callable[[str], bytes], pool: ThreadPoolExecutor
+) -> Iterator[tuple[list[str], dict[str, bytes]]]:
+    """Yield each row's clips and a mapping that has their bytes, fetching those of a few rows at once."""
+    for start in range(0, len(used), _FETCHED_ROWS):
+        ahead = used[start : start + _FETCHED_ROWS]
+        wanted = list(dict.fromkeys(clip for clips in ahead for clip in clips))
+        new = [clip for clip in wanted if clip not in known]
+        fetched = {clip: known[clip] for clip in wanted if clip in known}
+        fetched.update(zip(new, pool.map(lambda clip: _flac(clip, audio(clip)), new), strict=True))
+        for clips in ahead:
+            yield clips, fetched
 
 
 def _audio_columns(schema: pa.Schema) -> list[str]:

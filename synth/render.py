@@ -7,11 +7,12 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from contracts import plugins
+from contracts.errors import DamagedPart
 from contracts.ids import canonical_json
 from contracts.jobs import Failure, Outcome, Resources
 from contracts.schemas import FAILURES, SAMPLES, failure
 from contracts.texts import LONGEST_TEXT
-from storage.blobs import BlobStore
+from storage.blobs import DAMAGED_AUDIO, BlobStore
 from storage.workspace import Workspace
 from synth.dsp import AudioFormat, normalise
 from synth.engine import Engine, Reference, RenderRequest, Waveform
@@ -85,8 +86,12 @@ class RenderSession:
                 message = f"{len(row['text'])} characters, at most {LONGEST_TEXT}: split the text in the corpus"
                 failures.append(self._failure(row, Failure("text_too_long", message)))
             else:
-                speakable.append(row)
-                requests.append(self._request(row, references))
+                request = self._request(row, references)
+                if isinstance(request, Failure):
+                    failures.append(self._failure(row, request))
+                else:
+                    speakable.append(row)
+                    requests.append(request)
         for row, answer in zip(speakable, self._session.render(requests), strict=True):
             result = self._sample(row, answer) if isinstance(answer, Waveform) else answer
             if isinstance(result, Failure):
@@ -98,11 +103,14 @@ class RenderSession:
             failures=pa.Table.from_pylist(failures, schema=FAILURES),
         )
 
-    def _request(self, row: dict[str, Any], references: dict[str, tuple[Any, int]]) -> RenderRequest:
+    def _request(self, row: dict[str, Any], references: dict[str, tuple[Any, int]]) -> RenderRequest | Failure:
         reference, blob = None, row["reference_audio_id"]
         if blob is not None and self._engine.clones_voice:
             if blob not in references:
-                references[blob] = self._blobs.waveform(blob)
+                try:
+                    references[blob] = self._blobs.waveform(blob)
+                except DamagedPart as error:
+                    return Failure(DAMAGED_AUDIO, f"reference speech: {error}")
             samples, rate = references[blob]
             reference = Reference(waveform=samples, sample_rate_hz=rate, text=row["reference_text"])
         return RenderRequest(text=row["text"], language=row["language"], voice=row["voice"],

@@ -20,8 +20,9 @@ from annotate.asking.patience import Patience, pause_s
 from annotate.judge import Answer, BatchLine, Judge, JudgeRequest, Refusal, Trouble, TroubleRaised
 from annotate.ledger.ledger import Batch, Ledger
 from annotate.ledger.scribe import Scribe
-from contracts.errors import SetupError
+from contracts.errors import DamagedPart, SetupError
 from contracts.ids import digest
+from storage.blobs import DAMAGED_AUDIO
 
 KEPT: Final = "every reply so far is kept and every batch recorded; run the same command again"
 
@@ -146,7 +147,11 @@ class Dispatch:
             SetupError: no batch will do until a person acts.
         """
         batch = self._open[name]
-        outcome = await self._line.submit(name, requests)
+        try:
+            outcome = await self._line.submit(name, requests)
+        except DamagedPart as error:  # the clip was intact when its question was put: nothing was handed in
+            await self._close(batch, lost=False)
+            return Trouble(reason=DAMAGED_AUDIO, message=str(error), kind="request")
         if isinstance(outcome, str):
             await self._accepted(batch, outcome)
             return None

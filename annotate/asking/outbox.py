@@ -11,7 +11,8 @@ from annotate.asking.patience import pause_s
 from annotate.asking.talk import Step
 from annotate.judge import BatchLine, JudgeRequest, Refusal, Trouble
 from annotate.ledger.scribe import Scribe
-from contracts.errors import BudgetExceeded, SetupError
+from contracts.errors import BudgetExceeded, DamagedPart, SetupError
+from storage.blobs import DAMAGED_AUDIO
 
 if TYPE_CHECKING:
     from annotate.asking.batches import Batching
@@ -97,23 +98,27 @@ class Outbox:
         return self._paused_until
 
     async def put(self, questions: Sequence[Question], *, first: bool) -> list[tuple[Question, Refusal]]:
-        """Take in claimed questions, and return those that are too large for any batch.
+        """Take in claimed questions, and return those that are too large for any batch or have a damaged clip.
 
         Args:
             questions: them.
             first: whether they go before all others.
         """
-        too_large: list[tuple[Question, Refusal]] = []
+        unfit: list[tuple[Question, Refusal]] = []
         for question in reversed(questions) if first else questions:
             if question.size < 0:
-                question.size = await self._line.size(question.request)
-                question.usd = (await self._line.estimate(question.request)).usd
+                try:
+                    question.size = await self._line.size(question.request)
+                    question.usd = (await self._line.estimate(question.request)).usd
+                except DamagedPart as error:
+                    unfit.append((question, Refusal(reason=DAMAGED_AUDIO, message=str(error), attempts=0)))
+                    continue
             if question.size <= self._line.most_bytes:
                 self._queue_up(question, first=first)
             else:
                 told = f"it takes {question.size} bytes of a batch, which takes {self._line.most_bytes}: set mode: live"
-                too_large.append((question, Refusal(reason="too_large", message=told, attempts=0)))
-        return too_large
+                unfit.append((question, Refusal(reason="too_large", message=told, attempts=0)))
+        return unfit
 
     async def hand_in(self) -> Returned:
         """Hand in a batch that is due, or a smaller one if there is not money enough.

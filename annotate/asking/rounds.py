@@ -171,8 +171,8 @@ class Rounds:
             elif question.request.key not in self._elsewhere:
                 self._elsewhere[question.request.key] = question
                 self._look_at, self._look_s = self._batching.now(), _FIRST_LOOK_S  # it may have been answered a moment ago
-        if claimed and (too_large := await (await self._connected()).put(claimed, first=first)):
-            await self._refuse(too_large)
+        if claimed and (unfit := await (await self._connected()).put(claimed, first=first)):
+            await self._refuse(unfit)
 
     async def _refuse(self, refusals: Sequence[tuple[Question, Refusal]]) -> None:
         """Record that claimed questions will get no answer."""

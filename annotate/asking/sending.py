@@ -15,7 +15,8 @@ from annotate.asking.crew import Crew
 from annotate.asking.limits import Gate, backoff_s
 from annotate.judge import Estimate, Judge, JudgeRequest, Line, Refusal, Reply, Trouble
 from annotate.ledger.scribe import Scribe
-from contracts.errors import BudgetExceeded
+from contracts.errors import BudgetExceeded, DamagedPart
+from storage.blobs import DAMAGED_AUDIO
 
 _THROTTLES_PER_ATTEMPT: Final = 4
 
@@ -92,7 +93,11 @@ class Sender:
         tab = _Tab()
         self._asking += 1
         try:
-            estimate = await self._line.estimate(request)
+            try:
+                estimate = await self._line.estimate(request)
+            except DamagedPart as error:
+                self._unsent.discard(request.key)
+                return await self._commit(request.key, Refusal(reason=DAMAGED_AUDIO, message=str(error)), tab)
             tab.price_usd = estimate.usd
             while True:
                 outcome = await self._attempt(request, estimate, tab)
@@ -133,6 +138,8 @@ class Sender:
             try:
                 with self._crew.patiently():
                     outcome = await self._line.attempt(request)
+            except DamagedPart as error:  # the clip was intact a moment ago; without it nothing was sent
+                outcome = Trouble(reason=DAMAGED_AUDIO, message=str(error), kind="request")
             except BaseException:
                 self._lose(request.key, tab)
                 raise

@@ -52,6 +52,13 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+def flip(path: Path) -> None:
+    """Flip a bit in the middle of a file."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
 def load(folder: Path, cache: Path, program: str) -> dict:
     """Run a program with ``datasets`` offline in a process of its own, as a user would, and return the JSON that it prints."""
     start = f"""
@@ -146,7 +153,8 @@ def test_manifest_lists_every_file(tmp_path):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda folder: (folder / "README.md").write_text("x"), "README.md is not what MANIFEST.json lists"),
+        (lambda folder: (folder / "README.md").write_text("x"), "README.md has 1 bytes, MANIFEST.json says"),
+        (lambda folder: flip(folder / "README.md"), "README.md is not what MANIFEST.json lists"),
         (lambda folder: next((folder / "task1").glob("rl-*")).unlink(), "task1/rl-00000-of-00001.parquet is missing"),
         (lambda folder: (folder / "extra.txt").write_text("x"), "extra.txt is in no line"),
         (lambda folder: (folder / "MANIFEST.json").unlink(), "no complete release"),

@@ -1,0 +1,232 @@
+"""Whether a release is whole and what it says it is, found out from its files alone: on a disk, in a bucket, or downloaded."""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from contracts.errors import DamagedPart, StorageError
+from contracts.ids import ID_HEX_LENGTH, audio_id
+from storage import manifest
+from storage.blobs import decoded
+from storage.columns import AUDIO, AUDIOS
+
+CARD: Final = "README.md"
+GROUP: Final = "leakage_group"
+"""Rows with one value of it must lie in one split."""
+
+_SHARD: Final = re.compile(r"(?P<split>.+)-\d{5}-of-\d{5}\.parquet")
+_AUDIO_NAME: Final = re.compile(rf"(?P<id>[0-9a-f]{{{ID_HEX_LENGTH}}})\.flac")
+_BATCH_ROWS: Final = 100
+_THREADS: Final = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        file: relative to the release.
+        row: row of the shard, from 0 on; None = the file as a whole.
+        column: column of that row; None likewise.
+        what: what is wrong, and what helps where that is not plain.
+    """
+
+    file: str
+    row: int | None = None
+    column: str | None = None
+    what: str
+
+    def __str__(self) -> str:
+        place = "" if self.row is None else f" row {self.row}"
+        return f"{self.file}{place}{f' {self.column}' if self.column else ''}: {self.what}"
+
+
+@dataclass(kw_only=True)
+class Verification:
+    """What was looked at, and all that is wrong with it.
+
+    Attributes:
+        release: folder or URL.
+        files: files listed by the manifest, or found where there is none.
+        rows: rows read.
+        clips: audio cells decoded.
+        problems: what is wrong, file by file.
+    """
+
+    release: str
+    files: int = 0
+    rows: int = 0
+    clips: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        outcome = f"{len(self.problems)} problems" if self.problems else "no problem"
+        return f"{self.release}: {self.files} files, {self.rows} rows and {self.clips} clips verified, {outcome}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON-ready literals."""
+        return asdict(self)
+
+    def add(self, file: str, what: str, row: int | None = None, column: str | None = None) -> None:
+        """Note a problem."""
+        self.problems.append(Problem(file=file, row=row, column=column, what=what))
+
+
+def verify_release(url: str) -> Verification:
+    """Read a whole release and return what is wrong with it; memory grows with the ids of the rows, not with the audio.
+
+    Checked are: the manifest against the folder's name, presence, size and sha256 of every file, files that it does not list,
+    the card and the shards that it names, that each shard reads and has as many rows as listed, ids (unique), each audio cell
+    (it decodes, and to what the audio id in its path says), and that no leakage group lies in two splits.
+
+    Args:
+        url: local path or fsspec URL of the release's folder.
+
+    Raises:
+        StorageError: there is no such folder, or it cannot be reached.
+    """
+    filesystem, root, present = _opened(url)
+    found = Verification(release=url)
+    rows: dict[str, int | None] = {}
+    try:
+        files = manifest.read(filesystem, root)
+    except DamagedPart as error:
+        found.add(manifest.MANIFEST, f"{error} (without it no file's size and hash can be checked)")
+        rows = {path: None for path in present if path.endswith(".parquet")}
+        found.files = len(present)
+    else:
+        found.files = len(files)
+        for fault in manifest.faults(filesystem, root, files):
+            found.add(fault.path, fault.what)
+        rows = {file.path: file.rows for file in files if file.path.endswith(".parquet") and file.path in present}
+    _verify_card(found, filesystem, root, present)
+    _verify_shards(found, filesystem, root, rows)
+    return found
+
+
+def _opened(url: str) -> tuple[Any, str, set[str]]:
+    """Return the file system, the folder there, and the files in it."""
+    try:
+        filesystem, root = fsspec.core.url_to_fs(url)
+        root = root.rstrip("/")
+        present = {str(path)[len(root) :].lstrip("/") for path in filesystem.find(root)}
+    except (ImportError, ValueError, OSError) as error:
+        raise StorageError(f"release {url} cannot be read: {error}") from error
+    if not present:
+        raise StorageError(f"release {url}: no such folder, or nothing in it; give the folder that has {manifest.MANIFEST}")
+    if present == {""}:
+        raise StorageError(f"release {url} is a file: give the folder that it lies in")
+    return filesystem, root, present
+
+
+def _verify_card(found: Verification, filesystem: Any, root: str, present: set[str]) -> None:
+    if CARD not in present:
+        found.add(CARD, "there is no card: whoever loads the release does not learn its configurations and licences")
+        return
+    try:
+        header = yaml.safe_load(filesystem.cat_file(f"{root}/{CARD}").decode().split("---\n")[1])
+        patterns = [files["path"] for config in header["configs"] for files in config["data_files"]]
+    except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError) as error:
+        found.add(CARD, f"its YAML header cannot be read ({type(error).__name__}): restore it")
+        return
+    for pattern in patterns:
+        if not any(PurePosixPath(path).match(pattern) for path in present):
+            found.add(CARD, f"it names {pattern}, and there is no such file")
+
+
+def _verify_shards(found: Verification, filesystem: Any, root: str, listed: Mapping[str, int | None]) -> None:
+    with ThreadPoolExecutor(_THREADS) as pool:
+        rows = _Rows(found, pool)
+        for path in sorted(listed):
+            before = found.rows
+            try:
+                with filesystem.open(f"{root}/{path}", "rb") as handle:
+                    for batch in pq.ParquetFile(handle).iter_batches(batch_size=_BATCH_ROWS):
+                        rows.verify(path, found.rows - before, batch)
+                        found.rows += batch.num_rows
+            except (OSError, pa.ArrowException) as error:
+                found.add(path, f"cannot be read as Parquet: {' '.join(str(error).split())}")
+                continue
+            if listed[path] not in (None, found.rows - before):
+                found.add(path, f"has {found.rows - before} rows, {manifest.MANIFEST} says {listed[path]}")
+
+
+class _Rows:
+    """What the rows of all shards have in common."""
+
+    def __init__(self, found: Verification, pool: ThreadPoolExecutor) -> None:
+        self._found, self._pool = found, pool
+        self._ids: dict[tuple[str, str], tuple[str, int]] = {}  # configuration and id -> file and row
+        self._splits: dict[str, str] = {}  # leakage group -> split
+        self._intact: set[bytes] = set()
+
+    def verify(self, path: str, start: int, batch: pa.RecordBatch) -> None:
+        """Look at some rows of a shard, of which ``start`` is the first."""
+        self._verify_ids(path, start, batch)
+        self._verify_groups(path, start, batch)
+        cells = list(_cells(batch))
+        self._found.clips += len(cells)
+        for (row, column, _), what in zip(cells, self._pool.map(self._wrong_with, cells), strict=True):
+            if what is not None:
+                self._found.add(path, what, start + row, column)
+
+    def _verify_ids(self, path: str, start: int, batch: pa.RecordBatch) -> None:
+        column = next((name for name in batch.schema.names if name.endswith("_id")), None)  # the first is the row's own
+        config = path.rpartition("/")[0]
+        for row, value in enumerate(batch[column].to_pylist() if column else (), start=start):
+            if value is None:
+                self._found.add(path, "has no id", row, column)
+                continue
+            file, first = self._ids.setdefault((config, value), (path, row))
+            if (file, first) != (path, row):
+                self._found.add(path, f"{value} is the id of row {first} of {file}, too", row, column)
+
+    def _verify_groups(self, path: str, start: int, batch: pa.RecordBatch) -> None:
+        name = path.rpartition("/")[2]
+        shard = _SHARD.fullmatch(name)
+        split = shard["split"] if shard else name
+        for row, value in enumerate(batch[GROUP].to_pylist() if GROUP in batch.schema.names else (), start=start):
+            if value is not None and (other := self._splits.setdefault(value, split)) != split:
+                self._found.add(path, f"{value} lies in the split {other}, too: the splits leak", row, GROUP)
+
+    def _wrong_with(self, cell: "_Cell") -> str | None:
+        """Return what is wrong with an audio cell; its path holds the audio id, from which the sound must come."""
+        _, _, clip = cell
+        data, path = clip["bytes"], clip["path"] or ""
+        if data is None:
+            return "has a path and no audio"
+        seen = hashlib.sha256(path.encode() + b"\0" + data).digest()
+        if seen in self._intact:
+            return None
+        try:
+            pcm, rate = decoded(data)
+        except ValueError as error:
+            return f"audio {path} {error}"
+        named = _AUDIO_NAME.fullmatch(path)
+        if named is not None and audio_id(pcm, rate) != named["id"]:
+            return f"audio {path} is another clip, or was changed"
+        self._intact.add(seen)
+        return None
+
+
+_Cell = tuple[int, str, Mapping[str, Any]]
+"""Row, column and clip."""
+
+
+def _cells(batch: pa.RecordBatch) -> Iterator[_Cell]:
+    """Yield every audio cell that is not null."""
+    for column in batch.schema:
+        if column.type not in (AUDIO, AUDIOS):
+            continue
+        for row, value in enumerate(batch[column.name].to_pylist()):
+            clips: Sequence[Mapping[str, Any] | None] = value if isinstance(value, list) else [value]
+            yield from ((row, column.name, clip) for clip in clips if clip is not None)
