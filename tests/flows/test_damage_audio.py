@@ -149,7 +149,7 @@ def test_a_damaged_clip_is_never_released(built, copy, kind):
 def test_a_clip_that_may_not_be_read_is_damaged_for_now(copy, tmp_path):
     """Permissions are corrected, nothing is restored."""
     build = copy("split")
-    sample, blob = released_sample(build)
+    _sample, blob = released_sample(build)
     blob.chmod(0)
     with as_nobody(blob.parent):
         assert "may not be read: correct its permissions" in build.blobs.damage(blob.stem)
@@ -198,7 +198,7 @@ def test_a_sample_that_could_not_be_measured_is_measured_when_it_is_restored(pai
 
 def test_a_judge_hears_no_damaged_clip(built, copy):
     """Its pairs fail unasked and unpaid, all others are judged; restored, they are asked without being told to."""
-    folder, server = built
+    _folder, server = built
     build = copy("paired")
     shutil.rmtree(build.workspace.path("cache"), ignore_errors=True)
     sample = build.tables.read("pairs")["sample_a"][0].as_py()
@@ -223,7 +223,7 @@ def test_a_judge_hears_no_damaged_clip(built, copy):
 
 
 def shard(folder: Path) -> Path:
-    return sorted(folder.glob("*/*.parquet"))[0]
+    return min(folder.glob("*/*.parquet"))
 
 
 def edit_manifest(folder: Path) -> None:

@@ -160,3 +160,16 @@ def test_the_job_is_a_value(tmp_path):
     assert job(tmp_path, engine="f5tts", options="{}").resources.gpus == 1
     with pytest.raises(RecipeError, match="Did you mean 'espeak'"):
         job(tmp_path, engine="espaek").open()
+
+
+def test_a_damaged_reference_fails_its_rows_alone(tmp_path, monkeypatch):
+    """The failure is of the kind that ends when the file is restored, and names it; whoever needs no reference is spoken."""
+    blobs = BlobStore(Workspace(str(tmp_path)))
+    blob = blobs.put((np.sin(np.arange(16000)) * 9000).astype(np.int16), 16000)
+    (tmp_path / blobs.name(blob)).write_bytes(b"fLaC")
+    session = job(tmp_path).open()
+    monkeypatch.setattr(type(session._engine), "clones_voice", True)
+    rows = pa.concat_tables([batch("Hello.", reference_audio_id=blob), batch("Hello you.", reference_audio_id=None)])
+    outcome = session.run(rows)
+    assert outcome.failures["reason"].to_pylist() == ["damaged_audio", "no_reference"]
+    assert f"{blob}.flac does not decode" in outcome.failures["message"][0].as_py()

@@ -13,8 +13,8 @@ from annotate.asking.dispatch import Dispatch
 from annotate.inquiry import Case
 from annotate.judge import Refusal, Reply, Trouble
 from annotate.ledger.ledger import Ledger
-from contracts.errors import SetupError
-from tests.annotate.batch_provider import BILLED_USD, HIGHEST_USD, Postman, Provider, case
+from contracts.errors import DamagedPart, SetupError
+from tests.annotate.batch_provider import BILLED_USD, HIGHEST_USD, Line, Postman, Provider, case
 from tests.annotate.batch_runs import (
     BARRED,
     BUSY,
@@ -376,3 +376,26 @@ def test_a_trouble_for_everyone_stops_and_is_taken_up_again(provider: Provider, 
     assert len(ask(Postman(provider=provider), path, cases)) == 12
     assert set(provider.bills.values()) == set(provider.names.values()) == {1}
     assert booked_usd(path) == pytest.approx(provider.bill_usd)
+
+
+@pytest.mark.parametrize("moment", ["size", "submit"])
+def test_a_question_whose_clip_is_damaged_leaves_the_others_in_their_batches(
+    provider: Provider, path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+):
+    """Seen when it is measured, it goes into no batch; seen when the batch is written, it is parted from the others."""
+
+    async def torn(line: Line, *given: Any):
+        requests = given[-1] if moment == "submit" else given
+        if any(request.key == "k000003" for request in requests):
+            raise DamagedPart("audio blobs/ab/ab.flac was changed: restore the file")
+        return await plain(line, *given)
+
+    plain = getattr(Line, moment)
+    monkeypatch.setattr(Line, moment, torn)
+    talks = ask(Postman(provider=provider), path, [case(n) for n in range(10)])
+    assert [row for row, talk in talks.items() if texts(talk) == ["! damaged_audio"]] == ["row3"]
+    assert sum(texts(talk)[0].startswith("good") for talk in talks.values()) == 9
+    assert provider.bills.total() == 9
+    assert booked_usd(path) == pytest.approx(provider.bill_usd)
+    monkeypatch.undo()
+    assert texts(ask(Postman(provider=provider), path, [case(3)])["row3"]) == ["good: k000003"]

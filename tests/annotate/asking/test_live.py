@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from annotate.judge import JudgeRequest, Refusal, Reply, Trouble
-from contracts.errors import SetupError
+from contracts.errors import DamagedPart, SetupError
 from tests.annotate.live_desk import (
     BARRED,
     BUSY,
@@ -231,3 +231,27 @@ def test_a_judge_that_only_throttles_stops_the_run(desk):
 def test_a_longer_wait_than_anybody_waits_stops_the_run(desk):
     gone = Trouble(reason="rate_limited", message="HTTP 429", kind="throttled", wait_s=43_000.0)
     desk.ask_until(SetupError, "asks to wait 43000 s", cases(30), Probe(line=Wire(respond=lambda *_: gone)))
+
+
+@pytest.mark.parametrize("moment", ["estimate", "attempt"])
+def test_a_request_whose_clip_is_damaged_is_refused_unpaid_and_asked_again_by_the_next_run(desk, monkeypatch, moment):
+    """All others are answered; nothing stays booked for what was never sent."""
+    rich = Desk(path=desk.path, budget_usd=100.0)
+    line = Wire(price_usd=lambda _: 0.5)
+    plain = getattr(line, moment)
+
+    async def torn(request: JudgeRequest):
+        if request.key == "k3":
+            raise DamagedPart("audio blobs/ab/ab.flac was changed: restore the file")
+        return await plain(request)
+
+    monkeypatch.setattr(line, moment, torn)
+    answers = answers_of(rich.ask(cases(8), Probe(line=line)))
+    lost = answers.pop("row3")
+    assert (lost.reason, lost.message) == ("damaged_audio", "audio blobs/ab/ab.flac was changed: restore the file")
+    assert all(isinstance(answer, Reply) for answer in answers.values())
+    assert len(answers) == 7
+    assert rich.owed_usd() == 0.0
+    restored = Wire()
+    assert isinstance(answers_of(rich.ask(cases(8), Probe(line=restored)))["row3"], Reply)
+    assert restored.sends == {"k3": 1}
