@@ -1,5 +1,6 @@
 """The stages that make and measure the candidates: samples, metrics."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -10,9 +11,11 @@ from contracts.ids import canonical_json
 from contracts.jobs import Job
 from contracts.joins import among, attach
 from contracts.schemas import DROPS
+from contracts.versions import meets
 from flows.books import Books
 from flows.gather import audio_format, audio_literals, current_recordings
 from flows.pipeline import Build, Stage
+from flows.recipe_parts import Metric
 from flows.work import Work, count_done, do_missing
 from flows.writing import spoken_instead
 from scoring.facts import wide
@@ -67,6 +70,7 @@ def _samples(build: Build) -> Books:
             system=system.name,
             audio=audio_format(build),
             workspace_url=build.workspace.url,
+            version=system.version,
         )
         work.append((job, usable.filter(pc.equal(usable["system"], system.name))))
     do_missing(build, "samples", work)
@@ -151,8 +155,9 @@ def _metric_work(build: Build) -> Work:
     table = table.select(["sample_id", *asked]).rename_columns({"sample_id": "subject_id"})
     work: list[tuple[Job, pa.Table]] = []
     for metric in build.recipe.metrics:
-        keys = [metric_key(sample, metric.name, metric.options) for sample in table["subject_id"].to_pylist()]
-        job = MeasureJob(metric=metric.name, options=canonical_json(metric.options), workspace_url=build.workspace.url)
+        keys = metric_keys(build, metric, table["subject_id"].to_pylist())
+        options = canonical_json(metric.options)
+        job = MeasureJob(metric=metric.name, options=options, workspace_url=build.workspace.url, version=metric.version)
         work.append((job, table.append_column("row_id", pa.array(keys, pa.string()))))
     return work
 
@@ -169,8 +174,27 @@ def metric_books(build: Build) -> Books:
 
 def _metric_keys(build: Build) -> pa.Array:
     samples = current_samples(build)["sample_id"].to_pylist()
-    keys = [metric_key(sample, metric.name, metric.options) for metric in build.recipe.metrics for sample in samples]
+    keys = [key for metric in build.recipe.metrics for key in metric_keys(build, metric, samples)]
     return pa.array(keys, pa.string())
+
+
+def metric_keys(build: Build, metric: Metric, samples: Sequence[str]) -> list[str]:
+    """Return the keys under which a metric's values of these samples are wanted.
+
+    Where the recipe demands a version, what another one measured stays in the table and is not wanted: the same sample is
+    measured again, under a key of that version.
+    """
+    keys = [metric_key(sample, metric.name, metric.options) for sample in samples]
+    if metric.version is None:
+        return keys
+    there = build.tables.read("metrics", ["metric_key", "model_version"])
+    reported = dict(zip(there["metric_key"].to_pylist(), there["model_version"].to_pylist(), strict=True))
+    return [
+        key
+        if meets(reported.get(key, metric.version), metric.version)
+        else metric_key(sample, metric.name, metric.options, metric.version)
+        for key, sample in zip(keys, samples, strict=True)
+    ]
 
 
 def current_facts(build: Build) -> pa.Table:

@@ -127,16 +127,20 @@ def status(recipe: RecipePath, workspace: WorkspaceUrl = None, as_json: AsJson =
     """Show rows in, done, missing, failed and dropped by reason for every stage, and what was spent."""
     from flows.pipeline import open_build
     from flows.status import drift_rows, status_of
+    from flows.versions import version_rows
 
     opened = open_build(recipe, workspace)
-    stages, drift = status_of(opened), drift_rows(opened)
+    stages, drift, mixed = status_of(opened), drift_rows(opened), version_rows(opened)
     if as_json:
-        _show([*stages, *drift], as_json)
+        _show([*stages, *drift, *mixed], as_json)
         return
     _show(stages, as_json)
     if drift:
         print("\ndrift between judges, on the pairs that both judged:")
         _show(drift, as_json)
+    if mixed:
+        print("\nmade by several versions (a `version` in the recipe demands one):")
+        _show(mixed, as_json)
 
 
 @app.command()

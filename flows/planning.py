@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.joins import attach
-from flows.candidates import candidates_of
+from flows.candidates import candidates_of, metric_keys
 from flows.gather import choose_prompts, read_corpora
 from flows.judging import judge_questions, review_questions
 from flows.pipeline import Build, finished
@@ -17,7 +17,6 @@ from flows.recipe import Judge, Role
 from flows.recipe_listening import terms_of
 from flows.stages import STAGES
 from flows.writing import script_questions, spoken_instead
-from scoring.measure import metric_key
 from synth import requests
 from synth.engine import speaks
 from synth.pairs import pairs as made_pairs
@@ -104,7 +103,7 @@ def plan_of(build: Build) -> list[Line]:
         lines.append(line | {"note": f"{mute} more in languages that {system.engine} does not speak"} if mute else line)
     wanted = pa.concat_tables(spoken)
     for metric in build.recipe.metrics:
-        keys = pa.array([metric_key(one, metric.name, metric.options) for one in wanted["row_id"].to_pylist()], pa.string())
+        keys = pa.array(metric_keys(build, metric, wanted["row_id"].to_pylist()), pa.string())
         left = pc.is_in(keys, value_set=_left(build, "metrics", "metrics", keys))
         cpu_h = _hours(metric.name, _sum(wanted.filter(left)["s"]))
         lines.append(_line(f"metrics {metric.name}", wanted.num_rows, done=wanted.num_rows - _count(left), cpu_h=cpu_h))

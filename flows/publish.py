@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from contracts.errors import DamagedPart, StorageError
 from contracts.ids import digest
+from contracts.joins import among
 from flows.books import Books
 from flows.candidates import CANDIDATES, candidate_literals, current_metrics, current_samples
 from flows.damage import named_audio
@@ -21,6 +22,7 @@ from flows.listening_store import VOTED
 from flows.pipeline import Build, Stage, mark_of
 from flows.questions import history_of, judge_of, roles_about, scripting_roles, task_of, with_contents, writing_questions
 from flows.recipe_listening import VERIFIER, literals
+from flows.versions import released_mixed
 from storage import manifest, release
 from storage.card import Disjoint, Facts, Funnel, Writer
 from storage.columns import release_schema
@@ -205,6 +207,7 @@ def _facts(build: Build) -> Facts:
             Writer(task=role.task, model=judge_of(role).model, prompt_versions=sorted(set(task_of(role).versions.values())))
             for role in (*scripting_roles(build), *roles_about(build, "prompts"))
         ],
+        mixed=released_mixed(build, among(build.tables.read("pairs"), "pair_id", released_splits(build)["pair_id"])),
         recipe_digest=digest(_recipe_literals(build)),
         attribution={corpus.name: reader_of(corpus).attribution for corpus in recipe.corpora},
         seed=recipe.seed,

@@ -19,7 +19,7 @@ from contracts.yaml_mapping import read_yaml
 from flows import recipe_listening
 from flows.recipe_checks import check
 from flows.recipe_listening import Listening
-from flows.recipe_parts import Name, Options, Plugin, Strict
+from flows.recipe_parts import Metric, Name, Options, Plugin, Strict, Versioned
 
 
 class Corpus(Strict):
@@ -64,7 +64,7 @@ class Audio(Strict):
         return self
 
 
-class System(Strict):
+class System(Versioned):
     """One TTS system: an engine with its options and voices."""
 
     name: Name
@@ -143,7 +143,7 @@ class Recipe(Strict):
     human: bool = Field(default=True, description="the ground-truth recording is one more candidate")
     systems: list[System] = Field(min_length=1)
     pair_kinds: tuple[Literal["human", "inter", "intra"], ...] = Field(default=("human", "inter"), min_length=1)
-    metrics: list[Plugin] = Field(min_length=1)
+    metrics: list[Metric] = Field(min_length=1)
     budget_usd: float | None = Field(default=None, ge=0, description="hard stop for all paid calls; null = none is expected")
     roles: list[Role] = Field(default_factory=list, description="what else language models write, in this order")
     judge: Judge = Field(description="its judgments decide the labels")

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 Options = dict[str, Any]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
@@ -14,8 +14,41 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _quoted(value: object) -> object:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        # 2.10 is 2.1 by now.
+        raise ValueError(f"write it in quotes: without them YAML reads a number, {value}")  # noqa: TRY004  pydantic's own
+    return value
+
+
+Version = Annotated[str, BeforeValidator(_quoted), Field(min_length=1)]
+
+
+class Versioned(Strict):
+    """A section that may demand one version of what it names."""
+
+    version: Version | None = Field(
+        default=None,
+        description="the only version that may be used, in quotes, as rows report it or a whole part of that: '2.2' for "
+        "flite-2.2; null = whatever is installed. A build refuses an engine, metric or recogniser of another version, and "
+        "samples made by one; what a metric of another version measured is measured again",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_an_unused_version(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is not demanded: a recipe without it stays the one that it was before there was such a key."""
+        found: dict[str, Any] = handler(self)
+        if found.get("version") is None:
+            found.pop("version", None)
+        return found
+
+
 class Plugin(Strict):
     """A plug-in by name, with its options."""
 
     name: str
     options: Options = Field(default_factory=dict)
+
+
+class Metric(Plugin, Versioned):
+    """A metric by name, with its options."""

@@ -17,6 +17,7 @@ from flows.pipeline import Build, Stage, finished
 from flows.publish import PUBLISHING
 from flows.questions import judge_of, roles_about, scripting_roles
 from flows.recipe import Role
+from flows.versions import version_problems
 
 STAGES: Final[tuple[Stage, ...]] = (*GATHERING, *CANDIDATES, *JUDGING, VOTES, *DECIDING, VERIFICATION, *PUBLISHING)
 
@@ -49,7 +50,8 @@ def check_machine(build: Build, stages: tuple[Stage, ...]) -> set[str]:
     """Return the names of the stages that have, or may come to have, something to do: from the first unfinished one on.
 
     Raises:
-        SetupError: this machine lacks an engine, model or key for them, and no cluster stands in; all are named.
+        SetupError: this machine lacks an engine, model or key for them, and no cluster stands in, or the recipe demands a
+            version that an engine or metric here, or a sample that is there, does not have; all are named.
     """
     first = next((number for number, stage in enumerate(stages) if finished(stage, build) is None), len(stages))
     left = {stage.name for stage in stages[first:]}
@@ -60,6 +62,8 @@ def check_machine(build: Build, stages: tuple[Stage, ...]) -> set[str]:
     if build.ray_address is None and not gpus_here():
         asking = [who for who, resources in _resources(needs).items() if resources.gpus]
         problems += [f"{who}: needs a GPU and this machine has none; run it on a cluster with --ray ADDRESS" for who in asking]
+    if left and not problems:
+        problems = version_problems(build, here)
     if problems:
         raise SetupError("; ".join(problems))
     return left

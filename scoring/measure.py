@@ -9,18 +9,26 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from contracts import plugins
-from contracts.errors import DamagedPart
+from contracts.errors import DamagedPart, SetupError
 from contracts.ids import row_id
 from contracts.jobs import Failure, Outcome, Resources
 from contracts.schemas import FAILURES, METRICS, failure
+from contracts.versions import meets, wrong_version
 from scoring.metric import Measurement, Metric, MetricRequest
 from storage.blobs import DAMAGED_AUDIO, BlobStore
 from storage.workspace import Workspace
 
 
-def metric_key(sample_id: str, metric: str, options: Mapping[str, Any]) -> str:
-    """Return the id of a row of ``metrics``: the same sample, metric and options are measured once."""
-    return row_id("metric", sample_id, metric, options)
+def metric_key(sample_id: str, metric: str, options: Mapping[str, Any], version: str | None = None) -> str:
+    """Return the id of a row of ``metrics``: the same sample, metric and options are measured once.
+
+    Args:
+        sample_id: the sample.
+        metric: the metric plug-in.
+        options: its options.
+        version: the version that a recipe demands, for a sample that another one has measured before.
+    """
+    return row_id("metric", sample_id, metric, options, *([] if version is None else [version]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +42,7 @@ class MeasureJob:
         metric: name of the metric plug-in.
         options: its options as canonical JSON.
         workspace_url: where the clips lie.
+        version: the only version that may measure (see ``contracts.versions``); None = any.
     """
 
     stage: ClassVar[str] = "metrics"
@@ -42,6 +51,7 @@ class MeasureJob:
     metric: str
     options: str
     workspace_url: str
+    version: str | None = None
 
     def configured(self) -> Metric:
         """Return the metric.
@@ -61,7 +71,7 @@ class MeasureJob:
         """Load the metric's model.
 
         Raises:
-            SetupError: the metric cannot run on this machine.
+            SetupError: the metric cannot run on this machine, or has another version than the recipe demands.
         """
         return MeasureSession(self)
 
@@ -74,6 +84,8 @@ class MeasureSession:
         self._metric = job.configured()
         self._blobs = BlobStore(Workspace(job.workspace_url))
         self._session = self._metric.open()
+        if job.version is not None and not meets(self._session.model_version, job.version):
+            raise SetupError(wrong_version(f"metric {job.metric}", self._session.model_version, job.version))
 
     def run(self, batch: pa.Table) -> Outcome:
         """Measure a batch: a row of ``metrics`` or a failure for every request."""

@@ -87,6 +87,13 @@ class Metric(Protocol):
         """Say in one line what this machine lacks and how to get it; None = ready. Loads nothing."""
         ...
 
+    def installed_version(self) -> str | None:
+        """Return the ``model_version`` that a session would report here, loading nothing; asked only when nothing is missing.
+
+        None: only an open session knows.
+        """
+        ...
+
     def open(self) -> MetricSession:
         """Load the model.
 

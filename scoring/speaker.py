@@ -65,7 +65,7 @@ class ResemblyzerEncoder:
         threadpoolctl.threadpool_limits(limits=1)
         self._preprocess = resemblyzer.preprocess_wav
         self._encoder = resemblyzer.VoiceEncoder("cpu", verbose=False)
-        self.model_version = f"Resemblyzer {version('Resemblyzer')}"
+        self.model_version = resemblyzer_version()
 
     def embed(self, waveform: Waveform) -> Embedding | None:
         """Return the embedding, shape (256,)."""
@@ -96,7 +96,7 @@ class WavlmEncoder:
             raise SetupError(f"WavLM model {model_path} does not load: {error}") from error
         self._device = device
         self.model = Path(model_path).name
-        self.model_version = f"transformers {version('transformers')}"
+        self.model_version = wavlm_version()
 
     def embed(self, waveform: Waveform) -> Embedding | None:
         """Return the embedding, shape (512,) for the published model."""
@@ -107,6 +107,16 @@ class WavlmEncoder:
         inputs = self._extract(waveform, sampling_rate=RATE_HZ, return_tensors="pt").to(self._device)
         with torch.inference_mode():
             return _unit(self._network(**inputs).embeddings[0].float().cpu().numpy())
+
+
+def resemblyzer_version() -> str:
+    """Return the version of ``ResemblyzerEncoder``."""
+    return f"Resemblyzer {version('Resemblyzer')}"
+
+
+def wavlm_version() -> str:
+    """Return the version of ``WavlmEncoder``."""
+    return f"transformers {version('transformers')}"
 
 
 def _unit(vector: npt.NDArray[np.float32]) -> Embedding:

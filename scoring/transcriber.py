@@ -49,6 +49,13 @@ class Transcriber(Protocol):
         """Return what to install or do before it can run on this machine; None when it can. Loads nothing."""
         ...
 
+    def installed_version(self) -> str | None:
+        """Return the ``model_version`` that a session would report here, loading nothing; asked only when nothing is missing.
+
+        None: only an open session knows.
+        """
+        ...
+
     def open(self) -> TranscriberSession:
         """Load the model.
 

@@ -100,6 +100,19 @@ class Writer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Mixed:
+    """What more than one version made.
+
+    Attributes:
+        what: a system, metric or judge.
+        versions: version as rows report it -> rows.
+    """
+
+    what: str
+    versions: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Facts:
     """What the card says beyond what the rows themselves tell.
 
@@ -111,6 +124,7 @@ class Facts:
         annotations_creators: the Hub's words for who annotated: machine-generated, crowdsourced, expert-generated.
         judge_statement: what kind of judge labelled the rows, and what it is not.
         writers: language models that wrote a part of the rows, in the order in which they were asked.
+        mixed: what was made by several versions, over the released rows.
         recipe_digest: hash of the recipe.
         attribution: corpus -> who made it, as its licence asks.
         seed: the recipe's seed.
@@ -123,6 +137,7 @@ class Facts:
     annotations_creators: Sequence[str] = ("machine-generated",)
     judge_statement: str = ""
     writers: Sequence[Writer] = ()
+    mixed: Sequence[Mixed] = ()
     recipe_digest: str = ""
     attribution: Mapping[str, str] = field(default_factory=dict)
     seed: int | None = None

@@ -104,6 +104,13 @@ class Engine(Protocol):
         """Return what to install or do before it can run on this machine; None when it can. Imports nothing heavy."""
         ...
 
+    def installed_version(self) -> str | None:
+        """Return the ``version`` that a session would report here, loading nothing; asked only when nothing is missing.
+
+        None: only an open session knows.
+        """
+        ...
+
     def params(self) -> Mapping[str, object]:
         """Return the synthesis parameters that are sent with every request, as literals."""
         ...

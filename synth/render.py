@@ -7,11 +7,12 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from contracts import plugins
-from contracts.errors import DamagedPart
+from contracts.errors import DamagedPart, SetupError
 from contracts.ids import canonical_json
 from contracts.jobs import Failure, Outcome, Resources
 from contracts.schemas import FAILURES, SAMPLES, failure
 from contracts.texts import LONGEST_TEXT
+from contracts.versions import meets, wrong_version
 from storage.blobs import DAMAGED_AUDIO, BlobStore
 from storage.workspace import Workspace
 from synth.dsp import AudioFormat, normalise
@@ -33,6 +34,7 @@ class RenderJob:
         system: what the recipe calls this engine with these options.
         audio: format of the clips.
         workspace_url: where clips are stored.
+        version: the only version that may speak (see ``contracts.versions``); None = any.
     """
 
     stage: ClassVar[str] = "samples"
@@ -43,6 +45,7 @@ class RenderJob:
     system: str
     audio: AudioFormat
     workspace_url: str
+    version: str | None = None
 
     def configured(self) -> Engine:
         """Return the engine.
@@ -62,7 +65,7 @@ class RenderJob:
         """Load the engine.
 
         Raises:
-            SetupError: the engine cannot run on this machine.
+            SetupError: the engine cannot run on this machine, or has another version than the recipe demands.
         """
         return RenderSession(self)
 
@@ -76,6 +79,8 @@ class RenderSession:
         self._voices = {voice.name: voice for voice in self._engine.voices()}
         self._blobs = BlobStore(Workspace(job.workspace_url))
         self._session = self._engine.open()
+        if job.version is not None and not meets(self._session.version, job.version):
+            raise SetupError(wrong_version(f"system {job.system}", self._session.version, job.version))
 
     def run(self, batch: pa.Table) -> Outcome:
         """Speak a batch: a row of ``samples`` or a failure for every request."""

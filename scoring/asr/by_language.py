@@ -67,6 +67,13 @@ class ByLanguage:
         problems = [(name, transcriber.missing()) for name, transcriber in self._transcribers().items()]
         return next((f"{name}: {problem}" for name, problem in problems if problem), None)
 
+    def installed_version(self) -> str | None:
+        """Return what a session here reports as its version."""
+        each = {name: transcriber.installed_version() for name, transcriber in self._transcribers().items()}
+        if None in each.values():
+            return None
+        return "; ".join(f"{language}: {each[name]}" for language, name in sorted(self.routes.items()))
+
     def open(self) -> RoutedSession:
         """Load all recognisers."""
         if problem := self.missing():

@@ -17,7 +17,7 @@ class ParaformerSession:
 
     def __init__(self, network: Any) -> None:
         self._network = network
-        self.model_version = f"funasr {version('funasr')}"
+        self.model_version = _version()
 
     def transcribe(self, waveform: Waveform, language: str) -> str:  # noqa: ARG002 - one vocabulary for both languages
         """Return the transcript of 16 kHz speech: Chinese characters and English words, separated by spaces."""
@@ -54,6 +54,10 @@ class ParaformerZh:
             return f"{self.model_path} is not there: download funasr/paraformer-zh, or leave model_path out"
         return absent("funasr", install="funasr")
 
+    def installed_version(self) -> str:
+        """Return what a session here reports as its version."""
+        return _version()
+
     def open(self) -> ParaformerSession:
         """Load the model."""
         if problem := self.missing() or accelerator_missing(self.device):
@@ -67,6 +71,10 @@ class ParaformerZh:
         except (OSError, RuntimeError, ValueError) as error:
             raise SetupError(f"Paraformer model {self.model_path} does not load on {self.device}: {error}") from error
         return ParaformerSession(network)
+
+
+def _version() -> str:
+    return f"funasr {version('funasr')}"
 
 
 PLUGIN = ParaformerZh

@@ -20,7 +20,7 @@ class WhisperSession:
         self._network = network
         self._beam_size = beam_size
         self.model = model
-        self.model_version = f"faster-whisper {version('faster-whisper')}"
+        self.model_version = whisper_version()
 
     def transcribe(self, waveform: Waveform, language: str) -> str:
         """Return the transcript of 16 kHz speech; the language of code-switched speech is left to the model."""
@@ -32,6 +32,11 @@ class WhisperSession:
             condition_on_previous_text=False,
         )
         return "".join(segment.text for segment in segments).strip()
+
+
+def whisper_version() -> str:
+    """Return the version that a session reports."""
+    return f"faster-whisper {version('faster-whisper')}"
 
 
 def load_network(path: str | Path, *, device: str, compute_type: str, local_files_only: bool) -> Any:

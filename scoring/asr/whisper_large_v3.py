@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from contracts.errors import SetupError
 from contracts.jobs import Resources
-from scoring.asr.whisper import WhisperSession, load_network
+from scoring.asr.whisper import WhisperSession, load_network, whisper_version
 from scoring.metric import absent
 
 
@@ -43,6 +43,10 @@ class WhisperLargeV3:
         if Path(self.model_path).is_absolute() and not (Path(self.model_path) / "model.bin").is_file():
             return f"{self.model_path} holds no CTranslate2 model: convert openai/whisper-large-v3, or leave model_path out"
         return absent("faster_whisper", install="faster-whisper==1.2.1")
+
+    def installed_version(self) -> str:
+        """Return what a session here reports as its version."""
+        return whisper_version()
 
     def open(self) -> WhisperSession:
         """Load the model."""

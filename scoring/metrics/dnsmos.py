@@ -50,7 +50,7 @@ class DnsmosSession:
         self._p835 = _network(folder / "sig_bak_ovr.onnx")
         self._p808 = _network(folder / "model_v8.onnx")
         self._filters = mel_filters(_RATE_HZ, _MEL_FFT, _MEL_BANDS)
-        self.model_version = f"speechmos {version('speechmos')}"
+        self.model_version = _version()
 
     def measure(self, requests: Sequence[MetricRequest]) -> Iterator[Measurement | Failure]:
         """Score clip by clip."""
@@ -127,6 +127,10 @@ class Dnsmos:
         """Return what to install."""
         return absent("speechmos", "onnxruntime", install="speechmos==0.0.1.1 onnxruntime")
 
+    def installed_version(self) -> str:
+        """Return what a session here reports as its version."""
+        return _version()
+
     def open(self) -> DnsmosSession:
         """Load both networks from the package's files, without importing it: its modules import librosa."""
         if problem := self.missing():
@@ -136,6 +140,10 @@ class Dnsmos:
         if not (folder / "sig_bak_ovr.onnx").is_file():
             raise SetupError("module speechmos has no DNSMOS models: pip install --force-reinstall speechmos==0.0.1.1")
         return DnsmosSession(folder)
+
+
+def _version() -> str:
+    return f"speechmos {version('speechmos')}"
 
 
 PLUGIN = Dnsmos

@@ -203,6 +203,10 @@ class Prosody:
         """Nothing: numpy and scipy are always there."""
         return None
 
+    def installed_version(self) -> str:
+        """Return what a session here reports as its version."""
+        return ProsodySession.model_version
+
     def open(self) -> ProsodySession:
         """Return a session; there is nothing to load."""
         return ProsodySession()

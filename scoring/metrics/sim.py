@@ -15,7 +15,15 @@ import numpy as np
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from scoring.metric import Measurement, MetricRequest, Waveform, absent
-from scoring.speaker import RATE_HZ, Embedding, ResemblyzerEncoder, SpeakerEncoder, WavlmEncoder
+from scoring.speaker import (
+    RATE_HZ,
+    Embedding,
+    ResemblyzerEncoder,
+    SpeakerEncoder,
+    WavlmEncoder,
+    resemblyzer_version,
+    wavlm_version,
+)
 from scoring.waveform import resampled
 
 _REMEMBERED: Final = 512
@@ -94,6 +102,10 @@ class Sim:
         if Path(self.model_path).is_absolute() and not Path(self.model_path).is_dir():
             return f"{self.model_path} is not there: download microsoft/wavlm-base-plus-sv, or leave model_path out"
         return absent("transformers", install="transformers")
+
+    def installed_version(self) -> str:
+        """Return what a session here reports as its version."""
+        return resemblyzer_version() if self.encoder == "resemblyzer" else wavlm_version()
 
     def open(self) -> SimSession:
         """Load the encoder."""

@@ -27,7 +27,7 @@ class UtmosSession:
     def __init__(self, predictor: Any, *, device: str, release: str) -> None:
         self._predictor = predictor
         self._device = device
-        self.model_version = f"SpeechMOS {release}"
+        self.model_version = _version(release)
 
     def measure(self, requests: Sequence[MetricRequest]) -> Iterator[Measurement | Failure]:
         """Score clip by clip: padding a batch to one length would change the scores."""
@@ -75,6 +75,10 @@ class Utmos:
             return f"{self.repository} has no hubconf.py: clone tarepan/SpeechMOS there, or leave repository out"
         return absent("torch", "torchaudio", install="torch torchaudio")
 
+    def installed_version(self) -> str:
+        """Return what a session here reports as its version."""
+        return _version(self.release)
+
     def open(self) -> UtmosSession:
         """Load the predictor."""
         if problem := self.missing() or accelerator_missing(self.device):
@@ -90,6 +94,10 @@ class Utmos:
         except (OSError, RuntimeError, ImportError) as error:
             raise SetupError(f"UTMOS does not load from {where}: {error}") from error
         return UtmosSession(predictor.to(self.device).eval(), device=self.device, release=self.release)
+
+
+def _version(release: str) -> str:
+    return f"SpeechMOS {release}"
 
 
 PLUGIN = Utmos

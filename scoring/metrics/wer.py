@@ -104,6 +104,10 @@ class Wer:
         """Return what the recogniser lacks."""
         return self.transcriber().missing() or absent("jiwer", "whisper_normalizer", install="jiwer whisper-normalizer")
 
+    def installed_version(self) -> str | None:
+        """Return what a session here reports as its version."""
+        return self.transcriber().installed_version()
+
     def open(self) -> WerSession:
         """Load the recogniser."""
         if problem := self.missing():

@@ -61,6 +61,10 @@ class ChatTTS:
         """Return what to install, download or change."""
         return missing(["ChatTTS", "torch"], "pip install ChatTTS", self.device, self.model_path)
 
+    def installed_version(self) -> str:
+        """Return what a session here reports as its version."""
+        return f"ChatTTS {package_version('ChatTTS')}"
+
     def params(self) -> dict[str, object]:
         """Return the model and the sampling settings."""
         return {
@@ -92,7 +96,7 @@ class ChatTTSSession:
         source, device = "custom" if engine.model_path else "huggingface", torch.device(engine.device)
         if not self._model.load(source=source, custom_path=engine.model_path, compile=False, device=device):
             raise SetupError(f"ChatTTS could not load {engine.model_path or engine.model}: its log names the bad file")
-        self.version = f"ChatTTS {package_version('ChatTTS')}"
+        self.version = engine.installed_version()
 
     def render(self, requests: Sequence[RenderRequest]) -> Iterator[Waveform | Failure]:
         """Answer in order."""

@@ -65,6 +65,10 @@ class CosyVoice2:
         modules = ["cosyvoice", "matcha", "modelscope", "hyperpyyaml", "huggingface_hub", "torch"]
         return missing(modules, _INSTALL, self.device, self.model_path)
 
+    def installed_version(self) -> str | None:
+        """Return what a session here reports as its version; None for a model that is yet to be downloaded."""
+        return _version(self.model_path) if self.model_path else None
+
     def params(self) -> dict[str, object]:
         """Return the model, precision, text normalisation and speed."""
         return {"model": self.model, "fp16": self.fp16, "text_frontend": self.text_frontend, "speed": self.speed}
@@ -87,9 +91,7 @@ class CosyVoice2Session:
         self._engine = engine
         folder = engine.model_path or huggingface_hub.snapshot_download(engine.model)
         self._model: Any = Model(folder, load_jit=False, load_trt=False, fp16=engine.fp16)
-        # The checkout has no version; the model's own configuration tells releases of the weights apart.
-        configuration = hashlib.sha256(Path(folder, "cosyvoice2.yaml").read_bytes()).hexdigest()
-        self.version = f"cosyvoice2.yaml sha256:{configuration[:16]}"
+        self.version = _version(folder)
 
     def render(self, requests: Sequence[RenderRequest]) -> Iterator[Waveform | Failure]:
         """Answer in order."""
@@ -103,6 +105,12 @@ class CosyVoice2Session:
         else:
             pieces = self._model.inference_cross_lingual(request.text, path, **options)
         return np.concatenate([piece["tts_speech"].cpu().numpy().ravel() for piece in pieces])
+
+
+def _version(folder: str) -> str:
+    # The checkout has no version; the model's own configuration tells releases of the weights apart.
+    configuration = hashlib.sha256(Path(folder, "cosyvoice2.yaml").read_bytes()).hexdigest()
+    return f"cosyvoice2.yaml sha256:{configuration[:16]}"
 
 
 PLUGIN = CosyVoice2

@@ -52,6 +52,10 @@ class Espeak:
         """Return how to install the program if it is not there."""
         return absent("espeak-ng", "espeak-ng")
 
+    def installed_version(self) -> str:
+        """Return what a session here reports as its version."""
+        return f"espeak-ng {version(['espeak-ng', '--version'], r'([0-9]+(?:[.][0-9]+)+)')}"
+
     def params(self) -> dict[str, object]:
         """Return speaking rate and pitch."""
         options = asdict(self)
@@ -70,7 +74,7 @@ class EspeakSession:
 
     def __init__(self, engine: Espeak) -> None:
         self._engine = engine
-        self.version = f"espeak-ng {version(['espeak-ng', '--version'], r'([0-9]+(?:[.][0-9]+)+)')}"
+        self.version = engine.installed_version()
 
     def render(self, requests: Sequence[RenderRequest]) -> Iterator[Waveform | Failure]:
         """Answer in order."""

@@ -59,6 +59,10 @@ class F5TTS:
         """Return what to install, download or change."""
         return missing(["f5_tts", "torch"], "pip install f5-tts, and FFmpeg for its pydub", self.device, self.model_path)
 
+    def installed_version(self) -> str:
+        """Return what a session here reports as its version."""
+        return f"f5-tts {package_version('f5-tts')}"
+
     def params(self) -> dict[str, object]:
         """Return the model, the solver's settings and the speed."""
         return {"model": self.model, "nfe_step": self.nfe_step, "cfg_strength": self.cfg_strength, "speed": self.speed}
@@ -85,7 +89,7 @@ class F5TTSSession:
             vocoder_local_path=engine.vocoder_path,
             device=engine.device,
         )
-        self.version = f"f5-tts {package_version('f5-tts')}"
+        self.version = engine.installed_version()
 
     def render(self, requests: Sequence[RenderRequest]) -> Iterator[Waveform | Failure]:
         """Answer in order. Without a reference text it would fetch a speech recogniser, so that is a failure."""

@@ -73,6 +73,10 @@ class Festival:
             return f"Festival lacks voices: apt-get install {' '.join(lacking)} festlex-cmu festlex-poslex"
         return None
 
+    def installed_version(self) -> str:
+        """Return what a session here reports as its version."""
+        return f"festival {version(['festival', '--version'], r'System: ([0-9.]+)')}"
+
     def params(self) -> dict[str, object]:
         """Return the duration stretch if one is set."""
         return {} if self.duration_stretch is None else {"duration_stretch": self.duration_stretch}
@@ -89,7 +93,7 @@ class FestivalSession:
 
     def __init__(self, engine: Festival) -> None:
         self._engine = engine
-        self.version = f"festival {version(['festival', '--version'], r'System: ([0-9.]+)')}"
+        self.version = engine.installed_version()
 
     def render(self, requests: Sequence[RenderRequest]) -> Iterator[Waveform | Failure]:
         """Answer in order."""

@@ -50,6 +50,10 @@ class Flite:
         """Return how to install the program if it is not there."""
         return absent("flite", "flite")
 
+    def installed_version(self) -> str:
+        """Return what a session here reports as its version."""
+        return version(["flite", "--version"], r"version: (flite-[0-9.]+)")
+
     def params(self) -> dict[str, object]:
         """Return the duration stretch if one is set."""
         return {} if self.duration_stretch is None else {"duration_stretch": self.duration_stretch}
@@ -66,7 +70,7 @@ class FliteSession:
 
     def __init__(self, engine: Flite) -> None:
         self._engine = engine
-        self.version = version(["flite", "--version"], r"version: (flite-[0-9.]+)")
+        self.version = engine.installed_version()
 
     def render(self, requests: Sequence[RenderRequest]) -> Iterator[Waveform | Failure]:
         """Answer in order."""

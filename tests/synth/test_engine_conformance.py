@@ -97,6 +97,7 @@ def test_one_answer_per_request_in_order(opened):
     reasons = [answer.reason if isinstance(answer, Failure) else None for answer in answers]
     assert reasons == [None, "empty_text", "unsupported_language", "unknown_voice", None]
     assert session.version.strip()
+    assert engine.installed_version() in (session.version, None)
     for answer in answers:
         if isinstance(answer, Failure):
             assert answer.message
