@@ -4,6 +4,7 @@ Heavy libraries are imported inside the commands: ``--help`` must not wait for t
 """
 
 import contextlib
+import enum
 import json
 import os
 import sys
@@ -28,6 +29,15 @@ app = typer.Typer(
 )
 
 app.add_typer(annotate, name="annotate")
+
+
+class Known(enum.StrEnum):
+    """What a workspace remembers to have used."""
+
+    ledger = "ledger"
+    listening = "listening"
+    secret = "secret"  # noqa: S105 - a word of the command line
+
 
 RayAddress = Annotated[str | None, typer.Option("--ray", metavar="ADDRESS", help="Ray cluster; default: an embedded one")]
 AsJson = Annotated[bool, typer.Option("--json", help="machine-readable output")]
@@ -59,13 +69,17 @@ def build(
     """
     from flows.pipeline import Waiting, forget_failures, open_build, up_to
     from flows.publish import release_of
+    from flows.questions import lost_ledger
     from flows.stages import check_machine, stages_of
 
     opened = open_build(recipe, workspace, ray)
     stages = up_to(stages_of(opened), until)
     if retry_failed:
         forget_failures(opened, stages)
-    if not check_machine(opened, stages):
+    left = check_machine(opened, stages)
+    if (lost := lost_ledger(opened)) is not None:
+        print(f"unisrm-data: nothing is bought in this build, but: {' '.join(str(lost).split())}", file=sys.stderr)
+    if not left:
         print("nothing to do", file=sys.stderr)
         outcome: str | Waiting | None = release_of(opened) if stages == stages_of(opened) else None
     else:
@@ -114,7 +128,7 @@ def plan(recipe: RecipePath, workspace: WorkspaceUrl = None, as_json: AsJson = F
     from flows.pipeline import open_build
     from flows.planning import plan_of
 
-    lines = plan_of(open_build(recipe, workspace))
+    lines = plan_of(open_build(recipe, workspace).looked_at())
     _show(lines, as_json)
 
 
@@ -124,8 +138,9 @@ def status(recipe: RecipePath, workspace: WorkspaceUrl = None, as_json: AsJson =
     from flows.pipeline import open_build
     from flows.status import drift_rows, status_of
 
-    opened = open_build(recipe, workspace)
-    stages, drift = status_of(opened), drift_rows(opened)
+    opened = open_build(recipe, workspace).looked_at()
+    drift = drift_rows(opened)  # first, as what is damaged there stands among the stages
+    stages = status_of(opened)
     if as_json:
         _show([*stages, *drift], as_json)
         return
@@ -146,7 +161,7 @@ def explain(
     from flows.explain import story_of
     from flows.pipeline import open_build
 
-    story = story_of(open_build(recipe, workspace), row_id)
+    story = story_of(open_build(recipe, workspace).looked_at(), row_id)
     if as_json:
         print(json.dumps(story, ensure_ascii=False, indent=2))
     else:
@@ -191,15 +206,43 @@ def reannotate(  # noqa: PLR0917  # options come by name
 
 def _options(given: list[str]) -> dict[str, object]:
     """Read ``name=value``, the value as YAML."""
-    import yaml
+    from contracts.yaml_mapping import yaml_value
 
     options: dict[str, object] = {}
     for item in given:
         name, sign, value = item.partition("=")
         if not sign:
             raise RecipeError(f"--option {item!r}: write NAME=VALUE")
-        options[name] = yaml.safe_load(value)
+        try:
+            options[name] = yaml_value(value)
+        except RecipeError as error:
+            raise RecipeError(f"--option {item!r}: {error}") from None
     return options
+
+
+@app.command()
+def accept(
+    recipe: RecipePath,
+    what: Annotated[Known, typer.Argument(help="the ledger, the listening test's store, or the key of its links")],
+    workspace: WorkspaceUrl = None,
+) -> None:
+    """Go on with the ledger, listening test or key that is there now, or with a new one, in place of the one that was used.
+
+    Without this word every command that would use it stops, as what was paid for or voted would be lost in silence.
+    """
+    from flows.known import WHAT, forget
+    from flows.pipeline import open_build
+
+    opened = open_build(recipe, workspace)
+    with opened.workspace.lock():
+        was = forget(opened, what.value)
+    if was is None:
+        print(f"{WHAT[what.value]}: none was remembered; what is there is taken as it is")
+    else:
+        held = ", ".join(f"{number} {item}" for item, number in was.held.items()) or "nothing known of what it held"
+        print(
+            f"{WHAT[what.value]}: the one at {was.where} ({held}) is expected no more; what is there now, or a new one, is used"
+        )
 
 
 @app.command()
@@ -212,9 +255,11 @@ def report(
     from flows.pipeline import open_build
     from flows.report import write_report
 
-    opened = open_build(recipe, workspace)
+    opened = open_build(recipe, workspace).looked_at()
     target = output or Path(f"{opened.recipe.name}-report.html")
     write_report(opened, target)
+    for what, told in (opened.problems or {}).items():
+        print(f"unisrm-data: damaged: {what}: {' '.join(told.split())}", file=sys.stderr)
     print(f"report: {target}")
 
 

@@ -64,6 +64,7 @@ def _content(build: Build) -> dict[str, Any]:
     drops = build.tables.read("drops@filters")
     return {
         "recipe": build.recipe,
+        "problems": build.problems or {},  # filled while the rest is looked up
         "books": [(page, state) for page, state in books_of(build)],
         "spend": spend_rows(build),
         "rates": rates,
@@ -184,6 +185,8 @@ def _listening(build: Build, pairs: pa.Table, drops: dict[str, dict[str, Any]]) 
     for row in rows:
         row["drop"] = drops.get(row["pair_id"])
         for side in ("a", "b"):
-            flac = build.blobs.encoded(row[f"audio_{side}"])
+            flac = b""
+            with build.noted(f"audio {row[f'audio_{side}']}"):
+                flac = build.blobs.encoded(row[f"audio_{side}"])
             row[f"audio_{side}"] = f"data:audio/flac;base64,{base64.b64encode(flac).decode()}"
     return rows

@@ -18,6 +18,7 @@ from flows.listening_store import waiting_for
 from flows.pipeline import Build, Stage, Waiting, execute, finished, up_to
 from flows.progress import Both
 from flows.publish import release_of
+from flows.questions import lost_ledger
 from flows.recipe_listening import require
 from flows.stages import preflight, stages_of
 from flows.status import drift_rows
@@ -80,6 +81,8 @@ def run_build(build: Build, until: str | None = None) -> str | Waiting | None:
     watched = build.watched_by(Both(build.progress, ProgressArtifacts()))
     with build.workspace.lock(), ExitStack() as stack:
         preflight(build, stages, stack)
+        if (lost := lost_ledger(build)) is not None:
+            get_run_logger().warning("nothing is bought in this build, but: %s", lost)
         books, waiting = list[Books](), None
         for stage in stages:
             outcome = _as_task(stage, watched)()
