@@ -7,7 +7,9 @@ UnisrmError
 │   └── SchemaError        a table breaks its schema at a stage boundary
 ├── StorageError           the workspace cannot be read or written
 │   ├── WorkspaceLocked    another build holds the workspace
-│   └── DamagedPart        a committed file is missing or does not match its manifest
+│   ├── DamagedPart        a committed file is missing or does not match its manifest
+│   ├── DamagedState       a file that says what has been done cannot be understood
+│   └── OtherDatabase      the ledger or listening test is gone, or is not the one that the workspace used
 ├── LeakageError           two splits share a text, a recording or a dialogue
 ├── BooksError             rows in != rows out + failures + drops
 └── BudgetExceeded         the next paid call would pass the recipe's budget
@@ -47,6 +49,14 @@ class WorkspaceLocked(StorageError):
 
 class DamagedPart(StorageError):
     """A committed file is gone or differs from what its manifest promises."""
+
+
+class DamagedState(StorageError):
+    """A file in which the workspace remembers what has been done cannot be understood."""
+
+
+class OtherDatabase(StorageError):
+    """The ledger or listening test is gone, older than it was, or not the one that the workspace used."""
 
 
 class LeakageError(UnisrmError):

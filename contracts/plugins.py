@@ -7,6 +7,7 @@ There is no registry: the files of a package are the list.
 import dataclasses
 import importlib
 import importlib.util
+import math
 import pkgutil
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -86,10 +87,15 @@ def configure(kind: str, name: str, options: Mapping[str, Any] | None = None) ->
             hint = f" Did you mean {close[0]!r}?" if close else ""
             raise RecipeError(f"{kind} {name!r} has no option {option!r}.{hint} Known: {', '.join(known) or 'none'}")
     try:
-        return TypeAdapter(plugin).validate_python(dict(options or {}))
+        built = TypeAdapter(plugin).validate_python(dict(options or {}))
     except ValidationError as error:
         problems = [
             f"{'.'.join(map(str, item['loc'])) or 'options'}: {item['msg'].removeprefix('Value error, ')}"
             for item in error.errors()
         ]
         raise RecipeError(f"{kind} {name!r}: {'; '.join(problems)}") from None
+    for option in options or {}:
+        value = getattr(built, option)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise RecipeError(f"{kind} {name!r}: {option}: {value} is no number to work with")
+    return built

@@ -10,7 +10,6 @@ has one flat object per line, in which ``id``, ``speaker``, ``dialogue`` and ``t
 
 import csv
 import io
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import ClassVar, Final
 import pyarrow as pa
 
 from contracts.errors import DataError
+from contracts.json_text import DuplicateKey, json_value
 from corpora.headers import Header
 from corpora.reader import Root, Utterance, batches, decode, lines
 
@@ -199,7 +199,9 @@ def _json_rows(text: str, where: str) -> Iterator[tuple[int, _Fields | None]]:
         if not line.strip():
             continue
         try:
-            fields = json.loads(line)
+            fields = json_value(line)
+        except DuplicateKey as error:
+            raise DataError(f"{where}, row {number}: {error}; name each once") from None
         except ValueError:
             yield number, None
             continue

@@ -2,7 +2,9 @@
 
 import contextlib
 import enum
+import hashlib
 import os
+import re
 import secrets
 import sys
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from contracts.errors import RecipeError, SetupError
+from contracts.errors import DamagedState, RecipeError, SetupError
 from flows.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ annotate = typer.Typer(
     no_args_is_help=True, help="The listening test of a recipe: serve it, invite people, take votes in and out."
 )
 
+_LEAST_SECRET: Final = 16
 _SECRET: Final = "listening.secret"  # noqa: S105 - the name of a file
 _ADDRESS: Final = "listening.url"
 
@@ -50,15 +53,24 @@ def secret_of(build: "Build") -> str:
 
     Raises:
         SetupError: there is neither, and no local folder for a file.
+        OtherDatabase: the file that was is gone, or is another one.
+        DamagedState: the file holds no key.
     """
     configured = Settings().listening_secret
     if configured is not None:
+        if len(configured.get_secret_value()) < _LEAST_SECRET:
+            raise SetupError(f"UNISRM_LISTENING_SECRET is no long random text: it needs at least {_LEAST_SECRET} characters")
         return configured.get_secret_value()
     if not build.workspace.is_local:
         raise SetupError(
             f"workspace {build.workspace.url} is not on a local disk: set UNISRM_LISTENING_SECRET to a long random text"
         )
+    from annotate.identity import require_same
+    from flows.known import WHAT, remember, require_there
+    from storage.workspace import storage_errors
+
     path = build.workspace.local_path(_SECRET)
+    known = require_there(build, "secret", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{_SECRET}.{secrets.token_hex(4)}")
     with contextlib.suppress(FileExistsError):
@@ -69,7 +81,18 @@ def secret_of(build: "Build") -> str:
                 os.link(fresh, path)  # two at once: the first one's stays
             finally:
                 fresh.unlink()
-    return path.read_text(encoding="ascii").strip()
+    with storage_errors(f"reading {path}"):
+        found = path.read_bytes().strip()
+    if len(found) < _LEAST_SECRET or not found.isascii() or not found.decode("ascii").isprintable():
+        raise DamagedState(
+            f"{path} holds no key: restore it from a backup, or remove it and run `unisrm-data accept RECIPE secret`, "
+            "which makes all links sent so far void"
+        )
+    identity = hashlib.sha256(b"known/" + found).hexdigest()[:32]  # of 256 random bits: tells nothing of them
+    if known is not None:
+        require_same(known, identity, what=WHAT["secret"], name="secret", where=str(path))
+    remember(build, "secret", identity, str(path))
+    return found.decode("ascii")
 
 
 def _address(build: "Build", given: str | None, port: int | None = None) -> str:
@@ -77,7 +100,11 @@ def _address(build: "Build", given: str | None, port: int | None = None) -> str:
     known = given or Settings().listening_url
     if known is None and port is None:
         with contextlib.suppress(FileNotFoundError):
-            known = build.workspace.read(_ADDRESS).decode()
+            known = build.workspace.read(_ADDRESS).decode("utf-8", "replace").strip()
+            if not re.fullmatch(r"https?://[!-~]+", known):
+                raise DamagedState(
+                    f"{build.workspace.path(_ADDRESS)} holds no address: give --base-url, or serve the test again"
+                )
     return (known or f"http://127.0.0.1:{port or 8000}").rstrip("/")
 
 
@@ -127,7 +154,7 @@ def serve(
     from annotate.web.site import Site
     from annotate.web.tokens import Tokens
     from flows.listening import rules_of
-    from flows.listening_store import open_store
+    from flows.listening_store import note_answers, open_store
     from flows.pipeline import open_build
     from flows.recipe_listening import require
 
@@ -139,7 +166,10 @@ def serve(
         build.workspace.write(_ADDRESS, address.encode())
         _warn_of_gold(store)
         print(f"listening test at {address}; admin: {address}/admin/i/{Tokens(secret).admin_invitation()}", flush=True)
-        run(app, host, port)
+        try:
+            run(app, host, port)
+        finally:
+            note_answers(build, store)
 
 
 @annotate.command()
@@ -154,7 +184,7 @@ def invite(
 ) -> None:
     """Invite somebody and print their link."""
     from annotate.web.tokens import Tokens
-    from flows.listening_store import open_store
+    from flows.listening_store import note_answers, open_store
     from flows.pipeline import open_build
     from flows.recipe_listening import require
 
@@ -162,6 +192,7 @@ def invite(
     languages, levels = require(build.recipe).languages, _levels(level)
     with open_store(build) as store:
         annotator = store.invite(name, levels)
+        note_answers(build, store)
         understood = store.terms.understood(levels)
         _warn_of_gold(store, levels)
     print(f"{_address(build, base_url)}/i/{Tokens(secret_of(build)).invitation(annotator.annotator_id)}")
@@ -205,7 +236,7 @@ def take_in(
     from annotate.exchange.handover import read_file
     from annotate.exchange.mapping import read_mapping
     from flows.listening import subjects
-    from flows.listening_store import open_store
+    from flows.listening_store import note_answers, open_store
     from flows.pipeline import open_build
     from flows.recipe_listening import terms_of
 
@@ -222,6 +253,7 @@ def take_in(
     )
     with open_store(build) as store:
         new = store.take_in(found.table)
+        note_answers(build, store)
         progress = store.progress()
     left_out = f", {len(found.problems)} problems, see {found.rejected}" if found.rejected else ""
     print(

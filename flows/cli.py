@@ -4,6 +4,7 @@ Heavy libraries are imported inside the commands: ``--help`` must not wait for t
 """
 
 import contextlib
+import enum
 import json
 import os
 import sys
@@ -28,6 +29,15 @@ app = typer.Typer(
 )
 
 app.add_typer(annotate, name="annotate")
+
+
+class Known(enum.StrEnum):
+    """What a workspace remembers to have used."""
+
+    ledger = "ledger"
+    listening = "listening"
+    secret = "secret"  # noqa: S105 - a word of the command line
+
 
 RayAddress = Annotated[str | None, typer.Option("--ray", metavar="ADDRESS", help="Ray cluster; default: an embedded one")]
 AsJson = Annotated[bool, typer.Option("--json", help="machine-readable output")]
@@ -60,6 +70,7 @@ def build(
     from flows.damage import has_damaged
     from flows.pipeline import Waiting, forget_failures, open_build, up_to
     from flows.publish import release_faults, seal_release
+    from flows.questions import lost_ledger
     from flows.stages import check_machine, stages_of
 
     opened = open_build(recipe, workspace, ray)
@@ -69,7 +80,10 @@ def build(
     whole = stages == stages_of(opened)
     for fault in release_faults(opened) if whole else ():
         print(f"release: {fault}", file=sys.stderr)
-    if not check_machine(opened, stages) and not has_damaged(opened, stages):
+    left = check_machine(opened, stages)
+    if (lost := lost_ledger(opened)) is not None:
+        print(f"unisrm-data: nothing is bought in this build, but: {' '.join(str(lost).split())}", file=sys.stderr)
+    if not left and not has_damaged(opened, stages):
         print("nothing to do", file=sys.stderr)
         outcome: str | Waiting | None = seal_release(opened) if whole else None
     else:
@@ -118,7 +132,7 @@ def plan(recipe: RecipePath, workspace: WorkspaceUrl = None, as_json: AsJson = F
     from flows.pipeline import open_build
     from flows.planning import plan_of
 
-    lines = plan_of(open_build(recipe, workspace))
+    lines = plan_of(open_build(recipe, workspace).looked_at())
     _show(lines, as_json)
 
 
@@ -129,8 +143,9 @@ def status(recipe: RecipePath, workspace: WorkspaceUrl = None, as_json: AsJson =
     from flows.status import drift_rows, status_of
     from flows.versions import version_rows
 
-    opened = open_build(recipe, workspace)
-    stages, drift, mixed = status_of(opened), drift_rows(opened), version_rows(opened)
+    opened = open_build(recipe, workspace).looked_at()
+    drift = drift_rows(opened)  # first, as what is damaged there stands among the stages
+    stages, mixed = status_of(opened), version_rows(opened)
     if as_json:
         _show([*stages, *drift, *mixed], as_json)
         return
@@ -154,7 +169,7 @@ def explain(
     from flows.explain import story_of
     from flows.pipeline import open_build
 
-    story = story_of(open_build(recipe, workspace), row_id)
+    story = story_of(open_build(recipe, workspace).looked_at(), row_id)
     if as_json:
         print(json.dumps(story, ensure_ascii=False, indent=2))
     else:
@@ -199,15 +214,43 @@ def reannotate(  # noqa: PLR0917  # options come by name
 
 def _options(given: list[str]) -> dict[str, object]:
     """Read ``name=value``, the value as YAML."""
-    import yaml
+    from contracts.yaml_mapping import yaml_value
 
     options: dict[str, object] = {}
     for item in given:
         name, sign, value = item.partition("=")
         if not sign:
             raise RecipeError(f"--option {item!r}: write NAME=VALUE")
-        options[name] = yaml.safe_load(value)
+        try:
+            options[name] = yaml_value(value)
+        except RecipeError as error:
+            raise RecipeError(f"--option {item!r}: {error}") from None
     return options
+
+
+@app.command()
+def accept(
+    recipe: RecipePath,
+    what: Annotated[Known, typer.Argument(help="the ledger, the listening test's store, or the key of its links")],
+    workspace: WorkspaceUrl = None,
+) -> None:
+    """Go on with the ledger, listening test or key that is there now, or with a new one, in place of the one that was used.
+
+    Without this word every command that would use it stops, as what was paid for or voted would be lost in silence.
+    """
+    from flows.known import WHAT, forget
+    from flows.pipeline import open_build
+
+    opened = open_build(recipe, workspace)
+    with opened.workspace.lock():
+        was = forget(opened, what.value)
+    if was is None:
+        print(f"{WHAT[what.value]}: none was remembered; what is there is taken as it is")
+    else:
+        held = ", ".join(f"{number} {item}" for item, number in was.held.items()) or "nothing known of what it held"
+        print(
+            f"{WHAT[what.value]}: the one at {was.where} ({held}) is expected no more; what is there now, or a new one, is used"
+        )
 
 
 @app.command()
@@ -220,9 +263,11 @@ def report(
     from flows.pipeline import open_build
     from flows.report import write_report
 
-    opened = open_build(recipe, workspace)
+    opened = open_build(recipe, workspace).looked_at()
     target = output or Path(f"{opened.recipe.name}-report.html")
     write_report(opened, target)
+    for what, told in (opened.problems or {}).items():
+        print(f"unisrm-data: damaged: {what}: {' '.join(told.split())}", file=sys.stderr)
     print(f"report: {target}")
 
 

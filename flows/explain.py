@@ -24,15 +24,20 @@ def story_of(build: Build, row_id: str) -> dict[str, Any]:
     Raises:
         DataError: no row has that id.
     """
+    story: dict[str, Any] = {}
     for table in _SUBJECTS:
         row = _row(build, table, row_id)
         if row is not None:
             story = {f"{table[:-1]} {row_id}": row} | _CHAPTERS[table](build, row)
-            return story | _fate(build, row_id)
-    fate = _fate(build, row_id)
-    if fate:
-        return fate
-    raise DataError(f"no pair, sample, prompt, utterance, drop or failure has the id {row_id!r} in {build.workspace.url}")
+            break
+    story |= _fate(build, row_id)
+    damaged = {f"damaged: {what}": told for what, told in (build.problems or {}).items()}
+    if not story:
+        told = f"; {'; '.join(damaged.values())}" if damaged else ""
+        raise DataError(
+            f"no pair, sample, prompt, utterance, drop or failure has the id {row_id!r} in {build.workspace.url}{told}"
+        )
+    return story | damaged
 
 
 def _row(build: Build, table: str, key: str | None, column: str | None = None) -> dict[str, Any] | None:
@@ -133,11 +138,11 @@ def _pair(build: Build, pair: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ledger(build: Build, judgment_id: str) -> list[dict[str, Any]]:
-    known = known_ledger(build)
-    if known is None:
-        return []
-    with known as ledger:
-        lines = ledger.story(judgment_id)
+    lines = list[dict[str, Any]]()
+    with build.noted("ledger"):
+        if (known := known_ledger(build)) is not None:
+            with known as ledger:
+                lines = ledger.story(judgment_id)
     return [
         {name: line[name] for name in ("key", "repeat", "state", "attempts", "reason")}
         | {"cost_usd": line["spent_usd"] + line["open_usd"]}

@@ -7,15 +7,23 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import TypeAdapter
+
 from annotate.listening.gold import check_gold
 from annotate.listening.item import Item
 from annotate.listening.protocol import ListeningProtocol
 from annotate.listening.records import Refused
 from annotate.listening.store import Store
 from contracts.errors import DataError, RecipeError
+from contracts.json_text import json_value
+from storage.state import read_state
 from storage.workspace import Workspace
 
 _FOLLOWED: Final = "listening.gold.json"
+_SAID: Final = TypeAdapter(dict[str, list[str]])
+_FOLLOWED_LOST: Final = (
+    "restore it from a backup, or remove it: the gold file is then applied anew, also to items that an admin made ordinary"
+)
 
 
 def read_gold(path: str | None, key: str, protocol: ListeningProtocol) -> dict[str, tuple[str, ...]]:
@@ -34,7 +42,7 @@ def read_gold(path: str | None, key: str, protocol: ListeningProtocol) -> dict[s
         return {}
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise RecipeError(f"listening.gold: {path} cannot be read: {error}") from error
     found: dict[str, tuple[str, ...]] = {}
     for number, row in _rows(path, text):
@@ -64,7 +72,7 @@ def follow_gold(workspace: Workspace, store: Store, items: Sequence[Item]) -> No
         items: as the recipe has them now, with the gold of the file.
     """
     try:
-        said: dict[str, list[str]] = json.loads(workspace.read(_FOLLOWED))
+        said = read_state(workspace, _FOLLOWED, _SAID, advice=_FOLLOWED_LOST)
     except FileNotFoundError:
         said = {}
     held = {item.item_id: item.gold for item in store.items()}
@@ -90,15 +98,27 @@ def gold_in(store: Store) -> dict[str, tuple[str, ...]]:
 
 def _rows(path: str, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     if path.endswith(".csv"):
-        yield from ((number, dict(row)) for number, row in enumerate(csv.DictReader(io.StringIO(text)), start=2))
+        yield from _csv_rows(path, text)
         return
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json_value(line)
         except ValueError as error:
             raise DataError(f"{path}, row {number}: no JSON: {error}") from None
         if not isinstance(row, dict):
             raise DataError(f"{path}, row {number}: wants an object, got {type(row).__name__}")
         yield number, row
+
+
+def _csv_rows(path: str, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    reader = csv.DictReader(io.StringIO(text))
+    try:
+        names = reader.fieldnames or ()
+        if doubled := sorted({name for name in names if list(names).count(name) > 1}):
+            raise DataError(f"{path}, row 1: column {doubled[0]!r} stands twice")
+        for number, row in enumerate(reader, start=2):
+            yield number, dict(row)
+    except csv.Error as error:
+        raise DataError(f"{path}, row {reader.line_num}: no valid CSV: {error}") from None

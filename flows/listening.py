@@ -22,7 +22,7 @@ from flows.candidates import candidate_literals, current_samples
 from flows.decide import splits_table
 from flows.gold_items import follow_gold, gold_in, read_gold
 from flows.listening_items import pair_items, sample_items
-from flows.listening_store import RATED, VOTED, known_store, open_store, waiting_for
+from flows.listening_store import RATED, VOTED, known_store, note_answers, open_store, waiting_for
 from flows.pipeline import Build, Stage, Waiting
 from flows.recipe_listening import VERIFIER, Listening, literals, require, terms_of
 
@@ -131,6 +131,7 @@ def _pull(build: Build) -> tuple[Waiting | None, Mapping[str, Sequence[str]]]:
     """
     waiting = waiting_for(build)
     with open_store(build) as store:
+        note_answers(build, store)
         votes, ratings, gold = store.votes(), store.ratings(), gold_in(store)
     build.tables.replace(VOTED, votes.sort_by("vote_id"))
     build.tables.replace(RATED, ratings.sort_by("rating_id"))

@@ -31,11 +31,11 @@ class _Test:
 
 
 def _look(build: Build) -> _Test | None:
-    known = known_store(build)
-    if known is None:
-        return None
-    with known as store:
-        return _Test(progress=store.progress(), annotators=store.annotators())
+    with build.noted("listening test"):
+        if (known := known_store(build)) is not None:
+            with known as store:
+                return _Test(progress=store.progress(), annotators=store.annotators())
+    return None
 
 
 def listening_rows(build: Build) -> list[dict[str, object]]:
@@ -159,7 +159,10 @@ def _accuracy(build: Build, votes: pa.Table) -> list[dict[str, Any]]:
 def _verification(build: Build) -> list[dict[str, Any]]:
     """Return, by split, how many pairs were heard, confirmed, and dropped for what; nothing as long as votes are lacking."""
     wish = require(build.recipe)
-    if not VERIFICATION.active(build) or finished(VERIFICATION, build) is None:
+    done = None
+    with build.noted("stage verification"):
+        done = VERIFICATION.active(build) and finished(VERIFICATION, build)
+    if not done:
         return []
     drops = {row["row_id"]: row["reason"] for row in build.tables.read("drops@verification").to_pylist()}
     assigned = build.tables.read(splits_table(build)).to_pylist()

@@ -7,8 +7,10 @@ import pyarrow as pa
 
 from annotate.listening.store import Store
 from contracts.errors import SetupError
+from flows.known import is_there, remember, require_there
 from flows.pipeline import Build, Waiting
 from flows.recipe_listening import Listening, require, terms_of
+from storage.workspace import storage_errors
 
 VOTED = "votes@listening"
 RATED = "ratings@listening"
@@ -36,19 +38,37 @@ def store_place(build: Build) -> str:
 
 
 def open_store(build: Build) -> Store:
-    """Open the store of a build, or start it."""
+    """Open the store of a build, or start its first one.
+
+    Raises:
+        OtherDatabase: the one that the workspace used is gone, or another or an older one stands in its place.
+        StorageError: it cannot be opened, or is the test of something else.
+    """
     place = store_place(build)
+    known = require_there(build, "listening", place)
     if "://" not in place:
-        Path(place).parent.mkdir(parents=True, exist_ok=True)
-    return Store(place, terms_of(build.recipe))
+        with storage_errors(f"listening test {place}"):
+            Path(place).parent.mkdir(parents=True, exist_ok=True)
+    store = Store(place, terms_of(build.recipe), known=known)
+    if known is None:
+        try:
+            remember(build, "listening", store.identity, store.where)
+        except BaseException:
+            store.close()
+            raise
+    return store
+
+
+def note_answers(build: Build, store: Store) -> None:
+    """Remember how much the store holds now, so that an older copy of it is noticed."""
+    remember(build, "listening", store.identity, store.where, store.held())
 
 
 def known_store(build: Build) -> Store | None:
     """Open the store of a build if there is one: looking must not make it."""
     if build.recipe.listening is None:
         return None
-    place = store_place(build)
-    return open_store(build) if "://" in place or Path(place).exists() else None
+    return open_store(build) if is_there(build, "listening", store_place(build)) else None
 
 
 def version(build: Build) -> str | None:

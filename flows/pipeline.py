@@ -7,13 +7,16 @@ A stage that people have to help with may end in ``Waiting`` instead of books. T
 after the stage runs, and the same command carries on when there is enough.
 """
 
+import contextlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
-from contracts.errors import RecipeError
+from pydantic import TypeAdapter
+
+from contracts.errors import DamagedState, RecipeError, StorageError
 from contracts.ids import digest
 from contracts.schemas import empty
 from flows import recipe as recipes
@@ -22,7 +25,8 @@ from flows.progress import Progress, Silent
 from flows.recipe import Recipe
 from flows.settings import Settings
 from storage.blobs import BlobStore
-from storage.tables import TableStore
+from storage.state import read_state
+from storage.tables import ReadableTables, TableStore
 from storage.workspace import Workspace
 
 FORMAT: Final = 1
@@ -31,22 +35,45 @@ FORMAT: Final = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """One recipe in one workspace, and how to run it."""
+    """One recipe in one workspace, and how to run it.
+
+    Attributes:
+        recipe: what to build.
+        workspace: where.
+        ray_address: a Ray cluster; None = an embedded one.
+        progress: observer.
+        problems: where a command that only looks notes what is damaged, to go on without it; None = damage is an error.
+    """
 
     recipe: Recipe
     workspace: Workspace
     ray_address: str | None = None
     progress: Progress = field(default_factory=Silent)
+    problems: dict[str, str] | None = None
 
     @property
     def tables(self) -> TableStore:
         """The tables of the workspace."""
-        return TableStore(self.workspace)
+        return TableStore(self.workspace) if self.problems is None else ReadableTables(self.workspace, self.problems)
+
+    @contextlib.contextmanager
+    def noted(self, what: str) -> Iterator[None]:
+        """Let a command that only looks go on without what is damaged; in any other one damage stays an error."""
+        try:
+            yield
+        except StorageError as error:
+            if self.problems is None:
+                raise
+            self.problems[what] = str(error)
 
     @property
     def blobs(self) -> BlobStore:
         """The audio of the workspace."""
         return BlobStore(self.workspace)
+
+    def looked_at(self) -> "Build":
+        """Return the same build for a command that only looks: damage is noted in ``problems``."""
+        return replace(self, problems={})
 
     def watched_by(self, progress: Progress) -> "Build":
         """Return the same build with another observer."""
@@ -106,6 +133,18 @@ class Stage:
     waits: Callable[[Build], Waiting | None] | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """What a stage noted when it last finished: hashes of what it read and left, and its books."""
+
+    inputs: str
+    outputs: str
+    books: Books
+
+
+_MARK: Final = TypeAdapter(Mark)
+
+
 def _mark_name(stage: Stage) -> str:
     return f"stages/{stage.name}.json"
 
@@ -127,21 +166,24 @@ def _expanded(pattern: str, build: Build) -> list[str]:
     return build.tables.partitions(pattern.removesuffix("@*")) if pattern.endswith("@*") else [pattern]
 
 
-def mark_of(stage: Stage, build: Build) -> dict[str, Any] | None:
-    """Return what a stage noted when it last finished; None if it never did."""
+def mark_of(stage: Stage, build: Build) -> Mark | None:
+    """Return what a stage noted when it last finished; None if it never did, or if the note is damaged.
+
+    A mark only saves work, so a stage without a readable one is looked at anew.
+    """
     try:
-        mark: dict[str, Any] = json.loads(build.workspace.read(_mark_name(stage)))
-    except FileNotFoundError:
+        mark = read_state(build.workspace, _mark_name(stage), _MARK, advice="the stage is done again")
+    except (FileNotFoundError, DamagedState):
         return None
-    return mark
+    return mark if mark.books.stage == stage.name and not mark.books.missing else None
 
 
 def finished(stage: Stage, build: Build) -> Books | None:
     """Return the books of a stage that is up to date, None for one that has something to do."""
     mark = mark_of(stage, build)
-    if mark is None or mark["inputs"] != _inputs(stage, build) or mark["outputs"] != _outputs(stage, build):
+    if mark is None or mark.inputs != _inputs(stage, build) or mark.outputs != _outputs(stage, build):
         return None
-    return Books(**mark["books"])
+    return mark.books
 
 
 def execute(stage: Stage, build: Build) -> Books | Waiting:
@@ -188,13 +230,14 @@ def open_build(
 
     Raises:
         RecipeError: the recipe is wrong.
+        StorageError: the workspace is no folder, or its store is not there or refuses.
     """
     loaded = recipes.load(recipe)
     settings = Settings()
     where = workspace or loaded.workspace or f"{settings.workspaces.rstrip('/')}/{loaded.name}"
-    return Build(
-        recipe=loaded, workspace=Workspace(where), ray_address=ray or settings.ray_address, progress=progress or Silent()
-    )
+    opened = Workspace(where)
+    opened.reach()
+    return Build(recipe=loaded, workspace=opened, ray_address=ray or settings.ray_address, progress=progress or Silent())
 
 
 def forget_failures(build: Build, stages: tuple[Stage, ...]) -> None:

@@ -11,7 +11,7 @@ from contracts.joins import attach
 from flows.candidates import candidates_of, metric_keys
 from flows.gather import choose_prompts, read_corpora
 from flows.judging import judge_questions, review_questions
-from flows.pipeline import Build, finished
+from flows.pipeline import Build, Stage, finished
 from flows.questions import Question, judge_of, known_ledger, roles_about, scripting_roles, task_of, writing_questions
 from flows.recipe import Judge, Role
 from flows.recipe_listening import terms_of
@@ -65,7 +65,7 @@ def plan_of(build: Build) -> list[Line]:
     """
     utterances, _ = read_corpora(build)
     chosen, _ = choose_prompts(build, utterances)
-    known = {stage.name for stage in STAGES if finished(stage, build) is not None}
+    known = {stage.name for stage in STAGES if _is_finished(stage, build)}
     prompts = build.tables.read("prompts") if {"prompts", "texts"} <= known else _to_speak(build, chosen)
     timed = attach(prompts, "target_utterance_id", utterances, "utterance_id", {"duration_s": "duration_s"})
     guessed = pc.multiply(pc.cast(pc.utf8_length(timed["text"]), pa.float64()), SECONDS_PER_CHARACTER)
@@ -107,7 +107,14 @@ def plan_of(build: Build) -> list[Line]:
         left = pc.is_in(keys, value_set=_left(build, "metrics", "metrics", keys))
         cpu_h = _hours(metric.name, _sum(wanted.filter(left)["s"]))
         lines.append(_line(f"metrics {metric.name}", wanted.num_rows, done=wanted.num_rows - _count(left), cpu_h=cpu_h))
-    return [*lines, *_asking(build, wanted, chosen, prompts, known)]
+    lines += _asking(build, wanted, chosen, prompts, known)
+    return [*lines, *(_line(what, 0) | {"note": f"damaged: {told}"} for what, told in (build.problems or {}).items())]
+
+
+def _is_finished(stage: Stage, build: Build) -> bool:
+    with build.noted(f"stage {stage.name}"):
+        return finished(stage, build) is not None
+    return False
 
 
 def _to_speak(build: Build, chosen: pa.Table) -> pa.Table:
@@ -217,11 +224,11 @@ def _asked(stage: str, role: Role, rows: int, *, done: int, longest: str, clip_s
 
 
 def _spent(build: Build) -> float:
-    known = known_ledger(build)
-    if known is None:
-        return 0.0
-    with known as ledger:
-        return ledger.owed_usd()
+    with build.noted("ledger"):
+        if (known := known_ledger(build)) is not None:
+            with known as ledger:
+                return ledger.owed_usd()
+    return 0.0
 
 
 def _line(

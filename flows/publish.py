@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import Field, TypeAdapter
 
-from contracts.errors import DamagedPart, StorageError
+from contracts.errors import DamagedPart, DamagedState, StorageError
 from contracts.ids import digest
 from contracts.joins import among
 from flows.books import Books
@@ -29,20 +31,34 @@ from storage.columns import release_schema
 from storage.manifest import Fault
 from storage.rows import pair_rows
 from storage.shards import Layout
+from storage.state import read_state
 
 SPLITS: Final = ("sft", "rl", "bench")
 _CURRENT: Final = "releases/current.json"
 _SEAL: Final = "releases/sealed.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pointer:
+    """Which release is the build's."""
+
+    folder: Annotated[str, Field(pattern=r"^releases/[A-Za-z0-9][A-Za-z0-9._+-]*$")]
+
+
+_POINTER: Final = TypeAdapter(_Pointer)
 _BATCH_ROWS: Final = 1000
 _BEFORE: Final = (*GATHERING, *CANDIDATES, *JUDGING, VOTES, *DECIDING, VERIFICATION)
 _ACCOUNTS: Final = tuple(name for stage in _BEFORE for name in stage.writes if name.startswith(("drops@", "failures@")))
 
 
 def release_of(build: Build) -> str | None:
-    """Return the folder or URL of the build's release; None if there is none."""
+    """Return the folder or URL of the build's release; None if there is none, or if the note of it is damaged.
+
+    The note is a pointer only: the stage that finds none writes the release, or finds the very same one, and notes it anew.
+    """
     try:
-        name = json.loads(build.workspace.read(_CURRENT))["folder"]
-    except FileNotFoundError:
+        name = read_state(build.workspace, _CURRENT, _POINTER, advice="the release is looked for again").folder
+    except (FileNotFoundError, DamagedState):
         return None
     return f"{build.workspace.url}/{name}" if build.workspace.exists(f"{name}/{manifest.MANIFEST}") else None
 
@@ -199,7 +215,7 @@ def _facts(build: Build) -> Facts:
     return Facts(
         pretty_name=recipe.release.pretty_name,
         version=recipe.release.version,
-        funnel=[Funnel(**mark["books"]) for mark in marks],
+        funnel=[Funnel(**mark.books.as_dict()) for mark in marks],
         leakage=[Disjoint(key=key, left="any split", right="any other", shared=n) for key, n in proven.shared.items()],
         annotations_creators=("machine-generated", "crowdsourced") if _pairs_were_heard(build) else ("machine-generated",),
         judge_statement=_judge_statement(build),

@@ -1,5 +1,6 @@
 """Questions to judges: what a recipe asks of language models (or of a rule), asking what is missing, and counting it."""
 
+import contextlib
 import json
 import os
 from collections.abc import Sequence
@@ -17,13 +18,15 @@ from annotate.judging import judge_rows
 from annotate.ledger.ledger import Ledger
 from annotate.task import TaskSpec
 from contracts import plugins, schemas
-from contracts.errors import SetupError
+from contracts.errors import SetupError, StorageError, UnisrmError
 from contracts.joins import among, attach
 from flows.books import Books, reasons_of
 from flows.damage import forget_damaged
+from flows.known import is_there, known_of, remember, require_there
 from flows.pipeline import Build
 from flows.recipe import Role
 from flows.settings import Settings
+from storage.workspace import storage_errors
 from synth.dialogues import histories
 
 SCRIPTING = ("clean_text", "style_continuation")
@@ -91,18 +94,56 @@ def ledger_place(build: Build) -> str:
     return os.fspath(build.workspace.local_path("ledger.sqlite"))
 
 
-def open_ledger(build: Build) -> Ledger:
-    """Open the ledger of a build, or start it."""
+def open_ledger(build: Build, *, paying: bool) -> Ledger:
+    """Open the ledger of a build, or start its first one.
+
+    Args:
+        build: the build.
+        paying: whether replies are to be bought: then the workspace remembers it from now on, be it empty.
+
+    Raises:
+        OtherDatabase: the one that the workspace used is gone, or another or an older one stands in its place.
+        StorageError: it cannot be opened.
+    """
     place = ledger_place(build)
+    known = require_there(build, "ledger", place)
     if "://" not in place:
-        Path(place).parent.mkdir(parents=True, exist_ok=True)
-    return Ledger(place, account=build.recipe.name)
+        with storage_errors(f"ledger {place}"):
+            Path(place).parent.mkdir(parents=True, exist_ok=True)
+    ledger = Ledger(place, account=build.recipe.name, known=known)
+    try:
+        if known is None and (paying or any(ledger.held().values())):
+            remember(build, "ledger", ledger.identity, ledger.where, ledger.held())
+    except BaseException:
+        ledger.close()
+        raise
+    return ledger
 
 
 def known_ledger(build: Build) -> Ledger | None:
-    """Open the ledger of a build if there is one: looking must not make it."""
-    place = ledger_place(build)
-    return open_ledger(build) if "://" in place or Path(place).exists() else None
+    """Open the ledger of a build if there is one: looking must not make it. Raises as ``open_ledger`` does."""
+    return open_ledger(build, paying=False) if is_there(build, "ledger", ledger_place(build)) else None
+
+
+def lost_ledger(build: Build) -> UnisrmError | None:
+    """Return what is wrong with the ledger: gone, emptied, another one, an older copy, or unreadable; None if nothing is."""
+    try:
+        if known_of(build, "ledger") is None and not (build.workspace.is_local or Settings().ledger):
+            return None  # none was used, and none is configured
+        if (ledger := known_ledger(build)) is not None:
+            ledger.close()
+    except (StorageError, SetupError) as error:
+        return error
+    return None
+
+
+def _note_replies(build: Build) -> None:
+    """Remember how much the ledger holds now, so that an older copy of it is noticed."""
+    with contextlib.suppress(StorageError):  # what is being raised already, if anything, is the error to tell
+        if (ledger := known_ledger(build)) is not None:
+            with ledger:
+                held = ledger.held()
+            remember(build, "ledger", ledger.identity, ledger.where, held)
 
 
 def ask_missing(build: Build, stage: str, table: str, questions: Sequence[Question]) -> None:
@@ -118,27 +159,34 @@ def ask_missing(build: Build, stage: str, table: str, questions: Sequence[Questi
         todo.append((question, question.requests.filter(pc.is_in(question.ids, value_set=open_ids))))
     left = sum(rows.num_rows for _, rows in todo)
     build.progress.start(stage, left)
-    for question, rows in todo:
-        if not rows.num_rows:
-            continue
-        for outcome in judge_rows(
-            rows,
-            task=question.task,
-            judge=question.judge,
-            stage=stage,
-            open_ledger=lambda: open_ledger(build),
-            clips=build.blobs,
-            budget_usd=build.recipe.budget_usd,
-            mode=question.role.mode,
-            poll_s=question.role.poll_s,
-        ):
-            build.tables.append(table, outcome.rows)
-            build.tables.append(failures, outcome.failures)
-            build.progress.advance(outcome.rows.num_rows + outcome.failures.num_rows, outcome.failures.num_rows)
+    try:
+        for question, rows in todo:
+            if rows.num_rows:
+                _ask(build, stage, table, question, rows)
+    finally:
+        if any(rows.num_rows and not question.judge.facts for question, rows in todo):
+            _note_replies(build)
     if left:
         build.tables.compact(table)
         build.tables.compact(failures)
     build.progress.end()
+
+
+def _ask(build: Build, stage: str, table: str, question: Question, rows: pa.Table) -> None:
+    for outcome in judge_rows(
+        rows,
+        task=question.task,
+        judge=question.judge,
+        stage=stage,
+        open_ledger=lambda: open_ledger(build, paying=not question.judge.facts),
+        clips=build.blobs,
+        budget_usd=build.recipe.budget_usd,
+        mode=question.role.mode,
+        poll_s=question.role.poll_s,
+    ):
+        build.tables.append(table, outcome.rows)
+        build.tables.append(f"failures@{stage}", outcome.failures)
+        build.progress.advance(outcome.rows.num_rows + outcome.failures.num_rows, outcome.failures.num_rows)
 
 
 def answered(build: Build, stage: str, table: str, questions: Sequence[Question], unit: str) -> Books:

@@ -4,11 +4,12 @@ New judgments lie beside those of the recipe (``judgments@reannotation``), and c
 they rest on. ``status`` and ``report`` say how far judges drift apart.
 """
 
-import json
 from collections.abc import Mapping
-from typing import Any, Final, get_args
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, get_args
 
 import pyarrow as pa
+from pydantic import Field, TypeAdapter
 
 from annotate.inquiry import Inquiry, played
 from annotate.judging import Mode
@@ -18,12 +19,28 @@ from flows import recipe
 from flows.books import Books
 from flows.judging import pair_requests
 from flows.pipeline import Build
-from flows.questions import Question, answered, ask_missing, judge_of, task_of
+from flows.questions import Question, answered, ask_missing, judge_of, lost_ledger, task_of
 from flows.recipe_checks import check_judge
+from storage.state import read_state
 
 STAGE: Final = "reannotation"
 TABLE: Final = "judgments@reannotation"
 _NO_PAIRS: Final = "there are no pairs to judge yet: run `unisrm-data build` first"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Noted:
+    """How often a judge was asked again: the next repetition, and the one under way."""
+
+    next: Annotated[int, Field(ge=0)]
+    open: Annotated[int, Field(ge=0)] | None
+
+
+_NOTED: Final = TypeAdapter(_Noted)
+_NOTED_LOST: Final = (
+    "restore it from a backup, or remove it: repetitions are then counted from the recipe's own votes again, and those that "
+    "were asked before come from the ledger"
+)
 
 
 def wish_of(
@@ -53,11 +70,14 @@ def require(build: Build, wish: recipe.Judge) -> None:
     Raises:
         RecipeError: there are no pairs yet.
         SetupError: the judge lacks something, such as its key.
+        StorageError: the ledger is not the one that the workspace used, or unreadable.
     """
     if not build.tables.num_rows("pairs"):
         raise RecipeError(_NO_PAIRS)
     if (problem := judge_of(wish).missing()) is not None:
         raise SetupError(f"judge {wish.name!r}: {problem}")
+    if not judge_of(wish).facts and (lost := lost_ledger(build)) is not None:
+        raise lost
 
 
 def reannotate(build: Build, wish: recipe.Judge, pairs: int | None = None) -> Books:
@@ -81,7 +101,7 @@ def reannotate(build: Build, wish: recipe.Judge, pairs: int | None = None) -> Bo
     question = Question(role=wish, requests=played(requests, orders=wish.orders, first_vote=vote))
     ask_missing(build, STAGE, TABLE, [question])
     books = answered(build, STAGE, TABLE, [question], "judgments").balanced()
-    _note(build, wish, {"next": vote + 1, "open": None})
+    _note(build, wish, _Noted(next=vote + 1, open=None))
     return books
 
 
@@ -100,15 +120,15 @@ def _record(wish: recipe.Judge) -> str:
 def _turn(build: Build, wish: recipe.Judge) -> int:
     """Return the number of the repetition to do: the one that was cut off, else the next; it is noted before it begins."""
     try:
-        noted = json.loads(build.workspace.read(_record(wish)))
+        noted = read_state(build.workspace, _record(wish), _NOTED, advice=_NOTED_LOST)
     except FileNotFoundError:
         asked = [one.votes for one in (build.recipe.judge, *build.recipe.judges) if _record(one) == _record(wish)]
-        noted = {"next": max(asked, default=0), "open": None}
-    if noted["open"] is None:
-        noted["open"] = noted["next"]
-        _note(build, wish, noted)
-    return int(noted["open"])
+        noted = _Noted(next=max(asked, default=0), open=None)
+    if noted.open is not None:
+        return noted.open
+    _note(build, wish, _Noted(next=noted.next, open=noted.next))
+    return noted.next
 
 
-def _note(build: Build, wish: recipe.Judge, noted: Mapping[str, int | None]) -> None:
-    build.workspace.write(_record(wish), json.dumps(dict(noted)).encode())
+def _note(build: Build, wish: recipe.Judge, noted: _Noted) -> None:
+    build.workspace.write(_record(wish), _NOTED.dump_json(noted))

@@ -66,6 +66,7 @@ def _content(build: Build) -> dict[str, Any]:
     drops = build.tables.read("drops@filters")
     return {
         "recipe": build.recipe,
+        "problems": build.problems or {},  # filled while the rest is looked up
         "books": [(page, state) for page, state in books_of(build)],
         "spend": spend_rows(build),
         "rates": rates,

@@ -19,6 +19,7 @@ from flows.listening_store import waiting_for
 from flows.pipeline import Build, Stage, Waiting, execute, finished, up_to
 from flows.progress import Both
 from flows.publish import release_faults, release_of, seal_release
+from flows.questions import lost_ledger
 from flows.recipe_listening import require
 from flows.stages import preflight, stages_of
 from flows.status import drift_rows
@@ -85,6 +86,8 @@ def run_build(build: Build, until: str | None = None) -> str | Waiting | None:
         if stages == stages_of(build):
             for fault in release_faults(build):
                 get_run_logger().warning("release: %s", fault)
+        if (lost := lost_ledger(build)) is not None:
+            get_run_logger().warning("nothing is bought in this build, but: %s", lost)
         books, waiting = list[Books](), None
         for stage in stages:
             outcome = _as_task(stage, watched)()

@@ -15,7 +15,7 @@ from flows.judging import JUDGING
 from flows.listening import VERIFICATION, VOTES
 from flows.pipeline import Build, Stage, finished
 from flows.publish import PUBLISHING
-from flows.questions import judge_of, roles_about, scripting_roles
+from flows.questions import judge_of, lost_ledger, roles_about, scripting_roles
 from flows.recipe import Role
 from flows.versions import version_problems
 
@@ -52,6 +52,7 @@ def check_machine(build: Build, stages: tuple[Stage, ...]) -> set[str]:
     Raises:
         SetupError: this machine lacks an engine, model or key for them, and no cluster stands in, or the recipe demands a
             version that an engine or metric here, or a sample that is there, does not have; all are named.
+        StorageError: replies may have to be bought, and the ledger is not the one that the workspace used, or unreadable.
     """
     first = next((number for number, stage in enumerate(stages) if finished(stage, build) is None), len(stages))
     left = {stage.name for stage in stages[first:]}
@@ -66,7 +67,14 @@ def check_machine(build: Build, stages: tuple[Stage, ...]) -> set[str]:
         problems = version_problems(build, here)
     if problems:
         raise SetupError("; ".join(problems))
+    if _pays(build, left) and (lost := lost_ledger(build)) is not None:
+        raise lost
     return left
+
+
+def _pays(build: Build, left: set[str]) -> bool:
+    """Say whether replies may have to be bought."""
+    return any(not plugin.facts for plugin in _needs(build, left & ASKING).values())
 
 
 def _resources(needs: dict[str, Any]) -> dict[str, Resources]:

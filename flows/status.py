@@ -1,38 +1,60 @@
 """What has been done in a workspace, by stage, and what it cost."""
 
+import contextlib
+from dataclasses import replace
+
 import pyarrow as pa
 
 from annotate.inquiry_rows import InquiryRows, inquiries_of
+from annotate.ledger.records import Spend
 from annotate.reliability import drift_lines
+from contracts.errors import StorageError
 from flows.books import Books
 from flows.listening_report import listening_rows
-from flows.pipeline import Build, finished, mark_of
+from flows.pipeline import Build, Stage, finished, mark_of
 from flows.questions import known_ledger
 from flows.stages import stages_of
 
 
 def books_of(build: Build) -> list[tuple[Books, str]]:
-    """Return the books of every stage that has begun, with its state: ``done``, ``stale``, ``running`` or ``waiting for ...``.
+    """Return the books of every stage that has begun, with its state.
+
+    States are ``done``, ``stale``, ``running``, ``waiting for ...`` and ``damaged: ...``.
 
     ``stale``: an input or the recipe changed since it finished. ``running``: it has rows or failures, but never finished.
-    ``waiting for votes: n of m``: people are to say more; what is counted are their votes.
+    ``waiting for votes: n of m``: people are to say more; what is counted are their votes. ``damaged``: something that the
+    stage needs cannot be read; what is counted is what it noted when it last finished, or nothing.
     """
+    strict = replace(build, problems=None)  # what is damaged must not be counted as empty
     pages = []
     for stage in stages_of(build):
-        current = finished(stage, build)
-        if current is not None:
-            pages.append((current, "done"))
-            continue
-        if stage.waits is not None and (waiting := stage.waits(build)) is not None:
-            page = Books(stage=stage.name, unit=waiting.what, rows_in=waiting.wanted, rows_out=waiting.there)
-            pages.append((page, str(waiting)))
-            continue
-        mark = mark_of(stage, build)
-        if stage.count is not None and any(build.tables.num_rows(name) for name in stage.writes):
-            pages.append((stage.count(build), "stale" if mark else "running"))
-        elif mark is not None:
-            pages.append((Books(**mark["books"]), "stale"))
+        try:
+            page = _page(stage, strict)
+        except StorageError as error:
+            page = _damaged(stage, build, error)
+        if page is not None:
+            pages.append(page)
     return pages
+
+
+def _page(stage: Stage, build: Build) -> tuple[Books, str] | None:
+    current = finished(stage, build)
+    if current is not None:
+        return current, "done"
+    if stage.waits is not None and (waiting := stage.waits(build)) is not None:
+        return Books(stage=stage.name, unit=waiting.what, rows_in=waiting.wanted, rows_out=waiting.there), str(waiting)
+    mark = mark_of(stage, build)
+    if stage.count is not None and any(build.tables.num_rows(name) for name in stage.writes):
+        return stage.count(build), "stale" if mark else "running"
+    return (mark.books, "stale") if mark is not None else None
+
+
+def _damaged(stage: Stage, build: Build, error: StorageError) -> tuple[Books, str]:
+    books = Books(stage=stage.name, unit="", rows_in=0, rows_out=0)
+    with contextlib.suppress(StorageError):
+        mark = mark_of(stage, build)
+        books = mark.books if mark is not None else books
+    return books, f"damaged: {error}"
 
 
 def status_of(build: Build) -> list[dict[str, object]]:
@@ -52,31 +74,32 @@ def status_of(build: Build) -> list[dict[str, object]]:
         for page, state in books_of(build)
     ]
     begun = {row["stage"] for row in rows}
-    rows += [
-        {
-            "stage": stage.name,
-            "state": "not begun",
-            "unit": "",
-            "in": None,
-            "out": None,
-            "missing": None,
-            "failed": {},
-            "dropped": {},
-            "spent_usd": None,
-        }
-        for stage in stages_of(build)
-        if stage.name not in begun
-    ]
-    return rows + listening_rows(build) + spend_rows(build)
+    rows += [_row(stage.name, "not begun") for stage in stages_of(build) if stage.name not in begun]
+    rows += listening_rows(build) + spend_rows(build)
+    return rows + [_row(what, f"damaged: {told}") for what, told in (build.problems or {}).items()]
+
+
+def _row(stage: str, state: str) -> dict[str, object]:
+    return {
+        "stage": stage,
+        "state": state,
+        "unit": "",
+        "in": None,
+        "out": None,
+        "missing": None,
+        "failed": {},
+        "dropped": {},
+        "spent_usd": None,
+    }
 
 
 def spend_rows(build: Build) -> list[dict[str, object]]:
     """Return replies, failures and money by task, judge and model."""
-    known = known_ledger(build)
-    if known is None:
-        return []
-    with known as ledger:
-        lines = ledger.spend()
+    lines = list[Spend]()
+    with build.noted("ledger"):
+        if (known := known_ledger(build)) is not None:
+            with known as ledger:
+                lines = ledger.spend()
     return [
         {
             "stage": f"ledger {line.task} {line.judge}/{line.model}",

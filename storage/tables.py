@@ -12,17 +12,20 @@ A name with ``@`` is a partition with a manifest of its own: each stage replaces
 import hashlib
 import io
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pydantic import Field, TypeAdapter
 
-from contracts.errors import DamagedPart
+from contracts.errors import DamagedPart, StorageError
 from contracts.ids import digest
 from contracts.schemas import conform, key_of, schema_of
+from storage.state import read_state
 from storage.workspace import Workspace
 
 COMPACT_ABOVE_PARTS: Final = 64
@@ -33,9 +36,21 @@ _SMALL_PART_ROWS: Final = 100_000
 class Part:
     """One committed Parquet file."""
 
-    name: str
-    rows: int
-    size_bytes: int
+    name: Annotated[str, Field(pattern=r"^[0-9a-f]{32}\.parquet$")]
+    rows: Annotated[int, Field(ge=0)]
+    size_bytes: Annotated[int, Field(ge=0)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Manifest:
+    """What ``manifest.json`` says."""
+
+    parts: list[Part]
+
+
+_MANIFEST: Final = TypeAdapter(_Manifest)
+_OURS: Final = re.compile(r"\.?([0-9a-f]{32}\.parquet|manifest\.json)(\.\d+\.\d+\.tmp)?")
+"""Names that a commit, whole or broken off, leaves in a table's folder."""
 
 
 class TableStore:
@@ -44,16 +59,21 @@ class TableStore:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
 
-    def _manifest(self, name: str) -> dict[str, Any]:
-        try:
-            manifest: dict[str, Any] = json.loads(self.workspace.read(f"tables/{name}/manifest.json"))
-        except FileNotFoundError:
-            return {"parts": []}
-        return manifest
-
     def parts(self, name: str) -> list[Part]:
-        """Return the committed parts of a table, oldest first."""
-        return [Part(**part) for part in self._manifest(name)["parts"]]
+        """Return the committed parts of a table, oldest first.
+
+        Raises:
+            DamagedState: its manifest cannot be understood.
+        """
+        folder = f"tables/{name}"
+        advice = (
+            f"restore the file from a backup, or remove {self.workspace.path(folder)}: the next build makes that table again, "
+            "and takes replies of judges from the ledger"
+        )
+        try:
+            return read_state(self.workspace, f"{folder}/manifest.json", _MANIFEST, advice=advice).parts
+        except FileNotFoundError:
+            return []
 
     def partitions(self, name: str) -> list[str]:
         """Return the names of a table's partitions that hold something, sorted."""
@@ -73,9 +93,7 @@ class TableStore:
         Raises:
             DamagedPart: a committed part is gone, truncated or changed.
         """
-        schema = schema_of(name)
-        if columns is not None:
-            schema = pa.schema([schema.field(column) for column in columns])
+        schema = self._schema(name, columns)
         parts = self.parts(name)
         try:
             tables = [self._read_part(name, part, columns) for part in parts]
@@ -84,6 +102,11 @@ class TableStore:
                 raise
             return self.read(name, columns)  # a build compacted or replaced the table while we were reading it
         return pa.concat_tables(tables).cast(schema) if tables else schema.empty_table()
+
+    @staticmethod
+    def _schema(name: str, columns: Sequence[str] | None) -> pa.Schema:
+        schema = schema_of(name)
+        return schema if columns is None else pa.schema([schema.field(column) for column in columns])
 
     def _read_part(self, name: str, part: Part, columns: Sequence[str] | None) -> pa.Table:
         path = f"tables/{name}/{part.name}"
@@ -117,20 +140,19 @@ class TableStore:
         """
         if rows.num_rows == 0:
             return
-        manifest = self._manifest(name)
+        known = self.parts(name)
         part = self._write_part(name, conform(rows, name))
-        if any(known["name"] == part.name for known in manifest["parts"]):
+        if part.name in {other.name for other in known}:
             return  # the very same rows, committed once already
-        parts = [*manifest["parts"], vars(part)]
-        self._commit(name, parts)
-        if sum(entry["rows"] < _SMALL_PART_ROWS for entry in parts) > COMPACT_ABOVE_PARTS:
+        self._commit(name, [*known, part])
+        if sum(other.rows < _SMALL_PART_ROWS for other in [*known, part]) > COMPACT_ABOVE_PARTS:
             self.compact(name)
 
     def replace(self, name: str, rows: pa.Table) -> None:
         """Commit the whole output of a pure stage in place of what was there. The same rows again change nothing."""
         part = self._write_part(name, conform(rows, name))
         if self.parts(name) != [part]:
-            self._commit(name, [vars(part)])
+            self._commit(name, [part])
         self._remove_orphans(name)
 
     def compact(self, name: str) -> None:
@@ -140,7 +162,7 @@ class TableStore:
         small = [part for part in parts if part.rows < _SMALL_PART_ROWS]
         if len(small) > 1:
             merged = self._write_part(name, pa.concat_tables([self._read_part(name, part, None) for part in small]))
-            self._commit(name, [vars(part) for part in [*large, merged]])
+            self._commit(name, [*large, merged])
         self._remove_orphans(name)
 
     def _write_part(self, name: str, rows: pa.Table) -> Part:
@@ -151,14 +173,53 @@ class TableStore:
         self.workspace.write(f"tables/{name}/{part.name}", data)
         return part
 
-    def _commit(self, name: str, parts: Sequence[dict[str, Any]]) -> None:
-        self.workspace.write(f"tables/{name}/manifest.json", json.dumps({"parts": list(parts)}, indent=1).encode())
+    def _commit(self, name: str, parts: Sequence[Part]) -> None:
+        content = {"parts": [vars(part) for part in parts]}
+        self.workspace.write(f"tables/{name}/manifest.json", json.dumps(content, indent=1).encode())
 
     def _remove_orphans(self, name: str) -> None:
         listed = {part.name for part in self.parts(name)} | {"manifest.json"}
         for entry in self.workspace.listdir(f"tables/{name}"):
-            if entry not in listed:
+            if entry not in listed and _OURS.fullmatch(entry):  # a stray file is somebody's
                 self.workspace.remove(f"tables/{name}/{entry}")
+
+
+class ReadableTables(TableStore):
+    """The tables for a command that only looks: what is damaged is empty, and noted."""
+
+    def __init__(self, workspace: Workspace, problems: dict[str, str]) -> None:
+        """Take the tables of a workspace.
+
+        Args:
+            workspace: where they lie.
+            problems: gets what is damaged: table -> what is wrong and what helps.
+        """
+        super().__init__(workspace)
+        self.problems = problems
+
+    def parts(self, name: str) -> list[Part]:
+        """Return the committed parts; none where the manifest is damaged."""
+        try:
+            return super().parts(name)
+        except StorageError as error:
+            self.problems[name] = str(error)
+            return []
+
+    def partitions(self, name: str) -> list[str]:
+        """Return the names of a table's partitions; none where they cannot be listed."""
+        try:
+            return super().partitions(name)
+        except StorageError as error:
+            self.problems["tables"] = str(error)
+            return []
+
+    def read(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return all committed rows; none where a part is damaged."""
+        try:
+            return super().read(name, columns)
+        except StorageError as error:
+            self.problems[name] = str(error)
+            return self._schema(name, columns).empty_table()
 
 
 def _digest(data: bytes) -> str:

@@ -40,8 +40,16 @@ _ADVICE: Final = {
     errno.ENOSPC: "the disk is full: free some space or move the workspace, then run the same command again",
     errno.EDQUOT: "the disk quota is used up: free some space or move the workspace, then run the same command again",
     errno.EROFS: "the file system is read-only: choose another workspace with --workspace",
-    errno.EACCES: "permission denied: choose a workspace that you may write to with --workspace",
+    errno.EACCES: "permission denied: give this user access, or choose another workspace with --workspace",
+    errno.ENOTDIR: "a file stands where a folder should be: move it away, then run the same command again",
+    errno.EISDIR: "a folder stands where a file should be: move it away, then run the same command again",
 }
+_STORE_ADVICE: Final = (
+    "check that the store can be reached, that the bucket is there and that this machine has the right credentials, "
+    "then run the same command again"
+)
+_REACH_S: Final = 60.0
+"""How long a store may take to answer the first question."""
 
 
 @contextlib.contextmanager
@@ -50,7 +58,7 @@ def storage_errors(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        advice = _ADVICE.get(error.errno or 0, str(error))
+        advice = _ADVICE.get(error.errno or 0) or " ".join(str(error).split()) or type(error).__name__
         raise StorageError(f"{what}: {advice}") from error
 
 
@@ -59,13 +67,16 @@ class Workspace:
 
     def __init__(self, url: str | os.PathLike[str]) -> None:
         given = os.fspath(url)
+        if not given or "\0" in given:
+            raise StorageError(f"workspace {given!r}: no folder or URL has that name")
         if "@" in given.partition("://")[2].partition("/")[0]:
             raise StorageError(
                 "a workspace URL must not hold a login: give it by the environment or the store's own configuration"
             )
         try:
-            self._fs, self._root = fsspec.core.url_to_fs(given)
-        except (ImportError, ValueError) as error:
+            # No listings are remembered: another process may have written since, and a build must see it.
+            self._fs, self._root = fsspec.core.url_to_fs(given, **({"use_listings_cache": False} if "://" in given else {}))
+        except (ImportError, ValueError, TypeError, OSError) as error:
             raise StorageError(f"workspace {given}: {error}") from error
         self.is_local: bool = isinstance(self._fs, LocalFileSystem)
         if self.is_local:
@@ -97,13 +108,20 @@ class Workspace:
 
     def exists(self, name: str) -> bool:
         """Tell whether a file or folder of that name is there."""
-        return bool(self._fs.exists(self.path(name)))
+        with self._errors(f"looking for {self.path(name)}"):
+            return bool(self._fs.exists(self.path(name)))
 
     def listdir(self, name: str) -> list[str]:
-        """Return the names directly below a folder, sorted; none where there is no such folder."""
-        self._fs.invalidate_cache()
+        """Return the names directly below a folder, sorted; none where there is no such folder.
+
+        Raises:
+            StorageError: it is a file, or cannot be read.
+        """
+        if self.is_local and Path(self.path(name)).is_file():
+            raise StorageError(f"listing {self.path(name)}: {_ADVICE[errno.ENOTDIR]}")
         try:
-            entries = self._fs.ls(self.path(name), detail=False)
+            with self._errors(f"listing {self.path(name)}"):
+                entries = self._fs.ls(self.path(name), detail=False)
         except FileNotFoundError:
             return []
         return sorted(entry.rstrip("/").rsplit("/", 1)[-1] for entry in entries)
@@ -115,12 +133,8 @@ class Workspace:
             FileNotFoundError: no such file.
             StorageError: it cannot be read.
         """
-        try:
+        with self._errors(f"reading {self.path(name)}"):
             return bytes(self._fs.cat_file(self.path(name)))
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            raise StorageError(f"reading {self.path(name)}: {error}") from error
 
     def write(self, name: str, data: bytes) -> None:
         """Write a whole file so that it is either there completely or not at all, durably.
@@ -129,7 +143,7 @@ class Workspace:
             StorageError: the disk is full, read-only or refuses; nothing is left behind.
         """
         path = self.path(name)
-        with storage_errors(f"writing {path}"):
+        with storage_errors(f"writing {path}"), self._errors(f"writing {path}"):
             if not self.is_local:
                 self._fs.pipe_file(path, data)
                 return
@@ -138,8 +152,54 @@ class Workspace:
 
     def remove(self, name: str) -> None:
         """Remove a file if it is there."""
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError), self._errors(f"removing {self.path(name)}"):
             self._fs.rm_file(self.path(name))
+
+    def reach(self) -> None:
+        """Find out within a minute whether the workspace can be used at all; it need not be there yet.
+
+        Raises:
+            StorageError: it is no folder, or its store or bucket is not there or refuses; names the URL.
+        """
+        if self.is_local:
+            # What is not there yet will be made below the nearest folder that is.
+            found = next(path for path in (Path(self._root), *Path(self._root).parents) if os.path.lexists(path))
+            if not found.is_dir():
+                raise StorageError(f"workspace {self.url}: {found} is no folder: choose another one with --workspace")
+            return
+        problems = list[Exception]()
+        thread = threading.Thread(target=self._look, args=(problems,), daemon=True)
+        thread.start()
+        thread.join(_REACH_S)
+        if thread.is_alive():
+            raise StorageError(f"workspace {self.url}: no answer within {_REACH_S:g} s; {_STORE_ADVICE}")
+        if problems:
+            raise StorageError(f"workspace {self.url}: {_shown(problems[0])}; {_STORE_ADVICE}") from problems[0]
+
+    def _look(self, problems: list[Exception]) -> None:
+        try:
+            self._fs.ls(self._root, detail=False)
+        except FileNotFoundError as error:
+            if error.__cause__ is not None:  # the store's own answer, such as: no such bucket
+                problems.append(error)
+        except Exception as error:  # noqa: BLE001 - raised again by who asked
+            problems.append(error)
+
+    @contextlib.contextmanager
+    def _errors(self, what: str) -> Iterator[None]:
+        """Turn what the file system raises into a ``StorageError``, a file that is not there apart."""
+        try:
+            with storage_errors(what):
+                yield
+        except StorageError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                raise error.__cause__ from None
+            raise
+        except Exception as error:
+            if self.is_local:
+                raise
+            # Each store's library has exceptions of its own, which cannot be named without importing it.
+            raise StorageError(f"{what}: {_shown(error)}; {_STORE_ADVICE}") from error
 
     def lock(self) -> contextlib.AbstractContextManager[None]:
         """Hold the workspace for one build.
@@ -157,7 +217,7 @@ class Workspace:
         path = Path(self.path("lock"))
         with storage_errors(f"opening the workspace {self.url}"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle = path.open("a+")
+            handle = path.open("a+", encoding="utf-8", errors="replace")
         with handle:
             with storage_errors(f"locking the workspace {self.url}"):
                 try:
@@ -245,6 +305,11 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def _shown(error: BaseException) -> str:
+    told = " ".join(str(error).split())
+    return told if isinstance(error, OSError) and told else f"{type(error).__name__} {told}".rstrip()
+
+
 def _owner(token: str = "") -> bytes:
     return json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "renewed": time.time(), "token": token}).encode()
 
@@ -252,7 +317,7 @@ def _owner(token: str = "") -> bytes:
 def _locked_message(url: str, owner: str) -> str:
     try:
         held = json.loads(owner)
-        who = f"process {held['pid']} on {held['host']}"
-    except (ValueError, KeyError):
+        who = f"process {held['pid']:d} on {held['host']:.100}"
+    except (ValueError, KeyError, TypeError, RecursionError):
         who = "another process"
     return f"workspace {url} is in use by {who}; wait for it to end, or stop it, then run the same command again"

@@ -32,12 +32,13 @@ from annotate.exchange.ballot_reader import BallotReader
 from annotate.exchange.ballots import BallotBox, Imported
 from annotate.exchange.mapping import export_map
 from annotate.exchange.problems import BadRows, Problem
-from annotate.exchange.rows import no_number, refuse_foreign
+from annotate.exchange.rows import refuse_foreign
 from annotate.exchange.tasks import Task
 from annotate.exchange.voices import Role, Voice
 from annotate.exchange.wording import asked, said
 from annotate.listening.protocol import ListeningProtocol, Question
 from contracts.errors import DataError
+from contracts.json_text import DECODER
 from storage.workspace import atomic_path
 
 CONFIG: Final = "label_config.xml"
@@ -181,17 +182,16 @@ def _records(path: Path) -> Iterator[Any]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise DataError(f"{path}: this is no UTF-8: give the file as Label Studio exported it") from None
-    decoder = json.JSONDecoder(parse_constant=no_number)
     place, closed = _after_space(text, 0), True
     try:
         if text[place : place + 1] != "[":
-            value, place = decoder.raw_decode(text, place)
+            value, place = DECODER.raw_decode(text, place)
             yield value
         elif text[place := _after_space(text, place + 1)] == "]":
             place += 1
         else:
             while True:
-                value, place = decoder.raw_decode(text, place)
+                value, place = DECODER.raw_decode(text, place)
                 yield value
                 place = _after_space(text, place)
                 mark, place = text[place], _after_space(text, place + 1)

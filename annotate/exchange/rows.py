@@ -2,13 +2,13 @@
 
 import codecs
 import csv
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Never
 
 from contracts.errors import DataError
+from contracts.json_text import json_value
 
 _DELIMITERS: Final = (",", ";", "\t")
 _FOREIGN: Final = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16", b"PK\x03\x04": "a ZIP archive, perhaps XLSX"}
@@ -121,17 +121,12 @@ def read_jsonl(path: Path) -> Sheet:
 
 def _object(number: int, line: str) -> Row:
     try:
-        value = json.loads(line, parse_constant=no_number)
-    except (ValueError, RecursionError) as error:
+        value = json_value(line)
+    except ValueError as error:
         return Row(number=number, cells={}, problem=f"no valid JSON ({error}): one object per line is needed")
     if not isinstance(value, dict):
         return Row(number=number, cells={}, problem=f"a JSON object is needed, this is {type(value).__name__}")
     return Row(number=number, cells=value)
-
-
-def no_number(word: str) -> Never:
-    """Refuse NaN and Infinity, which Python's JSON reads and no standard knows."""
-    raise ValueError(f"{word} is no JSON number")
 
 
 def refuse_foreign(path: Path) -> None:

@@ -244,3 +244,12 @@ def summed(connection: Connection, account: str) -> dict[tuple[str, str, str], t
         *counts, before = found.get((task, judge, model), (0, 0, 0, 0, 0))
         found[task, judge, model] = (*counts, before + picousd)
     return found
+
+
+def held(connection: Connection) -> dict[str, int]:
+    """Return how much all accounts have, in numbers that only grow: replies, and picodollars spent."""
+    replies = func.coalesce(func.sum(case((requests.c.state == "replied", 1), else_=0)), 0)
+    spent = func.coalesce(func.sum(requests.c.spent_picousd), 0)
+    replied, paid = connection.execute(select(replies, spent)).one()
+    lost = connection.execute(select(func.coalesce(func.sum(losses.c.spent_picousd), 0))).scalar_one()
+    return {"replies": int(replied), "picodollars spent": int(paid) + int(lost)}

@@ -20,8 +20,9 @@ from sqlalchemy import Connection, delete, select, update
 
 from annotate.database import Database
 from annotate.database import DatabaseFailed as LedgerFailed
+from annotate.identity import Known, make_identity, read_identity, require_no_less, require_same
 from annotate.judge import Answer, Reply
-from annotate.ledger import batches, books, values
+from annotate.ledger import batches, books, schema, values
 from annotate.ledger.owners import Owner, living
 from annotate.ledger.records import Batch, Entry, Spend
 from annotate.ledger.schema import OPEN_STATES, adopt_unnamed, owners, prepare, requests
@@ -37,16 +38,19 @@ class Ledger:
     Attributes:
         where: path or URL, without its password.
         account: who pays.
+        identity: random text that tells it from every other ledger.
     """
 
-    def __init__(self, where: str | os.PathLike[str], *, account: str = "") -> None:
+    def __init__(self, where: str | os.PathLike[str], *, account: str = "", known: Known | None = None) -> None:
         """Open the ledger, or start a new one.
 
         Args:
             where: path of a SQLite file, or ``postgresql://...``.
             account: who pays: the recipe's name. What no account was named for becomes the first named one's.
+            known: the one that it has to be; None = any, or a new one.
 
         Raises:
+            OtherDatabase: it is not the one that is known, or holds less.
             StorageError: it cannot be opened or written, is no ledger, or was written by a newer version of this software.
         """
         self.account = account
@@ -56,7 +60,10 @@ class Ledger:
         self._entered = False
         self._held: set[str] = set()  # keys that were ours to ask and got no answer from us yet
         try:
+            if known is not None:
+                self._require(known)
             prepare(self._database)
+            self.identity = self._identity()
             if account:
                 adopt_unnamed(self._database, account)
         except BaseException:
@@ -158,6 +165,11 @@ class Ledger:
             )
             self._refuse(strangers, len(answers))
             self._database.once_durable(lambda: self._held.difference_update(key for key, _ in answers))
+
+    def held(self) -> dict[str, int]:
+        """Return how much there is for all accounts, in numbers that only grow: replies, and picodollars spent."""
+        with self._database.reading() as connection:
+            return books.held(connection)
 
     def owed_usd(self) -> float:
         """Return what our account owes: what was spent, and the highest prices of all attempts without an answer."""
@@ -273,6 +285,20 @@ class Ledger:
         self._refuse([key for key, _ in sends if key not in ours], len(sends))
         owed = books.owed(connection, self.account)
         return before, *books.affordable(before, sends, owed=owed, budget_usd=budget_usd, batch=batch)
+
+    def _require(self, known: Known) -> None:
+        told = {"what": self._database.what, "name": "ledger", "where": self.where}
+        with self._database.reading() as connection:
+            require_same(known, read_identity(connection, schema.identity), **told)
+            require_no_less(known, books.held(connection), **told)
+
+    def _identity(self) -> str:
+        with self._database.reading() as connection:
+            found = read_identity(connection, schema.identity)
+        if found is None:
+            with self._database.writing() as connection:
+                found = make_identity(connection, schema.identity)
+        return found
 
     def _refuse(self, strangers: Sequence[str], count: int) -> None:
         if strangers:

@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from annotate.database import Database, partial_index, sum_column, text_column
+from annotate.identity import identity_table
 from contracts.errors import StorageError
 
 VERSION: Final = 2
@@ -112,6 +113,7 @@ owners: Final = Table(
     Column("started", BigInteger, nullable=False),
     Column("lease_until", Double, nullable=False),  # seconds since 1970
 )
+identity: Final = identity_table("ledger_identity", _METADATA)
 # SQLite has a number for this in the file's head.
 _version: Final = Table("ledger_version", MetaData(), Column("version", Integer, nullable=False))
 

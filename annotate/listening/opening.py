@@ -3,11 +3,12 @@
 import json
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, inspect, select, update
+from sqlalchemy import Connection, func, insert, inspect, select, update
 
+from annotate.identity import Known, read_identity, require_no_less, require_same
 from annotate.listening.commits import Commits
 from annotate.listening.counting import recount
-from annotate.listening.tables import METADATA, VERSION, annotators, assignments, items, note_change, state
+from annotate.listening.tables import METADATA, VERSION, annotators, assignments, identity, items, note_change, state
 from annotate.listening.terms import Terms
 from contracts.errors import StorageError
 
@@ -21,13 +22,19 @@ class _Test:
     settings: str
 
 
-def prepare(commits: Commits, terms: Terms) -> None:
+def prepare(commits: Commits, terms: Terms, known: Known | None = None) -> None:
     """Make the tables where there are none, and bring those of a test that has begun in line with the terms.
 
     Raises:
+        OtherDatabase: it is not the test that is known, or holds less.
         StorageError: a newer version of this software wrote them, they belong to a test of another protocol or name or hold
             answers to other questions, or the database fails.
     """
+    if known is not None:
+        told = {"what": "listening test", "name": "listening", "where": commits.where}
+        with commits.reading() as connection:
+            require_same(known, read_identity(connection, identity), **told)
+            require_no_less(known, held(connection), **told)
     with commits.reading() as connection:  # a look first, as opening need not wait for those who write
         found = _begun_with(connection)
     if found is None:
@@ -53,6 +60,14 @@ def prepare(commits: Commits, terms: Terms) -> None:
         )
     if found.settings != terms.settings:
         commits.write(lambda connection: _adopt(connection, terms))
+
+
+def held(connection: Connection) -> dict[str, int]:
+    """Return how much there is, in numbers that only grow: answers, imported ones too, and people."""
+    return {
+        "answers": connection.execute(select(state.c.answers)).scalar_one(),
+        "people": connection.execute(select(func.count()).select_from(annotators)).scalar_one(),
+    }
 
 
 def _begun_with(connection: Connection) -> _Test | None:

@@ -13,12 +13,13 @@ from typing import Any, Final, Literal, Self
 import pyarrow as pa
 from sqlalchemy import select
 
+from annotate.identity import Known, make_identity, read_identity
 from annotate.listening import handing, hearing, imports, people, queue, reading
 from annotate.listening.commits import Commits
 from annotate.listening.item import Answer, Item
-from annotate.listening.opening import prepare
+from annotate.listening.opening import held, prepare
 from annotate.listening.records import Annotator, Assignment, Finished, Progress, Receipt, Refused, Share
-from annotate.listening.tables import annotators
+from annotate.listening.tables import annotators, identity
 from annotate.listening.terms import Terms
 
 __all__ = ["Annotator", "Assignment", "Finished", "Progress", "Receipt", "Refused", "Share", "Store"]
@@ -33,24 +34,37 @@ class Store:
 
     Attributes:
         terms: of the test.
+        identity: random text that tells it from every other test.
     """
 
-    def __init__(self, where: str | os.PathLike[str], terms: Terms, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        where: str | os.PathLike[str],
+        terms: Terms,
+        *,
+        clock: Callable[[], float] = time.time,
+        known: Known | None = None,
+    ) -> None:
         """Open a test, or begin one.
 
         Args:
             where: path of a SQLite file, or a postgresql:// URL of a database that holds one test.
             terms: of the test.
             clock: seconds since 1970, of the server.
+            known: the test that it has to be; None = any, or a new one.
 
         Raises:
+            OtherDatabase: it is not the test that is known, or holds less.
             StorageError: it cannot be opened, or is a test of another protocol or of a newer version.
         """
         self.terms = terms
         self._clock = clock
         self._commits = Commits(where)
         try:
-            prepare(self._commits, terms)
+            prepare(self._commits, terms, known)
+            with self._commits.reading() as connection:
+                found = read_identity(connection, identity)
+            self.identity = found or self._commits.write(lambda connection: make_identity(connection, identity))
         except BaseException:
             self.close()
             raise
@@ -66,6 +80,16 @@ class Store:
     def close(self) -> None:
         """Close all connections."""
         self._commits.close()
+
+    @property
+    def where(self) -> str:
+        """Path or URL, without its password."""
+        return self._commits.where
+
+    def held(self) -> dict[str, int]:
+        """Return how much there is, in numbers that only grow: answers and people."""
+        with self._commits.reading() as connection:
+            return held(connection)
 
     # Items
 

@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from annotate.database import partial_index, sum_column, text_column
+from annotate.identity import identity_table
 
 VERSION: Final = 1
 
@@ -134,6 +135,8 @@ partial_index(
 Index("listening_assignments_by_subject", assignments.c.subject_id)
 for _name in ("annotator_id", "expires"):
     partial_index(f"listening_assignments_open_by_{_name}", assignments.c[_name], where=text("state = 'open'"))
+
+identity: Final = identity_table("listening_identity", METADATA)
 
 _changed = update(state).values(changes=state.c.changes + 1)
 _next_answer = _changed.values(answers=state.c.answers + 1).returning(state.c.answers)
