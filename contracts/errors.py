@@ -7,6 +7,7 @@ UnisrmError
 │   └── SchemaError        a table breaks its schema at a stage boundary
 ├── StorageError           the workspace cannot be read or written
 │   ├── WorkspaceLocked    another build holds the workspace
+│   │   └── LeaseLost      this build held it, and another one may by now
 │   └── DamagedPart        a committed file is missing or does not match its manifest
 ├── LeakageError           two splits share a text, a recording or a dialogue
 ├── BooksError             rows in != rows out + failures + drops
@@ -43,6 +44,10 @@ class StorageError(UnisrmError):
 
 class WorkspaceLocked(StorageError):
     """Another build is running in this workspace."""
+
+
+class LeaseLost(WorkspaceLocked):
+    """This build held the workspace and does no more: nothing may be written."""
 
 
 class DamagedPart(StorageError):
