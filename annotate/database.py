@@ -6,6 +6,8 @@ true when it writes. That is one rule to reason about instead of two, and costs 
 
 import contextlib
 import os
+import random
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -37,6 +39,7 @@ from contracts.errors import StorageError
 _POSTGRESQL: Final = ("postgresql", "postgres", "postgresql+psycopg")
 _SECRET: Final = ("password", "sslpassword")
 _BUSY_S: Final = 60
+_BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
 # Per transaction, as a pooler between us and the server may mix sessions: durable, and no snapshot older than the lock.
 _BEGIN_POSTGRESQL: Final = (
     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL synchronous_commit = on; "
@@ -207,11 +210,28 @@ def _engine(url: URL) -> Engine:
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
     cursor = connection.cursor()
-    if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-        cursor.execute("PRAGMA journal_mode = WAL")
+    _patiently(lambda: _write_ahead(cursor))
     # FULL syncs the log at every commit: an acknowledged reply survives a power cut, not only a kill.
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.close()
+
+
+def _write_ahead(cursor: Any) -> None:
+    if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        cursor.execute("PRAGMA journal_mode = WAL")
+
+
+def _patiently(action: Callable[[], None]) -> None:
+    """Do what SQLite refuses at once, without its usual wait, while somebody else opens the same file."""
+    until = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            return action()
+        except sqlite3.OperationalError as error:
+            # The low byte: what is beside it says why it is busy.
+            if error.sqlite_errorcode & 0xFF not in _BUSY or time.monotonic() > until:
+                raise
+        time.sleep(random.uniform(0.005, 0.05))  # noqa: S311 - so that two who wait do not meet again
 
 
 def text_column(name: str) -> Column[str]:

@@ -7,6 +7,7 @@ UnisrmError
 │   └── SchemaError        a table breaks its schema at a stage boundary
 ├── StorageError           the workspace cannot be read or written
 │   ├── WorkspaceLocked    another build holds the workspace
+│   │   └── LeaseLost      this build held it, and another one may by now
 │   ├── DamagedPart        a committed file is missing or does not match its manifest
 │   ├── DamagedState       a file that says what has been done cannot be understood
 │   └── OtherDatabase      the ledger or listening test is gone, or is not the one that the workspace used
@@ -45,6 +46,10 @@ class StorageError(UnisrmError):
 
 class WorkspaceLocked(StorageError):
     """Another build is running in this workspace."""
+
+
+class LeaseLost(WorkspaceLocked):
+    """This build held the workspace and does no more: nothing may be written."""
 
 
 class DamagedPart(StorageError):

@@ -191,6 +191,7 @@ def execute(stage: Stage, build: Build) -> Books | Waiting:
     known = finished(stage, build)
     if known is not None:
         return known
+    build.workspace.require_lease()
     if stage.prepare is not None:
         stage.prepare(build)
     inputs = _inputs(stage, build)  # as they are now: what changes while the stage runs is for the next run

@@ -175,7 +175,7 @@ def _publish(workspace: Workspace, folder: Path, name: str) -> None:
         sync(final.parent)
         return
     for path in sorted(paths, key=lambda path: (path.name == MANIFEST, path)):
-        workspace.filesystem.put_file(str(path), workspace.path(f"{name}/{path.relative_to(folder).as_posix()}"))
+        workspace.put_file(path, f"{name}/{path.relative_to(folder).as_posix()}")
 
 
 def verify(folder: str) -> list[File]:

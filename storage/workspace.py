@@ -13,16 +13,11 @@ Any fsspec URL works; a bare path is local. A local write goes to a hidden neigh
 renamed; an object store's single PUT is atomic by itself. So no reader ever sees half a file under its final name.
 """
 
-import _thread
 import contextlib
 import errno
 import fcntl
-import json
 import os
-import secrets
-import socket
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Self
@@ -30,11 +25,8 @@ from typing import Any, Final, Self
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from contracts.errors import StorageError, WorkspaceLocked
-
-_LEASE_STALE_S: Final = 300.0
-_LEASE_RENEW_S: Final = 60.0
-_LEASE_SETTLE_S: Final = 2.0
+from contracts.errors import StorageError
+from storage.lease import Holder, Lease, locked
 
 _ADVICE: Final = {
     errno.ENOSPC: "the disk is full: free some space or move the workspace, then run the same command again",
@@ -83,6 +75,7 @@ class Workspace:
             self._root = os.path.abspath(self._root)
         self._root = self._root.rstrip("/")
         self.url: str = self._root if self.is_local else given.rstrip("/")
+        self._lease: Lease | None = None
 
     def __reduce__(self) -> tuple[type[Self], tuple[str]]:
         return type(self), (self.url,)
@@ -119,12 +112,15 @@ class Workspace:
         """
         if self.is_local and Path(self.path(name)).is_file():
             raise StorageError(f"listing {self.path(name)}: {_ADVICE[errno.ENOTDIR]}")
+        self._fs.invalidate_cache()
+        folder = self.path(name).rstrip("/")
         try:
-            with self._errors(f"listing {self.path(name)}"):
-                entries = self._fs.ls(self.path(name), detail=False)
+            with self._errors(f"listing {folder}"):
+                entries = [entry.rstrip("/") for entry in self._fs.ls(folder, detail=False)]
         except FileNotFoundError:
             return []
-        return sorted(entry.rstrip("/").rsplit("/", 1)[-1] for entry in entries)
+        # Some stores list an emptied folder as an entry of itself.
+        return sorted(entry.rsplit("/", 1)[-1] for entry in entries if entry != folder)
 
     def read(self, name: str) -> bytes:
         """Return a file's bytes.
@@ -140,8 +136,10 @@ class Workspace:
         """Write a whole file so that it is either there completely or not at all, durably.
 
         Raises:
+            LeaseLost: this object held the workspace and does no more; nothing is written.
             StorageError: the disk is full, read-only or refuses; nothing is left behind.
         """
+        self.require_lease()
         path = self.path(name)
         with storage_errors(f"writing {path}"), self._errors(f"writing {path}"):
             if not self.is_local:
@@ -150,8 +148,20 @@ class Workspace:
             with atomic_path(Path(path)) as temporary:
                 temporary.write_bytes(data)
 
+    def put_file(self, source: Path, name: str) -> None:
+        """Copy a file of this machine into the workspace; raises what ``write`` does."""
+        self.require_lease()
+        path = self.path(name)
+        with storage_errors(f"writing {path}"):
+            self._fs.put_file(str(source), path)
+
     def remove(self, name: str) -> None:
-        """Remove a file if it is there."""
+        """Remove a file if it is there.
+
+        Raises:
+            LeaseLost: this object held the workspace and does no more; nothing is removed.
+        """
+        self.require_lease()
         with contextlib.suppress(FileNotFoundError), self._errors(f"removing {self.path(name)}"):
             self._fs.rm_file(self.path(name))
 
@@ -204,13 +214,24 @@ class Workspace:
     def lock(self) -> contextlib.AbstractContextManager[None]:
         """Hold the workspace for one build.
 
-        Local: an operating-system lock, freed even by ``kill -9``. Elsewhere: a lease that is renewed while held and
-        counts as abandoned after five minutes without renewal.
+        Local: an operating-system lock, freed even by ``kill -9``. Elsewhere: a lease, see ``storage.lease``.
 
         Raises:
-            WorkspaceLocked: another build holds it; the message names its host and process.
+            WorkspaceLocked: another build holds it; the message names its host and process, and says when it is free if that
+                one is dead.
+            LeaseLost: a lease was lost inside the block; nothing was written since.
+            StorageError: the store cannot keep two builds apart, or the lock is damaged.
         """
-        return self._local_lock() if self.is_local else self._lease()
+        return self._local_lock() if self.is_local else self._remote_lock()
+
+    def require_lease(self) -> None:
+        """Make sure that whoever held the workspace by this object still does; for loops that wait or work long unwritten.
+
+        Raises:
+            LeaseLost: another build may hold it by now.
+        """
+        if self._lease is not None:
+            self._lease.check()
 
     @contextlib.contextmanager
     def _local_lock(self) -> Iterator[None]:
@@ -224,60 +245,24 @@ class Workspace:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
                     handle.seek(0)
-                    raise WorkspaceLocked(_locked_message(self.url, handle.read())) from None
+                    raise locked(self.url, _holder(handle.read())) from None
                 handle.truncate(0)
-                handle.write(_owner().decode())
+                handle.write(Holder.this_process().written().decode())
                 handle.flush()
             yield
 
     @contextlib.contextmanager
-    def _lease(self) -> Iterator[None]:
-        token = secrets.token_hex(8)
-        held = self._lease_holder()
-        if held is None:
+    def _remote_lock(self) -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            with storage_errors(f"locking the workspace {self.url}"):  # an error of the work inside is none of locking
+                lease = Lease(self._fs, self.path("lock"), self.url)
+                stack.enter_context(lease.held())
+            self._lease = lease
             try:
-                with self._fs.open(self.path("lock"), "xb") as handle:
-                    handle.write(_owner(token))
-            except FileExistsError:
-                raise WorkspaceLocked(_locked_message(self.url, "{}")) from None
-        elif time.time() - held["renewed"] < _LEASE_STALE_S:
-            raise WorkspaceLocked(_locked_message(self.url, json.dumps(held)))
-        else:
-            # Two builds may take over one abandoned lease at once: the one that wrote last has it.
-            self.write("lock", _owner(token))
-            time.sleep(_LEASE_SETTLE_S)
-            self._require_lease(token)
-        done = threading.Event()
-
-        def renew() -> None:
-            while not done.wait(_LEASE_RENEW_S):
-                with contextlib.suppress(StorageError):  # a passing trouble of the store: the lease lasts several renewals
-                    if (self._lease_holder() or {}).get("token") != token:
-                        _thread.interrupt_main()  # somebody took it over while this process slept: stop before both write
-                        return
-                    self.write("lock", _owner(token))
-
-        thread = threading.Thread(target=renew, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
-            if (self._lease_holder() or {}).get("token") == token:
-                self.remove("lock")
-
-    def _lease_holder(self) -> dict[str, Any] | None:
-        try:
-            held: dict[str, Any] = json.loads(self.read("lock"))
-        except FileNotFoundError:
-            return None
-        return held
-
-    def _require_lease(self, token: str) -> None:
-        held = self._lease_holder() or {}
-        if held.get("token") != token:
-            raise WorkspaceLocked(_locked_message(self.url, json.dumps(held)))
+                yield
+            finally:
+                if not lease.is_lost:  # one that was lost refuses whatever is still to be written
+                    self._lease = None
 
 
 @contextlib.contextmanager
@@ -310,14 +295,7 @@ def _shown(error: BaseException) -> str:
     return told if isinstance(error, OSError) and told else f"{type(error).__name__} {told}".rstrip()
 
 
-def _owner(token: str = "") -> bytes:
-    return json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "renewed": time.time(), "token": token}).encode()
-
-
-def _locked_message(url: str, owner: str) -> str:
-    try:
-        held = json.loads(owner)
-        who = f"process {held['pid']:d} on {held['host']:.100}"
-    except (ValueError, KeyError, TypeError, RecursionError):
-        who = "another process"
-    return f"workspace {url} is in use by {who}; wait for it to end, or stop it, then run the same command again"
+def _holder(lock: str) -> Holder | None:
+    with contextlib.suppress(ValueError):
+        return Holder.read(lock.encode())
+    return None

@@ -23,7 +23,7 @@ from annotate.database import DatabaseFailed as LedgerFailed
 from annotate.identity import Known, make_identity, read_identity, require_no_less, require_same
 from annotate.judge import Answer, Reply
 from annotate.ledger import batches, books, schema, values
-from annotate.ledger.owners import Owner, living
+from annotate.ledger.owners import Others, Owner
 from annotate.ledger.records import Batch, Entry, Spend
 from annotate.ledger.schema import OPEN_STATES, adopt_unnamed, owners, prepare, requests
 from annotate.ledger.values import REPLY_COLUMNS
@@ -56,7 +56,7 @@ class Ledger:
         self.account = account
         self._database = Database(where)
         self.where = self._database.where
-        self._owner = Owner.this_process()
+        self._owner, self._others = Owner.enter(), Others(self._database)
         self._entered = False
         self._held: set[str] = set()  # keys that were ours to ask and got no answer from us yet
         try:
@@ -67,6 +67,7 @@ class Ledger:
             if account:
                 adopt_unnamed(self._database, account)
         except BaseException:
+            self._owner.leave()
             self._database.close()
             raise
 
@@ -78,7 +79,8 @@ class Ledger:
 
     def close(self) -> None:
         """Leave what is not answered to others, and close the connection."""
-        # Where the database fails, others see for themselves that this process is gone.
+        # Where the database fails, others of this process know it from memory, and other processes once this one is gone.
+        self._owner.leave()
         with contextlib.suppress(LedgerFailed):
             if self._entered:
                 with self._database.writing() as connection:
@@ -98,7 +100,7 @@ class Ledger:
             yield
 
     def beat(self) -> None:
-        """Tell the others that we are alive: whoever does not for a minute loses its requests to them."""
+        """Tell the others that we are alive: on other machines, whoever does not for a minute loses its requests to them."""
         with self._writing():
             return
 
@@ -118,7 +120,7 @@ class Ledger:
         """
         token = self._owner.token
         with self._writing() as connection:
-            alive = living(self._database, connection)
+            alive = self._others.living(connection)
             ours = books.take(connection, entries, alive=alive, token=token, account=self.account, now=_now())
             self._database.once_durable(lambda: self._held.update(ours))
         return ours
@@ -262,7 +264,7 @@ class Ledger:
         """
         with self._writing() as connection:
             token, account = self._owner.token, self.account
-            others = living(self._database, connection) - {token}
+            others = self._others.living(connection) - {token}
             found = batches.adopted(connection, judge, model, wanted, account=account, owner=token, others=others)
             keys = [key for batch in found for key in batches.unanswered(connection, batch.name)]
             self._database.once_durable(lambda: self._held.update(keys))

@@ -65,4 +65,4 @@ def batch_states(path: Path) -> list[str]:
 def bury(path: Path) -> None:
     """Make everybody who used the ledger look dead."""
     with closing(sqlite3.connect(path)) as db, db:
-        db.execute("UPDATE ledger_owners SET lease_until = 0")
+        db.execute("UPDATE ledger_owners SET pid = 4194305")  # more than the kernel gives

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -84,52 +83,6 @@ def test_a_killed_build_frees_the_lock(tmp_path):
     holder.wait()
     with Workspace(tmp_path).lock():
         pass
-
-
-def test_an_object_store_has_a_lease(monkeypatch):
-    """Where there are no locks, a lease refuses a second build until it is released or has gone stale."""
-    first, second = Workspace("memory://leased"), Workspace("memory://leased")
-    with first.lock(), pytest.raises(WorkspaceLocked), second.lock():
-        pass
-    with second.lock():
-        pass
-    monkeypatch.setattr(module, "_LEASE_SETTLE_S", 0.05)
-    first.write("lock", b'{"host": "h", "pid": 1, "renewed": 0}')
-    with second.lock():
-        assert b'"pid"' in first.read("lock")
-        with pytest.raises(WorkspaceLocked, match="in use by process"), first.lock():
-            pass
-    assert not first.exists("lock")
-    monkeypatch.setattr(module, "_LEASE_RENEW_S", 0.01)
-    with first.lock():
-        before = first.read("lock")
-        time.sleep(0.1)
-        assert first.read("lock") != before
-
-
-def test_only_one_of_two_takes_over_an_abandoned_lease(monkeypatch):
-    """Both see it stale and write: the one that wrote last holds it, the other is refused and leaves it alone."""
-    monkeypatch.setattr(module, "_LEASE_SETTLE_S", 0.3)
-    shared = Workspace("memory://abandoned")
-    shared.write("lock", b'{"host": "h", "pid": 1, "renewed": 0}')
-    outcomes = []
-
-    def take(delay):
-        time.sleep(delay)
-        try:
-            with Workspace("memory://abandoned").lock():
-                outcomes.append("held")
-                time.sleep(0.5)
-        except WorkspaceLocked:
-            outcomes.append("refused")
-
-    threads = [threading.Thread(target=take, args=(delay,)) for delay in (0, 0.1)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(outcomes) == ["held", "refused"]
-    assert not shared.exists("lock")
 
 
 @pytest.mark.parametrize(("url", "message"), [("foo://x/y", "foo"), ("ftp://user:secret@host/a", "must not hold a login")])

@@ -8,16 +8,27 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from annotate.judge import Refusal, Reply
+from annotate.ledger import owners
 from annotate.ledger.ledger import Ledger
 from contracts.errors import StorageError
 from tests.annotate import ledgers
 from tests.annotate.ledgers import balanced, entry, query
 
 postgres_server = ledgers.postgres_server
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _asleep_is_dead():
+    """Who fell asleep elsewhere counts as dead at the first look."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(owners, "_CONFIRM_S", 0.0)
+        yield
+
 
 KEYS = ["a", "b", "c"]
 BUDGET_USD = 5.0
@@ -109,7 +120,10 @@ class Books(RuleBasedStateMachine):
 
     @rule(who=who)
     def fall_asleep(self, who: int) -> None:
-        query(self.place, f"UPDATE ledger_owners SET lease_until = 0 WHERE token = '{self.ledgers[who]._owner.token}'")
+        query(
+            self.place,
+            f"UPDATE ledger_owners SET host = 'far', lease_until = 0 WHERE token = '{self.ledgers[who]._owner.token}'",
+        )
 
     @rule(who=who)
     def die(self, who: int) -> None:
@@ -178,7 +192,10 @@ def test_books_balance_on_a_server(postgres_server):
                         for batch in ledger.open_batches("gemini", "m"):
                             ledger.close_batch(batch.name, lost=bool(chance.getrandbits(1)))
                     case "sleep":
-                        query(place, f"UPDATE ledger_owners SET lease_until = 0 WHERE token = '{ledger._owner.token}'")
+                        query(
+                            place,
+                            f"UPDATE ledger_owners SET host = 'far', lease_until = 0 WHERE token = '{ledger._owner.token}'",
+                        )
             balanced(place)
     owed = balanced(place)
     assert 0 < owed["here"] <= BUDGET_USD * 10**12 + 10**11

@@ -1,13 +1,15 @@
 """Processes that share a ledger: real ones, in files and on a server, dying as processes die."""
 
 import signal
+import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from annotate.judge import Refusal, Reply
-from annotate.ledger.ledger import Ledger
+from annotate.ledger import owners
+from annotate.ledger.ledger import Ledger, LedgerFailed
 from annotate.ledger.owners import LEASE_S
 from contracts.errors import StorageError
 from tests.annotate import ledgers
@@ -121,19 +123,112 @@ def test_two_processes_keep_one_budget(place, tmp_path):
     assert balanced(place) == {"here": 3 * 10**12}
 
 
-def expire(place: str) -> None:
+HOUR_S = 3600.0
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock of this process that goes on by hand: how long a lease has been looked at."""
+    hands = [1000.0]
+    monkeypatch.setattr(owners, "elapsed_s", lambda: hands[0])
+
+    def go_on(seconds: float) -> None:
+        hands[0] += seconds
+
+    return go_on
+
+
+def elsewhere(place: str, ledger: Ledger) -> None:
+    """Put a user of the ledger on another machine, of whose processes nothing is known here."""
+    ledger.beat()
+    query(place, f"UPDATE ledger_owners SET host = 'far' WHERE token = '{ledger._owner.token}'")
+
+
+def expire(place: str, seconds: float = 2 * LEASE_S) -> None:
     """Let every lease run out."""
-    query(place, f"UPDATE ledger_owners SET lease_until = lease_until - {2 * LEASE_S}")
+    query(place, f"UPDATE ledger_owners SET lease_until = lease_until - {seconds}")
 
 
-def test_who_shows_no_life_is_taken_over_but_its_replies_are_kept(place):
-    """A process that slept for minutes may not send what others took, but a reply that it paid for is not thrown away."""
+def test_a_step_of_the_clock_takes_nothing_from_a_living_process(place, tmp_path, monkeypatch):
+    """By an hour, forward or back, here or there: who is there is alive, and what it paid for is kept."""
+    asker = Askers(place, tmp_path, 1, keys=20, group=4, victims=1)
+    asker.start()
+    assert asker.processes[0].stdout.readline() == "in the middle\n"
+    keys = [f"k{number}" for number in range(20)]
+    open_keys = {key for (key,) in query(place, "SELECT key FROM ledger_requests WHERE state = 'sent'")}
+    assert len(open_keys) == 4
+    for step in (HOUR_S, -HOUR_S):
+        expire(place, step)
+        with monkeypatch.context() as patch, Ledger(place, account="here") as other:
+            now = time.time() + step
+            patch.setattr(time, "time", lambda now=now: now)
+            claimed = other.claim([entry(key) for key in keys])
+            assert not open_keys & set(claimed)
+            other.give_back(claimed)
+    asker.processes[0].stdin.write("go on\n" * 20)
+    asker.join()
+    assert asker.processes[0].returncode == 0
+    with Ledger(place, account="here") as ledger:
+        assert set(ledger.replies(keys)) == set(keys)
+        assert ledger.owed_usd() == pytest.approx(2.0)
+    balanced(place)
+
+
+def test_who_is_elsewhere_and_shows_life_is_alive_whatever_the_clocks_say(place, clock):
+    """A lease that is over by the clock and is extended nevertheless belongs to somebody."""
+    with Ledger(place, account="here") as far, Ledger(place, account="here") as other:
+        far.claim([entry("a")])
+        elsewhere(place, far)
+        expire(place, HOUR_S)
+        for _ in range(20):
+            assert other.claim([entry("a")]) == []
+            clock(15.0)
+            far.beat()
+            expire(place, HOUR_S)
+        assert other.claim([entry("a")]) == []
+        clock(21.0)
+        assert other.claim([entry("a")]) == ["a"]
+
+
+def test_a_lease_of_the_future_holds_for_a_minute(place, clock):
+    """The clock was set back since: nobody waits for an hour."""
+    with Ledger(place, account="here") as far, Ledger(place, account="here") as other:
+        far.claim([entry("a")])
+        elsewhere(place, far)
+        expire(place, -HOUR_S)
+        assert other.claim([entry("a")]) == []
+        clock(LEASE_S - 1)
+        assert other.claim([entry("a")]) == []
+        clock(2)
+        assert other.claim([entry("a")]) == ["a"]
+
+
+def test_one_of_this_process_that_has_ended_is_dead(place, monkeypatch):
+    """Also if the database could not be told so: the process goes on, and its number proves nothing for that one."""
+    failing = Ledger(place, account="here")
+    failing.claim([entry("a")])
+
+    def fails(_):
+        raise LedgerFailed("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(failing._database), "writing", fails)
+        failing.close()
+    with Ledger(place, account="here") as other:
+        assert other.claim([entry("a")]) == ["a"]
+
+
+def test_who_shows_no_life_is_taken_over_but_its_replies_are_kept(place, clock):
+    """A process elsewhere that slept for minutes may not send what others took, but a reply that it paid for is not thrown away."""
     with Ledger(place, account="here") as sleeper, Ledger(place, account="there") as other:
         keys = ["a", "b", "c", "d"]
         sleeper.claim([entry(key) for key in keys])
         sleeper.mark_sent([("a", 0.5), ("b", 0.5), ("d", 0.5)], 9.0)
+        elsewhere(place, sleeper)
         assert other.claim([entry(key) for key in keys]) == []
         expire(place)
+        assert other.claim([entry(key) for key in keys]) == []
+        clock(21.0)
         assert other.claim([entry(key) for key in "abc"]) == ["a", "b", "c"]
         other.mark_sent([("a", 0.25), ("b", 0.25)], 9.0)
         other.commit([("b", Reply(text="first"))])
@@ -152,12 +247,15 @@ def test_who_shows_no_life_is_taken_over_but_its_replies_are_kept(place):
     balanced(place)
 
 
-def test_a_late_reply_costs_its_own_account(place):
+def test_a_late_reply_costs_its_own_account(place, clock):
     """Within one account the money stays in the row."""
     with Ledger(place, account="here") as sleeper, Ledger(place, account="here") as other:
         sleeper.claim([entry("a")])
         sleeper.mark_sent([("a", 0.5)], 9.0)
+        elsewhere(place, sleeper)
         expire(place)
+        other.claim([])
+        clock(21.0)
         other.claim([entry("a")])
         sleeper.commit([("a", Reply(text="x", cost_usd=0.25))])
         assert other.replies(["a"])["a"].cost_usd == 0.75
@@ -168,6 +266,7 @@ def test_who_wakes_up_in_time_goes_on(place):
     """A lease that ran out is extended by the next word, as long as nobody took anything."""
     with Ledger(place, account="here") as sleeper, Ledger(place, account="here") as other:
         sleeper.claim([entry("a")])
+        elsewhere(place, sleeper)
         expire(place)
         sleeper.mark_sent([("a", 0.5)], 9.0)
         assert other.claim([entry("a")]) == []
