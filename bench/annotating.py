@@ -1,4 +1,7 @@
-"""One process that asks: through the ledger, or as a plain loop over the same SDK. It prints a line of JSON a second."""
+"""One process that asks: through the ledger, or as a plain loop over the same SDK. It prints a line of JSON a second.
+
+A line has the time, how many requests are done, the memory, and the CPU time (user and system, all threads) so far.
+"""
 
 import argparse
 import asyncio
@@ -29,7 +32,10 @@ def requests(rows: int) -> pa.Table:
 def report(done: int, **facts: object) -> None:
     """Print how far it is and how much memory it takes."""
     rss_mb = psutil.Process().memory_info().rss / 1e6
-    print(json.dumps({"at": time.time(), "done": done, "rss_mb": round(rss_mb, 1), **facts}), flush=True)
+    print(
+        json.dumps({"at": time.time(), "done": done, "rss_mb": round(rss_mb, 1), "cpu_s": time.process_time(), **facts}),
+        flush=True,
+    )
 
 
 def ask(table: pa.Table, judge: Gemini, ledger: Path, budget_usd: float) -> None:

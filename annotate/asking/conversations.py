@@ -112,11 +112,19 @@ class Conversations:
             self._wanted.set()
 
     async def _room(self) -> None:
-        """Wait until few enough cases are open and claimed; what others hold is no claim, so nobody trails behind them."""
-        most_open = max(_MOST_OPEN, 8 * self._judge.pace.concurrency)
-        while self._open >= most_open or self._talking - len(self._elsewhere) >= 2 * self._judge.pace.concurrency:
+        """Wait until few enough cases are open and under way.
+
+        Cases that another process asks, and those that were told to wait, are not under way: nobody trails behind them.
+        """
+        concurrency = self._judge.pace.concurrency
+        while self._open >= max(_MOST_OPEN, 8 * concurrency) or self._under_way >= 2 * concurrency:
             self._moved.clear()
             await self._moved.wait()
+
+    @property
+    def _under_way(self) -> int:
+        waiting = 0 if self._sends is None else self._sends.waiting
+        return self._talking - len(self._elsewhere) - waiting
 
     async def _look_up(self, steps: list[Step], in_thread: Callable[..., Awaitable[Any]]) -> list[Step]:
         """Deliver what the ledger knows to the end, and return the rest."""

@@ -1,10 +1,18 @@
-"""How fast a judge is asked: what is allowed, what was learnt from its complaints, and how long to wait before asking again.
+"""How fast a judge is asked: what is allowed, what was learnt from its refusals, and how long to wait before asking again.
 
 A ``Gate`` lets requests out one by one, in order. It keeps to the configured limits on requests and input tokens per minute
-and on requests under way, and to what it learnt: a burst of complaints takes a quarter off, once (multiplicative decrease), and
-every 25 answers give a little back (additive increase), up to what is configured and never beyond. A wait that a provider
-names holds for all, always; but a lone complaint among many answers takes nothing off, and nothing falls below a tenth: some
-providers refuse now and then whatever the pace, and would slow down everything for ever.
+and on requests under way, and to what it learnt:
+
+- A refusal now and then (status 429, or 503 with a wait) is no limit: some providers refuse a few in a hundred whatever the
+  pace. Only the refused request waits, and nothing slows down.
+- Several refusals close together are a limit. Everybody waits for as long as the provider says, a quarter comes off the
+  requests under way, and the rate falls to what was answered since the last time, by a quarter at most (multiplicative
+  decrease); where no rate is configured, that is the first one.
+- Every 25 answers give a little back (additive increase), up to what is configured and never beyond. Nothing falls below a
+  tenth.
+
+Refusals are told from a limit by their sum in which each answer takes off a part of one (a CUSUM test: E. S. Page, "Continuous
+inspection schemes", Biometrika 41, 1954): a share of 5 % reaches the threshold once in thousands of requests, a limit after 4.
 """
 
 import asyncio
@@ -23,13 +31,16 @@ from contracts.rng import hash_fraction
 LONGEST_WAIT_S: Final = 300.0
 """Longest wait that a provider may ask for."""
 
-_LONGEST_OWN_WAIT_S: Final = 60.0  # where the provider names none
+LONGEST_OWN_WAIT_S: Final = 60.0
+"""Longest wait where the provider names none."""
+
 _CUT: Final = 0.75
 _ANSWERS_PER_STEP: Final = 25
 _STEP: Final = 0.02  # of the configured limit
 _LOWEST: Final = 0.1  # likewise
-_COMPLAINTS: Final = 0.1  # share of recent outcomes that makes a burst
-_RECENT: Final = 64  # outcomes
+_REFUSALS: Final = 4.0  # close together, that make a limit
+_TAKEN_OFF: Final = 0.2  # of a refusal, by each answer
+_FEWEST_MEASURED: Final = 50  # answers that a rate is measured by
 _MINUTE_S: Final = 60
 
 
@@ -58,7 +69,7 @@ def asked_to_wait_s(headers: Mapping[str, str], details: Sequence[object], *, no
         with contextlib.suppress(ValueError):
             if math.isfinite(wait_s := float(asked) * unit_s):
                 return max(0.0, wait_s)
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
         until = parsedate_to_datetime(_after(headers))
         # A date without a zone is UTC (RFC 9110, 5.6.7).
         until = until if until.tzinfo is not None else until.replace(tzinfo=UTC)
@@ -83,6 +94,8 @@ class Bucket:
     def __init__(self, highest: float | None) -> None:
         self.highest = highest
         self.per_minute = highest
+        self._base = highest  # what steps and the lowest limit are shares of
+        self._limiting = False  # whether anybody had to wait since the last step
         self._level = self._capacity
         self._filled_at: float | None = None
 
@@ -103,16 +116,29 @@ class Bucket:
         self._filled_at = max(filled_at, now)
         # What is larger than the bucket leaves when that is full, and its debt is waited for by the next.
         lacking = min(amount, self._capacity) - self._level
-        return lacking / self._per_s if lacking > 1e-9 else 0.0
+        if lacking <= 1e-9:
+            return 0.0
+        self._limiting = True
+        return lacking / self._per_s
 
     def take(self, amount: float) -> None:
         """Take what ``wait_s`` allowed."""
         self._level -= amount if self.per_minute is not None else 0.0
 
-    def cut(self) -> None:
-        """Lower the limit after complaints."""
-        if self.per_minute is not None and self.highest is not None:
-            self.per_minute = max(_CUT * self.per_minute, _LOWEST * self.highest)
+    def cut(self, measured: float | None = None) -> None:
+        """Lower the limit, by a quarter at most.
+
+        Args:
+            measured: what was answered per minute of late, which is the first limit where there was none; None = too little
+                was answered to say.
+        """
+        if self.per_minute is None or self._base is None:
+            self.per_minute = self._base = measured
+            return
+        lowered = _CUT * self.per_minute
+        if measured is not None:
+            lowered = max(lowered, min(measured, self.per_minute))
+        self.per_minute = max(lowered, _LOWEST * self._base)
 
     def hold(self, until: float) -> None:
         """Refill from then on only, so that a pause does not end in a burst."""
@@ -120,9 +146,14 @@ class Bucket:
         self._filled_at = until if self._filled_at is None else max(self._filled_at, until)
 
     def rise(self) -> None:
-        """Give a step back."""
-        if self.per_minute is not None and self.highest is not None:
-            self.per_minute = min(self.per_minute + _STEP * self.highest, self.highest)
+        """Give a step back; a limit that was learnt rises only while it holds anybody up."""
+        if self.per_minute is None or self._base is None:
+            return
+        if self.highest is not None:
+            self.per_minute = min(self.per_minute + _STEP * self._base, self.highest)
+        elif self._limiting:
+            self.per_minute += _STEP * self._base
+        self._limiting = False
 
 
 class Gate:
@@ -145,10 +176,12 @@ class Gate:
         self._queue: deque[tuple[int, asyncio.Future[float]]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._paused_until = -math.inf
-        self._cut_at = self._burst_at = -math.inf
-        self._bursts = 0  # of complaints, since the last answer
-        self._complaints = 0.0  # share of recent outcomes
+        self._cut_at = -math.inf
+        self._bursts = 0  # of refusals, since the last answer
+        self._refusals = 0.0  # close together; see ``_REFUSALS``
         self._answers = 0  # since the last step
+        self._measured = 0  # answers since ``_measured_from``
+        self._measured_from: float | None = None  # no limit was met before
 
     async def enter(self, tokens: int, *, again: bool = False) -> float:
         """Wait for a place, and return the time at which it was given.
@@ -176,7 +209,8 @@ class Gate:
         """Learn that the judge answered."""
         self._bursts = 0
         self._answers += 1
-        self._complaints *= 1.0 - 1.0 / _RECENT
+        self._measured += 1
+        self._refusals = max(0.0, self._refusals - _TAKEN_OFF)
         if self._answers >= _ANSWERS_PER_STEP:
             self._answers = 0
             self.concurrency = min(self.concurrency + 1.0, float(self.pace.concurrency))
@@ -185,27 +219,36 @@ class Gate:
             self._admit()
 
     def throttled(self, key: str, entered: float, wait_s: float | None) -> None:
-        """Learn that the judge asks for fewer requests.
+        """Learn that the judge refused a request for being too many; that one waits by itself.
 
         Args:
             key: the request, from which a jitter is drawn.
-            entered: when it was let out: one that left before the last complaint says nothing new.
-            wait_s: how long all are asked to wait; None = it does not say.
+            entered: when it was let out: one that left before the last cut says nothing new.
+            wait_s: how long it is asked to wait; None = it does not say.
         """
-        now = self._clock()
-        self._complaints += (1.0 - self._complaints) / _RECENT
-        if entered > self._cut_at and self._complaints >= _COMPLAINTS:
-            self._cut_at, self._complaints, self._answers = now, 0.0, 0
-            self.concurrency = max(1.0, _CUT * self.concurrency, _LOWEST * self.pace.concurrency)
-            self.requests.cut()
-            self.tokens.cut()
-        if entered > self._burst_at:
-            self._burst_at = now
+        self._refusals = min(self._refusals + 1.0, _REFUSALS)
+        if self._refusals < _REFUSALS:
+            return
+        if entered > self._cut_at:
+            self._cut()
             self._bursts += 1
             if wait_s is None or self._bursts > 1:  # being told to wait for nothing, again and again, is no reason to hurry
-                self.pause(key, min(backoff_s(key, self._bursts, self.pace.backoff_s), _LONGEST_OWN_WAIT_S))
+                self.pause(key, min(backoff_s(key, self._bursts, self.pace.backoff_s), LONGEST_OWN_WAIT_S))
         if wait_s is not None:
             self.pause(key, wait_s)
+
+    def _cut(self) -> None:
+        """Lower the pace at a limit, by what was answered between two times that it was met: whole windows, waits included."""
+        now = self._clock()
+        per_minute = None
+        if self._measured_from is None or self._measured >= _FEWEST_MEASURED:
+            if self._measured_from is not None:
+                per_minute = _MINUTE_S * self._measured / (now - self._measured_from)
+            self._measured, self._measured_from = 0, now
+        self._cut_at, self._answers = now, 0
+        self.concurrency = max(1.0, _CUT * self.concurrency, _LOWEST * self.pace.concurrency)
+        self.requests.cut(per_minute)
+        self.tokens.cut()
 
     def pause(self, key: str, wait_s: float) -> None:
         """Let nothing out for that long and up to a tenth longer, so that several machines do not all come back at once."""

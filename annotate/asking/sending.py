@@ -3,6 +3,8 @@
 Every attempt is recorded in the ledger, with its highest price, before it leaves; every answer is durable before anyone sees
 it. The price of an attempt that was surely not answered is not released but passes to the next attempt, which books nothing;
 that of one whose answer was lost stays spent.
+
+A refused request waits by itself for as long as it is told; whether everybody waits is for the gate to say.
 """
 
 import asyncio
@@ -12,10 +14,11 @@ from typing import Final, NoReturn
 
 from annotate.asking.breaker import Breaker, too_long
 from annotate.asking.crew import Crew
-from annotate.asking.limits import Gate, backoff_s
+from annotate.asking.limits import LONGEST_OWN_WAIT_S, Gate, backoff_s
 from annotate.judge import Estimate, Judge, JudgeRequest, Line, Refusal, Reply, Trouble
 from annotate.ledger.scribe import Scribe
 from contracts.errors import BudgetExceeded, DamagedPart
+from contracts.rng import hash_fraction
 from storage.blobs import DAMAGED_AUDIO
 
 _THROTTLES_PER_ATTEMPT: Final = 4
@@ -29,6 +32,7 @@ class _Tab:
         price_usd: the most that one attempt can cost.
         sends: attempts on record.
         failures: attempts that failed, being throttled aside.
+        refused: times it was throttled.
         throttles: times it was throttled although others were answered since the time before.
         answers_seen: answers to others when it was last throttled.
         open_usd: booked for an attempt that is under way, or was surely not answered.
@@ -38,6 +42,7 @@ class _Tab:
     price_usd: float = 0.0
     sends: int = 0
     failures: int = 0
+    refused: int = 0
     throttles: int = 0
     answers_seen: int = 0
     open_usd: float = 0.0
@@ -50,6 +55,7 @@ class Sender:
     Attributes:
         gate: through which they leave.
         breaker: what stops them all.
+        waiting: requests that wait before they are sent again, without a place at the gate.
     """
 
     def __init__(
@@ -77,6 +83,7 @@ class Sender:
             changed: called when a request has ended, or has become doubtful.
         """
         self.gate, self.breaker = Gate(judge.pace), breaker
+        self.waiting = 0
         self._asking = 0  # requests without an answer
         self._judge, self._line, self._scribe, self._crew = judge, line, scribe, crew
         self._budget_usd, self._unsent, self._changed = budget_usd, unsent, changed
@@ -157,12 +164,9 @@ class Sender:
 
     def _heed(self, key: str, trouble: Trouble, entered: float) -> None:
         """Slow down before the next one leaves."""
-        if too_long(trouble):
-            return
-        if trouble.kind == "throttled":
+        overloaded = trouble.kind == "passing" and trouble.wait_s is not None  # such as status 503 with a Retry-After
+        if not too_long(trouble) and (trouble.kind == "throttled" or overloaded):
             self.gate.throttled(key, entered, trouble.wait_s)
-        elif trouble.kind == "passing" and trouble.wait_s is not None:
-            self.gate.pause(key, trouble.wait_s)
 
     async def _after(self, key: str, trouble: Trouble, tab: _Tab) -> Refusal | None:
         """Wait until it may be sent again, and return None, or what to record if it never will."""
@@ -181,7 +185,14 @@ class Sender:
             tab.throttles += self.breaker.answers > tab.answers_seen
             tab.answers_seen = self.breaker.answers
             # One request alone can be more than a provider's minute holds.
-            return refusal if tab.throttles >= _THROTTLES_PER_ATTEMPT * pace.max_attempts else None
+            if tab.throttles >= _THROTTLES_PER_ATTEMPT * pace.max_attempts:
+                return refusal
+            tab.refused += 1
+            # Being told to wait for nothing, again and again, is no reason to hurry.
+            own = tab.refused if trouble.wait_s is None else tab.refused - 1
+            own_s = min(backoff_s(key, own, pace.backoff_s), LONGEST_OWN_WAIT_S) if own else 0.0
+            await self._wait(key, trouble.wait_s, own_s)
+            return None
         tab.failures += 1
         if too_long(trouble) or tab.failures >= pace.max_attempts:
             verdict = self.breaker.doubt(key, trouble)
@@ -190,10 +201,18 @@ class Sender:
             self._crew.go_on()
             await verdict
             return refusal
-        own_s = backoff_s(key, tab.failures, pace.backoff_s)
-        if trouble.wait_s is None or trouble.wait_s < own_s:
-            await asyncio.sleep(own_s)
+        await self._wait(key, trouble.wait_s, backoff_s(key, tab.failures, pace.backoff_s))
         return None
+
+    async def _wait(self, key: str, told_s: float | None, own_s: float) -> None:
+        """Wait as long as the provider says, and up to a tenth longer so that not all come back at once; at least ``own_s``."""
+        told_s = 0.0 if told_s is None else told_s * (1.0 + 0.1 * hash_fraction(0, "pause", key))
+        self.waiting += 1
+        self._changed()  # others may begin meanwhile
+        try:
+            await asyncio.sleep(max(told_s, own_s))
+        finally:
+            self.waiting -= 1
 
     async def _leave(self, key: str, estimate: Estimate, tab: _Tab) -> float:
         """Return the time of a place at the gate, with the attempt on record and its money booked."""

@@ -6,7 +6,6 @@ end up in recipes and logs.
 
 import asyncio
 import contextlib
-import importlib.metadata
 import importlib.util
 import math
 import os
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from annotate.judge import BatchLine, Estimate, JudgeRequest, Line, Pace, Refusal, Reply, Trouble
 from annotate.judges.gemini_clips import Parcels
 from annotate.judges.gemini_wire import Wire
+from annotate.judges.versions import client_version
 from annotate.prices import PRICE_LISTS, Price, price_of
 from contracts.errors import SetupError
 from storage.blobs import BlobStore
@@ -89,7 +89,7 @@ class Gemini:
     @property
     def version(self) -> str:
         """Version of the client."""
-        return f"google-genai {importlib.metadata.version('google-genai')}"
+        return client_version("google-genai")
 
     @property
     def pace(self) -> Pace:

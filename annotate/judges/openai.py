@@ -15,7 +15,6 @@ Numbers, and where they are from:
 """
 
 import contextlib
-import importlib.metadata
 import importlib.util
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -27,6 +26,7 @@ from annotate.clips import ClipCache
 from annotate.judge import BatchLine, Estimate, JudgeRequest, Line, Pace, Refusal, Reply, Trouble
 from annotate.judges.openai_chat import Questions, answer
 from annotate.judges.openai_wire import Wire, connected, decoded
+from annotate.judges.versions import client_version
 from annotate.prices import FREE, PRICES, Price, price_of
 from contracts.errors import SetupError
 from storage.blobs import BlobStore
@@ -102,7 +102,7 @@ class OpenAI:
     @property
     def version(self) -> str:
         """Version of the client."""
-        return f"openai {importlib.metadata.version('openai')}"
+        return client_version("openai")
 
     @property
     def price(self) -> Price:

@@ -2,7 +2,8 @@
 
 A ledger is slow to write, because it waits for the disk, and belongs to one thread. The scribe is that thread. Everything that
 is asked of it while it waits goes into its next transaction, so that a thousand requests under way need a few waits for the
-disk and not two thousand. Nobody gets an answer before the transaction that it was in is durable.
+disk and not two thousand. Nobody gets an answer before the transaction that it was in is durable, and all of its answers wake
+the event loop once: each wake-up is a system call and a change of threads.
 """
 
 import asyncio
@@ -25,11 +26,15 @@ BEAT_S: Final = 15.0
 T = TypeVar("T")
 
 
+def _future() -> "asyncio.Future[Any]":
+    return asyncio.get_running_loop().create_future()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class _Commit:
     key: str
     answer: Reply | Refusal
-    done: "Future[Any]" = field(default_factory=Future)
+    done: "asyncio.Future[Any]" = field(default_factory=_future)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -37,7 +42,7 @@ class _Sent:
     key: str
     highest_usd: float
     budget_usd: float | None
-    done: "Future[Any]" = field(default_factory=Future)
+    done: "asyncio.Future[Any]" = field(default_factory=_future)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -47,15 +52,18 @@ class _Work:
     Attributes:
         work: it.
         how: ``shared``: in one transaction with others; ``reading``: in none, and in any order; ``alone``: in its turn.
-        done: gets its result.
+        done: gets its result, in the event loop.
     """
 
     work: Callable[[Ledger], Any]
     how: Literal["shared", "reading", "alone"]
-    done: "Future[Any]" = field(default_factory=Future)
+    done: "asyncio.Future[Any]" = field(default_factory=_future)
 
 
 _Job = _Commit | _Sent | _Work
+
+_Outcome = tuple[_Job, Any, BaseException | None]
+"""What came of a job: its result or its error."""
 
 
 class Scribe:
@@ -81,6 +89,7 @@ class Scribe:
         self._thread = threading.Thread(target=self._run, name="scribe")
 
     async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
         self._thread.start()
         try:
             await asyncio.shield(asyncio.wrap_future(self._opened))
@@ -104,7 +113,7 @@ class Scribe:
         """See ``Ledger.claim``. Who is cancelled while waiting has claimed nothing."""
         job = _Work(work=lambda ledger: ledger.claim(entries), how="shared")
         try:
-            claimed: list[str] = await self._wait(job)
+            claimed: list[str] = await self._wait(job, keep=True)
         except asyncio.CancelledError:
             job.done.add_done_callback(self._unclaim)
             raise
@@ -136,11 +145,10 @@ class Scribe:
         if self._closing:
             raise RuntimeError("this scribe is closed")
         self._queue.put(job)
-        waiting: asyncio.Future[Any] = asyncio.wrap_future(job.done)
-        return await (asyncio.shield(waiting) if keep else waiting)
+        return await (asyncio.shield(job.done) if keep else job.done)
 
-    def _unclaim(self, done: "Future[list[str]]") -> None:
-        if not done.cancelled() and done.exception() is None:
+    def _unclaim(self, done: "asyncio.Future[list[str]]") -> None:
+        if done.exception() is None:
             keys = done.result()
             self._queue.put(_Work(work=lambda ledger: ledger.give_back(keys), how="shared"))
 
@@ -165,18 +173,23 @@ class Scribe:
             together: list[_Job] = []
             for job in jobs:
                 # Who was cancelled before it began has given up.
-                if job is None or not job.done.set_running_or_notify_cancel():
+                if job is None or job.done.cancelled():
                     continue
                 if isinstance(job, _Work) and job.how == "alone":
                     self._do_together(ledger, together)
                     together = []
-                    self._do(ledger, job)
+                    self._report([self._do(ledger, job)])
                 else:
                     together.append(job)
             self._do_together(ledger, together)
             if time.monotonic() >= beat_at:
-                self._do(ledger, _Work(work=Ledger.beat, how="alone"))
+                self._try(ledger.beat)
                 beat_at = time.monotonic() + self._beat_s
+
+    def _report(self, outcomes: Sequence[_Outcome]) -> None:
+        """Tell the event loop what came of jobs, all of them at once."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody is left to hear it
+            self._loop.call_soon_threadsafe(_resolve, outcomes)
 
     def _queued(self, until: float) -> list[_Job | None]:
         """Return what is queued, in order, as soon as there is something; None is the end of the queue."""
@@ -189,8 +202,11 @@ class Scribe:
 
     def _do_together(self, ledger: Ledger, jobs: Sequence[_Job]) -> None:
         """Write what is to be written in one transaction, or one by one if somebody's fault undoes that; then read."""
+        if not jobs:
+            return
         reads = [job for job in jobs if isinstance(job, _Work) and job.how == "reading"]
         writes = [job for job in jobs if not (isinstance(job, _Work) and job.how == "reading")]
+        outcomes: list[_Outcome] = []
         if len(writes) > 1 and self._failure is None:
             try:
                 results = _write(ledger, writes)
@@ -199,29 +215,37 @@ class Scribe:
             except Exception:  # noqa: BLE001, S110  # whose fault it is shows when they go one by one
                 pass
             else:
-                for job in writes:
-                    job.done.set_result(results.get(job))
-                writes = []
-        for job in (*writes, *reads):
-            self._do(ledger, job)
+                outcomes, writes = [(job, results.get(job), None) for job in writes], []
+        self._report([*outcomes, *(self._do(ledger, job) for job in (*writes, *reads))])
 
-    def _do(self, ledger: Ledger, job: _Job) -> None:
-        """Do one thing, and tell whoever waits for it."""
+    def _do(self, ledger: Ledger, job: _Job) -> _Outcome:
+        """Do one thing, and return what came of it."""
+        if isinstance(job, _Work) and job.how != "shared":
+            return job, *self._try(lambda: job.work(ledger))
+        return job, *self._try(lambda: _write(ledger, [job]).get(job))
+
+    def _try(self, work: Callable[[], Any]) -> tuple[Any, BaseException | None]:
+        """Return its result, or its error."""
         if self._failure is not None:
             # An error of one's own: a shared one would collect the tracebacks of all tasks that raise it.
-            job.done.set_exception(LedgerFailed(str(self._failure)))
-            return
+            return None, LedgerFailed(str(self._failure))
         try:
-            if isinstance(job, _Work) and job.how != "shared":
-                result = job.work(ledger)
-            else:
-                result = _write(ledger, [job]).get(job)
+            return work(), None
         except BaseException as error:  # noqa: BLE001  # belongs to whoever waits
             if isinstance(error, LedgerFailed):
                 self._failure = error
-            job.done.set_exception(error)
-        else:
+            return None, error
+
+
+def _resolve(outcomes: Sequence[_Outcome]) -> None:
+    """Wake whoever waits for these jobs and has not been cancelled; in the event loop."""
+    for job, result, error in outcomes:
+        if job.done.done():
+            continue
+        if error is None:
             job.done.set_result(result)
+        else:
+            job.done.set_exception(error)
 
 
 def _write(ledger: Ledger, jobs: Sequence[_Job]) -> dict[_Job, Any]:

@@ -1,10 +1,11 @@
 """Asking, with judges in memory and the real ledger: everything answered once, troubles sorted, and stops in time."""
 
+import time
 from typing import Any
 
 import pytest
 
-from annotate.judge import JudgeRequest, Refusal, Reply, Trouble
+from annotate.judge import JudgeRequest, Pace, Refusal, Reply, Trouble
 from contracts.errors import DamagedPart, SetupError
 from tests.annotate.live_desk import (
     BARRED,
@@ -148,6 +149,21 @@ def test_being_throttled_is_no_attempt(desk):
     answers = answers_of(desk.ask(cases(60), Probe(line=line)))
     assert isinstance(answers["row5"], Reply)
     assert answers["row5"].attempts == 6
+
+
+@pytest.mark.parametrize("kind", ["throttled", "passing"])
+def test_requests_that_are_told_to_wait_hold_up_nobody_else(desk, kind):
+    """Ten of 200 are refused once, by status 429 or 503, more than may be under way: their waits of 1.5 s lie side by side."""
+    refused = Trouble(reason="refused", message="Retry-After: 1.5", kind=kind, wait_s=1.5)
+    unlucky = {f"k{number}" for number in range(3, 200, 20)}
+    line = Wire(respond=lambda request, nth: refused if nth == 1 and request.key in unlucky else Reply(text="yes"))
+    judge = Probe(line=line, pace=Pace(concurrency=3, backoff_s=0.0, max_attempts=3))
+    began = time.monotonic()
+    answers = answers_of(desk.ask(cases(200), judge))
+    assert all(isinstance(answer, Reply) for answer in answers.values())
+    assert len(answers) == 200
+    assert line.sends.total() == 210
+    assert time.monotonic() - began < 0.7 * 10 * 1.5
 
 
 def test_a_request_that_alone_is_throttled_for_ever_is_given_up(desk):
