@@ -1,8 +1,11 @@
 """Conclusions: free reasoning on named criteria whose last line gives the scores (SpeechJudge Table 1, MOS-RMBench Fig. 6).
 
 Reading is strict where it counts: the last line has the exact words, every score is a plain number of ASCII digits with no
-more decimals than asked for and inside the scale, no other line of the reply is a conclusion, and the reasoning names every
-criterion. It forgives white space around the reply and inside the last line, one Markdown fence around the whole, Markdown
+more decimals than asked for and inside the scale, and the reasoning names every criterion. Nothing else in the reply may look
+like a conclusion, in whatever notation (``annotate.stated_scores``): which of two is meant, nobody can tell. Scores that the
+reasoning quotes, or gives for one criterion on the criterion's own line, are no conclusion.
+
+Reading forgives white space around the reply and inside the last line, one Markdown fence around the whole, Markdown
 emphasis and a heading sign around the last line, ``Conclusion:`` before it and a full stop after it.
 """
 
@@ -14,7 +17,9 @@ from functools import cached_property
 from typing import Final, Literal
 
 from annotate.envelope import opened
+from annotate.stated_scores import VALUE, folded, labelled_numbers, without_quotations
 from annotate.task import Parsed, ParseError
+from contracts.text_forms import compared
 
 _LEAD: Final = re.compile(r"\A(?i:conclusion)\s*:[\s*_]*")
 
@@ -54,10 +59,11 @@ class Conclusion:
             if earlier:
                 raise ParseError("text_outside", f"nothing may follow the line {earlier[-1].strip()!r}, but {last[:80]!r} does")
             raise ParseError("conclusion_missing", f"the last line must be {self._form!r}, not {last[:80]!r}")
-        if earlier:
+        another = earlier[0].strip() if earlier else self._another(before)
+        if another is not None:
             raise ParseError(
                 "conclusion_twice",
-                f"only the last line may have the form {self._form!r}, but {earlier[0].strip()!r} has it too",
+                f"only the last line may have the form {self._form!r}, but {another[:80]!r} looks like a conclusion, too",
             )
         scores = [self._score(number) for number in found.groups()]
         rationale = "\n".join(before).strip()
@@ -79,6 +85,24 @@ class Conclusion:
     def _match(self, line: str) -> re.Match[str] | None:
         bare = _LEAD.sub("", " ".join(line.split()).lstrip("#*_` "))
         return self._pattern.fullmatch(bare.rstrip("*_` ").removesuffix(".").rstrip("*_` "))
+
+    @cached_property
+    def _resembling(self) -> re.Pattern[str]:
+        """What looks like a conclusion in folded text."""
+        *pieces, _ = self.line.split("{}")
+        labels = [words for piece in pieces if (words := re.findall(r"\w+", piece.casefold()))]
+        brackets = rf"|\[\s*\[{VALUE}" if pieces[0].endswith("[[") else ""
+        return re.compile(labelled_numbers(labels).pattern + brackets)
+
+    def _another(self, lines: Sequence[str]) -> str | None:
+        """Return what looks like a conclusion among the lines of the reasoning, in any notation."""
+        text = "\n".join(map(without_quotations, folded("\n".join(lines)).split("\n")))
+        for found in self._resembling.finditer(text):
+            before = text[: found.start()].rpartition("\n")[2]
+            of_criterion = any(re.search(rf"{re.escape(compared(name))}[\W_]*\Z", before) for name in self.criteria)
+            if not of_criterion or "\n" in found[0].strip():
+                return found[0].strip()
+        return None
 
     def _score(self, text: str) -> Decimal:
         low, high = self.scale

@@ -7,14 +7,15 @@ from annotate.task import ParseError
 
 _FENCE: Final = re.compile(r"```[A-Za-z]*\n(.*)\n```", re.DOTALL)
 _LONGEST: Final = 100_000
-_NO_TEXT: Final = re.compile(r"[\x00\ud800-\udfff]")
+# Half characters, and those in which text can be written that nobody sees: tags, selectors of no character, bidi overrides.
+_NO_TEXT: Final = re.compile(r"[\x00\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufff9-\ufffb\U000e0000-\U000e00ff]")
 
 
 def opened(reply: str) -> str:
     """Return a reply without white space around it, Windows line ends and one Markdown fence around the whole.
 
     Raises:
-        ParseError: ``empty_reply``, ``reply_long``, or ``not_text`` for half characters that no file can hold.
+        ParseError: ``empty_reply``, ``reply_long``, or ``not_text`` for half characters and hidden text.
     """
     if len(reply) > _LONGEST:
         raise ParseError("reply_long", f"the reply has {len(reply)} characters, at most {_LONGEST} are allowed")

@@ -18,72 +18,32 @@ On the left ``NUMBERED`` (Tasks 1 and 3), on the right ``BULLETED`` (Task 4).
 Reading is strict: whatever is not below is refused with a reason, and no score is ever made up. It forgives white space
 around blocks and lines, one Markdown fence around the whole reply, a full-width colon or semicolon (a Chinese keyboard's)
 where the layout has one, an explanation or summary that runs over several lines, and a summary without its dash. Scores
-may have decimals; all sums are exact.
+may have decimals; all sums are exact. No explanation and no summary may state other scores or totals than the card's own
+lines, in the notation of either layout (``annotate.card_numbers``).
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
 from itertools import pairwise
 from typing import Final, Literal
 
+from annotate.card_layout import BULLETED, NUMBERED, SUMMARY, Layout
+from annotate.card_numbers import CardNumbers
 from annotate.envelope import opened
+from annotate.stated_scores import has_tag, is_heading, is_total
 from annotate.task import Dimension, Parsed, ParseError
 
+__all__ = ["ANSWERS", "BULLETED", "NUMBERED", "Assessment", "Layout", "Scorecard"]
+
 ANSWERS: Final[Mapping[Literal["a", "b"], str]] = {"a": "Speech A is better", "b": "Speech B is better"}
-_SUMMARY: Final = "[Comparison summary]"
 _TAGS: Final = ("<think>", "</think>", "<answer>", "</answer>")
 
 _REPLY: Final = re.compile(r"<think>(.*)</think>\s*<answer>(.*)</answer>", re.DOTALL)
 # ASCII digits only: float() would read full-width and Arabic-Indic digits too, and "1e1", "inf" and "nan".
 _NUMBER: Final = r"-?(?:0|[1-9][0-9]{0,5})(?:\.[0-9]{1,6})?"
 _SCORE: Final = re.compile(rf"({_NUMBER})/10")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layout:
-    """The fixed lines of a score card.
-
-    Attributes:
-        heading: above the part of one speech; ``{}`` is its letter.
-        bullet: before a dimension; ``{}``, if any, is its number from 1 on.
-        total: before the sum of one speech; ``{}`` is its letter.
-    """
-
-    heading: str
-    bullet: str
-    total: str
-
-    @property
-    def headings(self) -> list[str]:
-        """All headings, in order."""
-        return [self.heading.format("A"), self.heading.format("B"), _SUMMARY]
-
-    @property
-    def total_start(self) -> str:
-        """What the total of either speech starts with."""
-        return self.total.partition("{")[0]
-
-    @cached_property
-    def item(self) -> re.Pattern[str]:
-        """A line that scores a dimension: bullet, name, score, explanation."""
-        rest = r" ?(.{1,99}?) ?[:\uff1a] ?score ?= ?(.{0,99}?) ?[;\uff1b] ?explanation ?[:\uff1a](.*)"
-        return re.compile(f"({self._any_bullet}){rest}")
-
-    @cached_property
-    def looks_like_item(self) -> re.Pattern[str]:
-        """Start of a line that cannot be the rest of an explanation."""
-        return re.compile(rf"{self._any_bullet}|{re.escape(self.total_start)}|.*\bscore ?=")
-
-    @property
-    def _any_bullet(self) -> str:
-        return re.escape(self.bullet.format("@")).replace("@", "[0-9]+")
-
-
-NUMBERED: Final = Layout(heading="[Speech {}]", bullet="{})", total="Total_{}")
-BULLETED: Final = Layout(heading="[Speech {} evaluation]", bullet="-", total="- Total score for Speech {}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,16 +96,19 @@ class Scorecard:
         Raises:
             ParseError: with the reasons of ``annotate.envelope`` or ``think_block``, ``answer_block``, ``text_outside``,
                 ``sections``, ``dimensions``, ``score_malformed``, ``score_range``, ``explanation_missing``,
-                ``total_malformed``, ``total_mismatch``, ``summary_missing``, ``answer_unknown`` or
-                ``answer_contradicts_totals``.
+                ``total_malformed``, ``total_mismatch``, ``summary_missing``, ``text_contradicts_scores``, ``tag_in_text``,
+                ``answer_unknown`` or ``answer_contradicts_totals``.
         """
         think, said = _blocks(opened(reply))
         text_a, text_b, summary = self._sections(think)
         a, total_a = self._assessment(text_a, "A")
         b, total_b = self._assessment(text_b, "B")
+        if any(map(is_heading, summary.split("\n"))):
+            raise ParseError("sections", f"{SUMMARY} must be the last heading")
         summary = _one_line(summary).removeprefix("-").strip()
         if not summary:
-            raise ParseError("summary_missing", f"{_SUMMARY} is empty; write 2 to 4 sentences")
+            raise ParseError("summary_missing", f"{SUMMARY} is empty; write 2 to 4 sentences")
+        self._check_texts(a, b, summary)
         answer: Literal["a", "b"] | None = next((side for side, words in ANSWERS.items() if words == said), None)
         if answer is None:
             wanted = " or ".join(map(repr, ANSWERS.values()))
@@ -164,6 +127,27 @@ class Scorecard:
             completion=_completion(rationale, answer),
         )
 
+    def _check_texts(self, a: Assessment, b: Assessment, summary: str) -> None:
+        """Refuse free text that says other numbers than the card, or has what looks like a tag."""
+        names = [dimension.name for dimension in self.dimensions]
+        speeches = {"a": a, "b": b}
+        numbers = CardNumbers(
+            scores={letter: [Decimal(str(speech.scores[name])) for name in names] for letter, speech in speeches.items()}
+        )
+        texts = [
+            (f"Speech {letter.upper()}, {name}", speech.explanations[name], letter, number)
+            for letter, speech in speeches.items()
+            for number, name in enumerate(names)
+        ]
+        for where, text, letter, number in [*texts, (SUMMARY, summary, None, None)]:
+            if has_tag(text):
+                raise ParseError("tag_in_text", f"{where}: {text[:80]!r} has what looks like one of {', '.join(_TAGS)}")
+            if (stated := numbers.contradiction(text, speech=letter, dimension=number)) is not None:
+                raise ParseError(
+                    "text_contradicts_scores",
+                    f"{where}: the text states {stated.text!r}, which is not what the lines of scores and totals say",
+                )
+
     def _rationale(self, a: Assessment, b: Assessment, summary: str) -> tuple[str, list[Decimal]]:
         lines: list[str] = []
         totals: list[Decimal] = []
@@ -176,7 +160,7 @@ class Scorecard:
                 bullet = self.layout.bullet.format(number)
                 lines.append(f"{bullet} {dimension.name}: score={_plain(score)}/10; explanation: {explanation}")
             lines.append(f"{self.layout.total.format(letter)} = {'+'.join(map(_plain, scores))} = {_plain(totals[-1])}")
-        lines += [_SUMMARY, f"- {_writable(summary)}"]
+        lines += [SUMMARY, f"- {_writable(summary)}"]
         return "\n".join(lines), totals
 
     def _sections(self, think: str) -> list[str]:
@@ -202,7 +186,7 @@ class Scorecard:
         for line in body:
             if match := self.layout.item.fullmatch(line):
                 items.append((match[1], match[2], match[3], match[4].strip()))
-            elif not items or self.layout.looks_like_item.match(line):
+            elif not items or self.layout.looks_like_item.match(line) or is_heading(line) or is_total(line):
                 form = f"{self.layout.bullet.format('n')} <name>: score=x/10; explanation: ..."
                 raise ParseError("dimensions", f"Speech {letter}: {line[:80]!r} is no {form!r}")
             else:

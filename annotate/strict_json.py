@@ -17,8 +17,11 @@ from annotate.envelope import opened
 from annotate.task import ParseError, Written
 
 _LONGEST_WHOLE_NUMBER: Final = 9
-# C0 and C1 controls other than white space, and half characters, which JSON can smuggle in as escapes.
-_ODD: Final = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
+# C0 and C1 controls other than white space, half characters and hidden text, which JSON can smuggle in as escapes.
+_ODD: Final = re.compile(
+    r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff"
+    r"\U000e0000-\U000e00ff]"
+)
 
 
 class Field(Protocol):

@@ -5,7 +5,6 @@ One task is one file in ``annotate/tasks``, whose ``PLUGIN`` is a ``TaskSpec``. 
 new version. A task about pairs is judged (``Parsed``, table ``judgments``), any other is written (``Written``, ``writings``).
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -14,14 +13,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from contracts.errors import DataError
 from contracts.ids import digest
+from contracts.text_forms import shown
 
 if TYPE_CHECKING:
     import jinja2
 
 PROMPTS: Final = Path(__file__).parent / "prompts"
 _FOLLOW_UP: Final = "again.{}.jinja"
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
-_BRACKETS: Final = str.maketrans({"<": "\u2039", ">": "\u203a"})
 
 
 class ParseError(DataError):
@@ -166,10 +164,11 @@ class TaskSpec:
 def quoted(text: str) -> str:
     """Return corpus text as one line that cannot end the block in which a prompt shows it.
 
-    White space becomes single spaces, invisible and control characters vanish, and angle brackets become their single-quote
-    look-alikes, so that neither the block's own delimiters nor the tags of a reply can occur in it.
+    White space becomes single spaces, hidden characters vanish but where spelling needs them, and angle brackets and their
+    look-alikes become single quotation marks, so that neither the block's own delimiters nor the tags of a reply can occur in
+    it: see ``contracts.text_forms``.
     """
-    return " ".join(_UNPRINTABLE.sub(" ", text).translate(_BRACKETS).split())
+    return shown(text)
 
 
 def quoted_lines(text: str) -> str:

@@ -1,6 +1,7 @@
 """Seeded randomness that depends on what a row is, never on when or where it is processed."""
 
 import hashlib
+import hmac
 
 import numpy as np
 
@@ -14,6 +15,12 @@ def generator_for(seed: int, stage: str, row_key: str) -> np.random.Generator:
     and its stream is fixed by NumPy's compatibility policy.
     """
     key = hashlib.sha256(canonical_json([seed, stage, row_key]).encode()).digest()[:16]
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little")))
+
+
+def secret_generator_for(secret: str, seed: int, stage: str, row_key: str) -> np.random.Generator:
+    """Return a generator like that of ``generator_for`` whose numbers nobody can foretell without the secret."""
+    key = hmac.new(secret.encode(), canonical_json([seed, stage, row_key]).encode(), hashlib.sha256).digest()[:16]
     return np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little")))
 
 

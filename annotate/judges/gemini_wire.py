@@ -109,7 +109,7 @@ class Wire:
         try:
             return self.received(json.loads(body), latency_s=time.monotonic() - started)
         except (ValueError, RecursionError):
-            message = self.scrubbed(f"the body is no JSON: {body[:200]!r}")
+            message = f"the body is no JSON: {self.scrubbed(body)[:200]!r}"
             return Trouble(reason="malformed_body", message=message, kind="passing", lost=True)
 
     def received(self, body: object, *, latency_s: float | None = None) -> "Arrival | Trouble":

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from annotate.database import Database, DatabaseFailed
+from storage.private_files import make_private
 
 T = TypeVar("T")
 
@@ -53,6 +54,9 @@ class Commits:
             StorageError: see ``Database``.
         """
         self._where = where
+        if "://" not in os.fspath(where):  # names and votes are nobody else's business
+            with contextlib.suppress(FileNotFoundError, PermissionError):  # which the database says better
+                make_private(where)
         self._turn = threading.Lock()
         self._waiting: deque[_Part] = deque()
         self._writer: Database | None = self._open()

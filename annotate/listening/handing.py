@@ -15,7 +15,6 @@ from annotate.listening.records import Assignment, Finished, Playable, Refused
 from annotate.listening.tables import assignments, items, note_change
 from annotate.listening.terms import Terms
 from annotate.listening.wording import item_from
-from contracts.rng import generator_for
 
 _OVER: Final = text("""
     UPDATE listening_assignments SET state = 'lapsed'
@@ -151,7 +150,7 @@ def _hand_out(connection: Connection, terms: Terms, now: float, person: Any, *, 
     if person.state == "equipped":
         if person.tested >= terms.qualification:
             return Finished(reason="done")  # nothing ahead until the test has been answered
-        gold = pick_gold(connection, annotator_id, languages, terms.seed)
+        gold = pick_gold(connection, terms, annotator_id, languages)
         if gold is None:
             return Finished(reason="no_gold")
         change(connection, annotator_id, tested=person.tested + 1)
@@ -161,7 +160,7 @@ def _hand_out(connection: Connection, terms: Terms, now: float, person: Any, *, 
         change(connection, annotator_id, looked=looked)
         return Finished(reason="done")
     if _gold_is_due(terms, annotator_id, person.handed):
-        gold = pick_gold(connection, annotator_id, languages, terms.seed)
+        gold = pick_gold(connection, terms, annotator_id, languages)
         if gold is not None:
             change(connection, annotator_id, handed=person.handed + 1)
             return _lease(connection, terms, now, person, gold, kind="gold", shown=shown)
@@ -174,15 +173,15 @@ def _gold_is_due(terms: Terms, annotator_id: str, handed: int) -> bool:
     if not terms.gold_every:
         return False
     block, place = divmod(handed, terms.gold_every)
-    generator = generator_for(terms.seed, "listening_gold", f"{annotator_id}/{block}")
+    generator = terms.generator("listening_gold", f"{annotator_id}/{block}")
     return place == int(generator.integers(terms.gold_every))
 
 
-def order_for(seed: int, annotator_id: str, item: Item) -> Order:
+def order_for(terms: Terms, annotator_id: str, item: Item) -> Order:
     """Return which clip of an item an annotator hears first."""
     if len(item.clips) == 1:
         return "ab"
-    generator = generator_for(seed, "listening_order", f"{annotator_id}/{item.item_id}")
+    generator = terms.generator("listening_order", f"{annotator_id}/{item.item_id}")
     return "ab" if generator.integers(2) == 0 else "ba"
 
 
@@ -200,7 +199,7 @@ def _lease(
             "annotator_id": person.annotator_id,
             "kind": kind,
             "state": "open",
-            "order": order_for(terms.seed, person.annotator_id, item),
+            "order": order_for(terms, person.annotator_id, item),
             "position": person.tested + person.handed,
             "shown": shown,
             "expires": now + terms.lease_s,

@@ -8,7 +8,17 @@ from sqlalchemy import Connection, func, insert, inspect, select, update
 from annotate.identity import Known, read_identity, require_no_less, require_same
 from annotate.listening.commits import Commits
 from annotate.listening.counting import recount
-from annotate.listening.tables import METADATA, VERSION, annotators, assignments, identity, items, note_change, state
+from annotate.listening.tables import (
+    METADATA,
+    VERSION,
+    annotators,
+    assignments,
+    identity,
+    items,
+    note_change,
+    revocations,
+    state,
+)
 from annotate.listening.terms import Terms
 from contracts.errors import StorageError
 
@@ -20,6 +30,7 @@ class _Test:
     version: int
     protocol: str
     settings: str
+    revocations: bool = True
 
 
 def prepare(commits: Commits, terms: Terms, known: Known | None = None) -> None:
@@ -43,6 +54,8 @@ def prepare(commits: Commits, terms: Terms, known: Known | None = None) -> None:
         raise StorageError(
             f"{commits.where} is a listening test of version {found.version}, this software reads {VERSION}: update it"
         )
+    if not found.revocations:  # a test of before they were kept
+        commits.write(METADATA.create_all)
     if found.protocol != terms.protocol_name:
         raise StorageError(
             f"{commits.where} is a listening test of protocol {found.protocol}, the recipe says {terms.protocol_name}: "
@@ -74,7 +87,8 @@ def _begun_with(connection: Connection) -> _Test | None:
     if not inspect(connection).has_table(state.name):
         return None
     row = connection.execute(select(state.c.version, state.c.protocol, state.c.settings)).one()
-    return _Test(version=row.version, protocol=row.protocol, settings=row.settings)
+    has_revocations = inspect(connection).has_table(revocations.name)
+    return _Test(version=row.version, protocol=row.protocol, settings=row.settings, revocations=has_revocations)
 
 
 def _form(settings: str) -> str:

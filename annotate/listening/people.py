@@ -14,14 +14,15 @@ from sqlalchemy import Connection, bindparam, insert, select, text, update
 from annotate.listening.counting import recount
 from annotate.listening.gold import is_right
 from annotate.listening.records import Annotator, Refused
-from annotate.listening.tables import HAD, annotators, assignments, items, note_change
+from annotate.listening.tables import HAD, annotators, assignments, items, note_change, revocations
 from annotate.listening.terms import Terms, check_levels
 from annotate.listening.wording import answer_from
 from contracts.errors import DataError
 from contracts.ids import canonical_json
+from contracts.text_forms import compared
 
 ADMIN: Final = "admin"
-"""Rule of an exclusion by hand, which a pardon of before does not stop."""
+"""Rule of an exclusion by hand, which a pardon of before does not stop; and holder of the links of those who run the test."""
 
 ELSEWHERE: Final = "elsewhere: "
 """What the name of an annotator of imported votes begins with, and no invited one's; the pseudonym follows."""
@@ -29,6 +30,8 @@ ELSEWHERE: Final = "elsewhere: "
 _by_id = annotators.c.annotator_id == bindparam("key")
 _select = select(annotators).where(_by_id)
 _update = update(annotators).where(_by_id)
+_of_holder = revocations.c.holder == bindparam("key")
+_times = select(revocations.c.times).where(_of_holder)
 _IMPORTED: Final = text("""
     UPDATE listening_annotators SET answered = answered + :number
     WHERE annotator_id = :annotator AND (state = 'elsewhere' OR "before" = 'elsewhere')""")
@@ -41,8 +44,8 @@ _LAPSE: Final = text("""
     WHERE annotator_id = :annotator AND state = 'open' AND kind = 'ordinary'""")
 
 
-def annotator_from(row: Any) -> Annotator:
-    """Return the annotator of a row."""
+def annotator_from(row: Any, revoked: int = 0) -> Annotator:
+    """Return the annotator of a row, whose links and sessions were revoked so often."""
     return Annotator(
         annotator_id=row.annotator_id,
         name=row.name,
@@ -53,7 +56,53 @@ def annotator_from(row: Any) -> Annotator:
         pardoned=row.pardoned,
         answered=row.answered,
         elsewhere=_is_elsewhere(row),
+        revoked=revoked,
     )
+
+
+def known(connection: Connection, annotator_id: str) -> Annotator | None:
+    """Return an annotator; None = nobody is known under this id."""
+    row = connection.execute(_select, {"key": annotator_id}).first()
+    return annotator_from(row, revoked(connection, annotator_id)) if row else None
+
+
+def everyone(connection: Connection) -> list[Annotator]:
+    """Return all annotators, by name."""
+    times = {row.holder: row.times for row in connection.execute(select(revocations))}
+    rows = connection.execute(select(annotators).order_by(annotators.c.name))
+    return [annotator_from(row, times.get(row.annotator_id, 0)) for row in rows]
+
+
+def named(connection: Connection, name: str) -> Annotator | None:
+    """Return the annotator of a name, however it is spelled: case, width, spaces and composition make no other person.
+
+    Raises:
+        DataError: several were invited under such names, before this was looked at, and none under exactly this one.
+    """
+    row = connection.execute(select(annotators).where(annotators.c.name == name)).first()
+    if row is None:
+        rows = connection.execute(select(annotators).order_by(annotators.c.name))
+        alike = [row for row in rows if compared(row.name) == compared(name)]
+        if len(alike) > 1:
+            spellings = ", ".join(repr(row.name) for row in alike)
+            raise DataError(f"{name!r} may be any of {spellings}: write one of them exactly")
+        row = alike[0] if alike else None
+    return annotator_from(row, revoked(connection, row.annotator_id)) if row else None
+
+
+def revoked(connection: Connection, holder: str) -> int:
+    """Return how often the links and sessions of an annotator, or of ``ADMIN``, were revoked."""
+    return int(connection.execute(_times, {"key": holder}).scalar() or 0)
+
+
+def revoke(connection: Connection, holder: str) -> int:
+    """Make all links and sessions void that an annotator, or whoever runs the test, has; return the number of new ones."""
+    times = revoked(connection, holder) + 1
+    if times == 1:
+        connection.execute(insert(revocations).values(holder=holder, times=times))
+    else:
+        connection.execute(update(revocations).where(_of_holder).values(times=times), {"key": holder})
+    return times
 
 
 def _is_elsewhere(row: Any) -> bool:
@@ -107,26 +156,26 @@ def change(connection: Connection, annotator_id: str, **facts: Any) -> None:
 
 
 def invite(connection: Connection, name: str, levels: Mapping[str, str]) -> Annotator:
-    """Return the annotator of this name, new or with other levels than before.
+    """Return the annotator of this name in any spelling, new or with other levels than before.
 
     Raises:
-        DataError: no name or one kept for imported votes, or a level that is not known.
+        DataError: no name or one kept for imported votes, one that several have, or a level that is not known.
     """
     check_levels(levels)
-    if not name.strip():
+    if not compared(name):
         raise DataError("an annotator needs a name")
-    if name.startswith(ELSEWHERE):
+    if compared(name).startswith(ELSEWHERE.strip()):
         raise DataError(f"a name that begins with {ELSEWHERE!r} stands for an annotator of imported votes: take another one")
-    known = connection.execute(select(annotators).where(annotators.c.name == name)).first()
-    if known is None:
+    before = named(connection, name)
+    if before is None:
         annotator_id = secrets.token_hex(8)
-        facts = {"annotator_id": annotator_id, "name": name, "state": "invited", "pardoned": False}
+        facts = {"annotator_id": annotator_id, "name": name.strip(), "state": "invited", "pardoned": False}
         connection.execute(insert(annotators).values(levels=canonical_json(levels), **facts))
     else:
-        annotator_id = known.annotator_id
-        if json.loads(known.levels) != dict(levels):  # items that were passed by may be understood now
+        annotator_id = before.annotator_id
+        if before.levels != dict(levels):  # items that were passed by may be understood now
             change(connection, annotator_id, levels=canonical_json(levels), looked=0)
-    return annotator_from(find(connection, annotator_id))
+    return annotator_from(find(connection, annotator_id), revoked(connection, annotator_id))
 
 
 def consent(connection: Connection, annotator_id: str) -> None:

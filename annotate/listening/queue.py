@@ -17,7 +17,7 @@ from annotate.listening.terms import MIXED, Terms
 from annotate.listening.wording import item_text
 from contracts.errors import DataError
 from contracts.ids import canonical_json
-from contracts.rng import generator_for, hash_fraction
+from contracts.rng import hash_fraction
 
 _CHUNK: Final = 1000
 
@@ -198,12 +198,12 @@ def _first(connection: Connection, languages: Sequence[str], facts: dict[str, An
     return min((row for row in found if row is not None), key=lambda row: row.place, default=None)
 
 
-def pick_gold(connection: Connection, annotator_id: str, languages: Sequence[str], seed: int) -> str | None:
+def pick_gold(connection: Connection, terms: Terms, annotator_id: str, languages: Sequence[str]) -> str | None:
     """Return a gold item that an annotator has not had, by chance; None = there is none left."""
     left: list[str] = []
     for language in languages:
         left += connection.execute(_GOLD, {"annotator": annotator_id, "language": language}).scalars().all()
     if not left:
         return None
-    generator = generator_for(seed, "listening_gold_item", f"{annotator_id}/{len(left)}")
+    generator = terms.generator("listening_gold_item", f"{annotator_id}/{len(left)}")
     return str(sorted(left)[int(generator.integers(len(left)))])

@@ -57,6 +57,7 @@ class Annotator:
         pardoned: an admin has overruled the rules for good.
         answered: how many items were answered, gold ones included.
         elsewhere: nobody was invited: the votes are imported ones. True of one who was excluded, too.
+        revoked: how often links and sessions were revoked; those of a lower number are void.
     """
 
     annotator_id: str
@@ -68,6 +69,7 @@ class Annotator:
     pardoned: bool = False
     answered: int = 0
     elsewhere: bool = False
+    revoked: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Any, Final, Literal, Self
 
 import pyarrow as pa
-from sqlalchemy import select
 
 from annotate.identity import Known, make_identity, read_identity
 from annotate.listening import handing, hearing, imports, people, queue, reading
@@ -19,7 +18,7 @@ from annotate.listening.commits import Commits
 from annotate.listening.item import Answer, Item
 from annotate.listening.opening import held, prepare
 from annotate.listening.records import Annotator, Assignment, Finished, Progress, Receipt, Refused, Share
-from annotate.listening.tables import annotators, identity
+from annotate.listening.tables import identity
 from annotate.listening.terms import Terms
 
 __all__ = ["Annotator", "Assignment", "Finished", "Progress", "Receipt", "Refused", "Share", "Store"]
@@ -138,7 +137,7 @@ class Store:
     # Annotators
 
     def invite(self, name: str, levels: Mapping[str, str]) -> Annotator:
-        """Return the annotator of this name: a new one, or the known one with these levels.
+        """Return the annotator of this name: a new one, or the known one of this name in any spelling, with these levels.
 
         Args:
             name: who it is, different from all others.
@@ -152,14 +151,30 @@ class Store:
     def annotator(self, annotator_id: str) -> Annotator | None:
         """Return an annotator, also one of imported votes; None = nobody is known under this id."""
         with self._commits.reading() as connection:
-            row = connection.execute(select(annotators).where(annotators.c.annotator_id == annotator_id)).first()
-            return people.annotator_from(row) if row else None
+            return people.known(connection, annotator_id)
+
+    def named(self, name: str) -> Annotator | None:
+        """Return the annotator of a name in any spelling; None = nobody has it.
+
+        Raises:
+            DataError: several have such a name, and none exactly this one.
+        """
+        with self._commits.reading() as connection:
+            return people.named(connection, name)
+
+    def revoked(self, holder: str) -> int:
+        """Return how often the links and sessions of an annotator id, or of ``people.ADMIN``, were revoked."""
+        with self._commits.reading() as connection:
+            return people.revoked(connection, holder)
+
+    def revoke(self, holder: str) -> int:
+        """Make all links and sessions of an annotator id, or of ``people.ADMIN``, void at once; return the new number."""
+        return self._commits.write(lambda connection: people.revoke(connection, holder))
 
     def annotators(self) -> list[Annotator]:
         """Return all annotators, those of imported votes too, by name."""
         with self._commits.reading() as connection:
-            rows = connection.execute(select(annotators).order_by(annotators.c.name))
-            return [people.annotator_from(row) for row in rows]
+            return people.everyone(connection)
 
     def consent(self, annotator_id: str) -> None:
         """Note that an annotator has consented; again is nothing new.

@@ -124,6 +124,12 @@ assignments: Final = Table(
     Column("dismissed", Text),  # why an imported vote never counts
     Column("discarded", Text),
 )
+revocations: Final = Table(
+    "listening_revocations",
+    METADATA,
+    Column("holder", Text, primary_key=True),  # annotator_id, or people.ADMIN
+    sum_column("times"),  # links and sessions carry the number that was current when they were made
+)
 HAD: Final = text("listening_assignments.state IN ('open', 'answered')")
 """An annotator has had the subject. Literal, as only so a database knows that the index below will do."""
 partial_index(

@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from annotate.listening.protocol import ListeningProtocol
 from contracts.errors import DataError
 from contracts.ids import canonical_json
+from contracts.rng import generator_for, secret_generator_for
+
+if TYPE_CHECKING:
+    import numpy as np
 
 LEVELS: Final = ("none", "basic", "proficient", "native")
 """How well somebody knows a language, from least to most."""
@@ -29,6 +33,7 @@ class Terms:
         qualification_pass: least share of right answers among them.
         seed: of every order and position.
         test: name of the test; a database that holds a test of another name is refused. Empty = any.
+        secret: mixed into the draws that listeners must not foretell: seed and ids are public. Empty = only the seed decides.
     """
 
     protocol: ListeningProtocol
@@ -40,6 +45,7 @@ class Terms:
     qualification_pass: float = 0.8
     seed: int = 0
     test: str = ""
+    secret: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         for language, level in self.languages.items():
@@ -59,6 +65,12 @@ class Terms:
         """What decides how many votes an item needs, who may give them and what is asked, and the name of the test, as JSON."""
         form = [[question.name, *question.options] for question in self.protocol.questions]
         return canonical_json([self.protocol.wanted(()), dict(self.languages), form, self.test])
+
+    def generator(self, stage: str, row_key: str) -> "np.random.Generator":
+        """Return the generator of one draw: which item is gold, and which clip comes first."""
+        if self.secret:
+            return secret_generator_for(self.secret, self.seed, stage, row_key)
+        return generator_for(self.seed, stage, row_key)
 
     def understood(self, levels: Mapping[str, str]) -> tuple[str, ...]:
         """Return the languages of items that somebody with these levels may be given, sorted."""

@@ -352,6 +352,7 @@ _CHANGES: dict[str, list[tuple[str, str, str, str]]] = {
         ("line break in a text", "night; two", "night;\ntwo", "json_malformed"),
         ("null character", "night;", "night;\\u0000", "not_text"),
         ("half a character", "night;", "night;\\ud83d", "not_text"),
+        ("hidden text", "night;", "night;\\udb40\\udc41", "not_text"),
     ],
     NEGATIVE_TEXT: [
         ("bare text", NEGATIVE_TEXT, "The letter smells of fresh paint.", "not_object"),

@@ -1,5 +1,6 @@
 """A conclusion is the last line and nothing else."""
 
+import contextlib
 from decimal import Decimal
 
 import pytest
@@ -87,3 +88,94 @@ def test_equal_scores_are_no_preference(both: str):
     said = parsed(f"Pacing.\nOutput A: {both}, Output B: {both}", TENTHS, "x")
     assert said.verdict is None
     assert said.problem == f"both totals are {float(both):g}, but they must differ"
+
+
+NOTATIONS = {
+    TENTHS: [
+        "Output A: 6.8, Output B: 5,5",
+        "Output A: 6,8, Output B: 5,5",
+        "Output A: 6.8, Output B: 5.5.",
+        "So Output A: 6.8, Output B: 5.5",
+        "Output A: \uff16\uff0e\uff18, Output B: \uff15",
+        "\uff2f\uff55\uff54\uff50\uff55\uff54 \uff21\uff1a6.8\uff0c \uff2f\uff55\uff54\uff50\uff55\uff54 \uff22\uff1a5.5",
+        "Output A: \u0666\u066b\u0668, Output B: \u0665\u066b\u0665",
+        "Output A: \u096c.\u096e, Output B: \u096b",
+        "Output A: 6\u00b78, Output B: 5\u00b75",
+        "Output A: 6'8, Output B: 5'5",
+        "Output A: 6/10, Output B: 5/10",
+        "Output A: 6 out of 10, Output B: 5 out of 10",
+        "Output A: 6-7, Output B: 5-6",
+        "Output A: 6 to 7, Output B: 5 to 6",
+        "Output A: about 7, Output B: 5\u00bd",
+        "Output A: seven, Output B: five",
+        "Output A: VII, Output B: V",
+        "Output A\uff1a\u4e03\u5206\uff0cOutput B\uff1a\u4e94\u5206",
+        "Output A: \u2166, Output B: \u2464",
+        "Output A = 6.8; Output B = 5.5",
+        "Output A (6.8) vs. Output B (5.5)",
+        "Output A gets 6.8 and Output B gets 5.5",
+        "OUTPUT A: 6.8, OUTPUT B: 5.5",
+        "| **Output A** | 6.8 | **Output B** | 5.5 |",
+        "**Output A:** 6.8\n**Output B:** 5.5",
+        "Output B: 5.5, Output A: 6.8",
+        "A: 6.8, B: 5,5",
+        "Out\u200bput A: 6.8, Out\u00adput B: 5,5",
+        "Output A: -6.8, Output B: 5",
+        "Output A: 68 %, Output B: 55 %",
+        '"Output A: 6.8, Output B: 5,5"',
+        "it's Output A: 6.8, Output B: 5,5, that's it",
+        "Output A: X, Output B: X",
+    ],
+    WHOLE: [
+        "Final Scores: [[6, 5.5]]",
+        "Final Scores: [6, 5]",
+        "Final Scores: 6 and 5",
+        "final score: 6/10, 5/10",
+        "\u3010Final Scores\u3011\uff1a[[6\uff0c5]]",
+        "[[6, 5]]",
+        "\uff3b\uff3b\uff16\uff0c\uff15\uff3d\uff3d",
+        "Final Scores: [[six, five]]",
+    ],
+}
+
+
+@pytest.mark.parametrize(("conclusion", "stated"), [(one, line) for one, lines in NOTATIONS.items() for line in lines])
+@pytest.mark.parametrize("around", ["{}", "Verdict.\n{}\nOn the other hand:", "> {}", "1. {}"])
+def test_an_earlier_conclusion_in_any_notation_makes_the_reply_refused(conclusion: Conclusion, stated: str, around: str):
+    """Which of two is meant, nobody can tell, and one that cannot be read may be the one that is meant."""
+    reply = conclusion.write(f"{conclusion.criteria[0]} is even.\n{around.format(stated)}", [Decimal(8), Decimal(2)])
+    with pytest.raises(ParseError) as caught:
+        conclusion.read(reply)
+    assert caught.value.reason == "conclusion_twice"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Output A loses 2 words, Output B loses 1.",
+        "Output A: 2 words are slurred. Output B: 1 word is slurred.",
+        "In Output A (0:03) and Output B (0:05) the same word is cut.",
+        "Output A starts after 10 ms, Output B after 20 ms.",
+        "Pacing: Output A: 7, Output B: 5",
+        "One pause in Output A is longer than that of Output B.",
+        "The speaker says 'Output A: 1, Output B: 10' and goes on.",
+        "The speaker says \u201cOutput A: 1,5, Output B: 10\u201d.",
+        "Grade A steel, 5 tons; plan B, 3 tons.",
+    ],
+)
+def test_numbers_that_are_no_scores_are_let_through(line: str):
+    """Counts, times, quotations, and scores of one criterion on its own line."""
+    assert parsed(f"Pacing is even.\n{line}\nOutput A: 8, Output B: 2", TENTHS, "x").verdict == "a"
+
+
+@pytest.mark.parametrize("piece", ["Output A: 1 ", "A: 1 ", "1.", "Output A: ", "seven ", "' ", "a=1 b"])
+def test_no_reply_takes_long(piece: str):
+    """The longest reply of any repetition is read in seconds at most, on a busy machine."""
+    import time
+
+    started = time.monotonic()
+    with pytest.raises(ParseError):
+        TENTHS.read("Pacing" + piece * (90_000 // len(piece)) + "\nOutput A: 8, Output B: 2,5")
+    with contextlib.suppress(ParseError):
+        TENTHS.read("Pacing" + piece * (90_000 // len(piece)) + "\nOutput A: 8, Output B: 2")
+    assert time.monotonic() - started < 20

@@ -29,6 +29,8 @@ def test_other_fences_stay(reply: str):
         ("```\n\n```", "empty_reply"),
         ("a\0b", "not_text"),
         ("a\ud83db", "not_text"),
+        ("a\U000e0041b", "not_text"),
+        ("a\u202eb", "not_text"),
         ("a" * 100_001, "reply_long"),
         (" " * 100_001, "reply_long"),
     ],

@@ -307,8 +307,9 @@ def test_quoted_corpus_text_never_changes_an_answer(name: str, quote: str, at: i
     expected = TASKS[name].parse(good)
     try:
         said = TASKS[name].parse(good.replace(place, place + quote, 1))
-    except ParseError:
-        assert "\n" in quote or "<" in quote
+    except ParseError as error:
+        stated = error.reason in ("text_contradicts_scores", "conclusion_twice") and re.search("[0-9]", quote)
+        assert "\n" in quote or "<" in quote or stated
         return
     if isinstance(said, Parsed):
         assert isinstance(expected, Parsed)

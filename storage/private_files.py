@@ -1,0 +1,41 @@
+"""Files that are their owner's alone: keys, and databases with names."""
+
+import contextlib
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from contracts.errors import SetupError
+
+_OWNER_ONLY: Final = 0o600
+_BESIDE: Final = ("", "-wal", "-shm", "-journal")
+
+
+def make_private(path: str | os.PathLike[str]) -> None:
+    """Make a file, empty if it is missing, and what SQLite keeps beside it, readable by its owner alone.
+
+    SQLite gives the files beside a database the database's own mode, so a database made here has private ones for good.
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _OWNER_ONLY))
+    for ending in _BESIDE:
+        file = Path(f"{os.fspath(path)}{ending}")
+        # A file of somebody else's stays as it is: its owner decides.
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            mode = stat.S_IMODE(file.stat().st_mode)
+            if mode & ~_OWNER_ONLY:
+                file.chmod(mode & _OWNER_ONLY)
+
+
+def require_private(path: Path, what: str) -> None:
+    """Refuse a secret that others than its owner can read or write.
+
+    Raises:
+        SetupError: names the file and the command that helps.
+    """
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise SetupError(
+            f"{what} {path} can be read by others than its owner: run `chmod 600 {path}`, and if somebody may have read it, "
+            "delete it instead: a new one is made, and all links and sessions end"
+        )
