@@ -1,4 +1,4 @@
-"""The command line ``unisrm-data``. Each command ends with 0, or with one line on stderr and another code.
+"""The command line ``unisrm-data``. Each command ends with 0, or with an error that ``flows.ending`` turns into one line.
 
 Heavy libraries are imported inside the commands: ``--help`` must not wait for them.
 """
@@ -8,17 +8,18 @@ import enum
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from contracts.errors import RecipeError, UnisrmError
+from contracts.errors import RecipeError
 from flows.annotate_cli import RecipePath, WorkspaceUrl, annotate
+from flows.ending import own_signals
 
 if TYPE_CHECKING:
-    from flows.pipeline import Build, Waiting
+    from flows.pipeline import Waiting
     from flows.progress import Progress
 
 app = typer.Typer(
@@ -43,18 +44,6 @@ RayAddress = Annotated[str | None, typer.Option("--ray", metavar="ADDRESS", help
 AsJson = Annotated[bool, typer.Option("--json", help="machine-readable output")]
 
 
-def main() -> None:
-    """Run the command line; errors raised on purpose become one line and exit code 2."""
-    try:
-        app()
-    except UnisrmError as error:
-        print(f"unisrm-data: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("unisrm-data: interrupted; the same command carries on where this one stopped", file=sys.stderr)
-        sys.exit(130)
-
-
 @app.command()
 def build(
     recipe: RecipePath,
@@ -74,6 +63,12 @@ def build(
     from flows.stages import check_machine, stages_of
 
     opened = open_build(recipe, workspace, ray)
+
+    def run(progress: "Progress") -> "str | Waiting | None":
+        from flows.runs import run_build  # imports Prefect, which must find the API's address set
+
+        return run_build(opened.watched_by(progress), until)
+
     stages = up_to(stages_of(opened), until)
     if retry_failed:
         forget_failures(opened, stages)
@@ -87,31 +82,37 @@ def build(
         print("nothing to do", file=sys.stderr)
         outcome: str | Waiting | None = seal_release(opened) if whole else None
     else:
-        outcome = _run_flow(opened, until)
+        outcome = _in_flow("build-unisrm-data", run)
     if isinstance(outcome, Waiting):
         print(f"{outcome}; {outcome.advice}")
     elif outcome is not None:
         print(f"release: {outcome}")
 
 
-def _run_flow(opened: "Build", until: str | None) -> "str | Waiting | None":
+def _in_flow(name: str, body: Callable[["Progress"], Any]) -> Any:
+    """Run ``body`` as a Prefect flow that this terminal watches, and return its outcome."""
     from flows.local_api import prefect_api
 
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # the error itself arrives here, and is one line
-    with prefect_api(), _observed() as progress:
+    with prefect_api() as api, _observed() as progress:
+        import httpx
         from prefect import flow
 
-        from flows.runs import as_state, run_build
+        from flows.runs import as_state
 
-        outcomes: list[str | Waiting | None] = []
+        outcomes: list[Any] = []
 
-        # The deployment's flow takes names; this one closes over what is open already, and is watched by this terminal.
-        @flow(name="build-unisrm-data", persist_result=False)
+        # The deployment's flow takes names; this one closes over what is open already.
+        @flow(name=name, persist_result=False)
         def run() -> object:
-            outcomes.append(run_build(opened.watched_by(progress), until))
+            with own_signals(), api.in_reach():
+                outcomes.append(body(progress))
             return as_state(outcomes[-1])
 
-        run()
+        try:
+            run()
+        except httpx.HTTPError:
+            raise api.error() from None
         return outcomes[-1]
 
 
@@ -190,24 +191,19 @@ def reannotate(  # noqa: PLR0917  # options come by name
     workspace: WorkspaceUrl = None,
 ) -> None:
     """Judge the pairs once more, by another judge or as one more repetition; the labels stay as they are."""
-    from flows.local_api import prefect_api
     from flows.pipeline import open_build
     from flows.reannotation import require, wish_of
 
     opened, options = open_build(recipe, workspace), _options(option or [])
     require(opened, wish_of(opened, judge, task, options, mode))  # before Prefect starts, which takes a while
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
-    with prefect_api(), _observed() as progress:
-        from prefect import flow
 
+    def run(progress: "Progress") -> dict[str, Any]:
         from flows.runs import run_reannotation
 
-        @flow(name="reannotate", persist_result=False)
-        def run() -> dict[str, Any]:
-            watched = opened.watched_by(progress)
-            return run_reannotation(watched, judge=judge, task=task, options=options, mode=mode, pairs=pairs)
+        watched = opened.watched_by(progress)
+        return run_reannotation(watched, judge=judge, task=task, options=options, mode=mode, pairs=pairs)
 
-        books = run()
+    books = _in_flow("reannotate", run)
     failed = sum(books["failed"].values())
     print(f"reannotation: {books['rows_in']} judgments wanted, {books['rows_out']} there, {failed} failed")
 

@@ -1,23 +1,26 @@
-"""A private Prefect API for one build, where no server is configured.
+"""The Prefect API that a build reports to: the configured one, or a private one where no server is configured.
 
 Prefect would start one itself, but that one outlives a killed build and has a short start-up time-out. Ours is bound to
-loopback, keeps its history in Prefect's own database (a later ``prefect server start`` shows it), and dies with us.
+loopback, keeps its history in Prefect's own database (a later ``prefect server start`` shows it), and dies with us. If it dies
+alone, it is started again at the same port: Prefect's clients try again until then.
 """
 
 import contextlib
-import ctypes
+import http.client
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Self
 
-from contracts.errors import SetupError
+from contracts.errors import SetupError, UnisrmError
+from contracts.interrupts import interrupt_main
+from flows.ending import is_ending
 
 START_TIMEOUT_S: Final = 180.0
 QUIET: Final = {
@@ -28,54 +31,151 @@ QUIET: Final = {
 }
 """Environment that keeps Prefect from reporting to anybody."""
 
-_PR_SET_PDEATHSIG: Final = 1
-_SERVE: Final = (
-    "import sys, uvicorn; from prefect.server.api.server import create_app; "
-    "uvicorn.run(create_app(), host='127.0.0.1', port=int(sys.argv[1]), log_level='error')"
-)
+_STARTS: Final = 5
+_SERVE: Final = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: end with the build, even by kill -9
+    if os.getppid() != int(sys.argv[2]):
+        sys.exit()
+import uvicorn
+from prefect.server.api.server import create_app
+uvicorn.run(create_app(), host="127.0.0.1", port=int(sys.argv[1]), log_level="error")
+"""
+
+
+class PrefectApi:
+    """A Prefect API in use.
+
+    Attributes:
+        url: its address.
+        outage_s: how long it may be silent when a flow run ends.
+    """
+
+    outage_s = 30.0
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def lives(self) -> bool:
+        """Tell whether there is hope that it answers."""
+        return True
+
+    def error(self) -> SetupError:
+        """Return what to say when it is gone."""
+        return SetupError(
+            f"the Prefect server at PREFECT_API_URL={self.url} does not answer any more: start it again or unset the variable; "
+            "the same command carries on where this one stopped"
+        )
+
+    def answers(self, within_s: float) -> bool:
+        """Wait until the server is healthy, but not longer than that."""
+        deadline = time.monotonic() + within_s
+        while not _healthy(self.url):
+            if time.monotonic() > deadline or not self.lives():
+                return False
+            time.sleep(0.2)
+        return True
+
+    @contextlib.contextmanager
+    def in_reach(self) -> Iterator[None]:
+        """End the command after this block if the server is gone for good: Prefect would try for minutes to tell it the end."""
+        error: UnisrmError = self.error()
+        try:
+            yield
+        except UnisrmError as its_own:
+            error = its_own
+            raise
+        finally:
+            if not is_ending() and not self.answers(self.outage_s):
+                interrupt_main(error)
+
+
+class _PrivateServer(PrefectApi):
+    """A server of our own, in a session of its own, which the terminal's signals do not reach."""
+
+    outage_s = START_TIMEOUT_S
+
+    def __init__(self) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
+        super().__init__(f"http://127.0.0.1:{self._port}/api")
+        self._stopping = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._keeper = threading.Thread(target=self._keep, name="prefect-server", daemon=True)
+
+    def error(self) -> SetupError:
+        return SetupError(
+            "Prefect's private server ended and did not come up again: start one yourself with `prefect server start` and set "
+            "PREFECT_API_URL; the same command carries on where this one stopped"
+        )
+
+    def __enter__(self) -> Self:
+        self._keeper.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        deadline = time.monotonic() + (1.0 if is_ending() else 10.0)
+        while self._keeper.is_alive():
+            if (process := self._process) is not None:
+                process.send_signal(signal.SIGTERM if time.monotonic() < deadline else signal.SIGKILL)
+            self._keeper.join(0.1)
+
+    def lives(self) -> bool:
+        return self._keeper.is_alive()
+
+    def _keep(self) -> None:
+        """Start it, and again when it dies. The thread lives as long as it does: the kernel ties the two together."""
+        own = {
+            "PREFECT_UI_ENABLED": "false",
+            "PREFECT_LOGGING_LEVEL": "ERROR",
+            "PREFECT_API_URL": self.url,
+        }
+        for _ in range(_STARTS):
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _SERVE, str(self._port), str(os.getpid())],
+                env=os.environ | own,
+                start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            self._process.wait()
+            if self._stopping.is_set():
+                return
 
 
 @contextlib.contextmanager
-def prefect_api() -> Iterator[str]:
-    """Yield the URL of the Prefect API to use: the configured one, or a private one for the time of the block.
+def prefect_api() -> Iterator[PrefectApi]:
+    """Yield the Prefect API to use: the configured one, or a private one for the time of the block.
 
     Call it before anything of Prefect is imported: settings are read once.
 
     Raises:
-        SetupError: the private one did not answer in time.
+        SetupError: the configured one does not answer, or the private one did not start in time.
     """
     os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.items()})
     configured = os.environ.get("PREFECT_API_URL")
     if configured:
         _check(configured)
-        yield configured
+        yield PrefectApi(configured)
         return
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}/api"
-    environment = os.environ | {"PREFECT_UI_ENABLED": "false", "PREFECT_LOGGING_LEVEL": "ERROR", "PREFECT_API_URL": url}
-    server = subprocess.Popen(
-        [sys.executable, "-c", _SERVE, str(port)],
-        env=environment,
-        preexec_fn=die_with_parent,  # noqa: PLW1509 - no threads yet
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait_until_healthy(url, server)
+    with _PrivateServer() as server:
+        if not server.answers(START_TIMEOUT_S):
+            raise SetupError(
+                f"Prefect's API did not start within {START_TIMEOUT_S:.0f} s; start a server yourself with "
+                "`prefect server start` and set PREFECT_API_URL"
+            )
         # Log records are sent in the background: some would still be on their way when the server stops.
-        os.environ.update({"PREFECT_API_URL": url, "PREFECT_LOGGING_TO_API_ENABLED": "false"})
-        yield url
-    finally:
-        os.environ.pop("PREFECT_API_URL", None)
-        os.environ.pop("PREFECT_LOGGING_TO_API_ENABLED", None)
-        server.terminate()
+        own = {"PREFECT_API_URL": server.url, "PREFECT_LOGGING_TO_API_ENABLED": "false"}
+        os.environ.update(own)
         try:
-            server.wait(10)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+            yield server
+        finally:
+            for name in own:
+                os.environ.pop(name, None)
 
 
 def _check(url: str) -> None:
@@ -88,23 +188,11 @@ def _check(url: str) -> None:
         ) from error
 
 
-def die_with_parent() -> None:
-    """Ask the kernel to end this (child) process when its parent ends, even by ``kill -9``. Linux only; elsewhere a no-op."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def _wait_until_healthy(url: str, server: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy has no business on loopback
-    while time.monotonic() < deadline and server.poll() is None:
-        with (
-            contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError),
-            direct.open(f"{url}/health", timeout=5),
-        ):
-            return
-        time.sleep(0.2)
-    raise SetupError(
-        f"Prefect's API did not start within {START_TIMEOUT_S:.0f} s; start a server yourself with `prefect server start` "
-        "and set PREFECT_API_URL"
-    )
+def _healthy(url: str) -> bool:
+    # A proxy has no business on loopback.
+    handlers = [urllib.request.ProxyHandler({})] if url.startswith("http://127.0.0.1:") else []
+    try:
+        with urllib.request.build_opener(*handlers).open(f"{url}/health", timeout=5):
+            return True
+    except (OSError, http.client.HTTPException):
+        return False

@@ -1,9 +1,10 @@
 """Running a build's stages as Prefect tasks, one task per stage."""
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import httpx
 from prefect import get_run_logger
 from prefect import task as prefect_task
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
@@ -11,6 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from contracts.interrupts import interrupt_reason
 from flows import reannotation
 from flows.books import Books, in_words
 from flows.damage import retry_damaged
@@ -25,6 +27,14 @@ from flows.stages import preflight, stages_of
 from flows.status import drift_rows
 
 
+def _reported(report: Callable[..., Any], **what: Any) -> Any:
+    """Report something to Prefect, and return what it returns; None if its server does not answer: the work goes on."""
+    try:
+        return report(**what)
+    except httpx.HTTPError:
+        return None
+
+
 class ProgressArtifacts:
     """One Prefect progress artifact per stage, updated at most once per percent."""
 
@@ -35,9 +45,8 @@ class ProgressArtifacts:
     def start(self, stage: str, total: int) -> None:
         """Create the artifact if there is something to do."""
         self._total, self._done, self._shown = total, 0, 0
-        self._artifact = (
-            create_progress_artifact(progress=0.0, key=f"stage-{stage}", description=f"{total} rows to do") if total else None
-        )
+        key, description = f"stage-{stage}", f"{total} rows to do"
+        self._artifact = _reported(create_progress_artifact, progress=0.0, key=key, description=description) if total else None
 
     def advance(self, done: int, failed: int = 0) -> None:  # noqa: ARG002 - failures are in the summary
         """Move it."""
@@ -45,12 +54,23 @@ class ProgressArtifacts:
         percent = 100 * self._done // max(self._total, 1)
         if self._artifact is not None and percent > self._shown:
             self._shown = percent
-            update_progress_artifact(self._artifact, progress=float(percent))
+            _reported(update_progress_artifact, artifact_id=self._artifact, progress=float(percent))
 
     def end(self) -> None:
         """Fill it up."""
         if self._artifact is not None:
-            update_progress_artifact(self._artifact, progress=100.0)
+            _reported(update_progress_artifact, artifact_id=self._artifact, progress=100.0)
+
+
+@contextmanager
+def _interrupted_for_a_reason() -> Iterator[None]:
+    """Raise the error of a thread that interrupted this one, so that the flow run fails with it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if (reason := interrupt_reason()) is not None:
+            raise reason from None
+        raise
 
 
 def _as_task(stage: Stage, build: Build) -> Callable[[], Books | Waiting]:
@@ -80,7 +100,7 @@ def run_build(build: Build, until: str | None = None) -> str | Waiting | None:
     """
     stages = up_to(stages_of(build), until)
     watched = build.watched_by(Both(build.progress, ProgressArtifacts()))
-    with build.workspace.lock(), ExitStack() as stack:
+    with _interrupted_for_a_reason(), build.workspace.lock(), ExitStack() as stack:
         retry_damaged(build, stages)
         preflight(build, stages, stack)
         if stages == stages_of(build):
@@ -95,9 +115,8 @@ def run_build(build: Build, until: str | None = None) -> str | Waiting | None:
                 waiting = outcome
                 break
             books.append(outcome)
-        create_table_artifact(
-            table=[_row(page) for page in books], key="build-summary", description=f"Recipe {build.recipe.name}"
-        )
+        summary, description = [_row(page) for page in books], f"Recipe {build.recipe.name}"
+        _reported(create_table_artifact, table=summary, key="build-summary", description=description)
         return waiting or (seal_release(build) if stages == stages_of(build) else None)
 
 
@@ -151,11 +170,11 @@ def run_reannotation(
     def run() -> Books:
         return reannotation.reannotate(watched, wish, pairs)
 
-    with build.workspace.lock():
+    with _interrupted_for_a_reason(), build.workspace.lock():
         books = run()
         drift = drift_rows(build)
         if drift:
-            create_table_artifact(table=drift, key="judge-drift", description=f"Recipe {build.recipe.name}")
+            _reported(create_table_artifact, table=drift, key="judge-drift", description=f"Recipe {build.recipe.name}")
         get_run_logger().info("%s", in_words([books])[0])
         return books.as_dict()
 
