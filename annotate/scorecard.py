@@ -139,7 +139,7 @@ class Scorecard:
                 ``total_malformed``, ``total_mismatch``, ``summary_missing``, ``answer_unknown`` or
                 ``answer_contradicts_totals``.
         """
-        think, said = _blocks(opened(reply))
+        think, said = _blocks(opened(reply, thinks=True))
         text_a, text_b, summary = self._sections(think)
         a, total_a = self._assessment(text_a, "A")
         b, total_b = self._assessment(text_b, "B")

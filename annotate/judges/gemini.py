@@ -124,6 +124,10 @@ class Gemini:
         usd = self.price.usd(text_tokens=text_tokens, audio_tokens=audio_tokens, output_tokens=most, batch=batch)
         return Estimate(input_tokens=text_tokens + audio_tokens, output_tokens=most, usd=usd)
 
+    def said(self, raw: str) -> str | Refusal | None:
+        """Return what a kept reply says; see ``annotate.judge.Judge``."""
+        return said_in(raw)
+
     async def estimate_of(self, request: JudgeRequest, parcels: Parcels, *, batch: bool) -> Estimate:
         """Return the estimate of one request, from the measured lengths of its clips."""
         labels = "".join(f"[{audio.label}]" for audio in request.audios)
