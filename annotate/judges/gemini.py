@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from annotate.judge import BatchLine, Estimate, JudgeRequest, Line, Pace, Refusal, Reply, Trouble
 from annotate.judges.gemini_clips import Parcels
-from annotate.judges.gemini_wire import Wire
+from annotate.judges.gemini_wire import Wire, said_in
 from annotate.prices import PRICE_LISTS, Price, price_of
 from contracts.errors import SetupError
 from storage.blobs import BlobStore
