@@ -283,6 +283,10 @@ class Judge(Protocol):
         """Return what this machine lacks to ask it, and how to get it; None = ready."""
         ...
 
+    def said(self, raw: str) -> str | Refusal | None:
+        """Return what a kept ``Reply.raw`` says by the rules of today, for nothing; None = it cannot tell."""
+        ...
+
     def estimate(self, prompt: str, audio_s: float, *, batch: bool = False) -> Estimate:
         """Return the most that one attempt with that prompt and that many seconds of audio can take."""
         ...

@@ -99,7 +99,7 @@ class Scorecard:
                 ``total_malformed``, ``total_mismatch``, ``summary_missing``, ``text_contradicts_scores``, ``tag_in_text``,
                 ``answer_unknown`` or ``answer_contradicts_totals``.
         """
-        think, said = _blocks(opened(reply))
+        think, said = _blocks(opened(reply, thinks=True))
         text_a, text_b, summary = self._sections(think)
         a, total_a = self._assessment(text_a, "A")
         b, total_b = self._assessment(text_b, "B")

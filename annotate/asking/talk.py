@@ -66,15 +66,30 @@ class Terms:
         )
 
     def proceed(self, step: Step, answer: Reply | Refusal) -> Step | Talk:
-        """Return the next question, which names what was wrong with the reply, or the finished talk."""
+        """Return the next question, which names what was wrong with the reply, or the finished talk.
+
+        Replies are read anew by the rules of today: what a stricter or a better reader makes of one that was paid for before
+        costs nothing, and a reply that no longer counts as whole is followed up like one that cannot be parsed.
+        """
         asked = step.request
-        if isinstance(answer, Reply) and not asked.repeat and not self.inquiry.judge.repeatable:
-            problem = self.problem_of(answer.text)
-            if problem is not None:
-                said = replace(answer, raw=None)  # the ledger has it: thousands may wait here for a day
-                request = self.inquiry.follow_up(step.case, problem)
-                return Step(case=step.case, trail=(*step.trail, (asked, said)), request=request)
+        if isinstance(answer, Reply):
+            read = self._read(answer)
+            if not asked.repeat and not self.inquiry.judge.repeatable:
+                problem = read.message if isinstance(read, Refusal) else self.problem_of(read.text)
+                if problem is not None:
+                    said = replace(read, raw=None)  # the ledger has it: thousands may wait here for a day
+                    request = self.inquiry.follow_up(step.case, problem)
+                    return Step(case=step.case, trail=(*step.trail, (asked, said)), request=request)
+            answer = read
         return Talk(case=step.case, trail=(*step.trail, (asked, answer)))
+
+    def _read(self, reply: Reply) -> Reply | Refusal:
+        text = None if reply.raw is None else self.inquiry.judge.said(reply.raw)
+        if text is None or text == reply.text:
+            return reply
+        if isinstance(text, Refusal):
+            return replace(text, cost_usd=reply.cost_usd, attempts=reply.attempts, raw=reply.raw)
+        return replace(reply, text=text)
 
     def look_up(self, steps: Sequence[Step], replies: Mapping[str, Reply]) -> tuple[list[Step | Talk], list[Step]]:
         """Return how the steps go on whose replies are known, and the others."""

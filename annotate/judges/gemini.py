@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from annotate.judge import BatchLine, Estimate, JudgeRequest, Line, Pace, Refusal, Reply, Trouble
 from annotate.judges.gemini_clips import Parcels
-from annotate.judges.gemini_wire import Wire
+from annotate.judges.gemini_wire import Wire, said_in
 from annotate.judges.versions import client_version
 from annotate.prices import PRICE_LISTS, Price, price_of
 from contracts.errors import SetupError
@@ -123,6 +123,10 @@ class Gemini:
         most = self.max_output_tokens
         usd = self.price.usd(text_tokens=text_tokens, audio_tokens=audio_tokens, output_tokens=most, batch=batch)
         return Estimate(input_tokens=text_tokens + audio_tokens, output_tokens=most, usd=usd)
+
+    def said(self, raw: str) -> str | Refusal | None:
+        """Return what a kept reply says; see ``annotate.judge.Judge``."""
+        return said_in(raw)
 
     async def estimate_of(self, request: JudgeRequest, parcels: Parcels, *, batch: bool) -> Estimate:
         """Return the estimate of one request, from the measured lengths of its clips."""

@@ -9,7 +9,7 @@ import json
 import re
 import time
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from annotate.asking.limits import asked_to_wait_s
@@ -40,6 +40,7 @@ _FILE_GONE: Final = re.compile(r"\bfile\b.*(may not exist|not in an active state
 # "Resource has been exhausted (e.g. check quota)" alone means a busy server, also to accounts far below their quota.
 _CREDIT_GONE: Final = re.compile(r"credits?\b.*\b(deplet|exhaust|used up)|spend(ing)? (cap|limit)", re.IGNORECASE | re.DOTALL)
 _QUOTA_GONE: Final = re.compile(r"exceeded your current quota.*billing", re.IGNORECASE | re.DOTALL)
+_BLOCKED: Final = frozenset({"BLOCKED", "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR"})
 _SHORTEST_SECRET: Final = 12
 _LONGEST_RATE_S: Final = 3600.0  # no limit per minute asks for more
 
@@ -213,27 +214,53 @@ class Arrival:
             # Without details all input of a request with audio counts as audio, the dearer kind.
             audio = sum(part.token_count or 0 for part in parts if part.modality == "AUDIO") if parts else tokens_in * heard
             cost_usd = price.usd(text_tokens=tokens_in - audio, audio_tokens=audio, output_tokens=tokens_out, batch=batch)
-        candidate = response.candidates[0] if response.candidates else None
-        said = candidate.content.parts or [] if candidate and candidate.content else []
-        text = "".join(part.text for part in said if part.text and not part.thought)
-        if text and candidate and candidate.finish_reason == "MAX_TOKENS":
-            # What is left of it could look whole, and say something else.
-            cut = "the reply was cut off at max_output_tokens: raise that option of the judge"
-            return Refusal(reason="truncated_reply", message=cut, cost_usd=cost_usd, raw=self.body)
-        if text:
-            return Reply(
-                text=text,
-                model_served=response.model_version,
-                input_tokens=tokens_in,
-                output_tokens=tokens_out,
-                cost_usd=cost_usd,
-                latency_s=self.latency_s,
-                raw=self.body,
-            )
-        why = candidate.finish_reason if candidate else response.prompt_feedback and response.prompt_feedback.block_reason
-        name = why.value if why else "no reason given"
-        reason = "empty_reply" if name in ("STOP", "MAX_TOKENS", "no reason given") else "blocked"
-        return Refusal(reason=reason, message=f"the model returned no text ({name})", cost_usd=cost_usd, raw=self.body)
+        text = said(response)
+        if isinstance(text, Refusal):
+            return replace(text, cost_usd=cost_usd, raw=self.body)
+        return Reply(
+            text=text,
+            model_served=response.model_version,
+            input_tokens=tokens_in,
+            output_tokens=tokens_out,
+            cost_usd=cost_usd,
+            latency_s=self.latency_s,
+            raw=self.body,
+        )
+
+
+def said(response: "types.GenerateContentResponse") -> str | Refusal:
+    """Return what a response says without the model's own thoughts, or why it says nothing.
+
+    Only a reply that ended by itself (``STOP``) is whole: what is left of another could look whole and say something else.
+    No finish reason is no end: "If empty, the model has not stopped generating tokens" (Gemini API, ``Candidate``).
+    """
+    candidate = response.candidates[0] if response.candidates else None
+    parts = candidate.content.parts or [] if candidate and candidate.content else []
+    text = "".join(part.text for part in parts if part.text and not part.thought)
+    why = candidate.finish_reason if candidate else response.prompt_feedback and response.prompt_feedback.block_reason
+    name = why.value if why else "no reason given"
+    ending = name.upper() if candidate or not why else "BLOCKED"
+    if ending == "MAX_TOKENS" and text:
+        cut = "the reply was cut off at max_output_tokens: raise that option of the judge"
+        return Refusal(reason="truncated_reply", message=cut)
+    if ending in _BLOCKED:
+        return Refusal(reason="blocked", message=f"the model's reply was held back ({name})")
+    if not text:
+        return Refusal(reason="empty_reply", message=f"the model returned no text ({name})")
+    if ending != "STOP":
+        return Refusal(reason="unfinished_reply", message=f"the reply did not end by itself ({name})")
+    return text
+
+
+def said_in(raw: str) -> str | Refusal | None:
+    """Return what a kept reply says; None = it is no body of this API. See ``said``."""
+    from google.genai import types
+    from pydantic import ValidationError
+
+    try:
+        return said(types.GenerateContentResponse.model_validate_json(raw))
+    except ValidationError:
+        return None
 
 
 def _everyone(reason: str, message: str) -> Trouble:

@@ -113,6 +113,10 @@ class Objective:
         """Nothing can be missing."""
         return None
 
+    def said(self, raw: str) -> str | Refusal | None:
+        """Return None: a rule's reply is its text."""
+        return None
+
     def estimate(self, prompt: str, audio_s: float, *, batch: bool = False) -> Estimate:  # noqa: ARG002  # a judge's shape
         """It is free and reads nothing."""
         return FREE

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 from annotate.clips import ClipCache
 from annotate.judge import BatchLine, Estimate, JudgeRequest, Line, Pace, Refusal, Reply, Trouble
-from annotate.judges.openai_chat import Questions, answer
+from annotate.judges.openai_chat import Questions, answer, said
 from annotate.judges.openai_wire import Wire, connected, decoded
 from annotate.judges.versions import client_version
 from annotate.prices import FREE, PRICES, Price, price_of
@@ -148,6 +148,10 @@ class OpenAI:
         text, audio = len(prompt.encode()) + _LABEL_TOKENS, audio_s * tokens_per_s
         usd = self.price.usd(text_tokens=text, audio_tokens=audio, output_tokens=self.max_output_tokens, batch=batch)
         return Estimate(input_tokens=text + int(audio), output_tokens=self.max_output_tokens, usd=usd)
+
+    def said(self, raw: str) -> str | Refusal | None:
+        """Return what a kept reply says; see ``annotate.judge.Judge``."""
+        return said(decoded(raw))
 
     @contextlib.asynccontextmanager
     async def open(self, clips: BlobStore | None) -> AsyncIterator[Line]:

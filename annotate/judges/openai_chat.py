@@ -6,13 +6,18 @@ clip once and to name it later, so that each request carries its clips.
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple
 
 from annotate.clips import Clip, ClipCache, Container
 from annotate.judge import JudgeRequest, Refusal, Reply, Trouble
 from annotate.judges.openai_wire import one_line
 from annotate.prices import Price
+
+_WHOLE: Final = frozenset({"stop", "eos", "eos_token", "end_turn"})
+"""Finish reasons, in lower case, of a completion that ended by itself: OpenAI's, and those of servers that pass on their engine's."""
+
+_REASONING: Final = ("reasoning_content", "reasoning")
 
 Heard = Sequence[tuple[str, Clip]]
 """The clips of a request after their labels."""
@@ -83,24 +88,14 @@ def answer(
         batch: whether it came from a batch.
         latency_s: how long it took.
     """
-    choice = _first(body)
-    message = choice.get("message") if choice else None
-    if not isinstance(body, dict) or choice is None or not isinstance(message, dict):
-        return malformed(raw)
-    text, declined, finish = message.get("content"), message.get("refusal"), choice.get("finish_reason")
-    if not isinstance(text, str | None):
+    text = said(body)
+    if text is None or not isinstance(body, dict):
         return malformed(raw)
     usage = _usage(body.get("usage"))
     known = usage is not None and (usage.audio_tokens > 0 or not has_audio)
     cost_usd = price.usd(**usage._asdict(), batch=batch) if usage is not None and known else highest_usd
-    if declined or finish == "content_filter":
-        what = f"the model declined: {declined}" if declined else "the reply was stopped by the content filter"
-        return Refusal(reason="blocked", message=one_line(what), cost_usd=cost_usd, raw=raw)
-    if not text or not text.strip():
-        return Refusal(reason="empty_reply", message=f"the model returned no text ({finish})", cost_usd=cost_usd, raw=raw)
-    if finish == "length":  # what is left of it could look whole, and say something else
-        cut = "the reply was cut off at max_output_tokens: raise that option of the judge"
-        return Refusal(reason="truncated_reply", message=cut, cost_usd=cost_usd, raw=raw)
+    if isinstance(text, Refusal):
+        return replace(text, cost_usd=cost_usd, raw=raw)
     served = body.get("model")
     return Reply(
         text=text,
@@ -111,6 +106,43 @@ def answer(
         latency_s=latency_s,
         raw=raw,
     )
+
+
+def said(body: object) -> str | Refusal | None:
+    """Return what a completion says, or why it says nothing; None = it is no chat completion.
+
+    Only a completion that ended by itself is whole: what is left of another could look whole and say something else. So a
+    ``finish_reason`` that is null, missing or unknown is refused, too: null is what a choice has that has not ended yet.
+
+    Servers that parse reasoning move ``<think>...</think>`` from ``content`` to ``reasoning_content`` (vLLM, SGLang, DeepSeek) or
+    ``reasoning`` (newer vLLM, OpenRouter). It is put back before a content that has no such block; one that has needs it not:
+    the model thought for itself before it wrote the block that was asked for.
+    """
+    choice = _first(body)
+    message = choice.get("message") if choice else None
+    if choice is None or not isinstance(message, dict):
+        return None
+    content, declined, finish = message.get("content"), message.get("refusal"), choice.get("finish_reason")
+    if not isinstance(content, str | None):
+        return None
+    ending = str(finish).casefold()
+    if declined or ending == "content_filter":
+        what = f"the model declined: {declined}" if declined else "the reply was stopped by the content filter"
+        return Refusal(reason="blocked", message=one_line(what))
+    if ending == "length":
+        empty = not (content or "").strip()
+        return Refusal(
+            reason="empty_reply" if empty else "truncated_reply",
+            message="the reply was cut off at max_output_tokens: raise that option of the judge",
+        )
+    if ending not in _WHOLE:
+        return Refusal(reason="unfinished_reply", message=one_line(f"the reply did not end by itself (finish_reason {finish})"))
+    if not content or not content.strip():
+        return Refusal(reason="empty_reply", message=one_line(f"the model returned no text ({finish})"))
+    thoughts = next((text for name in _REASONING if isinstance(text := message.get(name), str) and text.strip()), None)
+    if thoughts is None or "<think>" in content:
+        return content
+    return f"<think>{thoughts}</think>{content}"
 
 
 def malformed(body: str) -> Trouble:

@@ -216,6 +216,9 @@ class Postman:
     def params(self) -> Mapping[str, str]:
         return {}
 
+    def said(self, raw):
+        return None
+
     def missing(self) -> str | None:
         return self.lacks
 

@@ -87,10 +87,14 @@ class Probe:
     pace: Pace = FAST
     facts: tuple[str, ...] = ()
     repeatable: bool = False
+    reads: Mapping[str, str | Refusal] = field(default_factory=dict)
     lacks: str | None = None
 
     def params(self) -> Mapping[str, str]:
         return {}
+
+    def said(self, raw):
+        return self.reads.get(raw)
 
     def missing(self) -> str | None:
         return self.lacks

@@ -28,6 +28,9 @@ class Scripted:
     def params(self):
         return {"temperature": self.temperature}
 
+    def said(self, raw):
+        return None
+
     def missing(self) -> str | None:
         return None
 

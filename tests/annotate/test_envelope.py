@@ -22,6 +22,37 @@ def test_other_fences_stay(reply: str):
 
 
 @pytest.mark.parametrize(
+    "reply",
+    [
+        "<think>Hm. Output A: 8, Output B: 10?</think>\nscores",
+        "Hm.\n</think>\n\nscores",  # the chat template opened the block
+        "<think>I must not write </think> here.</think>scores",
+        "<think></think>```\nscores\n```",
+    ],
+)
+def test_thoughts_before_a_reply_are_no_part_of_it(reply: str):
+    assert opened(reply) == "scores"
+
+
+CARD = "<think>card</think><answer>a</answer>"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        CARD,
+        f"<think>Hm.</think>\n{CARD}",
+        f"Hm.</think>{CARD}",
+        f"<think>First {CARD}, I think.</think>{CARD}",
+        f"<think>Hm.</think>\n```\n{CARD}\n```",
+    ],
+)
+def test_the_block_that_was_asked_for_stays(reply: str):
+    """The model's own thoughts may even rehearse it."""
+    assert opened(reply, thinks=True) == CARD
+
+
+@pytest.mark.parametrize(
     ("reply", "reason"),
     [
         ("", "empty_reply"),

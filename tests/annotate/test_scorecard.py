@@ -25,7 +25,7 @@ MALFORMED = {
     "refusal": (GOOD, "I'm sorry, but I can't listen to audio.", "think_block"),
     "no think tag": ("<think>\n", "", "think_block"),
     "think not closed": ("</think>", "", "think_block"),
-    "two think blocks": ("<think>", "<think>let me listen</think><think>", "think_block"),
+    "a think block in a think block": ("<think>", "<think>let me listen <think>", "think_block"),
     "nested think": ("<think>", "<think><think>", "think_block"),
     "upper-case tag": ("<think>", "<THINK>", "think_block"),
     "no answer": (ANSWER, "", "answer_block"),

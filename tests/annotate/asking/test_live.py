@@ -83,6 +83,22 @@ def test_a_reply_that_cannot_be_used_is_followed_by_one_more_question(desk):
     assert not quiet.sends
 
 
+def test_a_kept_reply_is_read_anew_by_the_rules_of_today(desk):
+    """A better reader gets more out of it, a stricter one refuses it and asks once more; neither pays for it again."""
+    raw = {"k0": "whole", "k1": "cut", "k2": "better"}
+    line = Wire(respond=lambda request, _: Reply(text="good", raw=raw.get(request.key, "whole")))
+    desk.ask(cases(3), Probe(line=line))
+    today = {"cut": Refusal(reason="unfinished_reply", message="it was cut off"), "better": "best", "whole": "good"}
+    again = Wire(respond=lambda request, _: Reply(text="good", raw="whole"))
+    talks = {talk.case.row_id: talk for talk in desk.ask(cases(3), Probe(line=again, reads=today))}
+    assert [answer.text for _, answer in talks["row0"].trail] == ["good"]
+    assert [answer.text for _, answer in talks["row2"].trail] == ["best"]
+    (_, refusal), (second, reply) = talks["row1"].trail
+    assert (refusal.reason, reply.text) == ("unfinished_reply", "good")
+    assert "it was cut off" in second.prompt
+    assert list(again.sends) == [second.key]
+
+
 def test_a_follow_up_that_a_stop_cut_off_is_asked_in_the_next_run(desk):
     """The first reply is not paid for again."""
     stopped = Wire(respond=lambda request, _: BARRED if request.repeat else Reply(text="bad"))

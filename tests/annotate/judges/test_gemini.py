@@ -6,6 +6,7 @@ import logging
 import traceback
 
 import pytest
+from google.genai import types
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -231,6 +232,23 @@ def test_a_reply_without_text_or_its_end_is_a_refusal_with_its_price(body, reaso
     assert got.reason == reason
     assert json.loads(got.raw or "") == body
     assert got.cost_usd == pytest.approx(1000 * 0.30 / 1e6 if "usageMetadata" in body else Gemini().estimate("q", 0).usd)
+
+
+BLOCKED = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR"}
+
+
+@pytest.mark.filterwarnings("ignore:.*is not a valid FinishReason")
+@pytest.mark.parametrize("finish", [*(each.value for each in types.FinishReason), "stop", "NEW_REASON", None])
+def test_only_a_reply_that_ended_by_itself_is_whole(finish):
+    """Every finish reason of the SDK, one that it does not know yet, and none: text came with each of them."""
+    candidate = {"content": {"parts": [{"text": "Output A: 8, Output B: 1"}]}}
+    body = {"candidates": [candidate if finish is None else candidate | {"finishReason": finish}]}
+    text = Gemini().said(json.dumps(body))
+    if finish in ("STOP", "stop"):
+        assert text == "Output A: 8, Output B: 1"
+        return
+    assert isinstance(text, Refusal)
+    assert text.reason == {"MAX_TOKENS": "truncated_reply"}.get(finish, "blocked" if finish in BLOCKED else "unfinished_reply")
 
 
 def test_a_slow_reply_is_given_up():

@@ -8,14 +8,16 @@ import logging
 import math
 import socket
 import threading
+import typing
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openai.types.chat.chat_completion import Choice
 
 from annotate.judge import Refusal, Reply, Trouble
 from annotate.judges.openai import OpenAI
-from annotate.judges.openai_chat import answer
+from annotate.judges.openai_chat import answer, said
 from annotate.judges.openai_wire import asked_to_wait_s
 from annotate.prices import Price
 from tests.annotate.openai_asking import CANARY, api_key, attempt, attempts, judge_of, request
@@ -210,7 +212,52 @@ def test_unknown_fields_and_missing_ones_do_no_harm():
     with serving() as server:
         body = {"choices": [{"message": {"content": "ok", "reasoning_content": "hm"}, "finish_reason": "eos"}]}
         reply = scripted(server, Sent(body=body), model="qwen2.5-omni")
-    assert (reply.text, reply.model_served, reply.input_tokens, reply.cost_usd) == ("ok", None, None, 0.0)
+    assert (reply.model_served, reply.input_tokens, reply.cost_usd) == (None, None, 0.0)
+
+
+CONTENT = {
+    "none": ({"content": "ok"}, "ok"),
+    "vLLM, DeepSeek": ({"content": "ok", "reasoning_content": "hm"}, "<think>hm</think>ok"),
+    "OpenRouter": ({"content": "ok", "reasoning": "hm"}, "<think>hm</think>ok"),
+    "both names": ({"content": "ok", "reasoning": "hm", "reasoning_content": "hm"}, "<think>hm</think>ok"),
+    "null": ({"content": "ok", "reasoning": None, "reasoning_content": ""}, "ok"),
+    "another type": ({"content": "ok", "reasoning": {"effort": "high"}}, "ok"),
+    "its own beside ours": ({"content": "<think>card</think>", "reasoning_content": "hm"}, "<think>card</think>"),
+}
+
+
+@pytest.mark.parametrize("name", CONTENT)
+def test_what_a_server_took_out_of_a_reply_is_put_back(name):
+    """Reasoning parsers move the think block to a field of its own."""
+    message, text = CONTENT[name]
+    body = {"choices": [{"message": message, "finish_reason": "stop"}]}
+    assert said(body) == text
+    assert OpenAI(base_url="http://127.0.0.1:1/v1", model="m").said(json.dumps(body)) == text
+
+
+# Every finish reason that OpenAI's SDK knows, and those of servers: vLLM (abort, error), SGLang (abort), LiteLLM and others.
+UNFINISHED = {"tool_calls", "function_call", "abort", "error", "length", "content_filter", "stop_sequence", "repetition", "", None}
+KNOWN = set(typing.get_args(Choice.model_fields["finish_reason"].annotation))
+
+
+@pytest.mark.parametrize("finish", sorted((UNFINISHED | KNOWN) - {"stop"}, key=str))
+def test_only_a_reply_that_ended_by_itself_is_whole(finish):
+    """``Output A: 8, Output B: 10`` prefers B; cut to ``... Output B: 1`` it prefers A."""
+    body = {"choices": [{"message": {"content": "Output A: 8, Output B: 1"}, "finish_reason": finish}]}
+    refusal = said(body)
+    assert isinstance(refusal, Refusal)
+    expected = {"length": "truncated_reply", "content_filter": "blocked"}.get(finish, "unfinished_reply")
+    assert refusal.reason == expected
+
+
+@pytest.mark.parametrize("finish", ["stop", "STOP", "Stop", "eos_token", "end_turn"])
+def test_the_case_of_a_finish_reason_does_not_matter(finish):
+    assert said({"choices": [{"message": {"content": "x"}, "finish_reason": finish}]}) == "x"
+
+
+def test_a_choice_without_a_finish_reason_has_not_ended():
+    refusal = said({"choices": [{"message": {"content": "Output A: 8, Output B: 1"}}]})
+    assert isinstance(refusal, Refusal) and refusal.reason == "unfinished_reply"
 
 
 def test_a_reply_that_reached_its_longest_length_is_refused():
