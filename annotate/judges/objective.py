@@ -113,7 +113,7 @@ class Objective:
         """Nothing can be missing."""
         return None
 
-    def said(self, raw: str) -> str | Refusal | None:
+    def said(self, raw: str) -> str | Refusal | None:  # noqa: ARG002  # of the protocol
         """Return None: a rule's reply is its text."""
         return None
 

@@ -15,7 +15,7 @@ from annotate.judges.openai_wire import one_line
 from annotate.prices import Price
 
 _WHOLE: Final = frozenset({"stop", "eos", "eos_token", "end_turn"})
-"""Finish reasons, in lower case, of a completion that ended by itself: OpenAI's, and those of servers that pass on their engine's."""
+"""Finish reasons, in lower case, of a completion that ended by itself: OpenAI's, and what servers pass on of their engines."""
 
 _REASONING: Final = ("reasoning_content", "reasoning")
 
@@ -114,8 +114,8 @@ def said(body: object) -> str | Refusal | None:
     Only a completion that ended by itself is whole: what is left of another could look whole and say something else. So a
     ``finish_reason`` that is null, missing or unknown is refused, too: null is what a choice has that has not ended yet.
 
-    Servers that parse reasoning move ``<think>...</think>`` from ``content`` to ``reasoning_content`` (vLLM, SGLang, DeepSeek) or
-    ``reasoning`` (newer vLLM, OpenRouter). It is put back before a content that has no such block; one that has needs it not:
+    Servers that parse reasoning move ``<think>...</think>`` from ``content`` to ``reasoning_content`` (vLLM, SGLang,
+    DeepSeek) or ``reasoning`` (newer vLLM, OpenRouter). It is put back before a content that has no such block; one that has needs it not:
     the model thought for itself before it wrote the block that was asked for.
     """
     choice = _first(body)

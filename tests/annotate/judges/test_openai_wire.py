@@ -236,7 +236,18 @@ def test_what_a_server_took_out_of_a_reply_is_put_back(name):
 
 
 # Every finish reason that OpenAI's SDK knows, and those of servers: vLLM (abort, error), SGLang (abort), LiteLLM and others.
-UNFINISHED = {"tool_calls", "function_call", "abort", "error", "length", "content_filter", "stop_sequence", "repetition", "", None}
+UNFINISHED = {
+    "tool_calls",
+    "function_call",
+    "abort",
+    "error",
+    "length",
+    "content_filter",
+    "stop_sequence",
+    "repetition",
+    "",
+    None,
+}
 KNOWN = set(typing.get_args(Choice.model_fields["finish_reason"].annotation))
 
 
@@ -257,7 +268,8 @@ def test_the_case_of_a_finish_reason_does_not_matter(finish):
 
 def test_a_choice_without_a_finish_reason_has_not_ended():
     refusal = said({"choices": [{"message": {"content": "Output A: 8, Output B: 1"}}]})
-    assert isinstance(refusal, Refusal) and refusal.reason == "unfinished_reply"
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason == "unfinished_reply"
 
 
 def test_a_reply_that_reached_its_longest_length_is_refused():
