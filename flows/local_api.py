@@ -1,12 +1,14 @@
 """A private Prefect API for one build, where no server is configured.
 
 Prefect would start one itself, but that one outlives a killed build and has a short start-up time-out. Ours is bound to
-loopback, keeps its history in Prefect's own database (a later ``prefect server start`` shows it), and dies with us.
+loopback, wants a random login, keeps its history in Prefect's own database (a later ``prefect server start`` shows it), and
+dies with us.
 """
 
 import contextlib
 import ctypes
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -18,6 +20,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from contracts.errors import SetupError
+from flows.environment import server_environment
 
 START_TIMEOUT_S: Final = 180.0
 QUIET: Final = {
@@ -54,7 +57,14 @@ def prefect_api() -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}/api"
-    environment = os.environ | {"PREFECT_UI_ENABLED": "false", "PREFECT_LOGGING_LEVEL": "ERROR", "PREFECT_API_URL": url}
+    login = f"build:{secrets.token_hex(32)}"  # whoever may write to the API may change what a build does
+    environment = server_environment(os.environ) | {
+        "PREFECT_UI_ENABLED": "false",
+        "PREFECT_LOGGING_LEVEL": "ERROR",
+        "PREFECT_API_URL": url,
+        "PREFECT_SERVER_API_AUTH_STRING": login,
+        "PREFECT_API_AUTH_STRING": login,
+    }
     server = subprocess.Popen(
         [sys.executable, "-c", _SERVE, str(port)],
         env=environment,
@@ -65,11 +75,12 @@ def prefect_api() -> Iterator[str]:
     try:
         _wait_until_healthy(url, server)
         # Log records are sent in the background: some would still be on their way when the server stops.
-        os.environ.update({"PREFECT_API_URL": url, "PREFECT_LOGGING_TO_API_ENABLED": "false"})
+        own = {"PREFECT_API_URL": url, "PREFECT_API_AUTH_STRING": login, "PREFECT_LOGGING_TO_API_ENABLED": "false"}
+        os.environ.update(own)
         yield url
     finally:
-        os.environ.pop("PREFECT_API_URL", None)
-        os.environ.pop("PREFECT_LOGGING_TO_API_ENABLED", None)
+        for name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_LOGGING_TO_API_ENABLED"):
+            os.environ.pop(name, None)
         server.terminate()
         try:
             server.wait(10)

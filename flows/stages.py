@@ -15,7 +15,7 @@ from flows.judging import JUDGING
 from flows.listening import VERIFICATION, VOTES
 from flows.pipeline import Build, Stage, finished
 from flows.publish import PUBLISHING
-from flows.questions import judge_of, roles_about, scripting_roles
+from flows.questions import judge_of, key_variables, roles_about, scripting_roles
 from flows.recipe import Role
 
 STAGES: Final[tuple[Stage, ...]] = (*GATHERING, *CANDIDATES, *JUDGING, VOTES, *DECIDING, VERIFICATION, *PUBLISHING)
@@ -41,7 +41,7 @@ def preflight(build: Build, stages: tuple[Stage, ...], stack: ExitStack) -> None
     left = check_machine(build, stages)
     needs = _needs(build, left)
     if left & {stage.name for stage in stages if stage.on_cluster}:
-        stack.enter_context(cluster(build.ray_address))
+        stack.enter_context(cluster(build.ray_address, secrets=key_variables(build)))
         check_resources(_resources(needs))
 
 
