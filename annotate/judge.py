@@ -266,6 +266,11 @@ class Judge(Protocol):
         ...
 
     @property
+    def key_variables(self) -> tuple[str, ...]:
+        """Environment variables in which its key may be; only the process that asks it keeps them."""
+        ...
+
+    @property
     def pace(self) -> Pace:
         """How fast it may be asked."""
         ...

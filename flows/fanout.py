@@ -6,83 +6,31 @@ What can go wrong, and what then happens:
 - a session raises on a batch: the batch is halved until the poisonous request stands alone, as a failure row;
 - a worker dies: a new one takes its place and the batch is tried again; a batch that kills two workers is halved likewise;
 - the disk is full or read-only, or a model cannot be opened: the stage stops and says so, because no request would fare better;
+- the cluster is lost (a daemon of the embedded one was killed, say): it is started again, and what was in flight is done again;
 - this process dies: committed batches are there, the few in flight are done again by the next run.
 """
 
 import collections
-import errno
-import socket
-import traceback
+import contextlib
+import itertools
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import ray
-from ray.exceptions import NodeDiedError, ObjectLostError, OutOfMemoryError, RayActorError, RayError, WorkerCrashedError
 
 from contracts import schemas
-from contracts.errors import SetupError, StorageError, UnisrmError
-from contracts.jobs import Job, JobSession, Outcome, Resources
-from flows.cluster import node_resources
-from storage.workspace import Workspace
+from contracts.errors import SetupError
+from contracts.jobs import Job, Outcome, Resources
+from flows.cluster import Cluster, ClusterLost, running_cluster
+from flows.worker import Broken, Witness, reply, request
 
 _DEATHS_BEFORE_HALVING: Final = 2
-_DEATHS: Final = (RayActorError, WorkerCrashedError, OutOfMemoryError, NodeDiedError, ObjectLostError)
-_ENVIRONMENT: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-
-
-Witness = tuple[Workspace, str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Broken:
-    """A session's ``run`` or ``open`` raised. ``fatal``: no other request would fare better, so the stage stops with that."""
-
-    reason: str
-    message: str
-    fatal: UnisrmError | None = None
-
-
-class _Worker:
-    """Hosts sessions in a Ray worker process; each job is opened once and stays open."""
-
-    def __init__(self, witness: Witness | None) -> None:
-        self._witness = witness
-        self._sessions: dict[Job, JobSession] = {}
-
-    def run(self, job: Job, batch: pa.Table) -> Outcome | _Broken:
-        opening = job not in self._sessions
-        try:
-            if opening:
-                _confirm(self._witness)
-                self._sessions[job] = job.open()
-                opening = False
-            return self._sessions[job].run(batch)
-        except (StorageError, SetupError) as error:
-            return _Broken(reason=type(error).__name__, message=str(error), fatal=type(error)(str(error)))
-        except Exception as error:  # noqa: BLE001 - the one boundary where any fault of an engine becomes a row
-            last = traceback.extract_tb(error.__traceback__)[-1]
-            message = f"{error} ({last.name}, line {last.lineno})"
-            if opening:
-                return _Broken(
-                    reason=type(error).__name__,
-                    message=message,
-                    fatal=SetupError(f"{job.stage}: {type(error).__name__}: {message}"),
-                )
-            if isinstance(error, OSError) and error.errno in _ENVIRONMENT:
-                return _Broken(reason=type(error).__name__, message=message, fatal=StorageError(f"{job.stage}: {error}"))
-            return _Broken(reason=type(error).__name__, message=message)
-
-
-def _confirm(witness: Witness | None) -> None:
-    """Make sure that this node sees the driver's workspace, before it writes clips to a folder that nobody else has."""
-    if witness is not None and not witness[0].exists(witness[1]):
-        raise SetupError(
-            f"a worker on {socket.gethostname()} does not see the workspace {witness[0].url}: put it into a bucket or a folder "
-            "that all nodes share"
-        )
+_ROOM_LIMIT_S: Final = 60.0
+_NUMBERS: Final = itertools.count()
+"""Of batches; never the same twice, so that what an earlier fan-out left on its way is not taken for this one's."""
 
 
 @dataclass(kw_only=True)
@@ -98,39 +46,44 @@ class _Batch:
 
 @dataclass(kw_only=True)
 class _Pool:
-    """Actors of one resource shape. ``idle`` and ``busy`` together never exceed ``size``."""
+    """Workers of one resource shape on the cluster; at most ``size`` batches are ``busy`` at once, each with a number."""
 
+    cluster: Cluster
     resources: Resources
     size: int
     witness: Witness | None
-    idle: list[Any] = field(default_factory=list)
-    busy: dict[Any, tuple[Any, _Batch]] = field(default_factory=dict)
+    busy: dict[int, _Batch] = field(default_factory=dict)
 
     def submit(self, batch: _Batch) -> None:
-        actor = self.idle.pop() if self.idle else self._new_actor()
-        self.busy[actor.run.remote(batch.job, batch.rows)] = (actor, batch)
+        number = next(_NUMBERS)
+        self.busy[number] = batch  # first: a cluster that is lost just now has it back like the others
+        options = {"num_cpus": self.resources.cpus, "num_gpus": self.resources.gpus}
+        self.cluster.send("run", number, options, request(batch.job, batch.rows, self.witness))
 
-    def _new_actor(self) -> Any:
-        options: dict[str, Any] = {"num_cpus": self.resources.cpus, "num_gpus": self.resources.gpus, "max_restarts": 0}
-        return ray.remote(_Worker).options(**options).remote(self.witness)
+    def next(self) -> tuple[_Batch, Outcome | Broken | None]:
+        """Wait for any batch; None in place of a result = its worker died.
 
-    def next(self) -> tuple[_Batch, Outcome | _Broken | None]:
-        """Wait for any batch; None in place of a result = its worker died."""
-        ready, _ = ray.wait(list(self.busy), num_returns=1)
-        actor, batch = self.busy.pop(ready[0])
-        try:
-            result: Outcome | _Broken = ray.get(ready[0])
-        except _DEATHS:
-            ray.kill(actor)  # an unavailable actor may come back; its batch goes to another one
-            return batch, None
-        except RayError as error:  # the job itself cannot reach or run on a worker
-            raise SetupError(f"{batch.job.stage}: a Ray worker cannot run this: {error}") from error
-        self.idle.append(actor)
-        return batch, result
+        Raises:
+            ClusterLost: all that is busy has to be done again.
+        """
+        no_room_since: float | None = None
+        while (message := self.cluster.receive()) is None or message[1] not in self.busy:
+            if message is not None or _room(self.resources, self.cluster.nodes_seen):
+                no_room_since = None
+                continue
+            no_room_since = no_room_since or time.monotonic()
+            if time.monotonic() - no_room_since > _ROOM_LIMIT_S:
+                raise SetupError(_no_room(self.resources))
+        kind, number, *rest = message
+        batch = self.busy.pop(number)
+        if kind == "refused":
+            raise SetupError(f"{batch.job.stage}: a Ray worker cannot run this: {rest[0]}")
+        return batch, reply(rest[0]) if kind == "done" else None
 
     def close(self) -> None:
-        for actor in [*self.idle, *(actor for actor, _ in self.busy.values())]:
-            ray.kill(actor)
+        """Let go of the workers."""
+        with contextlib.suppress(ClusterLost):
+            self.cluster.send("close")
 
 
 def fan_out(
@@ -157,11 +110,17 @@ def fan_out(
     for members in pools.values():
         resources = members[0][0].resources
         batches = collections.deque(_interleave(members))
-        pool = _Pool(resources=resources, size=min(_room_for(resources), len(batches)), witness=witness)
-        try:
-            _drain(pool, batches, commit)
-        finally:
-            pool.close()
+        while batches:
+            cluster = running_cluster()
+            size = min(_room_for(resources, cluster), len(batches))
+            pool = _Pool(cluster=cluster, resources=resources, size=size, witness=witness)
+            try:
+                _drain(pool, batches, commit)
+            except ClusterLost as loss:
+                batches.extendleft(reversed(pool.busy.values()))
+                cluster.restart(loss)
+            finally:
+                pool.close()
 
 
 def _drain(pool: _Pool, batches: "collections.deque[_Batch]", commit: Callable[[Job, Outcome], None]) -> None:
@@ -177,7 +136,7 @@ def _drain(pool: _Pool, batches: "collections.deque[_Batch]", commit: Callable[[
             if batch.deaths < _DEATHS_BEFORE_HALVING:
                 batches.appendleft(batch)
                 continue
-            result = _Broken(reason="worker_died", message="the worker process died twice on this request")
+            result = Broken(reason="worker_died", message="the worker process died twice on this request")
         if result.fatal is not None:
             raise result.fatal
         if batch.rows.num_rows > 1:
@@ -195,7 +154,7 @@ def _checked(batch: _Batch, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _alone(batch: _Batch, broken: _Broken) -> Outcome:
+def _alone(batch: _Batch, broken: Broken) -> Outcome:
     job, row = batch.job, batch.rows.to_pylist()[0]
     failure = schemas.failure(job.stage, row["row_id"], row["subject_id"], broken.reason, broken.message)
     return Outcome(rows=schemas.empty(job.table), failures=pa.Table.from_pylist([failure], schema=schemas.FAILURES))
@@ -220,12 +179,18 @@ def _interleave(members: Iterable[tuple[Job, pa.Table]]) -> Iterator[_Batch]:
             yield _Batch(job=job, rows=ordered.slice(start, size))
 
 
-def _room_for(resources: Resources) -> int:
-    """Return how many sessions fit on the cluster at once: the sum over nodes, for an actor cannot span two."""
-    room = 0
+def _room(resources: Resources, nodes: Iterable[dict[str, float]]) -> int:
+    """Return how many sessions fit on the nodes at once: the sum over nodes, for an actor cannot span two."""
     needs = {kind: need for kind, need in (("CPU", resources.cpus), ("GPU", resources.gpus)) if need}
-    for have in node_resources():
-        room += min((int(have.get(kind, 0.0) / need) for kind, need in needs.items()), default=1)
+    return sum(min((int(node.get(kind, 0.0) / need) for kind, need in needs.items()), default=1) for node in nodes)
+
+
+def _room_for(resources: Resources, cluster: Cluster) -> int:
+    room = _room(resources, cluster.nodes())
     if not room:
-        raise SetupError(f"no node of this cluster has room for {resources}: connect to another one with --ray")
+        raise SetupError(_no_room(resources))
     return room
+
+
+def _no_room(resources: Resources) -> str:
+    return f"no node of this cluster has room for {resources}: connect to another one with --ray"

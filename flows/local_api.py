@@ -1,13 +1,14 @@
 """The Prefect API that a build reports to: the configured one, or a private one where no server is configured.
 
 Prefect would start one itself, but that one outlives a killed build and has a short start-up time-out. Ours is bound to
-loopback, keeps its history in Prefect's own database (a later ``prefect server start`` shows it), and dies with us. If it dies
-alone, it is started again at the same port: Prefect's clients try again until then.
+loopback, wants a random login, keeps its history in Prefect's own database (a later ``prefect server start`` shows it), and
+dies with us. If it dies alone, it is started again at the same port: Prefect's clients try again until then.
 """
 
 import contextlib
 import http.client
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from typing import Final, Self
 from contracts.errors import SetupError, UnisrmError
 from contracts.interrupts import interrupt_main
 from flows.ending import is_ending
+from flows.environment import server_environment
 
 START_TIMEOUT_S: Final = 180.0
 QUIET: Final = {
@@ -92,7 +94,11 @@ class PrefectApi:
 
 
 class _PrivateServer(PrefectApi):
-    """A server of our own, in a session of its own, which the terminal's signals do not reach."""
+    """A server of our own, in a session of its own, which the terminal's signals do not reach.
+
+    Attributes:
+        login: user and password that it wants.
+    """
 
     outage_s = START_TIMEOUT_S
 
@@ -101,6 +107,7 @@ class _PrivateServer(PrefectApi):
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]
         super().__init__(f"http://127.0.0.1:{self._port}/api")
+        self.login = f"build:{secrets.token_hex(32)}"  # whoever may write to the API may change what a build does
         self._stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._keeper = threading.Thread(target=self._keep, name="prefect-server", daemon=True)
@@ -128,15 +135,17 @@ class _PrivateServer(PrefectApi):
 
     def _keep(self) -> None:
         """Start it, and again when it dies. The thread lives as long as it does: the kernel ties the two together."""
-        own = {
+        environment = server_environment(os.environ) | {
             "PREFECT_UI_ENABLED": "false",
             "PREFECT_LOGGING_LEVEL": "ERROR",
             "PREFECT_API_URL": self.url,
+            "PREFECT_SERVER_API_AUTH_STRING": self.login,
+            "PREFECT_API_AUTH_STRING": self.login,
         }
         for _ in range(_STARTS):
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _SERVE, str(self._port), str(os.getpid())],
-                env=os.environ | own,
+                env=environment,
                 start_new_session=True,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -169,7 +178,11 @@ def prefect_api() -> Iterator[PrefectApi]:
                 "`prefect server start` and set PREFECT_API_URL"
             )
         # Log records are sent in the background: some would still be on their way when the server stops.
-        own = {"PREFECT_API_URL": server.url, "PREFECT_LOGGING_TO_API_ENABLED": "false"}
+        own = {
+            "PREFECT_API_URL": server.url,
+            "PREFECT_API_AUTH_STRING": server.login,
+            "PREFECT_LOGGING_TO_API_ENABLED": "false",
+        }
         os.environ.update(own)
         try:
             yield server

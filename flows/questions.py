@@ -73,6 +73,14 @@ def judge_of(role: Role) -> Judge:
     return judge
 
 
+def key_variables(build: Build) -> frozenset[str]:
+    """Return the environment variables in which judges look for keys: the recipe's own judges, and all others as they come."""
+    recipe = build.recipe
+    judges = [judge_of(role) for role in (recipe.judge, *recipe.judges, *recipe.roles)]
+    judges += [plugins.configure("judge", name) for name in plugins.names("judge")]
+    return frozenset(name for judge in judges for name in judge.key_variables)
+
+
 def literals(role: Role) -> object:
     """Return all that decides the answers of a role beyond the rows: its settings, the rule, model, prompts and parameters."""
     return [role.model_dump(exclude={"options", "mode", "poll_s"}), Inquiry.of(task_of(role), judge_of(role)).identity]

@@ -1,5 +1,7 @@
 """Settings of a machine, by environment variables: what a recipe should not say because it differs from place to place."""
 
+from typing import Final
+
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -19,3 +21,7 @@ class Settings(BaseSettings):
     """Key of the listening test's links and sessions; null = ``listening.secret`` in the workspace, where that is a folder."""
     listening_url: str | None = None
     """Address at which listeners reach the test, where ``--base-url`` is not given."""
+
+
+SECRETS: Final = ("UNISRM_LEDGER", "UNISRM_LISTENING_SECRET")
+"""Settings that hold a login or a key."""

@@ -15,7 +15,7 @@ from flows.judging import JUDGING
 from flows.listening import VERIFICATION, VOTES
 from flows.pipeline import Build, Stage, finished
 from flows.publish import PUBLISHING
-from flows.questions import judge_of, lost_ledger, roles_about, scripting_roles
+from flows.questions import judge_of, key_variables, lost_ledger, roles_about, scripting_roles
 from flows.recipe import Role
 from flows.versions import version_problems
 
@@ -42,7 +42,7 @@ def preflight(build: Build, stages: tuple[Stage, ...], stack: ExitStack) -> None
     left = check_machine(build, stages)
     needs = _needs(build, left)
     if left & {stage.name for stage in stages if stage.on_cluster}:
-        stack.enter_context(cluster(build.ray_address))
+        stack.enter_context(cluster(build.ray_address, secrets=key_variables(build)))
         check_resources(_resources(needs))
 
 

@@ -17,6 +17,7 @@ from flows.cluster import check_resources, cluster
 from flows.damage import forget_damaged
 from flows.fanout import fan_out
 from flows.pipeline import Build
+from flows.questions import key_variables
 
 _WITNESS: Final = "workspace.json"
 
@@ -45,7 +46,7 @@ def do_missing(build: Build, stage: str, work: Work) -> None:
 
     if left:
         build.workspace.write(_WITNESS, b'{"format": 1}\n')
-        with cluster(build.ray_address):
+        with cluster(build.ray_address, secrets=key_variables(build)):
             check_resources({f"{stage}, {job}": job.resources for job, rows in todo if rows.num_rows})
             fan_out(todo, commit, (build.workspace, _WITNESS))
         build.tables.compact(stage)

@@ -24,7 +24,6 @@ from storage.blobs import BlobStore
 if TYPE_CHECKING:
     from google.genai import types
 
-KEY_VARIABLES: Final = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
 _ADDRESS: Final = "https://generativelanguage.googleapis.com"
 _TOKENS_PER_S: Final = 32  # of audio, Gemini API documentation
 _WRAPPING_TOKENS: Final = 256  # of labels and parts, and of clips whose last second counts as a whole one
@@ -58,6 +57,7 @@ class Gemini:
     repeatable: ClassVar[bool] = False
     tasks: ClassVar[tuple[str, ...] | None] = None
     has_batches: ClassVar[bool] = True
+    key_variables: ClassVar[tuple[str, ...]] = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
 
     model: str = "gemini-2.5-flash"
     temperature: float = 0.0
@@ -112,9 +112,9 @@ class Gemini:
         if importlib.util.find_spec("google") is None or importlib.util.find_spec("google.genai") is None:
             return "the Python package google-genai is not installed: pip install google-genai"
         if (key := _api_key()) is None:
-            return f"no API key: set the environment variable {' or '.join(KEY_VARIABLES)}"
+            return f"no API key: set the environment variable {' or '.join(self.key_variables)}"
         if not (key.isascii() and key.isprintable() and " " not in key):
-            return f"the API key in {' or '.join(KEY_VARIABLES)} has characters that no key has: copy it again"
+            return f"the API key in {' or '.join(self.key_variables)} has characters that no key has: copy it again"
         return None
 
     def estimate(self, prompt: str, audio_s: float, *, batch: bool = False) -> Estimate:
@@ -214,7 +214,7 @@ class GeminiLine:
 
 
 def _api_key() -> str | None:
-    return next((key.strip() for name in KEY_VARIABLES if (key := os.environ.get(name, "")).strip()), None)
+    return next((key.strip() for name in Gemini.key_variables if (key := os.environ.get(name, "")).strip()), None)
 
 
 PLUGIN = Gemini

@@ -86,6 +86,7 @@ class Objective:
     tasks: ClassVar[tuple[str, ...]] = ("task1",)
     pace: ClassVar[Pace] = Pace()
     has_batches: ClassVar[bool] = False
+    key_variables: ClassVar[tuple[str, ...]] = ()
 
     sim_other: float = 0.60
     sim_same: float = 0.82

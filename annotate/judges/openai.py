@@ -120,6 +120,11 @@ class OpenAI:
         """Whether the server has OpenAI's batch interface."""
         return self.base_url is None if self.batches is None else self.batches
 
+    @property
+    def key_variables(self) -> tuple[str, ...]:
+        """The environment variable that holds its key, if it wants one."""
+        return (self.key_variable,) if self.key_variable else ()
+
     def params(self) -> Mapping[str, str | int | float | bool | None]:
         """Return what can change an answer: another server's model is another model, whatever its name."""
         server = {} if self.base_url is None else {"base_url": self.base_url.rstrip("/")}

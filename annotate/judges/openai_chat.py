@@ -115,8 +115,8 @@ def said(body: object) -> str | Refusal | None:
     ``finish_reason`` that is null, missing or unknown is refused, too: null is what a choice has that has not ended yet.
 
     Servers that parse reasoning move ``<think>...</think>`` from ``content`` to ``reasoning_content`` (vLLM, SGLang,
-    DeepSeek) or ``reasoning`` (newer vLLM, OpenRouter). It is put back before a content that has no such block; one that has needs it not:
-    the model thought for itself before it wrote the block that was asked for.
+    DeepSeek) or ``reasoning`` (newer vLLM, OpenRouter). It is put back before a content that has no such block; before one
+    that has, it is the model's own and no part of the reply.
     """
     choice = _first(body)
     message = choice.get("message") if choice else None

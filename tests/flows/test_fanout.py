@@ -8,7 +8,6 @@ from contracts.errors import SetupError
 from contracts.jobs import Resources
 from flows.cluster import check_resources
 from flows.fanout import fan_out
-from tests.flows import fake_job
 from tests.flows.fake_job import TroubleJob, requests
 
 
@@ -27,14 +26,7 @@ def run(tmp_path, *texts, **options):
     return sorted(done), failed, {row: attempts.count(row) for row in set(attempts)}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def importable(ray_cluster):
-    """Send the job's class itself to Ray's workers, which cannot import it from here."""
-    from ray import cloudpickle
-
-    cloudpickle.register_pickle_by_value(fake_job)
-    yield
-    cloudpickle.unregister_pickle_by_value(fake_job)
+pytestmark = pytest.mark.usefixtures("ray_cluster")
 
 
 def test_every_request_is_done_once(tmp_path):

@@ -1,0 +1,83 @@
+"""What runs in a Ray worker: sessions that stay open, and batches put to them. Knows nothing of Ray."""
+
+import errno
+import pickle
+import socket
+import traceback
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+
+from contracts.errors import SetupError, StorageError, UnisrmError
+from contracts.jobs import Job, JobSession, Outcome
+from storage.workspace import Workspace
+
+_ENVIRONMENT: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+Witness = tuple[Workspace, str]
+"""A workspace, and a file in it that every worker must see."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broken:
+    """A session's ``run`` or ``open`` raised. ``fatal``: no other request would fare better, so the stage stops with that."""
+
+    reason: str
+    message: str
+    fatal: UnisrmError | None = None
+
+
+def request(job: Job, rows: pa.Table, witness: Witness | None) -> bytes:
+    """Return what ``Worker.run`` takes. Only workers unpickle it: who passes it on need not be able to import the job."""
+    return pickle.dumps((job, rows, witness))
+
+
+def reply(data: bytes) -> Outcome | Broken:
+    """Return what ``Worker.run`` said."""
+    result = pickle.loads(data)  # noqa: S301 - from our own worker
+    assert isinstance(result, Outcome | Broken)
+    return result
+
+
+class Worker:
+    """Hosts sessions in a worker process; each job is opened once and stays open."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[Job, JobSession] = {}
+
+    def run(self, data: bytes) -> bytes:
+        """Put a batch to its job's session."""
+        return pickle.dumps(self._run(*pickle.loads(data)))  # noqa: S301 - from our own driver
+
+    def _run(self, job: Job, batch: pa.Table, witness: Witness | None) -> Outcome | Broken:
+        opening = job not in self._sessions
+        try:
+            if opening:
+                _confirm(witness)
+                self._sessions[job] = job.open()
+                opening = False
+            return self._sessions[job].run(batch)
+        except (StorageError, SetupError) as error:
+            return Broken(reason=type(error).__name__, message=str(error), fatal=type(error)(str(error)))
+        except Exception as error:  # noqa: BLE001 - the one boundary where any fault of an engine becomes a row
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            message = f"{error} ({last.name}, line {last.lineno})"
+            if opening:
+                return Broken(
+                    reason=type(error).__name__,
+                    message=message,
+                    fatal=SetupError(f"{job.stage}: {type(error).__name__}: {message}"),
+                )
+            if isinstance(error, OSError) and error.errno in _ENVIRONMENT:
+                return Broken(reason=type(error).__name__, message=message, fatal=StorageError(f"{job.stage}: {error}"))
+            return Broken(reason=type(error).__name__, message=message)
+
+
+def _confirm(witness: Witness | None) -> None:
+    """Make sure that this node sees the driver's workspace, before it writes clips to a folder that nobody else has."""
+    if witness is not None and not witness[0].exists(witness[1]):
+        raise SetupError(
+            f"a worker on {socket.gethostname()} does not see the workspace {witness[0].url}: put it into a bucket or a folder "
+            "that all nodes share"
+        )
