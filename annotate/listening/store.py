@@ -5,7 +5,6 @@ to be heard, ``people`` who takes part. Here they are put into transactions, one
 """
 
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Literal, Self
@@ -20,6 +19,7 @@ from annotate.listening.opening import prepare
 from annotate.listening.records import Annotator, Assignment, Finished, Progress, Receipt, Refused, Share
 from annotate.listening.tables import annotators
 from annotate.listening.terms import Terms
+from contracts.clocks import steady_time
 
 __all__ = ["Annotator", "Assignment", "Finished", "Progress", "Receipt", "Refused", "Share", "Store"]
 
@@ -35,13 +35,13 @@ class Store:
         terms: of the test.
     """
 
-    def __init__(self, where: str | os.PathLike[str], terms: Terms, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, where: str | os.PathLike[str], terms: Terms, *, clock: Callable[[], float] = steady_time) -> None:
         """Open a test, or begin one.
 
         Args:
             where: path of a SQLite file, or a postgresql:// URL of a database that holds one test.
             terms: of the test.
-            clock: seconds since 1970, of the server.
+            clock: seconds since 1970, of the server; a step of it would end leases, or let no clip be heard to its end.
 
         Raises:
             StorageError: it cannot be opened, or is a test of another protocol or of a newer version.
