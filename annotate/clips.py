@@ -128,6 +128,8 @@ class ClipCache:
             try:
                 part.write_bytes(hashlib.sha256(rest).digest() + rest)
                 part.replace(path)
+            except FileNotFoundError:
+                return  # whoever swept the folder took the part for a dead process', as after a step of the clock
             except OSError:
                 part.unlink(missing_ok=True)
                 raise

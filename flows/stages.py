@@ -1,6 +1,6 @@
 """All stages, in order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any, Final
 
@@ -13,9 +13,10 @@ from flows.decide import DECIDING
 from flows.gather import GATHERING
 from flows.judging import JUDGING
 from flows.listening import VERIFICATION, VOTES
+from flows.listening_store import store_place
 from flows.pipeline import Build, Stage, finished
 from flows.publish import PUBLISHING
-from flows.questions import judge_of, key_variables, lost_ledger, roles_about, scripting_roles
+from flows.questions import judge_of, key_variables, ledger_place, lost_ledger, roles_about, scripting_roles
 from flows.recipe import Role
 from flows.versions import version_problems
 
@@ -50,8 +51,9 @@ def check_machine(build: Build, stages: tuple[Stage, ...]) -> set[str]:
     """Return the names of the stages that have, or may come to have, something to do: from the first unfinished one on.
 
     Raises:
-        SetupError: this machine lacks an engine, model or key for them, and no cluster stands in, or the recipe demands a
-            version that an engine or metric here, or a sample that is there, does not have; all are named.
+        SetupError: this machine lacks an engine, model or key for them, and no cluster stands in; the recipe demands a version
+            that an engine or metric here, or a sample that is there, does not have; or the workspace is in a bucket and no
+            database is named for what judges and people answer. All are named.
         StorageError: replies may have to be bought, and the ledger is not the one that the workspace used, or unreadable.
     """
     first = next((number for number, stage in enumerate(stages) if finished(stage, build) is None), len(stages))
@@ -63,6 +65,7 @@ def check_machine(build: Build, stages: tuple[Stage, ...]) -> set[str]:
     if build.ray_address is None and not gpus_here():
         asking = [who for who, resources in _resources(needs).items() if resources.gpus]
         problems += [f"{who}: needs a GPU and this machine has none; run it on a cluster with --ray ADDRESS" for who in asking]
+    problems += _without_a_place(build, left)
     if left and not problems:
         problems = version_problems(build, here)
     if problems:
@@ -75,6 +78,22 @@ def check_machine(build: Build, stages: tuple[Stage, ...]) -> set[str]:
 def _pays(build: Build, left: set[str]) -> bool:
     """Say whether replies may have to be bought."""
     return any(not plugin.facts for plugin in _needs(build, left & ASKING).values())
+
+
+def _without_a_place(build: Build, left: set[str]) -> list[str]:
+    """Return what keeps the answers of judges and people from being stored: found out before hours of synthesis, not after."""
+    places: list[Callable[[Build], str]] = []
+    if any(_asked(build)[stage] for stage in ASKING & left):
+        places.append(ledger_place)
+    if build.recipe.listening is not None and build.recipe.listening.stage in left:
+        places.append(store_place)
+    problems: list[str] = []
+    for place in places:
+        try:
+            place(build)
+        except SetupError as error:
+            problems.append(str(error))
+    return problems
 
 
 def _resources(needs: dict[str, Any]) -> dict[str, Resources]:
@@ -90,12 +109,17 @@ def _needs(build: Build, left: set[str]) -> dict[str, Any]:
         needs |= {
             f"metric {metric.name}": plugins.configure("metric", metric.name, metric.options) for metric in build.recipe.metrics
         }
-    asked: dict[str, Sequence[Role]] = {
+    asked = _asked(build)
+    for stage in sorted(ASKING & left):
+        needs |= {f"judge {role.name} ({role.task})": judge_of(role) for role in asked[stage]}
+    return needs
+
+
+def _asked(build: Build) -> dict[str, Sequence[Role]]:
+    """Return whom each of the stages that ask judges asks."""
+    return {
         "texts": scripting_roles(build),
         "writings": roles_about(build, "prompts"),
         "judgments": [build.recipe.judge, *build.recipe.judges],
         "reviews": roles_about(build, "samples", "judgments"),
     }
-    for stage in sorted(ASKING & left):
-        needs |= {f"judge {role.name} ({role.task})": judge_of(role) for role in asked[stage]}
-    return needs

@@ -62,18 +62,22 @@ def asked_to_wait_s(headers: Mapping[str, str], details: Sequence[object], *, no
     Args:
         headers: of the response; ``Retry-After`` in seconds or as a date (RFC 9110, 10.2.3), before it ``Retry-After-Ms``.
         details: of a Google API error; ``RetryInfo.retryDelay`` such as ``"36s"`` (google.rpc.error_details).
-        now: what a date is compared with; by default this machine's clock.
+        now: what a date is compared with; by default the response's own ``Date``, else this machine's clock.
     """
     delays = [str(detail.get("retryDelay", "")).removesuffix("s") for detail in details if isinstance(detail, dict)]
     for asked, unit_s in ((headers.get("retry-after-ms", ""), 0.001), *((text, 1.0) for text in (_after(headers), *delays))):
         with contextlib.suppress(ValueError):
             if math.isfinite(wait_s := float(asked) * unit_s):
                 return max(0.0, wait_s)
+    until, sent = _date(_after(headers)), _date(headers.get("date", ""))
+    return None if until is None else max(0.0, (until - (now or sent or datetime.now(UTC))).total_seconds())
+
+
+def _date(text: str) -> datetime | None:
+    """Return a date of HTTP; one without a zone is UTC (RFC 9110, 5.6.7)."""
     with contextlib.suppress(ValueError, TypeError, OverflowError):
-        until = parsedate_to_datetime(_after(headers))
-        # A date without a zone is UTC (RFC 9110, 5.6.7).
-        until = until if until.tzinfo is not None else until.replace(tzinfo=UTC)
-        return max(0.0, (until - (now or datetime.now(UTC))).total_seconds())
+        date = parsedate_to_datetime(text)
+        return date if date.tzinfo is not None else date.replace(tzinfo=UTC)
     return None
 
 

@@ -207,7 +207,8 @@ def asked_to_wait_s(headers: Mapping[str, str]) -> float | None:
             if math.isfinite(wait_s):
                 return max(0.0, wait_s)
     with contextlib.suppress(KeyError, TypeError, ValueError, OverflowError):
-        return max(0.0, email.utils.parsedate_to_datetime(headers["retry-after"]).timestamp() - time.time())
+        until_s = email.utils.parsedate_to_datetime(headers["retry-after"]).timestamp()
+        return max(0.0, until_s - _server_time_s(headers))
     resets = {
         kind: sum(float(number) * _SECONDS[unit] for number, unit in periods)
         for kind in ("requests", "tokens")
@@ -215,6 +216,13 @@ def asked_to_wait_s(headers: Mapping[str, str]) -> float | None:
     }
     used_up = [wait_s for kind, wait_s in resets.items() if headers.get(f"x-ratelimit-remaining-{kind}") == "0"]
     return max(used_up, default=min(resets.values(), default=None))
+
+
+def _server_time_s(headers: Mapping[str, str]) -> float:
+    """Return when a response was sent, seconds since 1970: by the clock that its other dates go by, if it says so."""
+    with contextlib.suppress(KeyError, TypeError, ValueError, OverflowError):
+        return email.utils.parsedate_to_datetime(headers["date"]).timestamp()
+    return time.time()
 
 
 def decoded(body: str) -> object:

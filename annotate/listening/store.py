@@ -5,7 +5,6 @@ to be heard, ``people`` who takes part. Here they are put into transactions, one
 """
 
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Literal, Self
@@ -20,6 +19,7 @@ from annotate.listening.opening import held, prepare
 from annotate.listening.records import Annotator, Assignment, Finished, Progress, Receipt, Refused, Share
 from annotate.listening.tables import identity
 from annotate.listening.terms import Terms
+from contracts.clocks import steady_time
 
 __all__ = ["Annotator", "Assignment", "Finished", "Progress", "Receipt", "Refused", "Share", "Store"]
 
@@ -41,7 +41,7 @@ class Store:
         where: str | os.PathLike[str],
         terms: Terms,
         *,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = steady_time,
         known: Known | None = None,
     ) -> None:
         """Open a test, or begin one.
@@ -49,7 +49,7 @@ class Store:
         Args:
             where: path of a SQLite file, or a postgresql:// URL of a database that holds one test.
             terms: of the test.
-            clock: seconds since 1970, of the server.
+            clock: seconds since 1970, of the server; a step of it would end leases, or let no clip be heard to its end.
             known: the test that it has to be; None = any, or a new one.
 
         Raises:

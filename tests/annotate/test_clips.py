@@ -117,6 +117,24 @@ def test_a_torn_file_is_made_again(clips, tones, tmp_path, damage):
     assert path.read_bytes() == whole
 
 
+def test_a_part_that_another_process_swept_is_no_error(clips, tones, tmp_path, monkeypatch):
+    """As after a step of the clock, when every part looks old: the clip is there, only not kept."""
+    write = Path.write_bytes
+
+    def written(path, data):
+        write(path, data)
+        if path.suffix == ".part":
+            now = path.stat().st_mtime + 2 * 3600
+            with monkeypatch.context() as patch:
+                patch.setattr("annotate.clips.time.time", lambda: now)
+                sweep(path.parents[1], 10**9)
+            assert not path.exists()
+
+    monkeypatch.setattr(Path, "write_bytes", written)
+    assert heard(ClipCache(clips, folder=tmp_path / "kept"), tones[0], "wav") == heard(ClipCache(clips), tones[0], "wav")
+    assert kept(tmp_path / "kept") == []
+
+
 def test_a_missing_blob_is_named(clips):
     with pytest.raises(DamagedPart, match="restore the file"):
         heard(ClipCache(clips), "ab" * 16, "wav")

@@ -328,6 +328,13 @@ def test_waits_are_read_from_header_or_body(headers, details, wait_s):
     assert asked_to_wait_s(headers, details, now=NOON) == wait_s
 
 
+def test_a_date_goes_by_the_clock_of_whoever_names_it():
+    """Ours may be hours off, and a wait of hours would end the run."""
+    headers = {"date": "Wed, 21 Oct 2020 12:00:00 GMT", "retry-after": "Wed, 21 Oct 2020 12:00:07 GMT"}
+    assert asked_to_wait_s(headers, []) == 7.0
+    assert asked_to_wait_s(headers | {"date": "noon"}, []) == 0.0
+
+
 def test_back_off_doubles_with_a_jitter_of_its_own():
     """Waits lie in the upper half of a doubling range and differ between requests, the same in every run."""
     for attempt in (1, 2, 3, 4):

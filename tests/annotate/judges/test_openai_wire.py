@@ -315,6 +315,10 @@ def test_waits():
     assert asked_to_wait_s({"retry-after": soon}) == pytest.approx(30, abs=2)
     assert asked_to_wait_s({"retry-after": "Mon, 01 Jan 2001 00:00:00 GMT"}) == 0
     assert asked_to_wait_s({}) is None
+    # A date goes by the clock of whoever names it, not by ours, which may be hours off.
+    sent = {"date": "Mon, 01 Jan 2001 00:00:00 GMT", "retry-after": "Mon, 01 Jan 2001 00:00:07 GMT"}
+    assert asked_to_wait_s(sent) == 7
+    assert asked_to_wait_s(sent | {"date": "soon"}) == 0
     assert asked_to_wait_s({"x-ratelimit-reset-requests": "1h2m3.5s"}) == pytest.approx(3723.5)
     assert asked_to_wait_s({"x-ratelimit-reset-requests": "120ms", "x-ratelimit-reset-tokens": "1s"}) == pytest.approx(0.12)
 

@@ -2,6 +2,8 @@
 
 import io
 import random
+import time
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +50,23 @@ def test_old_tokens_are_none(monkeypatch):
     monkeypatch.setattr(tokens_module, "SESSION_S", -1)
     assert tokens.invited(invitation) is None
     assert tokens.listener(session) is None
+
+
+@pytest.mark.parametrize(("step_s", "signed_in"), [(3600, True), (-3600, True), (15 * 86400, False), (-15 * 86400, True)])
+def test_a_clock_that_is_set_signs_nobody_out(monkeypatch, step_s, signed_in):
+    """One that is set back makes tokens of the future: they are ours as before. Ahead, they grow old as any other."""
+    tokens, now = Tokens("s" * 16), time.time()
+    invitation, session = tokens.invitation("a"), tokens.session("a")
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.fromtimestamp(now + step_s, tz)
+
+    monkeypatch.setattr(tokens_module, "datetime", Later)
+    monkeypatch.setattr(time, "time", lambda: now + step_s)  # the clock of the library
+    assert tokens.invited(invitation) == "a"
+    assert (tokens.listener(session) is not None) == signed_in
 
 
 def test_every_session_has_a_word_of_its_own():

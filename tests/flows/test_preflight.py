@@ -1,0 +1,58 @@
+"""What a build cannot do is said before any work."""
+
+import pytest
+
+from contracts.errors import SetupError
+from flows.pipeline import open_build, up_to
+from flows.stages import check_machine, stages_of
+from tests.flows.test_recipe import changed
+
+PLACE = r"workspace {}.* is not on a local disk: set UNISRM_LEDGER to a local file or a postgresql:// URL"
+STORE = r"set listening\.store to a \$VARIABLE that holds a postgresql:// URL"
+
+
+def problems(build, until=None) -> str:
+    """Return what is said; nothing where all is well."""
+    try:
+        check_machine(build, up_to(stages_of(build), until))
+    except SetupError as error:
+        return str(error)
+    return ""
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_configured(monkeypatch):
+    monkeypatch.delenv("UNISRM_LEDGER", raising=False)
+
+
+@pytest.mark.parametrize("ray", [None, "auto"])
+def test_a_bucket_without_a_ledger_is_refused_before_synthesis(tmp_path, monkeypatch, ray):
+    """Hours of it would end there; until the judges' turn nothing is missing."""
+    build = open_build(changed(tmp_path, lambda _: None), "memory://bucket/preflight", ray)
+    with pytest.raises(SetupError, match=PLACE.format("memory://bucket/preflight")):
+        check_machine(build, stages_of(build))
+    assert "UNISRM_LEDGER" not in problems(build, "pairs")
+    monkeypatch.setenv("UNISRM_LEDGER", str(tmp_path / "ledger.sqlite"))
+    assert "UNISRM_LEDGER" not in problems(build)
+    assert not (tmp_path / "ledger.sqlite").exists(), "looking made it"
+
+
+def test_a_bucket_without_a_store_of_votes_is_refused_with_it(tmp_path, monkeypatch):
+    """Both are named at once, as one needs both."""
+    listening = {"protocol": "unisrm", "rules": []}
+    build = open_build(changed(tmp_path, lambda r: r.update(listening=listening)), "memory://bucket/preflight")
+    with pytest.raises(SetupError, match=f"UNISRM_LEDGER.*; .*{STORE}"):
+        check_machine(build, stages_of(build))
+    monkeypatch.setenv("LISTENING_DB", "postgresql://me@host/db")
+    monkeypatch.setenv("UNISRM_LEDGER", "postgresql://me@host/db")
+    named = open_build(
+        changed(tmp_path, lambda r: r.update(listening=listening | {"store": "$LISTENING_DB"})), "memory://bucket/preflight"
+    )
+    assert "LISTENING_DB" not in problems(named)
+    assert "listening.store" not in problems(named)
+
+
+def test_a_folder_needs_neither(tmp_path):
+    """They lie in it."""
+    build = open_build(changed(tmp_path, lambda _: None), str(tmp_path / "ws"))
+    assert "not on a local disk" not in problems(build)
