@@ -1,6 +1,7 @@
 """The store of a build's listening test: where it is, what is in it, and what it still waits for."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -35,12 +36,12 @@ def store_place(build: Build) -> str:
     return place
 
 
-def open_store(build: Build) -> Store:
-    """Open the store of a build, or start it."""
+def open_store(build: Build, *, secret: str = "") -> Store:
+    """Open the store of a build, or start it; whoever hands out items needs the secret of their draws."""
     place = store_place(build)
     if "://" not in place:
         Path(place).parent.mkdir(parents=True, exist_ok=True)
-    return Store(place, terms_of(build.recipe))
+    return Store(place, replace(terms_of(build.recipe), secret=secret))
 
 
 def known_store(build: Build) -> Store | None:

@@ -28,6 +28,12 @@ def make_private(path: str | os.PathLike[str]) -> None:
                 file.chmod(mode & _OWNER_ONLY)
 
 
+def private(path: Path) -> Path:
+    """Return the path of a file once only its owner can read it; it may have names in it."""
+    make_private(path)
+    return path
+
+
 def require_private(path: Path, what: str) -> None:
     """Refuse a secret that others than its owner can read or write.
 
