@@ -68,7 +68,7 @@ def run_server(folder: str, port: int) -> None:
     store = Store(Path(folder) / "votes.sqlite", terms())
     audio = Playback(BlobStore(Workspace(Path(folder) / "workspace")))
     site = Site(base_url=f"http://127.0.0.1:{port}")
-    serve(make_app(store, secret=SECRET, audio=audio, site=site, per_client=free, together=free), "127.0.0.1", port)
+    serve(make_app(store, secret=SECRET, audio=audio, site=site, per_client=free), "127.0.0.1", port)
 
 
 def start_server(folder: Path, port: int) -> subprocess.Popen[bytes]:

@@ -1,18 +1,17 @@
-"""The command line's part about the listening test: ``unisrm-data annotate serve|invite|export|import``."""
+"""The command line's part about the listening test: ``unisrm-data annotate serve|invite|revoke|export|import``."""
 
 import contextlib
 import enum
-import hashlib
-import os
+import ipaddress
 import re
-import secrets
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from contracts.errors import DamagedState, RecipeError, SetupError
+from contracts.errors import DamagedState, DataError, RecipeError
+from flows.listening_secret import secret_of
 from flows.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,8 +22,6 @@ annotate = typer.Typer(
     no_args_is_help=True, help="The listening test of a recipe: serve it, invite people, take votes in and out."
 )
 
-_LEAST_SECRET: Final = 16
-_SECRET: Final = "listening.secret"  # noqa: S105 - the name of a file
 _ADDRESS: Final = "listening.url"
 
 
@@ -48,53 +45,6 @@ BaseUrl = Annotated[
 ]
 
 
-def secret_of(build: "Build") -> str:
-    """Return the key of the test's links: the setting, or a file of the workspace that only its owner reads; made if missing.
-
-    Raises:
-        SetupError: there is neither, and no local folder for a file.
-        OtherDatabase: the file that was is gone, or is another one.
-        DamagedState: the file holds no key.
-    """
-    configured = Settings().listening_secret
-    if configured is not None:
-        if len(configured.get_secret_value()) < _LEAST_SECRET:
-            raise SetupError(f"UNISRM_LISTENING_SECRET is no long random text: it needs at least {_LEAST_SECRET} characters")
-        return configured.get_secret_value()
-    if not build.workspace.is_local:
-        raise SetupError(
-            f"workspace {build.workspace.url} is not on a local disk: set UNISRM_LISTENING_SECRET to a long random text"
-        )
-    from annotate.identity import require_same
-    from flows.known import WHAT, remember, require_there
-    from storage.workspace import storage_errors
-
-    path = build.workspace.local_path(_SECRET)
-    known = require_there(build, "secret", str(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{_SECRET}.{secrets.token_hex(4)}")
-    with contextlib.suppress(FileExistsError):
-        if not path.exists():
-            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
-                handle.write(secrets.token_urlsafe(32))
-            try:
-                os.link(fresh, path)  # two at once: the first one's stays
-            finally:
-                fresh.unlink()
-    with storage_errors(f"reading {path}"):
-        found = path.read_bytes().strip()
-    if len(found) < _LEAST_SECRET or not found.isascii() or not found.decode("ascii").isprintable():
-        raise DamagedState(
-            f"{path} holds no key: restore it from a backup, or remove it and run `unisrm-data accept RECIPE secret`, "
-            "which makes all links sent so far void"
-        )
-    identity = hashlib.sha256(b"known/" + found).hexdigest()[:32]  # of 256 random bits: tells nothing of them
-    if known is not None:
-        require_same(known, identity, what=WHAT["secret"], name="secret", where=str(path))
-    remember(build, "secret", identity, str(path))
-    return found.decode("ascii")
-
-
 def _address(build: "Build", given: str | None, port: int | None = None) -> str:
     """Return where listeners reach the test: as given, as set, at the port of this machine, or where it was last served."""
     known = given or Settings().listening_url
@@ -106,6 +56,23 @@ def _address(build: "Build", given: str | None, port: int | None = None) -> str:
                     f"{build.workspace.path(_ADDRESS)} holds no address: give --base-url, or serve the test again"
                 )
     return (known or f"http://127.0.0.1:{port or 8000}").rstrip("/")
+
+
+def _proxies(given: list[str] | None) -> list[str]:
+    """Return the networks of the proxies that are believed, as given or as set.
+
+    Raises:
+        RecipeError: one is no address.
+    """
+    named = given or (Settings().listening_proxy or "").split(",")
+    proxies = []
+    for proxy in filter(None, map(str.strip, named)):
+        try:
+            network = ipaddress.ip_network(proxy, strict=False)
+        except ValueError:
+            raise RecipeError(f"--proxy {proxy!r}: write the address or network of a proxy, such as 127.0.0.1") from None
+        proxies.append(str(network.network_address) if network.num_addresses == 1 else str(network))
+    return proxies
 
 
 def _warn_of_gold(store: "Store", levels: dict[str, str] | None = None) -> None:
@@ -140,14 +107,24 @@ def _levels(given: list[str]) -> dict[str, str]:
 @annotate.command()
 def serve(
     recipe: RecipePath,
+    *,
     workspace: WorkspaceUrl = None,
     host: Annotated[
         str, typer.Option(help="address to listen at; put a proxy with TLS in front of anything but this machine")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
     base_url: BaseUrl = None,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="proxy in front, whose X-Forwarded-For tells clients apart: an address or network, may be repeated; "
+            "default: $UNISRM_LISTENING_PROXY, else nobody is believed",
+        ),
+    ] = None,
 ) -> None:
     """Serve the listening test until interrupted, and print the admin's link."""
+    from annotate.listening.people import ADMIN
     from annotate.web.app import make_app
     from annotate.web.audio import Playback
     from annotate.web.serving import serve as run
@@ -159,15 +136,17 @@ def serve(
     from flows.recipe_listening import require
 
     build = open_build(recipe, workspace)
+    proxies = _proxies(proxy)
     wish, secret, address = require(build.recipe), secret_of(build), _address(build, base_url, port)
     site = Site(base_url=address, **wish.site.model_dump())
-    with open_store(build) as store:
+    with open_store(build, secret=secret) as store:
         app = make_app(store, secret=secret, audio=Playback(build.blobs), site=site, rules=rules_of(build))
         build.workspace.write(_ADDRESS, address.encode())
         _warn_of_gold(store)
-        print(f"listening test at {address}; admin: {address}/admin/i/{Tokens(secret).admin_invitation()}", flush=True)
+        admin = Tokens(secret).admin_invitation(store.revoked(ADMIN))
+        print(f"listening test at {address}; admin: {address}/admin/i/{admin}", flush=True)
         try:
-            run(app, host, port)
+            run(app, host, port, proxies=proxies)
         finally:
             note_answers(build, store)
 
@@ -191,13 +170,52 @@ def invite(
     build = open_build(recipe, workspace)
     languages, levels = require(build.recipe).languages, _levels(level)
     with open_store(build) as store:
+        if (known := store.named(name)) is not None:
+            other = f" as {known.name!r}" if known.name != name else ""
+            print(
+                f"{name!r} was invited before{other}: this is a link of the same person; another one needs another name",
+                file=sys.stderr,
+            )
         annotator = store.invite(name, levels)
         note_answers(build, store)
         understood = store.terms.understood(levels)
         _warn_of_gold(store, levels)
-    print(f"{_address(build, base_url)}/i/{Tokens(secret_of(build)).invitation(annotator.annotator_id)}")
+    print(f"{_address(build, base_url)}/i/{Tokens(secret_of(build)).invitation(annotator.annotator_id, annotator.revoked)}")
     if unfit := [f"{language} ({needed})" for language, needed in languages.items() if language not in understood]:
         print(f"no items in {', '.join(unfit)} for this listener: no such level was given", file=sys.stderr)
+
+
+@annotate.command()
+def revoke(
+    recipe: RecipePath,
+    name: Annotated[str | None, typer.Argument(help="whose links and sessions end; what was answered stays")] = None,
+    admin: Annotated[bool, typer.Option("--admin", help="end all links and sessions of those who run the test")] = False,
+    workspace: WorkspaceUrl = None,
+    base_url: BaseUrl = None,
+) -> None:
+    """End all links and sessions of a listener, or of those who run the test, at once; print a new admin link."""
+    from annotate.listening.people import ADMIN
+    from annotate.web.tokens import Tokens
+    from flows.listening_store import known_store
+    from flows.pipeline import open_build
+    from flows.recipe_listening import require
+
+    if (name is None) != admin:
+        raise RecipeError("name the listener whose links end, or give --admin")
+    build = open_build(recipe, workspace)
+    require(build.recipe)
+    if (opened := known_store(build)) is None:
+        raise RecipeError(f"recipe {build.recipe.name} has no listening test yet: nobody was invited")
+    with opened as store:
+        if name is None:
+            token = Tokens(secret_of(build)).admin_invitation(store.revoke(ADMIN))
+            print(f"{_address(build, base_url)}/admin/i/{token}")
+            return
+        annotator = store.named(name) or store.annotator(name)
+        if annotator is None or annotator.elsewhere:
+            raise DataError(f"nobody named {name!r} was invited: the admin's page lists who was")
+        store.revoke(annotator.annotator_id)
+    print(f"all links and sessions of {annotator.name!r} have ended; `unisrm-data annotate invite` makes a new link")
 
 
 @annotate.command()

@@ -1,6 +1,7 @@
 """The store of a build's listening test: where it is, what is in it, and what it still waits for."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -37,8 +38,12 @@ def store_place(build: Build) -> str:
     return place
 
 
-def open_store(build: Build) -> Store:
+def open_store(build: Build, *, secret: str = "") -> Store:
     """Open the store of a build, or start its first one.
+
+    Args:
+        build: whose.
+        secret: of the draws; whoever hands out items needs it.
 
     Raises:
         OtherDatabase: the one that the workspace used is gone, or another or an older one stands in its place.
@@ -49,7 +54,7 @@ def open_store(build: Build) -> Store:
     if "://" not in place:
         with storage_errors(f"listening test {place}"):
             Path(place).parent.mkdir(parents=True, exist_ok=True)
-    store = Store(place, terms_of(build.recipe), known=known)
+    store = Store(place, replace(terms_of(build.recipe), secret=secret), known=known)
     if known is None:
         try:
             remember(build, "listening", store.identity, store.where)

@@ -21,6 +21,8 @@ class Settings(BaseSettings):
     """Key of the listening test's links and sessions; null = ``listening.secret`` in the workspace, where that is a folder."""
     listening_url: str | None = None
     """Address at which listeners reach the test, where ``--base-url`` is not given."""
+    listening_proxy: str | None = None
+    """Addresses of proxies in front of the listening test, separated by commas, where ``--proxy`` is not given."""
 
 
 SECRETS: Final = ("UNISRM_LEDGER", "UNISRM_LISTENING_SECRET")

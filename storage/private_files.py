@@ -28,6 +28,12 @@ def make_private(path: str | os.PathLike[str]) -> None:
                 file.chmod(mode & _OWNER_ONLY)
 
 
+def private(path: Path) -> Path:
+    """Return the path of a file once only its owner can read it; it may have names in it."""
+    make_private(path)
+    return path
+
+
 def require_private(path: Path, what: str) -> None:
     """Refuse a secret that others than its owner can read or write.
 
@@ -36,6 +42,6 @@ def require_private(path: Path, what: str) -> None:
     """
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise SetupError(
-            f"{what} {path} can be read by others than its owner: run `chmod 600 {path}`, and if somebody may have read it, "
-            "delete it instead: a new one is made, and all links and sessions end"
+            f"{what} {path} can be read by others than its owner: run `chmod 600 {path}`; if somebody may have read it, remove "
+            "it and run `unisrm-data accept RECIPE secret`: a new one is made, and all links and sessions end"
         )

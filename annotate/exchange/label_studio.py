@@ -39,6 +39,7 @@ from annotate.exchange.wording import asked, said
 from annotate.listening.protocol import ListeningProtocol, Question
 from contracts.errors import DataError
 from contracts.json_text import DECODER
+from storage.private_files import private
 from storage.workspace import atomic_path
 
 CONFIG: Final = "label_config.xml"
@@ -162,7 +163,7 @@ def import_annotations(
     rejected = path.with_name(f"{path.name}.rejected.json") if problems else None
     if rejected is not None:
         # Half a surrogate pair, which no UTF-8 can hold, is written as JSON's own escape of it.
-        with atomic_path(rejected) as part, part.open("w", encoding="utf-8", errors="backslashreplace") as file:
+        with atomic_path(rejected) as part, private(part).open("w", encoding="utf-8", errors="backslashreplace") as file:
             kept = [record for number, record in enumerate(_records(path), start=1) if number in bad]
             json.dump(kept, file, ensure_ascii=False, indent=1)
     return Imported(

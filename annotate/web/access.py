@@ -5,20 +5,22 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, fail_after, to_thread
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from annotate.listening.people import ADMIN
 from annotate.listening.store import Annotator, Store
-from annotate.web.buckets import Doors
+from annotate.web.buckets import Buckets, neighbourhood
 from annotate.web.site import Site
 from annotate.web.tokens import ADMIN_SESSION_S, SESSION_S, Session, Tokens
 
 MOST_BYTES: Final = 16 * 1024
+BODY_S: Final = 15.0
 THREADS: Final = 6
 HEADERS: Final[Mapping[str, str]] = {
     "content-security-policy": (
@@ -77,11 +79,11 @@ class Shield:
 class Access:
     """Decides on requests to one test."""
 
-    def __init__(self, store: Store, tokens: Tokens, site: Site, doors: Doors) -> None:
+    def __init__(self, store: Store, tokens: Tokens, site: Site, failures: Buckets) -> None:
         self.store = store
         self.tokens = tokens
         self.site = site
-        self._doors = doors
+        self._failures = failures
         # Few threads: more of them fight for the interpreter and make no answer come sooner.
         self._threads = CapacityLimiter(THREADS)
         self._votes = CapacityLimiter(THREADS)
@@ -90,22 +92,37 @@ class Access:
         self.listener_cookie = f"{prefix}listener"
         self.admin_cookie = f"{prefix}admin"
 
-    def knock(self, request: Request) -> None:
-        """Count a try to sign in.
+    def failed(self, request: Request) -> None:
+        """Count a failed try to sign in; one with a link that works counts nothing, as nobody can guess one.
 
         Raises:
-            Denied: 429, too many of them.
+            Denied: 429, there were too many from this client's address.
         """
-        if wait_s := self._doors.knock(request.client.host if request.client else ""):
+        if wait_s := self._failures.take(neighbourhood(request.client.host if request.client else "")):
             raise Denied(429, "slow", wait_s=wait_s)
 
-    def let_in(self, address: str, annotator_id: str | None) -> RedirectResponse:
+    async def invited(self, token: str) -> Annotator | None:
+        """Return the annotator whose invitation a token is; None = it is none, too old, or revoked."""
+        invitation = self.tokens.invited(token)
+        if invitation is None:
+            return None
+        annotator = await self.stored(self.store.annotator, str(invitation.annotator_id))
+        works = annotator is not None and not annotator.elsewhere and annotator.revoked == invitation.revoked
+        return annotator if works else None
+
+    async def admin_invited(self, token: str) -> bool:
+        """Tell whether a token lets in those who run the test."""
+        invitation = self.tokens.admin_invited(token)
+        return invitation is not None and invitation.revoked == await self.stored(self.store.revoked, ADMIN)
+
+    async def let_in(self, address: str, annotator: Annotator | None) -> RedirectResponse:
         """Begin a session, and go on under an address without the invitation; None = of someone who runs the test."""
-        listens = annotator_id is not None
+        listens, annotator_id = annotator is not None, annotator.annotator_id if annotator else None
+        revoked = annotator.revoked if annotator else await self.stored(self.store.revoked, ADMIN)
         response = RedirectResponse(address, status_code=303)
         response.set_cookie(
             self.listener_cookie if listens else self.admin_cookie,
-            self.tokens.session(annotator_id),
+            self.tokens.session(annotator_id, revoked),
             max_age=SESSION_S if listens else ADMIN_SESSION_S,
             httponly=True,
             samesite="lax",
@@ -113,37 +130,29 @@ class Access:
         )
         return response
 
-    def session(self, request: Request) -> Session:
-        """Return the session of a listener.
+    async def listener(self, request: Request, *, votes: bool = False) -> tuple[Session, Annotator]:
+        """Return the session and the annotator whose it is; of one who votes, ahead of all that is only asked.
 
         Raises:
-            Denied: 401, there is none.
+            Denied: 401, there is no such session or annotator, or it was revoked.
         """
         session = self.tokens.listener(request.cookies.get(self.listener_cookie))
         if session is None:
             raise Denied(401, "session")
-        return session
-
-    async def listener(self, request: Request) -> tuple[Session, Annotator]:
-        """Return the session and the annotator whose it is.
-
-        Raises:
-            Denied: 401, there is no such session or annotator.
-        """
-        session = self.session(request)
-        annotator = await self.stored(self.store.annotator, str(session.annotator_id))
-        if annotator is None:
+        ask = self.kept if votes else self.stored
+        annotator = await ask(self.store.annotator, str(session.annotator_id))
+        if annotator is None or annotator.revoked != session.revoked:
             raise Denied(401, "session")
         return session, annotator
 
-    def admin(self, request: Request) -> Session:
+    async def admin(self, request: Request) -> Session:
         """Return the session of someone who runs the test.
 
         Raises:
-            Denied: 404, there is none; strangers need not learn that there is such a page.
+            Denied: 404, there is none, or it was revoked; strangers need not learn that there is such a page.
         """
         session = self.tokens.admin(request.cookies.get(self.admin_cookie))
-        if session is None:
+        if session is None or session.revoked != await self.stored(self.store.revoked, ADMIN):
             raise Denied(404, "missing")
         return session
 
@@ -151,7 +160,8 @@ class Access:
         """Return what a page of this session posts.
 
         Raises:
-            Denied: 403, another site or another session may have sent it; 413, 415, 422, it is too long or no such JSON.
+            Denied: 403, another site or another session may have sent it; 408, it does not come; 413, 415, 422, it is too long
+                or no such JSON.
         """
         if request.headers.get("origin") != self.site.origin:
             raise Denied(403, "origin")
@@ -169,17 +179,25 @@ class Access:
         return await to_thread.run_sync(ask, *said, limiter=self._threads)
 
     async def kept(self, keep: Callable[..., T], *said: Any) -> T:
-        """Have the store keep an answer, ahead of all that is only asked."""
+        """Have the store keep an answer, or what keeping one takes, ahead of all that is only asked."""
         return await to_thread.run_sync(keep, *said, limiter=self._votes)
 
 
 async def _body(request: Request) -> bytes:
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MOST_BYTES:
-            raise Denied(413, "other")
-    return body
+    if int(request.headers.get("content-length", "0")) > MOST_BYTES:
+        raise Denied(413, "other")
+    body = bytearray()
+    try:
+        with fail_after(BODY_S):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > MOST_BYTES:
+                    raise Denied(413, "other")
+    except TimeoutError:
+        raise Denied(408, "other") from None
+    except ClientDisconnect:
+        raise Denied(400, "other") from None  # nobody reads it
+    return bytes(body)
 
 
 def _storable(said: Any) -> Any:

@@ -14,7 +14,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from annotate.listening.people import ADMIN
 from annotate.listening.rule import ListenerRule
+from annotate.listening.store import Annotator
 from annotate.listening.terms import LEVELS
 from annotate.web.access import Access, Denied, Posted
 from annotate.web.admin_figures import agreement_by_language, annotator_rows
@@ -75,6 +77,8 @@ class AdminPages:
             Route("/admin", self.overview),
             Route("/admin/invite", self.invite, methods=["POST"]),
             Route("/admin/link", self.link, methods=["POST"]),
+            Route("/admin/revoke", self.revoke, methods=["POST"]),
+            Route("/admin/renew", self.renew, methods=["POST"]),
             Route("/admin/exclude", self.exclude, methods=["POST"]),
             Route("/admin/pardon", self.pardon, methods=["POST"]),
             Route("/admin/gold", self.gold, methods=["POST"]),
@@ -84,14 +88,14 @@ class AdminPages:
 
     async def sign_in(self, request: Request) -> Response:
         """Take an admin link and go on under an address without it."""
-        self._access.knock(request)
-        if not self._access.tokens.admin_invited(request.path_params["token"]):
+        if not await self._access.admin_invited(request.path_params["token"]):
+            self._access.failed(request)
             return self._pages.message(request, "link_bad", status=403)
-        return self._access.let_in("/admin", None)
+        return await self._access.let_in("/admin", None)
 
     async def overview(self, request: Request) -> Response:
         """Show the whole test."""
-        session = self._access.admin(request)
+        session = await self._access.admin(request)
         shown = await self._access.stored(self._shown)
         return self._pages.part(request, "admin.html", csrf=session.csrf, **shown)
 
@@ -123,49 +127,66 @@ class AdminPages:
         }
 
     async def invite(self, request: Request) -> Response:
-        """Invite somebody and return the link."""
-        said = await self._access.posted(request, self._access.admin(request), Invite)
+        """Invite somebody and return the link, and under which name they are known already."""
+        said = await self._access.posted(request, await self._access.admin(request), Invite)
+        known = await self._access.stored(self._store.named, said.name)
         annotator = await self._access.stored(self._store.invite, said.name, said.levels)
-        return JSONResponse({"link": self._link(annotator.annotator_id)})
+        return JSONResponse({"link": self._link(annotator), "known": known.name if known else None})
 
     async def link(self, request: Request) -> Response:
         """Return the link of somebody who was invited."""
-        said = await self._access.posted(request, self._access.admin(request), Whom)
+        said = await self._access.posted(request, await self._access.admin(request), Whom)
         annotator = await self._access.stored(self._store.annotator, said.annotator_id)
         if annotator is None or annotator.elsewhere:
             raise Denied(404, "missing")
-        return JSONResponse({"link": self._link(said.annotator_id)})
+        return JSONResponse({"link": self._link(annotator)})
 
-    def _link(self, annotator_id: str) -> str:
-        return f"{self._access.site.base_url.rstrip('/')}/i/{self._access.tokens.invitation(annotator_id)}"
+    def _link(self, annotator: Annotator) -> str:
+        token = self._access.tokens.invitation(annotator.annotator_id, annotator.revoked)
+        return f"{self._access.site.base_url.rstrip('/')}/i/{token}"
+
+    async def revoke(self, request: Request) -> Response:
+        """Make all links and sessions of a listener void; the answers stay."""
+        said = await self._access.posted(request, await self._access.admin(request), Whom)
+        if await self._access.stored(self._store.annotator, said.annotator_id) is None:
+            raise Denied(404, "missing")
+        await self._access.stored(self._store.revoke, said.annotator_id)
+        return JSONResponse({"saved": True})
+
+    async def renew(self, request: Request) -> Response:
+        """Make all links and sessions of those who run the test void, this one too, and return a new link."""
+        await self._access.posted(request, await self._access.admin(request), Posted)
+        revoked = await self._access.stored(self._store.revoke, ADMIN)
+        token = self._access.tokens.admin_invitation(revoked)
+        return JSONResponse({"link": f"{self._access.site.base_url.rstrip('/')}/admin/i/{token}"})
 
     async def exclude(self, request: Request) -> Response:
         """Exclude a listener by hand."""
-        said = await self._access.posted(request, self._access.admin(request), Exclude)
+        said = await self._access.posted(request, await self._access.admin(request), Exclude)
         await self._access.stored(self._store.exclude, said.annotator_id, "admin", {"reason": said.reason})
         return JSONResponse({"saved": True})
 
     async def pardon(self, request: Request) -> Response:
         """Take an exclusion back."""
-        said = await self._access.posted(request, self._access.admin(request), Whom)
+        said = await self._access.posted(request, await self._access.admin(request), Whom)
         await self._access.stored(self._store.pardon, said.annotator_id)
         return JSONResponse({"saved": True})
 
     async def gold(self, request: Request) -> Response:
         """Make an item gold."""
-        said = await self._access.posted(request, self._access.admin(request), Gold)
+        said = await self._access.posted(request, await self._access.admin(request), Gold)
         await self._access.stored(self._store.make_gold, said.item_id, said.values)
         return JSONResponse({"saved": True})
 
     async def ungold(self, request: Request) -> Response:
         """Make an item an ordinary one."""
-        said = await self._access.posted(request, self._access.admin(request), Which)
+        said = await self._access.posted(request, await self._access.admin(request), Which)
         await self._access.stored(self._store.unmake_gold, said.item_id)
         return JSONResponse({"saved": True})
 
     async def export(self, request: Request) -> Response:
         """Send a table of the test as a file."""
-        self._access.admin(request)
+        await self._access.admin(request)
         name = request.path_params["name"]
         if name not in EXPORTS:
             raise Denied(404, "missing")

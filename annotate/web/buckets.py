@@ -46,19 +46,6 @@ class Buckets:
             return 0.0 if granted else (1 - level) / self.allowance.per_s
 
 
-class Doors:
-    """Limits of signing in: per client address, and of all clients together."""
-
-    def __init__(self, *, per_client: Allowance, together: Allowance, clock: Callable[[], float] = time.monotonic) -> None:
-        self._per_client = Buckets(per_client, clock=clock)
-        self._together = Buckets(together, clock=clock)
-
-    def knock(self, address: str) -> float:
-        """Count a try; return 0, or the seconds to wait."""
-        # One client too many must not use up what all the others share.
-        return self._per_client.take(neighbourhood(address)) or self._together.take("")
-
-
 def neighbourhood(address: str) -> str:
     """Return what one client can hold: an IPv4 address, or the /64 of an IPv6 one."""
     try:

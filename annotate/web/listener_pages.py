@@ -82,17 +82,16 @@ class ListenerPages:
 
     async def sign_in(self, request: Request) -> Response:
         """Take an invitation and go on under an address without it; a session of the same listener goes on in all its tabs."""
-        self._access.knock(request)
-        invited = self._access.tokens.invited(request.path_params["token"])
-        annotator = None if invited is None else await self._access.stored(self._store.annotator, invited)
-        if invited is None or annotator is None or annotator.elsewhere:
+        annotator = await self._access.invited(request.path_params["token"])
+        if annotator is None:
+            self._access.failed(request)
             return self._pages.message(request, "link_bad", status=403)
         lang = request.query_params.get("lang")
         address = f"/?lang={lang}" if lang in ("en", "zh") else "/"
         known = self._access.tokens.listener(request.cookies.get(self._access.listener_cookie))
-        if known is not None and known.annotator_id == invited:
+        if known is not None and (known.annotator_id, known.revoked) == (annotator.annotator_id, annotator.revoked):
             return RedirectResponse(address, status_code=303)
-        return self._access.let_in(address, invited)
+        return await self._access.let_in(address, annotator)
 
     async def step(self, request: Request) -> Response:
         """Show the step that is next."""
@@ -145,7 +144,7 @@ class ListenerPages:
 
     async def consent(self, request: Request) -> Response:
         """Keep that a listener agrees."""
-        session = self._access.session(request)
+        session, _ = await self._access.listener(request)
         await self._access.posted(request, session, Consent)
         await self._access.stored(self._store.consent, session.annotator_id)
         return JSONResponse({"saved": True})
@@ -167,7 +166,7 @@ class ListenerPages:
 
     async def check_sound(self, request: Request) -> Response:
         """Send a sound of the headphone check that is open."""
-        session = self._access.session(request)
+        session, _ = await self._access.listener(request)
         challenge = self._challenges.current(str(session.annotator_id))
         number = request.path_params["number"]
         if challenge.challenge_id != request.path_params["challenge"] or number >= len(challenge.puzzles):
@@ -177,18 +176,17 @@ class ListenerPages:
 
     async def upcoming(self, request: Request) -> Response:
         """Say which clips come after the present ones, to be fetched meanwhile."""
-        session = self._access.session(request)
+        session, _ = await self._access.listener(request)
         following = await self._access.stored(self._store.upcoming, session.annotator_id)
         return JSONResponse({"audio": addresses(following) if following else []})
 
     async def audio(self, request: Request) -> Response:
         """Send a clip of an assignment of this listener."""
-        session = self._access.session(request)
+        _, listener = await self._access.listener(request)
         assignment, slot = request.path_params["assignment"], request.path_params["slot"]
 
         def file() -> bytes:
-            listener = self._store.annotator(str(session.annotator_id))
-            if listener is None or listener.state in ("failed", "excluded"):
+            if listener.state in ("failed", "excluded"):
                 raise Denied(404, "missing")
             leased = self._store.assignment(assignment, listener.annotator_id)
             return self._audio(leased.playable(slot).clip)
@@ -201,14 +199,14 @@ class ListenerPages:
 
     async def played(self, request: Request) -> Response:
         """Keep that a clip began or ended."""
-        session = self._access.session(request)
+        session, _ = await self._access.listener(request)
         said = await self._access.posted(request, session, Heard)
         await self._access.stored(self._store.played, said.assignment, session.annotator_id, said.slot, said.what)
         return JSONResponse({"saved": True})
 
     async def vote(self, request: Request) -> Response:
         """Keep an answer; sent again, it is answered again and kept once."""
-        session = self._access.session(request)
+        session, _ = await self._access.listener(request, votes=True)
         said = await self._access.posted(request, session, Vote)
         answer = self._protocol.read(said.form)
         receipt = await self._access.kept(self._store.answer, said.assignment, session.annotator_id, answer)

@@ -15,7 +15,7 @@ from annotate.web.words import LANGUAGES, wanted, words
 PAGES: Final = Path(__file__).parent / "pages"
 _SCRIPT_WORDS: Final = (
     *("connecting", "saving", "saving_again", "saved", "moved_on", "no_seeking", "cannot_play", "cannot_load", "trouble"),
-    *("playing", "heard", "not_heard", "optional", "play_left", "plays_left", "check_wrong", "made_link"),
+    *("playing", "heard", "not_heard", "optional", "play_left", "plays_left", "check_wrong", "made_link", "known_already"),
 )
 
 

@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 from annotate.listening.item import Clip, Item
 from annotate.web.tokens import Tokens
 from contracts.errors import RecipeError, SetupError
-from flows.annotate_cli import annotate, secret_of
+from flows.annotate_cli import annotate
+from flows.listening_secret import secret_of
 from flows.listening_store import open_store
 from flows.pipeline import open_build
 from tests.flows.test_recipe import changed
@@ -51,7 +52,7 @@ def test_an_invitation_is_a_link_to_a_pseudonym(path):
     link = done.stdout.splitlines()[0]
     build = open_build(path)
     assert link.startswith("https://listen.example.org/i/")
-    who = Tokens(secret_of(build)).invited(link.rpartition("/")[2])
+    who = Tokens(secret_of(build)).invited(link.rpartition("/")[2]).annotator_id
     with open_store(build) as store:
         assert store.annotator(who).levels == {"en": "native"}
     assert "Canary" not in link
@@ -82,7 +83,7 @@ def gold_item(name, language):
 
 def test_an_invitation_leads_to_where_the_test_was_last_served(path, monkeypatch):
     """Its address is kept with the test; a test whose qualification nobody can pass says so."""
-    monkeypatch.setattr("annotate.web.serving.serve", lambda app, host, port: None)
+    monkeypatch.setattr("annotate.web.serving.serve", lambda app, host, port, proxies: None)
     served = call("serve", path, "--port", "8123")
     assert "listening test at http://127.0.0.1:8123; admin: http://127.0.0.1:8123/admin/i/" in served.stdout
     assert "it takes 5 gold items and 0 are there" in served.stderr

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import UnisrmError
-from flows.annotate_cli import secret_of
 from flows.explain import story_of
+from flows.listening_secret import secret_of
 from flows.pipeline import execute, open_build
 from flows.planning import plan_of
 from flows.publish import release_of

@@ -9,6 +9,7 @@ for (const form of document.querySelectorAll("form[data-post]")) {
       said.reason = window.prompt(form.dataset.ask);
       if (!said.reason) return;
     }
+    if ("sure" in form.dataset && !window.confirm(form.dataset.sure)) return;
     if ("values" in said) said.values = said.values.split(/[\s,]+/).filter(Boolean);
     if (form.dataset.post === "/admin/invite") {
       const levels = Object.fromEntries([...new FormData(form)].filter(([key]) => key.startsWith("level:")).map(([key, level]) => [key.slice(6), level]));
@@ -22,7 +23,7 @@ for (const form of document.querySelectorAll("form[data-post]")) {
     if (status !== 200) {
       tell(data.message || words.trouble, "trouble");
     } else if (data.link) {
-      document.querySelector("[data-made]").textContent = `${words.made_link} ${data.link}`;
+      document.querySelector("[data-made]").textContent = `${data.known ? `${words.known_already} ${data.known}. ` : ""}${words.made_link} ${data.link}`;
       form.reset();
     } else {
       window.location.reload();

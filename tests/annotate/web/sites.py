@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import uvicorn
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from annotate.listening.item import Clip, Item
+from annotate.listening.people import ADMIN
 from annotate.listening.store import Store
 from annotate.listening.terms import Terms
 from annotate.web.app import make_app
 from annotate.web.audio import Playback
 from annotate.web.buckets import Allowance
+from annotate.web.connections import Config, Server
 from annotate.web.site import Site
 from contracts.plugins import configure
 from storage.blobs import BlobStore
@@ -81,13 +82,13 @@ class Opened:
     site: Site
 
     def link(self, annotator_id: str) -> str:
-        return f"/i/{self.app.state.tokens.invitation(annotator_id)}"
+        return f"/i/{self.app.state.tokens.invitation(annotator_id, self.store.revoked(annotator_id))}"
 
     def invite(self, name: str = "Ann") -> str:
         return self.store.invite(name, {"en": "native", "zh": "native"}).annotator_id
 
     def admin_link(self) -> str:
-        return f"/admin/i/{self.app.state.tokens.admin_invitation()}"
+        return f"/admin/i/{self.app.state.tokens.admin_invitation(self.store.revoked(ADMIN))}"
 
 
 def open_site(
@@ -107,7 +108,7 @@ def open_site(
     agreed = Terms(protocol=configure("protocol", protocol, protocol_options or {}), protocol_name=protocol, **said)
     store = Store(folder / "votes.sqlite", agreed, **({"clock": clock} if clock else {}))
     site = options.pop("site", Site(base_url=base_url, title="Which voice?", contact="lab@example.org", pay="10 credits"))
-    options = {"per_client": FREE, "together": FREE, **options}
+    options = {"per_client": FREE, **options}
     app = make_app(store, secret=SECRET, audio=options.pop("audio", Playback(blobs)), site=site, **options)
     return Opened(store=store, app=app, blobs=blobs, clock=clock, site=site)
 
@@ -118,7 +119,7 @@ def served(folder: Path, protocol: str = "unisrm", **options: Any) -> Iterator[O
     listening = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     opened = open_site(folder, protocol, base_url=url, **options)
-    server = uvicorn.Server(uvicorn.Config(opened.app, access_log=False, log_level="warning", timeout_graceful_shutdown=2))
+    server = Server(Config(opened.app, timeout_graceful_shutdown=2))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     deadline = time.monotonic() + 20

@@ -18,7 +18,16 @@ from tests.annotate.web.sites import NASTY, Listener, Opened
 CLOSED = ("/next", "/upcoming", "/audio/x/0", "/check/x/0")
 POSTS = ("/consent", "/check", "/played", "/vote")
 ADMIN = ("/admin", "/admin/export/votes.csv", "/admin/export/items.jsonl")
-ADMIN_POSTS = ("/admin/invite", "/admin/link", "/admin/exclude", "/admin/pardon", "/admin/gold", "/admin/ungold")
+ADMIN_POSTS = (
+    "/admin/invite",
+    "/admin/link",
+    "/admin/revoke",
+    "/admin/renew",
+    "/admin/exclude",
+    "/admin/pardon",
+    "/admin/gold",
+    "/admin/ungold",
+)
 
 
 def stranger(opened: Opened) -> TestClient:
@@ -119,18 +128,21 @@ def test_a_link_for_nobody_does_not_sign_in(opened: Opened):
     assert reply.status_code == 403
 
 
-def test_sign_in_is_limited_per_address_and_together(tmp_path):
-    opened = sites.open_site(
-        tmp_path, clock=sites.Clock(), per_client=Allowance(burst=3, per_s=0.001), together=Allowance(burst=4, per_s=0.001)
-    )
+def test_failed_sign_ins_are_limited_per_address_and_those_that_work_are_not(tmp_path):
+    """Whoever guesses is slowed down, and shuts nobody out: neither others, nor one behind the same address who has a link."""
+    opened = sites.open_site(tmp_path, clock=sites.Clock(), per_client=Allowance(burst=3, per_s=0.001))
+    link = opened.link(opened.invite())
 
-    def tries(address: str, count: int) -> list[int]:
-        client = TestClient(opened.app, base_url=opened.site.base_url, client=(address, 1))
-        return [client.get("/i/guess").status_code for _ in range(count)]
+    def tries(address: str, count: int, path: str = "/i/guess") -> list[int]:
+        client = TestClient(opened.app, base_url=opened.site.base_url, client=(address, 1), follow_redirects=False)
+        return [client.get(path).status_code for _ in range(count)]
 
     assert tries("10.0.0.1", 5) == [403, 403, 403, 429, 429]
-    assert tries("10.0.0.2", 2) == [403, 429]  # the fourth of all, then none
-    admin = TestClient(opened.app, base_url=opened.site.base_url, client=("10.0.0.3", 1)).get("/admin/i/guess")
+    assert tries("10.0.0.1", 300, link) == [303] * 300
+    assert tries("10.0.0.1", 1, opened.admin_link()) == [303]
+    assert tries("10.0.0.2", 4) == [403, 403, 403, 429]
+    assert tries("2001:db8::1", 3) + tries("2001:db8::2", 1) == [403, 403, 403, 429]  # one client holds a /64
+    admin = TestClient(opened.app, base_url=opened.site.base_url, client=("10.0.0.1", 1)).get("/admin/i/guess")
     assert admin.status_code == 429
     assert int(admin.headers["retry-after"]) > 0
     opened.store.close()
@@ -371,3 +383,47 @@ def test_a_short_secret_is_refused(opened: Opened):
 
     with pytest.raises(SetupError, match="secret"):
         make_app(opened.store, secret="short", audio=bytes, site=opened.site)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/../access.py",
+        "/static/..%2faccess.py",
+        "/static/%2e%2e/access.py",
+        "/static/%2e%2e%2f%2e%2e%2faccess.py",
+        "/static/....//access.py",
+        "/static//etc/passwd",
+        "/static/..%5caccess.py",
+        "/static/%00",
+        "/audio/..%2f..%2fvotes.sqlite/0",
+        "/admin/export/..%2fvotes.sqlite",
+    ],
+)
+def test_no_path_leads_out_of_the_static_files(opened: Opened, ann: Listener, path: str):
+    reply = ann.client.get(path)
+    assert reply.status_code == 404
+    assert "Denied" not in reply.text
+    assert "root:" not in reply.text
+
+
+def test_a_body_that_says_it_is_long_is_refused_before_it_comes(ann: Listener):
+    headers = {
+        "origin": ann.opened.site.origin,
+        "x-csrf-token": ann.csrf,
+        "content-type": "application/json",
+        "content-length": str(10**9),
+    }
+    assert ann.client.post("/consent", content=b"{}", headers=headers).status_code == 413
+
+
+def test_a_defect_is_answered_with_the_headers_of_all_answers(opened: Opened, ann: Listener, monkeypatch):
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("a secret of the inside")
+
+    monkeypatch.setattr(opened.store, "annotator", fail)
+    client = TestClient(opened.app, base_url=opened.site.base_url, raise_server_exceptions=False, cookies=ann.client.cookies)
+    reply = client.get("/next")
+    assert reply.status_code == 500
+    assert "secret" not in reply.text
+    assert all(reply.headers[name] == value for name, value in HEADERS.items())

@@ -44,7 +44,7 @@ def test_an_invitation_link_lets_exactly_that_person_in(opened: Opened, admin: A
     client = TestClient(opened.app, base_url=opened.site.base_url)
     assert 'data-post="/consent"' in client.get(link).text
     again = admin.post("/admin/link", {"annotator_id": annotator.annotator_id}).json()["link"]
-    assert opened.app.state.tokens.invited(again.rpartition("/")[2]) == annotator.annotator_id
+    assert opened.app.state.tokens.invited(again.rpartition("/")[2]).annotator_id == annotator.annotator_id
     assert admin.post("/admin/link", {"annotator_id": "nobody"}).status_code == 404
 
 
