@@ -49,6 +49,8 @@ class Manifest:
         license: SPDX identifier of rows that state none.
         style: style of rows that state none.
         attribution: who made the recordings, as the card of a release credits them.
+        noise_tags: what its transcripts write for sounds that are no words, as it stands there: ``["[noise]", "<laugh>"]``. It
+            is taken out of every text; without this option, all that stands in brackets is text to be spoken.
     """
 
     DEFAULT_ROOT: ClassVar[str | None] = None
@@ -59,6 +61,11 @@ class Manifest:
     license: str | None = None
     style: str = "regular"
     attribution: str = ""
+    noise_tags: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not all(tag.strip() for tag in self.noise_tags):
+            raise ValueError("noise_tags must not hold an empty tag")
 
     def read(self, root: str) -> Iterator[pa.RecordBatch]:
         """Yield the rows in the order of the manifest (see ``corpora.reader.Corpus``)."""
@@ -114,6 +121,12 @@ class Manifest:
             row.problem = row.problem or header.problem
             yield row
 
+    def _spoken(self, text: str | None) -> str | None:
+        if text is None or not self.noise_tags:
+            return text
+        tags = "|".join(map(re.escape, sorted(self.noise_tags, key=len, reverse=True)))
+        return " ".join(re.sub(tags, " ", text).split())
+
     def _row(self, place: str, fields: _Fields | None) -> Utterance:
         """Make a row; ``place`` (file and row number) is its id where it has none that is safe to publish."""
         if fields is None:
@@ -134,7 +147,7 @@ class Manifest:
             source_id=fields.get("id") or audio or place,
             source_ref=place,
             audio_path=audio or None,
-            text=fields.get("text"),
+            text=self._spoken(fields.get("text")),
             speaker_id=fields.get("speaker") or None,
             language=fields.get("language") or self.language or "und",
             license=fields.get("license") or self.license or "NOASSERTION",

@@ -9,6 +9,7 @@ from contracts import plugins
 from contracts.errors import RecipeError
 from contracts.ids import digest
 from contracts.joins import among, attach
+from contracts.texts import LEAKAGE_FORM
 from filters import chain, comparisons
 from flows.books import Books, count
 from flows.candidates import current_facts, current_samples
@@ -18,9 +19,10 @@ from flows.listening_store import all_votes, votes_heard
 from flows.pipeline import Build, Stage
 from flows.questions import needs_history
 from flows.recipe_parts import Plugin
-from splits.assign import assign
+from splits.assign import assign, bridging
 from splits.groups import leakage_groups
 from splits.leakage import LeakageProof, prove
+from splits.torn import torn
 from synth.dialogues import dialogue_keys
 
 
@@ -84,7 +86,8 @@ def _splits(build: Build) -> Books:
         raise RecipeError(f"splits.stratify_by: prompts have no column {', '.join(absent)}")
     table = among(build.tables.read("pairs"), "pair_id", build.tables.read("labels", ["pair_id"])["pair_id"]).sort_by("pair_id")
     table = attach(table, "prompt_id", prompts, "prompt_id", {name: name for name in wish.stratify_by})
-    homes = leakage_groups(_leakage_keys(build))
+    keys = _leakage_keys(build)
+    homes = leakage_groups(keys)
     table = attach(table, "group_id", homes, "group_id", {"leakage_group": "leakage_group"})
     stratum = (
         pc.binary_join_element_wise(*[table[name] for name in wish.stratify_by], "/")
@@ -97,7 +100,10 @@ def _splits(build: Build) -> Books:
     # divides anew.
     memory = f"{splits_table(build)}.ever"
     previous = build.tables.read(memory if build.tables.num_rows(memory) else splits_table(build))
-    assigned, drops = assign(rows, targets, build.recipe.seed, previous, homes)
+    leaving = torn(previous, keys, homes)
+    staying = pa.array([group_id not in leaving for group_id in rows["group_id"].to_pylist()], pa.bool_())
+    assigned, drops = assign(rows.filter(staying), targets, build.recipe.seed, previous, homes)
+    drops = pa.concat_tables([drops, bridging(rows.filter(pc.invert(staying)), leaving)])
     away = previous.filter(pc.invert(pc.is_in(previous["pair_id"], value_set=assigned["pair_id"].combine_chunks())))
     build.tables.replace("drops@splits", drops.sort_by("row_id"))
     build.tables.replace(memory, pa.concat_tables([assigned, away]).sort_by("pair_id"))
@@ -161,7 +167,7 @@ DECIDING: tuple[Stage, ...] = (
         name="splits",
         reads=("utterances", "prompts", "pairs", "labels", "recordings", "samples"),
         writes=("splits@*", "drops@splits"),
-        settings=lambda build: [build.recipe.splits.model_dump(), needs_history(build)],
+        settings=lambda build: [build.recipe.splits.model_dump(), needs_history(build), LEAKAGE_FORM],
         run=_splits,
     ),
 )

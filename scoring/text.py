@@ -1,66 +1,44 @@
 """Text as the units that an error rate counts: words of English, characters of Chinese, both in code-switched text.
 
-English goes through the Whisper normaliser (Radford et al., "Robust speech recognition via large-scale weak supervision",
-2023, App. C). Chinese becomes single characters, which makes the rate a CER; code-switched text becomes Chinese characters
-and English words, the units of the mixed error rate (MER) that code-switching benchmarks use.
+Chinese becomes single characters, which makes the rate a CER; code-switched text becomes Chinese characters and English words,
+the units of the mixed error rate (MER) that code-switching benchmarks use. What is written in digits, signs or abbreviations
+becomes what is spoken, in all its readings (see ``scoring.readings``).
 """
 
-import functools
-import re
-import unicodedata
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Final
 
-from scoring.numerals import with_arabic_digits
+import regex
 
-# Unified ideographs, Extension A, compatibility ideographs, Extensions B and later.
-_HAN: Final = "\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_UNITS: Final = re.compile(f"[{_HAN}]|[0-9]|[^\\W0-9_{_HAN}]+")
-_SPACED_HAN: Final = re.compile(f"(?<=[{_HAN}])\\s+(?=[{_HAN}])")
-_NOT_HAN: Final = re.compile(f"[^{_HAN}]+")
-_APOSTROPHES: Final = str.maketrans({"\u2018": "'", "\u2019": "'", "\u02bc": "'", "\uff07": "'"})
+from contracts.texts import folded
+from scoring import chinese, english
+from scoring.readings import Form, Units
+
+READINGS: Final = "2"
+"""Version of the rules; part of the ``model_version`` of metrics that count units. Rows without it have version 1."""
+
+# A sign before a number, and signs that are spoken, are units of their own; digits never merge with what a power adds.
+_WORDS: Final = regex.compile(r"\^[-+]?\d+|(?<![\p{L}\p{N}])-(?=\d)|[%\p{Sc}]|[\p{L}\p{M}\p{N}]+")
 
 
-def units(text: str, language: str) -> list[str]:
-    """Normalise a text and cut it into the units that its language is scored by.
+def units(text: str, language: str) -> Units:
+    """Return what a text says in the units that its language is scored by: the usual reading, and all others with it.
 
     Args:
         text: a text or a transcript, raw.
-        language: BCP 47 tag; only its first part counts. ``en``: words; ``zh`` and ``mixed``: Chinese characters, single
-            digits and English words; any other language that puts spaces between words: words in lower case without
-            punctuation.
+        language: BCP 47 tag; only its first part counts. ``en``: words; ``zh`` and ``mixed``: Chinese characters and English
+            words, numbers as they are spoken; any other language that puts spaces between words: words in lower case without
+            punctuation, numbers as they are written.
     """
-    text = text.translate(_APOSTROPHES)
+    seen = folded(text)
     match language.split("-", maxsplit=1)[0].lower():
         case "en":
-            return _english()(text).split()
+            return Units(english.without_fillers(english.forms(seen)))
         case "zh" | "mixed":
-            return _characters_and_words(text)
+            return Units(english.without_fillers(chinese.forms(seen)))
         case _:
-            return _words()(text).split()
+            return Units(_plain(seen))
 
 
-def _characters_and_words(text: str) -> list[str]:
-    """Cut after NFKC, with numbers as Arabic digits; punctuation and symbols vanish.
-
-    Some recognisers put a space between Chinese characters, which must not tear a numeral apart.
-    """
-    text = with_arabic_digits(_SPACED_HAN.sub("", unicodedata.normalize("NFKC", text)))
-    return _UNITS.findall(_NOT_HAN.sub(lambda run: f" {_english()(run.group())} ", text))
-
-
-@functools.cache
-def _english() -> Callable[[str], str]:
-    from whisper_normalizer.english import EnglishTextNormalizer
-
-    normalise: Callable[[str], str] = EnglishTextNormalizer()
-    # The normaliser leaves the dots of "..." behind where the text has nothing else; a unit has a letter or a digit.
-    return lambda text: " ".join(word for word in normalise(text).split() if any(map(str.isalnum, word)))
-
-
-@functools.cache
-def _words() -> Callable[[str], str]:
-    from whisper_normalizer.basic import BasicTextNormalizer
-
-    normalise: Callable[[str], str] = BasicTextNormalizer(preserve_marks=True)
-    return normalise
+def _plain(text: str) -> Iterator[Form]:
+    return (match.group() for match in _WORDS.finditer(text.lower()))

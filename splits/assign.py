@@ -106,6 +106,20 @@ def assign(
     return conform(pa.table(kept, schema=empty("splits").schema), "splits"), pa.Table.from_pylist(drops, empty("drops").schema)
 
 
+def bridging(pairs: pa.Table, evidence: Mapping[str, str]) -> pa.Table:
+    """Return the drops, of schema DROPS, of pairs whose text groups must leave their split.
+
+    Args:
+        pairs: columns pair_id and group_id.
+        evidence: text group -> why it must (``splits.torn``).
+    """
+    drops = [
+        {"stage": STAGE, "row_id": pair_id, "filter": FILTER, "reason": "bridges_splits", "evidence": evidence[group_id]}
+        for pair_id, group_id in zip(pairs["pair_id"].to_pylist(), pairs["group_id"].to_pylist(), strict=True)
+    ]
+    return pa.Table.from_pylist(drops, empty("drops").schema)
+
+
 def _rows(pairs: pa.Table) -> dict[str, list[str]]:
     rows = {}
     for column in ("pair_id", "group_id", "leakage_group", "stratum"):

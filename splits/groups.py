@@ -1,7 +1,8 @@
 """Which text groups must stay on one side of a split: those that share a recording, a dialogue or (nearly) a text.
 
-Two texts are nearly identical when their sets of character trigrams, taken after normalisation, have a Jaccard similarity of at
-least 0.8: one word changed in a sentence of about fifteen. Characters need no word segmentation, so Chinese is treated alike.
+Two texts are nearly identical when their sets of character trigrams, taken of their ``leakage_form``, have a Jaccard similarity
+of at least 0.8: one word changed in a sentence of about fifteen. Characters need no word segmentation, so Chinese is treated
+alike.
 
 The similarity join is exact: it finds the same pairs as comparing all with all. It rests on the prefix filter (Chaudhuri et
 al., "A primitive operator for similarity joins in data cleaning", ICDE 2006; Bayardo et al., "Scaling up all pairs similarity
@@ -9,7 +10,6 @@ search", WWW 2007), extended to several shared items (Wang et al., "Can we beat 
 products of sparse matrices.
 """
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from contracts.errors import DataError
 from contracts.ids import row_id
+from contracts.texts import leakage_form
 
 SIMILARITY: Final = 0.8
 """Jaccard similarity of trigram sets from which two texts count as nearly identical."""
@@ -41,7 +42,7 @@ def leakage_groups(keys: pa.Table, *, similarity: float = SIMILARITY) -> pa.Tabl
     """Return the leakage group of every text group: all that are linked, directly or through others.
 
     A link is: the same recording, in whatever role; the same audio or dialogue, where the columns are given; the same text
-    after normalisation, in whatever language; nearly the same text.
+    however it is written (``leakage_form``), in whatever language; nearly the same text.
 
     Args:
         keys: columns group_id, text (nullable), reference_utterance_id (nullable), target_utterance_id (nullable); optionally
@@ -67,7 +68,7 @@ def leakage_groups(keys: pa.Table, *, similarity: float = SIMILARITY) -> pa.Tabl
     number = {group_id: place for place, group_id in enumerate(group_ids)}
     members = [number[group_id] for group_id in keys["group_id"].to_pylist()]
 
-    normal = [None if text is None else normalise(text) for text in keys["text"].to_pylist()]
+    normal = [None if text is None else leakage_form(text) for text in keys["text"].to_pylist()]
     spoken = sorted({text for text in normal if text})
     text_number = {text: place for place, text in enumerate(spoken)}
     things: dict[tuple[str, str], int] = {("text", text): place for text, place in text_number.items()}
@@ -97,12 +98,6 @@ def leakage_groups(keys: pa.Table, *, similarity: float = SIMILARITY) -> pa.Tabl
     names = [row_id("leakage", group_ids[place]) for place in smallest.tolist()]
     leakage_group = pa.array(names, pa.string()).take(pa.array(which))
     return pa.table({"group_id": pa.array(group_ids, pa.string()), "leakage_group": leakage_group})
-
-
-def normalise(text: str) -> str:
-    """Return the text in NFKC and case-folded, without white space, punctuation and control characters."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return "".join(character for character in folded if unicodedata.category(character)[0] not in "CPZ")
 
 
 def near_identical(texts: Sequence[str], *, similarity: float = SIMILARITY) -> Links:

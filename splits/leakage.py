@@ -1,11 +1,12 @@
 """The proof that splits share nothing. It looks at the released rows only, and shares no code with what made the splits.
 
+What counts as one text is defined once, for both (``contracts.texts.leakage_form``).
+
 Near-identical texts are found by comparing every text of one split with every text of the others, as products of sparse 0/1
 matrices of trigrams: no filter, nothing that could overlook a pair. That is one second for some thousands of texts and
 minutes for a hundred thousand.
 """
 
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from contracts.errors import DataError, LeakageError
+from contracts.texts import leakage_form
 
 SIMILARITY: Final = 0.8
 """Jaccard similarity of trigram sets from which two texts count as nearly identical."""
@@ -81,7 +83,7 @@ def prove(assignments: pa.Table, keys: pa.Table, *, similarity: float = SIMILARI
         raise DataError(f"the leakage proof lacks the keys of text group {lacking[0]} and {len(lacking) - 1} others")
 
     texts = [_use(key["text"], home[key["group_id"]]) for key in known if key["text"] is not None]
-    plain = [_Use(thing=_plain(use.thing), split=use.split, group_id=use.group_id, pair_id=use.pair_id) for use in texts]
+    plain = [_Use(thing=leakage_form(use.thing), split=use.split, group_id=use.group_id, pair_id=use.pair_id) for use in texts]
     plain = [use for use in plain if use.thing]
     checked["text"] = _disjoint("text", texts)
     checked["normalised text"] = _disjoint("normalised text", plain)
@@ -125,12 +127,6 @@ def _complaint(what: str, one: _Use, other: _Use) -> str:
         f"{one.split}, pair {other.pair_id} of text group {other.group_id} in {other.split}; "
         "compute the leakage groups from the same keys and assign again"
     )
-
-
-def _plain(text: str) -> str:
-    """Return letters, digits, marks and symbols only, in one case and one Unicode form."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return "".join(filter(lambda character: unicodedata.category(character)[0] in "LMNS", folded))
 
 
 def _apart(texts: dict[str, _Use], similarity: float) -> int:

@@ -9,7 +9,6 @@ ties no two dialogues together, and gives nothing away, because whoever judges t
 """
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from contracts.errors import RecipeError
 from contracts.ids import canonical_json, row_id
 from contracts.rng import hash_fraction
 from contracts.schemas import DROPS, PROMPTS
+from contracts.texts import identity_form
 from synth.dialogues import openings, position
 
 STAGE: Final = "prompts"
@@ -77,8 +77,8 @@ def choose(
     """Choose target texts and their reference recordings.
 
     Every utterance ends once: as a target, as a reference, or as a drop. Reasons of drops: ``other_style``, ``too_short``,
-    ``too_long``, ``few_words``, ``no_history``, ``duplicate_text`` (equal after Unicode normalisation, without case and
-    punctuation; one of them stays in the game), ``no_reference``, ``not_selected`` (more than ``texts`` wanted); for an
+    ``too_long``, ``few_words``, ``no_history``, ``duplicate_text`` (equal in their
+    ``identity_form``; one of them stays in the game), ``no_reference``, ``not_selected`` (more than ``texts`` wanted); for an
     utterance with a ``problem``, that problem.
 
     The choice is by hash: it does not depend on the order of the rows, and raising ``texts`` keeps all earlier prompts.
@@ -163,12 +163,6 @@ def count_words(text: str) -> int:
     return len(_UNSPACED.findall(text)) + sum(any(character.isalnum() for character in word) for word in spaced.split())
 
 
-def normalized(text: str) -> str:
-    """Return what two transcripts of the same words have in common: NFKC, case folded, without punctuation."""
-    words = re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold())
-    return " ".join(words) or text
-
-
 def _unusable(style: str, styles: Sequence[str] | None, duration_s: float | None, max_duration_s: float) -> _Reason | None:
     if styles is not None and style not in styles:
         return "other_style", {"style": style}
@@ -191,7 +185,7 @@ def _without_duplicates(candidates: Iterable[_Candidate], dropped: dict[str, tup
     first = dict[tuple[str, str], str]()
     kept = []
     for candidate in sorted(candidates, key=lambda one: (one.unfit is not None, one.rank)):
-        key = candidate.row["language"], normalized(candidate.spoken)
+        key = candidate.row["language"], identity_form(candidate.spoken)
         if key in first:
             dropped[candidate.utterance_id] = (STAGE, "duplicate_text", {"of": first[key]})
         else:

@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 from contracts.errors import DataError, RecipeError
 from contracts.ids import canonical_json
 from contracts.schemas import DROPS, PROMPTS
-from synth.prompts import identified, normalized
+from contracts.texts import identity_form
+from synth.prompts import identified
 
 STAGE: Final = "texts"
 FILTER: Final = "scripts"
@@ -54,7 +55,7 @@ def scripts(prompts: pa.Table, writings: pa.Table, *, cleaned: bool, variants: S
     Reasons of drops (row id: the chosen prompt; evidence: the variant): ``no_clean_text``; ``no_reference`` (nothing to go on
     from); ``no_continuation``; ``unsupported_language`` (neither English nor Chinese, so there is no other language);
     ``wrong_language`` (the scripts in which it is written belie its language: a label that bench strata and error rates rest
-    on); ``duplicate_text`` (equal after normalisation to an earlier row of the same language: earlier in the order of prompts,
+    on); ``duplicate_text`` (of one ``identity_form`` with an earlier row of the same language: earlier in the order of prompts,
     then of variants, so prompts appended later take nothing away).
 
     Args:
@@ -81,7 +82,7 @@ def scripts(prompts: pa.Table, writings: pa.Table, *, cleaned: bool, variants: S
         for variant in variants:
             made = _transcript(prompt, written, cleaned) if variant == "transcript" else _written(prompt, variant, written)
             if isinstance(made, dict):
-                key = made["language"], normalized(made["text"])
+                key = made["language"], identity_form(made["text"])
                 if key not in first:
                     first[key] = made["prompt_id"]
                     spoken.append(made)

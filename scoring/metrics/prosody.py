@@ -23,7 +23,7 @@ from contracts.jobs import Failure, Resources
 from scoring.mel import mel_filters
 from scoring.metric import Measurement, MetricRequest
 from scoring.pitch import HOP_S, OVERSAMPLING, Floats, PitchTrack, frames_of, normalised_autocorrelation, track_pitch
-from scoring.text import units
+from scoring.text import READINGS, units
 from scoring.waveform import resampled
 
 _RATE_HZ: Final = 16000
@@ -54,7 +54,7 @@ class ProsodySession:
     """Nothing to load."""
 
     model = "prosody"
-    model_version = "1"
+    model_version = f"1; readings {READINGS}"
 
     def measure(self, requests: Sequence[MetricRequest]) -> Iterator[Measurement | Failure]:
         """Measure clip by clip."""

@@ -13,7 +13,8 @@ from contracts.errors import SetupError
 from contracts.ids import canonical_json
 from contracts.jobs import Failure, Resources
 from scoring.metric import Measurement, MetricRequest, absent
-from scoring.text import units
+from scoring.readings import closest
+from scoring.text import READINGS, units
 from scoring.transcriber import RATE_HZ, Transcriber, TranscriberSession
 from scoring.waveform import resampled
 
@@ -25,7 +26,7 @@ class WerSession:
         self._transcriber = transcriber
         self._languages = languages
         self.model = transcriber.model
-        self.model_version = transcriber.model_version
+        self.model_version = f"{transcriber.model_version}; readings {READINGS}"
 
     def measure(self, requests: Sequence[MetricRequest]) -> Iterator[Measurement | Failure]:
         """Transcribe and count, clip by clip."""
@@ -47,7 +48,7 @@ class WerSession:
 
 
 def error_counts(reference: Sequence[str], hypothesis: Sequence[str]) -> dict[str, float | None]:
-    """Align two sequences of units and count errors.
+    """Align two sequences of units and count errors: those of their closest readings, where they have several.
 
     Args:
         reference: what should be said; at least one unit.
@@ -58,13 +59,14 @@ def error_counts(reference: Sequence[str], hypothesis: Sequence[str]) -> dict[st
     """
     import jiwer
 
-    counts = jiwer.process_words(" ".join(reference), " ".join(hypothesis))
+    said, heard = closest(reference, hypothesis)
+    counts = jiwer.process_words(" ".join(said), " ".join(heard))
     return {
         "wer": float(counts.wer),
         "substitutions": float(counts.substitutions),
         "deletions": float(counts.deletions),
         "insertions": float(counts.insertions),
-        "reference_words": float(len(reference)),
+        "reference_words": float(len(said)),
     }
 
 
@@ -102,7 +104,9 @@ class Wer:
 
     def missing(self) -> str | None:
         """Return what the recogniser lacks."""
-        return self.transcriber().missing() or absent("jiwer", "whisper_normalizer", install="jiwer whisper-normalizer")
+        return self.transcriber().missing() or absent(
+            "jiwer", "regex", "whisper_normalizer", "opencc", install="jiwer regex whisper-normalizer OpenCC"
+        )
 
     def installed_version(self) -> str | None:
         """Return what a session here reports as its version."""

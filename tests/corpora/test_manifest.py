@@ -151,3 +151,20 @@ def test_numbers_as_names_of_dialogues(tmp_path):
     assert [(row["dialogue_id"], row["turn"], row["problem"]) for row in rows] == [
         ("7", 1, None), ("7", None, "malformed_turn"), (None, None, "malformed_row"),
     ]  # fmt: skip
+
+
+def test_noise_tags_are_taken_out_where_the_corpus_says_so(tmp_path):
+    """What stands in brackets is text, but for the tags that the option lists; a text of tags alone is empty."""
+    dummies.put(tmp_path / "manifest.tsv", "audio\ttext\nx.wav\tWell [noise] (so to say) <laugh>yes\ny.wav\t[noise]\n")
+    for name in ("x.wav", "y.wav"):
+        dummies.put(tmp_path / name, dummies.encode("WAV", seconds=0.25))
+    assert read(tmp_path, language="en", license="MIT")[0]["text"] == "Well [noise] (so to say) <laugh>yes"
+    tagged, empty = read(tmp_path, language="en", license="MIT", noise_tags=["[noise]", "<laugh>"])
+    assert tagged["text"] == "Well (so to say) yes"
+    assert empty["problem"] == "empty_text"
+
+
+def test_an_empty_noise_tag_is_refused(tmp_path):
+    """It would stand everywhere."""
+    with pytest.raises(RecipeError, match="noise_tags must not hold an empty tag"):
+        read(tmp_path, language="en", license="MIT", noise_tags=[" "])

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from contracts.errors import DataError
 from contracts.ids import row_id
-from splits.groups import leakage_groups, near_identical, normalise
+from contracts.texts import leakage_form
+from splits.groups import leakage_groups, near_identical
 
 COLUMNS = ("group_id", "text", "language", "reference_utterance_id", "target_utterance_id")
 
@@ -121,12 +122,12 @@ def test_a_group_with_several_prompts_links_them_all():
 )
 def test_normalised_texts_are_equal(text, other):
     """Case, width, composition, punctuation and white space are no difference."""
-    assert normalise(text) == normalise(other)
+    assert leakage_form(text) == leakage_form(other)
 
 
 def test_marks_and_symbols_are_a_difference():
     """Tones, accents and symbols are spoken, so they stay."""
-    assert len({normalise(text) for text in ("resume", "r\u00e9sum\u00e9", "5$", "5", "a+b", "ab")}) == 6
+    assert len({leakage_form(text) for text in ("resume", "r\u00e9sum\u00e9", "5$", "5", "a+b", "ab")}) == 6
 
 
 def brute_force(texts, similarity):
@@ -170,7 +171,7 @@ def test_one_word_in_fifteen():
     one, four = list(sentence), list(sentence)
     one[7] = "western"
     four[1:12:3] = ["a", "rolled", "western", "locked"]
-    texts = [normalise(" ".join(words)) for words in (sentence, one, four)]
+    texts = [leakage_form(" ".join(words)) for words in (sentence, one, four)]
     assert near_identical(texts).tolist() == [[0, 1]]
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from contracts.errors import RecipeError
 from contracts.ids import row_id
 from contracts.schemas import UTTERANCES, conform
-from synth.prompts import choose, count_words, identified, normalized
+from contracts.texts import identity_form
+from synth.prompts import choose, count_words, identified
 
 
 def utterance(number: int, **columns) -> dict:
@@ -77,7 +78,7 @@ def test_invariants(rows, wishes, shuffle):
     targets, references = prompts["target_utterance_id"].to_pylist(), prompts["reference_utterance_id"].to_pylist()
     assert not set(targets) & set(references)
     assert len(set(targets)) == len(targets) <= (wishes["texts"] or len(rows))
-    assert len({normalized(text) for text in prompts["text"].to_pylist()}) == len(targets)
+    assert len({identity_form(text) for text in prompts["text"].to_pylist()}) == len(targets)
     for target, reference in zip(targets, references, strict=True):
         assert by_id[target]["problem"] is None
         assert (reference is None) == (wishes["reference"] == "none")

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from contracts.errors import DataError, RecipeError
 from contracts.ids import canonical_json, row_id
 from contracts.schemas import PROMPTS, WRITINGS, conform
-from synth.prompts import identified, normalized
+from contracts.texts import identity_form
+from synth.prompts import identified
 from synth.scripts import scripts
 
 ALL = ("transcript", "random", "translation", "codeSwitching")
@@ -189,7 +190,7 @@ def test_books_balance(cases, cleaned, variants, fewer):
     assert spoken.num_rows + drops.num_rows == len(rows) * len(variants)
     made = conform(spoken, "prompts").to_pylist()
     assert len({row["prompt_id"] for row in made}) == len(made)
-    assert len({(row["language"], normalized(row["text"])) for row in made}) == len(made)
+    assert len({(row["language"], identity_form(row["text"])) for row in made}) == len(made)
     for row in made:
         assert identified(row) == row
         assert row["setting"].endswith(f"2{row['language']}")

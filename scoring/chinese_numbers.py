@@ -1,0 +1,130 @@
+"""How Chinese reads what is written in digits: every number as the forms of its readings, in single characters."""
+
+import functools
+from fractions import Fraction
+from typing import Final
+
+from scoring.readings import Form
+
+_DIGITS: Final = "零一二三四五六七八九"
+_UNITS: Final = ("", "十", "百", "千")
+_MYRIADS: Final[tuple[Form, ...]] = ((), "万", "亿", ("万", "亿"))
+_TWO: Final[Form] = ["二", "两"]
+_SCALES: Final = {"十": 10, "百": 100, "千": 1000, "万": 10**4, "亿": 10**8}
+
+LONGEST: Final = 16
+"""Digits of the longest number that is read as one; longer ones are read digit by digit."""
+
+
+def digit_by_digit(digits: str) -> Form:
+    """Return a run of digits one by one, as years and telephone numbers are read."""
+    return tuple(_DIGITS[int(digit)] for digit in digits)
+
+
+def integer(digits: str, *, is_year: bool = False) -> Form:
+    """Return the readings of an unsigned integer, as a quantity and digit by digit."""
+    if len(digits) == 1:
+        return _TWO if digits == "2" else _DIGITS[int(digits)]
+    spelled = digit_by_digit(digits)
+    if digits[0] == "0" or len(digits) > LONGEST:
+        return spelled
+    return [spelled, cardinal(int(digits))] if is_year else [cardinal(int(digits)), spelled]
+
+
+def cardinal(value: int) -> Form:
+    """Return the readings of a quantity: 十 or 一十, 二 or 两, 百万 or 一百万, 一百五 or 一百五十."""
+    if value < 10:
+        return _TWO if value == 2 else _DIGITS[value]
+    figures = [(int(digit), power) for power, digit in enumerate(reversed(str(value))) if digit != "0"][::-1]
+    forms = list[Form]()
+    previous: tuple[int, int] | None = None
+    for place, (digit, power) in enumerate(figures):
+        section, within = divmod(power, 4)
+        if previous is not None and previous[1] - power > 1:
+            # 一万零五十 needs its zero; between sections, as in 十万(零)一千, it is free.
+            skipped = within < 3 or previous[1] // 4 - section > 1 or previous[1] % 4 == 0
+            forms.append("零" if skipped else [(), "零"])
+        last = place == len(figures) - 1
+        ends_section = last or figures[place + 1][1] // 4 < section
+        lone = ends_section and place == 0
+        unit: Form = _unit(digit, within, leads=place == 0, lone=lone and section > 0)
+        if last and previous is not None and within and previous[1] - power == 1:
+            unit = [unit, _DIGITS[digit]]
+        elif last and previous is not None and power == 7 and previous[1] == 8:
+            unit = [(unit, "万"), _DIGITS[digit]]
+            forms.append(unit)
+            break
+        elif last and previous is not None and power % 4 == 3 and previous[1] == power + 1:
+            unit = [unit, _DIGITS[digit]]
+        forms.append(unit)
+        if ends_section and section:
+            forms.append(_MYRIADS[section])
+        previous = digit, power
+    return tuple(forms)
+
+
+def _unit(digit: int, within: int, *, leads: bool, lone: bool) -> Form:
+    """Return a digit with its unit inside its section of four."""
+    unit = _UNITS[within]
+    if not unit:
+        return _TWO if digit == 2 and (leads or lone) else _DIGITS[digit]
+    if digit == 1 and within == 1:
+        return ["十", ("一", "十")] if leads else [("一", "十"), "十"]
+    if digit == 1 and lone:
+        return [("一", unit), unit]
+    return (_TWO if digit == 2 and within > 1 else _DIGITS[digit], unit)
+
+
+@functools.lru_cache(maxsize=10_000)
+def number(written: str, scale: str = "", *, is_year: bool = False) -> Form:
+    """Return the readings of a number as it is written, with the scale written after it: 1.5万 = 一点五万 or 一万五千.
+
+    Args:
+        written: digits with commas between thousands and points.
+        scale: characters such as 万 or 千万; may be empty.
+        is_year: whether digit by digit is the usual reading.
+    """
+    whole, *fractions = written.replace(",", "").split(".")
+    head: Form = integer(whole, is_year=is_year) if whole else [(), "零"]
+    form: Form = (head, *(("点", digit_by_digit(part)) for part in fractions))
+    if not scale:
+        return form
+    readings: list[Form] = [(form, *scale)]
+    if len(fractions) <= 1:
+        value = Fraction(written.replace(",", ""))
+        for character in scale:
+            value *= _SCALES[character]
+        if value.denominator == 1 and len(str(value)) <= LONGEST:
+            readings.append(cardinal(int(value)))
+    return readings
+
+
+def percent(written: str) -> Form:
+    """Return the readings of a percentage: 百分之五十, 百分之百."""
+    value: Form = [number(written), "百"] if written == "100" else number(written)
+    return (*"百分之", value)
+
+
+def fraction(above: str, below: str) -> list[Form]:
+    """Return the readings of a fraction: 四分之三, 一半."""
+    readings: list[Form] = [(integer(below), "分", "之", integer(above))]
+    if (above, below) == ("1", "2"):
+        readings += [("一", "半"), "半"]
+    return readings
+
+
+def clock(hours: str, minutes: str, seconds: str | None) -> list[Form]:
+    """Return the readings of a time of day, or of a score: 三点十五(分), 三点一刻, 三点半, 三比十五."""
+    hour: Form = (integer(str(int(hours))), ["点", "时"])
+    m = int(minutes)
+    if seconds is not None:
+        return [(hour, _two_places(m), "分", _two_places(int(seconds)), "秒")]
+    if not m:
+        return [(hour, [(), "整", "钟"])]
+    readings: list[Form] = [(hour, _two_places(m), [(), "分"])]
+    quarter = {15: ("一", "刻"), 30: ("半",), 45: ("三", "刻")}.get(m)
+    return [*readings, (hour, *quarter)] if quarter else readings
+
+
+def _two_places(value: int) -> Form:
+    return [("零", _DIGITS[value]), _DIGITS[value]] if value < 10 else cardinal(value)

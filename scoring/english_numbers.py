@@ -1,0 +1,185 @@
+"""How English reads what is written in digits: every number as the forms of its readings (see ``scoring.readings``)."""
+
+import functools
+from collections.abc import Callable
+from itertools import groupby
+from typing import Final
+
+from scoring.readings import Form
+
+# fmt: off
+_ONES: Final = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
+    "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)
+_TENS: Final = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_SCALES: Final = (
+    "", "thousand", "million", "billion", "trillion", "quadrillion", "quintillion", "sextillion", "septillion", "octillion",
+)
+# fmt: on
+_IRREGULAR: Final = {
+    "one": "first",
+    "two": "second",
+    "three": "third",
+    "five": "fifth",
+    "eight": "eighth",
+    "nine": "ninth",
+    "twelve": "twelfth",
+}
+_ZERO: Final[Form] = ["zero", "oh", "o"]
+_AND: Final[Form] = [(), "and"]
+_REPEATS: Final = {2: "double", 3: "triple"}
+_POINT: Final[Form] = ["point", "dot"]
+
+LONGEST: Final = 30
+"""Digits of the longest number that is read as one; longer ones are read digit by digit."""
+
+
+def integer(digits: str) -> Form:
+    """Return the readings of an unsigned integer: as a quantity, like a year or a flight, digit by digit."""
+    if len(digits) == 1:
+        return [*_ZERO, "nought"] if digits == "0" else _ONES[int(digits)]
+    spelled = digit_by_digit(digits)
+    if digits[0] == "0" or len(digits) > LONGEST:
+        return spelled
+    value = int(digits)
+    if len(digits) == 2:
+        return [_below_hundred(value), spelled]
+    pairs: list[Form] = []
+    if len(digits) == 3 and digits[1] != "0":
+        pairs = [(_ONES[int(digits[0])], _below_hundred(int(digits[1:])))]
+    if len(digits) == 4:
+        head, tail = int(digits[:2]), int(digits[2:])
+        last: Form = "hundred" if not tail else (["oh", "o"], _ONES[tail]) if tail < 10 else _below_hundred(tail)
+        pairs = [(_below_hundred(head), last)] if head % 10 or tail else []
+        if head % 10 and tail:
+            pairs.append((_below_hundred(head), "hundred", _AND, _below_hundred(tail)))
+    quantity = cardinal(value)
+    is_year = len(digits) == 4 and (1100 <= value < 2000 or 2010 <= value < 2100)
+    return [*pairs, quantity, spelled] if is_year else [quantity, *pairs, spelled]
+
+
+def cardinal(value: int) -> Form:
+    """Return the readings of a quantity: with and without "and", "a hundred" for "one hundred"."""
+    if value == 0:
+        return [*_ZERO, "nought"]
+    groups = list[Form]()
+    for scale in range((len(str(value)) - 1) // 3, -1, -1):
+        amount = value // 1000**scale % 1000
+        if not amount:
+            continue
+        first = not groups
+        if groups and amount < 100 and not scale:
+            groups.append(_AND)
+        bare = first and amount == 1 and scale
+        group: Form = ["one", "a"] if bare else _below_thousand(amount, leads=first)
+        groups.append((group, _SCALES[scale]) if scale else group)
+    return tuple(groups)
+
+
+def _below_thousand(value: int, *, leads: bool) -> Form:
+    hundreds, rest = divmod(value, 100)
+    if not hundreds:
+        return _below_hundred(rest)
+    count: Form = ["one", "a"] if leads and hundreds == 1 else _ONES[hundreds]
+    return (count, "hundred", _AND, _below_hundred(rest)) if rest else (count, "hundred")
+
+
+def _below_hundred(value: int) -> Form:
+    if value < 20:
+        return _ONES[value]
+    return (_TENS[value // 10], _ONES[value % 10]) if value % 10 else _TENS[value // 10]
+
+
+def digit_by_digit(digits: str) -> Form:
+    """Return the readings of a run of digits one by one, with "double" and "triple"."""
+    forms = list[Form]()
+    for digit, run in groupby(digits):
+        name, count = _ZERO if digit == "0" else _ONES[int(digit)], len(list(run))
+        each: Form = (name,) * count
+        forms.append([each, (_REPEATS[count], name)] if count in _REPEATS else each)
+    return tuple(forms)
+
+
+@functools.lru_cache(maxsize=10_000)
+def number(written: str) -> Form:
+    """Return the readings of a number as it is written: commas between thousands, points, several points (3.11.2)."""
+    whole, *fractions = written.split(".")
+    head: Form = cardinal(int(whole.replace(",", ""))) if "," in whole else integer(whole) if whole else ()
+    if whole == "0" and len(fractions) == 1:
+        head = [*_ZERO, "nought", ()]
+    if not whole:
+        head = [(), *_ZERO]
+    tail = list[Form]()
+    for fraction in fractions:
+        spelled = digit_by_digit(fraction)
+        readings = [spelled] if fraction[0] == "0" or len(fraction) == 1 else [spelled, _below_thousand_or(fraction, spelled)]
+        tail += [_POINT, list(readings)]
+    return (head, *tail)
+
+
+def _below_thousand_or(digits: str, otherwise: Form) -> Form:
+    return _below_hundred(int(digits)) if len(digits) == 2 else otherwise
+
+
+def ordinal(value: int) -> Form:
+    """Return the readings of an ordinal: 102nd = one hundred and second."""
+    return _last_word(cardinal(value) if value else "zero", _ordinal_word)
+
+
+def plural(value: int) -> Form:
+    """Return the readings of decades: 90 = nineties, 1990 = nineteen nineties, 1900 = nineteen hundreds."""
+    return _last_word(integer(str(value)), _plural_word)
+
+
+def _ordinal_word(word: str) -> str:
+    if word.endswith("y"):
+        return f"{word[:-1]}ieth"
+    return _IRREGULAR.get(word, f"{word}th")
+
+
+def _plural_word(word: str) -> str:
+    return f"{word[:-1]}ies" if word.endswith("y") else f"{word}es" if word.endswith("x") else f"{word}s"
+
+
+def _last_word(form: Form, change: Callable[[str], str]) -> Form:
+    if isinstance(form, str):
+        return change(form)
+    if isinstance(form, list):
+        return [_last_word(one, change) for one in form]
+    return (*form[:-1], _last_word(form[-1], change)) if form else form
+
+
+def fraction(above: int, below: int) -> list[Form]:
+    """Return the readings of a fraction: one half, three quarters, twenty over seven."""
+    many = above != 1
+    count: Form = cardinal(above) if many else ["one", "a"]
+    parts: list[Form] = [("halves" if many else "half")] if below == 2 else []
+    if below == 4:
+        parts.append("quarters" if many else "quarter")
+    if below > 2:
+        parts.append(_last_word(ordinal(below), _plural_word) if many else ordinal(below))
+    readings: list[Form] = [(count, list(parts))] if parts else []
+    if (above, below) == (1, 2):
+        readings += ["half", ("half", ["a", "an"])]
+    return readings
+
+
+def clock(hours: str, minutes: str, seconds: str | None) -> list[Form]:
+    """Return the readings of a time of day: five thirty, half past five, five oh five, five o'clock."""
+    h, m = int(hours), int(minutes)
+    hour = _below_hundred(h) if h else integer("0")
+    if seconds is not None:
+        return [(integer(str(h)), _minutes(m), _minutes(int(seconds)))]
+    if not m:
+        return [(hour, [(), "o'clock", "hundred"])]
+    readings: list[Form] = [(hour, _minutes(m))]
+    if h < 24 and m in {15, 30}:
+        readings.append(("half" if m == 30 else (["a", ()], "quarter"), "past", hour))
+    if h < 24 and m == 45:
+        readings.append((["a", ()], "quarter", "to", _below_hundred(h % 12 + 1)))
+    return readings
+
+
+def _minutes(value: int) -> Form:
+    return (_ZERO, _ONES[value]) if value < 10 else _below_hundred(value)

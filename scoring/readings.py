@@ -1,0 +1,128 @@
+"""All readings of a text as one graph, and the two readings of two texts that are closest to each other.
+
+``2024`` is read "twenty twenty four" or "two thousand and twenty four", and a recogniser that hears either may write ``2024``.
+No single normal form makes these equal without making different readings equal, too. So a text is the set of its readings, and
+the errors between two texts are those of the closest two.
+
+A form is a unit, a tuple of forms one after the other, or a list of forms to choose from, the usual one first. The empty tuple
+is a form: a list that holds it is optional.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import heappop, heappush
+from typing import Final, TypeAlias
+
+Form: TypeAlias = "str | tuple[Form, ...] | list[Form]"
+
+_Edges = list[tuple[int, str | None]]  # where from and the unit on the way; None = nothing is said
+
+
+class Units(list[str]):
+    """The usual reading of a text as a list of units, which knows the others, too."""
+
+    def __init__(self, forms: Iterable[Form]) -> None:
+        """Build the graph: node 0 is the beginning, the last node the end, and every edge leads to a later node."""
+        self.edges: Final[list[_Edges]] = [[]]
+        end = 0
+        for form in forms:
+            end = self._add(form, end)
+        super().__init__(_usual(self.edges))
+
+    def _add(self, form: Form, start: int) -> int:
+        if isinstance(form, str):
+            self.edges.append([(start, form)])
+            return len(self.edges) - 1
+        if isinstance(form, tuple):
+            for part in form:
+                start = self._add(part, start)
+            return start
+        if len(form) == 1:
+            return self._add(form[0], start)
+        ends = [self._add(one, start) for one in form]
+        self.edges.append([(end, None) for end in ends])
+        return len(self.edges) - 1
+
+    @property
+    def is_single(self) -> bool:
+        """Whether there is no other reading."""
+        return len(self.edges) == len(self) + 1
+
+
+def _usual(edges: Sequence[_Edges]) -> list[str]:
+    """Walk back along the first edges."""
+    units, node = list[str](), len(edges) - 1
+    while node:
+        node, unit = edges[node][0]
+        if unit is not None:
+            units.append(unit)
+    return units[::-1]
+
+
+def closest(one: Sequence[str], other: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return a reading of each text such that no two have a smaller edit distance; among those, the most usual ones.
+
+    The distance is that of Levenshtein between two acyclic word graphs (as lattice error rates of recognisers are counted),
+    found by Dijkstra's algorithm over pairs of nodes: the closer the texts, the fewer pairs are looked at. A plain list has one
+    reading.
+    """
+    left = one if isinstance(one, Units) else Units(one)
+    right = other if isinstance(other, Units) else Units(other)
+    if left == right or (left.is_single and right.is_single):
+        return list(left), list(right)
+    return _shortest_path(left.edges, right.edges)
+
+
+_ERROR: Final = 10_000  # more than there are unusual readings in a text: an error outweighs them all
+
+
+def _shortest_path(left: Sequence[_Edges], right: Sequence[_Edges]) -> tuple[list[str], list[str]]:
+    """Walk from the last pair of nodes back to the first; a step takes an edge of one graph, or of both."""
+    width = len(right)
+    goal = len(left) * width - 1
+    best = {goal: 0}
+    parents: dict[int, tuple[int, str | None, str | None]] = {}
+    queue = [(0, goal)]
+    while queue:
+        cost, pair = heappop(queue)
+        if not pair:
+            break
+        if cost > best[pair]:
+            continue
+        for extra, source, unit, heard in _steps(left, right, pair):
+            total = cost + extra
+            if total < best.get(source, total + 1):
+                best[source] = total
+                parents[source] = pair, unit, heard
+                heappush(queue, (total, source))
+    said, transcript, pair = list[str](), list[str](), 0
+    while pair != goal:
+        pair, unit, heard = parents[pair]
+        if unit is not None:
+            said.append(unit)
+        if heard is not None:
+            transcript.append(heard)
+    return said, transcript
+
+
+_Step = tuple[int, int, str | None, str | None]  # cost, pair of nodes, and the unit of either graph
+
+
+def _steps(left: Sequence[_Edges], right: Sequence[_Edges], pair: int) -> Iterator[_Step]:
+    """Yield the steps that lead to a pair of nodes."""
+    width = len(right)
+    row, column = divmod(pair, width)
+    mine, others = left[row], right[column]
+    if mine and mine[0][1] is None:  # a choice: nothing is said on these edges, and the first is the usual one
+        for rank, (source, _) in enumerate(mine):
+            yield int(rank > 0), source * width + column, None, None
+        return
+    if others and others[0][1] is None:
+        for rank, (source, _) in enumerate(others):
+            yield int(rank > 0), row * width + source, None, None
+        return
+    for source, unit in mine:
+        for aside, heard in others:
+            yield _ERROR if unit != heard else 0, source * width + aside, unit, heard
+        yield _ERROR, source * width + column, unit, None
+    for aside, heard in others:
+        yield _ERROR, row * width + aside, None, heard
