@@ -116,17 +116,22 @@ class Inquiry:
         version = self.task.prompt_version(tag)
         return _row_id("request", self._asked, version, prompt, len(heard), *heard, *facts, vote, repeat)
 
-    def cases(self, requests: pa.Table) -> Iterator[Case]:
+    def cases(self, requests: pa.Table, *, lacking: bool | None = None) -> Iterator[Case]:
         """Yield the case of each row, in order, a few thousand rows in memory at a time.
+
+        Args:
+            requests: the rows.
+            lacking: yield only rows that lack something, or only those that do not; None = all. The others cost little:
+                their prompts are not rendered.
 
         Raises:
             DataError: a column is missing.
         """
         task, facts = self.task, [f"{fact}_{side}" for fact in self.judge.facts for side in "ab"]
         wanted = ["subject_id", *task.shown, *task.audios.values(), *facts]
-        if lacking := [name for name in wanted if name not in requests.column_names]:
+        if absent := [name for name in wanted if name not in requests.column_names]:
             raise DataError(
-                f"judge {self.judge.name!r} on {task.name}: the requests lack the columns {', '.join(lacking)}; "
+                f"judge {self.judge.name!r} on {task.name}: the requests lack the columns {', '.join(absent)}; "
                 "a recipe must name every metric and every role that its judge needs"
             )
         optional = [name for name in ("order", "vote", "language") if name in requests.column_names and name not in wanted]
@@ -136,14 +141,31 @@ class Inquiry:
             chunk = requests.select([*wanted, *optional]).slice(start, _ROWS_AT_ONCE)
             columns = {name: chunk[name].to_pylist() for name in chunk.column_names}
             for values in zip(*columns.values(), strict=True):
-                yield self._case(dict(zip(columns, values, strict=True)), facts, rendered)
+                row = dict(zip(columns, values, strict=True))
+                missing = self._lacking(row)
+                if lacking is None or lacking == (missing is not None):
+                    yield self._case(row, missing, facts, rendered)
+
+    def _lacking(self, row: Mapping[str, Any]) -> str | None:
+        """Return the first column without the text or clip that the question needs."""
+        for name in self.task.shown:
+            if row[name] is None:
+                return name
+        for column in self.task.audios.values():
+            clips = row[column]
+            if not clips or (isinstance(clips, list) and not all(clips)):
+                return column
+        return None
 
     def _case(
-        self, row: Mapping[str, Any], facts: Sequence[str], rendered: dict[tuple[str | None, ...], tuple[str, str]]
+        self,
+        row: Mapping[str, Any],
+        lacking: str | None,
+        facts: Sequence[str],
+        rendered: dict[tuple[str | None, ...], tuple[str, str]],
     ) -> Case:
         task, tag, vote = self.task, row.get("language"), row.get("vote", 0)
         shown = (tag, *(row[name] for name in task.shown))
-        lacking = next((name for name in task.shown if row[name] is None), None)
         if shown not in rendered:
             texts = {name: row[name] or "" for name in task.shown}
             prompt = task.render(tag, **texts)
@@ -152,8 +174,6 @@ class Inquiry:
         audios: list[LabelledAudio] = []
         for label, column in task.audios.items():
             clips = row[column] if isinstance(row[column], list) else [row[column]]
-            if not clips or not all(clips):
-                lacking = lacking or column
             audios += [LabelledAudio(label.format(n=n), clip) for n, clip in enumerate(clips, start=1) if clip]
         given = {name: row[name] for name in facts}
         heard = [audio.audio_id for audio in audios]

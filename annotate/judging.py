@@ -6,7 +6,8 @@ the problem (SPEC U1). Replies lie in the ledger before they are parsed here, so
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from functools import lru_cache
+from typing import Any, Final, Literal, Self
 
 import pyarrow as pa
 
@@ -25,6 +26,8 @@ from contracts.schemas import FAILURES, JUDGMENTS, WRITINGS, failure, legible
 from storage.blobs import DAMAGED_AUDIO, BlobStore
 
 Mode = Literal["live", "batch"]
+
+_READ_ONCE: Final = 1024  # replies; each is read for its follow-up, and soon after for its row
 
 
 def judge_rows(
@@ -66,12 +69,19 @@ def judge_rows(
     if mode == "batch" and not judge.has_batches:
         raise SetupError(f"judge {judge.name!r} has no batch interface: set mode: live in the recipe")
     inquiry = Inquiry.of(task, judge)
-    lacking = [case for case in inquiry.cases(requests) if case.lacking is not None]
-    if lacking:
-        yield _outcome([], [_unasked(stage, task, case) for case in lacking], task)
+    if unasked := [_unasked(stage, task, case) for case in inquiry.cases(requests, lacking=True)]:
+        yield _outcome([], unasked, task)
+
+    @lru_cache(maxsize=_READ_ONCE)
+    def read(text: str) -> Parsed | Written | ParseError:
+        try:
+            return task.parse(text)
+        except ParseError as error:
+            return error.with_traceback(None)
+
     terms = Terms(
         inquiry=inquiry,
-        problem_of=lambda text: _Reading.of(Reply(text=text), task).problem,
+        problem_of=lambda text: _Reading.of(Reply(text=text), read).problem,
         open_ledger=open_ledger,
         clips=clips,
         budget_usd=budget_usd,
@@ -80,11 +90,11 @@ def judge_rows(
     if mode == "live" and judge.has_batches:  # what an earlier run handed in is paid for: its replies come first
         batching.collect()
     asking = batching if mode == "batch" else Asking(terms=terms)
-    for talks in asking.talks(case for case in inquiry.cases(requests) if case.lacking is None):
+    for talks in asking.talks(inquiry.cases(requests, lacking=False)):
         rows: list[dict[str, Any]] = []
         failures: list[dict[str, str]] = []
         for talk in talks:
-            trail = [_Reading.of(answer, task) for _, answer in talk.trail]
+            trail = [_Reading.of(answer, read) for _, answer in talk.trail]
             # A tied first reply stands where the second one cannot be read.
             # It does not stand for a question that is asked again when a file is restored.
             standing = None if trail[-1].undecided else next((one for one in reversed(trail) if one.said is not None), None)
@@ -105,13 +115,11 @@ class _Reading:
     error: ParseError | None = None
 
     @classmethod
-    def of(cls, answer: Reply | Refusal, task: TaskSpec) -> Self:
+    def of(cls, answer: Reply | Refusal, read: Callable[[str], Parsed | Written | ParseError]) -> Self:
         if isinstance(answer, Refusal):
             return cls(answer=answer)
-        try:
-            return cls(answer=answer, said=task.parse(answer.text))
-        except ParseError as error:
-            return cls(answer=answer, error=error)
+        said = read(answer.text)
+        return cls(answer=answer, error=said) if isinstance(said, ParseError) else cls(answer=answer, said=said)
 
     @property
     def problem(self) -> str | None:

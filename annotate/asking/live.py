@@ -14,11 +14,14 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from annotate.asking.conversations import Conversations
 from annotate.asking.talk import Talk, Terms
 from annotate.inquiry import Case
 from annotate.ledger.scribe import Scribe
+
+_GATHER_S: Final = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +76,7 @@ class _Run:
         self.error: BaseException | None = None
         self._asking, self._cases = asking, cases
         self._arrived: queue.SimpleQueue[list[Talk] | None] = queue.SimpleQueue()
+        self._ended: list[Talk] = []  # and not in the queue yet
         self._loop = asyncio.new_event_loop()
         self._conversations: Conversations | None = None
         self._closed = False
@@ -104,16 +108,26 @@ class _Run:
         except BaseException as error:  # noqa: BLE001  # raised again in the caller's thread
             self.error = error
         finally:
+            if self._ended:
+                self._arrived.put(self._ended)
             self._arrived.put(None)
 
     async def _hold(self) -> None:
         terms = self._asking.terms
         async with Scribe(terms.open_ledger) as scribe:
-            self._conversations = Conversations(
-                terms, max_wait_s=self._asking.max_wait_s, scribe=scribe, deliver=self._arrived.put
-            )
+            self._conversations = Conversations(terms, max_wait_s=self._asking.max_wait_s, scribe=scribe, deliver=self._deliver)
             if not self._closed:
                 await self._conversations.hold(self._cases)
+
+    def _deliver(self, talks: list[Talk]) -> None:
+        """Hand over finished conversations, together with those that end soon: rows are made by the dozen, not one by one."""
+        if not self._ended:
+            self._loop.call_later(_GATHER_S, self._hand_over)
+        self._ended += talks
+
+    def _hand_over(self) -> None:
+        self._arrived.put(self._ended)
+        self._ended = []
 
     def _close(self) -> None:
         self._closed = True

@@ -21,9 +21,17 @@ _CHANGING: Final = ("account", "state", "owner", "batch", "attempts", "open_pico
 _ROW: Final = ("key", "task", "judge", "model", *_CHANGING)
 _ENTRY: Final = tuple(field.name for field in fields(Entry))
 _BY_KEY: Final = requests.c.key == bindparam("row_key")
+# Made once: to make a statement takes longer than to execute it.
+_LOAD: Final = select(*(requests.c[name] for name in _ROW)).where(requests.c.key.in_(bindparam("keys", expanding=True)))
 _FILL: Final = update(requests).where(_BY_KEY).values({name: bindparam(name) for name in ANSWER_COLUMNS})
 _FORGET: Final = update(requests).where(_BY_KEY).values(dict.fromkeys(ANSWER_COLUMNS))
 _CHANGE: Final = update(requests).where(_BY_KEY).values({name: bindparam(name) for name in _CHANGING})
+_OWED: Final = select(accounts.c.owed_picousd).where(accounts.c.account == bindparam("payer"))
+_OWE: Final = (
+    update(accounts)
+    .where(accounts.c.account == bindparam("payer"))
+    .values(owed_picousd=accounts.c.owed_picousd + bindparam("picousd"))
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,9 +100,8 @@ def chunks(keys: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def load(connection: Connection, keys: Sequence[str]) -> dict[str, Row]:
     """Return key -> row of those of ``keys`` that are there."""
-    query = select(*(requests.c[name] for name in _ROW))
-    found = (row for chunk in chunks(keys) for row in connection.execute(query.where(requests.c.key.in_(chunk))))
-    return {row.key: Row(**row._asdict()) for row in found}
+    found = (row for chunk in chunks(keys) for row in connection.execute(_LOAD, {"keys": chunk}).mappings())
+    return {row["key"]: Row(**row) for row in found}
 
 
 def store(connection: Connection, before: Mapping[str, Row], rows: Sequence[Row]) -> None:
@@ -122,8 +129,7 @@ def store(connection: Connection, before: Mapping[str, Row], rows: Sequence[Row]
 
 def book(connection: Connection, account: str, picousd: int) -> None:
     """Add to what an account owes."""
-    more = update(accounts).where(accounts.c.account == account).values(owed_picousd=accounts.c.owed_picousd + picousd)
-    if picousd and not connection.execute(more).rowcount:
+    if picousd and not connection.execute(_OWE, {"payer": account, "picousd": picousd}).rowcount:
         connection.execute(insert(accounts).values(account=account, owed_picousd=picousd))
 
 
@@ -190,7 +196,7 @@ def lose(connection: Connection, row: Row, account: str, picousd: int) -> None:
 
 def owed(connection: Connection, account: str) -> int:
     """Return what an account owes, in picodollars."""
-    return connection.execute(select(accounts.c.owed_picousd).where(accounts.c.account == account)).scalar() or 0
+    return connection.execute(_OWED, {"payer": account}).scalar() or 0
 
 
 def affordable(

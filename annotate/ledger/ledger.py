@@ -14,9 +14,9 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, Final, Self
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from annotate.database import Database
 from annotate.database import DatabaseFailed as LedgerFailed
@@ -30,6 +30,10 @@ from annotate.ledger.values import REPLY_COLUMNS
 from contracts.errors import StorageError
 
 __all__ = ["Batch", "Entry", "Ledger", "LedgerFailed", "Spend"]
+
+_REPLIES: Final = select(*(requests.c[name] for name in ("key", *REPLY_COLUMNS))).where(
+    requests.c.state == "replied", requests.c.key.in_(bindparam("keys", expanding=True))
+)
 
 
 class Ledger:
@@ -106,9 +110,8 @@ class Ledger:
 
     def replies(self, keys: Sequence[str]) -> dict[str, Reply]:
         """Return key -> reply of those of ``keys`` that were replied."""
-        query = select(*(requests.c[name] for name in ("key", *REPLY_COLUMNS))).where(requests.c.state == "replied")
         with self._database.reading() as connection:
-            found = (row for chunk in books.chunks(keys) for row in connection.execute(query.where(requests.c.key.in_(chunk))))
+            found = (row for chunk in books.chunks(keys) for row in connection.execute(_REPLIES, {"keys": chunk}))
             return {row.key: values.reply(row._asdict()) for row in found}
 
     def claim(self, entries: Sequence[Entry]) -> list[str]:

@@ -81,7 +81,8 @@ class Scribe:
         """
         self._open_ledger = open_ledger
         self._beat_s = beat_s
-        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Sequence[_Job | None]] = queue.SimpleQueue()
+        self._gathered: list[_Job | None] = []  # in this turn of the event loop
         self._opened: Future[None] = Future()
         self._ended: Future[None] = Future()
         self._closing = False
@@ -94,13 +95,13 @@ class Scribe:
         try:
             await asyncio.shield(asyncio.wrap_future(self._opened))
         except BaseException:
-            self._queue.put(None)
+            self._put(None)
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._closing = True
-        self._queue.put(None)
+        self._put(None)
         await asyncio.shield(asyncio.wrap_future(self._ended))
         self._thread.join()  # it has nothing left to do
 
@@ -144,13 +145,23 @@ class Scribe:
     async def _wait(self, job: _Job, *, keep: bool = False) -> Any:
         if self._closing:
             raise RuntimeError("this scribe is closed")
-        self._queue.put(job)
+        self._put(job)
         return await (asyncio.shield(job.done) if keep else job.done)
 
     def _unclaim(self, done: "asyncio.Future[list[str]]") -> None:
         if done.exception() is None:
             keys = done.result()
-            self._queue.put(_Work(work=lambda ledger: ledger.give_back(keys), how="shared"))
+            self._put(_Work(work=lambda ledger: ledger.give_back(keys), how="shared"))
+
+    def _put(self, job: _Job | None) -> None:
+        """Queue a job, with all others of this turn of the event loop: its thread wakes for them once."""
+        if not self._gathered:
+            self._loop.call_soon(self._hand_over)
+        self._gathered.append(job)
+
+    def _hand_over(self) -> None:
+        self._queue.put(self._gathered)
+        self._gathered = []
 
     def _run(self) -> None:
         try:
@@ -195,9 +206,9 @@ class Scribe:
         """Return what is queued, in order, as soon as there is something; None is the end of the queue."""
         jobs: list[_Job | None] = []
         with contextlib.suppress(queue.Empty):
-            jobs.append(self._queue.get(timeout=max(0.0, until - time.monotonic())))
+            jobs += self._queue.get(timeout=max(0.0, until - time.monotonic()))
             while True:
-                jobs.append(self._queue.get_nowait())
+                jobs += self._queue.get_nowait()
         return jobs
 
     def _do_together(self, ledger: Ledger, jobs: Sequence[_Job]) -> None:
