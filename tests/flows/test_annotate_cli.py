@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from annotate.listening.item import Clip, Item
 from annotate.web.tokens import Tokens
-from contracts.errors import RecipeError, SetupError
+from contracts.errors import DataError, RecipeError, SetupError
 from flows.annotate_cli import annotate
 from flows.listening_secret import secret_of
 from flows.listening_store import open_store
@@ -155,3 +155,72 @@ def test_exported_tasks_come_back_as_votes(path, asking, tmp_path):
     assert not {"Ada", "Ben", "Cleo"} & set(votes["annotator_id"].to_pylist())
     with pytest.raises(RecipeError, match="nothing to export"):
         call("export", path, tmp_path / "more")
+
+
+def test_a_key_that_others_can_read_is_refused(path):
+    """The message says what helps; a private one is taken again."""
+    build = open_build(path)
+    secret = secret_of(build)
+    file = build.workspace.local_path("listening.secret")
+    for mode in (0o644, 0o640, 0o620):
+        file.chmod(mode)
+        with pytest.raises(SetupError, match=r"chmod 600 .*listening\.secret"):
+            secret_of(build)
+    file.chmod(0o600)
+    assert secret_of(build) == secret
+
+
+def test_inviting_somebody_again_in_any_spelling_says_so(path):
+    """One person, one link, under three spellings; the database is its owner's alone."""
+    first = call("invite", path, "Ada", "--level", "en=native")
+    assert "invited before" not in first.stderr
+    build = open_build(path)
+    for spelling in ("ada ", "\uff21da", "Ada"):
+        again = call("invite", path, spelling, "--level", "en=native")
+        assert "was invited before" in again.stderr
+        assert ("as 'Ada'" in again.stderr) == (spelling != "Ada")
+        who = {
+            Tokens(secret_of(build)).invited(one.stdout.split()[0].rpartition("/")[2]).annotator_id for one in (first, again)
+        }
+        assert len(who) == 1
+    assert stat.S_IMODE(build.workspace.local_path("listening.sqlite").stat().st_mode) == 0o600
+
+
+def test_links_are_revoked_by_name_and_admins_get_a_new_one(path):
+    """Old links carry an older number than the store; whoever was never invited cannot be revoked."""
+    with pytest.raises(RecipeError, match="no listening test yet"):
+        call("revoke", path, "Ada")
+    link = call("invite", path, "Ada", "--level", "en=native").stdout.split()[0]
+    build, tokens = open_build(path), Tokens(secret_of(open_build(path)))
+    old = tokens.invited(link.rpartition("/")[2])
+    done = call("revoke", path, "ada")
+    assert "all links and sessions of 'Ada' have ended" in done.stdout
+    with open_store(build) as store:
+        assert store.annotator(old.annotator_id).revoked == old.revoked + 1
+    new = tokens.invited(call("invite", path, "Ada", "--level", "en=native").stdout.split()[0].rpartition("/")[2])
+    assert (new.annotator_id, new.revoked) == (old.annotator_id, old.revoked + 1)
+    admin = call("revoke", path, "--admin").stdout.strip()
+    assert tokens.admin_invited(admin.rpartition("/")[2]).revoked == 1
+    with open_store(build) as store:
+        assert store.revoked("admin") == 1
+    with pytest.raises(DataError, match="nobody named 'Bob' was invited"):
+        call("revoke", path, "Bob")
+    for wrong in ([], ["Ada", "--admin"]):
+        with pytest.raises(RecipeError, match="name the listener"):
+            call("revoke", path, *wrong)
+
+
+def test_the_server_draws_by_its_key_and_believes_the_proxies_it_is_told_of(path, monkeypatch):
+    """An option before the setting; an address that is none is refused."""
+    seen = []
+    monkeypatch.setattr("annotate.web.serving.serve", lambda app, host, port, proxies: seen.append(proxies))
+    drawn = []
+    monkeypatch.setattr("annotate.web.app.make_app", lambda store, **more: drawn.append(store.terms.secret))
+    call("serve", path)
+    call("serve", path, "--proxy", "127.0.0.1", "--proxy", "10.1.0.0/16")
+    monkeypatch.setenv("UNISRM_LISTENING_PROXY", "192.0.2.1, ::1")
+    call("serve", path)
+    assert seen == [[], ["127.0.0.1", "10.1.0.0/16"], ["192.0.2.1", "::1"]]
+    assert set(drawn) == {secret_of(open_build(path))}
+    with pytest.raises(RecipeError, match="--proxy 'nginx'"):
+        call("serve", path, "--proxy", "nginx")

@@ -3,6 +3,7 @@ import { ask, post, press, tell, words } from "./post.js";
 
 const main = document.getElementById("main");
 const tabs = new BroadcastChannel("listening");
+const DOWNLOAD_MS = 120000; // a recording over a slow line
 const sounds = new Map(); // address -> promise of an object URL
 let item = null;
 let playing = null; // {player, audio}
@@ -13,7 +14,7 @@ const players = () => [...item.querySelectorAll(".player")];
 
 function sound(address) {
   if (!sounds.has(address)) {
-    const loading = ask(address).then(async (reply) => {
+    const loading = ask(address, { patience: DOWNLOAD_MS }).then(async (reply) => {
       if (!reply.ok) throw new Error(words.cannot_load);
       return URL.createObjectURL(await reply.blob());
     });

@@ -25,12 +25,12 @@ function pause(ms) {
   });
 }
 
-// Asks until there is an answer; `waiting` hears that one is overdue.
-export async function ask(path, options = {}, waiting = () => tell(words.connecting, "busy")) {
+// Asks until there is an answer; `waiting` hears that one is overdue. `patience` is the longest time for all of it to arrive.
+export async function ask(path, { patience = TIMEOUT_MS, ...options } = {}, waiting = () => tell(words.connecting, "busy")) {
   for (let wait = 500; ; wait = Math.min(2 * wait, LONGEST_WAIT_MS)) {
     try {
       const reply = await fetch(path, {
-        ...options, cache: "no-store", credentials: "same-origin", signal: AbortSignal.timeout(TIMEOUT_MS),
+        ...options, cache: "no-store", credentials: "same-origin", signal: AbortSignal.timeout(patience),
       });
       if (!PASSING.has(reply.status)) return reply;
     } catch (error) {

@@ -32,7 +32,7 @@ from tests.annotate.web import sites
 @given(st.text(min_size=1))
 def test_an_invitation_says_whose_it_is_and_only_under_its_secret(annotator: str):
     token = Tokens("s" * 16).invitation(annotator)
-    assert Tokens("s" * 16).invited(token) == annotator
+    assert Tokens("s" * 16).invited(token).annotator_id == annotator
     assert Tokens("t" * 16).invited(token) is None
 
 
