@@ -70,12 +70,13 @@ def folded(text: str) -> str:
     """Return a text as its reader sees it: NFKC, one kind of apostrophe, hyphen and space, nothing invisible, no digits glued.
 
     Plain NFKC makes 102 of ``10²`` and ``11/2`` of ``1½``; here they are ``10^2`` and ``1 1/2``. A lowered digit stays
-    beside a letter (``H₂O`` is H2O). Digits of all scripts are Arabic ones. Case is kept.
+    beside a letter (``H₂O`` is H2O), and is set apart from a digit (``10₂`` is 10_2). Digits of all scripts are Arabic ones.
+    Case is kept.
     """
     text = _IGNORABLE.sub("", text)
     if not text.isascii():
         text = _RAISED.sub(lambda run: f"^{run.group().translate(_PLAIN)} ", text)
-        text = _LOWERED.sub(lambda run: run.group().translate(_PLAIN) or " ", text)
+        text = _LOWERED.sub(lambda run: run.group().translate(_PLAIN) or "_", text)
     # The table comes twice, because composing gives some of its characters: NFKC of U+0149 holds an apostrophe of another kind.
     return " ".join(unicodedata.normalize("NFKC", text.translate(_FOLD)).translate(_FOLD).split())
 

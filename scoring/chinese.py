@@ -12,7 +12,7 @@ import regex
 from contracts.numerals import plain_numerals
 from contracts.texts import HAN, simplified
 from scoring import chinese_numbers as numbers
-from scoring import english
+from scoring import english, english_numbers
 from scoring.readings import Form
 
 _CURRENCIES: Final[dict[str, list[Form]]] = {
@@ -40,6 +40,7 @@ _BETWEEN: Final[dict[str, list[Form]]] = {
     "~": ["到", "至", ()],
     ":": ["比", ()],
     "/": [(), tuple("斜杠")],
+    "_": [tuple("下标"), "底", tuple("下划线"), "base"],
 }
 
 _NUMBER: Final = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)*)"
@@ -56,7 +57,7 @@ _TOKEN: Final = regex.compile(
         |\ ?(?P<unit>(?i:{_UNIT_NAMES}))(?:\^(?P<square>[23]))?(?![A-Za-z0-9])
         |(?P<scale>[十百千万亿]{{1,2}}))?
     | \^(?P<power>[-+]?[0-9]+)
-    | (?P<between>(?<=[0-9])[-~:/](?=[0-9]))
+    | (?P<between>(?<=[0-9])[-~:/_](?=[0-9]))
     | (?P<symbol>(?<=[\p{{L}}\p{{N}})%]\ ?)(?:<=|>=|[<>=+*&\u00d7\u00f7\u2264\u2265\u2260\u2248\u00b1])
         (?=\ ?[-(\p{{L}}\p{{N}}]))
     """,
@@ -91,7 +92,10 @@ def _form(match: Any) -> Form:
         return [*_names(_SYMBOLS[found["symbol"]]), english.SYMBOLS.get(found["symbol"], "times")]
     if found["between"]:
         return [*_BETWEEN[found["between"]], "to"]
-    chinese: list[Form] = _readings(found, match.string[match.end() : match.end() + 1])
+    after = match.string[match.end() : match.end() + 1]
+    if after == "^" and found["number"] and found["number"].isdigit():
+        return [numbers.quantity(found["number"]), english_numbers.quantity(found["number"])]
+    chinese: list[Form] = _readings(found, after)
     return [*chinese, tuple(english.forms(match.group()))]
 
 
@@ -107,11 +111,10 @@ def _readings(found: dict[str, str], after: str) -> list[Form]:
         return _money(found)
     if found["above"]:
         parts = numbers.fraction(found["above"], found["below"])
-        plain: Form = (numbers.integer(found["above"]), numbers.integer(found["below"]))
-        dated: Form = (numbers.integer(found["above"]), "月", numbers.integer(found["below"]), ["日", "号"])
+        above, below = numbers.quantity(found["above"]), numbers.quantity(found["below"])
         if found["whole"]:
-            return [(numbers.integer(found["whole"]), ["又", ()], [*parts, plain])]
-        return [*parts, plain, dated]
+            return [(numbers.quantity(found["whole"]), ["又", ()], parts)]
+        return [*parts, (above, below), (above, "月", below, ["日", "号"])]
     if found["power"]:
         return _power(found["power"])
     if found["percent"]:

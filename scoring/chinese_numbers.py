@@ -28,13 +28,30 @@ def integer(digits: str, *, is_year: bool = False) -> Form:
     spelled = digit_by_digit(digits)
     if digits[0] == "0" or len(digits) > LONGEST:
         return spelled
-    return [spelled, cardinal(int(digits))] if is_year else [cardinal(int(digits)), spelled]
+    return [spelled, cardinal(int(digits))] if is_year else [cardinal(int(digits)), *_scaled(digits), spelled]
+
+
+def _scaled(digits: str) -> list[Form]:
+    """Return the reading of a round number of myriads by a decimal: 15000 = 一点五万, 130000000 = 一点三亿."""
+    power = 8 if len(digits) > 8 else 4
+    whole, rest = divmod(int(digits), 10**power)
+    if not whole or whole > 9999 or not rest or rest % 10 ** (power - 2):
+        return []
+    decimals = f"{rest:0{power}d}".rstrip("0")
+    return [(cardinal(whole), "点", digit_by_digit(decimals), "万" if power == 4 else "亿")]
+
+
+def quantity(digits: str) -> Form:
+    """Read a part of a fraction or a base as a quantity: digit by digit, 11/2 would be 1 1/2, and 10² nearly 102."""
+    return integer(digits) if digits[0] == "0" else cardinal(int(digits))
 
 
 def cardinal(value: int) -> Form:
     """Return the readings of a quantity: 十 or 一十, 二 or 两, 百万 or 一百万, 一百五 or 一百五十."""
     if value < 10:
         return _TWO if value == 2 else _DIGITS[value]
+    if len(str(value)) > LONGEST:
+        return digit_by_digit(str(value))
     figures = [(int(digit), power) for power, digit in enumerate(reversed(str(value))) if digit != "0"][::-1]
     forms = list[Form]()
     previous: tuple[int, int] | None = None
@@ -107,7 +124,7 @@ def percent(written: str) -> Form:
 
 def fraction(above: str, below: str) -> list[Form]:
     """Return the readings of a fraction: 四分之三, 一半."""
-    readings: list[Form] = [(integer(below), "分", "之", integer(above))]
+    readings: list[Form] = [(quantity(below), "分", "之", quantity(above))]
     if (above, below) == ("1", "2"):
         readings += [("一", "半"), "半"]
     return readings

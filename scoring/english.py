@@ -42,8 +42,9 @@ _TOKEN: Final = regex.compile(
     | (?P<number>{_NUMBER})(?:\ ?(?P<percent>%)
         |\ ?(?P<unit>{_UNIT_NAMES})(?:\^(?P<square>[23]))?(?![\p{{L}}\p{{N}}/'])
         |\ ?\u00b0\ ?(?P<degree>[cf]\b)?|(?P<cents>\u00a2))?
-    | (?P<inside>(?<=[0-9]\ ?)[-~*x:/](?=\ ?[0-9]))
+    | (?P<inside>(?<=[0-9]\ ?)[-~*x:/_](?=\ ?[0-9]))
     | \^(?P<power>[-+]?[0-9]+)
+    | (?P<roman>(?<=\b(?:war|chapter|part|volume|act|type|phase|article)\ )(?-i:[IVX]))\b
     | (?P<dotted>(?<![\p{{L}}\p{{N}}.])\p{{L}}{{1,3}}(?:\.\p{{L}}{{1,3}})+\b\.?|(?<![\p{{L}}\p{{N}}.])(?:\p{{L}}\.){{2,}})
     | (?P<word>'?{_WORD}(?:-{_WORD})*)
     | (?P<rest>[\p{{L}}\p{{M}}\p{{N}}]+)
@@ -90,6 +91,7 @@ _INSIDE: Final[dict[str, Form]] = {
     "x": ["by", "times", "x"],
     ":": ["to", ()],
     "/": [(), "slash", "over"],
+    "_": ["base", "sub", "underscore"],
 }
 _JOINTS: Final[dict[str, Form]] = {".": [(), "dot", "point"], "/": [(), "slash", "or", "and", "per"], "_": [(), "underscore"]}
 
@@ -125,10 +127,12 @@ def _form(match: Any, *, shouted: bool) -> Form:
     found = match.groupdict()
     if found["number"]:
         if match.string[match.end() : match.end() + 1] == "^" and found["number"].isdigit():
-            return _term(found["number"])
+            return numbers.quantity(found["number"])
         return _quantity(found)
     if found["dotted"]:
         return _dotted(found["dotted"])
+    if found["roman"]:
+        return [found["roman"].lower(), numbers.integer({"I": "1", "V": "5", "X": "10"}[found["roman"]])]
     if found["rest"]:
         return str(found["rest"].lower())
     return _figures(found) or _sign(found)
@@ -226,16 +230,11 @@ def _day(value: int, *, before: bool) -> Form:
 def _fraction(found: dict[str, str]) -> Form:
     above, below = found["above"], found["below"]
     usual = numbers.fraction(int(above), int(below)) if 0 < int(below) <= 1000 and int(above) <= 1000 else []
-    sequence: Form = (_term(above), [(), "over", "slash", ("out", "of")], _term(below))
+    sequence: Form = (numbers.quantity(above), [(), "over", "slash", ("out", "of")], numbers.quantity(below))
     if not found["whole"]:
         return [*usual, sequence]
     part: Form = [*usual, sequence]
     return (numbers.integer(found["whole"]), ["and", ()], part)
-
-
-def _term(digits: str) -> Form:
-    """Read a part of a fraction or a base as a quantity: 11/2 digit by digit would be 1 1/2, 10² nearly 102."""
-    return numbers.integer(digits) if digits[0] == "0" or len(digits) > 3 else numbers.cardinal(int(digits))
 
 
 def _power(exponent: str) -> Form:

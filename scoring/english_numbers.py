@@ -56,13 +56,31 @@ def integer(digits: str) -> Form:
             pairs.append((_below_hundred(head), "hundred", _AND, _below_hundred(tail)))
     quantity = cardinal(value)
     is_year = len(digits) == 4 and (1100 <= value < 2000 or 2010 <= value < 2100)
-    return [*pairs, quantity, spelled] if is_year else [quantity, *pairs, spelled]
+    return [*pairs, quantity, spelled] if is_year else [quantity, *pairs, *_scaled(digits), spelled]
+
+
+def _scaled(digits: str) -> list[Form]:
+    """Return the reading of a round number of millions or more by a decimal: 1500000 = one point five million."""
+    value = int(digits.replace(",", ""))
+    scale = (len(str(value)) - 1) // 3
+    whole, rest = divmod(value, 1000**scale)
+    if scale < 2 or not rest or rest % (10 * 1000 ** (scale - 1)):
+        return []
+    decimals = f"{rest:0{3 * scale}d}".rstrip("0")
+    return [(_below_thousand(whole, leads=False), "point", digit_by_digit(decimals), _SCALES[scale])]
+
+
+def quantity(digits: str) -> Form:
+    """Read a part of a fraction or a base as a quantity: digit by digit, 11/2 would be 1 1/2, and 10² nearly 102."""
+    return integer(digits) if digits[0] == "0" else cardinal(int(digits))
 
 
 def cardinal(value: int) -> Form:
     """Return the readings of a quantity: with and without "and", "a hundred" for "one hundred"."""
     if value == 0:
         return [*_ZERO, "nought"]
+    if len(str(value)) > LONGEST:
+        return digit_by_digit(str(value))
     groups = list[Form]()
     for scale in range((len(str(value)) - 1) // 3, -1, -1):
         amount = value // 1000**scale % 1000
@@ -105,7 +123,7 @@ def digit_by_digit(digits: str) -> Form:
 def number(written: str) -> Form:
     """Return the readings of a number as it is written: commas between thousands, points, several points (3.11.2)."""
     whole, *fractions = written.split(".")
-    head: Form = cardinal(int(whole.replace(",", ""))) if "," in whole else integer(whole) if whole else ()
+    head: Form = [cardinal(int(whole.replace(",", ""))), *_scaled(whole)] if "," in whole else integer(whole) if whole else ()
     if whole == "0" and len(fractions) == 1:
         head = [*_ZERO, "nought", ()]
     if not whole:

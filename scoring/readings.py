@@ -77,8 +77,7 @@ _ERROR: Final = 10_000  # more than there are unusual readings in a text: an err
 
 def _shortest_path(left: Sequence[_Edges], right: Sequence[_Edges]) -> tuple[list[str], list[str]]:
     """Walk from the last pair of nodes back to the first; a step takes an edge of one graph, or of both."""
-    width = len(right)
-    goal = len(left) * width - 1
+    goal = len(left) * len(right) - 1
     best = {goal: 0}
     parents: dict[int, tuple[int, str | None, str | None]] = {}
     queue = [(0, goal)]

@@ -16,7 +16,7 @@ from contracts.texts import folded, identity_form, leakage_form, simplified
         ("10⁻³", "10^-3"),
         ("1½", "1 1/2"),
         ("H₂O", "H2O"),
-        ("10₂", "10 2"),
+        ("10₂", "10_2"),
         ("1①", "1 1"),
         ("\uff21\uff22\uff23\uff11", "ABC1"),
         ("he\u200bllo co\u00adoperate \ufeffx", "hello cooperate x"),
