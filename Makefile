@@ -1,6 +1,7 @@
 # make setup   build the environment (.venv) and install system packages
 # make demo    build the demo data set: no key, no GPU
 # make test    all tests;  make check  ruff, mypy, import-linter;  make bench  figures beside baselines
+# make chaos   N=50 random kills over a small build, SEED=1: does each end in the same release, with nothing left and nothing lost?
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 PYTHON := $(CURDIR)/.venv/bin/python
@@ -10,7 +11,10 @@ LOCK_SHA := $(shell sha256sum requirements.lock pyproject.toml packaging/system-
 INDEX := $(shell python3 -m pip config get global.index-url 2>/dev/null)
 export DO_NOT_TRACK := 1
 
-.PHONY: setup check test demo bench lock print-python prefect-run clean
+N := 50
+SEED := 1
+
+.PHONY: setup check test demo bench chaos lock print-python prefect-run clean
 
 setup: ; @packaging/system_packages.sh
 	@if [ "$$(cat $(STAMP) 2>/dev/null)" != "$(LOCK_SHA)" ]; then \
@@ -41,6 +45,9 @@ check: setup
 
 bench: setup
 	@$(PYTHON) -m bench
+
+chaos: setup
+	@$(PYTHON) -m tests.chaos --kills $(N) --seed $(SEED)
 
 prefect-run: setup
 	@$(PYTHON) -m pytest tests/e2e/test_deployment.py

@@ -12,6 +12,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 CLI = Path(sys.executable).parent / "unisrm-data"
+SIGNALS_ON = ("env", "--default-signal=INT,HUP")
+"""Prefix of a command: shells start what runs in the background with SIGINT ignored, and that is inherited."""
 
 
 def tiny_recipe(folder: Path, **changes) -> Path:
