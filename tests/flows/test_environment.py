@@ -77,7 +77,9 @@ def test_judges_declare_where_they_look_for_keys(tmp_path):
 
 def test_prefects_server_gets_its_own_settings_and_no_more():
     """It needs no key at all, whatever it is called."""
-    environment = dict.fromkeys([*SECRET, *NEEDED, "OUR_LLM", "PREFECT_HOME", "PREFECT_SERVER_DATABASE_CONNECTION_URL"], "value")
+    environment = dict.fromkeys(
+        [*SECRET, *NEEDED, "OUR_LLM", "PREFECT_HOME", "PREFECT_SERVER_DATABASE_CONNECTION_URL"], "value"
+    )
     assert set(server_environment(environment)) == {
         "PATH",
         "HOME",

@@ -40,7 +40,9 @@ def test_only_this_user_can_open_it_and_it_is_removed(parent):
 
 def test_what_a_killed_build_left_goes_and_what_lives_stays(parent):
     """The kernel lets go of a killed owner's lock; a folder that is just being made has none yet."""
-    script = "import sys\nfrom flows.ray_folder import ray_folder\nwith ray_folder() as f:\n print(f, flush=True); sys.stdin.read()"
+    script = (
+        "import sys\nfrom flows.ray_folder import ray_folder\nwith ray_folder() as f:\n print(f, flush=True); sys.stdin.read()"
+    )
     start = [sys.executable, "-c", script]
     environment = os.environ | {"TMPDIR": str(parent)}
     owners = [
