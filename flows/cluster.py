@@ -22,7 +22,7 @@ from contracts.errors import SetupError
 from contracts.jobs import Resources
 from flows.environment import without_secrets
 from flows.processes import is_running, kill_session
-from flows.ray_folder import ray_folder, write_token
+from flows.ray_folder import RAYS_OWN, ray_folder, write_token
 
 PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
 PACKAGES: Final = ("annotate", "contracts", "corpora", "filters", "flows", "scoring", "splits", "storage", "synth")
@@ -145,12 +145,13 @@ class Cluster:
         while (message := self._expect(_REPLY_LIMIT_S))[0] != "nodes":
             self._inbox.append(message)
         self._nodes = message[1]
+        if self._address is None and not self._nodes:
+            raise ClusterLost("its node does not answer")
 
     def _start(self) -> None:
         if self._address is not None:
             _reach(self._address)
-        for left in self._folder.glob("session_*"):
-            shutil.rmtree(left, ignore_errors=True)
+        shutil.rmtree(self._folder / RAYS_OWN, ignore_errors=True)
         ours, theirs = socket.socketpair()
         arguments = [str(theirs.fileno()), self._address or str(self._folder), *([] if self._address else [str(self._cpus)])]
         with theirs, (self._folder / "ray_process.log").open("wb") as log:
@@ -203,8 +204,8 @@ class Cluster:
         what = "the embedded Ray cluster" if self._address is None else f"the Ray cluster at {self._address!r}"
         if self._losses >= _ATTEMPTS:
             advice = "run the same command again" if self._address is None else "see to it, or leave --ray out"
-            raise SetupError(f"{what} was lost {self._losses} times in a row ({loss}); what is done is safe: {advice}")
-        logging.getLogger(__name__).warning("%s was lost (%s); starting again", what, loss)
+            raise SetupError(f"{what} failed {self._losses} times in a row ({loss}); what is done is safe: {advice}")
+        logging.getLogger(__name__).warning("%s failed (%s); starting again", what, loss)
 
     def _expect(self, limit_s: float) -> tuple[Any, ...]:
         deadline = time.monotonic() + limit_s

@@ -14,9 +14,12 @@ from typing import Final
 
 from contracts.errors import SetupError
 
+RAYS_OWN: Final = "r"
+"""The folder in it that is Ray's: Ray opens its topmost folder to everybody, but nobody gets through ours."""
+
 _PREFIX: Final = "unisrm-ray-"
 _OWNER: Final = "owner.lock"
-_LONGEST: Final = 107 - len("/session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store.12")
+_LONGEST: Final = 107 - len("/r/session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store.12")
 """Characters that a folder's path may have: a Unix socket's own path ends at 107 bytes."""
 _UNCLAIMED_S: Final = 60.0
 """A folder without a lock that is younger than this may be about to be locked."""

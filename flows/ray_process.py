@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from flows.processes import kill_session
+from flows.ray_folder import RAYS_OWN
 from flows.worker import Worker
 
 _STAND_IN: Final = subprocess.list2cmdline(["sh", "-c", "exec tail --pid=$PPID -f /dev/null"])
@@ -78,7 +79,7 @@ def _start_embedded(folder: Path, cpus: int) -> list[int]:
         log_to_driver=False,
         logging_level=logging.ERROR,
         configure_logging=False,
-        _temp_dir=str(folder),
+        _temp_dir=str(folder / RAYS_OWN),
     )
     daemons = worker._global_node.all_processes.values()  # noqa: SLF001 - Ray does not say it in any other way
     return [info.process.pid for group in daemons for info in group]
@@ -169,6 +170,7 @@ def _serve(connection: Connection, events: "queue.Queue[tuple[Any, ...]]") -> No
                 idle.clear()
                 busy.clear()
             case ("ping",):
+                ray.util.list_named_actors(all_namespaces=True)  # asks the GCS, unlike ray.nodes(), which knows by itself
                 connection.send(("nodes", _nodes()))
             case ("stop",):
                 ray.shutdown()

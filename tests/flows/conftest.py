@@ -1,5 +1,6 @@
 """What the tests of flows share: one embedded Ray cluster, and a data set that is built up to its pairs."""
 
+import contextlib
 import shutil
 
 import pytest
@@ -8,11 +9,31 @@ from flows.cluster import cluster
 from flows.pipeline import open_build
 from tests.flows.small import corpus, recipe, run
 
+PLANTED = dict.fromkeys(
+    (
+        "GEMINI_API_KEY",
+        "OPENAI_API_KEY",
+        "GOOGLE_API_KEY",
+        "HF_TOKEN",
+        "HUGGING_FACE_HUB_TOKEN",
+        "UNISRM_LISTENING_SECRET",
+        "UNISRM_LEDGER",
+        "OUR_LLM",
+        "AWS_SECRET_ACCESS_KEY",
+    ),
+    "planted",
+)
+"""Environment in which the cluster is started: keys that nobody in it may have, and the one of the bucket."""
+
 
 @pytest.fixture(scope="session")
 def ray_cluster():
-    with cluster(cpus=2):
-        yield
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
+        for name, value in PLANTED.items():
+            patch.setenv(name, value)
+        started = stack.enter_context(cluster(cpus=2, secrets={"OUR_LLM"}))
+        patch.undo()
+        yield started
 
 
 @pytest.fixture(scope="session")
