@@ -162,6 +162,11 @@ def _versions(patterns: tuple[str, ...], build: Build) -> dict[str, str]:
     return {name: build.tables.version(name) for name in names}
 
 
+def tables_of(stage: Stage, build: Build) -> list[str]:
+    """Return the names of all tables and partitions that a stage reads or writes."""
+    return [name for pattern in (*stage.reads, *stage.writes) for name in _expanded(pattern, build)]
+
+
 def _expanded(pattern: str, build: Build) -> list[str]:
     return build.tables.partitions(pattern.removesuffix("@*")) if pattern.endswith("@*") else [pattern]
 

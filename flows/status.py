@@ -11,7 +11,7 @@ from annotate.reliability import drift_lines
 from contracts.errors import StorageError
 from flows.books import Books
 from flows.listening_report import listening_rows
-from flows.pipeline import Build, Stage, finished, mark_of
+from flows.pipeline import Build, Stage, finished, mark_of, tables_of
 from flows.questions import known_ledger
 from flows.stages import stages_of
 
@@ -76,7 +76,17 @@ def status_of(build: Build) -> list[dict[str, object]]:
     begun = {row["stage"] for row in rows}
     rows += [_row(stage.name, "not begun") for stage in stages_of(build) if stage.name not in begun]
     rows += listening_rows(build) + spend_rows(build)
-    return rows + [_row(what, f"damaged: {told}") for what, told in (build.problems or {}).items()]
+    return rows + _damages(build)
+
+
+def _damages(build: Build) -> list[dict[str, object]]:
+    """Return a row for each thing that a command which only looks has found damaged, and for each table that lacks a part."""
+    if build.problems is None:
+        return []
+    for name in dict.fromkeys(name for stage in stages_of(build) for name in tables_of(stage, build)):
+        with build.noted(name):
+            build.tables.require_parts(name)
+    return [_row(what, f"damaged: {told}") for what, told in build.problems.items()]
 
 
 def _row(stage: str, state: str) -> dict[str, object]:

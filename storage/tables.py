@@ -125,6 +125,22 @@ class TableStore:
         except FileNotFoundError:
             raise DamagedPart(f"{self.workspace.path(path)} is gone: restore the file from a backup") from None
 
+    def require_parts(self, name: str) -> None:
+        """Find out without reading them whether all committed parts of a table are there, in full.
+
+        Raises:
+            DamagedState: the manifest cannot be understood.
+            DamagedPart: a part is gone or has another size.
+        """
+        if not (parts := self.parts(name)):
+            return
+        sizes = self.workspace.sizes(f"tables/{name}")
+        for part in parts:
+            if (size := sizes.get(part.name)) != part.size_bytes:
+                has = "is gone" if size is None else f"has {size} bytes, its manifest says {part.size_bytes}"
+                path = self.workspace.path(f"tables/{name}/{part.name}")
+                raise DamagedPart(f"{path} {has}: restore the file from a backup")
+
     def missing(self, name: str, keys: pa.Array | pa.ChunkedArray) -> pa.Array:
         """Return those of ``keys`` that the table does not hold yet, in the order given."""
         done = self.read(name, [key_of(name)])[key_of(name)]

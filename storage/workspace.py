@@ -146,6 +146,19 @@ class Workspace:
         # Some stores list an emptied folder as an entry of itself.
         return sorted(entry.rsplit("/", 1)[-1] for entry in entries if entry != folder)
 
+    def sizes(self, name: str) -> dict[str, int]:
+        """Return name -> bytes of the files directly below a folder; none where there is no such folder.
+
+        Raises:
+            StorageError: it is a file, or cannot be read.
+        """
+        try:
+            with self._errors(f"listing {self.path(name)}"):
+                entries = self._fs.ls(self.path(name), detail=True)
+        except FileNotFoundError:
+            return {}
+        return {entry["name"].rsplit("/", 1)[-1]: int(entry["size"]) for entry in entries if entry["type"] == "file"}
+
     def read(self, name: str) -> bytes:
         """Return a file's bytes.
 

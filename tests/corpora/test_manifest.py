@@ -65,6 +65,11 @@ def test_paths_that_leave_the_corpus_are_not_published(tmp_path, path):
             '{"audio": "x.wav", "text": "Hi", "speakr": "a"}\n',
             r"row 1: unknown column 'speakr'. Did you mean 'speaker'",
         ),
+        (
+            "manifest.jsonl",
+            '{"audio": "x.wav", "text": "Hi"}\n{"audio": "y.wav", "text": "a", "text": "b"}\n',
+            r"row 2: key 'text' stands twice in one object; name each once",
+        ),
         ("other.csv", "audio,text\n", r"holds no manifest"),
     ],
 )

@@ -74,6 +74,14 @@ def test_the_papers_recipe_has_the_papers_sizes(monkeypatch):
         (lambda r: r["corpora"][0].update(reader="manifest"), r"corpora\.asterisk: root is needed"),
         (lambda r: r["release"].update(version="../../etc"), r"release\.version"),
         (lambda r: r.pop("judge"), r"judge: Field required"),
+        (lambda r: r.update(budget_usd=float("inf")), r"line \d+, column \d+: \.inf is no number to work with"),
+        (lambda r: r.update(budget_usd="inf"), r"budget_usd: .*finite number"),
+        (lambda r: r.update(budget_usd=-1), r"budget_usd: .*greater than or equal to 0"),
+        (lambda r: r["splits"].update(fractions={"sft": float("nan")}), r"\.nan is no number to work with"),
+        (lambda r: r["splits"].update(fractions={"sft": "nan"}), r"splits\.fractions\.sft: .*finite number"),
+        (lambda r: r["filters"][2].update(options={"max_gap": "inf"}), r"filter 'wer_gap': max_gap: inf is no number"),
+        (lambda r: r.update({1: 2}), r"1: .*"),
+        (lambda r: r.update(corpora={"name": "x"}), r"corpora: .*valid list"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, change, message):
@@ -96,3 +104,23 @@ def test_files_that_are_no_recipe(tmp_path):
             path.write_text(content)
         with pytest.raises(RecipeError, match=message):
             load(path)
+
+
+def test_a_key_twice_is_an_error(tmp_path):
+    """The second one would win in silence: a budget of 1000 below one of 10."""
+    path = tmp_path / "r.yaml"
+    path.write_text((RECIPES / "demo.yaml").read_text() + "\nbudget_usd: 10\nbudget_usd: 1000\n")
+    with pytest.raises(
+        RecipeError, match=r"r\.yaml: no valid YAML: line \d+, column 1: key 'budget_usd' stands twice, in line"
+    ):
+        load(path)
+
+
+def test_a_date_is_a_version(tmp_path):
+    """YAML would make a date of it, or fail on one that does not exist."""
+    for version in ("2024-01-31", "2024-13-45"):
+        path = tmp_path / "r.yaml"
+        literals = yaml.safe_load((RECIPES / "demo.yaml").read_text())
+        literals["release"].pop("version", None)
+        path.write_text(yaml.safe_dump(literals).replace("release:\n", f"release:\n  version: {version}\n"))
+        assert load(path).release.version == version

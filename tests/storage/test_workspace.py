@@ -98,3 +98,99 @@ def test_a_file_where_the_folder_should_be(tmp_path):
     (tmp_path / "f").write_text("")
     with pytest.raises(StorageError, match="opening the workspace"), Workspace(tmp_path / "f" / "ws").lock():
         pass
+
+
+def answering(monkeypatch, listing):
+    """Return a workspace in a store that answers so."""
+    opened = Workspace("memory://store/prefix")
+    monkeypatch.setattr(type(opened.filesystem), "ls", listing)
+    return opened
+
+
+class StoreError(Exception):
+    """What a store's own library raises."""
+
+
+def test_a_store_that_refuses_is_one_line(monkeypatch):
+    """No bucket, no credentials, no connection: the URL and what to do; an empty prefix is no trouble."""
+
+    def no_bucket(*_, **__):
+        raise FileNotFoundError("The specified bucket does not exist") from StoreError("NoSuchBucket")
+
+    def raising(error):
+        def listing(*_, **__):
+            raise error
+
+        return listing
+
+    for listing, told in (
+        (no_bucket, "The specified bucket does not exist"),
+        (raising(PermissionError("The AWS Access Key Id you provided does not exist")), "The AWS Access Key Id"),
+        (raising(StoreError("Could not connect to the endpoint URL:\n x")), "StoreError Could not connect to the endpoint"),
+    ):
+        opened = answering(monkeypatch, listing)
+        with pytest.raises(StorageError, match=f"workspace memory://store/prefix: {told}.*right credentials") as caught:
+            opened.reach()
+        assert "\n" not in str(caught.value)
+    answering(monkeypatch, raising(FileNotFoundError("prefix"))).reach()
+
+
+def test_a_store_that_never_answers_is_given_up(monkeypatch):
+    """Bounded, whatever the store's library does."""
+    done = threading.Event()
+    monkeypatch.setattr(module, "_REACH_S", 0.05)
+    opened = answering(monkeypatch, lambda *_, **__: done.wait(30))
+    with pytest.raises(StorageError, match=r"no answer within 0\.05 s"):
+        opened.reach()
+    done.set()
+
+
+def test_what_a_store_raises_is_one_line(monkeypatch):
+    """Reading, writing, listing and looking name the file; a file that is not there stays what it is."""
+    opened = Workspace("memory://odd")
+
+    def broken(*_, **__):
+        raise StoreError("500")
+
+    for name in ("cat_file", "pipe_file", "ls", "exists", "rm_file"):
+        monkeypatch.setattr(type(opened.filesystem), name, broken)
+    for action in (
+        lambda: opened.read("f"),
+        lambda: opened.write("f", b""),
+        lambda: opened.listdir("f"),
+        lambda: opened.sizes("f"),
+        lambda: opened.exists("f"),
+        lambda: opened.remove("f"),
+    ):
+        with pytest.raises(StorageError, match="/odd/f: StoreError 500; check that the store can be reached"):
+            action()
+
+
+def test_a_folder_and_a_file_in_each_others_place(tmp_path):
+    """One line that says which stands where."""
+    opened = Workspace(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    for action in (lambda: opened.read("folder"), lambda: opened.write("folder", b"")):
+        with pytest.raises(StorageError, match="a folder stands where a file should be"):
+            action()
+    for action in (lambda: opened.read("file/x"), lambda: opened.listdir("file"), lambda: opened.write("file/x", b"")):
+        with pytest.raises(StorageError, match="file"):
+            action()
+    for url in (tmp_path / "file", tmp_path / "file/below"):
+        with pytest.raises(StorageError, match=r"file is no folder: choose another one with --workspace"):
+            Workspace(url).reach()
+    Workspace(tmp_path / "new/one").reach()
+    for url in ("", "a\0b"):
+        with pytest.raises(StorageError, match="no folder or URL has that name"):
+            Workspace(url)
+
+
+@pytest.mark.parametrize("held", [b"[1]", b"\xff\xfe", b"[" * 3000, b'{"pid": "x", "host": []}', b""])
+def test_a_damaged_lock_still_refuses(tmp_path, held):
+    """Who holds it is not known then, but that somebody does is."""
+    opened = Workspace(tmp_path)
+    with opened.lock():
+        (tmp_path / "lock").write_bytes(held)
+        with pytest.raises(WorkspaceLocked, match="in use by another process"), Workspace(tmp_path).lock():
+            pass
