@@ -2,6 +2,7 @@
 
 import csv
 import json
+import stat
 import tracemalloc
 from pathlib import Path
 
@@ -230,6 +231,7 @@ def test_bad_rows_are_set_aside_on_wish_and_can_be_mended(tmp_path):
     found = imported(path, BARE, skip_bad=True)
     assert found.table["pair_id"].to_pylist() == ["p1"], "of two votes that contradict each other neither counts"
     assert found.rejected == tmp_path / "v.csv.rejected.csv"
+    assert stat.S_IMODE(found.rejected.stat().st_mode) == 0o600  # it has names in it
     assert len(found.problems) == 3
     with found.rejected.open(encoding="utf-8-sig", newline="") as file:
         rejected = list(csv.reader(file))
