@@ -32,7 +32,10 @@ def requests(rows: int) -> pa.Table:
 def report(done: int, **facts: object) -> None:
     """Print how far it is and how much memory it takes."""
     rss_mb = psutil.Process().memory_info().rss / 1e6
-    print(json.dumps({"at": time.time(), "done": done, "rss_mb": round(rss_mb, 1), "cpu_s": time.process_time(), **facts}), flush=True)
+    print(
+        json.dumps({"at": time.time(), "done": done, "rss_mb": round(rss_mb, 1), "cpu_s": time.process_time(), **facts}),
+        flush=True,
+    )
 
 
 def ask(table: pa.Table, judge: Gemini, ledger: Path, budget_usd: float) -> None:
@@ -59,7 +62,7 @@ def loop(table: pa.Table, judge: Gemini) -> None:
 async def _loop(table: pa.Table, judge: Gemini) -> None:
     import httpx2
     from google import genai
-    from google.genai import types
+    from google.genai import errors, types
 
     task = plugins.configure("task", TASK)
     places = asyncio.Semaphore(judge.concurrency)
@@ -72,7 +75,14 @@ async def _loop(table: pa.Table, judge: Gemini) -> None:
         async def one(text: str) -> None:
             async with places:
                 prompt = task.render("en", text=text, language="en")
-                reply = await client.aio.models.generate_content(model=judge.model, contents=prompt, config=config)
+                reply = None
+                while reply is None:
+                    try:
+                        reply = await client.aio.models.generate_content(model=judge.model, contents=prompt, config=config)
+                    except errors.ClientError as refused:
+                        if refused.code != 429:
+                            raise
+                        await asyncio.sleep(1.0)
                 task.parse(reply.text)
                 replies.append(reply.text)
 
