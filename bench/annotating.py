@@ -62,7 +62,7 @@ def loop(table: pa.Table, judge: Gemini) -> None:
 async def _loop(table: pa.Table, judge: Gemini) -> None:
     import httpx2
     from google import genai
-    from google.genai import types
+    from google.genai import errors, types
 
     task = plugins.configure("task", TASK)
     places = asyncio.Semaphore(judge.concurrency)
@@ -75,7 +75,14 @@ async def _loop(table: pa.Table, judge: Gemini) -> None:
         async def one(text: str) -> None:
             async with places:
                 prompt = task.render("en", text=text, language="en")
-                reply = await client.aio.models.generate_content(model=judge.model, contents=prompt, config=config)
+                reply = None
+                while reply is None:
+                    try:
+                        reply = await client.aio.models.generate_content(model=judge.model, contents=prompt, config=config)
+                    except errors.ClientError as refused:
+                        if refused.code != 429:
+                            raise
+                        await asyncio.sleep(1.0)
                 task.parse(reply.text)
                 replies.append(reply.text)
 
