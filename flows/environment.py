@@ -10,7 +10,7 @@ from storage.workspace import CREDENTIALS
 _SECRET_NAME: Final = re.compile(
     r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL)S?(_|$)|_(AUTH|PAT|DSN)(_|$)", re.IGNORECASE
 )
-_LOGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/@]*:[^\s/@]+@", re.IGNORECASE)
+_LOGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://([^\s/@]*:[^\s/@]+@|\S*[?&]password=)", re.IGNORECASE)
 _KEPT: Final = re.compile(r"RAY_.*|.*_PROXY", re.IGNORECASE)
 """Ray needs its own token, and a proxy with a login is the way to the bucket."""
 

@@ -75,16 +75,13 @@ def kill_when(environment, condition, *arguments) -> bool:
 
 
 def orphans(environment) -> list[str]:
-    """Return the command lines of processes of these builds that are still alive.
-
-    Ray's two agents notice the end of their node by themselves, but take up to two minutes over it: they are not counted.
-    """
+    """Return the command lines of processes of these builds that are still alive."""
     home = environment["PREFECT_HOME"]
     found = []
     for process in psutil.process_iter(["pid", "cmdline"]):
         try:
             command = " ".join(process.info["cmdline"])[:100]
-            if process.pid != os.getpid() and process.environ().get("PREFECT_HOME") == home and "Agent" not in command:
+            if process.pid != os.getpid() and process.environ().get("PREFECT_HOME") == home:
                 found.append(command)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -69,6 +71,25 @@ def test_a_daemon_that_stands_still_is_noticed(ray_cluster, tmp_path, monkeypatc
     assert not is_running(gcs)
 
 
+def test_a_killed_build_takes_its_cluster_along(tmp_path):
+    """``kill -9``: no process and no folder is left."""
+    script = (
+        "import time\nfrom flows.cluster import cluster\nwith cluster(cpus=1) as c:\n"
+        " print(c._process.pid, c._folder, flush=True); time.sleep(600)"
+    )
+    build = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    session, folder = build.stdout.readline().split()
+    members = session_members(int(session))
+    assert len(members) >= 3
+    build.kill()
+    build.communicate()
+    deadline = time.monotonic() + 60
+    while (Path(folder).exists() or any(is_running(pid) for pid in members)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not [command(pid) for pid in members if is_running(pid)]
+    assert not Path(folder).exists()
+
+
 def start(tmp_path, monkeypatch, body, **limits):
     """Start a cluster whose process is a script of ours."""
     (tmp_path / "flows").mkdir()
@@ -131,8 +152,6 @@ def test_losses_without_anything_done_in_between_are_counted(tmp_path):
 
 def test_a_session_is_killed_to_the_last_orphan(tmp_path):
     """Whoever was started by it, even where the parent is gone already."""
-    import subprocess
-
     script = "sleep 600 & setsid -w sleep 0 & (sleep 600 & sleep 600 &) ; wait"
     leader = subprocess.Popen(["sh", "-c", script], start_new_session=True)
     deadline = time.monotonic() + 10

@@ -59,7 +59,14 @@ def test_what_engines_and_buckets_need_is_passed_on(name):
 def test_a_login_in_a_value_stays_here():
     """A database's URL may have any name; a proxy's URL is the way to the bucket."""
     login = "postgresql://unisrm:pa55@db/ledger"
-    assert without_secrets({"WHERE": login, "HTTPS_PROXY": "http://me:pw@proxy:3128", "SITE": "https://a.example/b"}) == {
+    assert without_secrets(
+        {
+            "WHERE": login,
+            "VOTES": "postgresql:///votes?user=me&password=x",
+            "HTTPS_PROXY": "http://me:pw@proxy:3128",
+            "SITE": "https://a.example/b",
+        }
+    ) == {
         "HTTPS_PROXY": "http://me:pw@proxy:3128",
         "SITE": "https://a.example/b",
     }
