@@ -12,6 +12,7 @@ from contracts.errors import RecipeError
 from contracts.jobs import Failure
 from scoring.metric import MetricRequest
 from scoring.metrics.wer import error_counts
+from scoring.text import units
 
 words = st.lists(st.sampled_from("abcd"), max_size=8)
 
@@ -52,6 +53,18 @@ def test_clear_speech_has_few_errors(session, reader, speaker):
     answers = list(session.measure([recording.request() for recording in [*reader, *speaker]]))
     errors = sum(answer.values["wer"] * answer.values["reference_words"] for answer in answers)
     assert errors / sum(answer.values["reference_words"] for answer in answers) < 0.2
+
+
+def test_rows_tell_the_rules_that_counted_them(session):
+    """The version of a row names the version of the readings, so that rows of older rules are told apart."""
+    assert session.model_version.endswith("; readings 2")
+
+
+def test_a_perfect_reading_of_digits_has_no_error():
+    """What a recogniser writes in digits, the text may spell, and the other way round."""
+    assert error_counts(units("On May 3rd I paid $3.50.", "en"), units("on may third i paid three dollars and fifty cents", "en")) == {
+        "wer": 0.0, "substitutions": 0.0, "deletions": 0.0, "insertions": 0.0, "reference_words": 10.0,
+    }  # fmt: skip
 
 
 def test_the_wrong_text_is_noticed(session, reader):
