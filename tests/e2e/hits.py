@@ -197,7 +197,7 @@ class Ended:
     """How a build ended.
 
     Attributes:
-        seconds: from the hit to the end.
+        seconds: from the first hit to the end.
         code: exit code; negative for a signal that killed it, None if it had to be killed because it hung.
         lines: what it said on stderr beside its progress.
         released: the release's folder, if it named one.
@@ -229,7 +229,7 @@ class Running:
             cwd=ROOT,
             start_new_session=True,
         )
-        self._hit_at = time.monotonic()
+        self._hit_at: float | None = None
 
     def living(self, *kinds: str) -> list[Process]:
         """Return its running processes of these kinds; all without any."""
@@ -254,7 +254,7 @@ class Running:
 
     def hit(self, number: int, kind: str = "driver", *, all_of_them: bool = False) -> list[Process]:
         """Send a signal to a process of that kind (or to all); ``terminal`` = to the build's process group, as Ctrl-C does."""
-        self._hit_at = time.monotonic()
+        self._hit_at = self._hit_at or time.monotonic()
         if kind == "terminal":
             os.killpg(self._process.pid, number)
             return []
@@ -268,12 +268,12 @@ class Running:
 
     def end(self, limit_s: float = 60.0) -> Ended:
         """Wait for the end, and look at what is left."""
-        hung = False
+        hung, began = False, self._hit_at or time.monotonic()
         try:
             out, err = self._process.communicate(timeout=limit_s)
         except subprocess.TimeoutExpired:
             hung = True
-        seconds = time.monotonic() - self._hit_at
+        seconds = time.monotonic() - began
         if hung:
             for process in self.living():
                 with contextlib.suppress(ProcessLookupError):

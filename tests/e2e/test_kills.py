@@ -29,12 +29,12 @@ def prepared(tmp_path_factory, environment):
 
 @pytest.fixture(scope="module")
 def api(environment):
-    """A Prefect server of the user's own, which the builds need not wait for."""
+    """The variables of a Prefect server of the user's own, which the builds need not wait for."""
     from flows.local_api import _PrivateServer
 
     with _PrivateServer() as server:
         assert server.answers(180)
-        yield server.url
+        yield {"PREFECT_API_URL": server.url, "PREFECT_API_AUTH_STRING": server.login}
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def build(prepared, api, request):
         judge.delay_s = 0.0
         released = ended.released
         if released is None:
-            carried_on = Running(prepared, workspace, PREFECT_API_URL=api).end(240)
+            carried_on = Running(prepared, workspace, **api).end(240)
             assert (carried_on.code, carried_on.lines) == (0, [])
             released = carried_on.released
         assert released.is_relative_to(workspace)
@@ -104,18 +104,13 @@ def test_a_build_outlives_its_private_server(build):
     check(ended, code=0, lines=[], within_s=120)
 
 
-@pytest.mark.parametrize("kind", ["raylet", "gcs_server", "worker", "ray_process", "agent"])
+@pytest.mark.parametrize("kind", ["raylet", "gcs_server", "worker", "ray_process"])
 def test_a_build_outlives_its_ray(build, api, kind):
     """Whatever of Ray is killed: within a minute the build is through, or has ended with one line and has left nothing."""
     start, check = build
-    running = start("samples", PREFECT_API_URL=api)
-    hit = running.hit(signal.SIGKILL, kind, all_of_them=True)
-    if not hit and kind in {"ray_process", "agent"}:
-        running.hit(signal.SIGTERM)
-        running.end()
-        pytest.skip(f"this build has no {kind}")
-    assert hit
+    running = start("samples", **api)
+    assert running.hit(signal.SIGKILL, kind, all_of_them=True)
     ended = running.end()
     assert ended.code in {0, 2}
-    assert len(ended.lines) == (1 if ended.code else 0)
+    assert len(ended.lines) == 1 if ended.code else len(ended.lines) <= 1, "it may say that it starts Ray again"
     check(ended, code=ended.code, lines=ended.lines, within_s=60)
