@@ -202,8 +202,8 @@ class GeminiLine:
             return Trouble(reason="timeout", message="the clips were read or uploaded too slowly", kind="passing")
         arrival = await self.wire.generate(model=self.judge.model, parts=parts, config=self.config, limit_s=left_s)
         if not isinstance(arrival, Trouble):
-            highest_usd = (await self.estimate(request)).usd
-            return arrival.answer(self.judge.price, highest_usd=highest_usd, heard=bool(request.audios))
+            highest = await self.estimate(request)
+            return arrival.answer(self.judge.price, highest=highest, heard=bool(request.audios))
         if arrival.reason == "expired":
             self.parcels.forget(request)
         return arrival
