@@ -47,9 +47,10 @@ class Reply:
     Attributes:
         text: the answer.
         model_served: the model that answered, as it names itself.
-        input_tokens: tokens billed as input.
-        output_tokens: tokens billed as output, thoughts included.
-        cost_usd: what it cost. From a line: this attempt. In the ledger: the attempts before it whose replies were lost, too.
+        input_tokens: tokens billed as input; None = not known.
+        output_tokens: tokens billed as output, thoughts included; likewise.
+        cost_usd: what it cost. From a line: this attempt, infinite where it cannot be told. In the ledger: the attempts before
+            it whose replies were lost, too.
         latency_s: seconds between the sending of the answered attempt and its reply.
         attempts: how often the request was sent.
         raw: the provider's whole reply as JSON; None for a rule.

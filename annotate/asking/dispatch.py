@@ -20,6 +20,7 @@ from annotate.asking.patience import Patience, pause_s
 from annotate.judge import Answer, BatchLine, Judge, JudgeRequest, Refusal, Trouble, TroubleRaised
 from annotate.ledger.ledger import Batch, Ledger
 from annotate.ledger.scribe import Scribe
+from annotate.usage import booked
 from contracts.errors import DamagedPart, SetupError
 from contracts.ids import digest
 from storage.blobs import DAMAGED_AUDIO
@@ -207,7 +208,7 @@ class Dispatch:
             batch.polls += 1
             batch.due = self._now() + self._patience.grown_s(batch.polls)
             return
-        unanswered = set(await self._scribe.call(lambda ledger: ledger.batch_keys(batch.name)))
+        unanswered = await self._scribe.call(lambda ledger: ledger.batch_prices(batch.name))
         troubles: dict[str, Trouble] = {}
         if state == "ended":
             fate = Trouble(reason="no_result", message="an ended batch has no result for it", kind="passing", lost=True)
@@ -230,13 +231,13 @@ class Dispatch:
             self._heed(trouble)
 
     async def _results(
-        self, batch_id: str, unanswered: set[str], troubles: dict[str, Trouble]
+        self, batch_id: str, unanswered: dict[str, float], troubles: dict[str, Trouble]
     ) -> AsyncIterator[Sequence[Answer]]:
         """Yield the answers of an ended batch as soon as they are in the ledger, matched by key and each once.
 
         Args:
             batch_id: the provider's id.
-            unanswered: keys of the batch that have no answer; those that get one here are taken out.
+            unanswered: keys of the batch that have no answer, with their highest prices; those that get one are taken out.
             troubles: filled with what went wrong with single ones of them. An answer beats a trouble.
 
         Raises:
@@ -250,8 +251,7 @@ class Dispatch:
                 elif isinstance(outcome, Trouble):
                     troubles.setdefault(key, outcome)
                 else:
-                    unanswered.discard(key)
-                    answers.append((key, outcome))
+                    answers.append((key, booked(outcome, unanswered.pop(key))))
                 if len(answers) >= _ANSWERS_AT_ONCE:
                     yield await self._commit(answers)
                     answers = []

@@ -17,6 +17,7 @@ from annotate.asking.crew import Crew
 from annotate.asking.limits import LONGEST_OWN_WAIT_S, Gate, backoff_s
 from annotate.judge import Estimate, Judge, JudgeRequest, Line, Refusal, Reply, Trouble
 from annotate.ledger.scribe import Scribe
+from annotate.usage import booked
 from contracts.errors import BudgetExceeded, DamagedPart
 from contracts.rng import hash_fraction
 from storage.blobs import DAMAGED_AUDIO
@@ -238,25 +239,25 @@ class Sender:
     async def _try_to_leave(self, key: str, estimate: Estimate, tab: _Tab) -> float | None:
         """Return the time of a place at the gate, or None if there is no money now."""
         entered = await self.gate.enter(estimate.input_tokens, again=tab.sends > 0)
-        booked = False
+        recorded = False
         try:
-            booked = await self._sent(key, tab)
+            recorded = await self._sent(key, tab)
         finally:
-            if not booked:
+            if not recorded:
                 self.gate.leave()
-        return entered if booked else None
+        return entered if recorded else None
 
     async def _sent(self, key: str, tab: _Tab) -> bool:
         price_usd = 0.0 if tab.open_usd else tab.price_usd
         with self._crew.firmly():
-            booked = await self._scribe.sent(key, price_usd, self._budget_usd)
-        if booked:
+            recorded = await self._scribe.sent(key, price_usd, self._budget_usd)
+        if recorded:
             self._unsent.discard(key)
             tab.sends += 1
             tab.open_usd += price_usd
             if tab.open_usd:
                 self._holders.add(key)
-        return booked
+        return recorded
 
     async def _broke(self, tab: _Tab) -> NoReturn:
         owed_usd, budget_usd = await self._scribe.call(lambda ledger: ledger.owed_usd()), self._budget_usd or 0.0
@@ -279,12 +280,13 @@ class Sender:
         self._settled.set()
 
     async def _commit(self, key: str, answer: Reply | Refusal, tab: _Tab) -> Reply | Refusal:
-        booked = replace(answer, cost_usd=answer.cost_usd + tab.lost_usd, attempts=max(tab.sends, 1))
+        answer = booked(answer, tab.price_usd)
+        answer = replace(answer, cost_usd=answer.cost_usd + tab.lost_usd, attempts=max(tab.sends, 1))
         with self._crew.firmly():
-            await self._scribe.commit(key, booked)
+            await self._scribe.commit(key, answer)
         tab.sends = 0
         self._release(key)
-        return booked
+        return answer
 
     async def _abandon(self, key: str, tab: _Tab) -> None:
         """Leave a request that was sent to whoever claims it next, with only its lost money booked."""

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from annotate.judge import BatchLine, Estimate, JudgeRequest, Line, Pace, Refusal, Reply, Trouble
 from annotate.judges.gemini_clips import Parcels
-from annotate.judges.gemini_wire import Wire, said_in
+from annotate.judges.gemini_reply import said_in
+from annotate.judges.gemini_wire import Wire
 from annotate.judges.versions import client_version
 from annotate.prices import PRICE_LISTS, Price, price_of
 from contracts.errors import SetupError
@@ -207,7 +208,8 @@ class GeminiLine:
             return Trouble(reason="timeout", message="the clips were read or uploaded too slowly", kind="passing")
         arrival = await self.wire.generate(model=self.judge.model, parts=parts, config=self.config, limit_s=left_s)
         if not isinstance(arrival, Trouble):
-            return arrival.answer(self.judge.price, highest_usd=highest_usd, heard=bool(request.audios))
+            highest = await self.estimate(request)
+            return arrival.answer(self.judge.price, highest=highest, heard=bool(request.audios))
         if arrival.reason == "expired":
             self.parcels.forget(request)
         return arrival

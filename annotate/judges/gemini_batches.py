@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from annotate.judge import BatchState, Estimate, JudgeRequest, Refusal, Reply, Trouble, TroubleRaised
 from annotate.judges.gemini_clips import Parcels, Part, as_json
 from annotate.judges.gemini_wire import Wire
+from annotate.usage import UNBOUNDED, decoded
 from contracts.errors import StorageError
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ _LINE_BYTES: Final = 400  # JSON around a request
 _SLOWEST_BYTES_PER_S: Final = 100_000  # of an upload that is not given up
 _LINES_AT_ONCE: Final = 256
 _PAGE: Final = 100
-_CONTEXT_TOKENS: Final = 1_048_576
 _ENDED: Final = ("SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED")
 
 
@@ -198,16 +198,12 @@ class GeminiBatches:
             if isinstance(arrival, Trouble):
                 yield key, arrival
                 continue
-            price = self.judge.price
-            # What a line without usage was billed is unknown, but it cannot be more than a full context.
-            longest = self.judge.max_output_tokens
-            most = price.usd(text_tokens=0, audio_tokens=_CONTEXT_TOKENS, output_tokens=longest, batch=True)
-            yield key, arrival.answer(price, highest_usd=most, heard=True, batch=True)
+            yield key, arrival.answer(self.judge.price, highest=UNBOUNDED, heard=True, batch=True)
 
     def _trouble(self, error: Mapping[str, Any]) -> Trouble:
         code = error.get("code")
         message = str(error.get("message") or error)
-        code = code if isinstance(code, int) else 13
+        code = code if type(code) is int else 13
         trouble = self.wire.rejected(code, error.get("status"), message, error.get("details"))
         return replace(trouble, lost=False)  # the provider itself says that there is no answer
 
@@ -243,8 +239,5 @@ def _file_of(job: "types.BatchJob") -> str | None:
 
 def json_object(line: bytes) -> dict[str, Any]:
     """Return the JSON object of a line; an empty one if it holds none."""
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return {}
+    value = decoded(line)
     return value if isinstance(value, dict) else {}

@@ -9,13 +9,14 @@ import json
 import re
 import time
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from annotate.asking.limits import asked_to_wait_s
-from annotate.judge import Refusal, Reply, Trouble
-from annotate.prices import Price
+from annotate.judge import Trouble
+from annotate.judges.gemini_reply import Arrival
 from annotate.scrubbing import scrub
+from annotate.usage import decoded
 
 if TYPE_CHECKING:
     import httpx2
@@ -95,7 +96,7 @@ class Wire:
         parts: Sequence[Mapping[str, Any]],
         config: "types.GenerateContentConfig",
         limit_s: float,
-    ) -> "Arrival | Trouble":
+    ) -> Arrival | Trouble:
         """Ask once."""
         from google.genai import types
 
@@ -107,29 +108,21 @@ class Wire:
         if isinstance(reply, Trouble):
             return reply
         body = (reply.sdk_http_response.body if reply.sdk_http_response else None) or ""
-        try:
-            return self.received(json.loads(body), latency_s=time.monotonic() - started)
-        except (ValueError, RecursionError):
+        found = decoded(body)
+        if found is None:
             message = f"the body is no JSON: {self.scrubbed(body)[:200]!r}"
             return Trouble(reason="malformed_body", message=message, kind="passing", lost=True)
+        return self.received(found, latency_s=time.monotonic() - started)
 
-    def received(self, body: object, *, latency_s: float | None = None) -> "Arrival | Trouble":
-        """Read the JSON of a reply."""
-        from google.genai import types
-        from pydantic import ValidationError
-
+    def received(self, body: object, *, latency_s: float | None = None) -> Arrival | Trouble:
+        """Read the JSON of a reply, and of that only what is used: whatever else it holds, it was paid for."""
         text = self.scrubbed(json.dumps(body, ensure_ascii=False))
         clean = text.encode("utf-8", "replace").decode()  # half a surrogate pair cannot be stored
-        nothing = Trouble(
-            reason="malformed_body", message=f"the body is no Gemini reply: {clean[:200]!r}", kind="passing", lost=True
-        )
         try:
-            response = types.GenerateContentResponse.model_validate(json.loads(clean))
-        except ValidationError:
-            return nothing
-        if not response.candidates and response.prompt_feedback is None:
-            return nothing
-        return Arrival(response=response, body=clean, latency_s=latency_s)
+            return Arrival.of(decoded(clean), clean, latency_s)
+        except (TypeError, ValueError, AttributeError):
+            message = f"the body is no Gemini reply: {clean[:200]!r}"
+            return Trouble(reason="malformed_body", message=message, kind="passing", lost=True)
 
     def _rejected(self, error: "errors.APIError") -> Trouble:
         details = error.details if isinstance(error.details, dict) else {}
@@ -186,81 +179,6 @@ class Wire:
     def scrubbed(self, text: str) -> str:
         """Return the text without the key; a placeholder such as a proxy takes is none, and may be an ordinary word."""
         return scrub(text, self.secret) if len(self.secret) >= _SHORTEST_SECRET else text
-
-
-@dataclass(frozen=True, kw_only=True)
-class Arrival:
-    """A well-formed response: parsed, as it came but for the key, and how long it took."""
-
-    response: "types.GenerateContentResponse"
-    body: str
-    latency_s: float | None
-
-    def answer(self, price: Price, *, highest_usd: float, heard: bool, batch: bool = False) -> Reply | Refusal:
-        """Return its text and price, or why it has no text.
-
-        Args:
-            price: what its tokens cost.
-            highest_usd: what to book where it does not say how many tokens it took.
-            heard: whether the request had audio.
-            batch: whether it came in a batch.
-        """
-        response, usage = self.response, self.response.usage_metadata
-        tokens_in = usage.prompt_token_count if usage else None
-        tokens_out = (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0) if usage else None
-        cost_usd = highest_usd
-        if usage is not None and tokens_in is not None and tokens_out is not None:
-            parts = usage.prompt_tokens_details
-            # Without details all input of a request with audio counts as audio, the dearer kind.
-            audio = sum(part.token_count or 0 for part in parts if part.modality == "AUDIO") if parts else tokens_in * heard
-            cost_usd = price.usd(text_tokens=tokens_in - audio, audio_tokens=audio, output_tokens=tokens_out, batch=batch)
-        text = said(response)
-        if isinstance(text, Refusal):
-            return replace(text, cost_usd=cost_usd, raw=self.body)
-        return Reply(
-            text=text,
-            model_served=response.model_version,
-            input_tokens=tokens_in,
-            output_tokens=tokens_out,
-            cost_usd=cost_usd,
-            latency_s=self.latency_s,
-            raw=self.body,
-        )
-
-
-def said(response: "types.GenerateContentResponse") -> str | Refusal:
-    """Return what a response says without the model's own thoughts, or why it says nothing.
-
-    Only a reply that ended by itself (``STOP``) is whole: what is left of another could look whole and say something else.
-    No finish reason is no end: "If empty, the model has not stopped generating tokens" (Gemini API, ``Candidate``).
-    """
-    candidate = response.candidates[0] if response.candidates else None
-    parts = candidate.content.parts or [] if candidate and candidate.content else []
-    text = "".join(part.text for part in parts if part.text and not part.thought)
-    why = candidate.finish_reason if candidate else response.prompt_feedback and response.prompt_feedback.block_reason
-    name = why.value if why else "no reason given"
-    ending = name.upper() if candidate or not why else "BLOCKED"
-    if ending == "MAX_TOKENS" and text:
-        cut = "the reply was cut off at max_output_tokens: raise that option of the judge"
-        return Refusal(reason="truncated_reply", message=cut)
-    if ending in _BLOCKED:
-        return Refusal(reason="blocked", message=f"the model's reply was held back ({name})")
-    if not text:
-        return Refusal(reason="empty_reply", message=f"the model returned no text ({name})")
-    if ending != "STOP":
-        return Refusal(reason="unfinished_reply", message=f"the reply did not end by itself ({name})")
-    return text
-
-
-def said_in(raw: str) -> str | Refusal | None:
-    """Return what a kept reply says; None = it is no body of this API. See ``said``."""
-    from google.genai import types
-    from pydantic import ValidationError
-
-    try:
-        return said(types.GenerateContentResponse.model_validate_json(raw))
-    except ValidationError:
-        return None
 
 
 def _everyone(reason: str, message: str) -> Trouble:

@@ -25,9 +25,10 @@ from urllib.parse import urlsplit
 from annotate.clips import ClipCache
 from annotate.judge import BatchLine, Estimate, JudgeRequest, Line, Pace, Refusal, Reply, Trouble
 from annotate.judges.openai_chat import Questions, answer, said
-from annotate.judges.openai_wire import Wire, connected, decoded
+from annotate.judges.openai_wire import Wire, connected
 from annotate.judges.versions import client_version
 from annotate.prices import FREE, PRICES, Price, price_of
+from annotate.usage import decoded
 from contracts.errors import SetupError
 from storage.blobs import BlobStore
 
@@ -235,7 +236,7 @@ class _Line:
             decoded(arrival.body),
             arrival.body,
             price=self.judge.price,
-            highest_usd=self.judge.estimate(request.prompt, sum(clip.duration_s for _, clip in heard)).usd,
+            highest=self.judge.estimate(request.prompt, sum(clip.duration_s for _, clip in heard)),
             has_audio=bool(heard),
             latency_s=arrival.latency_s,
         )

@@ -18,8 +18,9 @@ from typing import IO, Any, ClassVar, Final, Protocol, TypeVar
 from annotate.clips import Clip
 from annotate.judge import BatchState, Estimate, JudgeRequest, Refusal, Reply, Trouble, TroubleRaised
 from annotate.judges.openai_chat import Heard, Questions, answer, malformed
-from annotate.judges.openai_wire import QUOTA_GONE, Wire, decoded, everyone
+from annotate.judges.openai_wire import QUOTA_GONE, Wire, everyone
 from annotate.prices import Price
+from annotate.usage import UNBOUNDED, decoded
 
 R = TypeVar("R")
 
@@ -218,13 +219,11 @@ class OpenAIBatches:
 
     def _outcome(self, line: Mapping[str, Any], text: str) -> Outcome:
         response, error = line.get("response"), line.get("error")
-        if isinstance(response, dict) and isinstance(status := response.get("status_code"), int):
+        if isinstance(response, dict) and type(status := response.get("status_code")) is int:
             raw = json.dumps(response.get("body"), ensure_ascii=False)
             if status != 200:
                 return self.wire.rejected(status, raw)
-            # Without usage, which every batch reply is said to have, at least a reply of full length is booked.
-            longest_usd = self.estimated("", 0.0, batch=True).usd
-            return answer(response.get("body"), raw, price=self.price, highest_usd=longest_usd, batch=True)
+            return answer(response.get("body"), raw, price=self.price, highest=UNBOUNDED, has_audio=None, batch=True)
         if not isinstance(error, dict):
             return malformed(text)
         message = self.wire.shown(str(error.get("message") or error))

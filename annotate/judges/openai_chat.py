@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from annotate.clips import Clip, ClipCache, Container
-from annotate.judge import JudgeRequest, Refusal, Reply, Trouble
+from annotate.judge import Estimate, JudgeRequest, Refusal, Reply, Trouble
 from annotate.judges.openai_wire import one_line
 from annotate.prices import Price
+from annotate.usage import count
 
 _WHOLE: Final = frozenset({"stop", "eos", "eos_token", "end_turn"})
 """Finish reasons, in lower case, of a completion that ended by itself: OpenAI's, and what servers pass on of their engines."""
@@ -60,10 +61,16 @@ class Questions:
 
 
 class Usage(NamedTuple):
-    """Tokens that a completion took."""
+    """Tokens that a completion took.
 
-    text_tokens: int
-    audio_tokens: int
+    Attributes:
+        input_tokens: all that was sent.
+        audio_tokens: the part of it that was audio; None = it does not say.
+        output_tokens: what came back, reasoning included.
+    """
+
+    input_tokens: int
+    audio_tokens: int | None
     output_tokens: int
 
 
@@ -72,8 +79,8 @@ def answer(
     raw: str,
     *,
     price: Price,
-    highest_usd: float,
-    has_audio: bool = False,
+    highest: Estimate,
+    has_audio: bool | None = False,
     batch: bool = False,
     latency_s: float | None = None,
 ) -> Reply | Refusal | Trouble:
@@ -83,24 +90,32 @@ def answer(
         body: the decoded body.
         raw: the body as it came.
         price: what its tokens cost.
-        highest_usd: what to book where it does not say how many tokens it took, and of which kind.
-        has_audio: whether audio was sent, so that it must say how much of it.
+        highest: the most that it can have taken; its price is booked where the reply does not say how many tokens it took, and
+            of which kind.
+        has_audio: whether audio was sent, so that it must say how much of it; None = not known.
         batch: whether it came from a batch.
         latency_s: how long it took.
     """
     text = said(body)
     if text is None or not isinstance(body, dict):
         return malformed(raw)
-    usage = _usage(body.get("usage"))
-    known = usage is not None and (usage.audio_tokens > 0 or not has_audio)
-    cost_usd = price.usd(**usage._asdict(), batch=batch) if usage is not None and known else highest_usd
+    usage = _usage(body.get("usage"), highest, least_output=0 if isinstance(text, Refusal) else 1)
+    cost_usd = highest.usd
+    if usage is not None and _told_apart(usage, price, has_audio):
+        text_tokens = usage.input_tokens - (usage.audio_tokens or 0)
+        cost_usd = price.usd(
+            text_tokens=text_tokens,
+            audio_tokens=usage.audio_tokens or 0,
+            output_tokens=usage.output_tokens,
+            batch=batch,
+        )
     if isinstance(text, Refusal):
         return replace(text, cost_usd=cost_usd, raw=raw)
     served = body.get("model")
     return Reply(
         text=text,
         model_served=served if isinstance(served, str) else None,
-        input_tokens=None if usage is None else usage.text_tokens + usage.audio_tokens,
+        input_tokens=None if usage is None else usage.input_tokens,
         output_tokens=None if usage is None else usage.output_tokens,
         cost_usd=cost_usd,
         latency_s=latency_s,
@@ -157,13 +172,24 @@ def _first(body: object) -> Mapping[str, Any] | None:
     return first if isinstance(first, dict) else None
 
 
-def _usage(usage: object) -> Usage | None:
-    """Return text, audio and output tokens; None where they are not all said."""
+def _usage(usage: object, highest: Estimate, *, least_output: int) -> Usage | None:
+    """Return what a completion took; None where it does not say, or says what cannot be."""
     if not isinstance(usage, dict):
         return None
-    details = usage.get("prompt_tokens_details")
-    sent, back = usage.get("prompt_tokens"), usage.get("completion_tokens")  # the latter includes reasoning tokens
-    audio = (details.get("audio_tokens") if isinstance(details, dict) else None) or 0
-    if not (isinstance(sent, int) and isinstance(back, int) and isinstance(audio, int)) or not 0 <= audio <= sent or back < 0:
+    sent = count(usage.get("prompt_tokens"), highest.input_tokens, least=1)
+    back = count(usage.get("completion_tokens"), highest.output_tokens, least=least_output)
+    if sent is None or back is None:
         return None
-    return Usage(text_tokens=sent - audio, audio_tokens=audio, output_tokens=back)
+    details = usage.get("prompt_tokens_details")
+    stated = details.get("audio_tokens") if isinstance(details, dict) else None
+    audio = count(stated, sent)
+    if stated is not None and (audio is None or audio > sent):
+        return None
+    return Usage(input_tokens=sent, audio_tokens=audio, output_tokens=back)
+
+
+def _told_apart(usage: Usage, price: Price, has_audio: bool | None) -> bool:
+    """Whether it is known how much of the input was audio."""
+    if has_audio is None:
+        return usage.audio_tokens is not None or price.audio_input == price.text_input
+    return bool(usage.audio_tokens) or not has_audio

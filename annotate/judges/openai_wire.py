@@ -8,8 +8,6 @@ resent by httpcore2: it repeats only what was not sent at all. Nothing that a se
 
 import asyncio
 import contextlib
-import email.utils
-import json
 import math
 import re
 import time
@@ -17,8 +15,10 @@ from collections.abc import AsyncIterator, Awaitable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from annotate.asking import limits
 from annotate.judge import Trouble
 from annotate.scrubbing import scrub
+from annotate.usage import decoded
 
 if TYPE_CHECKING:
     import openai
@@ -201,36 +201,16 @@ def asked_to_wait_s(headers: Mapping[str, str]) -> float | None:
         headers: ``retry-after-ms``; ``Retry-After`` in seconds or as a date (RFC 9110, 10.2.3); ``x-ratelimit-reset-requests``
             and ``-tokens`` such as ``6m0s``, of which the used-up one counts (the other is hours off after one long request).
     """
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        with contextlib.suppress(ValueError):
-            wait_s = float(headers.get(name, "")) * unit
-            if math.isfinite(wait_s):
-                return max(0.0, wait_s)
-    with contextlib.suppress(KeyError, TypeError, ValueError, OverflowError):
-        until_s = email.utils.parsedate_to_datetime(headers["retry-after"]).timestamp()
-        return max(0.0, until_s - _server_time_s(headers))
+    if (wait_s := limits.asked_to_wait_s(headers, ())) is not None:
+        return wait_s
     resets = {
         kind: sum(float(number) * _SECONDS[unit] for number, unit in periods)
         for kind in ("requests", "tokens")
         if (periods := _PERIOD.findall(headers.get(f"x-ratelimit-reset-{kind}", "")))
     }
     used_up = [wait_s for kind, wait_s in resets.items() if headers.get(f"x-ratelimit-remaining-{kind}") == "0"]
-    return max(used_up, default=min(resets.values(), default=None))
-
-
-def _server_time_s(headers: Mapping[str, str]) -> float:
-    """Return when a response was sent, seconds since 1970: by the clock that its other dates go by, if it says so."""
-    with contextlib.suppress(KeyError, TypeError, ValueError, OverflowError):
-        return email.utils.parsedate_to_datetime(headers["date"]).timestamp()
-    return time.time()
-
-
-def decoded(body: str) -> object:
-    """Return a body as JSON; None if it is none."""
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
+    reset_s = max(used_up, default=min(resets.values(), default=None))
+    return reset_s if reset_s is not None and math.isfinite(reset_s) else None
 
 
 def _timeout(timeout_s: float) -> Trouble:

@@ -38,6 +38,12 @@ def unanswered(connection: Connection, name: str) -> list[str]:
     return list(connection.execute(select(requests.c.key).where(*_unanswered(name)).order_by(requests.c.key)).scalars())
 
 
+def open_prices(connection: Connection, name: str) -> list[tuple[str, int]]:
+    """Return the same with their open prices, in picodollars."""
+    columns = requests.c.key, requests.c.open_picousd
+    return [tuple(row) for row in connection.execute(select(*columns).where(*_unanswered(name)).order_by(requests.c.key))]
+
+
 def close(connection: Connection, name: str, *, lost: bool) -> None:
     """End a batch; see ``Ledger.close_batch``."""
     members, price = requests.c.batch == name, requests.c.open_picousd

@@ -8,15 +8,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Final, Self
 
-from sqlalchemy import Connection, bindparam, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, func, insert, select, update
 
 from annotate.judge import Answer, Refusal, Reply
 from annotate.ledger.records import Entry
 from annotate.ledger.schema import OPEN_STATES, accounts, losses, requests
 from annotate.ledger.values import ANSWER_COLUMNS, answer_columns, to_picousd
+from annotate.usage import MOST_TOKENS
 from contracts.errors import BudgetExceeded
 
 _KEYS_AT_ONCE: Final = 1000
+_HIGH: Final = 10**9
 _CHANGING: Final = ("account", "state", "owner", "batch", "attempts", "open_picousd", "spent_picousd")
 _ROW: Final = ("key", "task", "judge", "model", *_CHANGING)
 _ENTRY: Final = tuple(field.name for field in fields(Entry))
@@ -234,15 +236,17 @@ def summed(connection: Connection, account: str) -> dict[tuple[str, str, str], t
     sums = [
         func.sum(case((columns.state == "replied", 1), else_=0)),
         func.sum(case((columns.state == "failed", 1), else_=0)),
-        func.coalesce(func.sum(columns.input_tokens), 0),
-        func.coalesce(func.sum(columns.output_tokens), 0),
-        func.sum(columns.spent_picousd + columns.open_picousd),
+        _tokens(columns.input_tokens),
+        _tokens(columns.output_tokens),
+        *_money(columns.spent_picousd),
+        *_money(columns.open_picousd),
     ]
     groups = [columns[name] for name in whose]
     asked = connection.execute(select(*groups, *sums).where(columns.account == account).group_by(*groups))
-    found: dict[tuple[str, str, str], tuple[int, ...]] = {
-        (task, judge, model): tuple(map(int, counts)) for task, judge, model, *counts in asked
-    }
+    found: dict[tuple[str, str, str], tuple[int, ...]] = {}
+    for task, judge, model, *numbers in asked:
+        *counts, spent_high, spent_low, open_high, open_low = map(int, numbers)
+        found[task, judge, model] = (*counts, (spent_high + open_high) * _HIGH + spent_low + open_low)
     lost = connection.execute(
         select(*(losses.c[name] for name in (*whose, "spent_picousd"))).where(losses.c.account == account)
     )
@@ -255,7 +259,17 @@ def summed(connection: Connection, account: str) -> dict[tuple[str, str, str], t
 def held(connection: Connection) -> dict[str, int]:
     """Return how much all accounts have, in numbers that only grow: replies, and picodollars spent."""
     replies = func.coalesce(func.sum(case((requests.c.state == "replied", 1), else_=0)), 0)
-    spent = func.coalesce(func.sum(requests.c.spent_picousd), 0)
-    replied, paid = connection.execute(select(replies, spent)).one()
-    lost = connection.execute(select(func.coalesce(func.sum(losses.c.spent_picousd), 0))).scalar_one()
-    return {"replies": int(replied), "picodollars spent": int(paid) + int(lost)}
+    replied, *paid = connection.execute(select(replies, *_money(requests.c.spent_picousd))).one()
+    lost = connection.execute(select(*_money(losses.c.spent_picousd))).one()
+    spent = sum(int(high or 0) * _HIGH + int(low or 0) for high, low in (paid, lost))
+    return {"replies": int(replied), "picodollars spent": spent}
+
+
+def _tokens(column: ColumnElement[int]) -> ColumnElement[int]:
+    """Sum up counts, without those that no request can have had: older versions stored whatever a provider said."""
+    return func.coalesce(func.sum(case((column.between(1, MOST_TOKENS), column), else_=0)), 0)
+
+
+def _money(column: ColumnElement[int]) -> tuple[ColumnElement[int], ColumnElement[int]]:
+    """Sum up the upper and the lower digits: the sum of two large amounts may be no 64-bit number."""
+    return func.sum(column // _HIGH), func.sum(column % _HIGH)

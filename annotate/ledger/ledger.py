@@ -278,6 +278,11 @@ class Ledger:
         with self._database.reading() as connection:
             return batches.unanswered(connection, name)
 
+    def batch_prices(self, name: str) -> dict[str, float]:
+        """Return the same requests with the highest price that is booked for each, in dollars."""
+        with self._database.reading() as connection:
+            return {key: values.to_usd(picousd) for key, picousd in batches.open_prices(connection, name)}
+
     def _leaving(
         self, connection: Connection, sends: Sequence[tuple[str, float]], budget_usd: float | None, *, batch: str | None = None
     ) -> tuple[dict[str, books.Row], list[books.Row], list[str]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from annotate.judge import Refusal, Reply
+from annotate.usage import MOST_TOKENS, count
 
 _PICO: Final = 10**12
 _REPLY: Final = ("text", "model_served", "input_tokens", "output_tokens", "latency_s", "attempts", "raw")
@@ -60,15 +61,16 @@ def restored(text: str) -> str:
 
 def answer_columns(answer: Reply | Refusal, now: str) -> dict[str, Any]:
     """Return what an answer fills in, beside state, attempts and money."""
-    names = [name for name in (_REPLY if isinstance(answer, Reply) else _REFUSAL) if name in ANSWER_COLUMNS]
+    names: list[str] = [name for name in (_REPLY if isinstance(answer, Reply) else _REFUSAL) if name in ANSWER_COLUMNS]
     values = {name: getattr(answer, name) for name in names}
-    stored = {name: storable(value) if isinstance(value, str) else value for name, value in values.items()}
-    return dict.fromkeys(ANSWER_COLUMNS) | stored | {"answered": now}
+    stored: dict[str, Any] = {name: storable(value) if isinstance(value, str) else value for name, value in values.items()}
+    return dict.fromkeys(ANSWER_COLUMNS) | _believed(stored) | {"answered": now}
 
 
 def reply(row: Mapping[str, Any]) -> Reply:
     """Return the reply in a row that has ``REPLY_COLUMNS``."""
-    return Reply(**{name: _restored(row[name]) for name in _REPLY}, cost_usd=to_usd(row["spent_picousd"]))
+    columns: dict[str, Any] = {name: _restored(row[name]) for name in _REPLY}
+    return Reply(**_believed(columns), cost_usd=to_usd(row["spent_picousd"]))
 
 
 def told(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,6 +79,13 @@ def told(row: Mapping[str, Any]) -> dict[str, Any]:
         name.replace("_picousd", "_usd"): to_usd(value) if name.endswith("_picousd") else _restored(value)
         for name, value in row.items()
     }
+
+
+def _believed(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Return columns with null for each number or name that none can be: older versions stored whatever a provider said."""
+    counts = {name: count(columns[name], MOST_TOKENS, least=1) for name in ("input_tokens", "output_tokens") if name in columns}
+    names = {name: value for name, value in columns.items() if name == "model_served" and not isinstance(value, str)}
+    return {**columns, **counts, **dict.fromkeys(names)}
 
 
 def _restored(value: Any) -> Any:

@@ -4,6 +4,7 @@ A malformed reply is a well-formed one with one thing replaced, and the counted 
 """
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -447,3 +448,13 @@ def _all() -> Iterator[Malformed]:
 
 
 MALFORMED = list(_all())
+
+
+ABSURD_COUNTS: list[object] = [
+    *(-1, -(2**63), 0, True, False, "12", "abc", 1.5, 12.0, math.nan, math.inf, -math.inf, 1e300),
+    *(10**9, 2**31, 2**63 - 1, 2**63, 2**64 - 1, 10**4000, [], [7], {}, {"value": 7}),
+]
+"""What no count of tokens of a small request with an answer can be; null and an absent field say nothing either."""
+
+ABSURD_NAMES: list[object] = [7, 1.5, True, [], ["m"], {}, {"name": "m"}]
+"""What no name is."""

@@ -75,13 +75,13 @@ def test_one_request_on_the_wire(clips, tones):
 
 def test_a_question_about_text_needs_no_clips():
     """Without audio there is one part, and without token details all of it costs what text costs."""
-    made = response("fine", 1000, 0, 0)
+    made = response("fine", 1000, 0, 1)
     del made["usageMetadata"]["promptTokensDetails"]
     with serving(lambda n, p: Answer(body=made)) as server:
         got = attempt(gemini(server), text("clean this"))
     assert server.bodies[0]["contents"] == [{"parts": [{"text": "clean this"}], "role": "user"}]
     assert isinstance(got, Reply)
-    assert got.cost_usd == pytest.approx(1000 * 0.30 / 1e6)
+    assert got.cost_usd == pytest.approx((1000 * 0.30 + 2.50) / 1e6)
 
 
 def test_thoughts_are_paid_for_and_left_out():

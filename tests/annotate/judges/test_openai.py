@@ -146,7 +146,7 @@ def test_no_answer_costs_more_than_estimated(prompt, text, halves):
     estimate = judge.estimate(prompt, halves / 2)
     sent, heard = len(prompt.encode()) + 10 + halves * 5, halves * 5
     body = completion(text, sent=sent, heard=heard, back=512)
-    reply = answer(body, "", price=judge.price, highest_usd=estimate.usd)
+    reply = answer(body, "", price=judge.price, highest=estimate)
     assert reply.cost_usd <= estimate.usd
     assert reply.input_tokens <= estimate.input_tokens
     assert judge.estimate(prompt, halves / 2, batch=True).usd == pytest.approx(estimate.usd / 2)

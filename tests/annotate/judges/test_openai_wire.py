@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat.chat_completion import Choice
 
-from annotate.judge import Refusal, Reply, Trouble
+from annotate.judge import Estimate, Refusal, Reply, Trouble
 from annotate.judges.openai import OpenAI
 from annotate.judges.openai_chat import answer, said
 from annotate.judges.openai_wire import asked_to_wait_s
@@ -296,9 +296,12 @@ json_values = st.recursive(
 )
 
 
+HIGHEST = Estimate(input_tokens=1000, output_tokens=1000, usd=1.0)
+
+
 @given(body=json_values)
 def test_no_body_is_a_defect(body):
-    found = answer(body, json.dumps(body), price=Price(text_input=1, audio_input=2, output=3), highest_usd=1.0)
+    found = answer(body, json.dumps(body), price=Price(text_input=1, audio_input=2, output=3), highest=HIGHEST)
     assert isinstance(found, Reply | Refusal | Trouble)
     assert not isinstance(found, Reply) or found.text.strip()
 
