@@ -200,7 +200,7 @@ class GeminiLine:
         """Send it once, after the clips that it cannot carry itself."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.judge.timeout_s
-        highest_usd = (await self.estimate(request)).usd  # it looks at the clips, which must not fail once the reply is paid
+        highest = await self.estimate(request)  # it looks at the clips, which must not fail once the reply is paid
         parts = await self.parcels.parts(request, self.judge.timeout_s)
         if isinstance(parts, Trouble):
             return parts
@@ -208,7 +208,6 @@ class GeminiLine:
             return Trouble(reason="timeout", message="the clips were read or uploaded too slowly", kind="passing")
         arrival = await self.wire.generate(model=self.judge.model, parts=parts, config=self.config, limit_s=left_s)
         if not isinstance(arrival, Trouble):
-            highest = await self.estimate(request)
             return arrival.answer(self.judge.price, highest=highest, heard=bool(request.audios))
         if arrival.reason == "expired":
             self.parcels.forget(request)
