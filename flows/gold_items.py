@@ -113,7 +113,7 @@ def _rows(path: str, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _csv_rows(path: str, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    reader = csv.DictReader(io.StringIO(text))
+    reader, number = csv.DictReader(io.StringIO(text)), 0
     try:
         names = reader.fieldnames or ()
         if doubled := sorted({name for name in names if list(names).count(name) > 1}):
@@ -121,4 +121,4 @@ def _csv_rows(path: str, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         for number, row in enumerate(reader, start=2):
             yield number, dict(row)
     except csv.Error as error:
-        raise DataError(f"{path}, row {reader.line_num}: no valid CSV: {error}") from None
+        raise DataError(f"{path}, row {max(number, 1) + 1}: no valid CSV: {error}") from None
