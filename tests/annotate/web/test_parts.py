@@ -65,7 +65,7 @@ def test_a_clock_that_is_set_signs_nobody_out(monkeypatch, step_s, signed_in):
 
     monkeypatch.setattr(tokens_module, "datetime", Later)
     monkeypatch.setattr(time, "time", lambda: now + step_s)  # the clock of the library
-    assert tokens.invited(invitation) == "a"
+    assert tokens.invited(invitation).annotator_id == "a"
     assert (tokens.listener(session) is not None) == signed_in
 
 
