@@ -57,6 +57,8 @@ def scrub(text: str, secret: str) -> str:
     anycase, exact = _needles(secret)
     if not anycase:
         return _pattern(secret).sub(_STARS, text)
+    if any(sign in secret for sign in _ESCAPED):  # what looks like an escape in the key itself would be decoded below
+        text = _pattern(secret).sub(_STARS, text)
     for level in _levels(text):
         flat = _flat(level)
         folded = flat.lower()

@@ -7,7 +7,7 @@ import random
 import urllib.parse
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from annotate.scrubbing import scrub
@@ -16,6 +16,7 @@ KEY = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_charact
 
 
 @given(KEY, st.integers(0, 2**64), st.text(max_size=20), st.text(max_size=20))
+@example("A0000000000000%00", 1, "", "")  # a key that holds what looks like an escape
 def test_no_way_to_write_it_in_json_hides_a_key(key, escaped, before, after):
     """Whichever of its characters are escaped, in either case of hexadecimal digits, nothing of it is left."""
     forms = ["\\u%04x", "\\u%04X"]
