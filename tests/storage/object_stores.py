@@ -128,6 +128,7 @@ def seaweedfs() -> Iterator[str]:
             _program("weed"), "server", f"-dir={folder}/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
             f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}", "-filer", "-s3", f"-s3.port={s3}",
             *(f"-{part}.port.grpc={port}" for part, port in grpc.items()),
+            "-s3.port.iceberg=0", "-s3.port.lance=0",  # else at ports of their own choice
             f"-s3.config={config}", "-volume.max=10", "-master.volumeSizeLimitMB=64", "-master.telemetry=false",
         ]  # fmt: skip
         with _running(command, endpoint, Path(folder) / "log"):
