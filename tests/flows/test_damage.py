@@ -52,7 +52,7 @@ def whole(tmp_path_factory):
     corpus(folder / "corpus", [])
     with gemini_server.serving(text=answer) as server, pytest.MonkeyPatch.context() as patch:
         patch.setattr(work, "fan_out", in_this_process)
-        patch.setattr(work, "cluster", lambda _address: contextlib.nullcontext())
+        patch.setattr(work, "cluster", lambda _address, **_: contextlib.nullcontext())
         patch.setattr(work, "check_resources", lambda _wanted: None)
         patch.setenv("GEMINI_API_KEY", "canary-key-7431")
         path = recipe(folder, judge={"options": {"base_url": server.url, "backoff_s": 0.01}}, listening=VERIFIED)
