@@ -26,7 +26,7 @@ class WerSession:
         self._transcriber = transcriber
         self._languages = languages
         self.model = transcriber.model
-        self.model_version = f"{transcriber.model_version}; readings {READINGS}"
+        self.model_version = _version(transcriber.model_version)
 
     def measure(self, requests: Sequence[MetricRequest]) -> Iterator[Measurement | Failure]:
         """Transcribe and count, clip by clip."""
@@ -110,7 +110,8 @@ class Wer:
 
     def installed_version(self) -> str | None:
         """Return what a session here reports as its version."""
-        return self.transcriber().installed_version()
+        installed = self.transcriber().installed_version()
+        return None if installed is None else _version(installed)
 
     def open(self) -> WerSession:
         """Load the recogniser."""
@@ -118,6 +119,11 @@ class Wer:
             raise SetupError(problem)
         transcriber = self.transcriber()
         return WerSession(transcriber.open(), transcriber.languages)
+
+
+def _version(transcriber: str) -> str:
+    """Return the version of what was measured: of the recogniser, and of how texts are read."""
+    return f"{transcriber}; readings {READINGS}"
 
 
 PLUGIN = Wer
