@@ -86,7 +86,7 @@ def test_nobody_gets_into_a_build(tmp_path, environment):
         )
         watch = Watch(build.pid, workspace)
         watch.start()
-        out, err = build.communicate(timeout=900)
+        out, err = build.communicate(timeout=1800)
         watch.join()
     assert build.returncode == 0, err[-3000:]
     assert out.startswith("release: ")
