@@ -217,12 +217,15 @@ class Cluster:
     def _next(self, wait_s: float) -> tuple[Any, ...] | None:
         """Return the next message; None = none yet."""
         assert self._connection is not None
+        assert self._process is not None
         try:
             if self._connection.poll(wait_s):
                 message: tuple[Any, ...] = self._connection.recv()
                 return message
         except (EOFError, OSError) as error:
             raise ClusterLost("its process has ended") from error
+        if not is_running(self._process.pid):
+            raise ClusterLost("its process has ended")
         if not all(is_running(pid) for pid in self._daemons):
             raise ClusterLost("one of its daemons has ended")
         return None

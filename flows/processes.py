@@ -13,10 +13,10 @@ _KILL_LIMIT_S: Final = 5.0
 def _state(pid: int) -> tuple[str, int] | None:
     """Return the state letter and the session of a process; None if it is gone."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(") ")[2].split()
     except OSError:
         return None
-    return fields[0], int(fields[3])
+    return (fields[0], int(fields[3])) if fields else None
 
 
 def is_running(pid: int) -> bool:

@@ -6,7 +6,8 @@ costs the build nothing.
 
 Messages are tuples over one connection, the first item of each is its kind. The build sends ``run``, ``close``, ``ping`` and
 ``stop``; this process sends ``started`` or ``failed``, then ``done``, ``died`` or ``refused`` for each ``run``, and ``nodes``
-for each ``ping``. When the connection ends, the build has ended: this process takes all of Ray with it.
+for each ``ping``. When the connection ends, the build has ended, and all of Ray ends with it: a second process sees to that,
+because Ray may hold this one's interpreter, so that no thread of it runs (when a worker died while it started, say).
 """
 
 import functools
@@ -14,6 +15,7 @@ import importlib
 import logging
 import os
 import queue
+import select
 import shutil
 import subprocess
 import sys
@@ -21,7 +23,7 @@ import threading
 from concurrent.futures import Future
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from flows.processes import kill_session
 from flows.ray_folder import RAYS_OWN
@@ -37,8 +39,10 @@ def main() -> None:
     """Run with a descriptor of the connection and either the embedded cluster's folder and CPUs, or a cluster's address."""
     connection, where = Connection(int(sys.argv[1])), sys.argv[2]
     embedded = len(sys.argv) > 3
+    if os.fork() == 0:
+        _watch(connection, Path(where) if embedded else None)
     events: queue.Queue[tuple[Any, ...]] = queue.Queue()
-    threading.Thread(target=_listen, args=(connection, events, where if embedded else None), daemon=True).start()
+    threading.Thread(target=_listen, args=(connection, events), daemon=True).start()
     try:
         pids = _start_embedded(Path(where), int(sys.argv[3])) if embedded else _connect(where, Path.cwd())
     except Exception as error:  # noqa: BLE001 - whatever it is, the build says it in one line
@@ -48,15 +52,26 @@ def main() -> None:
     _serve(connection, events)
 
 
-def _listen(connection: Connection, events: "queue.Queue[tuple[Any, ...]]", folder: str | None) -> None:
+def _watch(connection: Connection, folder: Path | None) -> NoReturn:
+    """Wait for the end of the build, and end the whole session. The build, where it lives, kills this process, too."""
+    try:
+        watched = select.poll()
+        watched.register(connection, select.POLLRDHUP)
+        while not watched.poll():
+            pass
+        kill_session(os.getsid(0), spare=os.getpid())
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os._exit(0)
+
+
+def _listen(connection: Connection, events: "queue.Queue[tuple[Any, ...]]") -> None:
     """Take what the build sends, and end with it."""
     try:
         while True:
             events.put(connection.recv())
     except (EOFError, OSError):
-        kill_session(os.getsid(0), spare=os.getpid())
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
         os._exit(1)
 
 

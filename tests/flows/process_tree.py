@@ -50,3 +50,14 @@ def environments(processes: list[psutil.Process]) -> Iterator[tuple[psutil.Proce
             yield process, process.environ()
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
+
+
+def commands(processes: list[psutil.Process]) -> list[str]:
+    """Return the arguments of each process that is still there."""
+    found = []
+    for process in processes:
+        try:
+            found.append(" ".join(process.cmdline()))
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found

@@ -71,8 +71,9 @@ def test_a_daemon_that_stands_still_is_noticed(ray_cluster, tmp_path, monkeypatc
     assert not is_running(gcs)
 
 
-def test_a_killed_build_takes_its_cluster_along(tmp_path):
-    """``kill -9``: no process and no folder is left."""
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_killed_build_takes_its_cluster_along(stopped):
+    """``kill -9``: no process and no folder is left, even where Ray's own process cannot run: Ray may hold its interpreter."""
     script = (
         "import time\nfrom flows.cluster import cluster\nwith cluster(cpus=1) as c:\n"
         " print(c._process.pid, c._folder, flush=True); time.sleep(600)"
@@ -81,6 +82,8 @@ def test_a_killed_build_takes_its_cluster_along(tmp_path):
     session, folder = build.stdout.readline().split()
     members = session_members(int(session))
     assert len(members) >= 3
+    if stopped:
+        os.kill(int(session), signal.SIGSTOP)
     build.kill()
     build.communicate()
     deadline = time.monotonic() + 60
