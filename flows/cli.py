@@ -93,7 +93,8 @@ def _in_flow(name: str, body: Callable[["Progress"], Any]) -> Any:
     """Run ``body`` as a Prefect flow that this terminal watches, and return its outcome."""
     from flows.local_api import prefect_api
 
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # the error itself arrives here, and is one line
+    for level in ("PREFECT_LOGGING_LEVEL", "PREFECT_INTERNAL_LOGGING_LEVEL"):
+        os.environ.setdefault(level, "CRITICAL")  # the error itself arrives here, and is one line
     with prefect_api() as api, _observed() as progress:
         import httpx
         from prefect import flow

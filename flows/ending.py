@@ -23,6 +23,8 @@ from contracts.interrupts import interrupt_reason
 CLEAN_UP_S: Final = 4.5
 """How long the clean-up may take. Requests to judges that are under way have three seconds of it."""
 
+_EXIT_S: Final = 15.0  # how long libraries may take over the interpreter's exit
+
 _NAMES: Final = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGHUP: "the terminal has gone"}
 _SHOW_CURSOR: Final = "\x1b[?25h"
 
@@ -97,7 +99,9 @@ def run(command: Callable[[], object]) -> int:
     _ending.running = False
     if _ending.signal is not None:
         _ending.finish(_ending.signal)
-    return code if _flushed() else 1
+    code = code if _flushed() else 1
+    _exit_soon(code)
+    return code
 
 
 @contextlib.contextmanager
@@ -122,6 +126,16 @@ def _install() -> None:
 def is_ending() -> bool:
     """Tell whether a signal ends this process, so that nobody has time to wait."""
     return _ending.signal is not None
+
+
+def _exit_soon(code: int) -> None:
+    """Bound the interpreter's exit: a library may try for minutes to reach a server that is gone."""
+
+    def exit_now() -> None:
+        time.sleep(_EXIT_S)
+        os._exit(code)
+
+    threading.Thread(target=exit_now, name="exit", daemon=True).start()
 
 
 def _silence() -> None:

@@ -106,6 +106,14 @@ def _in_group(group):
     return found
 
 
+def test_the_exit_itself_is_bounded():
+    """A library that hangs in the interpreter's exit does not keep the process, and the code stays."""
+    process = begun("import atexit, flows.ending\nflows.ending._EXIT_S = 0.5\natexit.register(time.sleep, 60)\nready()")
+    began = time.monotonic()
+    assert ended(process) == (0, "", "")
+    assert time.monotonic() - began < 20
+
+
 def test_a_thread_ends_the_command_with_an_error():
     """A lost lease, found by a thread, is an error as if the command had raised it, whatever the command waits for."""
     process = begun(
