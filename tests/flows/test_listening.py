@@ -442,7 +442,7 @@ def test_death_at_every_write_changes_nothing(opened, tmp_path):
     calm = open_build(tmp_path / "small.yaml", str(tmp_path / "calm"))
     run(calm, "verification")
     expected = found_in(calm)
-    assert expected["mark"]["books"]["dropped"]
+    assert expected["mark"].books.dropped
 
     def resumed(storm):
         stormy = open_build(tmp_path / "small.yaml", str(storm))
