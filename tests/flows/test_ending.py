@@ -75,9 +75,11 @@ def test_nothing_holds_the_end_up():
         deaf = ["sh", "-c", "trap '' INT TERM; sleep 300 & sleep 300"]
         child = subprocess.Popen(deaf, start_new_session=True)
         print("ready", flush=True)
-        print(child.pid, flush=True)
+        words = [child.pid]
         while True:
             try:
+                while words:
+                    print(words.pop(), flush=True)  # in here, as the signal follows at once
                 time.sleep(60)
             except BaseException:
                 pass
