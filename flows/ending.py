@@ -13,12 +13,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
 from contracts.errors import UnisrmError
 from contracts.interrupts import interrupt_reason
+from flows.processes import kill_descendants
 
 CLEAN_UP_S: Final = 4.5
 """How long the clean-up may take. Requests to judges that are under way have three seconds of it."""
@@ -63,7 +63,7 @@ class _Ending:
         self._last_words.acquire()  # never released: nobody speaks after these words
         _silence()
         reason = interrupt_reason()
-        _kill_descendants()
+        kill_descendants(os.getpid())
         _say(str(reason or f"{_NAMES[signal.Signals(number)]}; the same command carries on where this one stopped"))
         os._exit(2 if reason else 128 + number)
 
@@ -166,38 +166,3 @@ def _flushed() -> bool:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return False
     return True
-
-
-def _kill_descendants() -> None:
-    """End all processes that this one started, and those that they started. Linux only; elsewhere a no-op."""
-    for _ in range(5):  # what is killed may have started something just before
-        pids = _descendants()
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-        if not pids:
-            return
-        time.sleep(0.02)
-
-
-def _descendants() -> set[int]:
-    """Return this process's living descendants, and all of the sessions that they lead, whose processes may be orphans."""
-    if sys.platform != "linux":
-        return set()
-    own = os.getpid()
-    seen = {int(entry.name): found for entry in Path("/proc").glob("[0-9]*") if (found := _state(entry))}
-    family, grown = {own}, True
-    while grown:
-        more = {pid for pid, (_, parent, session) in seen.items() if parent in family or session in family - {own}} - family
-        family |= more
-        grown = bool(more)
-    return {pid for pid in family - {own} if seen[pid][0] not in "ZX"}
-
-
-def _state(process: Path) -> tuple[str, int, int] | None:
-    """Return state letter, parent and session of a process; None if it is gone."""
-    try:
-        fields = (process / "stat").read_text(encoding="utf-8", errors="replace").rpartition(") ")[2].split()
-    except OSError:
-        return None
-    return fields[0], int(fields[1]), int(fields[3])

@@ -3,32 +3,62 @@
 import contextlib
 import os
 import signal
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-_KILL_LIMIT_S: Final = 5.0
+_KILL_LIMIT_S: Final = 3.0
 
 
-def _state(pid: int) -> tuple[str, int] | None:
-    """Return the state letter and the session of a process; None if it is gone."""
+class _Stat(NamedTuple):
+    """What ``/proc/PID/stat`` says of a process."""
+
+    state: str
+    parent: int
+    session: int
+
+    @property
+    def runs(self) -> bool:
+        """Whether it does not merely wait for its parent to take note of its end."""
+        return self.state not in "ZX"
+
+
+def _stat(pid: int) -> _Stat | None:
+    """Return what the kernel says of a process; None if it is gone."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(") ")[2].split()
     except OSError:
         return None
-    return (fields[0], int(fields[3])) if fields else None
+    return _Stat(fields[0], int(fields[1]), int(fields[3])) if fields else None
+
+
+def _all() -> dict[int, _Stat]:
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return {pid: stat for pid in pids if (stat := _stat(pid)) is not None}
 
 
 def is_running(pid: int) -> bool:
     """Tell whether a process is there and not merely waiting for its parent to take note of its end."""
-    state = _state(pid)
-    return state is not None and state[0] not in "ZX"
+    stat = _stat(pid)
+    return stat is not None and stat.runs
 
 
 def session_members(session: int) -> list[int]:
     """Return the processes of a session that are running, whoever started them."""
-    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    return [pid for pid in pids if (state := _state(pid)) is not None and state[1] == session and state[0] not in "ZX"]
+    return [pid for pid, stat in _all().items() if stat.session == session and stat.runs]
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the running descendants of a process, and all of the sessions that they lead, whose processes may be orphans."""
+    seen = _all()
+    family, grown = {pid}, True
+    while grown:
+        more = {one for one, stat in seen.items() if stat.parent in family or stat.session in family - {pid}} - family
+        family |= more
+        grown = bool(more)
+    return [one for one in family - {pid} if seen[one].runs]
 
 
 def kill_session(session: int, *, spare: int | None = None) -> None:
@@ -38,9 +68,19 @@ def kill_session(session: int, *, spare: int | None = None) -> None:
         session: its number, which is the process id of its first process.
         spare: the one process that may stay.
     """
+    _kill_all(lambda: [pid for pid in session_members(session) if pid != spare])
+
+
+def kill_descendants(pid: int) -> None:
+    """``kill -9`` all that a process started, and all that those started. A no-op on systems other than Linux."""
+    if sys.platform == "linux":
+        _kill_all(lambda: descendants(pid))
+
+
+def _kill_all(find: Callable[[], list[int]]) -> None:
     deadline = time.monotonic() + _KILL_LIMIT_S
     # More than one look: what is killed may have started something just before.
-    while (pids := [pid for pid in session_members(session) if pid != spare]) and time.monotonic() < deadline:
+    while (pids := find()) and time.monotonic() < deadline:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)

@@ -19,6 +19,7 @@ from typing import Any, Final, Self
 
 from contracts.clocks import elapsed_s
 from contracts.errors import LeaseLost, StorageError, WorkspaceLocked
+from contracts.interrupts import interrupt_main
 from contracts.processes import Process
 from storage.shared_object import SharedObject, Version, conditions_of
 
@@ -277,8 +278,7 @@ class Lease:
                 return
             self._lost = f"{why}: another build may write there, so this one has stopped; run the same command again"
         if interrupt and self._interrupts and callable(signal.getsignal(signal.SIGINT)) and not self._done.is_set():
-            # A real signal, as it also ends what the main thread waits for.
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            interrupt_main(LeaseLost(self._lost))
 
 
 def _is_gone(holder: Holder) -> bool:

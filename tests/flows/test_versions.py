@@ -9,11 +9,13 @@ from flows.publish import _recipe_literals
 from flows.stages import check_machine, stages_of
 from flows.status import status_of
 from flows.versions import mixed_versions, released_mixed, version_rows
+from scoring.metrics.prosody import Prosody
 from synth.engines.flite import Flite
 from synth.render import RenderJob
 from tests.flows.small import corpus, recipe, run
 
 FLITE = Flite().installed_version()
+PROSODY = Prosody().installed_version()
 ESPEAK = {"name": "espeak", "engine": "espeak", "voices": ["en-us"]}
 FLITES = {"name": "flite", "engine": "flite", "voices": ["kal16"]}
 
@@ -52,7 +54,7 @@ def test_what_two_versions_made_is_counted(tmp_path, paired_copy):
     measured = build.tables.num_rows("metrics")
     assert version_rows(build) == [
         {"mixed": "system flite", "versions": {FLITE: made - 2, "flite-99.0": 2}},
-        {"mixed": "metric prosody", "versions": {"0": 2, "1": measured - 2}},
+        {"mixed": "metric prosody", "versions": {"0": 2, PROSODY: measured - 2}},
     ]
     pairs = build.tables.read("pairs")
     without = pairs.filter(pa.array([not {row["sample_a"], row["sample_b"]} & set(lost) for row in pairs.to_pylist()]))
@@ -80,7 +82,7 @@ def test_an_engine_of_another_version_is_refused_before_any_work(tmp_path):
         check_machine(build, stages_of(build)[:8])
     for line in (
         f"system flite has the version {FLITE!r} here, the recipe demands '99.0': install that one",
-        "metric prosody has the version '1' here, the recipe demands '7': install that one",
+        f"metric prosody has the version {PROSODY!r} here, the recipe demands '7': install that one",
     ):
         assert line in str(caught.value)
     job = RenderJob(engine="flite", options="{}", system="flite", audio=None, workspace_url=str(tmp_path), version="99.0")
@@ -93,7 +95,7 @@ def test_what_a_metric_of_another_version_measured_is_measured_again(tmp_path, p
     build = opened(tmp_path)
     stale = relabel(build, "metrics", "model_version", "0", lambda row: True)
     before = build.tables.num_rows("metrics")
-    demanding = opened(tmp_path, metrics=[{"name": "prosody", "version": "1"}])
+    demanding = opened(tmp_path, metrics=[{"name": "prosody", "version": PROSODY}])
     books = run(demanding, "metrics")["metrics"]
     assert (books.rows_in, books.rows_out, books.failed) == (before, before, {})
     assert demanding.tables.num_rows("metrics") == before + 2
@@ -101,7 +103,7 @@ def test_what_a_metric_of_another_version_measured_is_measured_again(tmp_path, p
     again = demanding.tables.read("metrics").to_pylist()
     for sample in stale:
         versions = [row for row in again if row["sample_id"] == sample]
-        assert sorted(row["model_version"] for row in versions) == ["0", "1"]
+        assert sorted(row["model_version"] for row in versions) == ["0", PROSODY]
         assert versions[0]["values"] == versions[1]["values"]
     assert [one.what for one in mixed_versions(opened(tmp_path))] == ["metric prosody"]
 

@@ -26,6 +26,7 @@ from annotate.ledger.ledger import Entry, Ledger
 place, provider, name, keys, group, budget, victim = sys.argv[1:]
 order = [f"k{number}" for number in range(int(keys))]
 random.Random(name).shuffle(order)
+print("ready", flush=True)
 sys.stdin.readline()
 log = os.open(provider, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 with Ledger(place, account="here") as ledger:
@@ -63,7 +64,11 @@ class Askers:
         ]
 
     def start(self, *which: int) -> None:
-        for process in [self.processes[number] for number in which] or self.processes:
+        """Start some, or all, together: only when each of them has imported what it needs."""
+        chosen = [self.processes[number] for number in which] or self.processes
+        for process in chosen:
+            assert process.stdout.readline() == "ready\n"
+        for process in chosen:
             process.stdin.write("go\n")
             process.stdin.flush()
 
