@@ -1,6 +1,7 @@
 # make setup   build the environment (.venv) and install system packages
 # make demo    build the demo data set: no key, no GPU
 # make test    all tests;  make check  ruff, mypy, import-linter;  make bench  figures beside baselines
+# make test-slow  more cases of the end-to-end tests
 # make chaos   N=50 random kills over a small build, SEED=1: does each end in the same release, with nothing left and nothing lost?
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -14,7 +15,7 @@ export DO_NOT_TRACK := 1
 N := 50
 SEED := 1
 
-.PHONY: setup check test demo bench chaos lock print-python prefect-run clean
+.PHONY: setup check test test-slow demo bench chaos lock print-python prefect-run clean
 
 setup: ; @packaging/system_packages.sh
 	@if [ "$$(cat $(STAMP) 2>/dev/null)" != "$(LOCK_SHA)" ]; then \
@@ -36,7 +37,10 @@ demo: setup
 	@.venv/bin/unisrm-data build recipes/demo.yaml
 
 test: setup
-	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+test-slow: setup
+	@$(PYTHON) -m pytest -m slow
 
 check: setup
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check -q .

@@ -76,11 +76,11 @@ def build(prepared, api, request):
     ("stage", "kind", "number"),
     [
         ("utterances", "terminal", signal.SIGINT),
-        ("samples", "terminal", signal.SIGINT),
+        pytest.param("samples", "terminal", signal.SIGINT, marks=pytest.mark.slow),
         ("samples", "driver", signal.SIGTERM),
         ("judgments", "terminal", signal.SIGINT),
-        ("judgments", "driver", signal.SIGTERM),
-        ("judgments", "driver", signal.SIGKILL),
+        pytest.param("judgments", "driver", signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param("judgments", "driver", signal.SIGKILL, marks=pytest.mark.slow),
     ],
 )
 def test_a_build_that_is_told_to_end_does(build, stage, kind, number):
@@ -104,7 +104,15 @@ def test_a_build_outlives_its_private_server(build):
     check(ended, code=0, lines=[], within_s=120)
 
 
-@pytest.mark.parametrize("kind", ["raylet", "gcs_server", "worker", "ray_process"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "raylet",
+        pytest.param("gcs_server", marks=pytest.mark.slow),
+        pytest.param("worker", marks=pytest.mark.slow),
+        "ray_process",
+    ],
+)
 def test_a_build_outlives_its_ray(build, api, kind):
     """Whatever of Ray is killed: within a minute the build is through, or has ended with one line and has left nothing."""
     start, check = build
