@@ -6,8 +6,8 @@ used stays a row whose ``problem`` says why; only a corpus that cannot be unders
 ==========================  ==========================================================================================
 missing_audio               the metadata names a recording that is not there
 missing_transcript          a recording (or row) without a transcript
-empty_audio                 a file of no bytes
-truncated_audio             a WAV shorter than its header promises
+empty_audio                 a file without a byte of audio
+truncated_audio             a file shorter than its header promises (WAV, W64, AIFF, AU, CAF, NIST)
 empty_text                  a transcript of white space only
 text_too_long               more than ``LONGEST_TEXT`` characters
 duplicate_id                an id that an earlier row has; the first one counts
