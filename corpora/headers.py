@@ -106,7 +106,7 @@ def _extent(head: bytes) -> _Extent | None:
 
 
 def _chunks(head: bytes, order: str) -> Iterator[tuple[bytes, int, int]]:
-    """Yield name, start and size of chunks (Microsoft and IBM, Multimedia Programming Interface and Data Specifications 1.0)."""
+    """Yield name, start and size of chunks (Microsoft and IBM, Multimedia Programming Interface and Data Specifications)."""
     position = 12
     while position + 8 <= len(head):
         name, size = struct.unpack_from(f"{order}4sI", head, position)
@@ -131,7 +131,7 @@ def _wav(head: bytes, order: str) -> _Extent | None:
 
 
 def _w64(head: bytes) -> _Extent | None:
-    """Walk the chunks of Sony Wave64: names of 16 bytes, sizes of 64 bits that count the 24 bytes before, starts at multiples of 8."""
+    """Walk the chunks of Sony Wave64: names of 16 bytes, sizes of 64 bits that count both, starts at multiples of 8."""
     position = 40
     while position + 24 <= len(head):
         name, size = struct.unpack_from("<4s12xQ", head, position)

@@ -34,7 +34,7 @@ class _Bytes(io.BytesIO):
             return self.tell()  # libsndfile sees that it is not where it wanted to be
 
 
-class _Forward(soundfile.SoundFile):
+class _Forward(soundfile.SoundFile):  # type: ignore[misc]  # it has no types
     """A file that is read from its start to its end: some formats (GSM 6.10, G.721, FLAC of unknown length) cannot do more."""
 
     def seekable(self) -> bool:
