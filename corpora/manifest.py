@@ -21,8 +21,9 @@ import pyarrow as pa
 
 from contracts.errors import DataError
 from contracts.json_text import DuplicateKey, json_value
-from corpora.headers import Header
-from corpora.reader import Root, Utterance, batches, decode, lines
+from corpora.links import FollowLinks
+from corpora.reader import Utterance, batches, decode, lines
+from corpora.root import Root
 
 _REQUIRED: Final = ("audio", "text")
 _COLUMNS: Final = (*_REQUIRED, "id", "speaker", "language", "style", "emotion", "license", "dialogue", "turn")
@@ -49,6 +50,7 @@ class Manifest:
         license: SPDX identifier of rows that state none.
         style: style of rows that state none.
         attribution: who made the recordings, as the card of a release credits them.
+        follow_links: ``inside`` follows links that stay in the corpus (see ``corpora.links``), ``anywhere`` all.
         noise_tags: what its transcripts write for sounds that are no words, as it stands there: ``["[noise]", "<laugh>"]``. It
             is taken out of every text; without this option, all that stands in brackets is text to be spoken.
     """
@@ -61,6 +63,7 @@ class Manifest:
     license: str | None = None
     style: str = "regular"
     attribution: str = ""
+    follow_links: FollowLinks = "inside"
     noise_tags: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -69,7 +72,7 @@ class Manifest:
 
     def read(self, root: str) -> Iterator[pa.RecordBatch]:
         """Yield the rows in the order of the manifest (see ``corpora.reader.Corpus``)."""
-        return batches(self.name, self._utterances(Root(self.name, root)))
+        return batches(self.name, self._utterances(Root(self.name, root, self.follow_links)))
 
     def _utterances(self, root: Root) -> Iterator[Utterance]:
         file = self._find(root)
@@ -80,15 +83,14 @@ class Manifest:
             raise DataError(f"corpus {self.name!r}: {where} is missing; set the option file, or leave it out") from None
         rows = _json_rows(text, where) if file.endswith(".jsonl") else _separated_rows(text, where, tabs=file.endswith(".tsv"))
         chunk = list[tuple[int, _Fields | None]]()
-        folders = dict[str, dict[str, int]]()
         empty = True
         for row in rows:
             empty = False
             chunk.append(row)
             if len(chunk) == _CHUNK_ROWS:
-                yield from self._chunk(root, file, chunk, folders)
+                yield from self._chunk(root, file, chunk)
                 chunk.clear()
-        yield from self._chunk(root, file, chunk, folders)
+        yield from self._chunk(root, file, chunk)
         if empty:
             raise DataError(f"{where}: no rows; write one per recording, with the columns {', '.join(_COLUMNS)}")
 
@@ -103,22 +105,13 @@ class Manifest:
             )
         return found[0]
 
-    def _chunk(
-        self, root: Root, file: str, rows: list[tuple[int, _Fields | None]], folders: dict[str, dict[str, int]]
-    ) -> Iterator[Utterance]:
+    def _chunk(self, root: Root, file: str, rows: list[tuple[int, _Fields | None]]) -> Iterator[Utterance]:
         utterances = [self._row(f"{file}:{number}", fields) for number, fields in rows]
-        sizes = {}
-        for path in {row.audio_path for row in utterances if row.audio_path is not None}:
-            parent, _, name = path.rpartition("/")
-            if parent not in folders:
-                folders[parent] = root.files(parent)
-            if name in folders[parent]:
-                sizes[path] = folders[parent][name]
-        headers = root.headers(sizes)
+        found = {row.audio_path: root.find(row.audio_path) for row in utterances if row.audio_path is not None}
+        headers = root.headers(found.values())
         for row in utterances:
-            header = headers.get(row.audio_path, Header(problem="missing_audio")) if row.audio_path else Header()
-            row.duration_s = header.duration_s
-            row.problem = row.problem or header.problem
+            if row.audio_path is not None:
+                row.heard_in(found[row.audio_path], headers)
             yield row
 
     def _spoken(self, text: str | None) -> str | None:
