@@ -30,6 +30,7 @@ _COLUMNS: Final = (*_REQUIRED, "id", "speaker", "language", "style", "emotion", 
 _FILES: Final = ("manifest.csv", "manifest.tsv", "manifest.jsonl")
 _STYLES: Final = ("regular", "expressive")
 _CHUNK_ROWS: Final = 500
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _TURN: Final = re.compile(r"[0-9]{1,9}")  # as text, for all three formats; nine digits fit any integer column
 
 _Fields = Mapping[str, str | None]
@@ -180,23 +181,44 @@ def _is_outside(path: str) -> bool:
 
 
 def _separated_rows(text: str, where: str, *, tabs: bool) -> Iterator[tuple[int, _Fields | None]]:
-    """Yield row number (of its last line) and fields; None for a row with the wrong number of fields."""
-    source = io.StringIO(text, newline="")
-    reader = csv.reader(source, delimiter="\t", quoting=csv.QUOTE_NONE) if tabs else csv.reader(source, strict=True)
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        _check_columns(header, f"{where}, header")
-        missing = [column for column in _REQUIRED if column not in header]
-        if missing:
-            raise DataError(f"{where}, header: no column {missing[0]!r}, it has {header}; the first line must name the columns")
-        if len(set(header)) != len(header):
-            raise DataError(f"{where}, header: a column occurs twice in {header}; name each once")
-        for values in reader:
-            if values:
-                yield reader.line_num, dict(zip(header, values, strict=True)) if len(values) == len(header) else None
-    except csv.Error as error:
-        advice = "look for a double quote that is not closed or not doubled"
-        raise DataError(f"{where}, row {reader.line_num}: {error}; {advice}") from error
+    """Yield row number (of its last line) and fields; None for a row with too few, too many or badly quoted fields."""
+    rows = _tab_separated(text) if tabs else _comma_separated(text, where)
+    header = [name.strip() for name in next(rows, (0, []))[1] or []]
+    _check_columns(header, f"{where}, header")
+    missing = [column for column in _REQUIRED if column not in header]
+    if missing:
+        raise DataError(f"{where}, header: no column {missing[0]!r}, it has {header}; the first line must name the columns")
+    if len(set(header)) != len(header):
+        raise DataError(f"{where}, header: a column occurs twice in {header}; name each once")
+    for number, values in rows:
+        if values is None or len(values) != len(header):
+            yield number, None
+        else:
+            yield number, dict(zip(header, values, strict=True))
+
+
+def _tab_separated(text: str) -> Iterator[tuple[int, list[str] | None]]:
+    for number, line in enumerate(_LINE_END.split(text), start=1):
+        if line:
+            yield number, line.split("\t")
+
+
+def _comma_separated(text: str, where: str) -> Iterator[tuple[int, list[str] | None]]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    while True:
+        before = reader.line_num
+        try:
+            values = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if reader.line_num > before + 1:  # nobody knows at which of these lines the next row begins
+                advice = "look for a double quote that is not closed or not doubled"
+                raise DataError(f"{where}, row {reader.line_num}: {error}; {advice}") from error
+            yield reader.line_num, None
+            continue
+        if values:
+            yield reader.line_num, values
 
 
 def _json_rows(text: str, where: str) -> Iterator[tuple[int, _Fields | None]]:

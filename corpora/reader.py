@@ -12,8 +12,9 @@ empty_text                  a transcript of white space only
 text_too_long               more than ``LONGEST_TEXT`` characters
 duplicate_id                an id that an earlier row has; the first one counts
 duplicate_turn              a place in a dialogue that an earlier row has; the first one counts
-undecodable_metadata        bytes that are not in the encoding of the metadata file
-malformed_row               too few or too many fields, or no JSON object
+undecodable_metadata        bytes that are not in the encoding of the metadata file, or half a surrogate pair
+nul_character               a NUL in any field: programs take it for the end of a text
+malformed_row               too few or too many fields, a quote out of place, or no flat JSON object
 path_outside_corpus         an absolute path or one with ``..``
 link_outside_corpus         a link to a file outside of the corpus; the reader's option ``follow_links: anywhere`` follows it
 ambiguous_audio             several files whose names differ from the one in the metadata only in Unicode form or case
@@ -105,15 +106,15 @@ class Utterance:
 def decode(data: bytes, file: str) -> str:
     """Decode a metadata file: UTF-8 with or without byte order mark, or UTF-16 with one.
 
-    Bytes that are no UTF-8 become lone surrogates, so that the rows they stand in, and only those, are marked
-    ``undecodable_metadata`` (one corpus may mix encodings).
+    Bytes that are no UTF-8, and halves of surrogate pairs in UTF-16, become lone surrogates, so that the rows they stand in,
+    and only those, are marked ``undecodable_metadata`` (one corpus may mix encodings).
 
     Raises:
         DataError: a UTF-16 file is damaged.
     """
     if data[:2] in {b"\xff\xfe", b"\xfe\xff"}:
         try:
-            return data.decode("utf-16")
+            return data.decode("utf-16", errors="surrogatepass")
         except UnicodeDecodeError as error:
             raise DataError(f"{file}: starts as UTF-16 but does not decode ({error}); save it as UTF-8") from error
     return data.decode("utf-8-sig", errors="surrogateescape")
@@ -164,20 +165,25 @@ def batches(corpus: str, utterances: Iterable[Utterance]) -> Iterator[pa.RecordB
 
 def _row(corpus: str, utterance: Utterance) -> dict[str, Any]:
     row = asdict(utterance)
-    undecodable = False
+    undecodable = nul = False
     for column, value in row.items():
         if isinstance(value, str) and not value.isascii():
             row[column] = readable(value)
             undecodable |= row[column] != value
+        nul |= isinstance(value, str) and "\0" in value
     if row["text"] is not None:
         row["text"] = row["text"].strip()
-    row["problem"] = row["problem"] or ("undecodable_metadata" if undecodable else _text_problem(row["text"]))
+    found = "undecodable_metadata" if undecodable else "nul_character" if nul else _text_problem(row["text"])
+    row["problem"] = row["problem"] or found
     return row | {"corpus": corpus, "utterance_id": row_id("utterance", corpus, row["source_id"])}
 
 
 def readable(value: str) -> str:
-    r"""Return ``value`` with undecodable bytes written as ``\xNN``, which Arrow can store and a person can read."""
-    return value.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="backslashreplace")
+    r"""Return ``value`` with undecodable bytes as ``\xNN`` and lone surrogates as ``\uNNNN``, which Arrow can store."""
+    try:
+        return value.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="backslashreplace")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", errors="backslashreplace").decode("utf-8")
 
 
 def _text_problem(text: str | None) -> str | None:
