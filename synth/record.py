@@ -90,7 +90,10 @@ class RecordSession:
             return waveform
         if problem := inspect(waveform, row["text"], self._job.audio):
             return Failure(problem.reason, f"{row['audio_path']}: {problem.message}")
-        clip = normalise(waveform, self._job.audio)
+        try:
+            clip = normalise(waveform, self._job.audio)
+        except DataError as error:
+            return Failure("silent", f"{row['audio_path']}: {error}")
         return {
             "recording_id": row["row_id"],
             "utterance_id": row["subject_id"],
