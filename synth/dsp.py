@@ -25,7 +25,9 @@ _LOW_CUT_WIDTH_HZ: Final = 60.0
 _HIGH_CUT_WIDTH_HZ: Final = 300.0
 _CEILING: Final = 10 ** (-1 / 20)  # -1 dBFS: room for what happens between the samples
 _LARGEST_OFFSET: Final = 0.001
-"""A mean of the samples that is taken out before filtering; a smaller one is a step that nobody hears (-60 dBFS)."""
+"""A level of the ends that is taken out before filtering; a smaller one is a step that nobody hears (-60 dBFS)."""
+
+_ENDS_S: Final = 0.05
 
 _FADE_S: Final = 0.01
 _FRAME_S: Final = 0.01
@@ -114,7 +116,8 @@ def normalise(waveform: Waveform, audio: AudioFormat) -> Clip:
 def in_band(waveform: Waveform, audio: AudioFormat, fade_s: float = 0.0) -> _Signal:
     """Return what of a waveform a clip can carry, at its rate: no offset, no rumble, nothing above the bandwidth.
 
-    An offset goes before the filter: where the file starts and ends it is a step, which the filter would make a sound.
+    An offset goes before the filter: where the file starts and ends it is a step, which the filter would make a sound. It is
+    measured there, for the mean of all is not 0 either where speech is lopsided and lies between digital silence.
 
     Args:
         waveform: samples, not empty.
@@ -122,8 +125,10 @@ def in_band(waveform: Waveform, audio: AudioFormat, fade_s: float = 0.0) -> _Sig
         fade_s: over how much of both ends it is faded before the filter, so that a tone that breaks off there is no click.
     """
     signal, native = waveform.samples.astype(np.float64), waveform.sample_rate_hz
-    if abs(offset := float(signal.mean())) > _LARGEST_OFFSET:
-        signal -= offset
+    ends = round(_ENDS_S * native)
+    levels = float(np.median(signal[:ends])), float(np.median(signal[-ends:]))
+    if max(map(abs, levels)) > _LARGEST_OFFSET:
+        signal -= np.linspace(*levels, len(signal))
     _fade(signal, min(round(fade_s * native), len(signal) // 2))
     signal = _resample(signal, native, audio.sample_rate_hz, min(audio.bandwidth_hz, native // 3))
     return _limit_band(signal, audio.sample_rate_hz, audio.bandwidth_hz)
