@@ -31,7 +31,7 @@ class Found:
     detail: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Entry:
     kind: str
     size: int

@@ -116,6 +116,13 @@ def test_packages_own_copy_can_be_read(name):
     assert all(row["duration_s"] > 0.1 for row in usable)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_links_are_followed_inside_unless_told_otherwise(name):
+    """Every reader has the option, for those who read the audio and watch for changes ask for it."""
+    assert plugins.configure("corpus", name).follow_links == "inside"
+    assert plugins.configure("corpus", name, {"follow_links": "anywhere"}).follow_links == "anywhere"
+
+
 TRANSCRIPTS = {
     "libritts_r": ("train-clean-100/1092/134562/1092_134562.trans.tsv", b"1092_134562_000013_000009\t%b\t%b"),
     "pocketsphinx_librivox": ("transcription", b"<s> %b </s> (sense-09)"),

@@ -88,6 +88,14 @@ def test_a_wav_from_a_pipe_is_whole(size, subtype, riff_too):
     assert np.array_equal(answer.samples, expected.samples)
 
 
+@pytest.mark.parametrize("rate", [0, 384_001, 2**31 - 1, 2**32 - 1])
+def test_a_rate_that_nothing_is_sampled_at_is_refused(rate):
+    """Resampling from it would take all memory."""
+    answer = decode(put(encoded("WAV", "PCM_16"), 24, "<I", rate), "x.wav")
+    assert isinstance(answer, Failure)
+    assert answer.reason == "undecodable"
+
+
 def flac_with_total(total: int) -> bytes:
     """The tone as FLAC that states some number of samples (RFC 9639, section 8.2)."""
     whole = encoded("FLAC")
