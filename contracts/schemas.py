@@ -42,6 +42,7 @@ UTTERANCES: Final = pa.schema(
         _field(
             "problem", _s, "why the row cannot be used (missing_audio, missing_transcript, ...); null = usable", nullable=True
         ),
+        _field("problem_detail", _s, "what is wrong and what to do, where the problem's name does not say it", nullable=True),
     ]
 )
 

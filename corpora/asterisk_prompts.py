@@ -16,7 +16,10 @@ from typing import Any, ClassVar, Final
 import pyarrow as pa
 
 from contracts.errors import DataError, SetupError
-from corpora.reader import Root, Utterance, batches, decode, lines
+from corpora.headers import Header
+from corpora.links import FollowLinks
+from corpora.reader import Utterance, batches, decode, lines
+from corpora.root import Root
 
 _TRANSCRIPTS: Final = "doc/asterisk-core-sounds-en/core-sounds-en.txt.gz"
 _RECORDINGS: Final = "asterisk/sounds/en_US_f_Allison"
@@ -42,6 +45,7 @@ class AsteriskPrompts:
         license: SPDX identifier.
         style: style of every row.
         attribution: who made the recordings, as the card of a release credits them.
+        follow_links: ``inside`` follows links that stay in the corpus (see ``corpora.links``), ``anywhere`` all.
     """
 
     DEFAULT_ROOT: ClassVar[str | None] = "/usr/share"
@@ -52,24 +56,22 @@ class AsteriskPrompts:
     license: str = "CC-BY-SA-3.0"
     style: str = "regular"
     attribution: str = "Asterisk core sounds, recorded by Allison Smith (theivrvoice.com)"
+    follow_links: FollowLinks = "inside"
 
     def read(self, root: str) -> Iterator[pa.RecordBatch]:
         """Yield all prompts, sorted by name (see ``corpora.reader.Corpus``)."""
-        return batches(self.name, self._utterances(Root(self.name, root)))
+        return batches(self.name, self._utterances(Root(self.name, root, self.follow_links)))
 
     def _utterances(self, root: Root) -> Iterator[Utterance]:
-        sizes = _recordings(root)
+        recordings = _recordings(root)
         rows = list(self._transcripts(root))
         known = {row.source_id for row in rows}
-        rows += [self._row(source_id) for source_id in sizes if source_id not in known]
+        rows += [self._row(source_id) for source_id in recordings if source_id not in known]
         for row in sorted(rows, key=lambda row: row.source_id):
-            size = sizes.get(row.source_id)
-            if size is None:
-                row.problem = row.problem or "missing_audio"
-            else:
-                row.audio_path = f"{_RECORDINGS}/{row.source_id}.g722"
-                row.duration_s = size / _BYTES_PER_SECOND
-                row.problem = row.problem or ("empty_audio" if size == 0 else None)
+            if row.problem != "malformed_row":
+                file = root.find(f"{_RECORDINGS}/{row.source_id}.g722")
+                header = Header(duration_s=file.size / _BYTES_PER_SECOND, problem=None if file.size else "empty_audio")
+                row.heard_in(file, {} if file.problem else {file.path: header})
             yield row
 
     def _transcripts(self, root: Root) -> Iterator[Utterance]:
@@ -105,17 +107,15 @@ class AsteriskPrompts:
         )
 
 
-def _recordings(root: Root) -> dict[str, int]:
-    """Return name -> size in bytes of all recordings.
+def _recordings(root: Root) -> list[str]:
+    """Return the names of all recordings.
 
     Raises:
         SetupError: there are none.
     """
-    found = {}
-    for folder in ["", *(f"{name}/" for name in root.folders(_RECORDINGS))]:
-        for name, size in root.files(f"{_RECORDINGS}/{folder}".rstrip("/")).items():
-            if name.endswith(".g722"):
-                found[folder + name.removesuffix(".g722")] = size
+    folders = ["", *(f"{name}/" for name in root.folders(_RECORDINGS))]
+    found = [folder + name for folder in folders for name in root.files(f"{_RECORDINGS}/{folder}".rstrip("/"))]
+    found = [name.removesuffix(".g722") for name in found if name.endswith(".g722")]
     if not found:
         raise SetupError(f"{root.url}/{_RECORDINGS} holds no recordings: {_INSTALL_RECORDINGS}")
     return found

@@ -15,7 +15,9 @@ from typing import Any, ClassVar, Final, Literal
 import pyarrow as pa
 
 from contracts.errors import DataError
-from corpora.reader import Root, Utterance, batches, decode, lines
+from corpora.links import FollowLinks
+from corpora.reader import Utterance, batches, decode, lines
+from corpora.root import Root
 
 _KNOWN_BAD: Final = frozenset({"1092_134562_000013_000004"})
 """Recordings that are known to be broken in the published archive."""
@@ -35,6 +37,7 @@ class LibriTTSR:
         license: SPDX identifier.
         style: style of every row.
         attribution: who made the recordings, as the card of a release credits them.
+        follow_links: ``inside`` follows links that stay in the corpus (see ``corpora.links``), ``anywhere`` all.
     """
 
     DEFAULT_ROOT: ClassVar[str | None] = None
@@ -46,10 +49,11 @@ class LibriTTSR:
     license: str = "CC-BY-4.0"
     style: str = "regular"
     attribution: str = "LibriTTS-R (Koizumi et al. 2023), after LibriVox readers"
+    follow_links: FollowLinks = "inside"
 
     def read(self, root: str) -> Iterator[pa.RecordBatch]:
         """Yield all utterances in the order part, speaker, chapter, id (see ``corpora.reader.Corpus``)."""
-        return batches(self.name, self._utterances(Root(self.name, root)))
+        return batches(self.name, self._utterances(Root(self.name, root, self.follow_links)))
 
     def _utterances(self, root: Root) -> Iterator[Utterance]:
         speakers = _speakers(root)
@@ -72,22 +76,22 @@ class LibriTTSR:
         return sorted(self.parts) if self.parts else present
 
     def _chapter(self, root: Root, folder: str, speaker: str) -> Iterator[Utterance]:
-        sizes = root.files(folder)
-        audio = {name.removesuffix(".wav"): f"{folder}/{name}" for name in sizes if name.endswith(".wav")}
-        headers = root.headers({path: sizes[path.rsplit("/", 1)[-1]] for path in audio.values()})
-        files = [f"{folder}/{name}" for name in sizes if name.endswith(".trans.tsv")]
-        rows = [row for file in files for row in self._transcripts(root, file, speaker)]
-        for row in rows:
-            row.audio_path = audio.get(row.source_id)
-            if row.audio_path is None:
-                row.problem = row.problem or "missing_audio"
-        without = sorted(set(audio) - {row.source_id for row in rows})
-        rows += [self._row(source_id, speaker, audio_path=audio[source_id]) for source_id in without]
-        for row in rows:
-            if row.audio_path is not None:
-                header = headers[row.audio_path]
-                row.duration_s = header.duration_s
-                row.problem = "known_bad_file" if row.source_id in _KNOWN_BAD else row.problem or header.problem
+        names = root.files(folder)
+        transcripts = [f"{folder}/{name}" for name in names if name.endswith(".trans.tsv")]
+        rows = [row for file in transcripts for row in self._transcripts(root, file, speaker)]
+        found = [root.find(f"{folder}/{row.source_id}.wav") for row in rows]
+        spoken = {file.path for file in found}
+        for name in names:
+            path = f"{folder}/{name}"
+            if name.lower().endswith(".wav") and path not in spoken:
+                rows.append(self._row(name[: -len(".wav")], speaker))
+                found.append(root.find(path))
+        headers = root.headers(found)
+        for row, file in zip(rows, found, strict=True):
+            if row.problem != "malformed_row":
+                row.heard_in(file, headers)
+            if row.source_id in _KNOWN_BAD:
+                row.problem = "known_bad_file"
         yield from sorted(rows, key=lambda row: row.source_id)
 
     def _transcripts(self, root: Root, file: str, speaker: str) -> Iterator[Utterance]:

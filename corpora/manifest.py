@@ -21,14 +21,16 @@ import pyarrow as pa
 
 from contracts.errors import DataError
 from contracts.json_text import DuplicateKey, json_value
-from corpora.headers import Header
-from corpora.reader import Root, Utterance, batches, decode, lines
+from corpora.links import FollowLinks
+from corpora.reader import Utterance, batches, decode, lines
+from corpora.root import Root
 
 _REQUIRED: Final = ("audio", "text")
 _COLUMNS: Final = (*_REQUIRED, "id", "speaker", "language", "style", "emotion", "license", "dialogue", "turn")
 _FILES: Final = ("manifest.csv", "manifest.tsv", "manifest.jsonl")
 _STYLES: Final = ("regular", "expressive")
 _CHUNK_ROWS: Final = 500
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _TURN: Final = re.compile(r"[0-9]{1,9}")  # as text, for all three formats; nine digits fit any integer column
 
 _Fields = Mapping[str, str | None]
@@ -49,6 +51,7 @@ class Manifest:
         license: SPDX identifier of rows that state none.
         style: style of rows that state none.
         attribution: who made the recordings, as the card of a release credits them.
+        follow_links: ``inside`` follows links that stay in the corpus (see ``corpora.links``), ``anywhere`` all.
         noise_tags: what its transcripts write for sounds that are no words, as it stands there: ``["[noise]", "<laugh>"]``. It
             is taken out of every text; without this option, all that stands in brackets is text to be spoken.
     """
@@ -61,6 +64,7 @@ class Manifest:
     license: str | None = None
     style: str = "regular"
     attribution: str = ""
+    follow_links: FollowLinks = "inside"
     noise_tags: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -69,7 +73,7 @@ class Manifest:
 
     def read(self, root: str) -> Iterator[pa.RecordBatch]:
         """Yield the rows in the order of the manifest (see ``corpora.reader.Corpus``)."""
-        return batches(self.name, self._utterances(Root(self.name, root)))
+        return batches(self.name, self._utterances(Root(self.name, root, self.follow_links)))
 
     def _utterances(self, root: Root) -> Iterator[Utterance]:
         file = self._find(root)
@@ -80,15 +84,14 @@ class Manifest:
             raise DataError(f"corpus {self.name!r}: {where} is missing; set the option file, or leave it out") from None
         rows = _json_rows(text, where) if file.endswith(".jsonl") else _separated_rows(text, where, tabs=file.endswith(".tsv"))
         chunk = list[tuple[int, _Fields | None]]()
-        folders = dict[str, dict[str, int]]()
         empty = True
         for row in rows:
             empty = False
             chunk.append(row)
             if len(chunk) == _CHUNK_ROWS:
-                yield from self._chunk(root, file, chunk, folders)
+                yield from self._chunk(root, file, chunk)
                 chunk.clear()
-        yield from self._chunk(root, file, chunk, folders)
+        yield from self._chunk(root, file, chunk)
         if empty:
             raise DataError(f"{where}: no rows; write one per recording, with the columns {', '.join(_COLUMNS)}")
 
@@ -103,22 +106,13 @@ class Manifest:
             )
         return found[0]
 
-    def _chunk(
-        self, root: Root, file: str, rows: list[tuple[int, _Fields | None]], folders: dict[str, dict[str, int]]
-    ) -> Iterator[Utterance]:
+    def _chunk(self, root: Root, file: str, rows: list[tuple[int, _Fields | None]]) -> Iterator[Utterance]:
         utterances = [self._row(f"{file}:{number}", fields) for number, fields in rows]
-        sizes = {}
-        for path in {row.audio_path for row in utterances if row.audio_path is not None}:
-            parent, _, name = path.rpartition("/")
-            if parent not in folders:
-                folders[parent] = root.files(parent)
-            if name in folders[parent]:
-                sizes[path] = folders[parent][name]
-        headers = root.headers(sizes)
+        found = {row.audio_path: root.find(row.audio_path) for row in utterances if row.audio_path is not None}
+        headers = root.headers(found.values())
         for row in utterances:
-            header = headers.get(row.audio_path, Header(problem="missing_audio")) if row.audio_path else Header()
-            row.duration_s = header.duration_s
-            row.problem = row.problem or header.problem
+            if row.audio_path is not None:
+                row.heard_in(found[row.audio_path], headers)
             yield row
 
     def _spoken(self, text: str | None) -> str | None:
@@ -187,23 +181,44 @@ def _is_outside(path: str) -> bool:
 
 
 def _separated_rows(text: str, where: str, *, tabs: bool) -> Iterator[tuple[int, _Fields | None]]:
-    """Yield row number (of its last line) and fields; None for a row with the wrong number of fields."""
-    source = io.StringIO(text, newline="")
-    reader = csv.reader(source, delimiter="\t", quoting=csv.QUOTE_NONE) if tabs else csv.reader(source, strict=True)
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        _check_columns(header, f"{where}, header")
-        missing = [column for column in _REQUIRED if column not in header]
-        if missing:
-            raise DataError(f"{where}, header: no column {missing[0]!r}, it has {header}; the first line must name the columns")
-        if len(set(header)) != len(header):
-            raise DataError(f"{where}, header: a column occurs twice in {header}; name each once")
-        for values in reader:
-            if values:
-                yield reader.line_num, dict(zip(header, values, strict=True)) if len(values) == len(header) else None
-    except csv.Error as error:
-        advice = "look for a double quote that is not closed or not doubled"
-        raise DataError(f"{where}, row {reader.line_num}: {error}; {advice}") from error
+    """Yield row number (of its last line) and fields; None for a row with too few, too many or badly quoted fields."""
+    rows = _tab_separated(text) if tabs else _comma_separated(text, where)
+    header = [name.strip() for name in next(rows, (0, []))[1] or []]
+    _check_columns(header, f"{where}, header")
+    missing = [column for column in _REQUIRED if column not in header]
+    if missing:
+        raise DataError(f"{where}, header: no column {missing[0]!r}, it has {header}; the first line must name the columns")
+    if len(set(header)) != len(header):
+        raise DataError(f"{where}, header: a column occurs twice in {header}; name each once")
+    for number, values in rows:
+        if values is None or len(values) != len(header):
+            yield number, None
+        else:
+            yield number, dict(zip(header, values, strict=True))
+
+
+def _tab_separated(text: str) -> Iterator[tuple[int, list[str] | None]]:
+    for number, line in enumerate(_LINE_END.split(text), start=1):
+        if line:
+            yield number, line.split("\t")
+
+
+def _comma_separated(text: str, where: str) -> Iterator[tuple[int, list[str] | None]]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    while True:
+        before = reader.line_num
+        try:
+            values = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if reader.line_num > before + 1:  # nobody knows at which of these lines the next row begins
+                advice = "look for a double quote that is not closed or not doubled"
+                raise DataError(f"{where}, row {reader.line_num}: {error}; {advice}") from error
+            yield reader.line_num, None
+            continue
+        if values:
+            yield reader.line_num, values
 
 
 def _json_rows(text: str, where: str) -> Iterator[tuple[int, _Fields | None]]:

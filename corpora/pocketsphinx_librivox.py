@@ -14,7 +14,9 @@ from typing import Any, ClassVar, Final
 import pyarrow as pa
 
 from contracts.errors import SetupError
-from corpora.reader import Root, Utterance, batches, decode, lines
+from corpora.links import FollowLinks
+from corpora.reader import Utterance, batches, decode, lines
+from corpora.root import Root
 
 _LINE: Final = re.compile(r"<s>(?P<text>.*)</s> \((?P<id>[^()]+)\)")
 
@@ -29,6 +31,7 @@ class PocketsphinxLibrivox:
         license: SPDX identifier.
         style: style of every row.
         attribution: who made the recordings, as the card of a release credits them.
+        follow_links: ``inside`` follows links that stay in the corpus (see ``corpora.links``), ``anywhere`` all.
     """
 
     DEFAULT_ROOT: ClassVar[str | None] = "/usr/share/pocketsphinx/test/data/librivox"
@@ -39,34 +42,35 @@ class PocketsphinxLibrivox:
     license: str = "BSD-2-Clause"
     style: str = "regular"
     attribution: str = "LibriVox reading of Sense and Sensibility, from the test data of CMU PocketSphinx"
+    follow_links: FollowLinks = "inside"
 
     def read(self, root: str) -> Iterator[pa.RecordBatch]:
         """Yield the clips in the order of the transcription (see ``corpora.reader.Corpus``)."""
-        return batches(self.name, self._utterances(Root(self.name, root)))
+        return batches(self.name, self._utterances(Root(self.name, root, self.follow_links)))
 
     def _utterances(self, root: Root) -> Iterator[Utterance]:
         try:
             text = decode(root.read("transcription"), f"{root.url}/transcription")
         except FileNotFoundError:
             raise SetupError(f"{root.url}/transcription is missing: apt-get install pocketsphinx-testdata") from None
-        sizes = {name: size for name, size in root.files().items() if name.endswith(".wav")}
-        headers, spoken = root.headers(sizes), set()
-        for number, line in enumerate(lines(text), start=1):
-            match, ref = _LINE.fullmatch(line.strip()), f"transcription:{number}"
-            if match is None:
-                yield self._row(ref, source_ref=ref, problem="malformed_row")
-                continue
-            row, name = self._row(match["id"], source_ref=ref, text=match["text"]), f"{match['id']}.wav"
-            spoken.add(name)
-            if name in headers:
-                row.audio_path, row.duration_s, row.problem = name, headers[name].duration_s, headers[name].problem
-            else:
-                row.problem = "missing_audio"
+        rows = [self._line(line, f"transcription:{number}") for number, line in enumerate(lines(text), start=1)]
+        found = [root.find(f"{row.source_id}.wav") for row in rows]
+        spoken = {file.path for file in found}
+        for name in root.files():
+            if name.lower().endswith(".wav") and name not in spoken:
+                rows.append(self._row(name[: -len(".wav")]))
+                found.append(root.find(name))
+        headers = root.headers(found)
+        for row, file in zip(rows, found, strict=True):
+            if row.problem != "malformed_row":
+                row.heard_in(file, headers)
             yield row
-        for name in sorted(set(sizes) - spoken):
-            row = self._row(name.removesuffix(".wav"))
-            row.audio_path, row.duration_s = name, headers[name].duration_s
-            yield row
+
+    def _line(self, line: str, ref: str) -> Utterance:
+        match = _LINE.fullmatch(line.strip())
+        if match is None:
+            return self._row(ref, source_ref=ref, problem="malformed_row")
+        return self._row(match["id"], source_ref=ref, text=match["text"])
 
     def _row(self, source_id: str, **found: Any) -> Utterance:
         return Utterance(

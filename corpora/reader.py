@@ -6,33 +6,37 @@ used stays a row whose ``problem`` says why; only a corpus that cannot be unders
 ==========================  ==========================================================================================
 missing_audio               the metadata names a recording that is not there
 missing_transcript          a recording (or row) without a transcript
-empty_audio                 a file of no bytes
-truncated_audio             a WAV shorter than its header promises
+empty_audio                 a file without a byte of audio
+truncated_audio             a file shorter than its header promises (WAV, W64, AIFF, AU, CAF, NIST)
 empty_text                  a transcript of white space only
 text_too_long               more than ``LONGEST_TEXT`` characters
 duplicate_id                an id that an earlier row has; the first one counts
 duplicate_turn              a place in a dialogue that an earlier row has; the first one counts
-undecodable_metadata        bytes that are not in the encoding of the metadata file
-malformed_row               too few or too many fields, or no JSON object
+undecodable_metadata        bytes that are not in the encoding of the metadata file, or half a surrogate pair
+nul_character               a NUL in any field: programs take it for the end of a text
+malformed_row               too few or too many fields, a quote out of place, or no flat JSON object
 path_outside_corpus         an absolute path or one with ``..``
+link_outside_corpus         a link to a file outside of the corpus; the reader's option ``follow_links: anywhere`` follows it
+ambiguous_audio             several files whose names differ from the one in the metadata only in Unicode form or case
 missing_license, missing_language, unknown_style, malformed_turn, unknown_speaker, bracketed_note, known_bad_file
                             see the reader that gives them
 ==========================  ==========================================================================================
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, Final, Protocol
 
-import fsspec
 import pyarrow as pa
 
 from contracts.errors import DataError
 from contracts.ids import row_id
 from contracts.schemas import UTTERANCES
 from contracts.texts import LONGEST_TEXT
-from corpora.headers import HEAD_BYTES, Header, probe
+from corpora.headers import Header
+from corpora.links import FollowLinks
+from corpora.root import Found
 
 _BATCH_ROWS: Final = 1000
 
@@ -50,6 +54,11 @@ class Corpus(Protocol):
         """Who made the recordings, as the card of a release credits them."""
         ...
 
+    @property
+    def follow_links(self) -> FollowLinks:
+        """Which links in the corpus are followed: an option of every reader."""
+        ...
+
     def read(self, root: str) -> Iterator[pa.RecordBatch]:
         """Yield the corpus as rows of ``UTTERANCES``, always in the same order.
 
@@ -57,7 +66,7 @@ class Corpus(Protocol):
             root: folder of the corpus: a local path or any fsspec URL.
 
         Raises:
-            DataError: the corpus or its metadata cannot be read at all; names file, row and field.
+            DataError: the corpus or its metadata cannot be read at all, or there is nothing in it; names file, row and field.
             SetupError: the package that carries the corpus is not installed; says how to install it.
         """
         ...
@@ -83,72 +92,29 @@ class Utterance:
     turn: int | None = None
     duration_s: float | None = None
     problem: str | None = None
+    problem_detail: str | None = None
 
-
-class Root:
-    """The folder of a corpus, local or remote, seen through paths relative to it. macOS ``._*`` files do not exist here."""
-
-    def __init__(self, corpus: str, url: str) -> None:
-        """Open the folder.
-
-        Raises:
-            DataError: there is no such folder.
-        """
-        self._fs, path = fsspec.core.url_to_fs(url)
-        self._path = path.rstrip("/")
-        self.url = url.rstrip("/")
-        if not self._fs.isdir(self._path):
-            raise DataError(f"corpus {corpus!r}: there is no folder {url}; set its root in the recipe")
-
-    def _full(self, path: str) -> str:
-        return f"{self._path}/{path}" if path else self._path
-
-    def _list(self, path: str, kind: str) -> Iterator[tuple[str, int]]:
-        try:
-            entries = self._fs.ls(self._full(path), detail=True)
-        except (FileNotFoundError, NotADirectoryError):
-            return
-        for entry in entries:
-            name = entry["name"].rstrip("/").rsplit("/", 1)[-1]
-            if entry["type"] == kind and not name.startswith("._"):
-                yield name, int(entry["size"] or 0)
-
-    def folders(self, path: str = "") -> list[str]:
-        """Return the names of the folders directly below ``path``, sorted."""
-        return sorted(name for name, _ in self._list(path, "directory"))
-
-    def files(self, path: str = "") -> dict[str, int]:
-        """Return name and size in bytes of the files directly below ``path``, sorted; empty where there is no such folder."""
-        return dict(sorted(self._list(path, "file")))
-
-    def read(self, path: str) -> bytes:
-        """Return a file's bytes.
-
-        Raises:
-            FileNotFoundError: it is not there.
-        """
-        return bytes(self._fs.cat_file(self._full(path)))
-
-    def headers(self, sizes: dict[str, int]) -> dict[str, Header]:
-        """Return the header of each file, given path -> size in bytes: one small ranged read per file."""
-        paths = [self._full(path) for path in sizes]
-        ends = [min(size, HEAD_BYTES) for size in sizes.values()]
-        heads = self._fs.cat_ranges(paths, 0, ends, on_error="raise") if paths else []
-        return {path: probe(bytes(head), size) for (path, size), head in zip(sizes.items(), heads, strict=True)}
+    def heard_in(self, file: Found, headers: Mapping[str, Header]) -> None:
+        """Take over what is known of the recording's file; a problem of the row itself is kept."""
+        self.audio_path = file.path
+        header = headers.get(file.path, Header())
+        self.duration_s = header.duration_s
+        if self.problem is None:
+            self.problem, self.problem_detail = file.problem or header.problem, file.detail
 
 
 def decode(data: bytes, file: str) -> str:
     """Decode a metadata file: UTF-8 with or without byte order mark, or UTF-16 with one.
 
-    Bytes that are no UTF-8 become lone surrogates, so that the rows they stand in, and only those, are marked
-    ``undecodable_metadata`` (one corpus may mix encodings).
+    Bytes that are no UTF-8, and halves of surrogate pairs in UTF-16, become lone surrogates, so that the rows they stand in,
+    and only those, are marked ``undecodable_metadata`` (one corpus may mix encodings).
 
     Raises:
         DataError: a UTF-16 file is damaged.
     """
     if data[:2] in {b"\xff\xfe", b"\xfe\xff"}:
         try:
-            return data.decode("utf-16")
+            return data.decode("utf-16", errors="surrogatepass")
         except UnicodeDecodeError as error:
             raise DataError(f"{file}: starts as UTF-16 but does not decode ({error}); save it as UTF-8") from error
     return data.decode("utf-8-sig", errors="surrogateescape")
@@ -173,6 +139,9 @@ def batches(corpus: str, utterances: Iterable[Utterance]) -> Iterator[pa.RecordB
 
     Yields:
         Batches of at most 1000 rows of ``UTTERANCES``.
+
+    Raises:
+        DataError: there is not one row.
     """
     rows, seen = (_row(corpus, utterance) for utterance in utterances), dict[str, int]()
     turns = set[tuple[str, int]]()
@@ -188,24 +157,33 @@ def batches(corpus: str, utterances: Iterable[Utterance]) -> Iterator[pa.RecordB
                     row["problem"] = row["problem"] or "duplicate_turn"
                 turns.add(turn)
         yield pa.RecordBatch.from_pylist(chunk, schema=UTTERANCES)
+    if not seen:
+        raise DataError(
+            f"corpus {corpus!r} holds no recording and no line of metadata: correct its root, or its reader's options"
+        )
 
 
 def _row(corpus: str, utterance: Utterance) -> dict[str, Any]:
     row = asdict(utterance)
-    undecodable = False
+    undecodable = nul = False
     for column, value in row.items():
         if isinstance(value, str) and not value.isascii():
             row[column] = readable(value)
             undecodable |= row[column] != value
+        nul |= isinstance(value, str) and "\0" in value
     if row["text"] is not None:
         row["text"] = row["text"].strip()
-    row["problem"] = row["problem"] or ("undecodable_metadata" if undecodable else _text_problem(row["text"]))
+    found = "undecodable_metadata" if undecodable else "nul_character" if nul else _text_problem(row["text"])
+    row["problem"] = row["problem"] or found
     return row | {"corpus": corpus, "utterance_id": row_id("utterance", corpus, row["source_id"])}
 
 
 def readable(value: str) -> str:
-    r"""Return ``value`` with undecodable bytes written as ``\xNN``, which Arrow can store and a person can read."""
-    return value.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="backslashreplace")
+    r"""Return ``value`` with undecodable bytes as ``\xNN`` and lone surrogates as ``\uNNNN``, which Arrow can store."""
+    try:
+        return value.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="backslashreplace")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", errors="backslashreplace").decode("utf-8")
 
 
 def _text_problem(text: str | None) -> str | None:

@@ -2,21 +2,25 @@
 
 import hashlib
 import os
+from collections.abc import Iterator
 from typing import Final
+
+from corpora.links import FollowLinks, bounds, leads_outside
 
 _AUDIO: Final = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".g722")
 
 
-def state(root: str, apart_from: str = "") -> str | None:
+def state(root: str, apart_from: str = "", follow_links: FollowLinks = "inside") -> str | None:
     """Return a hash that changes when files of a local corpus are added, removed or renamed, or its metadata is edited.
 
     Looks at the names of all entries, and at size and time of change of what is no audio file: a quick look even at a million
-    recordings. Edited audio is not noticed; a package's own folders below ``/usr`` change with the package only and are not
-    looked at.
+    recordings. Links that a reader follows are followed; where they lead counts, too. Edited audio is not noticed; a package's
+    own folders below ``/usr`` change with the package only and are not looked at.
 
     Args:
         root: the corpus.
         apart_from: a folder that is not looked at even if it lies inside: the workspace, which changes with every write.
+        follow_links: as the corpus's reader has it.
 
     Returns:
         64 hex digits; None for a URL or below ``/usr``, which are read once.
@@ -24,11 +28,37 @@ def state(root: str, apart_from: str = "") -> str | None:
     if "://" in root or root.startswith("/usr/"):
         return None
     hasher = hashlib.sha256()
-    for folder, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if os.path.join(folder, name) != apart_from)  # noqa: PTH118 - as below
-        for name in sorted(files):
-            hasher.update(f"{os.path.relpath(folder, root)}/{name}\0".encode("utf-8", "surrogateescape"))
-            if not name.lower().endswith(_AUDIO):
-                facts = os.lstat(os.path.join(folder, name))  # noqa: PTH118 - strings all along: half the time
-                hasher.update(f"{facts.st_size} {facts.st_mtime_ns}\0".encode())
+    for folder, entry in _files(root, apart_from, bounds(root, follow_links), set()):
+        hasher.update(f"{os.path.relpath(folder, root)}/{entry.name}\0".encode("utf-8", "surrogateescape"))
+        if entry.is_symlink():
+            hasher.update(f"{os.readlink(entry.path)}\0".encode("utf-8", "surrogateescape"))  # noqa: PTH115 - as below
+        if not entry.name.lower().endswith(_AUDIO):
+            facts = entry.stat(follow_symlinks=os.path.exists(entry.path))  # noqa: PTH110 - strings all along: half the time
+            hasher.update(f"{facts.st_size} {facts.st_mtime_ns}\0".encode())
     return hasher.hexdigest()
+
+
+def _files(
+    folder: str, apart_from: str, allowed: tuple[str, ...] | None, seen: set[str]
+) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yield a folder's files, then those of its folders, each sorted by name; a link is not followed to one that was seen."""
+    seen.add(os.path.realpath(folder))
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        return
+    yield from ((folder, entry) for entry in found if not _is_folder(entry))
+    for entry in found:
+        if not _is_folder(entry) or entry.path == apart_from:
+            continue
+        if entry.is_symlink() and (leads_outside(entry.path, allowed) or os.path.realpath(entry.path) in seen):
+            continue
+        yield from _files(entry.path, apart_from, allowed, seen)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts import plugins, schemas
+from contracts.errors import DataError
 from contracts.ids import canonical_json, row_id
 from contracts.joins import among
 from contracts.schemas import DROPS, UTTERANCES
@@ -26,13 +27,31 @@ def reader_of(corpus: recipe.Corpus) -> Any:
 
 
 def read_corpora(build: Build) -> tuple[pa.Table, pa.Table]:
-    """Read all corpora and return their usable and their unusable utterances, sorted by id."""
+    """Read all corpora and return their usable and their unusable utterances, sorted by id.
+
+    Raises:
+        DataError: a corpus cannot be read, or none of its rows can be used.
+    """
     tables = [
         pa.Table.from_batches([batch]) for corpus in build.recipe.corpora for batch in reader_of(corpus).read(corpus.root)
     ]
     found = pa.concat_tables(tables) if tables else UTTERANCES.empty_table()
     found = schemas.conform(found, "utterances").sort_by("utterance_id")
-    return found.filter(pc.is_null(found["problem"])), found.filter(pc.is_valid(found["problem"]))
+    usable, broken = found.filter(pc.is_null(found["problem"])), found.filter(pc.is_valid(found["problem"]))
+    for name in sorted(set(broken["corpus"].unique().to_pylist()) - set(usable["corpus"].unique().to_pylist())):
+        raise DataError(_nothing_usable(name, broken.filter(pc.equal(broken["corpus"], name))))
+    return usable, broken
+
+
+def _nothing_usable(corpus: str, broken: pa.Table) -> str:
+    reasons = ", ".join(f"{reason} {rows}" for reason, rows in count(broken["problem"]).items())
+    first = broken.sort_by("source_ref").slice(0, 1).to_pylist()[0]
+    where = first["source_ref"] or first["source_id"]
+    return f"corpus {corpus!r}: none of its {broken.num_rows} rows can be used ({reasons}); see {where}: {_why(first)}"
+
+
+def _why(row: dict[str, Any]) -> str:
+    return str(row["problem_detail"] or f"{row['problem']}{': ' + row['audio_path'] if row['audio_path'] else ''}")
 
 
 def _utterances(build: Build) -> Books:
@@ -43,7 +62,10 @@ def _utterances(build: Build) -> Books:
             "row_id": row["utterance_id"],
             "filter": "reader",
             "reason": row["problem"],
-            "evidence": canonical_json({name: row[name] for name in ("corpus", "source_id", "source_ref", "text")}),
+            "evidence": canonical_json(
+                {name: row[name] for name in ("corpus", "source_id", "source_ref", "text")}
+                | ({"detail": row["problem_detail"]} if row["problem_detail"] else {})
+            ),
         }
         for row in broken.to_pylist()
     ]
@@ -117,7 +139,8 @@ def current_recordings(build: Build) -> pa.Table:
 
 def _recording_work(build: Build) -> Work:
     roots = canonical_json({corpus.name: corpus.root for corpus in build.recipe.corpora})
-    job = RecordJob(roots=roots, audio=audio_format(build), workspace_url=build.workspace.url)
+    anywhere = tuple(corpus.name for corpus in build.recipe.corpora if reader_of(corpus).follow_links == "anywhere")
+    job = RecordJob(roots=roots, linked_anywhere=anywhere, audio=audio_format(build), workspace_url=build.workspace.url)
     return [(job, _recording_requests(build))]
 
 
@@ -137,7 +160,8 @@ GATHERING: tuple[Stage, ...] = (
         reads=(),
         writes=("utterances", "drops@utterances"),
         settings=lambda build: [
-            [corpus.model_dump(), state(corpus.root, apart_from=build.workspace.url)] for corpus in build.recipe.corpora
+            [corpus.model_dump(), state(corpus.root, build.workspace.url, reader_of(corpus).follow_links)]
+            for corpus in build.recipe.corpora
         ],
         run=_utterances,
     ),

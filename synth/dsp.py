@@ -24,6 +24,11 @@ _LOW_CUT_HZ: Final = 50.0
 _LOW_CUT_WIDTH_HZ: Final = 60.0
 _HIGH_CUT_WIDTH_HZ: Final = 300.0
 _CEILING: Final = 10 ** (-1 / 20)  # -1 dBFS: room for what happens between the samples
+_LARGEST_OFFSET: Final = 0.001
+"""A level of the ends that is taken out before filtering; a smaller one is a step that nobody hears (-60 dBFS)."""
+
+_ENDS_S: Final = 0.05
+
 _FADE_S: Final = 0.01
 _FRAME_S: Final = 0.01
 
@@ -93,9 +98,7 @@ def normalise(waveform: Waveform, audio: AudioFormat) -> Clip:
     if len(waveform.samples) == 0 or not np.isfinite(waveform.samples).all():
         raise DataError("cannot normalise a waveform that is empty or not finite")
     rate = audio.sample_rate_hz
-    signal = waveform.samples.astype(np.float64)
-    signal = _resample(signal, waveform.sample_rate_hz, rate, min(audio.bandwidth_hz, waveform.sample_rate_hz // 3))
-    signal = _trim(_limit_band(signal, rate, audio.bandwidth_hz), rate, audio)
+    signal = _trim(in_band(waveform, audio), rate, audio)
     level = integrated_loudness(signal, rate)
     if not math.isfinite(level):
         raise DataError("cannot normalise a waveform that is silent")
@@ -108,6 +111,34 @@ def normalise(waveform: Waveform, audio: AudioFormat) -> Clip:
         loudness_lufs=round(integrated_loudness(pcm / 32768, rate), 3),
         duration_s=len(pcm) / rate,
     )
+
+
+def in_band(waveform: Waveform, audio: AudioFormat, fade_s: float = 0.0) -> _Signal:
+    """Return what of a waveform a clip can carry, at its rate: no offset, no rumble, nothing above the bandwidth.
+
+    An offset goes before the filter: where the file starts and ends it is a step, which the filter would make a sound. It is
+    measured there, for the mean of all is not 0 either where speech is lopsided and lies between digital silence.
+
+    Args:
+        waveform: samples, not empty.
+        audio: the clip's format.
+        fade_s: over how much of both ends it is faded before the filter, so that a tone that breaks off there is no click.
+    """
+    signal, native = waveform.samples.astype(np.float64), waveform.sample_rate_hz
+    ends = round(_ENDS_S * native)
+    levels = float(np.median(signal[:ends])), float(np.median(signal[-ends:]))
+    if max(map(abs, levels)) > _LARGEST_OFFSET:
+        signal -= np.linspace(*levels, len(signal))
+    _fade(signal, min(round(fade_s * native), len(signal) // 2))
+    signal = _resample(signal, native, audio.sample_rate_hz, min(audio.bandwidth_hz, native // 3))
+    return _limit_band(signal, audio.sample_rate_hz, audio.bandwidth_hz)
+
+
+def _fade(signal: _Signal, length: int) -> None:
+    if length:
+        rise = np.sin(np.linspace(0, np.pi / 2, length)) ** 2
+        signal[:length] *= rise
+        signal[-length:] *= rise[::-1]
 
 
 def resample(samples: Samples, rate_hz: int, target_hz: int) -> Samples:
@@ -167,7 +198,5 @@ def _trim(signal: _Signal, rate: int, audio: AudioFormat) -> _Signal:
     pad = round(audio.pad_s * rate)
     start, stop = active[0] * hop - pad, (active[-1] + 1) * hop + pad
     kept = np.pad(signal[max(start, 0) : stop], (max(-start, 0), max(stop - len(signal), 0)))
-    fade = np.sin(np.linspace(0, np.pi / 2, round(_FADE_S * rate))) ** 2
-    kept[: len(fade)] *= fade
-    kept[-len(fade) :] *= fade[::-1]
+    _fade(kept, round(_FADE_S * rate))
     return kept

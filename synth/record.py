@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
-import fsspec
 import pyarrow as pa
 
-from contracts.errors import RecipeError, SetupError
+from contracts.errors import DataError, RecipeError, SetupError
 from contracts.jobs import Failure, Outcome, Resources
 from contracts.schemas import FAILURES, RECORDINGS, failure
+from corpora.root import LinkOutside, Root
 from storage.blobs import BlobStore
 from storage.workspace import Workspace
 from synth.dsp import AudioFormat, normalise
@@ -31,6 +31,7 @@ class RecordJob:
         roots: corpus name -> folder or URL, as canonical JSON.
         audio: format of the clips.
         workspace_url: where clips are stored.
+        linked_anywhere: corpora of which links that lead out of their folders are followed, too.
     """
 
     stage: ClassVar[str] = "recordings"
@@ -39,6 +40,7 @@ class RecordJob:
     roots: str
     audio: AudioFormat
     workspace_url: str
+    linked_anywhere: tuple[str, ...] = ()
 
     @property
     def resources(self) -> Resources:
@@ -55,10 +57,13 @@ class RecordSession:
 
     def __init__(self, job: RecordJob) -> None:
         self._job = job
-        self._roots = {corpus: fsspec.core.url_to_fs(url) for corpus, url in json.loads(job.roots).items()}
-        for corpus, (filesystem, root) in self._roots.items():
-            if not filesystem.exists(root):
-                raise SetupError(f"corpus {corpus!r} is not at {root} on {socket.gethostname()}: every node must see it there")
+        self._roots = dict[str, Root]()
+        for corpus, url in json.loads(job.roots).items():
+            try:
+                self._roots[corpus] = Root(corpus, url, "anywhere" if corpus in job.linked_anywhere else "inside")
+            except DataError:
+                where = f"{url} on {socket.gethostname()}"
+                raise SetupError(f"corpus {corpus!r} is not at {where}: every node must see it there") from None
         self._blobs = BlobStore(Workspace(job.workspace_url))
 
     def run(self, batch: pa.Table) -> Outcome:
@@ -85,7 +90,10 @@ class RecordSession:
             return waveform
         if problem := inspect(waveform, row["text"], self._job.audio):
             return Failure(problem.reason, f"{row['audio_path']}: {problem.message}")
-        clip = normalise(waveform, self._job.audio)
+        try:
+            clip = normalise(waveform, self._job.audio)
+        except DataError as error:
+            return Failure("silent", f"{row['audio_path']}: {error}")
         return {
             "recording_id": row["row_id"],
             "utterance_id": row["subject_id"],
@@ -105,9 +113,10 @@ class RecordSession:
         parts = PurePosixPath(path)
         if parts.is_absolute() or ".." in parts.parts:
             return Failure("path_outside_corpus", f"{path} leaves the corpus root: correct the corpus's list of files")
-        filesystem, root = self._roots[corpus]
         try:
-            return bytes(filesystem.cat_file(f"{root.rstrip('/')}/{path}"))
+            return self._roots[corpus].read(path)
+        except LinkOutside as error:
+            return Failure("link_outside_corpus", str(error))
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return Failure("missing_audio", f"{path} is not there")
         except PermissionError:

@@ -4,16 +4,41 @@ import io
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import soundfile
 
 from contracts.jobs import Failure
+from corpora.headers import probe, without_false_length
 from synth.engine import Waveform
 
 _HEADERLESS: Final = (".g722",)
 """Formats that nothing but their name tells."""
 
-# Programs that write to a pipe leave one of these, or a little less, for a length that they do not know.
-_UNKNOWN_LENGTH: Final = 0x7FFF0000
+_FORMATS: Final = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "SVX", "AU", "NIST", "CAF", "HTK", "FLAC", "OGG", "MP3"}
+"""Of the formats that libsndfile knows, those of which ``probe`` or libsndfile itself sees that one is cut off."""
+
+_BLOCK_VALUES: Final = 1 << 20
+_UNKNOWN_FRAMES: Final = 2**63 - 1  # what libsndfile says of a FLAC from a pipe
+
+_RATES_HZ: Final = range(1, 384_001)
+"""What audio is sampled at; resampling from a header's 2147483647 Hz would take all memory."""
+
+
+class _Bytes(io.BytesIO):
+    """A file in memory of which a damaged header may ask for what lies before its start."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        try:
+            return super().seek(offset, whence)
+        except (ValueError, OverflowError):
+            return self.tell()  # libsndfile sees that it is not where it wanted to be
+
+
+class _Forward(soundfile.SoundFile):  # type: ignore[misc]  # it has no types
+    """A file that is read from its start to its end: some formats (GSM 6.10, G.721, FLAC of unknown length) cannot do more."""
+
+    def seekable(self) -> bool:
+        return False
 
 
 def decode(data: bytes, name: str) -> Waveform | Failure:
@@ -24,36 +49,41 @@ def decode(data: bytes, name: str) -> Waveform | Failure:
         name: the file's name, for messages and for raw G.722, which has no content to tell it by.
 
     Returns:
-        The waveform, or a failure: ``undecodable``, or ``truncated`` when the header promises more than the file holds.
+        The waveform, or a failure: ``undecodable``, or ``truncated`` when the header promises more than the file holds. Its
+        length is that of what decodes.
     """
     if not data:
         return Failure("undecodable", f"{name} is an empty file")
+    header = probe(data, len(data))
+    if header.problem == "truncated_audio":
+        return Failure("truncated", f"{name}: its header promises more audio than the file holds")
     try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
+        with _Forward(_Bytes(without_false_length(data))) as file:
             rate, promised = int(file.samplerate), int(file.frames)
-            samples = file.read(dtype="float32", always_2d=True)
+            if file.format not in _FORMATS:
+                advice = "nothing tells whether such a file is whole; convert it to WAV or FLAC"
+                return Failure("undecodable", f"{name} is of the format {file.format}: {advice}")
+            if rate not in _RATES_HZ:
+                return Failure("undecodable", f"{name}: its header states {rate} Hz, more than {_RATES_HZ[-1]}")
+            samples = _mono(file)
     except soundfile.LibsndfileError as error:
         if name.lower().endswith(_HEADERLESS):
             return _decode_g722(data, name)
-        return Failure("undecodable", f"{name} is no audio file that libsndfile knows: {error}")
-    if (shortfall := _wav_shortfall(data)) > 0:
-        return Failure("truncated", f"{name}: its header promises {shortfall} bytes of audio more than the file holds")
+        return Failure("undecodable", f"{name} is no audio file that libsndfile knows: {error.error_string}")
+    if promised == _UNKNOWN_FRAMES:
+        promised = round((header.duration_s or 0) * rate)
     if len(samples) < promised:
         return Failure("truncated", f"{name}: its header promises {promised} frames, {len(samples)} can be read")
-    return Waveform(np.ascontiguousarray(samples.mean(axis=1), dtype=np.float32), rate)
+    return Waveform(samples, rate)
 
 
-def _wav_shortfall(data: bytes) -> int:
-    """Return how many bytes the data chunk of a RIFF file lacks; libsndfile silently returns what there is."""
-    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
-        return 0
-    position = 12
-    while position + 8 <= len(data):
-        size = int.from_bytes(data[position + 4 : position + 8], "little")
-        if data[position : position + 4] == b"data":
-            return 0 if size >= _UNKNOWN_LENGTH else max(0, position + 8 + size - len(data))
-        position += 8 + size + size % 2
-    return 0
+def _mono(file: soundfile.SoundFile) -> npt.NDArray[np.float32]:
+    """Return all frames that decode, whatever the header says how many there are."""
+    found, wanted = list[npt.NDArray[np.float32]](), _BLOCK_VALUES // file.channels
+    while not found or len(found[-1]) == wanted:
+        block = file.read(wanted, dtype="float32", always_2d=True)
+        found.append(np.ascontiguousarray(block.mean(axis=1), dtype=np.float32))
+    return np.concatenate(found)
 
 
 def _decode_g722(data: bytes, name: str) -> Waveform | Failure:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from contracts import plugins
-from contracts.errors import DamagedPart, SetupError
+from contracts.errors import DamagedPart, DataError, SetupError
 from contracts.ids import canonical_json
 from contracts.jobs import Failure, Outcome, Resources
 from contracts.schemas import FAILURES, SAMPLES, failure
@@ -125,7 +125,10 @@ class RenderSession:
         job, voice = self._job, self._voices[row["voice"]]
         if problem := inspect(waveform, row["text"], job.audio, voice.sample_rate_hz):
             return problem
-        clip = normalise(waveform, job.audio)
+        try:
+            clip = normalise(waveform, job.audio)
+        except DataError as error:
+            return Failure("silent", str(error))
         return {
             "sample_id": row["row_id"],
             "prompt_id": row["subject_id"],

@@ -4,16 +4,25 @@ import unicodedata
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from contracts.jobs import Failure
-from synth.dsp import AudioFormat
+from synth.dsp import AudioFormat, in_band
 from synth.engine import Waveform
 
 SILENT_DBFS: Final = -60.0
-"""A clip whose loudest 100 ms lie below this is silent. The quietest of 558 recorded prompts reaches -26, engines -22."""
+"""A clip whose loudest 100 ms lie below this, in the band that the clip can carry, is silent.
+
+The quietest of 558 recorded prompts reaches -26, engines -22."""
 
 CLIPPED_SHARE: Final = 0.002
 """Share of samples on a flat top. Our engines stay below 0.0001, but for one espeak variant at 0.0002."""
+
+_ENDS_S: Final = 0.05
+"""Faded at both ends before the level is measured: what breaks off there clicks in the band, wherever it lies itself."""
+
+FULL_SCALE: Final = 0.99
+"""Where a flat top is clipping, not the shape of the sound."""
 
 FASTEST_S: Final = 0.02
 SLOWEST_S: Final = 0.25
@@ -50,8 +59,9 @@ def inspect(waveform: Waveform, text: str | None, audio: AudioFormat, expected_r
     if rate < audio.lowest_native_rate_hz:
         remedy = f"take a source of {audio.lowest_native_rate_hz:g} Hz or more, or lower bandwidth_hz for all"
         return Failure("narrow_band", f"{rate} Hz cannot carry a bandwidth of {audio.bandwidth_hz} Hz: {remedy}")
-    if (level := _loudest_dbfs(waveform)) < SILENT_DBFS:
-        return Failure("silent", f"the loudest 100 ms reach {level:.1f} dBFS, below {SILENT_DBFS:g}")
+    if (level := _loudest_dbfs(in_band(waveform, audio, _ENDS_S), audio.sample_rate_hz)) < SILENT_DBFS:
+        heard = f"without offset, rumble and what lies above {audio.bandwidth_hz} Hz"
+        return Failure("silent", f"the loudest 100 ms reach {level:.1f} dBFS {heard}, below {SILENT_DBFS:g}")
     if (share := _flat_top_share(samples)) > CLIPPED_SHARE:
         return Failure("clipped", f"{share:.2%} of the samples sit at full scale, more than {CLIPPED_SHARE:.2%}")
     if text is None:
@@ -84,14 +94,24 @@ def _units(character: str) -> tuple[int, int]:
     return _SILENT
 
 
-def _loudest_dbfs(waveform: Waveform) -> float:
-    hop = max(1, waveform.sample_rate_hz // 10)
-    power = np.pad(waveform.samples.astype(np.float64), (0, -len(waveform.samples) % hop)).reshape(-1, hop)
+def _loudest_dbfs(signal: npt.NDArray[np.float64], rate: int) -> float:
+    hop = rate // 10
+    power = np.pad(signal, (0, -len(signal) % hop)).reshape(-1, hop)
     return float(10 * np.log10(max(float((power**2).mean(axis=1).max()), 1e-20)))
 
 
-def _flat_top_share(samples: np.ndarray) -> float:
-    """Share of samples within 0.1 % of the peak, if the peak is at full scale: a float engine may pass 1.0 unharmed."""
-    magnitude = np.abs(samples)
-    peak = float(magnitude.max())
-    return float((magnitude >= 0.999 * peak).mean()) if peak >= 0.99 else 0.0
+def _flat_top_share(samples: npt.NDArray[np.float32]) -> float:
+    """Share of samples within 0.1 % of an extreme that is at full scale: a float engine may pass 1.0 unharmed.
+
+    Each side counts by itself, for an offset moves one away from full scale; what was clipped before the offset came on top
+    spans the whole range between them.
+    """
+    low, high = float(samples.min()), float(samples.max())
+    near = 0.001 * max(-low, high)
+    full = high - low >= 2 * FULL_SCALE
+    share = 0.0
+    if high >= FULL_SCALE or full:
+        share += float((samples >= high - near).mean())
+    if low <= -FULL_SCALE or full:
+        share += float((samples <= low + near).mean())
+    return share

@@ -114,3 +114,37 @@ def test_packages_own_copy_can_be_read(name):
     expected = {"asterisk_prompts": (569, 542), "pocketsphinx_librivox": (5, 5)}[name]
     assert (table.num_rows, len(usable)) == expected
     assert all(row["duration_s"] > 0.1 for row in usable)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_links_are_followed_inside_unless_told_otherwise(name):
+    """Every reader has the option, for those who read the audio and watch for changes ask for it."""
+    assert plugins.configure("corpus", name).follow_links == "inside"
+    assert plugins.configure("corpus", name, {"follow_links": "anywhere"}).follow_links == "anywhere"
+
+
+TRANSCRIPTS = {
+    "libritts_r": ("train-clean-100/1092/134562/1092_134562.trans.tsv", b"1092_134562_000013_000009\t%b\t%b"),
+    "pocketsphinx_librivox": ("transcription", b"<s> %b </s> (sense-09)"),
+    "asterisk_prompts": ("doc/asterisk-core-sounds-en/core-sounds-en.txt.gz", b"zzz: %b"),
+}
+
+
+@pytest.mark.parametrize("bad", [b"caf\xe9", b"a\xed\xa0\x80b", b"a\0b", b"[" * 100_000, b"\xff" * 9000, b"a\rb\x85\x1c"])
+@pytest.mark.parametrize("name", sorted(TRANSCRIPTS))
+def test_a_bad_line_of_a_transcript_is_one_dropped_row(name, bad, tmp_path):
+    """All other rows are as they were without it."""
+    import gzip
+
+    dummy = BUILDERS[name](tmp_path)
+    before = read(name, str(tmp_path), dummy.options).to_pylist()
+    file, line = TRANSCRIPTS[name]
+    data = (tmp_path / file).read_bytes()
+    packed = file.endswith(".gz")
+    data = (gzip.decompress(data) if packed else data) + line.replace(b"%b", bad) + b"\n"
+    (tmp_path / file).write_bytes(gzip.compress(data) if packed else data)
+    after = read(name, str(tmp_path), dummy.options).to_pylist()
+    (added,) = [row for row in after if row not in before]
+    assert [row for row in after if row in before] == before
+    assert added["problem"] is not None
+    assert added["source_ref"].startswith(f"{file}:")

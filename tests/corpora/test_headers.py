@@ -31,6 +31,39 @@ def test_truncated_wav_is_seen():
     assert probe(data[:HEAD_BYTES], len(data)).problem == "truncated_audio"
 
 
+def wav(subtype: str = "PCM_16") -> bytes:
+    """A second of silence."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.zeros(16000), 16000, format="WAV", subtype=subtype)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("size", [0, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF])
+@pytest.mark.parametrize("subtype", ["PCM_16", "ALAW"])
+def test_the_length_of_a_wav_from_a_pipe_is_that_of_its_bytes(size, subtype):
+    """A placeholder for a length is no promise."""
+    data = wav(subtype)
+    at = data.index(b"data") + 4
+    data = data[:at] + size.to_bytes(4, "little") + data[at + 4 :]
+    assert probe(data[:HEAD_BYTES], len(data)) == Header(duration_s=1.0)
+    assert probe(data[: at + 4], at + 4) == Header(problem="empty_audio")
+
+
+@pytest.mark.parametrize("byte_rate", [0, 1, 16000, 64000, 0xFFFFFFFF])
+def test_a_wrong_byte_rate_changes_nothing(byte_rate):
+    """Rate, channels and bits say how long a byte lasts; the field for it is redundant and often wrong."""
+    data = wav()
+    data = data[:28] + byte_rate.to_bytes(4, "little") + data[32:]
+    assert probe(data[:HEAD_BYTES], len(data)) == Header(duration_s=1.0)
+
+
+def test_a_wav_without_audio_is_empty():
+    """A header alone is no recording."""
+    data = wav()
+    data = data[: data.index(b"data") + 4] + bytes(4)
+    assert probe(data, len(data)).problem == "empty_audio"
+
+
 def test_mp3_states_no_length():
     """An MP3, whatever its name, has an unknown length and no problem."""
     buffer = io.BytesIO()

@@ -173,3 +173,76 @@ def test_an_empty_noise_tag_is_refused(tmp_path):
     """It would stand everywhere."""
     with pytest.raises(RecipeError, match="noise_tags must not hold an empty tag"):
         read(tmp_path, language="en", license="MIT", noise_tags=[" "])
+
+
+BAD_VALUES = {
+    # What stands as the text in the second of three rows -> its problem, and in which formats it can stand.
+    "half_a_pair": ('"\\ud800"', "undecodable_metadata", "jsonl"),
+    "half_a_pair_in_utf8": (b"a\xed\xa0\x80b", "undecodable_metadata", "csv tsv jsonl"),
+    "invalid_utf8": (b"caf\xe9", "undecodable_metadata", "csv tsv jsonl"),
+    "nested": ("[" * 100_000, "malformed_row", "jsonl"),
+    "nested_closed": ("[" * 100_000 + "]" * 100_000, "malformed_row", "jsonl"),
+    "nested_objects": ('{"a":' * 100_000, "malformed_row", "jsonl"),
+    "nested_text": ("[" * 200_000, "text_too_long", "tsv"),
+    "long_csv": ("[" * 200_000, "malformed_row", "csv"),
+    "not_a_number": ("NaN", "malformed_row", "jsonl"),
+    "infinite": ("-Infinity", "malformed_row", "jsonl"),
+    "overflowing": ("1e999", "malformed_row", "jsonl"),
+    "long_integer": ("9" * 10_000, "malformed_row", "jsonl"),
+    "nul": (b"a\0b", "nul_character", "csv tsv"),
+    "nul_in_json": (b'"a\0b"', "malformed_row", "jsonl"),
+    "escaped_nul": ('"a\\u0000b"', "nul_character", "jsonl"),
+    "quote_out_of_place": ('"a"b', "malformed_row", "csv jsonl"),
+    "control_character": ('"a\x01b"', "malformed_row", "jsonl"),
+}
+
+
+@pytest.mark.parametrize(("case", "form"), [(case, form) for case in BAD_VALUES for form in BAD_VALUES[case][2].split()])
+def test_a_bad_line_is_one_dropped_row(tmp_path, case, form):
+    """It names file and line, and the rows before and after it are read."""
+    bad, problem, _ = BAD_VALUES[case]
+    bad = bad if isinstance(bad, bytes) else bad.encode()
+    if form == "jsonl":
+        bad = bad if bad[:1] in b'"[{N-19' else b'"' + bad + b'"'
+        rows = [
+            b'{"audio": "a.wav", "text": "One"}',
+            b'{"audio": "b.wav", "text": ' + bad + b"}",
+            b'{"audio": "c.wav", "text": "Two"}',
+        ]
+    else:
+        mark = b"," if form == "csv" else b"\t"
+        rows = [mark.join(row) for row in ((b"audio", b"text"), (b"a.wav", b"One"), (b"b.wav", bad), (b"c.wav", b"Two"))]
+    dummies.put(tmp_path / f"manifest.{form}", b"\n".join(rows) + b"\n")
+    for name in ("a.wav", "b.wav", "c.wav"):
+        dummies.put(tmp_path / name, dummies.encode("WAV"))
+    found = read(tmp_path, language="en", license="MIT")
+    assert [row["problem"] for row in found] == [None, problem, None]
+    assert found[1]["source_ref"] == f"manifest.{form}:{2 if form == 'jsonl' else 3}"
+
+
+@pytest.mark.parametrize("column", ["id", "speaker", "dialogue", "turn", "language", "license", "style", "emotion", "audio"])
+@pytest.mark.parametrize("value", ['"\\ud800"', '"a\\u0000"', "NaN", "[[]]", "9" * 10_000, "1e999", "-1e999", '"\\udc80x"'])
+def test_a_bad_value_in_any_column_is_one_row(tmp_path, column, value):
+    """It is dropped, or (a number as a name) read; never an error, and the next row is read."""
+    first = {"audio": '"a.wav"', "text": '"One"'} | {column: value}
+    line = "{" + ", ".join(f'"{name}": {text}' for name, text in first.items()) + "}"
+    dummies.put(tmp_path / "manifest.jsonl", line + '\n{"audio": "b.wav", "text": "Two"}\n')
+    for name in ("a.wav", "b.wav"):
+        dummies.put(tmp_path / name, dummies.encode("WAV"))
+    bad, good = read(tmp_path, language="en", license="MIT")
+    assert bad["problem"] is not None
+    assert (good["problem"], good["text"]) == (None, "Two")
+
+
+def test_half_a_pair_in_utf16_is_one_dropped_row(tmp_path):
+    """Spreadsheets on Windows write them."""
+    dummies.put(tmp_path / "manifest.csv", "audio,text\na.wav,x\ud800y\na.wav,Two\n".encode("utf-16", "surrogatepass"))
+    dummies.put(tmp_path / "a.wav", dummies.encode("WAV"))
+    assert [row["problem"] for row in read(tmp_path, language="en", license="MIT")] == ["undecodable_metadata", "duplicate_id"]
+
+
+def test_a_quote_that_is_never_closed_on_the_last_line_is_one_row(tmp_path):
+    """Nothing after it is swallowed, so nothing is in doubt."""
+    dummies.put(tmp_path / "manifest.csv", 'audio,text\na.wav,One\na.wav,"open\n')
+    dummies.put(tmp_path / "a.wav", dummies.encode("WAV"))
+    assert [row["problem"] for row in read(tmp_path, language="en", license="MIT")] == [None, "malformed_row"]

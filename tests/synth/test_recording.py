@@ -1,6 +1,7 @@
 """Files of corpora: named wrongly, cut short, or no audio at all."""
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import soundfile
 
 from contracts.jobs import Failure
+from corpora.headers import HEAD_BYTES, probe
 from synth.engine import Waveform
 from synth.recording import decode
 
@@ -19,8 +21,14 @@ G722 = Path("/usr/share/asterisk/sounds/en_US_f_Allison/vm-intro.g722")
 def encoded(container: str, subtype: str | None = None, samples: np.ndarray = TONE) -> bytes:
     """The tone as a file of some format."""
     buffer = io.BytesIO()
-    soundfile.write(buffer, samples, RATE, format=container, subtype=subtype)
+    rate = 8000 if subtype == "GSM610" and container.startswith("W") else RATE
+    soundfile.write(buffer, samples, rate, format=container, subtype=subtype)
     return buffer.getvalue()
+
+
+def put(data: bytes, at: int, form: str, value: int) -> bytes:
+    """Overwrite a number in a file."""
+    return data[:at] + struct.pack(form, value) + data[at + struct.calcsize(form) :]
 
 
 @pytest.mark.parametrize(
@@ -66,15 +74,83 @@ def test_a_wav_with_chunks_after_and_before_its_data_is_whole():
     assert len(answer.samples) == len(TONE)
 
 
-@pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFF000])
-def test_a_wav_from_a_pipe_is_whole(size):
+@pytest.mark.parametrize("size", [0, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF])
+@pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT", "ULAW", "G721_32", "MS_ADPCM"])
+@pytest.mark.parametrize("riff_too", [False, True])
+def test_a_wav_from_a_pipe_is_whole(size, subtype, riff_too):
     """Programs that cannot seek back leave a placeholder as length; that is no promise."""
-    data = bytearray(encoded("WAV", "PCM_16"))
-    at = data.index(b"data") + 4
-    data[at : at + 4] = size.to_bytes(4, "little")
-    answer = decode(bytes(data), "piped.wav")
+    whole = encoded("WAV", subtype)
+    piped = put(whole, whole.index(b"data") + 4, "<I", size)
+    answer = decode(put(piped, 4, "<I", size) if riff_too else piped, "piped.wav")
+    expected = decode(whole, "whole.wav")
     assert isinstance(answer, Waveform)
-    assert len(answer.samples) == len(TONE)
+    assert isinstance(expected, Waveform)
+    assert np.array_equal(answer.samples, expected.samples)
+
+
+@pytest.mark.parametrize("rate", [0, 384_001, 2**31 - 1, 2**32 - 1])
+def test_a_rate_that_nothing_is_sampled_at_is_refused(rate):
+    """Resampling from it would take all memory."""
+    answer = decode(put(encoded("WAV", "PCM_16"), 24, "<I", rate), "x.wav")
+    assert isinstance(answer, Failure)
+    assert answer.reason == "undecodable"
+
+
+def flac_with_total(total: int) -> bytes:
+    """The tone as FLAC that states some number of samples (RFC 9639, section 8.2)."""
+    whole = encoded("FLAC")
+    return put(whole, 18, ">Q", int.from_bytes(whole[18:26], "big") >> 36 << 36 | total)
+
+
+@pytest.mark.parametrize(
+    ("total", "decoded"), [(0, True), (1, True), (len(TONE) // 2, True), (len(TONE) + 1, False), (1 << 35, False)]
+)
+def test_the_length_of_a_flac_is_what_decodes(total, decoded):
+    """Without a total, as from a pipe, or with too small a one all is read; with one that is not there the file is cut off."""
+    answer = decode(flac_with_total(total), "x.flac")
+    if decoded:
+        assert isinstance(answer, Waveform)
+        assert np.allclose(answer.samples, TONE, atol=1e-4)
+    else:
+        assert isinstance(answer, Failure)
+        assert answer.reason == "truncated"
+
+
+FORMATS = [
+    (container, subtype)
+    for container in soundfile.available_formats()
+    if container not in {"RAW", "SD2"}  # no file of its own tells what is in it: libsndfile wants a second one
+    for subtype in soundfile.available_subtypes(container)
+    if (container, subtype)
+    not in {("AIFF", "DWVW_12"), ("WAV", "MPEG_LAYER_III"), ("MP3", "MPEG_LAYER_I"), ("MP3", "MPEG_LAYER_II")}
+]
+REFUSED = {"AVR", "IRCAM", "MAT4", "MAT5", "MPC2K", "PAF", "PVF", "SDS", "VOC", "WVE", "XI"}
+
+
+@pytest.mark.parametrize(("container", "subtype"), FORMATS)
+def test_every_format_is_read_whole_or_refused_with_a_reason(container, subtype):
+    """Whole: its length. Cut off: never a shorter clip. Lying in one field: what decodes or a reason. Both readers agree."""
+    data = encoded(container, subtype, TONE[:4000])
+    whole = decode(data, "x.wav")
+    if container in REFUSED:
+        assert isinstance(whole, Failure)
+        assert whole.reason == "undecodable"
+        assert f"is of the format {container}" in whole.message
+    else:
+        assert isinstance(whole, Waveform), whole
+        assert 4000 <= len(whole.samples) <= 4500  # a format of blocks fills the last one, a lossy one has a delay
+    for size in (len(data) // 2, len(data) - 600):
+        cut = decode(data[:size], "cut.wav")
+        assert isinstance(cut, Failure)
+        assert cut.reason in {"truncated", "undecodable"}
+        assert "0x" not in cut.message
+    for at in range(0, 80, 4):
+        for value in (0, 0xFFFF):
+            lying = put(data, at, "<H", value)
+            answer, header = decode(lying, "lying.wav"), probe(lying[:HEAD_BYTES], len(lying))
+            assert not isinstance(answer, Failure) or answer.reason in {"truncated", "undecodable"}
+            if isinstance(answer, Waveform) and header.duration_s is not None and container != "FLAC":
+                assert int(header.duration_s * answer.sample_rate_hz) == pytest.approx(len(answer.samples), abs=1)
 
 
 @pytest.mark.parametrize("data", [b"", b"RIFF", b"not audio at all" * 100, b"\0" * 5000])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synth.dsp import AudioFormat
+from synth.dsp import AudioFormat, normalise
 from synth.engine import Waveform
 from synth.sanity import duration_bounds, inspect
 
@@ -38,6 +38,57 @@ def test_each_fault_is_named(samples, rate, reason):
     problem = inspect(Waveform(samples, rate), TEXT, AUDIO, 22050)
     assert problem is not None
     assert problem.reason == reason
+
+
+def silence(seconds: float = 3.0, noise: float = 0.0) -> np.ndarray:
+    """Nothing, or the noise of a converter."""
+    return (np.random.default_rng(3).standard_normal(round(seconds * 22050)) * noise).astype(np.float32)
+
+
+def high_tone(rate: int, frequency_hz: float) -> Waveform:
+    """A loud tone where no clip can carry it."""
+    t = np.arange(3 * rate) / rate
+    return Waveform((0.5 * np.sin(2 * np.pi * frequency_hz * t)).astype(np.float32), rate)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e-4, 0.001, 0.01, -0.01, 0.3, -0.5, 1.0])
+@pytest.mark.parametrize("noise", [0.0, 1e-4])
+def test_an_offset_is_no_sound(offset, noise):
+    """Silence on another level is silence; no filter's ringing at its ends is taken for speech."""
+    problem = inspect(Waveform(silence(noise=noise) + np.float32(offset), 22050), TEXT, AUDIO)
+    assert problem is not None
+    assert problem.reason == "silent"
+
+
+@pytest.mark.parametrize("offset", [0.01, 0.3, -0.5])
+@pytest.mark.parametrize("gain", [0.005, 0.4])
+def test_speech_on_an_offset_passes_and_gives_the_same_clip(offset, gain):
+    """Quiet speech, too: the offset may be a hundred times as large."""
+    speech = tone(3, gain=gain)
+    shifted = Waveform(speech + np.float32(offset), 22050)
+    assert inspect(shifted, TEXT, AUDIO) is None
+    clip, plain = normalise(shifted, AUDIO), normalise(Waveform(speech, 22050), AUDIO)
+    assert len(clip.pcm) == len(plain.pcm)
+    assert np.abs(clip.pcm.astype(int) - plain.pcm).max() <= 3
+
+
+@pytest.mark.parametrize(("rate", "frequency_hz"), [(16000, 7950), (22050, 10900), (48000, 23500), (48000, 9000), (22050, 5)])
+def test_what_no_clip_can_carry_is_silence(rate, frequency_hz):
+    """A tone near half the rate, or rumble, would be filtered to nothing."""
+    problem = inspect(high_tone(rate, frequency_hz), TEXT, AUDIO)
+    assert problem is not None
+    assert problem.reason == "silent"
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.2, -0.3])
+@pytest.mark.parametrize("before", [True, False])
+def test_clipping_is_seen_beside_an_offset(offset, before):
+    """Whether the offset came before the clipping, so that one side is flat, or after it, so that neither is at 1."""
+    loud, offset = tone(3, gain=1.5), np.float32(offset)
+    samples = np.clip(loud + offset, -1, 1) if before else np.clip(loud, -1, 1) + offset
+    problem = inspect(Waveform(samples, 22050), TEXT, AUDIO)
+    assert problem is not None
+    assert problem.reason == "clipped"
 
 
 def test_a_rate_that_cannot_carry_the_band_is_refused():
