@@ -1,7 +1,7 @@
 """Judging: from requests (see ``annotate.inquiry``) to rows of ``judgments`` or ``writings``, through the ledger.
 
 A row costs at most two replies: one that does not parse, or whose totals are equal, is followed by one more request that names
-the problem (SPEC U1). Replies lie in the ledger before they are parsed here, so a better parser reads them again for nothing.
+the problem. Replies lie in the ledger before they are parsed here, so a better parser reads them again for nothing.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""A recogniser for each language: SpeechJudge takes Whisper large-v3 for English and Paraformer-zh for Chinese and mixed."""
+"""A recogniser for each language: SpeechJudge (App. C) takes Whisper for English, Paraformer for Chinese and mixed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Whisper large-v3, the recogniser that SpeechJudge scores English with."""
+"""Whisper large-v3, the recogniser that SpeechJudge (App. C) scores English with."""
 
 from dataclasses import dataclass
 from pathlib import Path

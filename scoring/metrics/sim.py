@@ -1,6 +1,6 @@
 """SIM: how much a clip sounds like the speaker of the reference, the cosine of two speaker embeddings.
 
-SpeechJudge takes WavLM embeddings; Resemblyzer's encoder is the small one that runs everywhere.
+SpeechJudge (App. C) takes WavLM embeddings; Resemblyzer's encoder is the small one that runs everywhere.
 """
 
 import hashlib
