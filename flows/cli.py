@@ -167,7 +167,7 @@ def explain(
     workspace: WorkspaceUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell the whole story of one pair, sample, prompt or utterance, down to the line of the corpus it came from."""
+    """Tell the whole story of one pair, sample, prompt, utterance or file: where it came from, and what was made of it."""
     from flows.explain import story_of
     from flows.pipeline import open_build
 
