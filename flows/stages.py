@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from typing import Any, Final
 
 from contracts import plugins
+from contracts.downloads import unobtainable
 from contracts.errors import SetupError
 from contracts.jobs import Resources
 from flows.candidates import CANDIDATES
@@ -61,7 +62,7 @@ def check_machine(build: Build, stages: tuple[Stage, ...]) -> set[str]:
     # A cluster's workers may have the engines and models that this machine lacks; judges are asked from here.
     here = left if build.ray_address is None else left & ASKING
     needs = _needs(build, here)
-    problems = [f"{who}: {problem}" for who, plugin in needs.items() if (problem := plugin.missing())]
+    problems = [f"{who}: {problem}" for who, plugin in needs.items() if (problem := plugin.missing() or unobtainable(plugin))]
     if build.ray_address is None and not gpus_here():
         asking = [who for who, resources in _resources(needs).items() if resources.gpus]
         problems += [f"{who}: needs a GPU and this machine has none; run it on a cluster with --ray ADDRESS" for who in asking]

@@ -2,9 +2,13 @@
 
 import pytest
 
+from contracts import downloads
 from contracts.errors import SetupError
+from flows import doctor
+from flows.doctor import examine
 from flows.pipeline import open_build, up_to
 from flows.stages import check_machine, stages_of
+from scoring.metrics.utmos import Utmos
 from tests.flows.test_recipe import changed
 
 PLACE = r"workspace {}.* is not on a local disk: set UNISRM_LEDGER to a local file or a postgresql:// URL"
@@ -56,3 +60,45 @@ def test_a_folder_needs_neither(tmp_path):
     """They lie in it."""
     build = open_build(changed(tmp_path, lambda _: None), str(tmp_path / "ws"))
     assert "not on a local disk" not in problems(build)
+
+
+def _uncached(tmp_path, monkeypatch):
+    """Empty caches, and no network behind a proxy that is not there."""
+    for variable in ("TORCH_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path / "cache"))
+    for variable in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    downloads._web_refusal.cache_clear()
+
+
+def test_weights_that_cannot_be_had_are_said_before_synthesis(tmp_path, monkeypatch):
+    """A metric whose session would fetch them: the build would end after hours of it. With them in the cache all is well."""
+    _uncached(tmp_path, monkeypatch)
+    metric = {"name": "utmos", "options": {"device": "cpu"}}
+    build = open_build(changed(tmp_path, lambda r: r["metrics"].append(metric)), str(tmp_path / "ws"))
+    assert "metric utmos: its weights are not on this machine and cannot be fetched: https://github.com/" in problems(build)
+    assert "utmos" not in problems(build, "samples"), "until its turn nothing is missing"
+    for file in Utmos().downloads():
+        file.path.parent.mkdir(parents=True)
+        file.path.touch()
+    assert "utmos" not in problems(build)
+
+
+def test_the_doctor_says_what_it_says(tmp_path, monkeypatch):
+    """Not ready without weights or a GPU; ready, with a note, where the server offers the weights."""
+    _uncached(tmp_path, monkeypatch)
+
+    def told():
+        return next((row["ready"], row["what to do"]) for row in examine() if row["name"] == "utmos")
+
+    monkeypatch.setattr(doctor, "gpus_here", lambda: 0)
+    assert told() == (False, "needs a GPU by default: set device to cpu in the recipe, or run where there is one (--ray)")
+    monkeypatch.setattr(doctor, "gpus_here", lambda: 1)
+    ready, what = told()
+    assert not ready
+    assert "cannot be fetched" in what
+    monkeypatch.setattr(downloads, "_web_refusal", lambda url: None)
+    ready, what = told()
+    assert ready
+    assert what.startswith("nothing: it fetches https://github.com/")
+    assert what.endswith(" on first use")
