@@ -64,8 +64,6 @@ def judge_rows(
         SetupError: the judge's key is missing or refused, its quota is gone, or it has no batches.
         BudgetExceeded: the next paid attempt could pass the budget; all replies so far are in the ledger.
     """
-    if (problem := judge.missing()) is not None:
-        raise SetupError(f"judge {judge.name!r}: {problem}")
     if mode == "batch" and not judge.has_batches:
         raise SetupError(f"judge {judge.name!r} has no batch interface: set mode: live in the recipe")
     inquiry = Inquiry.of(task, judge)

@@ -30,7 +30,8 @@ from flows.questions import (
 )
 from synth.pairs import pairs
 
-_REVIEWED: Final = "writings@reviews"
+REVIEWED: Final = "writings@reviews"
+"""What models wrote about samples and judgments."""
 
 
 def _pairs(build: Build) -> Books:
@@ -145,13 +146,13 @@ def _judgment_requests(build: Build) -> pa.Table:
 
 
 def _reviews(build: Build) -> Books:
-    ask_missing(build, "reviews", _REVIEWED, review_questions(build))
+    ask_missing(build, "reviews", REVIEWED, review_questions(build))
     return review_books(build)
 
 
 def review_books(build: Build) -> Books:
     """Count the reviews."""
-    return answered(build, "reviews", _REVIEWED, review_questions(build), "reviews")
+    return answered(build, "reviews", REVIEWED, review_questions(build), "reviews")
 
 
 def judged(build: Build, *, others: bool) -> object:
@@ -190,7 +191,7 @@ JUDGING: tuple[Stage, ...] = (
     Stage(
         name="reviews",
         reads=(*_TOLD, "judgments"),
-        writes=(_REVIEWED, "failures@reviews"),
+        writes=(REVIEWED, "failures@reviews"),
         settings=lambda build: [
             judged(build, others=False),
             [literals(role) for role in roles_about(build, "samples", "judgments")],
