@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from annotate.negatives import suits
-from contracts.joins import among
+from contracts.joins import among, sorted_by
 from flows.books import Books, count
 from flows.pipeline import Build, Stage
 from flows.questions import (
@@ -52,8 +52,8 @@ def _texts(build: Build) -> Books:
     written = among(build.tables.read(SCRIPTED), "writing_id", ids)
     cleaned = any(question.task.name == "clean_text" for question in questions)
     spoken, drops = scripts(chosen, written, cleaned=cleaned, variants=wish.variants)
-    build.tables.replace("drops@texts", drops.sort_by("row_id"))
-    build.tables.replace("prompts", spoken.sort_by("prompt_id"))
+    build.tables.replace("drops@texts", sorted_by(drops, "row_id"))
+    build.tables.replace("prompts", sorted_by(spoken, "prompt_id"))
     return Books(
         stage="texts",
         unit="texts",
