@@ -60,7 +60,7 @@ def story_of(build: Build, name: str) -> dict[str, Any]:
     story |= fate_of(build, ids)
     failed = [row["row_id"] for chapter, rows in story.items() if "failed in stage" in chapter for row in rows]
     asked = [*family.get("judgments", ()), *family.get("writings", ()), *failed]
-    story |= {f"ledger of {row_id}": lines for row_id, lines in _ledger(build, asked).items()}
+    story |= {f"ledger of {row_id}": lines for row_id, lines in _ledger(build, asked, whole=set(failed)).items()}
     with build.noted("releases"):
         if released := rows_released(build.workspace, family.get("pairs", ids)):
             story["released"] = released
@@ -201,16 +201,26 @@ def _pair(build: Build, pair: dict[str, Any]) -> dict[str, Any]:
     return story | ({"prompt": prompt} | _prompt(build, prompt) if prompt else {})
 
 
-def _ledger(build: Build, row_ids: Collection[str]) -> dict[str, list[dict[str, Any]]]:
-    """Return row -> what was asked for it, replied and paid; rows that nobody was asked for are left out."""
+def _ledger(build: Build, row_ids: Collection[str], *, whole: Collection[str]) -> dict[str, list[dict[str, Any]]]:
+    """Return row -> what was asked for it, replied and paid; rows that nobody was asked for are left out.
+
+    Args:
+        build: the build.
+        row_ids: keys of judgments and writings, made or failed.
+        whole: those whose replies are shown, because no table has them.
+    """
     told: dict[str, list[dict[str, Any]]] = {}
     with build.noted("ledger"):
         if row_ids and (known := known_ledger(build)) is not None:
             with known as ledger:
                 told = {row_id: lines for row_id in row_ids if (lines := ledger.story(row_id))}
-    kept = ("key", "repeat", "state", "attempts", "reason")
+    kept = ("key", "repeat", "state", "attempts", "reason", "message")
     return {
-        row_id: [{name: line[name] for name in kept} | {"cost_usd": line["spent_usd"] + line["open_usd"]} for line in lines]
+        row_id: [
+            {name: line[name] for name in (*kept, *(["text"] if row_id in whole else []))}
+            | {"cost_usd": line["spent_usd"] + line["open_usd"]}
+            for line in lines
+        ]
         for row_id, lines in told.items()
     }
 

@@ -33,15 +33,15 @@ _MADE_FROM: Final[tuple[tuple[str, Sequence[str], Sequence[str]], ...]] = (
 """Table, those that its rows are made from, and its columns that name them; parents stand before their children."""
 
 _NAMED_IN: Final = (
-    ("recordings", "utterances", "utterance_id"),
-    ("metrics", "samples", "sample_id"),
-    ("ratings", "samples", "sample_id"),
-    ("judgments", "pairs", "pair_id"),
-    ("votes", "pairs", "pair_id"),
-    ("writings", None, "subject_id"),
-    ("failures", None, "subject_id"),
+    ("recordings", "utterance_id"),
+    ("metrics", "sample_id"),
+    ("ratings", "sample_id"),
+    ("judgments", "pair_id"),
+    ("votes", "pair_id"),
+    ("writings", "subject_id"),
+    ("failures", "subject_id"),
 )
-"""Table with keys of its own, the table of the row that it is about (None = any), and the column that names that row."""
+"""Table with keys of its own, and the column that names the row that it is about."""
 
 Family = Mapping[str, set[str]]
 """Table -> keys."""
@@ -115,13 +115,11 @@ def _keys(build: Build, table: str, column: str, value: str) -> list[tuple[str, 
 
 
 def _about(build: Build, name: str) -> list[tuple[str, str]]:
-    for table, subject, column in _NAMED_IN:
+    for table, column in _NAMED_IN:
         keys = [KEYS[table], "row_id"] if table == "failures" else [KEYS[table]]
         for part in parts_of(build, table):
             found = where(build.tables.read(part, [*keys, column]), keys, [name])[column].to_pylist()
-            if found and subject is not None:
-                return [(subject, found[0])]
-            if found and (about := rows_named(build, found[0])):
+            if found and found[0] != name and (about := rows_named(build, found[0])):
                 return about
     return []
 

@@ -36,7 +36,10 @@ TABLES = {
     "metrics": [{"metric_key": "m1", "sample_id": "s1", "metric": "wer"}],
     "pairs": [{"pair_id": "q1", "prompt_id": "p1", "kind": "human", "sample_a": "s2", "sample_b": "s1"}],
     "judgments": [{"judgment_id": "j1", "pair_id": "q1", "task": "task1", "verdict": "a"}],
-    "judgments@again": [{"judgment_id": "j3", "pair_id": "q1", "task": "task1"}],
+    "judgments@again": [
+        {"judgment_id": "j3", "pair_id": "q1", "task": "task1"},
+        {"judgment_id": "j9", "pair_id": "pair that the recipe has no more", "task": "task1"},
+    ],
     "writings@writings": [{"writing_id": "w1", "subject": "prompts", "subject_id": "p1", "task": "scenario"}],
     "writings@reviews": [{"writing_id": "w2", "subject": "judgments", "subject_id": "j1", "task": "consistency"}],
     "votes@listening": [{"vote_id": "v1", "pair_id": "q1", "annotator_id": "ann"}],
@@ -132,6 +135,8 @@ def test_names_of_several_rows_and_of_none_are_errors(build):
         story_of(build, "read-2")
     with pytest.raises(DataError, match="has the id 'nothing'"):
         story_of(build, "nothing")
+    with pytest.raises(DataError, match="has the id 'j9'"):
+        story_of(build, "j9")
 
 
 @pytest.mark.parametrize("utterance", ["u1", "u2"])
@@ -148,8 +153,9 @@ def test_the_story_of_an_utterance_says_where_it_was_used(build, utterance):
         "used in writings": ["w2", "w1"],
     }
     assert story["used in pairs"][0].items() >= {"label": "a", "split": "rl"}.items()
-    for row_id in ("j1", "j2", "w1", "w4"):
-        assert [line["state"] for line in story[f"ledger of {row_id}"]] == ["replied"]
+    for row_id, text in {"j1": None, "j2": FULL.text, "w1": None, "w4": FULL.text}.items():
+        (line,) = story[f"ledger of {row_id}"]
+        assert (line["state"], line.get("text")) == ("replied", text), "a reply that made no row is shown"
     assert "used in pairs" not in story_of(build, "u3")
 
 
