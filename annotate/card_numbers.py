@@ -1,6 +1,6 @@
 """The numbers of a score card, and whether its explanations and its summary agree with them.
 
-What is free text to the reader of a reply becomes training text with the rest of it (SPEC U5): a total in the notation of the
+What is free text to the reader of a reply becomes training text with the rest of it: a total in the notation of the
 other layout, or a second score inside an explanation, would teach that sums need not hold.
 """
 

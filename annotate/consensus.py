@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.errors import DataError
+from contracts.joins import taken
 from contracts.schemas import RULINGS, SCORES, conform, empty
 
 Ints = npt.NDArray[np.int64]
@@ -109,7 +110,7 @@ def rulings(judgments: pa.Table, *, on_disagreement: Literal["drop", "average"] 
     id_rank = _ranks(judgments["judgment_id"], "first")
     # Sums of floats depend on the order of their terms: this one is the same for every order of the rows.
     by_id = np.argsort(id_rank)
-    judgments = judgments.select(_RULING_ON).take(pa.array(by_id))  # the replies' texts stay where they are
+    judgments = taken(judgments.select(_RULING_ON), pa.array(by_id))  # the replies' texts stay where they are
     found = marks(judgments)
     signs, counts = majority_signs(found)
     both = (counts > 0).all(axis=1)

@@ -8,7 +8,7 @@ the ledger, sends nothing twice and waits for nothing: ``annotate.asking.live`` 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, fields
-from typing import Literal, Protocol, Self
+from typing import Final, Literal, Protocol, Self
 
 from storage.blobs import BlobStore
 
@@ -221,6 +221,10 @@ class BatchLine(Protocol):
         ...
 
 
+KEY_CHECK_S: Final = 10.0
+"""Longest wait for a provider's word on a key."""
+
+
 class TroubleRaised(Exception):
     """A trouble in the middle of an iteration.
 
@@ -287,6 +291,13 @@ class Judge(Protocol):
 
     def missing(self) -> str | None:
         """Return what this machine lacks to ask it, and how to get it; None = ready."""
+        ...
+
+    def refused(self) -> str | None:
+        """Ask the provider, at no cost, whether it takes the key, and return what it says against it in one line.
+
+        None: it takes it, cannot say so (no such route, no connection), or there is no key to take.
+        """
         ...
 
     def said(self, raw: str) -> str | Refusal | None:

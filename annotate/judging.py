@@ -1,7 +1,7 @@
 """Judging: from requests (see ``annotate.inquiry``) to rows of ``judgments`` or ``writings``, through the ledger.
 
 A row costs at most two replies: one that does not parse, or whose totals are equal, is followed by one more request that names
-the problem (SPEC U1). Replies lie in the ledger before they are parsed here, so a better parser reads them again for nothing.
+the problem. Replies lie in the ledger before they are parsed here, so a better parser reads them again for nothing.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -64,8 +64,6 @@ def judge_rows(
         SetupError: the judge's key is missing or refused, its quota is gone, or it has no batches.
         BudgetExceeded: the next paid attempt could pass the budget; all replies so far are in the ledger.
     """
-    if (problem := judge.missing()) is not None:
-        raise SetupError(f"judge {judge.name!r}: {problem}")
     if mode == "batch" and not judge.has_batches:
         raise SetupError(f"judge {judge.name!r} has no batch interface: set mode: live in the recipe")
     inquiry = Inquiry.of(task, judge)

@@ -1,4 +1,4 @@
-"""Negative texts: whether what a model wrote can stand for a text that is not the one wanted (SPEC U3, U4)."""
+"""Negative texts: whether what a model wrote can stand for a text that is not the one wanted."""
 
 from typing import Final
 

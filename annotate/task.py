@@ -64,7 +64,7 @@ class Parsed:
         total_b: sum of B's scores.
         answer: the speech that the reply prefers.
         rationale: the reasoning alone, in the task's exact layout.
-        completion: the whole reply in the task's exact layout, which is the training text (SPEC U5).
+        completion: the whole reply in the task's exact layout, which is the training text.
     """
 
     scores_a: Mapping[str, float]
@@ -77,7 +77,7 @@ class Parsed:
 
     @property
     def verdict(self) -> Literal["a", "b"] | None:
-        """The preferred speech; None for equal totals, which are no preference whatever the answer says (SPEC U1)."""
+        """The preferred speech; None for equal totals, which are no preference whatever the answer says."""
         return None if self.total_a == self.total_b else self.answer
 
     @property

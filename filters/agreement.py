@@ -1,6 +1,7 @@
 """Pairs on which the annotators agree too little.
 
-Source: SpeechJudge, sections 3.2 and 5: training data leaves out full disagreement. The evaluation set keeps ``FA`` alone.
+Source: SpeechJudge, section 3.2 for the levels. Training data leaves out full disagreement (section 5.1), the evaluation
+set keeps ``FA`` alone (section 4.1).
 """
 
 from dataclasses import dataclass

@@ -78,7 +78,7 @@ class AudioSanity:
 
 def _characters(texts: pa.ChunkedArray) -> Any:
     """Count the letters, digits and ideographs of each text; a text is counted once, however many pairs share it."""
-    encoded = texts.combine_chunks().dictionary_encode()
+    encoded = texts.dictionary_encode().combine_chunks()  # the texts themselves may be too many for one array
     spoken = pc.replace_substring_regex(encoded.dictionary, pattern=_NO_SPEECH, replacement="")
     return pc.cast(pc.utf8_length(spoken), pa.float64()).take(encoded.indices)
 

@@ -5,7 +5,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts.joins import among, attach
+from contracts.joins import among, attach, sorted_by
 from contracts.schemas import VOTES
 from filters.cmos_to_preference import labels
 
@@ -60,7 +60,7 @@ def join(
     table = attach(table, "pair_id", votes_by_pair(votes), "pair_id", _same(("votes",)))
     if by_votes:
         table = table.set_column(table.column_names.index("verdict"), "verdict", labels(table["votes"]))
-    return table.sort_by("pair_id").combine_chunks()
+    return sorted_by(table, "pair_id").combine_chunks()
 
 
 def _same(names: tuple[str, ...]) -> dict[str, str]:
@@ -71,6 +71,6 @@ def votes_by_pair(votes: pa.Table) -> pa.Table:
     """Return ``pair_id`` and ``votes``: the votes of a table of schema VOTES that count, in order of their ids."""
     by_pair: dict[str, list[dict[str, str]]] = {}
     counted = votes.cast(VOTES).filter(pc.is_null(votes["discarded"]))
-    for vote in counted.sort_by("vote_id").select(["pair_id", "annotator_id", "value"]).to_pylist():
+    for vote in sorted_by(counted.select(["vote_id", "pair_id", "annotator_id", "value"]), "vote_id").to_pylist():
         by_pair.setdefault(vote["pair_id"], []).append({"annotator_id": vote["annotator_id"], "value": vote["value"]})
     return pa.table({"pair_id": pa.array(list(by_pair), pa.string()), "votes": pa.array(list(by_pair.values()), VOTE_LIST)})

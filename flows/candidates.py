@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from contracts import plugins
 from contracts.ids import canonical_json
 from contracts.jobs import Job
-from contracts.joins import among, attach
+from contracts.joins import among, attach, sorted_by
 from contracts.schemas import DROPS
 from contracts.versions import meets
 from flows.books import Books
@@ -53,7 +53,7 @@ def sample_requests(build: Build) -> pa.Table:
 
 def current_samples(build: Build) -> pa.Table:
     """Return the rows of ``samples`` that this recipe wants, sorted by id."""
-    return among(build.tables.read("samples"), "sample_id", sample_requests(build)["row_id"]).sort_by("sample_id")
+    return sorted_by(among(build.tables.read("samples"), "sample_id", sample_requests(build)["row_id"]), "sample_id")
 
 
 def _samples(build: Build) -> Books:
@@ -113,7 +113,7 @@ def _drop_samples(build: Build, wanted: pa.Table, reason: pa.ChunkedArray) -> No
         }
         for row in gone.to_pylist()
     ]
-    build.tables.replace("drops@samples", pa.Table.from_pylist(drops, schema=DROPS).sort_by("row_id"))
+    build.tables.replace("drops@samples", sorted_by(pa.Table.from_pylist(drops, schema=DROPS), "row_id"))
 
 
 def _human_samples(build: Build, wanted: pa.Table, recordings: pa.Table) -> pa.Table:

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -45,12 +46,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="machine-readable output")]
 
 
 @app.command()
-def build(
+def build(  # noqa: PLR0917  # options come by name
     recipe: RecipePath,
     workspace: WorkspaceUrl = None,
     until: Annotated[str | None, typer.Option(metavar="STAGE", help="stop after this stage")] = None,
     ray: RayAddress = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="try again what failed before")] = False,
+    no_key_check: Annotated[bool, typer.Option("--no-key-check", help="do not try the judges' keys beforehand")] = False,
 ) -> None:
     """Build a data set: run what is missing, skip what is there, and print the release's folder.
 
@@ -63,11 +65,13 @@ def build(
     from flows.stages import check_machine, stages_of
 
     opened = open_build(recipe, workspace, ray)
+    opened = replace(opened, check_keys=opened.check_keys and not no_key_check)
 
     def run(progress: "Progress") -> "str | Waiting | None":
         from flows.runs import run_build  # imports Prefect, which must find the API's address set
 
-        return run_build(opened.watched_by(progress), until)
+        # The keys were tried a moment ago, before Prefect started.
+        return run_build(replace(opened, check_keys=False).watched_by(progress), until)
 
     stages = up_to(stages_of(opened), until)
     if retry_failed:
@@ -167,7 +171,7 @@ def explain(
     workspace: WorkspaceUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell the whole story of one pair, sample, prompt or utterance, down to the line of the corpus it came from."""
+    """Tell the whole story of one pair, sample, prompt, utterance or file: where it came from, and what was made of it."""
     from flows.explain import story_of
     from flows.pipeline import open_build
 

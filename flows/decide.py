@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from contracts import plugins
 from contracts.errors import RecipeError
 from contracts.ids import digest
-from contracts.joins import among, attach
+from contracts.joins import among, attach, sorted_by
 from contracts.texts import LEAKAGE_FORM
 from filters import chain, comparisons
 from flows.books import Books, count
@@ -39,8 +39,8 @@ def _filters(build: Build) -> Books:
     rules = [(rule.name, plugins.configure("filter", rule.name, rule.options)) for rule in filters_of(build)]
     kept, drops = chain.apply(compared, rules)
     labels = _labels(build, kept, voted=by_votes(build))
-    build.tables.replace("drops@filters", drops.sort_by("row_id"))
-    build.tables.replace("labels", labels.sort_by("pair_id"))
+    build.tables.replace("drops@filters", sorted_by(drops, "row_id"))
+    build.tables.replace("labels", sorted_by(labels, "pair_id"))
     return Books(
         stage="filters", unit="pairs", rows_in=compared.num_rows, rows_out=labels.num_rows, dropped=count(drops["reason"])
     )
@@ -62,7 +62,7 @@ def by_votes(build: Build) -> bool:
 
 def _labels(build: Build, kept: pa.Table, *, voted: bool) -> pa.Table:
     """Label every kept pair: by its votes where the recipe converts votes to preferences, by its judgment elsewhere."""
-    cast = all_votes(build).select(["vote_id", "pair_id", "discarded"]).sort_by("vote_id").to_pylist() if voted else []
+    cast = sorted_by(all_votes(build).select(["vote_id", "pair_id", "discarded"]), "vote_id").to_pylist() if voted else []
     votes_of: dict[str, list[str]] = {}
     for vote in (vote for vote in cast if vote["discarded"] is None):
         votes_of.setdefault(vote["pair_id"], []).append(vote["vote_id"])
@@ -84,7 +84,8 @@ def _splits(build: Build) -> Books:
     prompts = build.tables.read("prompts")
     if absent := [name for name in wish.stratify_by if name not in prompts.column_names]:
         raise RecipeError(f"splits.stratify_by: prompts have no column {', '.join(absent)}")
-    table = among(build.tables.read("pairs"), "pair_id", build.tables.read("labels", ["pair_id"])["pair_id"]).sort_by("pair_id")
+    labelled = build.tables.read("labels", ["pair_id"])["pair_id"]
+    table = sorted_by(among(build.tables.read("pairs"), "pair_id", labelled), "pair_id")
     table = attach(table, "prompt_id", prompts, "prompt_id", {name: name for name in wish.stratify_by})
     keys = _leakage_keys(build)
     homes = leakage_groups(keys)
@@ -105,9 +106,9 @@ def _splits(build: Build) -> Books:
     assigned, drops = assign(rows.filter(staying), targets, build.recipe.seed, previous, homes)
     drops = pa.concat_tables([drops, bridging(rows.filter(pc.invert(staying)), leaving)])
     away = previous.filter(pc.invert(pc.is_in(previous["pair_id"], value_set=assigned["pair_id"].combine_chunks())))
-    build.tables.replace("drops@splits", drops.sort_by("row_id"))
-    build.tables.replace(memory, pa.concat_tables([assigned, away]).sort_by("pair_id"))
-    build.tables.replace(splits_table(build), assigned.sort_by("pair_id"))
+    build.tables.replace("drops@splits", sorted_by(drops, "row_id"))
+    build.tables.replace(memory, sorted_by(pa.concat_tables([assigned, away]), "pair_id"))
+    build.tables.replace(splits_table(build), sorted_by(assigned, "pair_id"))
     proof(build)
     return Books(
         stage="splits", unit="pairs", rows_in=rows.num_rows, rows_out=assigned.num_rows, dropped=count(drops["reason"])

@@ -1,7 +1,7 @@
-"""The whole story of one row, from the line of the corpus that it came from to the release."""
+"""The whole story of one row, from the line of the corpus that it came from to the release, and what was made from it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
@@ -10,34 +10,99 @@ import pyarrow.compute as pc
 from contracts.errors import DataError
 from contracts.schemas import key_of
 from flows.decide import splits_table
+from flows.lineage import Family, dropped_named, fate_of, made_from, parts_of, rows_named, where
 from flows.listening_store import RATED, VOTED
 from flows.pipeline import Build
 from flows.questions import known_ledger
 from flows.writing import CHOSEN, SCRIPTED
+from storage.release import rows_released
 
-_SUBJECTS = ("pairs", "samples", "prompts", "utterances")
+_ABOUT_PROMPTS: Final = ("failures@texts", "failures@writings")
+
+_USES: Final[dict[str, Sequence[str]]] = {
+    "recordings": ("recording_id", "audio_id", "duration_s"),
+    "prompts": ("prompt_id", "setting", "text", "target_utterance_id", "reference_utterance_id"),
+    "samples": ("sample_id", "prompt_id", "system", "audio_id"),
+    "pairs": ("pair_id", "prompt_id", "kind", "system_a", "system_b"),
+    "judgments": ("judgment_id", "pair_id", "task", "judge", "model", "verdict"),
+    "writings": ("writing_id", "subject_id", "task", "judge", "model"),
+}
+"""Table -> its key and what else a line about its use says."""
 
 
-def story_of(build: Build, row_id: str) -> dict[str, Any]:
-    """Return chapter -> facts about a pair, sample, prompt or utterance, and all that it came from and went to.
+def story_of(build: Build, name: str) -> dict[str, Any]:
+    """Return chapter -> facts about a row, all that it came from, and all that was made from it.
+
+    Args:
+        build: the build.
+        name: a pair, sample, prompt or utterance, or what stands for one (see ``flows.lineage.rows_named``).
 
     Raises:
-        DataError: no row has that id.
+        DataError: nothing has that name, or several rows have it.
     """
+    found = rows_named(build, name)
+    if len(found) > 1:
+        several = ", ".join(f"{table[:-1]} {key}" for table, key in found[:10]) + (", ..." if len(found) > 10 else "")
+        raise DataError(f"{name!r} stands for {len(found)} rows in {build.workspace.url}: explain one of {several}")
     story: dict[str, Any] = {}
-    for table in _SUBJECTS:
-        row = _row(build, table, row_id)
-        if row is not None:
-            story = {f"{table[:-1]} {row_id}": row} | _CHAPTERS[table](build, row)
-            break
-    story |= _fate(build, row_id)
+    family: Family = {}
+    ids = {name} | dropped_named(build, name)
+    if found:
+        [(table, key)] = found
+        row = next(row for part in parts_of(build, table) for row in _rows(build, part, key))
+        family = made_from(build, table, [key])
+        ids = ids.union({key}, *family.values())
+        story = {f"{table[:-1]} {key}": row} | _CHAPTERS[table](build, row) | _uses(build, table, family)
+        if table == "pairs":
+            ids |= _of_speeches(build, row)
+            of_prompt = fate_of(build, {row["prompt_id"]}, only=_ABOUT_PROMPTS)  # its other samples are not this story
+            story |= {f"prompt: {chapter}": rows for chapter, rows in of_prompt.items()}
+    story |= fate_of(build, ids)
+    failed = [row["row_id"] for chapter, rows in story.items() if "failed in stage" in chapter for row in rows]
+    asked = [*family.get("judgments", ()), *family.get("writings", ()), *failed]
+    story |= {f"ledger of {row_id}": lines for row_id, lines in _ledger(build, asked, whole=set(failed)).items()}
+    with build.noted("releases"):
+        if released := rows_released(build.workspace, family.get("pairs", ids)):
+            story["released"] = released
     damaged = {f"damaged: {what}": told for what, told in (build.problems or {}).items()}
     if not story:
         told = f"; {'; '.join(damaged.values())}" if damaged else ""
         raise DataError(
-            f"no pair, sample, prompt, utterance, drop or failure has the id {row_id!r} in {build.workspace.url}{told}"
+            f"no pair, sample, prompt, utterance, recording, file, drop or failure has the id {name!r} in "
+            f"{build.workspace.url}{told}"
         )
     return story | damaged
+
+
+def _of_speeches(build: Build, pair: dict[str, Any]) -> set[str]:
+    """Return a pair's samples and their measurements: what failed there can be why the pair was dropped."""
+    made = made_from(build, "samples", [pair["sample_a"], pair["sample_b"]])
+    return made["samples"].union(made.get("metrics", ()), made.get("ratings", ()))
+
+
+def _uses(build: Build, table: str, family: Family) -> dict[str, list[dict[str, Any]]]:
+    """Return where a row was used, a line for each row that was made from it; a pair has chapters instead."""
+    if table == "pairs":
+        return {}
+    uses = {
+        name: _lines(build, name, keys, columns)
+        for name, columns in _USES.items()
+        if name != table and (keys := family.get(name))
+    }
+    for name, column in (("labels", "label"), (splits_table(build), "split")):
+        decided = {row["pair_id"]: row[column] for row in build.tables.read(name, ["pair_id", column]).to_pylist()}
+        for pair in uses.get("pairs", ()):
+            pair[column] = decided.get(pair["pair_id"])
+    return {f"used in {name}": lines for name, lines in uses.items()}
+
+
+def _lines(build: Build, name: str, keys: Collection[str], columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Return columns of the rows with these keys; a row that stands in several partitions once."""
+    lines: dict[str, dict[str, Any]] = {}
+    for part in parts_of(build, name):
+        for line in where(build.tables.read(part, columns), columns[:1], keys).to_pylist():
+            lines.setdefault(line[columns[0]], line)
+    return list(lines.values())
 
 
 def _row(build: Build, table: str, key: str | None, column: str | None = None) -> dict[str, Any] | None:
@@ -115,7 +180,6 @@ def _pair(build: Build, pair: dict[str, Any]) -> dict[str, Any]:
                     story[f"speech {side.upper()}: {chapter}"] = facts
     for judgment in _rows(build, "judgments", pair["pair_id"], "pair_id"):
         story[f"judgment {judgment['judgment_id']}"] = judgment
-        story[f"ledger of {judgment['judgment_id']}"] = _ledger(build, judgment["judgment_id"])
         for review in _written(build, judgment["judgment_id"]):
             story[f"written of {judgment['judgment_id']}: {review['task']} {review['writing_id']}"] = review
     ruling = _row(build, "rulings", pair["pair_id"])
@@ -137,28 +201,28 @@ def _pair(build: Build, pair: dict[str, Any]) -> dict[str, Any]:
     return story | ({"prompt": prompt} | _prompt(build, prompt) if prompt else {})
 
 
-def _ledger(build: Build, judgment_id: str) -> list[dict[str, Any]]:
-    lines = list[dict[str, Any]]()
+def _ledger(build: Build, row_ids: Collection[str], *, whole: Collection[str]) -> dict[str, list[dict[str, Any]]]:
+    """Return row -> what was asked for it, replied and paid; rows that nobody was asked for are left out.
+
+    Args:
+        build: the build.
+        row_ids: keys of judgments and writings, made or failed.
+        whole: those whose replies are shown, because no table has them.
+    """
+    told: dict[str, list[dict[str, Any]]] = {}
     with build.noted("ledger"):
-        if (known := known_ledger(build)) is not None:
+        if row_ids and (known := known_ledger(build)) is not None:
             with known as ledger:
-                lines = ledger.story(judgment_id)
-    return [
-        {name: line[name] for name in ("key", "repeat", "state", "attempts", "reason")}
-        | {"cost_usd": line["spent_usd"] + line["open_usd"]}
-        for line in lines
-    ]
-
-
-def _fate(build: Build, row_id: str) -> dict[str, Any]:
-    """Return where a row was dropped or failed."""
-    fate: dict[str, Any] = {}
-    for kind in ("drops", "failures"):
-        for partition in build.tables.partitions(kind):
-            for row in _rows(build, partition, row_id, "row_id"):
-                verb = "dropped" if kind == "drops" else "failed"
-                fate[f"{verb} in stage {row['stage']}"] = row
-    return fate
+                told = {row_id: lines for row_id in row_ids if (lines := ledger.story(row_id))}
+    kept = ("key", "repeat", "state", "attempts", "reason", "message")
+    return {
+        row_id: [
+            {name: line[name] for name in (*kept, *(["text"] if row_id in whole else []))}
+            | {"cost_usd": line["spent_usd"] + line["open_usd"]}
+            for line in lines
+        ]
+        for row_id, lines in told.items()
+    }
 
 
 _CHAPTERS: Final[dict[str, Callable[[Build, dict[str, Any]], dict[str, Any]]]] = {

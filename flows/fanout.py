@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 from contracts import schemas
 from contracts.errors import SetupError
 from contracts.jobs import Job, Outcome, Resources
+from contracts.joins import taken
 from flows.cluster import Cluster, ClusterLost, running_cluster
 from flows.worker import Broken, Witness, reply, request
 
@@ -169,11 +170,8 @@ def _interleave(members: Iterable[tuple[Job, pa.Table]]) -> Iterator[_Batch]:
         ordered = requests
         if "text" in requests.column_names:
             lengths = pc.utf8_length(requests["text"])
-            ordered = requests.take(
-                pc.sort_indices(
-                    pa.table({"n": lengths, "id": requests["row_id"]}), sort_keys=[("n", "descending"), ("id", "ascending")]
-                )
-            )
+            order = pa.table({"n": lengths, "id": requests["row_id"]})
+            ordered = taken(requests, pc.sort_indices(order, sort_keys=[("n", "descending"), ("id", "ascending")]))
         size = job.resources.batch_size
         for start in range(0, ordered.num_rows, size):
             yield _Batch(job=job, rows=ordered.slice(start, size))

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from contracts import plugins, schemas
 from contracts.errors import DataError
 from contracts.ids import canonical_json, row_id
-from contracts.joins import among
+from contracts.joins import among, sorted_by
 from contracts.schemas import DROPS, UTTERANCES
 from corpora.watch import state
 from flows import recipe, writing
@@ -36,7 +36,7 @@ def read_corpora(build: Build) -> tuple[pa.Table, pa.Table]:
         pa.Table.from_batches([batch]) for corpus in build.recipe.corpora for batch in reader_of(corpus).read(corpus.root)
     ]
     found = pa.concat_tables(tables) if tables else UTTERANCES.empty_table()
-    found = schemas.conform(found, "utterances").sort_by("utterance_id")
+    found = sorted_by(schemas.conform(found, "utterances"), "utterance_id")
     usable, broken = found.filter(pc.is_null(found["problem"])), found.filter(pc.is_valid(found["problem"]))
     for name in sorted(set(broken["corpus"].unique().to_pylist()) - set(usable["corpus"].unique().to_pylist())):
         raise DataError(_nothing_usable(name, broken.filter(pc.equal(broken["corpus"], name))))
@@ -89,7 +89,7 @@ def choose_prompts(build: Build, utterances: pa.Table) -> tuple[pa.Table, pa.Tab
 def _prompts(build: Build) -> Books:
     utterances = build.tables.read("utterances")
     prompts, drops = choose_prompts(build, utterances)
-    build.tables.replace("drops@prompts", drops.sort_by("row_id"))
+    build.tables.replace("drops@prompts", sorted_by(drops, "row_id"))
     build.tables.replace(writing.CHOSEN, prompts)  # in order of choice: what comes later takes no text from what was there
     used = _used_utterances(prompts, human=True)
     return Books(

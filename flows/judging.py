@@ -9,7 +9,7 @@ from annotate.consensus import rulings
 from annotate.inquiry import played
 from annotate.judge import Judge
 from annotate.task import TaskSpec
-from contracts.joins import among, attach
+from contracts.joins import among, attach, sorted_by
 from flows import recipe
 from flows.books import Books, count
 from flows.candidates import candidate_literals, current_facts, current_samples
@@ -30,13 +30,14 @@ from flows.questions import (
 )
 from synth.pairs import pairs
 
-_REVIEWED: Final = "writings@reviews"
+REVIEWED: Final = "writings@reviews"
+"""What models wrote about samples and judgments."""
 
 
 def _pairs(build: Build) -> Books:
     samples = current_samples(build)
     made = pairs(samples, seed=build.recipe.seed, kinds=build.recipe.pair_kinds)
-    build.tables.replace("pairs", made.sort_by("pair_id"))
+    build.tables.replace("pairs", sorted_by(made, "pair_id"))
     per_prompt = count(samples["prompt_id"])
     possible = sum(n * (n - 1) // 2 for n in per_prompt.values())
     return Books(
@@ -57,7 +58,7 @@ def pair_requests(build: Build) -> pa.Table:
     samples, facts, utterances = current_samples(build), current_facts(build), build.tables.read("utterances")
     prompts, recordings = build.tables.read("prompts"), current_recordings(build)
     told = {name: name for name in ("text", "language", "reference_utterance_id", "target_utterance_id")}
-    table = attach(build.tables.read("pairs").sort_by("pair_id"), "prompt_id", prompts, "prompt_id", told)
+    table = attach(sorted_by(build.tables.read("pairs"), "pair_id"), "prompt_id", prompts, "prompt_id", told)
     table = attach(table, "target_utterance_id", utterances, "utterance_id", {"emotion": "emotion"})
     table = attach(table, "reference_utterance_id", recordings, "utterance_id", {"reference_audio_id": "audio_id"})
     for side in ("a", "b"):
@@ -114,7 +115,7 @@ def current_judgments(build: Build) -> pa.Table:
 def _rulings(build: Build) -> Books:
     judgments = current_judgments(build)
     ruled = rulings(judgments, on_disagreement=build.recipe.judge.on_disagreement)
-    build.tables.replace("rulings", ruled.sort_by("pair_id"))
+    build.tables.replace("rulings", sorted_by(ruled, "pair_id"))
     judged = pc.count_distinct(judgments["pair_id"]).as_py()
     return Books(stage="rulings", unit="judged pairs", rows_in=judged, rows_out=ruled.num_rows)
 
@@ -140,18 +141,19 @@ def _judgment_requests(build: Build) -> pa.Table:
     """Return ``subject_id, completion, text, language`` of every judgment that decides a label."""
     judgments, prompts = current_judgments(build), build.tables.read("prompts")
     table = attach(judgments, "pair_id", build.tables.read("pairs"), "pair_id", {"prompt_id": "prompt_id"})
-    table = attach(table, "prompt_id", prompts, "prompt_id", {"text": "text", "language": "language"}).sort_by("judgment_id")
-    return table.select(["judgment_id", "completion", "text", "language"]).rename_columns({"judgment_id": "subject_id"})
+    table = attach(table, "prompt_id", prompts, "prompt_id", {"text": "text", "language": "language"})
+    table = sorted_by(table.select(["judgment_id", "completion", "text", "language"]), "judgment_id")
+    return table.rename_columns({"judgment_id": "subject_id"})
 
 
 def _reviews(build: Build) -> Books:
-    ask_missing(build, "reviews", _REVIEWED, review_questions(build))
+    ask_missing(build, "reviews", REVIEWED, review_questions(build))
     return review_books(build)
 
 
 def review_books(build: Build) -> Books:
     """Count the reviews."""
-    return answered(build, "reviews", _REVIEWED, review_questions(build), "reviews")
+    return answered(build, "reviews", REVIEWED, review_questions(build), "reviews")
 
 
 def judged(build: Build, *, others: bool) -> object:
@@ -190,7 +192,7 @@ JUDGING: tuple[Stage, ...] = (
     Stage(
         name="reviews",
         reads=(*_TOLD, "judgments"),
-        writes=(_REVIEWED, "failures@reviews"),
+        writes=(REVIEWED, "failures@reviews"),
         settings=lambda build: [
             judged(build, others=False),
             [literals(role) for role in roles_about(build, "samples", "judgments")],

@@ -13,7 +13,7 @@ from annotate.listening.trust import assess
 from contracts import plugins
 from contracts.errors import DataError
 from contracts.ids import canonical_json
-from contracts.joins import among, attach
+from contracts.joins import among, attach, sorted_by
 from contracts.schemas import DROPS
 from filters.comparisons import votes_by_pair
 from flows import listening_store
@@ -51,7 +51,7 @@ def asked(build: Build) -> pa.Table:
     pairs = build.tables.read("pairs")
     if wish.of == "splits":
         pairs = among(pairs, "pair_id", _to_verify(build, wish)["pair_id"])
-    return pairs.sort_by("pair_id")
+    return sorted_by(pairs, "pair_id")
 
 
 def _to_verify(build: Build, wish: Listening) -> pa.Table:
@@ -133,8 +133,8 @@ def _pull(build: Build) -> tuple[Waiting | None, Mapping[str, Sequence[str]]]:
     with open_store(build) as store:
         note_answers(build, store)
         votes, ratings, gold = store.votes(), store.ratings(), gold_in(store)
-    build.tables.replace(VOTED, votes.sort_by("vote_id"))
-    build.tables.replace(RATED, ratings.sort_by("rating_id"))
+    build.tables.replace(VOTED, sorted_by(votes, "vote_id"))
+    build.tables.replace(RATED, sorted_by(ratings, "rating_id"))
     # Asked before, as votes go on coming in, and after, as somebody may have been excluded meanwhile.
     return waiting or waiting_for(build), gold
 
@@ -157,9 +157,9 @@ def _verification(build: Build) -> Books | Waiting:
     wish = require(build.recipe)
     table = attach(_to_verify(build, wish), "pair_id", build.tables.read("labels"), "pair_id", {"verdict": "label"})
     table = attach(table, "pair_id", votes_by_pair(build.tables.read(VOTED)), "pair_id", {"votes": "votes"})
-    table = table.sort_by("pair_id").combine_chunks()
+    table = sorted_by(table, "pair_id").combine_chunks()
     drops = _unverified(table, gold, wish.verification)
-    build.tables.replace("drops@verification", pa.Table.from_pylist(drops, schema=DROPS).sort_by("row_id"))
+    build.tables.replace("drops@verification", sorted_by(pa.Table.from_pylist(drops, schema=DROPS), "row_id"))
     assigned = build.tables.num_rows(splits_table(build))
     return Books(
         stage="verification",

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from annotate.agreement import MAX_VOTES, TERNARY, level
+from contracts.joins import sorted_by
 from flows.listening_store import VOTED
 from flows.pipeline import Build
 
@@ -20,7 +21,7 @@ HEARD: Final = pa.schema(
 def heard_votes(build: Build) -> pa.Table:
     """Return the votes of people that count, of schema VOTES, by vote id."""
     votes = pa.concat_tables([build.tables.read("votes"), build.tables.read(VOTED)])
-    return votes.filter(pc.is_null(votes["discarded"])).sort_by("vote_id")
+    return sorted_by(votes.filter(pc.is_null(votes["discarded"])), "vote_id")
 
 
 def votes_by_value(votes: pa.Table) -> pa.Table:

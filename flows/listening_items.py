@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from annotate.listening.item import Clip, Item
 from contracts.ids import row_id
-from contracts.joins import among
+from contracts.joins import among, sorted_by
 from flows.candidates import current_samples
 from flows.gather import current_recordings
 from flows.pipeline import Build
@@ -61,7 +61,7 @@ def pair_items(build: Build, pairs: pa.Table, gold: Mapping[str, Sequence[str]])
             systems=sorted((row["system_a"], row["system_b"])),
             gold=gold.get(row["pair_id"], ()),
         )
-        for row in pairs.sort_by("pair_id").to_pylist()
+        for row in sorted_by(pairs, "pair_id").to_pylist()
     ]
 
 
@@ -83,7 +83,7 @@ def sample_items(build: Build, samples: pa.Table, gold: Mapping[str, Sequence[st
             systems=[row["system"]],
             gold=gold.get(row["sample_id"], ()),
         )
-        for row in samples.sort_by("sample_id").to_pylist()
+        for row in sorted_by(samples, "sample_id").to_pylist()
     ]
 
 

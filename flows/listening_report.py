@@ -107,7 +107,7 @@ def _same(*names: str) -> dict[str, str]:
 
 
 def _agreement(votes: pa.Table) -> list[dict[str, Any]]:
-    """Return inter-annotator agreement, ternary and without ties, for all votes and by style and language (Table 5)."""
+    """Return inter-annotator agreement, ternary and without ties, in all and by style and language (SpeechJudge, Table 5)."""
     cells = sorted(set(zip(votes["style"].to_pylist(), votes["language"].to_pylist(), strict=True)), key=str)
     parts = {"all": votes}
     for style, language in cells if len(cells) > 1 else []:

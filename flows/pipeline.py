@@ -43,6 +43,7 @@ class Build:
         ray_address: a Ray cluster; None = an embedded one.
         progress: observer.
         problems: where a command that only looks notes what is damaged, to go on without it; None = damage is an error.
+        check_keys: whether judges' keys are looked for and tried before the work; else the first question finds out.
     """
 
     recipe: Recipe
@@ -50,6 +51,7 @@ class Build:
     ray_address: str | None = None
     progress: Progress = field(default_factory=Silent)
     problems: dict[str, str] | None = None
+    check_keys: bool = True
 
     @property
     def tables(self) -> TableStore:
@@ -243,7 +245,13 @@ def open_build(
     where = workspace or loaded.workspace or f"{settings.workspaces.rstrip('/')}/{loaded.name}"
     opened = Workspace(where)
     opened.reach()
-    return Build(recipe=loaded, workspace=opened, ray_address=ray or settings.ray_address, progress=progress or Silent())
+    return Build(
+        recipe=loaded,
+        workspace=opened,
+        ray_address=ray or settings.ray_address,
+        progress=progress or Silent(),
+        check_keys=settings.key_check,
+    )
 
 
 def forget_failures(build: Build, stages: tuple[Stage, ...]) -> None:

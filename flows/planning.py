@@ -1,22 +1,22 @@
 """What a build would do and cost, from what is there now; runs nothing and writes nothing."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Set
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.joins import attach
+from flows.asking import asking_stages
 from flows.candidates import candidates_of, metric_keys
 from flows.gather import choose_prompts, read_corpora
-from flows.judging import judge_questions, review_questions
 from flows.pipeline import Build, Stage, finished
-from flows.questions import Question, judge_of, known_ledger, roles_about, scripting_roles, task_of, writing_questions
+from flows.questions import judge_of, known_ledger, task_of
 from flows.recipe import Judge, Role
 from flows.recipe_listening import terms_of
 from flows.stages import STAGES
-from flows.writing import script_questions, spoken_instead
+from flows.writing import spoken_instead
 from synth import requests
 from synth.engine import speaks
 from synth.pairs import pairs as made_pairs
@@ -147,15 +147,15 @@ def _asking(build: Build, wanted: pa.Table, chosen: pa.Table, prompts: pa.Table,
     clip_s = _sum(wanted["s"]) / max(wanted.num_rows, 1)
     longest = max(prompts["text"].to_pylist(), key=len, default="")
     lines = [_line("pairs", pairs, done=pairs if "pairs" in known else 0)]
-    for stage, after, table, roles, questions in _stages(build):
-        for number, role in enumerate(roles):
-            rows, done = chosen.num_rows if stage == "texts" else guesses.get(task_of(role).subject, 0), 0
+    for asking in asking_stages(build):
+        for number, role in enumerate(asking.roles):
+            rows, done = chosen.num_rows if asking.stage == "texts" else guesses.get(task_of(role).subject, 0), 0
             if isinstance(role, Judge):
                 rows = pairs * _times(role)
-            if after in known:
-                ids = questions(build)[number].ids
-                rows, done = len(ids), len(ids) - len(_left(build, stage, table, ids))
-            lines.append(_asked(stage, role, rows, done=done, longest=longest, clip_s=clip_s))
+            if asking.after in known:
+                ids = asking.questions(build)[number].ids
+                rows, done = len(ids), len(ids) - len(_left(build, asking.stage, asking.table, ids))
+            lines.append(_asked(asking.stage, role, rows, done=done, longest=longest, clip_s=clip_s))
     total = sum(float(str(line["usd_at_most"])) for line in lines)
     money = _line("money", 0, calls=sum(int(str(line["calls"])) for line in lines), usd_at_most=round(total, 2))
     spent = _spent(build)
@@ -182,17 +182,6 @@ def _listening(build: Build, samples: int, pairs: int) -> list[Line]:
         quotas = [(targets.quotas or {}).get(split, 0) for split in wish.splits]
         rows = min(pairs, sum(quotas)) if targets.quotas else math.ceil(pairs * sum(share or 0.0 for share in shares))
     return [_line(wish.stage, rows) | {"note": f"{each} votes of people each, {each * rows:,} in all, more on disagreement"}]
-
-
-def _stages(build: Build) -> list[tuple[str, str, str, Sequence[Role], Callable[[Build], list[Question]]]]:
-    """Return each stage that asks, the stage that ends before its questions are known, its table, its roles, its questions."""
-    judges = [build.recipe.judge, *build.recipe.judges]
-    return [
-        ("texts", "prompts", "writings@texts", scripting_roles(build), script_questions),
-        ("writings", "texts", "writings@writings", roles_about(build, "prompts"), writing_questions),
-        ("judgments", "pairs", "judgments", judges, judge_questions),
-        ("reviews", "judgments", "writings@reviews", roles_about(build, "samples", "judgments"), review_questions),
-    ]
 
 
 def _times(judge: Judge) -> int:

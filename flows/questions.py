@@ -197,6 +197,22 @@ def _ask(build: Build, stage: str, table: str, question: Question, rows: pa.Tabl
         build.progress.advance(outcome.rows.num_rows + outcome.failures.num_rows, outcome.failures.num_rows)
 
 
+def all_kept(build: Build, stage: str, table: str, question: Question) -> bool:
+    """Say whether nobody need be asked: what the table lacks was given up, or the ledger holds a reply to it."""
+    done = build.tables.read(f"failures@{stage}", ["row_id"])["row_id"]
+    left = build.tables.missing(table, question.ids)
+    left = left.filter(pc.invert(pc.is_in(left, value_set=done)))
+    rows = question.requests.filter(pc.is_in(question.ids, value_set=left))
+    keys = {case.request.key for case in Inquiry.of(question.task, question.judge).cases(rows, lacking=False)}
+    if not keys:
+        return True
+    with contextlib.suppress(StorageError, SetupError):  # a ledger that is lost has nothing, and is told of elsewhere
+        if (known := known_ledger(build)) is not None:
+            with known as ledger:
+                return keys <= ledger.replies(sorted(keys)).keys()
+    return False
+
+
 def answered(build: Build, stage: str, table: str, questions: Sequence[Question], unit: str) -> Books:
     """Count what became of all questions of a stage."""
     ids = pa.chunked_array([question.ids for question in questions], pa.string())

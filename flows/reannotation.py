@@ -14,6 +14,7 @@ from pydantic import Field, TypeAdapter
 from annotate.inquiry import Inquiry, played
 from annotate.judging import Mode
 from contracts.errors import RecipeError, SetupError
+from contracts.joins import taken
 from contracts.rng import hash_fraction
 from flows import recipe
 from flows.books import Books
@@ -110,7 +111,7 @@ def _some(requests: pa.Table, seed: int, pairs: int | None) -> pa.Table:
         return requests
     ids = requests["subject_id"].to_pylist()
     order = sorted(range(len(ids)), key=lambda row: hash_fraction(seed, STAGE, ids[row]))
-    return requests.take(sorted(order[:pairs]))
+    return taken(requests, sorted(order[:pairs]))
 
 
 def _record(wish: recipe.Judge) -> str:

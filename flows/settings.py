@@ -17,6 +17,8 @@ class Settings(BaseSettings):
     """Cluster to use where ``--ray`` is not given."""
     ledger: str | None = None
     """Ledger: a file, or a postgresql:// URL to share; needed where the workspace is not on a local disk."""
+    key_check: bool = True
+    """Whether a build tries the keys of its judges before it begins."""
     listening_secret: SecretStr | None = None
     """Key of the listening test's links and sessions; null = ``listening.secret`` in the workspace, where that is a folder."""
     listening_url: str | None = None

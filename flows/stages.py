@@ -1,12 +1,14 @@
 """All stages, in order."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Final
 
 from contracts import plugins
+from contracts.downloads import unobtainable
 from contracts.errors import SetupError
 from contracts.jobs import Resources
+from flows.asking import asking_stages, unready
 from flows.candidates import CANDIDATES
 from flows.cluster import check_resources, cluster, gpus_here
 from flows.decide import DECIDING
@@ -16,8 +18,7 @@ from flows.listening import VERIFICATION, VOTES
 from flows.listening_store import store_place
 from flows.pipeline import Build, Stage, finished
 from flows.publish import PUBLISHING
-from flows.questions import judge_of, key_variables, ledger_place, lost_ledger, roles_about, scripting_roles
-from flows.recipe import Role
+from flows.questions import judge_of, key_variables, ledger_place, lost_ledger
 from flows.versions import version_problems
 
 STAGES: Final[tuple[Stage, ...]] = (*GATHERING, *CANDIDATES, *JUDGING, VOTES, *DECIDING, VERIFICATION, *PUBLISHING)
@@ -26,10 +27,6 @@ STAGES: Final[tuple[Stage, ...]] = (*GATHERING, *CANDIDATES, *JUDGING, VOTES, *D
 def stages_of(build: Build) -> tuple[Stage, ...]:
     """Return the stages that the recipe wants."""
     return tuple(stage for stage in STAGES if stage.active(build))
-
-
-ASKING: Final = frozenset({"texts", "writings", "judgments", "reviews"})
-"""Stages that ask judges."""
 
 
 def preflight(build: Build, stages: tuple[Stage, ...], stack: ExitStack) -> None:
@@ -58,13 +55,14 @@ def check_machine(build: Build, stages: tuple[Stage, ...]) -> set[str]:
     """
     first = next((number for number, stage in enumerate(stages) if finished(stage, build) is None), len(stages))
     left = {stage.name for stage in stages[first:]}
-    # A cluster's workers may have the engines and models that this machine lacks; judges are asked from here.
-    here = left if build.ray_address is None else left & ASKING
+    # A cluster's workers may have the engines and models that this machine lacks.
+    here = left if build.ray_address is None else set[str]()
     needs = _needs(build, here)
-    problems = [f"{who}: {problem}" for who, plugin in needs.items() if (problem := plugin.missing())]
+    problems = [f"{who}: {problem}" for who, plugin in needs.items() if (problem := plugin.missing() or unobtainable(plugin))]
     if build.ray_address is None and not gpus_here():
         asking = [who for who, resources in _resources(needs).items() if resources.gpus]
         problems += [f"{who}: needs a GPU and this machine has none; run it on a cluster with --ray ADDRESS" for who in asking]
+    problems += unready(build, left, stages[first : first + 1], lambda judge: judge.missing())
     problems += _without_a_place(build, left)
     if left and not problems:
         problems = version_problems(build, here)
@@ -72,18 +70,20 @@ def check_machine(build: Build, stages: tuple[Stage, ...]) -> set[str]:
         raise SetupError("; ".join(problems))
     if _pays(build, left) and (lost := lost_ledger(build)) is not None:
         raise lost
+    if problems := unready(build, left, stages[first : first + 1], lambda judge: judge.missing() or judge.refused()):
+        raise SetupError("; ".join(problems))
     return left
 
 
 def _pays(build: Build, left: set[str]) -> bool:
     """Say whether replies may have to be bought."""
-    return any(not plugin.facts for plugin in _needs(build, left & ASKING).values())
+    return any(not judge_of(role).facts for asking in asking_stages(build) if asking.stage in left for role in asking.roles)
 
 
 def _without_a_place(build: Build, left: set[str]) -> list[str]:
     """Return what keeps the answers of judges and people from being stored: found out before hours of synthesis, not after."""
     places: list[Callable[[Build], str]] = []
-    if any(_asked(build)[stage] for stage in ASKING & left):
+    if any(asking.roles for asking in asking_stages(build) if asking.stage in left):
         places.append(ledger_place)
     if build.recipe.listening is not None and build.recipe.listening.stage in left:
         places.append(store_place)
@@ -97,8 +97,8 @@ def _without_a_place(build: Build, left: set[str]) -> list[str]:
 
 
 def _resources(needs: dict[str, Any]) -> dict[str, Resources]:
-    """Return what engines and metrics occupy; a judge occupies nothing."""
-    return {who: plugin.resources for who, plugin in needs.items() if hasattr(plugin, "resources")}
+    """Return what engines and metrics occupy."""
+    return {who: plugin.resources for who, plugin in needs.items()}
 
 
 def _needs(build: Build, left: set[str]) -> dict[str, Any]:
@@ -109,17 +109,4 @@ def _needs(build: Build, left: set[str]) -> dict[str, Any]:
         needs |= {
             f"metric {metric.name}": plugins.configure("metric", metric.name, metric.options) for metric in build.recipe.metrics
         }
-    asked = _asked(build)
-    for stage in sorted(ASKING & left):
-        needs |= {f"judge {role.name} ({role.task})": judge_of(role) for role in asked[stage]}
     return needs
-
-
-def _asked(build: Build) -> dict[str, Sequence[Role]]:
-    """Return whom each of the stages that ask judges asks."""
-    return {
-        "texts": scripting_roles(build),
-        "writings": roles_about(build, "prompts"),
-        "judgments": [build.recipe.judge, *build.recipe.judges],
-        "reviews": roles_about(build, "samples", "judgments"),
-    }

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from annotate.negatives import suits
-from contracts.joins import among
+from contracts.joins import among, sorted_by
 from flows.books import Books, count
 from flows.pipeline import Build, Stage
 from flows.questions import (
@@ -29,7 +29,8 @@ CHOSEN: Final = "prompts@chosen"
 SCRIPTED: Final = "writings@texts"
 """What models wrote about the chosen prompts, of which texts are made."""
 
-_WRITTEN: Final = "writings@writings"
+WRITTEN: Final = "writings@writings"
+"""What models wrote about the prompts as they are spoken."""
 
 
 def script_questions(build: Build) -> list[Question]:
@@ -51,8 +52,8 @@ def _texts(build: Build) -> Books:
     written = among(build.tables.read(SCRIPTED), "writing_id", ids)
     cleaned = any(question.task.name == "clean_text" for question in questions)
     spoken, drops = scripts(chosen, written, cleaned=cleaned, variants=wish.variants)
-    build.tables.replace("drops@texts", drops.sort_by("row_id"))
-    build.tables.replace("prompts", spoken.sort_by("prompt_id"))
+    build.tables.replace("drops@texts", sorted_by(drops, "row_id"))
+    build.tables.replace("prompts", sorted_by(spoken, "prompt_id"))
     return Books(
         stage="texts",
         unit="texts",
@@ -65,13 +66,13 @@ def _texts(build: Build) -> Books:
 def _writings(build: Build) -> Books:
     """Ask role by role: each is told what those before it wrote."""
     for number in range(len(roles_about(build, "prompts"))):
-        ask_missing(build, "writings", _WRITTEN, writing_questions(build)[number : number + 1])
+        ask_missing(build, "writings", WRITTEN, writing_questions(build)[number : number + 1])
     return writing_books(build)
 
 
 def writing_books(build: Build) -> Books:
     """Count the writings about prompts."""
-    return answered(build, "writings", _WRITTEN, writing_questions(build), "writings")
+    return answered(build, "writings", WRITTEN, writing_questions(build), "writings")
 
 
 def spoken_instead(build: Build) -> dict[str, dict[str, str]]:
@@ -84,7 +85,7 @@ def spoken_instead(build: Build) -> dict[str, dict[str, str]]:
     texts: dict[str, dict[str, str]] = {}
     for question in writing_questions(build):
         if question.task.name in wanted:
-            found = contents(build, _WRITTEN, question)
+            found = contents(build, WRITTEN, question)
             texts[question.task.name] = {
                 prompt: content["text"]
                 for prompt, content in found.items()
@@ -109,7 +110,7 @@ WRITING: tuple[Stage, ...] = (
     Stage(
         name="writings",
         reads=("utterances", "prompts"),
-        writes=(_WRITTEN, "failures@writings"),
+        writes=(WRITTEN, "failures@writings"),
         settings=lambda build: _asked(build, scripting=False),
         run=_writings,
         count=writing_books,

@@ -2,9 +2,9 @@
 
 The method is that of P. Boersma, "Accurate short-term analysis of the fundamental frequency and the harmonics-to-noise ratio
 of a sampled sound", IFA Proceedings 17 (1993): the autocorrelation of a windowed frame is divided by that of the window, its
-peaks are candidates, and the best path through the candidates is the contour. Costs and thresholds are his. Where he
-interpolates peaks by a sinc, the autocorrelation is computed on a grid four times as fine, which is the same, and a parabola
-does the rest: a parabola alone underrates sharp peaks between two samples so much that F0 falls by octaves.
+peaks are candidates, and the best path through the candidates is the contour. Costs and thresholds are those of his program
+Praat. Where he interpolates peaks by a sinc, the autocorrelation is computed on a grid four times as fine, which is the same,
+and a parabola does the rest: a parabola alone underrates sharp peaks between two samples so much that F0 falls by octaves.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ FLOOR_HZ: Final = 60.0
 CEILING_HZ: Final = 500.0
 HOP_S: Final = 0.01
 
-# Boersma (1993), section 4; the costs of a transition are per step of 10 ms.
+# Praat's defaults; the costs of a transition are per step of 10 ms.
 _CANDIDATES: Final = 8
 _VOICING_THRESHOLD: Final = 0.45
 _SILENCE_THRESHOLD: Final = 0.03

@@ -6,7 +6,7 @@ Everything on the page that comes from data or from a recipe is escaped, so that
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -58,6 +58,9 @@ _HUB_KNOWN: Final = frozenset(
         "unlicense",
     }
 )
+
+_NO_LANGUAGE: Final = re.compile(r"und|mul|mis|zxx|q[a-t][a-z]")
+"""ISO 639 codes of no one language: undetermined, several, uncoded, none, and those for private use."""
 
 _SIZES: Final = (
     (1_000, "n<1K"),
@@ -203,6 +206,18 @@ def hub_license(spdx: str) -> str:
     return name if name in _HUB_KNOWN else "other"
 
 
+def hub_languages(tags: Iterable[str]) -> list[str]:
+    """Return the ISO 639 codes of BCP 47 tags, sorted: the Hub takes two or three small letters and no regions or scripts.
+
+    ``mixed`` is Chinese and English. Tags that name no language are left out.
+    """
+    found = set[str]()
+    for tag in tags:
+        code = re.split(r"[-_]", tag.strip())[0].lower()
+        found |= {"en", "zh"} if code == "mixed" else {code}
+    return sorted(code for code in found if re.fullmatch(r"[a-z]{2,3}", code) and not _NO_LANGUAGE.fullmatch(code))
+
+
 def size_category(rows: int) -> str:
     """Return the Hub's word for a number of rows."""
     return next((word for limit, word in _SIZES if rows < limit), "n>10M")
@@ -216,18 +231,16 @@ def header(facts: Facts, tally: Tally) -> dict[str, Any]:
     for (config, split), rows in tally.rows.items():
         if rows:
             configs.setdefault(config, []).append({"split": split, "path": f"{config}/{split}-*.parquet"})
-    found: dict[str, Any] = {
-        "pretty_name": facts.pretty_name,
-        "language": tally.values("language"),
-        "license": hub[0] if len(hub) == 1 else hub,
-    }
+    languages = hub_languages(tally.values("language"))
+    found: dict[str, Any] = {"pretty_name": facts.pretty_name} | ({"language": languages} if languages else {})
+    found["license"] = hub[0] if len(hub) == 1 else hub
     if "other" in hub:
         found["license_name"] = "per-row-licenses"
         found["license_link"] = "README.md"
     return found | {
         "annotations_creators": list(facts.annotations_creators),
         "language_creators": ["found"],
-        "multilinguality": ["monolingual" if len(tally.values("language")) < 2 else "multilingual"],
+        "multilinguality": ["monolingual" if len(languages) < 2 else "multilingual"],
         "source_datasets": ["original"],
         "size_categories": [size_category(sum(tally.rows.values()))],
         "task_categories": ["audio-classification", "text-to-speech"],

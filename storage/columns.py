@@ -77,7 +77,7 @@ TASK1: Final = pa.schema(
         _field("speaker_id", _s, "speaker of the reference in that corpus", nullable=True),
     ]
 )
-"""One row of task 1: an utterance-level preference pair with all that it came from (SPEC U1, O6)."""
+"""One row of task 1: an utterance-level preference pair with all that it came from."""
 
 TASK3: Final = pa.schema(
     [
@@ -86,7 +86,7 @@ TASK3: Final = pa.schema(
         _field("paragraph_context", _s, "paragraph around the text, by a language model", nullable=True),
     ]
 )
-"""One row of task 3: which clip suits the scene (SPEC U3)."""
+"""One row of task 3: which clip suits the scene."""
 
 TASK4: Final = pa.schema(
     [
@@ -98,7 +98,7 @@ TASK4: Final = pa.schema(
         ),
     ]
 )
-"""One row of task 4: which clip is the better next turn of a dialogue (SPEC U4)."""
+"""One row of task 4: which clip is the better next turn of a dialogue."""
 
 _BY_TASK: Final = {"task3": TASK3, "task4": TASK4}
 

@@ -12,14 +12,16 @@ import hashlib
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import fsspec
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from contracts.errors import DamagedPart, DataError, RecipeError
 from storage import manifest
@@ -176,6 +178,34 @@ def _publish(workspace: Workspace, folder: Path, name: str) -> None:
         return
     for path in sorted(paths, key=lambda path: (path.name == MANIFEST, path)):
         workspace.put_file(path, f"{name}/{path.relative_to(folder).as_posix()}")
+
+
+def rows_released(workspace: Workspace, pair_ids: Collection[str]) -> list[dict[str, Any]]:
+    """Return ``pair_id, release, file, row`` of these pairs in the workspace's releases; rows count from 0 in their file.
+
+    Raises:
+        DamagedPart: a manifest or a shard cannot be read.
+        StorageError: the workspace cannot be read.
+    """
+    found = list[dict[str, Any]]()
+    wanted = pa.array(sorted(pair_ids), pa.string())
+    complete = [name for name in workspace.listdir("releases") if workspace.exists(f"releases/{name}/{MANIFEST}")]
+    for name in complete if len(wanted) else ():
+        root = workspace.path(f"releases/{name}")
+        for file in manifest.read(workspace.filesystem, root):
+            if file.rows is not None:
+                ids = _pair_ids(workspace, f"{root}/{file.path}")
+                places = pc.indices_nonzero(pc.is_in(ids, value_set=wanted)).to_pylist()
+                found += [{"pair_id": ids[row].as_py(), "release": name, "file": file.path, "row": row} for row in places]
+    return found
+
+
+def _pair_ids(workspace: Workspace, path: str) -> pa.ChunkedArray:
+    try:
+        with workspace.filesystem.open(path, "rb") as shard:
+            return pq.ParquetFile(shard).read(columns=["pair_id"])["pair_id"]
+    except (OSError, pa.ArrowException) as error:
+        raise DamagedPart(f"{path} cannot be read ({error}): build the release again") from error
 
 
 def verify(folder: str) -> list[File]:

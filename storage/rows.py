@@ -6,7 +6,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts.joins import among, attach
+from contracts.joins import among, attach, sorted_by
 from storage.columns import TASK1
 
 _SIDE: Final = ("system", "spoken_text", "is_synthetic", "engine", "engine_version", "model", "voice", "seed", "params")
@@ -61,7 +61,7 @@ def pair_rows(
         "pair_id",
         {name: name for name in ("prompt_id", "sample_a", "sample_b")} | {"pair_kind": "kind"},
     )
-    rows = rows.sort_by([("prompt_id", "ascending"), ("pair_id", "ascending")])
+    rows = sorted_by(rows, "prompt_id", "pair_id")
     rows = _with_prompt(rows, prompts, utterances, recordings)
     if written is not None:
         wanted = {name: name for name in written.column_names if name in schema.names and name not in rows.column_names}

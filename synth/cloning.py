@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import soundfile
 
+from contracts.downloads import HubFile
 from contracts.errors import SetupError
 from contracts.jobs import Failure
 from synth.engine import Engine, Reference, RenderRequest, Voice, Waveform, refusal
@@ -26,16 +27,39 @@ def reference_voice(model: str, spdx: str, architecture: str, sample_rate_hz: in
     return (Voice(name="reference", model=model, license=spdx, architecture=architecture, sample_rate_hz=sample_rate_hz),)
 
 
-def missing(modules: Sequence[str], install: str, device: str, model_path: str | None) -> str | None:
-    """Return what a GPU engine lacks on this machine: a module (then ``install``), its weights, or the GPU."""
+def missing(
+    modules: Sequence[str], install: str, device: str, model_path: str | None, *, holds: Sequence[str] = ()
+) -> str | None:
+    """Return what a GPU engine lacks on this machine: a module (then ``install``), its weights, or the GPU.
+
+    Args:
+        modules: Python modules that it imports.
+        install: how to get them.
+        device: cuda or cpu.
+        model_path: where its weights should be; None = it fetches them.
+        holds: files that must be in that folder.
+    """
     absent = [module for module in modules if importlib.util.find_spec(module) is None]
     if absent:
         return f"no Python module {', '.join(absent)}: {install}"
     if model_path is not None and not Path(model_path).exists():
         return f"no model at {model_path}: download it there, or leave model_path out to fetch the published one"
+    if model_path is not None and (lacking := [name for name in holds if not Path(model_path, name).exists()]):
+        return f"{model_path} has no {', '.join(lacking)}: download the whole model there, or leave model_path out"
     if device.startswith("cuda") and not _GPU_DRIVER.exists():
         return "no NVIDIA driver: run it on a machine with a GPU, or set device to cpu (very slow)"
     return None
+
+
+def published(model: str, model_path: str | None, *names: str) -> tuple[HubFile, ...]:
+    """Return what an engine fetches from the Hub on first use.
+
+    Args:
+        model: id of the model.
+        model_path: folder that holds it already; None = there is none.
+        names: names that the file may have by which to tell whether the model is there.
+    """
+    return () if model_path is not None else (HubFile(repo=model, names=names),)
 
 
 def require_device(device: str) -> None:

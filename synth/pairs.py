@@ -19,7 +19,9 @@ HUMAN: Final = "human"
 
 
 def pairs(samples: pa.Table, *, seed: int, kinds: Collection[str] = KINDS) -> pa.Table:
-    """Return all unordered pairs of distinct samples of each prompt (SPEC U1, S2), with a shuffled A and B (SPEC U6).
+    """Return all unordered pairs of distinct samples of each prompt, with a shuffled A and B.
+
+    Sources: UniSRM, section 3 (Eq. 2) and appendix G.1 for the order; SpeechJudge, section 3.1, for the kinds.
 
     ``pair_id`` is the hash of both sample ids, whatever their order; which of them is A depends on it and on the seed alone, so
     neither the order of the samples nor the other samples matter.

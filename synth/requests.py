@@ -8,6 +8,7 @@ from typing import Final
 import pyarrow as pa
 
 from contracts.ids import row_id
+from contracts.joins import sorted_by
 from contracts.rng import hash_fraction
 
 WANTED: Final = pa.schema(
@@ -98,7 +99,7 @@ def wanted(
         if human and prompt["target_utterance_id"] is not None:
             sample = row_id("sample", prompt_id, "human", prompt["target_utterance_id"], audio)
             rows.append({**base, "row_id": sample, "system": "human", "voice": None, "seed": None})
-    return pa.Table.from_pylist(rows, schema=WANTED).sort_by("row_id")
+    return sorted_by(pa.Table.from_pylist(rows, schema=WANTED), "row_id")
 
 
 def _voices(candidate: Candidate, prompt_id: str, seed: int) -> list[str]:

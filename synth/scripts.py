@@ -1,7 +1,7 @@
 """What is spoken: the transcripts of the chosen prompts, cleaned if wished, and what a language model wrote after them.
 
-SpeechJudge speaks cleaned transcripts in regular prompts; in expressive ones it has a language model continue the reference's
-text, translate the continuation, and switch languages within it (Appendix A.1). Nobody has recorded what a model wrote: such
+SpeechJudge (appendix A.1) speaks cleaned transcripts in regular prompts; in expressive ones it has a language model continue
+the reference's text, translate the continuation, and switch languages within it. Nobody has recorded what a model wrote: such
 prompts have no target recording.
 """
 

@@ -1,7 +1,7 @@
 """Asking through a provider's batches: half the price, an answer within a day.
 
 Cases are read as batches fill up, a few batches are open at once, and a question whose reply cannot be used is followed by one
-more in a later batch (SPEC U1). What the ledger knows is read, what another process is asking is waited for, and what an
+more in a later batch. What the ledger knows is read, what another process is asking is waited for, and what an
 earlier run left with the provider is taken up (``annotate.asking.dispatch``).
 
 Memory does not grow with the number of cases: at most ``most_held`` of them, about 4 KB each, are read and not answered yet,

@@ -1,7 +1,7 @@
 """Conversations: every case gets its answer, from the ledger, from another process, or from the judge.
 
 What the ledger knows is read; what another process is asking, or this one already is, is waited for; the rest is claimed and
-sent. A question whose reply cannot be used is followed by one more that names the problem (SPEC U1).
+sent. A question whose reply cannot be used is followed by one more that names the problem.
 """
 
 import asyncio

@@ -12,6 +12,7 @@ from annotate.exchange.problems import Problem
 from annotate.listening.item import Answer, Order
 from annotate.listening.protocol import ListeningProtocol
 from contracts import ids
+from contracts.joins import sorted_by
 from contracts.schemas import RATINGS, VOTES
 
 
@@ -124,7 +125,7 @@ def _votes(ballots: list[Ballot], protocol_name: str, source: str) -> pa.Table:
         "source": [source] * len(ballots),
         "discarded": [None] * len(ballots),
     }
-    return pa.table(columns, schema=VOTES).sort_by("vote_id")
+    return sorted_by(pa.table(columns, schema=VOTES), "vote_id")
 
 
 def _ratings(ballots: list[Ballot], protocol_name: str, source: str) -> pa.Table:
@@ -140,4 +141,4 @@ def _ratings(ballots: list[Ballot], protocol_name: str, source: str) -> pa.Table
         "source": [source] * len(ballots),
         "discarded": [None] * len(ballots),
     }
-    return pa.table(columns, schema=RATINGS).sort_by("rating_id")
+    return sorted_by(pa.table(columns, schema=RATINGS), "rating_id")

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from annotate.judge import BatchLine, Estimate, JudgeRequest, Line, Pace, Refusal, Reply, Trouble
+from annotate.judge import KEY_CHECK_S, BatchLine, Estimate, JudgeRequest, Line, Pace, Refusal, Reply, Trouble
 from annotate.judges.gemini_clips import Parcels
 from annotate.judges.gemini_reply import said_in
 from annotate.judges.gemini_wire import Wire
@@ -117,6 +117,18 @@ class Gemini:
         if not (key.isascii() and key.isprintable() and " " not in key):
             return f"the API key in {' or '.join(self.key_variables)} has characters that no key has: copy it again"
         return None
+
+    def refused(self) -> str | None:
+        """Ask for the description of the model; see ``annotate.judge.Judge``."""
+        return asyncio.run(self._refused())
+
+    async def _refused(self) -> str | None:
+        async with self._wire() as wire:
+            answer = await wire.call(wire.client.aio.models.get(model=self.model), limit_s=KEY_CHECK_S)
+        if not isinstance(answer, Trouble) or answer.reason != "key_refused":
+            return None
+        variable = next(name for name in self.key_variables if os.environ.get(name, "").strip())
+        return f"the API key in {variable} is refused: {answer.message}; {answer.advice}"
 
     def estimate(self, prompt: str, audio_s: float, *, batch: bool = False) -> Estimate:
         """Return the most that one attempt can take: a token for every character, and a reply of full length."""

@@ -114,6 +114,10 @@ class Objective:
         """Nothing can be missing."""
         return None
 
+    def refused(self) -> str | None:
+        """Nobody is asked for leave."""
+        return None
+
     def said(self, raw: str) -> str | Refusal | None:  # noqa: ARG002  # of the protocol
         """Return None: a rule's reply is its text."""
         return None

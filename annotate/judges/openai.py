@@ -14,6 +14,7 @@ Numbers, and where they are from:
 - A text has at most as many tokens as UTF-8 bytes: the tokenisers are byte-level.
 """
 
+import asyncio
 import contextlib
 import importlib.util
 import os
@@ -147,6 +148,15 @@ class OpenAI:
         if not (key.isascii() and key.isprintable()) or " " in key:
             return f"the environment variable {self.key_variable} holds characters that no key has: set it again"
         return None
+
+    def refused(self) -> str | None:
+        """Ask for the list of models; see ``annotate.judge.Judge``."""
+        return asyncio.run(self._refused()) if self.key_variable else None
+
+    async def _refused(self) -> str | None:
+        async with self._connected() as wire:
+            answer = await wire.key_refused()
+        return None if answer is None else f"the API key in {self.key_variable} is refused: {answer.message}; {answer.advice}"
 
     def estimate(self, prompt: str, audio_s: float, *, batch: bool = False) -> Estimate:
         """Return the most that one attempt can take; see the module for the bounds."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from annotate.asking import limits
-from annotate.judge import Trouble
+from annotate.judge import KEY_CHECK_S, Trouble
 from annotate.scrubbing import scrub
 from annotate.usage import decoded
 
@@ -38,6 +38,7 @@ _MESSAGE_CHARS: Final = 500
 
 # OpenAI's own messages show the ends of a refused key, and servers with other keys do the same.
 _KEY_LIKE: Final = re.compile(r"\bsk-[\w*.-]{8,}|[\w*-]*\*{3}[\w*-]*")
+_LACKS_SCOPE: Final = re.compile(r"\bscopes?\b|insufficient permissions", re.IGNORECASE)
 _PERIOD: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -73,6 +74,19 @@ class Wire:
         if isinstance(reply, Trouble):
             return reply
         return Arrival(body=self.scrubbed(reply.text), latency_s=time.monotonic() - started)
+
+    async def key_refused(self) -> Trouble | None:
+        """Return what the server says against the key where one asks for its models; None = nothing.
+
+        A restricted key may ask questions and may not ask for models: that it says so is no refusal.
+        """
+        try:
+            async with asyncio.timeout(KEY_CHECK_S):
+                answer = await self.call(self.client.models.with_raw_response.list())
+        except TimeoutError:
+            return None
+        refused = isinstance(answer, Trouble) and answer.reason == "key_refused" and not _LACKS_SCOPE.search(answer.message)
+        return answer if refused and isinstance(answer, Trouble) else None
 
     async def call(self, sending: Awaitable[R], *, deadline: bool = True) -> R | Trouble:
         """Wait for one call of the SDK and turn whatever goes wrong into a trouble.

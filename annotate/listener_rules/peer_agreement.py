@@ -2,8 +2,8 @@
 
 Source: SpeechJudge, appendix B.1: the agreement rate R_i; annotators of fewer than 10 items are not rated, and one below 30 %
 was removed. There each of the 69 rated thousands of pairs. After ten, a listener who truly agrees in half of them is below 30 %
-by bad luck one time in twenty, and on code-switched pairs, where all agree in 36 % (Table 5), far more often. So a low
-rate counts only if it is too low for somebody who is like the others, on items of the same languages.
+by bad luck one time in twenty, and on code-switched pairs, where two agree in 36 % (SpeechJudge, Table 5), far more often. So a
+low rate counts only if it is too low for somebody who is like the others, on items of the same languages.
 
 Thirty per cent say nothing about a guesser where there are two answers: half of theirs agree. ``min_skill`` is ours, for them.
 """

@@ -1,6 +1,6 @@
 """How good one clip is, on several scales.
 
-Source of the seven scales and of their range: UniSRM (seed 001), Task 2, after QualiSpeech: "Aspects (1-5 each; 1=worst,
+Source of the seven scales and of their range: Task 2 of UniSRM, App. A Fig. 4, after QualiSpeech: "Aspects (1-5 each; 1=worst,
 5=best): Noise, Distortion, Speed (speaking rate), Continuity (smoothness / discontinuity), Naturalness, Listening effort,
 Overall quality".
 """

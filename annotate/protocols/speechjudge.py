@@ -1,7 +1,7 @@
 """Which of two clips sounds more natural, on five points, and whether each speaks the text without error.
 
-Source: SpeechJudge (seed 002), section 3.1 and appendix A: pointwise text accuracy with omissions, insertions and
-substitutions, then a five-scale CMOS; two annotators, and a third where they disagree.
+Source: SpeechJudge, section 3.2 and appendix B: pointwise text accuracy with omissions, insertions and substitutions, then a
+five-scale CMOS; two annotators, and a third where they disagree.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,6 @@
 """Which of two clips is better, or that they cannot be compared; no ties.
 
-Source: UniSRM (seed 001), appendix G.2: A, B or invalid by three independent annotators; listen to both in full, at most three
+Source: UniSRM, appendix G.2: A, B or invalid by three independent annotators; listen to both in full, at most three
 replays recommended.
 """
 

@@ -1,4 +1,4 @@
-"""The meta-judge of consistency: whether a verdict follows from its own reasoning (SpeechJudge, App. F.2; SPEC S9)."""
+"""The meta-judge of consistency: whether a verdict follows from its own reasoning (SpeechJudge, App. F.2)."""
 
 from functools import partial
 from typing import Final

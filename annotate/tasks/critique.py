@@ -1,6 +1,6 @@
-"""The critique of one clip: four criteria in words and one whole number (MOS-RMBench, App. B.2 Fig. 5; SPEC M4).
+"""The critique of one clip: four criteria in words and one whole number (after MOS-RMBench, App. B.2 Fig. 5).
 
-The paper prints no ending for a single clip's reply; this one is that of the paired critique for one score.
+The score and its last line are ours, made after the paired critique: the paper's critique of one clip is words alone.
 """
 
 from typing import Final

@@ -1,4 +1,7 @@
-"""The paired critique: two clips, four criteria in words, one whole number each (MOS-RMBench, App. B.2 Fig. 6; SPEC M4)."""
+"""The paired critique: two clips, four criteria in words, one whole number each (MOS-RMBench, App. B.2 Fig. 6).
+
+That the scores must differ is ours: the paper allows equal ones.
+"""
 
 from functools import partial
 from typing import Final

@@ -1,4 +1,4 @@
-"""The meta-judge of evidence: how well a verdict rests on what can be heard (UniSRM, App. F; SPEC U9)."""
+"""The meta-judge of evidence: how well a verdict rests on what can be heard (UniSRM, App. F)."""
 
 from functools import partial
 from typing import Final

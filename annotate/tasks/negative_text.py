@@ -1,4 +1,4 @@
-"""The writer of mismatching text: another sentence for the same scene, wrong there (UniSRM, Sec. 3.2; SPEC U3 (ii)).
+"""The writer of mismatching text: another sentence for the same scene, wrong there (UniSRM, Sec. 3: Task 3, (ii)).
 
 Whether it can stand against the original is for ``annotate.negatives`` to say, which sees both.
 """

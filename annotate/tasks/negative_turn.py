@@ -1,4 +1,4 @@
-"""The writer of wrong turns: a next turn that misses the intent or contradicts the dialogue (UniSRM, Sec. 3.2; SPEC U4).
+"""The writer of wrong turns: a next turn that misses the intent or contradicts the dialogue (UniSRM, Sec. 3: Task 4, (i)).
 
 Whether it can stand against the original is for ``annotate.negatives`` to say, which sees both.
 """

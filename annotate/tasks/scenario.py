@@ -1,4 +1,4 @@
-"""The scenario writer: a scene in which a sentence is said with an emotion (UniSRM, App. A Fig. 7; SPEC U3)."""
+"""The scenario writer: a scene in which a sentence is said with an emotion (UniSRM, App. A Fig. 7)."""
 
 from functools import partial
 from typing import Final

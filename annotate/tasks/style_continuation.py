@@ -1,4 +1,4 @@
-"""The writer of continuations: ten styles, a pick, its translation and a mixed form (SpeechJudge, App. A.1; SPEC S1)."""
+"""The writer of continuations: ten styles, a pick, its translation and a mixed form (SpeechJudge, App. A.1)."""
 
 from collections.abc import Mapping
 from typing import Any, Final

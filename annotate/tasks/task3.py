@@ -1,4 +1,4 @@
-"""Task 3: which of two recordings suits the scene in which its text is said (UniSRM, App. A Fig. 5 and Table 8; SPEC U3).
+"""Task 3: which of two recordings suits the scene in which its text is said (UniSRM, App. A Fig. 5 and Table 8).
 
 Chinese rows are asked in Chinese; headings, names and answers are the same for all rows.
 """

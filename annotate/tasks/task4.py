@@ -1,4 +1,4 @@
-"""Task 4: which of two recordings is the better next turn of a dialogue (UniSRM, App. A Fig. 6 and Table 8; SPEC U4).
+"""Task 4: which of two recordings is the better next turn of a dialogue (UniSRM, App. A Fig. 6 and Table 8).
 
 The judge hears the turns before, and is given no transcript of anything.
 """

@@ -1,4 +1,6 @@
-"""The teacher: which of two outputs sounds more natural, with the reasoning (SpeechJudge Table 1 and Fig. 4; SPEC S8).
+"""The teacher: which of two outputs sounds more natural, with the reasoning (SpeechJudge Table 1 and Fig. 4).
+
+That the scores must differ is ours: the paper allows equal ones.
 
 The reply ends with ``Output A: X, Output B: X``. Nothing stands behind the last score: that ``10`` was not cut short to ``1``
 is for the judge to know, which refuses replies that reached their longest length.

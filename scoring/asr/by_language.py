@@ -1,10 +1,11 @@
-"""A recogniser for each language: SpeechJudge takes Whisper large-v3 for English and Paraformer-zh for Chinese and mixed."""
+"""A recogniser for each language: SpeechJudge (App. C) takes Whisper for English, Paraformer for Chinese and mixed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from contracts import plugins
+from contracts.downloads import Download, Downloading
 from contracts.errors import SetupError
 from contracts.jobs import Resources
 from scoring.metric import Waveform
@@ -66,6 +67,11 @@ class ByLanguage:
         """Return the first thing that any recogniser lacks."""
         problems = [(name, transcriber.missing()) for name, transcriber in self._transcribers().items()]
         return next((f"{name}: {problem}" for name, problem in problems if problem), None)
+
+    def downloads(self) -> list[Download]:
+        """Return what the recognisers fetch on first use."""
+        each = self._transcribers().values()
+        return [file for transcriber in each if isinstance(transcriber, Downloading) for file in transcriber.downloads()]
 
     def installed_version(self) -> str | None:
         """Return what a session here reports as its version."""

@@ -5,6 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
 
+from contracts.downloads import HubFile
 from contracts.errors import SetupError
 from contracts.jobs import Resources
 from scoring.metric import Waveform, absent, accelerator_missing
@@ -53,6 +54,13 @@ class ParaformerZh:
         if Path(self.model_path).is_absolute() and not Path(self.model_path).is_dir():
             return f"{self.model_path} is not there: download funasr/paraformer-zh, or leave model_path out"
         return absent("funasr", install="funasr")
+
+    def downloads(self) -> tuple[HubFile, ...]:
+        """Return the model's weights, unless its folder is here or ModelScope has them, whose cache only FunASR knows."""
+        if Path(self.model_path).is_dir() or self.hub != "hf":
+            return ()
+        repo = self.model_path if "/" in self.model_path else f"funasr/{self.model_path}"
+        return (HubFile(repo=repo, names=("model.pt",)),)
 
     def installed_version(self) -> str:
         """Return what a session here reports as its version."""

@@ -1,9 +1,10 @@
-"""Whisper large-v3, the recogniser that SpeechJudge scores English with."""
+"""Whisper large-v3, the recogniser that SpeechJudge (App. C) scores English with."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from contracts.downloads import HubFile
 from contracts.errors import SetupError
 from contracts.jobs import Resources
 from scoring.asr.whisper import WhisperSession, load_network, whisper_version
@@ -43,6 +44,13 @@ class WhisperLargeV3:
         if Path(self.model_path).is_absolute() and not (Path(self.model_path) / "model.bin").is_file():
             return f"{self.model_path} holds no CTranslate2 model: convert openai/whisper-large-v3, or leave model_path out"
         return absent("faster_whisper", install="faster-whisper==1.2.1")
+
+    def downloads(self) -> tuple[HubFile, ...]:
+        """Return the model's weights, unless its folder is here."""
+        if Path(self.model_path).is_dir():
+            return ()
+        repo = self.model_path if "/" in self.model_path else f"Systran/faster-whisper-{self.model_path}"
+        return (HubFile(repo=repo, names=("model.bin",), may_fetch=not self.local_files_only),)
 
     def installed_version(self) -> str:
         """Return what a session here reports as its version."""

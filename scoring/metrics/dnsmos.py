@@ -125,7 +125,11 @@ class Dnsmos:
 
     def missing(self) -> str | None:
         """Return what to install."""
-        return absent("speechmos", "onnxruntime", install="speechmos==0.0.1.1 onnxruntime")
+        if problem := absent("speechmos", "onnxruntime", install="speechmos==0.0.1.1 onnxruntime"):
+            return problem
+        if not (_folder() / "sig_bak_ovr.onnx").is_file():
+            return "module speechmos has no DNSMOS models: pip install --force-reinstall speechmos==0.0.1.1"
+        return None
 
     def installed_version(self) -> str:
         """Return what a session here reports as its version."""
@@ -135,11 +139,12 @@ class Dnsmos:
         """Load both networks from the package's files, without importing it: its modules import librosa."""
         if problem := self.missing():
             raise SetupError(problem)
-        spec = importlib.util.find_spec("speechmos")
-        folder = Path(next(iter(spec.submodule_search_locations or ()))) / "dnsmos_models" if spec else Path()
-        if not (folder / "sig_bak_ovr.onnx").is_file():
-            raise SetupError("module speechmos has no DNSMOS models: pip install --force-reinstall speechmos==0.0.1.1")
-        return DnsmosSession(folder)
+        return DnsmosSession(_folder())
+
+
+def _folder() -> Path:
+    spec = importlib.util.find_spec("speechmos")
+    return Path(next(iter(spec.submodule_search_locations or ()))) / "dnsmos_models" if spec else Path()
 
 
 def _version() -> str:

@@ -1,6 +1,6 @@
 """SIM: how much a clip sounds like the speaker of the reference, the cosine of two speaker embeddings.
 
-SpeechJudge takes WavLM embeddings; Resemblyzer's encoder is the small one that runs everywhere.
+SpeechJudge (App. C) takes WavLM embeddings; Resemblyzer's encoder is the small one that runs everywhere.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ from typing import ClassVar, Final, Literal
 
 import numpy as np
 
+from contracts.downloads import HubFile
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from scoring.metric import Measurement, MetricRequest, Waveform, absent
@@ -98,10 +99,16 @@ class Sim:
         """Return what to install, or that WavLM's folder is not there."""
         if self.encoder == "resemblyzer":
             packages = "webrtcvad-wheels librosa && pip install --no-deps Resemblyzer==0.1.4"
-            return absent("resemblyzer", "webrtcvad", "librosa", "threadpoolctl", install=packages)
+            return absent("resemblyzer", "torch", "webrtcvad", "librosa", "threadpoolctl", install=packages)
         if Path(self.model_path).is_absolute() and not Path(self.model_path).is_dir():
             return f"{self.model_path} is not there: download microsoft/wavlm-base-plus-sv, or leave model_path out"
-        return absent("transformers", install="transformers")
+        return absent("transformers", "torch", install="transformers torch")
+
+    def downloads(self) -> tuple[HubFile, ...]:
+        """Return WavLM's weights, unless its folder is here."""
+        if self.encoder == "resemblyzer" or Path(self.model_path).is_dir():
+            return ()
+        return (HubFile(repo=self.model_path, names=("pytorch_model.bin", "model.safetensors")),)
 
     def installed_version(self) -> str:
         """Return what a session here reports as its version."""

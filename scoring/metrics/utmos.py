@@ -4,11 +4,13 @@ The strong learner as tarepan/SpeechMOS packs it for torch.hub. That repository'
 that carries DNSMOS; both cannot be imported in one process, and this project imports neither by name outside this file.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from contracts.downloads import WebFile, cache_home
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from scoring.metric import Measurement, MetricRequest, absent, accelerator_missing
@@ -17,6 +19,7 @@ from scoring.waveform import resampled
 _RATE_HZ: Final = 16000
 _SHORTEST: Final = 1600  # 0.1 s: below it the network's convolutions have nothing to work on
 _ENTRY: Final = "utmos22_strong"
+_WEIGHTS: Final = "https://github.com/tarepan/SpeechMOS/releases/download/v1.0.0/utmos22_strong_step7459_v1.pt"
 
 
 class UtmosSession:
@@ -74,6 +77,15 @@ class Utmos:
         if self.repository is not None and not (Path(self.repository) / "hubconf.py").is_file():
             return f"{self.repository} has no hubconf.py: clone tarepan/SpeechMOS there, or leave repository out"
         return absent("torch", "torchaudio", install="torch torchaudio")
+
+    def downloads(self) -> tuple[WebFile, ...]:
+        """Return the code, unless a folder is given, and the weights, unless that folder's code takes others."""
+        hub = Path(os.environ.get("TORCH_HOME") or cache_home() / "torch").expanduser() / "hub"  # as torch.hub.get_dir()
+        weights = WebFile(url=_WEIGHTS, path=hub / "checkpoints" / _WEIGHTS.rpartition("/")[2])
+        if self.repository is not None:
+            return (weights,) if _WEIGHTS in (Path(self.repository) / "hubconf.py").read_text(encoding="utf-8") else ()
+        code = f"https://github.com/tarepan/SpeechMOS/zipball/{self.release}"
+        return WebFile(url=code, path=hub / f"tarepan_SpeechMOS_{self.release}" / "hubconf.py"), weights
 
     def installed_version(self) -> str:
         """Return what a session here reports as its version."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from contracts import plugins
+from contracts.downloads import Download, Downloading
 from contracts.errors import SetupError
 from contracts.ids import canonical_json
 from contracts.jobs import Failure, Resources
@@ -107,6 +108,11 @@ class Wer:
         return self.transcriber().missing() or absent(
             "jiwer", "regex", "whisper_normalizer", "opencc", install="jiwer regex whisper-normalizer OpenCC"
         )
+
+    def downloads(self) -> Sequence[Download]:
+        """Return what the recogniser fetches on first use."""
+        transcriber = self.transcriber()
+        return transcriber.downloads() if isinstance(transcriber, Downloading) else ()
 
     def installed_version(self) -> str | None:
         """Return what a session here reports as its version."""

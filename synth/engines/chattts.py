@@ -10,9 +10,10 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
+from contracts.downloads import HubFile
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
-from synth.cloning import imitate, missing, package_version, reference_voice, require_device
+from synth.cloning import imitate, missing, package_version, published, reference_voice, require_device
 from synth.dsp import resample
 from synth.engine import Reference, RenderRequest, Voice, Waveform
 
@@ -59,7 +60,11 @@ class ChatTTS:
 
     def missing(self) -> str | None:
         """Return what to install, download or change."""
-        return missing(["ChatTTS", "torch"], "pip install ChatTTS", self.device, self.model_path)
+        return missing(["ChatTTS", "torch"], "pip install ChatTTS", self.device, self.model_path, holds=["asset"])
+
+    def downloads(self) -> tuple[HubFile, ...]:
+        """Return the weights, unless their folder is given."""
+        return published(self.model, self.model_path, "asset/Vocos.safetensors", "asset/Vocos.pt")
 
     def installed_version(self) -> str:
         """Return what a session here reports as its version."""

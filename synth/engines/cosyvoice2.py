@@ -12,9 +12,10 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
+from contracts.downloads import HubFile
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
-from synth.cloning import imitate, missing, reference_voice, require_device
+from synth.cloning import imitate, missing, published, reference_voice, require_device
 from synth.engine import Reference, RenderRequest, Voice, Waveform
 
 _MAX_REFERENCE_S: Final = 30.0  # its speech tokeniser asserts this
@@ -63,7 +64,11 @@ class CosyVoice2:
     def missing(self) -> str | None:
         """Return what to install, download or change."""
         modules = ["cosyvoice", "matcha", "modelscope", "hyperpyyaml", "huggingface_hub", "torch"]
-        return missing(modules, _INSTALL, self.device, self.model_path)
+        return missing(modules, _INSTALL, self.device, self.model_path, holds=["cosyvoice2.yaml"])
+
+    def downloads(self) -> tuple[HubFile, ...]:
+        """Return the weights, unless their folder is given."""
+        return published(self.model, self.model_path, "cosyvoice2.yaml")
 
     def installed_version(self) -> str | None:
         """Return what a session here reports as its version; None for a model that is yet to be downloaded."""

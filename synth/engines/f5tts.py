@@ -3,16 +3,26 @@
 Code MIT, weights CC-BY-NC-4.0 because of their training data (https://github.com/SWivid/F5-TTS, section License).
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from contracts.downloads import HubFile, cache_home
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from synth.cloning import imitate, missing, package_version, reference_voice, require_device
 from synth.engine import Reference, RenderRequest, Voice, Waveform
 
 _RATE_HZ: Final = 24000
+_CHECKPOINTS: Final = {
+    "F5TTS_v1_Base": ("SWivid/F5-TTS", "F5TTS_v1_Base/model_1250000.safetensors"),
+    "F5TTS_Base": ("SWivid/F5-TTS", "F5TTS_Base/model_1200000.safetensors"),
+    "E2TTS_Base": ("SWivid/E2-TTS", "E2TTS_Base/model_1200000.safetensors"),
+}
+"""Model -> repository and file that its package takes (f5_tts/api.py)."""
+_VOCODER: Final = "charactr/vocos-mel-24khz"
 _MAX_REFERENCE_S: Final = 12.0  # it cuts a longer reference, whose transcript then no longer fits
 
 
@@ -57,7 +67,21 @@ class F5TTS:
 
     def missing(self) -> str | None:
         """Return what to install, download or change."""
+        for path in filter(None, (self.vocab_path, self.vocoder_path)):
+            if not Path(path).exists():
+                return f"nothing is at {path}: download it there, or leave the option out to take the published one"
         return missing(["f5_tts", "torch"], "pip install f5-tts, and FFmpeg for its pydub", self.device, self.model_path)
+
+    def downloads(self) -> list[HubFile]:
+        """Return checkpoint and vocoder, unless they are given; of other models only the package knows where they are."""
+        files = []
+        if self.model_path is None and self.model in _CHECKPOINTS:
+            repo, name = _CHECKPOINTS[self.model]
+            cache = os.environ.get("CACHED_PATH_CACHE_ROOT") or os.fspath(cache_home() / "cached_path")
+            files.append(HubFile(repo=repo, names=(name,), cache_dir=cache))
+        if self.vocoder_path is None:
+            files.append(HubFile(repo=_VOCODER, names=("pytorch_model.bin",)))
+        return files
 
     def installed_version(self) -> str:
         """Return what a session here reports as its version."""

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from contracts.downloads import HubFile
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
-from synth.cloning import imitate, missing, package_version, reference_voice, require_device
+from synth.cloning import imitate, missing, package_version, published, reference_voice, require_device
 from synth.engine import Reference, RenderRequest, Voice, Waveform
 
 _RATE_HZ: Final = 24000
@@ -61,7 +62,17 @@ class Xtts:
 
     def missing(self) -> str | None:
         """Return what to install, download or change."""
-        return missing(["TTS", "huggingface_hub", "torch"], _INSTALL, self.device, self.model_path)
+        return missing(
+            ["TTS", "huggingface_hub", "torch"],
+            _INSTALL,
+            self.device,
+            self.model_path,
+            holds=["config.json", "model.pth", "vocab.json"],
+        )
+
+    def downloads(self) -> tuple[HubFile, ...]:
+        """Return the weights, unless their folder is given."""
+        return published(self.model, self.model_path, "model.pth")
 
     def installed_version(self) -> str:
         """Return what a session here reports as its version."""

@@ -51,6 +51,8 @@ def handler(seen: Any) -> type[BaseHTTPRequestHandler]:
                 self.send(seen.jobs.list(int(query.get("pageSize", 50)), query.get("pageToken", "")))
             elif name.startswith("batches/"):
                 self.send(seen.jobs.get(name))
+            elif name.startswith("models/") and seen.models is not None:
+                self.send(seen.models(self.headers["x-goog-api-key"]))
             elif name.startswith("files/"):
                 answer = seen.files.get(name)
                 if self.send(answer) and not answer.cut:

@@ -95,6 +95,7 @@ class GeminiServer:
         faults: what goes wrong.
         gate: the limit on requests per minute.
         model_served: name of the model that answers; None = the usual one.
+        models: key -> what is said of a model, for nothing; None = there is no such route.
         keep: whether prompts and bodies are kept; a large run only counts.
         prompts, bodies, keys, paths: of every request for a reply, in order.
         sent: how often each request was sent, by the sha256 of its body.
@@ -108,6 +109,7 @@ class GeminiServer:
     faults: Faults = field(default_factory=Faults)
     gate: Gate = field(default_factory=Gate)
     model_served: str | None = None
+    models: Callable[[str], Answer] | None = None
     keep: bool = True
     url: str = ""
     prompts: list[str] = field(default_factory=list)

@@ -51,7 +51,8 @@ class Options:
         seed: of the troubles.
         answer: ``module:function`` that answers; None = ``echo``.
         key: the only key that it takes; None = any.
-        models: models that it has; None = any.
+        models: models that it has; None = any, and it cannot list them.
+        models_route: header with the key -> what it says where one asks for its models; None = that list.
         model_served: model that it says has answered; None = the one asked for, ``reroute`` of them another.
         reroute: share of answers by ``<model>-other``.
         latency_s: before each answer.
@@ -79,6 +80,7 @@ class Options:
     answer: str | None = None
     key: str | None = None
     models: tuple[str, ...] | None = None
+    models_route: Callable[[str | None], Sent] | None = None
     model_served: str | None = None
     reroute: float = 0.0
     latency_s: float = 0.0
@@ -325,8 +327,13 @@ class _Handler(BaseHTTPRequestHandler):
         words = parts.path.strip("/").split("/")
         if words == ["counters"]:
             self._send(Sent(body=self.seen.counters("all" in query)))
+        elif words == ["v1", "models"] and self.seen.options.models_route is not None:
+            self._send(self.seen.options.models_route(self.headers["Authorization"]))
         elif not self._allowed():
             return
+        elif words == ["v1", "models"] and self.seen.options.models is not None:
+            listed = [{"id": name, "object": "model", "created": 0, "owned_by": "us"} for name in self.seen.options.models]
+            self._send(Sent(body={"object": "list", "data": listed}))
         elif words == ["v1", "batches"]:
             self._send(Sent(body=self.seen.batches.listed(int(query.get("limit", 20)), query.get("after"))))
         elif words[:2] == ["v1", "batches"]:

@@ -115,7 +115,7 @@ def test_a_reply_that_stays_unparsable_is_a_failure(place):
 
 
 def test_equal_totals_are_asked_once_more(place):
-    """SPEC U1: a tie is asked again, and a second reply that differs decides."""
+    """A tie is asked again, and a second reply that differs decides."""
     judge = Scripted(script=lambda r: Reply(text=card(5, 4) if r.repeat else card(5, 5)))
     rows, _ = judged(request_table(TONES, ["one"]), judge, place)
     assert (rows[0]["verdict"], rows[0]["total_a"], len(judge.asked)) == ("a", 20.0, 2)

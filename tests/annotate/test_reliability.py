@@ -131,7 +131,7 @@ def tournament(verdicts):
 
 
 def test_cycle_rates_of_mos_rmbench():
-    """565 triplets: 16 circles are the published 2.83 % of the SFT model, one is the 0.18 % of the others (Table 5)."""
+    """565 triplets: 16 circles are the published 2.83 % of the SFT model, one is the 0.18 % of the others (MOS-RMBench, Table 5)."""
     for circles, percent in ((16, 2.83), (1, 0.18)):
         verdicts = {}
         for group in range(565):

@@ -1,11 +1,20 @@
 """Look-ups keep order and rows, against pandas' left merge."""
 
+import itertools
+from pathlib import Path
+
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.joins import among, attach
+from contracts import joins
+from contracts.joins import among, attach, sorted_by, taken
+
+MB = 1_000_000
+LONG = "x" * 2 * MB
 
 
 @given(st.lists(st.sampled_from([None, "a", "b", "c", "d"])), st.sets(st.sampled_from("abce")))
@@ -39,3 +48,79 @@ def test_attach_carries_nested_columns():
 def test_among_keeps_order():
     """The rows asked for, in the table's order."""
     assert among(pa.table({"k": ["c", "a", "b"]}), "k", pa.array(["b", "c"]))["k"].to_pylist() == ["c", "b"]
+
+
+# Size
+
+VALUES = {
+    pa.string(): st.text(max_size=5),
+    pa.int64(): st.integers(-9, 9),
+    pa.list_(pa.string()): st.lists(st.text(max_size=3), max_size=3),
+    pa.map_(pa.string(), pa.float64()): st.lists(st.tuples(st.text(max_size=3), st.just(0.5)), max_size=3),
+    pa.struct([("a", pa.string())]): st.fixed_dictionaries({"a": st.text(max_size=3)}),
+}
+
+
+@st.composite
+def chunked_tables(draw):
+    """A table with a column of every sort, each in chunks of its own, and numbers of its rows."""
+    count = draw(st.integers(0, 12))
+    columns = []
+    for kind, values in VALUES.items():
+        column = pa.array(draw(st.lists(st.none() | values, min_size=count, max_size=count)), kind)
+        cuts = [0, *sorted(draw(st.lists(st.integers(0, count), max_size=4))), count]
+        columns.append(pa.chunked_array([column[a:b] for a, b in itertools.pairwise(cuts)], kind))
+    rows = st.lists(st.none() | st.integers(0, count - 1) if count else st.none(), max_size=20)
+    return pa.table(dict(zip(map(str, VALUES), columns, strict=True))), draw(rows)
+
+
+@given(chunked_tables(), st.sampled_from([1, 7, 40, 1 << 28]))
+def test_rows_are_taken_as_arrow_takes_them(case, piece_bytes):
+    """However large a piece is: Arrow's own take of what fits into one array is the oracle."""
+    table, rows = case
+    numbers = pa.array(rows, pa.int64())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(joins, "_PIECE_BYTES", piece_bytes)
+        assert taken(table, numbers).equals(table.take(numbers))
+        by = table.select([1, 0]).rename_columns({"int64": "n", "string": "s"})
+        assert sorted_by(by, "n", "s").equals(by.sort_by([("n", "ascending"), ("s", "ascending")]))
+
+
+def test_the_schema_stays():
+    """Required columns and what they mean, as the tables' contracts say."""
+    schema = pa.schema([pa.field("s", pa.string(), nullable=False, metadata={"meaning": "a text"})])
+    assert taken(pa.table({"s": ["a", "b"]}, schema=schema), [1]).schema.equals(schema, check_metadata=True)
+
+
+def free_bytes():
+    return next(int(line.split()[1]) * 1024 for line in Path("/proc/meminfo").open() if line.startswith("MemAvailable"))
+
+
+@pytest.fixture
+def huge():
+    """2.2 GB of text that lie in one buffer of 2 MB: the chunks of the column share it."""
+    if free_bytes() < 6e9:
+        pytest.skip("less than 6 GB of memory are free")
+    keys = [f"{number:04d}" for number in range(1100)]
+    table = pa.table({"key": keys, "text": pa.chunked_array([pa.array([LONG])] * len(keys))})
+    with pytest.raises(pa.ArrowInvalid, match="offset overflow"):
+        table.take([0])
+    return table
+
+
+def test_texts_of_more_than_two_gigabytes_are_looked_up_and_sorted(huge):
+    """Arrow puts a column together before it takes of it, which strings of that size cannot be."""
+    refs = pa.table({"ref": [*huge["key"].to_pylist()[:-20:-1], None, "nothing"]})
+    found = attach(refs, "ref", huge, "key", {"found": "text"})["found"]
+    assert pc.binary_length(found).to_pylist() == [2 * MB] * 19 + [None] * 2
+    assert among(huge, "key", pa.array(["0001", "0007"]))["key"].to_pylist() == ["0001", "0007"]
+    assert sorted_by(huge.slice(1080), "key").num_rows == 20
+
+
+def test_a_result_may_be_larger_than_what_it_is_made_of(monkeypatch):
+    """One text for many rows: what is looked up fits into an array, and what comes of it need not."""
+    monkeypatch.setattr(joins, "_PIECE_BYTES", 5 * MB)
+    source = pa.table({"key": ["a"], "text": [LONG]})
+    found = attach(pa.table({"ref": ["a"] * 5}), "ref", source, "key", {"found": "text"})["found"]
+    assert [len(piece) for piece in found.chunks] == [2, 2, 1]
+    assert pc.binary_length(found).to_pylist() == [2 * MB] * 5

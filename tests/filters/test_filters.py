@@ -127,7 +127,7 @@ ALL_CASES = votes(
 
 
 def test_agreement_default_is_the_train_rule():
-    """FA, WA and WD stay, FD goes (SpeechJudge, section 5); pairs without a level say what they wait for."""
+    """FA, WA and WD stay, FD goes (SpeechJudge, section 5.1); pairs without a level say what they wait for."""
     found = Agreement().reasons(ALL_CASES).to_pylist()
     assert found == [None, None, None, "agreement_fd", "needs_third", "needs_second", "no_votes", None]
 

@@ -59,3 +59,15 @@ def test_a_broken_repository_is_a_setup_error(tmp_path):
     (tmp_path / "hubconf.py").write_text("import a_module_that_does_not_exist\n")
     with pytest.raises(SetupError, match="a_module_that_does_not_exist"):
         Utmos(repository=str(tmp_path), device="cpu").open()
+
+
+@pytest.mark.parametrize("moved", [("TORCH_HOME", "XDG_CACHE_HOME"), ("XDG_CACHE_HOME",), ()])
+def test_torch_hub_keeps_its_files_where_they_are_looked_for(monkeypatch, tmp_path, moved):
+    """With and without the variables that move its cache."""
+    import torch
+
+    for variable in ("TORCH_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable in moved:
+        monkeypatch.setenv(variable, str(tmp_path / variable))
+    assert all(str(file.path).startswith(torch.hub.get_dir()) for file in Utmos().downloads())

@@ -1,7 +1,10 @@
 """Escaping and the Hub's vocabulary."""
 
+import re
+
 import pytest
 import yaml
+from huggingface_hub import DatasetCard
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -40,6 +43,35 @@ def test_card_survives_hostile_names():
     assert "<img" not in card
     assert "| scenario | &lt;img\\|evil&gt; | v1, v2 |" in card
     assert "\n# top" not in card
+
+
+LANGUAGES = [
+    (["en"], ["en"]),
+    (["en", "zh"], ["en", "zh"]),
+    (["en-US", "en-GB", "EN", "en_AU", " en "], ["en"]),
+    (["mixed"], ["en", "zh"]),
+    (["mixed", "zh-Hans-CN", "yue"], ["en", "yue", "zh"]),
+    (["cmn-Hant-TW"], ["cmn"]),
+    (["und", "en"], ["en"]),
+    (["und"], []),
+    (["mul", "zxx", "mis", "qaa", "qtz-Latn", "x-klingon", "english", "", "e", "\u4e2d\u6587", "123"], []),
+    ([], []),
+]
+
+
+@pytest.mark.parametrize(("tags", "codes"), LANGUAGES)
+def test_the_hub_gets_language_codes(tags, codes):
+    """The Hub's rule for ``language``: ISO 639-1, -2 or -3 codes of small letters; a card may have none, but no empty list."""
+    tally = Tally()
+    tally.open("task1", "sft")
+    for tag in tags:
+        tally.add("task1", "sft", rows(1, language=tag))
+    content = render(Facts(pretty_name="x", version="1", funnel=[], leakage=[]), tally, {"task1": TASK1})
+    data = DatasetCard(content).data.to_dict()  # as the Hub's own client reads it
+    assert data.get("language", []) == codes
+    assert ("language" in data) == bool(codes)
+    assert all(re.fullmatch("[a-z]{2,3}", code) for code in data.get("language", []))
+    assert data["multilinguality"] == ["multilingual" if len(codes) > 1 else "monolingual"]
 
 
 @pytest.mark.parametrize(

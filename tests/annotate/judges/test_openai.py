@@ -20,7 +20,7 @@ from contracts import plugins
 from contracts.errors import DamagedPart, RecipeError, SetupError
 from tests.annotate.openai_asking import CANARY, api_key, attempt, attempts, judge_of, request
 from tests.annotate.openai_server import Options, echo, identity, question, serving
-from tests.annotate.openai_wire_format import completion
+from tests.annotate.openai_wire_format import Sent, completion, error
 
 __all__ = ["api_key"]  # a fixture
 
@@ -293,3 +293,43 @@ def test_credit_runs_out():
         found = attempts(judge_of(server), [request()] * 2)
     assert isinstance(found[0], Reply)
     assert found[1].reason == "quota_gone"
+
+
+SCOPES = "You have insufficient permissions for this operation. Missing scopes: api.model.read."
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"key": CANARY, "models": ("gpt-audio", "gpt-4.1")}, None),
+        ({"key": "sk-another", "models": ("gpt-audio",)}, "HTTP 401: Incorrect API key provided: "),
+        ({"models_route": lambda key: error(401, "invalid_api_key", f"No such key: {key}")}, "HTTP 401: No such key: "),
+        ({"models_route": lambda key: error(403, None, "Country, region, or territory not supported")}, "HTTP 403"),
+        ({"models_route": lambda key: error(403, None, SCOPES)}, None),
+        ({"models_route": lambda key: error(401, None, SCOPES)}, None),
+        ({"key": CANARY}, None),  # a compatible server without the route
+        ({"models_route": lambda key: error(429, "rate_limit_exceeded", "busy")}, None),
+        ({"models_route": lambda key: error(500, None, "oops")}, None),
+        ({"models_route": lambda key: Sent(body={"object": "list", "data": [{"id": "qwen"}]})}, None),
+    ],
+)
+def test_a_refused_key_is_found_out_for_nothing(options, said):
+    """Asking for the models tells it: one line with the variable, never the key. What says nothing of the key is no error."""
+    with serving(Options(**options)) as server:
+        problem = judge_of(server).refused()
+        assert server.bodies == []
+    if said is None:
+        assert problem is None
+        return
+    assert problem.startswith(f"the API key in OPENAI_API_KEY is refused: {said}")
+    assert "check the key in OPENAI_API_KEY" in problem
+    assert CANARY not in problem
+    assert CANARY[-4:] not in problem
+    assert "\n" not in problem
+
+
+def test_who_wants_no_key_or_does_not_answer_refuses_none():
+    """A server of one's own may start later; nobody is asked where no key is sent."""
+    with serving(Options(models_route=lambda key: error(401, None, "no"))) as server:
+        assert judge_of(server, key_variable="").refused() is None
+    assert OpenAI(base_url="http://127.0.0.1:9/v1").refused() is None

@@ -1,0 +1,108 @@
+"""Every place that the code, the recipes or the documents cite of a paper is a place that the paper has."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parent.parent
+FOLDERS: Final = (
+    *(
+        "annotate",
+        "bench",
+        "contracts",
+        "corpora",
+        "docs",
+        "filters",
+        "flows",
+        "recipes",
+        "scoring",
+        "splits",
+        "storage",
+        "synth",
+    ),
+    "tests",
+)
+
+# What is cited and its heading, caption or subject, looked up in the papers.
+PLACES: Final = {
+    "UniSRM": {
+        "Sec. 3": "UniSRM-Data and UniSRM-Bench: Tasks 1 to 4, without numbers of their own",
+        "Eq. 2": "pairs of all candidates of a text, the recording among them",
+        "Eq. 3": "the higher total is better, otherwise B",
+        "App. A": "Prompt for UniSRM",
+        "App. D": "Model Configuration: the four systems",
+        "App. F": "Evidence Groundedness (EG) Analysis",
+        "App. G.1": "Data Quality Control: shuffled order, cyclic contradictions",
+        "App. G.2": "Human Verification Criteria",
+        "App. H": "Multi-turn dialogue setting",
+        "Fig. 3": "Prompt template used for Task 1",
+        "Fig. 4": "Prompt template used for Task 2",
+        "Fig. 5": "Prompt template used for Task 3",
+        "Fig. 6": "Prompt template used for Task 4",
+        "Fig. 7": "Prompt of generating scenario context",
+        "Table 8": "Task-specific evaluation dimensions",
+        "Table 9": "Data statistics",
+    },
+    "SpeechJudge": {
+        "Sec. 3.1": "Dataset Construction: models, prompts, pairs",
+        "Sec. 3.2": "Human Annotation: text accuracy, CMOS, two annotators and a third, levels of agreement",
+        "Sec. 4.1": "Task Description: the evaluation set has full agreement",
+        "Sec. 5.1": "Methodology: training data leaves out full disagreement and ties",
+        "App. A.1": "Details of Prompt Construction",
+        "App. A.2": "Subsets of SpeechJudge-Data: pref, hq (WER gap below 12 %)",
+        "App. B": "Human Annotation Details: the guidelines",
+        "App. B.1": "Individual Annotator Reliability",
+        "App. B.2": "Inter-Annotator Agreement",
+        "App. C": "Details of Evaluation on the SpeechJudge-Eval Benchmark: recognisers, speaker embeddings",
+        "App. F.2": "Quality Analysis of Chain-of-Thought Reasoning: the meta-judge",
+        "Fig. 4": "SpeechJudge-GRM: the teacher's prompt and reply",
+        "Fig. 10": "The relationship between the human-annotated text accuracy and WER",
+        "Table 1": "Protocols of different models for naturalness judgment: the teacher's prompt",
+        "Table 5": "Inter-annotator agreement",
+    },
+    "MOS-RMBench": {
+        "App. B.2": "Prompt Templates",
+        "App. C.2": "Study of Preference Reversal: triplets, cycle rates",
+        "Fig. 5": "Prompt structure to annotate a single-audio critic",
+        "Fig. 6": "Prompt structure to annotate a paired-audio critic with scores",
+        "Table 5": "Preference-cycle rate",
+    },
+}
+_KINDS: Final = {"se": "Sec.", "ap": "App.", "eq": "Eq.", "fi": "Fig.", "ta": "Table"}
+_NUMBER: Final = r"(?:[A-I]\b(?:\.\d+)?|\d+(?:\.\d+)*)"
+_PLACES: Final = (
+    r"(?:[Ss]ections?|Sec\.|[Aa]ppendix|[Aa]ppendices|App\.|Eqs?\.|Figs?\.|Tables?) "
+    rf"{_NUMBER}(?:(?:, | and ){_NUMBER})*"
+)
+_CITATION: Final = re.compile(rf"({'|'.join(PLACES)})(?:'s)?,? \(?({_PLACES}(?:(?:,? | and |, and | \(){_PLACES}\)?)*)")
+
+
+def cited(text: str) -> set[tuple[str, str]]:
+    """Return paper and place of each citation that has the paper's name right before it."""
+    return {
+        (paper, f"{_KINDS[place[:2].lower()]} {number}")
+        for paper, places in _CITATION.findall(re.sub(r"\s*\n[ #]*", " ", text))
+        for place in re.findall(_PLACES, places)
+        for number in re.findall(_NUMBER, place.partition(" ")[2])
+    }
+
+
+def test_citations_are_read():
+    """Several places, in either spelling, over line ends."""
+    text = "(UniSRM, App. A, Figs. 3,\n5 and 6)\n# Source: SpeechJudge, section 3.2 and\n# appendices B.1 and B.2, and UniSRM's Eq. 3; section 9"
+    places = {"UniSRM": ["App. A", "Fig. 3", "Fig. 5", "Fig. 6", "Eq. 3"], "SpeechJudge": ["Sec. 3.2", "App. B.1", "App. B.2"]}
+    assert cited(text) == {(paper, place) for paper, some in places.items() for place in some}
+
+
+def test_every_cited_place_is_one_of_the_paper():
+    """A citation that is new here is looked up, and its heading written down above."""
+    files = [
+        path for folder in FOLDERS for kind in ("py", "md", "yaml", "jinja") for path in (ROOT / folder).rglob(f"*.{kind}")
+    ]
+    found = {
+        (*citation, str(path.relative_to(ROOT)))
+        for path in [*files, ROOT / "README.md"]
+        if path != Path(__file__)
+        for citation in cited(path.read_text())
+    }
+    assert [(paper, place, path) for paper, place, path in sorted(found) if place not in PLACES[paper]] == []
