@@ -8,7 +8,7 @@ missing_audio               the metadata names a recording that is not there
 missing_transcript          a recording (or row) without a transcript
 empty_audio                 a file of no bytes
 truncated_audio             a WAV shorter than its header promises
-empty_text                  a transcript of white space only
+empty_text                  a transcript of white space and invisible characters only
 text_too_long               more than ``LONGEST_TEXT`` characters
 duplicate_id                an id that an earlier row has; the first one counts
 duplicate_turn              a place in a dialogue that an earlier row has; the first one counts
@@ -31,6 +31,7 @@ import pyarrow as pa
 from contracts.errors import DataError
 from contracts.ids import row_id
 from contracts.schemas import UTTERANCES
+from contracts.text_forms import keyed
 from contracts.texts import LONGEST_TEXT
 from corpora.headers import HEAD_BYTES, Header, probe
 
@@ -211,6 +212,6 @@ def readable(value: str) -> str:
 def _text_problem(text: str | None) -> str | None:
     if text is None:
         return "missing_transcript"
-    if not text:
+    if not keyed(text):
         return "empty_text"
     return "text_too_long" if len(text) > LONGEST_TEXT else None

@@ -20,6 +20,7 @@ from contracts.errors import RecipeError
 from contracts.ids import canonical_json, row_id
 from contracts.rng import hash_fraction
 from contracts.schemas import DROPS, PROMPTS
+from contracts.text_forms import keyed
 from contracts.texts import identity_form
 from synth.dialogues import openings, position
 
@@ -118,7 +119,7 @@ def choose(
         if row["problem"] is not None:
             dropped[row["utterance_id"]] = ("corpora", row["problem"], {"corpus": row["corpus"]})
             continue
-        duration_s, spoken = row["duration_s"], " ".join(row["text"].split())
+        duration_s, spoken = row["duration_s"], keyed(row["text"])
         words = count_words(spoken)
         turn = position(row, before)
         unusable = _unusable(row["style"], styles, duration_s, max_duration_s)

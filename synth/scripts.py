@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from contracts.errors import DataError, RecipeError
 from contracts.ids import canonical_json
 from contracts.schemas import DROPS, PROMPTS
+from contracts.text_forms import keyed
 from contracts.texts import identity_form
 from synth.prompts import identified
 
@@ -107,7 +108,7 @@ def _contents(writings: pa.Table, tasks: Collection[str]) -> _Contents:
 
 def _text(written: _Contents, task: str, prompt: _Row, name: str) -> str:
     """Return what was written in one line; empty if nothing was."""
-    return " ".join(written.get((task, prompt["prompt_id"]), {}).get(name, "").split())
+    return keyed(written.get((task, prompt["prompt_id"]), {}).get(name, ""))
 
 
 def _transcript(prompt: dict[str, Any], written: _Contents, cleaned: bool) -> dict[str, Any] | _Reason:
