@@ -15,6 +15,7 @@ from contracts.jobs import Failure, Resources
 from synth.cloning import imitate, missing, package_version, reference_voice, require_device
 from synth.dsp import resample
 from synth.engine import Reference, RenderRequest, Voice, Waveform
+from synth.handover import Control
 
 _RATE_HZ: Final = 24000
 _MAX_REFERENCE_S: Final = 30.0
@@ -38,6 +39,9 @@ class ChatTTS:
     architecture: ClassVar[str] = "audio-token GPT"
     languages: ClassVar[tuple[str, ...]] = ("en", "zh", "mixed")
     clones_voice: ClassVar[bool] = True
+    ascii_only: ClassVar[bool] = False
+    # Its tokens for laughter, pauses and style: [laugh], [uv_break], [oral_2].
+    controls: ClassVar[tuple[Control, ...]] = (Control(pattern=r"[\[\]]"),)
 
     model: str = "2Noise/ChatTTS"
     model_path: str | None = None

@@ -16,6 +16,7 @@ from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from synth.cloning import imitate, missing, reference_voice, require_device
 from synth.engine import Reference, RenderRequest, Voice, Waveform
+from synth.handover import Control
 
 _MAX_REFERENCE_S: Final = 30.0  # its speech tokeniser asserts this
 _RATE_HZ: Final = 24000
@@ -42,6 +43,13 @@ class CosyVoice2:
     architecture: ClassVar[str] = "speech-token LM and flow matching"
     languages: ClassVar[tuple[str, ...]] = ("en", "zh", "mixed")
     clones_voice: ClassVar[bool] = True
+    ascii_only: ClassVar[bool] = False
+    # Its tokenizer's special tokens: [breath] and others in brackets, <strong>, <laughter>, and <|endofprompt|>, which also
+    # switches its text normalisation off.
+    controls: ClassVar[tuple[Control, ...]] = (
+        Control(pattern=r"[\[\]]"),
+        Control(pattern=r"<(?=\||/?(?:strong|laughter)>)", instead="< "),
+    )
 
     model: str = "FunAudioLLM/CosyVoice2-0.5B"
     model_path: str | None = None

@@ -11,6 +11,7 @@ from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from synth.cloning import imitate, missing, package_version, reference_voice, require_device
 from synth.engine import Reference, RenderRequest, Voice, Waveform
+from synth.handover import Control
 
 _RATE_HZ: Final = 24000
 _MAX_REFERENCE_S: Final = 12.0  # it cuts a longer reference, whose transcript then no longer fits
@@ -35,6 +36,8 @@ class F5TTS:
     architecture: ClassVar[str] = "flow-matching diffusion transformer"
     languages: ClassVar[tuple[str, ...]] = ("en", "zh", "mixed")
     clones_voice: ClassVar[bool] = True
+    ascii_only: ClassVar[bool] = False
+    controls: ClassVar[tuple[Control, ...]] = ()
 
     model: str = "F5TTS_v1_Base"
     model_path: str | None = None

@@ -13,6 +13,7 @@ from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from synth.cloning import imitate, missing, package_version, reference_voice, require_device
 from synth.engine import Reference, RenderRequest, Voice, Waveform
+from synth.handover import Control
 
 _RATE_HZ: Final = 24000
 _MAX_REFERENCE_S: Final = 30.0
@@ -39,6 +40,9 @@ class Xtts:
     architecture: ClassVar[str] = "audio-code GPT and HiFi-GAN"
     languages: ClassVar[tuple[str, ...]] = tuple(_LANGUAGES)
     clones_voice: ClassVar[bool] = True
+    ascii_only: ClassVar[bool] = False
+    # Its tokenizer's special tokens: a language as in [en], [START], [STOP].
+    controls: ClassVar[tuple[Control, ...]] = (Control(pattern=r"[\[\]]"),)
 
     model: str = "coqui/XTTS-v2"
     model_path: str | None = None
