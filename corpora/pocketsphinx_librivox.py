@@ -14,6 +14,8 @@ from typing import Any, ClassVar, Final
 import pyarrow as pa
 
 from contracts.errors import SetupError
+from contracts.languages import Language
+from contracts.licences import Licence
 from corpora.reader import Root, Utterance, batches, decode, lines
 
 _LINE: Final = re.compile(r"<s>(?P<text>.*)</s> \((?P<id>[^()]+)\)")
@@ -25,8 +27,8 @@ class PocketsphinxLibrivox:
 
     Attributes:
         name: name of the corpus in the recipe.
-        language: BCP 47 tag.
-        license: SPDX identifier.
+        language: of every row; any tag that ``contracts.languages`` knows.
+        license: SPDX expression of every row.
         style: style of every row.
         attribution: who made the recordings, as the card of a release credits them.
     """
@@ -35,8 +37,8 @@ class PocketsphinxLibrivox:
     SPEAKER: ClassVar[str] = "sense_and_sensibility_reader"
 
     name: str = "pocketsphinx_librivox"
-    language: str = "en"
-    license: str = "BSD-2-Clause"
+    language: Language = "en"
+    license: Licence = "BSD-2-Clause"
     style: str = "regular"
     attribution: str = "LibriVox reading of Sense and Sensibility, from the test data of CMU PocketSphinx"
 

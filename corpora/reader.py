@@ -15,6 +15,8 @@ duplicate_turn              a place in a dialogue that an earlier row has; the f
 undecodable_metadata        bytes that are not in the encoding of the metadata file
 malformed_row               too few or too many fields, or no JSON object
 path_outside_corpus         an absolute path or one with ``..``
+unknown_language            a language that ``contracts.languages`` does not know
+unknown_license             a licence that is no SPDX expression
 missing_license, missing_language, unknown_style, malformed_turn, unknown_speaker, bracketed_note, known_bad_file
                             see the reader that gives them
 ==========================  ==========================================================================================
@@ -30,6 +32,8 @@ import pyarrow as pa
 
 from contracts.errors import DataError
 from contracts.ids import row_id
+from contracts.languages import language_of
+from contracts.licences import licence_of
 from contracts.schemas import UTTERANCES
 from contracts.text_forms import keyed
 from contracts.texts import LONGEST_TEXT
@@ -201,6 +205,10 @@ def _row(corpus: str, utterance: Utterance) -> dict[str, Any]:
     if row["text"] is not None:
         row["text"] = row["text"].strip()
     row["problem"] = row["problem"] or ("undecodable_metadata" if undecodable else _text_problem(row["text"]))
+    language, licence = language_of(row["language"]), licence_of(row["license"])
+    row["problem"] = row["problem"] or ("unknown_language" if language is None else None)
+    row["problem"] = row["problem"] or ("unknown_license" if licence is None else None)
+    row |= {"language": language or row["language"], "license": licence or row["license"]}
     return row | {"corpus": corpus, "utterance_id": row_id("utterance", corpus, row["source_id"])}
 
 

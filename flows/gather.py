@@ -1,13 +1,17 @@
 """The stages that gather what there is: utterances, prompts, texts, writings, recordings."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts import plugins, schemas
+from contracts.errors import RecipeError
 from contracts.ids import canonical_json, row_id
 from contracts.joins import among
+from contracts.languages import language_hint
+from contracts.licences import licence_hint, wants_credit
 from contracts.schemas import DROPS, UTTERANCES
 from corpora.watch import state
 from flows import recipe, writing
@@ -32,7 +36,36 @@ def read_corpora(build: Build) -> tuple[pa.Table, pa.Table]:
     ]
     found = pa.concat_tables(tables) if tables else UTTERANCES.empty_table()
     found = schemas.conform(found, "utterances").sort_by("utterance_id")
-    return found.filter(pc.is_null(found["problem"])), found.filter(pc.is_valid(found["problem"]))
+    usable = found.filter(pc.is_null(found["problem"]))
+    require_credits(build, usable)
+    return usable, found.filter(pc.is_valid(found["problem"]))
+
+
+def _wrong_tag(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a row says of its language or licence that nobody knows, and what it may mean."""
+    match row["problem"]:
+        case "unknown_language":
+            return {"language": row["language"], "advice": language_hint(row["language"])}
+        case "unknown_license":
+            return {"license": row["license"], "advice": licence_hint(row["license"])}
+    return {}
+
+
+def require_credits(build: Build, utterances: pa.Table) -> None:
+    """Check that every corpus whose licence asks for it names who made it.
+
+    Raises:
+        RecipeError: one does not; the card of a release would break its licence.
+    """
+    pairs = utterances.select(["corpus", "license"]).group_by(["corpus", "license"]).aggregate([]).to_pylist()
+    licences = {(row["corpus"], row["license"]) for row in pairs if wants_credit(row["license"])}
+    for corpus in build.recipe.corpora:
+        asking = sorted(licence for name, licence in licences if name == corpus.name)
+        if asking and not reader_of(corpus).attribution.strip():
+            raise RecipeError(
+                f"corpora.{corpus.name}: {asking[0]} asks to name who made the recordings: set its option attribution, "
+                "as the card of the release shall say it"
+            )
 
 
 def _utterances(build: Build) -> Books:
@@ -43,7 +76,9 @@ def _utterances(build: Build) -> Books:
             "row_id": row["utterance_id"],
             "filter": "reader",
             "reason": row["problem"],
-            "evidence": canonical_json({name: row[name] for name in ("corpus", "source_id", "source_ref", "text")}),
+            "evidence": canonical_json(
+                {name: row[name] for name in ("corpus", "source_id", "source_ref", "text")} | _wrong_tag(row)
+            ),
         }
         for row in broken.to_pylist()
     ]

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from annotate.listening.terms import MIXED, Terms
+from annotate.listening.terms import Terms
 from contracts import plugins
 from contracts.errors import RecipeError
+from contracts.languages import MIXED, Language
 from flows.recipe_parts import Plugin, Strict
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Listening(Strict):
     splits: tuple[Literal["sft", "rl", "bench"], ...] = Field(
         default=("rl", "bench"), min_length=1, description="of: splits = these; their pairs are released only if verified"
     )
-    languages: dict[str, Level] = Field(
+    languages: dict[Language, Level] = Field(
         default={"en": "proficient", "zh": "native"}, min_length=1, description="language -> least level"
     )
     gold: str | None = Field(

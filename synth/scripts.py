@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from contracts.errors import DataError, RecipeError
 from contracts.ids import canonical_json
+from contracts.languages import MIXED
 from contracts.schemas import DROPS, PROMPTS
 from contracts.text_forms import keyed
 from contracts.texts import identity_form
@@ -28,9 +29,6 @@ CLEAN_TEXT: Final = "clean_text"
 
 STYLE_CONTINUATION: Final = "style_continuation"
 """Task whose content ``random``, ``translation`` and ``codeSwitching`` go on from the reference's text."""
-
-MIXED: Final = "mixed"
-"""Language of a text that switches between Chinese and English."""
 
 Variant = Literal["transcript", "random", "translation", "codeSwitching"]
 

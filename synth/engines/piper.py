@@ -21,6 +21,7 @@ import numpy as np
 
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
+from contracts.licences import Licence
 from synth.engine import RenderRequest, Samples, Voice, Waveform, answers
 from synth.handover import Control
 from synth.network import infer, open_network
@@ -55,7 +56,7 @@ class Piper:
     controls: ClassVar[tuple[Control, ...]] = (Control(pattern=r"\[(?=\[)", instead="[ "),)
 
     model_path: str | None = None
-    license: str = "CC0-1.0 AND LicenseRef-piper-lessac"
+    license: Licence = "CC0-1.0 AND LicenseRef-piper-lessac"
     noise_scale: float = 0.0
     noise_w: float = 0.0
     length_scale: float = 1.0

@@ -1,0 +1,54 @@
+"""What comes in from the corpora is checked before anything is made of it."""
+
+import json
+import shutil
+
+import pytest
+
+from contracts.errors import RecipeError
+from flows.gather import GATHERING
+from flows.pipeline import execute, open_build
+from tests.flows import small
+
+pytestmark = pytest.mark.skipif(
+    not small.CLIPS or shutil.which("espeak-ng") is None, reason="apt-get install pocketsphinx-testdata"
+)
+
+
+def build_of(tmp_path, rows, **options):
+    """A small build whose corpus holds these rows, too."""
+    small.corpus(tmp_path / "corpus", rows)
+    reader = {"name": "austen", "reader": "manifest", "root": str(tmp_path / "corpus"), "options": options}
+    return open_build(small.recipe(tmp_path, corpora=[reader]), workspace=str(tmp_path / "ws"))
+
+
+def utterances(build):
+    """Run the first stage."""
+    with build.workspace.lock():
+        return execute(GATHERING[0], build)
+
+
+def test_credit_is_asked_for_before_any_work(tmp_path):
+    """CC-BY in a single row suffices; the option attribution is what it wants."""
+    row = {"id": "x", "audio": small.CLIPS[0].name, "text": "Hi", "license": "cc-by-4.0"}
+    with pytest.raises(RecipeError, match=r"corpora\.austen: CC-BY-4\.0 asks to name .* set its option attribution"):
+        utterances(build_of(tmp_path, [row]))
+    (tmp_path / "named").mkdir()
+    assert utterances(build_of(tmp_path / "named", [row], attribution="A reader")).rows_out == 6
+
+
+def test_a_dropped_row_says_what_was_meant(tmp_path):
+    """The evidence of an unknown language or licence names the nearest one."""
+    clip = small.CLIPS[0].name
+    build = build_of(
+        tmp_path,
+        [
+            {"id": "x", "audio": clip, "text": "Hi", "language": "Englsh"},
+            {"id": "y", "audio": clip, "text": "Hi", "license": "CC0 1.0"},
+        ],
+    )
+    assert utterances(build).dropped == {"unknown_language": 1, "unknown_license": 1}
+    evidence = [json.loads(row["evidence"]) for row in build.tables.read("drops@utterances").to_pylist()]
+    advice = {row.get("language") or row["license"]: row["advice"] for row in evidence}
+    assert advice["Englsh"] == "did you mean 'en' (english)?"
+    assert "did you mean 'CC0-1.0'?" in advice["CC0 1.0"]
