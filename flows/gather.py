@@ -1,7 +1,7 @@
 """The stages that gather what there is: utterances, prompts, texts, writings, recordings."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -93,15 +93,33 @@ def _utterances(build: Build) -> Books:
     )
 
 
+_ROUNDS: Final = 10
+"""How often prompts are chosen anew because audio failed. What fails later takes its prompts or human samples along."""
+
+
 def choose_prompts(build: Build, utterances: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """Return the recipe's prompts, and the utterances that serve none as drops."""
+    """Return the recipe's prompts, and the utterances that serve none as drops; audio that is known to fail is avoided."""
     wish = build.recipe.prompts.model_dump(exclude={"variants", "longest_history"})
-    return choose(utterances, seed=build.recipe.seed, history=needs_history(build), **wish)
+    return choose(utterances, seed=build.recipe.seed, history=needs_history(build), failed=_failed(build), **wish)
+
+
+def _failed(build: Build) -> set[str]:
+    """Return the utterances whose recording failed in this recipe's audio format."""
+    audio = audio_literals(build)
+    failures = build.tables.read("failures@recordings", ["row_id", "subject_id"]).to_pylist()
+    return {row["subject_id"] for row in failures if row["row_id"] == row_id("recording", row["subject_id"], audio)}
 
 
 def _prompts(build: Build) -> Books:
+    """Choose prompts and bring their recordings in, until all of them are usable or there are no better ones."""
     utterances = build.tables.read("utterances")
-    prompts, drops = choose_prompts(build, utterances)
+    human = build.recipe.human and "transcript" in build.recipe.prompts.variants
+    for _ in range(_ROUNDS):
+        prompts, drops = choose_prompts(build, utterances)
+        before = _failed(build)
+        do_missing(build, "recordings", _recording_work(build, _used_utterances(prompts, human=human)))
+        if _failed(build) <= before:
+            break
     build.tables.replace("drops@prompts", drops.sort_by("row_id"))
     build.tables.replace(writing.CHOSEN, prompts)  # in order of choice: what comes later takes no text from what was there
     used = _used_utterances(prompts, human=True)
@@ -125,13 +143,19 @@ def audio_literals(build: Build) -> dict[str, object]:
     return dict(build.recipe.audio.model_dump())
 
 
-def _recording_requests(build: Build) -> pa.Table:
-    """Return ``row_id, subject_id, corpus, audio_path, text`` of every recording that the prompts refer to."""
+def _wanted_utterances(build: Build) -> pa.Array:
+    """Return every utterance whose recording the prompts refer to."""
     prompts, utterances = build.tables.read("prompts"), build.tables.read("utterances")
     wanted = [_used_utterances(prompts, human=build.recipe.human)]
     if needs_history(build):
         wanted.append(pc.list_flatten(history_of(build, prompts, utterances)["history_utterance_ids"]).combine_chunks())
-    used = among(utterances, "utterance_id", pa.concat_arrays(wanted))
+    return pa.concat_arrays(wanted)
+
+
+def _recording_requests(build: Build, wanted: pa.Array | None = None) -> pa.Table:
+    """Return ``row_id, subject_id, corpus, audio_path, text`` of these recordings; None = all that the prompts refer to."""
+    wanted = _wanted_utterances(build) if wanted is None else wanted
+    used = among(build.tables.read("utterances"), "utterance_id", wanted)
     audio = audio_literals(build)
     keys = [row_id("recording", utterance, audio) for utterance in used["utterance_id"].to_pylist()]
     return pa.table(
@@ -150,10 +174,10 @@ def current_recordings(build: Build) -> pa.Table:
     return among(build.tables.read("recordings"), "recording_id", _recording_requests(build)["row_id"])
 
 
-def _recording_work(build: Build) -> Work:
+def _recording_work(build: Build, wanted: pa.Array | None = None) -> Work:
     roots = canonical_json({corpus.name: corpus.root for corpus in build.recipe.corpora})
     job = RecordJob(roots=roots, audio=audio_format(build), workspace_url=build.workspace.url)
-    return [(job, _recording_requests(build))]
+    return [(job, _recording_requests(build, wanted))]
 
 
 def _recordings(build: Build) -> Books:
@@ -183,8 +207,10 @@ GATHERING: tuple[Stage, ...] = (
         settings=lambda build: [
             build.recipe.prompts.model_dump(exclude={"variants", "longest_history"}),
             needs_history(build),
+            [audio_literals(build), build.recipe.human, [corpus.root for corpus in build.recipe.corpora]],
         ],
         run=_prompts,
+        on_cluster=True,
     ),
     *writing.WRITING,
     Stage(

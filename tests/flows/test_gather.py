@@ -3,11 +3,16 @@
 import json
 import shutil
 
+import numpy as np
+import pyarrow.compute as pc
 import pytest
+import soundfile
 
 from contracts.errors import RecipeError
+from contracts.joins import among
+from flows import gather
 from flows.gather import GATHERING
-from flows.pipeline import execute, open_build
+from flows.pipeline import execute, finished, open_build
 from tests.flows import small
 
 pytestmark = pytest.mark.skipif(
@@ -52,3 +57,39 @@ def test_a_dropped_row_says_what_was_meant(tmp_path):
     advice = {row.get("language") or row["license"]: row["advice"] for row in evidence}
     assert advice["Englsh"] == "did you mean 'en' (english)?"
     assert "did you mean 'CC0-1.0'?" in advice["CC0 1.0"]
+
+
+def test_prompts_avoid_audio_that_fails(tmp_path, monkeypatch):
+    """A recording that does not decode is no reference as long as its speaker has others; the next build looks no further."""
+    silence = tmp_path / "silence.wav"
+    soundfile.write(silence, np.zeros(48000, dtype=np.int16), 16000)
+    small.corpus(tmp_path / "corpus", [])
+    shutil.copy(silence, tmp_path / "corpus" / "silence.wav")
+    for number in range(3):
+        small.add_recording(
+            tmp_path / "corpus", {"id": f"n{number}", "audio": "silence.wav", "text": f"nothing is said {number}"}
+        )
+    build = open_build(small.recipe(tmp_path, prompts={"reference": "same_speaker"}), workspace=str(tmp_path / "ws"))
+    monkeypatch.setattr(gather, "do_missing", here)
+    with build.workspace.lock():
+        for stage in GATHERING[:2]:
+            execute(stage, build)
+        failed = set(build.tables.read("failures@recordings")["subject_id"].to_pylist())
+        chosen = build.tables.read("prompts@chosen")
+        assert failed
+        assert chosen.num_rows
+        assert not failed & set(chosen["reference_utterance_id"].to_pylist())
+        version = build.tables.version("failures@recordings")
+        assert finished(GATHERING[1], build) is not None
+        assert build.tables.version("failures@recordings") == version
+
+
+def here(build, stage, work):
+    """Do a fan-out's work in this process, where Ray would take seconds to start."""
+    for job, wanted in work:
+        failed = build.tables.read(f"failures@{stage}", ["row_id"])["row_id"]
+        left = build.tables.missing(stage, wanted["row_id"])
+        rows = among(wanted, "row_id", left.filter(pc.invert(pc.is_in(left, value_set=failed))))
+        outcome = job.open().run(rows)
+        build.tables.append(stage, outcome.rows)
+        build.tables.append(f"failures@{stage}", outcome.failures)
