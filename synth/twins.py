@@ -45,8 +45,8 @@ class Candidate:
 def without_twins(candidates: Iterable[Candidate], *, alone: bool) -> tuple[list[Candidate], dict[str, str]]:
     """Keep one recording per text.
 
-    A possible target goes before a mere reference. Unless targets stand ``alone``, one whose speaker has no reference makes room
-    for one whose speaker has. Audio that failed makes room for the same speaker's other recording, in its very place, so that
+    A possible target goes before a mere reference. Unless targets stand ``alone``, one whose speaker has no reference makes
+    room for one whose speaker has. Audio that failed makes room for the same speaker's other recording, in its very place, so that
     what is found out later moves no other prompt. A reference must not speak the text of another prompt's target either: it
     would tie the two together.
 
@@ -64,9 +64,8 @@ def without_twins(candidates: Iterable[Candidate], *, alone: bool) -> tuple[list
     if not alone:
         _prefer_speakers_with_references(kept, twins)
     kept |= {key: _in_place_of(one, twins[key]) for key, one in kept.items() if one.failed}
-    others = {
-        one.utterance_id: kept[key].utterance_id for key, same in twins.items() for one in same if one.row is not kept[key].row
-    }
+    others = {one.utterance_id: kept[key].utterance_id for key, same in twins.items() for one in same}
+    others = {twin: first for twin, first in others.items() if twin != first}
     return sorted(kept.values(), key=lambda one: one.rank), others
 
 
@@ -100,7 +99,7 @@ def _has_reference(target: Candidate, spoken: Sequence[Candidate]) -> bool:
 
 
 def _in_place_of(failed: Candidate, same: Sequence[Candidate]) -> Candidate:
-    """Return the first recording of the same speaker and text that can serve as the failed one would; itself if there is none."""
+    """Return the first recording of the same speaker that can serve as the failed one would, or that one."""
     for one in same:
         alike = one.speaker == failed.speaker and one.can_refer == failed.can_refer and bool(one.unfit) == bool(failed.unfit)
         if alike and not one.failed:
