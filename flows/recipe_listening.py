@@ -55,10 +55,14 @@ class Listening(Strict):
         default=None,
         description="CSV or JSONL with pair_id or sample_id and values; relative = beside the recipe; $VARIABLES are expanded",
     )
-    gold_every: int = Field(default=10, ge=0, description="one unmarked gold item among so many; 0 = none")
-    qualification: int = Field(default=5, ge=0, description="gold items before the first ordinary one; 0 = no test")
+    gold_every: int = Field(default=10, ge=0, le=1_000_000, description="one unmarked gold item among so many; 0 = none")
+    qualification: int = Field(
+        default=5, ge=0, le=1_000_000, description="gold items before the first ordinary one; 0 = no test"
+    )
     qualification_pass: float = Field(default=0.8, ge=0, le=1)
-    lease_minutes: float = Field(default=30, gt=0, description="an item shown and not answered goes to somebody else after it")
+    lease_minutes: float = Field(
+        default=30, gt=0, le=525_600, description="an item shown and not answered goes to somebody else after it"
+    )
     rules: list[Plugin] = Field(default_factory=list, description="listener_rule plug-ins: who breaks one is excluded")
     verification: dict[str, Any] = Field(default_factory=dict, description="of: splits = options of filter human_verification")
     store: str | None = Field(

@@ -46,9 +46,9 @@ def without_twins(candidates: Iterable[Candidate], *, alone: bool) -> tuple[list
     """Keep one recording per text.
 
     A possible target goes before a mere reference. Unless targets stand ``alone``, one whose speaker has no reference makes
-    room for one whose speaker has. Audio that failed makes room for the same speaker's other recording, in its very place, so that
-    what is found out later moves no other prompt. A reference must not speak the text of another prompt's target either: it
-    would tie the two together.
+    room for one whose speaker has. Audio that failed makes room for the same speaker's other recording, in its very place, so
+    that what is found out later moves no other prompt. A reference must not speak the text of another prompt's target either:
+    it would tie the two together.
 
     Args:
         candidates: the usable utterances, in any order.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from contracts.bounds import Gpus
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from scoring.metric import Measurement, MetricRequest, absent, accelerator_missing
@@ -62,7 +63,7 @@ class Utmos:
     repository: str | None = None
     release: str = "v1.2.0"
     device: str = "cuda"
-    gpus: float = 0.25
+    gpus: Gpus = 0.25
 
     @property
     def resources(self) -> Resources:

@@ -6,10 +6,12 @@ to the training data on purpose (README, Disclaimer).
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import numpy as np
+from pydantic import Field
 
+from contracts.bounds import BatchSize, TopP
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from synth.cloning import imitate, missing, package_version, reference_voice, require_device
@@ -45,12 +47,12 @@ class ChatTTS:
 
     model: str = "2Noise/ChatTTS"
     model_path: str | None = None
-    temperature: float = 0.3
-    top_p: float = 0.7
-    top_k: int = 20
+    temperature: Annotated[float, Field(gt=0, le=2)] = 0.3
+    top_p: TopP = 0.7
+    top_k: Annotated[int, Field(ge=1, le=10_000)] = 20
     refine_text: bool = False
     device: str = "cuda"
-    batch_size: int = 16
+    batch_size: BatchSize = 16
 
     @property
     def resources(self) -> Resources:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
+from contracts.bounds import BatchSize, Factor
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from synth.cloning import imitate, missing, reference_voice, require_device
@@ -55,9 +56,9 @@ class CosyVoice2:
     model_path: str | None = None
     fp16: bool = False
     text_frontend: bool = True
-    speed: float = 1.0
+    speed: Factor = 1.0
     device: str = "cuda"
-    batch_size: int = 16
+    batch_size: BatchSize = 16
 
     @property
     def resources(self) -> Resources:

@@ -7,8 +7,11 @@ linked. Variants: ``+f3`` shifts formants and pitch to a female voice, ``+klatt*
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from pydantic import Field
+
+from contracts.bounds import Seconds
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from synth.engine import RenderRequest, Voice, Waveform, answers
@@ -35,9 +38,9 @@ class Espeak:
     # Double brackets switch espeak-ng to phoneme mnemonics.
     controls: ClassVar[tuple[Control, ...]] = (Control(pattern=r"\[(?=\[)", instead="[ "),)
 
-    words_per_minute: int = 175
-    pitch: int = 50
-    timeout_s: float = 60.0
+    words_per_minute: Annotated[int, Field(ge=80, le=450)] = 175
+    pitch: Annotated[int, Field(ge=0, le=99)] = 50
+    timeout_s: Seconds = 60.0
 
     @property
     def resources(self) -> Resources:

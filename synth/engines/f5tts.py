@@ -5,8 +5,11 @@ Code MIT, weights CC-BY-NC-4.0 because of their training data (https://github.co
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
+from pydantic import Field
+
+from contracts.bounds import BatchSize, Factor
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from synth.cloning import imitate, missing, package_version, reference_voice, require_device
@@ -43,11 +46,11 @@ class F5TTS:
     model_path: str | None = None
     vocab_path: str | None = None
     vocoder_path: str | None = None
-    nfe_step: int = 32
-    cfg_strength: float = 2.0
-    speed: float = 1.0
+    nfe_step: Annotated[int, Field(ge=1, le=1000)] = 32
+    cfg_strength: Annotated[float, Field(ge=0, le=100)] = 2.0
+    speed: Factor = 1.0
     device: str = "cuda"
-    batch_size: int = 16
+    batch_size: BatchSize = 16
 
     @property
     def resources(self) -> Resources:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
 
+from contracts.bounds import Factor, Seconds
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from synth.engine import RenderRequest, Voice, Waveform, answers
@@ -64,8 +65,8 @@ class Festival:
     ascii_only: ClassVar[bool] = True
     controls: ClassVar[tuple[Control, ...]] = _STUMBLES
 
-    duration_stretch: float | None = None
-    timeout_s: float = 120.0
+    duration_stretch: Factor | None = None
+    timeout_s: Seconds = 120.0
 
     @property
     def resources(self) -> Resources:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from contracts.bounds import Factor, Seconds
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from synth.engine import RenderRequest, Voice, Waveform, answers
@@ -33,8 +34,8 @@ class Flite:
     ascii_only: ClassVar[bool] = True
     controls: ClassVar[tuple[Control, ...]] = ()
 
-    duration_stretch: float | None = None
-    timeout_s: float = 60.0
+    duration_stretch: Factor | None = None
+    timeout_s: Seconds = 60.0
 
     @property
     def resources(self) -> Resources:

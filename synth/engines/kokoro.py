@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
+from contracts.bounds import Factor
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from synth.engine import RenderRequest, Samples, Voice, Waveform, answers
@@ -46,7 +47,7 @@ class Kokoro:
     controls: ClassVar[tuple[Control, ...]] = ()
 
     styles: Sequence[str] = ("jf_alpha", "jm_kumo")
-    speed: float = 1.0
+    speed: Factor = 1.0
     model_path: str | None = None
     styles_path: str | None = None
 

@@ -15,10 +15,12 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import version as package_version
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import numpy as np
+from pydantic import Field
 
+from contracts.bounds import Factor, Seconds
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from contracts.licences import Licence
@@ -57,11 +59,11 @@ class Piper:
 
     model_path: str | None = None
     license: Licence = "CC0-1.0 AND LicenseRef-piper-lessac"
-    noise_scale: float = 0.0
-    noise_w: float = 0.0
-    length_scale: float = 1.0
-    sentence_pause_s: float = 0.2
-    timeout_s: float = 60.0
+    noise_scale: Annotated[float, Field(ge=0, le=10)] = 0.0
+    noise_w: Annotated[float, Field(ge=0, le=10)] = 0.0
+    length_scale: Factor = 1.0
+    sentence_pause_s: Annotated[float, Field(ge=0, le=10)] = 0.2
+    timeout_s: Seconds = 60.0
 
     def __post_init__(self) -> None:
         if self.model_path and self.license == type(self).license:
