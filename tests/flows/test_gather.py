@@ -4,13 +4,10 @@ import json
 import shutil
 
 import numpy as np
-import pyarrow.compute as pc
 import pytest
 import soundfile
 
 from contracts.errors import RecipeError
-from contracts.joins import among
-from flows import gather
 from flows.gather import GATHERING
 from flows.pipeline import execute, finished, open_build
 from tests.flows import small
@@ -59,7 +56,8 @@ def test_a_dropped_row_says_what_was_meant(tmp_path):
     assert "did you mean 'CC0-1.0'?" in advice["CC0 1.0"]
 
 
-def test_prompts_avoid_audio_that_fails(tmp_path, monkeypatch):
+@pytest.mark.usefixtures("recorded_here")
+def test_prompts_avoid_audio_that_fails(tmp_path):
     """A recording that does not decode is no reference as long as its speaker has others; the next build looks no further."""
     silence = tmp_path / "silence.wav"
     soundfile.write(silence, np.zeros(48000, dtype=np.int16), 16000)
@@ -70,7 +68,6 @@ def test_prompts_avoid_audio_that_fails(tmp_path, monkeypatch):
             tmp_path / "corpus", {"id": f"n{number}", "audio": "silence.wav", "text": f"nothing is said {number}"}
         )
     build = open_build(small.recipe(tmp_path, prompts={"reference": "same_speaker"}), workspace=str(tmp_path / "ws"))
-    monkeypatch.setattr(gather, "do_missing", here)
     with build.workspace.lock():
         for stage in GATHERING[:2]:
             execute(stage, build)
@@ -82,14 +79,3 @@ def test_prompts_avoid_audio_that_fails(tmp_path, monkeypatch):
         version = build.tables.version("failures@recordings")
         assert finished(GATHERING[1], build) is not None
         assert build.tables.version("failures@recordings") == version
-
-
-def here(build, stage, work):
-    """Do a fan-out's work in this process, where Ray would take seconds to start."""
-    for job, wanted in work:
-        failed = build.tables.read(f"failures@{stage}", ["row_id"])["row_id"]
-        left = build.tables.missing(stage, wanted["row_id"])
-        rows = among(wanted, "row_id", left.filter(pc.invert(pc.is_in(left, value_set=failed))))
-        outcome = job.open().run(rows)
-        build.tables.append(stage, outcome.rows)
-        build.tables.append(f"failures@{stage}", outcome.failures)
