@@ -84,8 +84,9 @@ def fill(build: Build) -> None:
     }
     rng = np.random.default_rng(1)
     for stage in stages_of(build):
-        if stage.name == "recordings":
-            wanted = gather._recording_requests(build)  # noqa: SLF001 - the bench stands in for the cluster
+        if stage.name == "prompts":
+            every = build.tables.read("utterances")["utterance_id"].combine_chunks()
+            wanted = gather._recording_requests(build, every)  # noqa: SLF001 - the bench stands in for the cluster
             rows = [
                 {"recording_id": row["row_id"], "utterance_id": row["subject_id"], "source_sha256": "0", **clip}
                 for row in wanted.to_pylist()

@@ -1,9 +1,16 @@
-"""Forms of a text, one for each use: what is right to show to a reader is not what is right to compare by.
+"""Forms of a text, one for each use, and the one place that says what becomes of characters that nobody sees.
 
-``shown`` is for a prompt: every word stays readable in every script, and nothing stays that a model would read and a person
-would not see. ``compared`` is for asking whether two texts look the same.
+- ``keyed``: what is stored and hashed into ids.
+- ``spoken``: what a text-to-speech engine gets.
+- ``shown``: what a prompt shows: every word stays readable in every script, and nothing stays that a model would read and a
+  person would not see.
+- ``compared``: for asking whether two texts look the same. ``without_hidden`` is that step alone, for the forms in
+  ``contracts.texts``, by which duplicates are found and errors counted.
 
-What becomes of a character that is shown:
+In all of them ``he<zero-width space>llo`` is hello, and a Persian word with a joiner between its letters is one word. Emoji
+stay whole where they stay: engines do not get them, because they are not spoken (see ``contracts.texts.identity_form``).
+
+What becomes of a character that is shown (keyed and spoken: the same but for the last two rows, which stay as they are):
 
 =============================================  ================================================================================
 white space, line breaks, controls, blanks     one space
@@ -54,13 +61,29 @@ _PLAIN: Final = re.compile(
 )
 
 
+# Pictures, and signs that the selector makes pictures; the letters and numbers among the symbols are left out below.
+_PICTURES: Final = re.compile(
+    "[\u20e3\u2300-\u23ff\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]|[\u00a9\u00ae\u203c\u2049\u2122\u2190-\u21ff\u3030\u303d]\ufe0f"
+)
+
+
+def keyed(text: str) -> str:
+    """Return a text as one line to be stored: with single spaces, without hidden characters that spelling does not need."""
+    return " ".join(_seen(text).split())
+
+
+def spoken(text: str) -> str:
+    """Return a text as one line to be spoken: as it is ``keyed``, without emoji."""
+    if not text.isascii():
+        text = _PICTURES.sub(_unless_it_is_read, text)
+    return keyed(text)
+
+
 def shown(text: str) -> str:
     """Return a text as one line to be read in a prompt; see the table above."""
     if not _PLAIN.fullmatch(text):
-        kept: list[str] = []
-        for place, character in enumerate(text):
-            kept.append(_shown_as(text, place, character, kept))
-        text = _RUNS.sub(_UNKNOWN, "".join(kept)).translate(_BRACKETS)
+        legible = "".join(_UNKNOWN if _is_unknown(character) else character for character in _seen(text))
+        text = _RUNS.sub(_UNKNOWN, legible).translate(_BRACKETS)
     return " ".join(text.split())
 
 
@@ -71,7 +94,23 @@ def compared(text: str) -> str:
     """
     once = unicodedata.normalize("NFKC", text).casefold()
     folded = unicodedata.normalize("NFKC", once)
-    return " ".join("".join(character for character in folded if not is_hidden(character)).split())
+    return " ".join(without_hidden(folded).split())
+
+
+class _Hidden(dict[int, int | None]):
+    """A table for ``str.translate`` that looks a character up when it first meets it."""
+
+    def __missing__(self, code: int) -> int | None:
+        self[code] = result = None if is_hidden(chr(code)) else code
+        return result
+
+
+_HIDDEN: Final = _Hidden()
+
+
+def without_hidden(text: str) -> str:
+    """Return a text without any hidden character, be it part of a spelling or not."""
+    return text if text.isascii() else text.translate(_HIDDEN)
 
 
 def is_hidden(character: str) -> bool:
@@ -81,18 +120,34 @@ def is_hidden(character: str) -> bool:
     return unicodedata.category(character) == "Cf" and character not in _VISIBLE
 
 
-def _shown_as(text: str, place: int, character: str, kept: list[str]) -> str:
-    """Return what stands for one character, given what stands for those before it."""
-    if is_hidden(character):
-        before = next((one for one in reversed(kept) if one), " ")
-        after = next((one for one in text[place + 1 : place + 9] if not is_hidden(one)), " ")
-        return character if _is_needed(character, before, after) else ""
+def _seen(text: str) -> str:
+    """Return a text with white space for controls and blanks, and without hidden characters that spelling does not need."""
+    if _PLAIN.fullmatch(text):
+        return text
+    kept: list[str] = []
+    for place, character in enumerate(text):
+        if unicodedata.category(character) == "Cc" or character in _BLANK:
+            kept.append(" ")
+        elif not is_hidden(character):
+            kept.append(character)
+        else:
+            before = kept[-1] if kept else " "
+            after = next((one for one in text[place + 1 : place + 9] if not is_hidden(one)), " ")
+            if _is_needed(character, before, after):
+                kept.append(character)
+    return "".join(kept)
+
+
+def _is_unknown(character: str) -> bool:
     category = unicodedata.category(character)
-    if category == "Cc" or character in _BLANK:
-        return " "
-    if category in ("Co", "Cs") or (category == "Cn" and not _YOUNG.match(character)):
-        return _UNKNOWN
-    return character
+    return category in {"Co", "Cs"} or (category == "Cn" and not _YOUNG.match(character))
+
+
+def _unless_it_is_read(found: re.Match[str]) -> str:
+    """Return a space for a picture; a symbol that stands for letters or numbers stays."""
+    picture = found.group()
+    is_read = len(picture) == 1 and (unicodedata.normalize("NFKC", picture) != picture or unicodedata.category(picture) == "Sm")
+    return picture if is_read else " "
 
 
 def _is_needed(character: str, before: str, after: str) -> bool:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from contracts.numerals import with_arabic_digits
+from contracts.text_forms import without_hidden
 
 LONGEST_TEXT: Final = 2000
 """Characters of one text: about two minutes of speech. More is a whole chapter or a damaged row; no engine here is made for
@@ -24,11 +25,6 @@ HAN: Final = "\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff
 """Chinese characters, as the inside of a regular expression's class: unified ideographs and their
 extensions, and the ideographic zero."""
 
-# Default_Ignorable_Code_Point of Unicode 15.1: what no font draws. Removed, so that he<zero-width space>llo is hello.
-_IGNORABLE: Final = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff"
-    "\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
-)
 _SUPERSCRIPT: Final = "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207a\u207b"
 _SUBSCRIPT: Final = "\u2080\u2081\u2082\u2083\u2084\u2085\u2086\u2087\u2088\u2089\u208a\u208b"
 _RAISED: Final = re.compile(f"[{_SUPERSCRIPT}]+")
@@ -73,7 +69,7 @@ def folded(text: str) -> str:
     beside a letter (``H₂O`` is H2O), and is set apart from a digit (``10₂`` is 10_2). Digits of all scripts are Arabic ones.
     Case is kept.
     """
-    text = _IGNORABLE.sub("", text)
+    text = without_hidden(text)
     if not text.isascii():
         text = _RAISED.sub(lambda run: f"^{run.group().translate(_PLAIN)} ", text)
         text = _LOWERED.sub(lambda run: run.group().translate(_PLAIN) or "_", text)
@@ -135,7 +131,7 @@ _ENGLISH_NUMBER: Final = re.compile(
 _HAS_HAN: Final = re.compile(f"[{HAN}]")
 
 
-LEAKAGE_FORM: Final = 2
+LEAKAGE_FORM: Final = 3
 """Version of ``leakage_form``. A workspace whose splits were made by an older one has them checked anew, which asks nobody."""
 
 

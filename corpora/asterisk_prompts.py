@@ -16,6 +16,8 @@ from typing import Any, ClassVar, Final
 import pyarrow as pa
 
 from contracts.errors import DataError, SetupError
+from contracts.languages import Language
+from contracts.licences import Licence
 from corpora.headers import Header
 from corpora.links import FollowLinks
 from corpora.reader import Utterance, batches, decode, lines
@@ -41,8 +43,8 @@ class AsteriskPrompts:
 
     Attributes:
         name: name of the corpus in the recipe.
-        language: BCP 47 tag.
-        license: SPDX identifier.
+        language: of every row; any tag that ``contracts.languages`` knows.
+        license: SPDX expression of every row.
         style: style of every row.
         attribution: who made the recordings, as the card of a release credits them.
         follow_links: ``inside`` follows links that stay in the corpus (see ``corpora.links``), ``anywhere`` all.
@@ -52,8 +54,8 @@ class AsteriskPrompts:
     SPEAKER: ClassVar[str] = "allison_smith"
 
     name: str = "asterisk_prompts"
-    language: str = "en"
-    license: str = "CC-BY-SA-3.0"
+    language: Language = "en"
+    license: Licence = "CC-BY-SA-3.0"
     style: str = "regular"
     attribution: str = "Asterisk core sounds, recorded by Allison Smith (theivrvoice.com)"
     follow_links: FollowLinks = "inside"

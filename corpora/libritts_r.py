@@ -15,6 +15,8 @@ from typing import Any, ClassVar, Final, Literal
 import pyarrow as pa
 
 from contracts.errors import DataError
+from contracts.languages import Language
+from contracts.licences import Licence
 from corpora.links import FollowLinks
 from corpora.reader import Utterance, batches, decode, lines
 from corpora.root import Root
@@ -33,8 +35,8 @@ class LibriTTSR:
         name: name of the corpus in the recipe.
         parts: folders to read, such as ``train-clean-100`` and ``dev-clean``; empty = all that are there.
         text: which transcript is the text.
-        language: BCP 47 tag.
-        license: SPDX identifier.
+        language: of every row; any tag that ``contracts.languages`` knows.
+        license: SPDX expression of every row.
         style: style of every row.
         attribution: who made the recordings, as the card of a release credits them.
         follow_links: ``inside`` follows links that stay in the corpus (see ``corpora.links``), ``anywhere`` all.
@@ -45,8 +47,8 @@ class LibriTTSR:
     name: str = "libritts_r"
     parts: Sequence[str] = ()
     text: Literal["normalized", "original"] = "normalized"
-    language: str = "en"
-    license: str = "CC-BY-4.0"
+    language: Language = "en"
+    license: Licence = "CC-BY-4.0"
     style: str = "regular"
     attribution: str = "LibriTTS-R (Koizumi et al. 2023), after LibriVox readers"
     follow_links: FollowLinks = "inside"

@@ -21,6 +21,8 @@ import pyarrow as pa
 
 from contracts.errors import DataError
 from contracts.json_text import DuplicateKey, json_value
+from contracts.languages import UNKNOWN, Language
+from contracts.licences import UNSTATED, Licence
 from corpora.links import FollowLinks
 from corpora.reader import Utterance, batches, decode, lines
 from corpora.root import Root
@@ -47,8 +49,8 @@ class Manifest:
     Attributes:
         name: name of the corpus in the recipe.
         file: name of the manifest below the root; None = the one that is there.
-        language: BCP 47 tag of rows that state none.
-        license: SPDX identifier of rows that state none.
+        language: language of rows that state none; any tag that ``contracts.languages`` knows.
+        license: SPDX expression of rows that state none.
         style: style of rows that state none.
         attribution: who made the recordings, as the card of a release credits them.
         follow_links: ``inside`` follows links that stay in the corpus (see ``corpora.links``), ``anywhere`` all.
@@ -60,8 +62,8 @@ class Manifest:
 
     name: str = "manifest"
     file: str | None = None
-    language: str | None = None
-    license: str | None = None
+    language: Language | None = None
+    license: Licence | None = None
     style: str = "regular"
     attribution: str = ""
     follow_links: FollowLinks = "inside"
@@ -127,8 +129,8 @@ class Manifest:
             return Utterance(
                 source_id=place,
                 source_ref=place,
-                language=self.language or "und",
-                license=self.license or "NOASSERTION",
+                language=self.language or UNKNOWN,
+                license=self.license or UNSTATED,
                 style=self.style,
                 problem="malformed_row",
             )
@@ -143,8 +145,8 @@ class Manifest:
             audio_path=audio or None,
             text=self._spoken(fields.get("text")),
             speaker_id=fields.get("speaker") or None,
-            language=fields.get("language") or self.language or "und",
-            license=fields.get("license") or self.license or "NOASSERTION",
+            language=fields.get("language") or self.language or UNKNOWN,
+            license=fields.get("license") or self.license or UNSTATED,
             style=fields.get("style") or self.style,
             emotion=fields.get("emotion") or None,
             dialogue_id=dialogue,
@@ -153,8 +155,8 @@ class Manifest:
         for problem, holds in (
             ("path_outside_corpus", outside),
             ("missing_audio", not audio),
-            ("missing_license", row.license == "NOASSERTION"),
-            ("missing_language", row.language == "und"),
+            ("missing_license", row.license == UNSTATED),
+            ("missing_language", row.language == UNKNOWN),
             ("unknown_style", row.style not in _STYLES),
             ("malformed_turn", (dialogue is None) != (turn is None) or (turn is None and bool(fields.get("turn")))),
         ):

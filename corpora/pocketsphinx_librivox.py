@@ -14,6 +14,8 @@ from typing import Any, ClassVar, Final
 import pyarrow as pa
 
 from contracts.errors import SetupError
+from contracts.languages import Language
+from contracts.licences import Licence
 from corpora.links import FollowLinks
 from corpora.reader import Utterance, batches, decode, lines
 from corpora.root import Root
@@ -27,8 +29,8 @@ class PocketsphinxLibrivox:
 
     Attributes:
         name: name of the corpus in the recipe.
-        language: BCP 47 tag.
-        license: SPDX identifier.
+        language: of every row; any tag that ``contracts.languages`` knows.
+        license: SPDX expression of every row.
         style: style of every row.
         attribution: who made the recordings, as the card of a release credits them.
         follow_links: ``inside`` follows links that stay in the corpus (see ``corpora.links``), ``anywhere`` all.
@@ -38,8 +40,8 @@ class PocketsphinxLibrivox:
     SPEAKER: ClassVar[str] = "sense_and_sensibility_reader"
 
     name: str = "pocketsphinx_librivox"
-    language: str = "en"
-    license: str = "BSD-2-Clause"
+    language: Language = "en"
+    license: Licence = "BSD-2-Clause"
     style: str = "regular"
     attribution: str = "LibriVox reading of Sense and Sensibility, from the test data of CMU PocketSphinx"
     follow_links: FollowLinks = "inside"

@@ -8,7 +8,7 @@ missing_audio               the metadata names a recording that is not there
 missing_transcript          a recording (or row) without a transcript
 empty_audio                 a file without a byte of audio
 truncated_audio             a file shorter than its header promises (WAV, W64, AIFF, AU, CAF, NIST)
-empty_text                  a transcript of white space only
+empty_text                  a transcript of white space and invisible characters only
 text_too_long               more than ``LONGEST_TEXT`` characters
 duplicate_id                an id that an earlier row has; the first one counts
 duplicate_turn              a place in a dialogue that an earlier row has; the first one counts
@@ -18,6 +18,8 @@ malformed_row               too few or too many fields, a quote out of place, or
 path_outside_corpus         an absolute path or one with ``..``
 link_outside_corpus         a link to a file outside of the corpus; the reader's option ``follow_links: anywhere`` follows it
 ambiguous_audio             several files whose names differ from the one in the metadata only in Unicode form or case
+unknown_language            a language that ``contracts.languages`` does not know
+unknown_license             a licence that is no SPDX expression
 missing_license, missing_language, unknown_style, malformed_turn, unknown_speaker, bracketed_note, known_bad_file
                             see the reader that gives them
 ==========================  ==========================================================================================
@@ -32,7 +34,10 @@ import pyarrow as pa
 
 from contracts.errors import DataError
 from contracts.ids import row_id
+from contracts.languages import language_of
+from contracts.licences import licence_of
 from contracts.schemas import UTTERANCES
+from contracts.text_forms import keyed
 from contracts.texts import LONGEST_TEXT
 from corpora.headers import Header
 from corpora.links import FollowLinks
@@ -175,6 +180,10 @@ def _row(corpus: str, utterance: Utterance) -> dict[str, Any]:
         row["text"] = row["text"].strip()
     found = "undecodable_metadata" if undecodable else "nul_character" if nul else _text_problem(row["text"])
     row["problem"] = row["problem"] or found
+    language, licence = language_of(row["language"]), licence_of(row["license"])
+    row["problem"] = row["problem"] or ("unknown_language" if language is None else None)
+    row["problem"] = row["problem"] or ("unknown_license" if licence is None else None)
+    row |= {"language": language or row["language"], "license": licence or row["license"]}
     return row | {"corpus": corpus, "utterance_id": row_id("utterance", corpus, row["source_id"])}
 
 
@@ -189,6 +198,6 @@ def readable(value: str) -> str:
 def _text_problem(text: str | None) -> str | None:
     if text is None:
         return "missing_transcript"
-    if not text:
+    if not keyed(text):
         return "empty_text"
     return "text_too_long" if len(text) > LONGEST_TEXT else None

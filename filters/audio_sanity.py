@@ -10,11 +10,13 @@ The bounds are wide on purpose: they catch clips that loop, stop early or say so
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import Field
 
+from contracts.bounds import Pause
 from filters.verdict import first_reason, quote
 
 _NO_SPEECH: Final = r"[\s\p{P}\p{S}\p{C}]+"
@@ -38,17 +40,15 @@ class AudioSanity:
     columns: ClassVar[tuple[str, ...]] = (
         "text", "duration_a", "duration_b", "sample_rate_a", "sample_rate_b", "loudness_a", "loudness_b",
     )  # fmt: skip
-    max_loudness_gap_lu: float = 1.0
-    min_seconds_per_character: float = 0.02
-    max_seconds_per_character: float = 0.8
-    pause_allowance_s: float = 2.0
-    max_duration_ratio: float = 3.0
+    max_loudness_gap_lu: Annotated[float, Field(ge=0, le=100)] = 1.0
+    min_seconds_per_character: Pause = 0.02
+    max_seconds_per_character: Pause = 0.8
+    pause_allowance_s: Pause = 2.0
+    max_duration_ratio: Annotated[float, Field(ge=1, le=1000)] = 3.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.min_seconds_per_character < self.max_seconds_per_character:
-            raise ValueError("min_seconds_per_character must lie between 0 and max_seconds_per_character")
-        if self.max_loudness_gap_lu < 0 or self.pause_allowance_s < 0 or self.max_duration_ratio < 1:
-            raise ValueError("max_loudness_gap_lu and pause_allowance_s must not be negative, max_duration_ratio not below 1")
+        if not self.min_seconds_per_character < self.max_seconds_per_character:
+            raise ValueError("min_seconds_per_character must be below max_seconds_per_character")
 
     def reasons(self, table: pa.Table) -> pa.StringArray:
         """Return per row why it drops; null = keep."""

@@ -8,12 +8,13 @@ prefer the same side, and that side is the automatic label. Where the paper is s
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import Field
 
 from annotate.agreement import refuse_second_ballots
 from contracts.errors import DataError
@@ -35,11 +36,11 @@ class HumanVerification:
     """
 
     columns: ClassVar[tuple[str, ...]] = ("votes", "verdict")
-    votes: int = 3
+    votes: Annotated[int, Field(ge=3, le=99)] = 3
 
     def __post_init__(self) -> None:
-        if self.votes < 3 or self.votes % 2 == 0:
-            raise ValueError(f"votes must be an odd number of at least 3, got {self.votes}")
+        if self.votes % 2 == 0:
+            raise ValueError(f"votes must be an odd number, got {self.votes}")
 
     def reasons(self, table: pa.Table) -> pa.StringArray:
         """Return per row why it drops; null = keep.

@@ -4,10 +4,11 @@ Source: SpeechJudge, appendix A.2: the ``hq`` subset keeps the pairs whose absol
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Annotated, ClassVar, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import Field
 
 from filters.verdict import first_reason, quote
 
@@ -23,11 +24,7 @@ class WerGap:
     """
 
     columns: ClassVar[tuple[str, ...]] = ("wer_a", "wer_b")
-    max_gap: float = 0.12
-
-    def __post_init__(self) -> None:
-        if not self.max_gap > 0:
-            raise ValueError(f"max_gap must be above 0, got {self.max_gap}")
+    max_gap: Annotated[float, Field(gt=0, le=1000)] = 0.12
 
     def reasons(self, table: pa.Table) -> pa.StringArray:
         """Return per row why it drops; null = keep."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from contracts.errors import DamagedState, DataError, RecipeError
+from contracts.languages import language_hint, language_of
 from flows.listening_secret import secret_of
 from flows.settings import Settings
 
@@ -100,7 +101,9 @@ def _levels(given: list[str]) -> dict[str, str]:
         language, sign, level = item.partition("=")
         if not sign or level not in LEVELS:
             raise RecipeError(f"--level {item!r}: write LANGUAGE=LEVEL, the level one of {', '.join(LEVELS)}")
-        levels[language] = level
+        if (known := language_of(language)) is None:
+            raise RecipeError(f"--level {item!r}: there is no language {language!r}: {language_hint(language)}")
+        levels[known] = level
     return levels
 
 

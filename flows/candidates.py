@@ -1,6 +1,8 @@
 """The stages that make and measure the candidates: samples, metrics."""
 
 from collections.abc import Sequence
+from dataclasses import astuple
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -21,6 +23,8 @@ from flows.writing import spoken_instead
 from scoring.facts import wide
 from scoring.measure import MeasureJob, metric_key
 from synth import requests
+from synth.engine import newly_handed_over
+from synth.handover import HANDOVER
 from synth.render import RenderJob
 
 
@@ -34,6 +38,7 @@ def candidates_of(build: Build) -> list[requests.Candidate]:
             voices=system.voices or [voice.name for voice in build.recipe.engines[system.name].voices()],
             voices_per_prompt=system.voices_per_prompt,
             speaks=system.speaks,
+            handed_over=partial(newly_handed_over, build.recipe.engines[system.name]),
         )
         for system in build.recipe.systems
     ]
@@ -218,6 +223,7 @@ def candidate_literals(build: Build) -> object:
             list(candidate.voices),
             candidate.voices_per_prompt,
             candidate.speaks,
+            [HANDOVER, *map(astuple, build.recipe.engines[candidate.system].controls)],
         ]
         for candidate in candidates_of(build)
     ]

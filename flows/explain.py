@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from contracts.errors import DataError
 from contracts.schemas import key_of
+from contracts.text_forms import keyed
 from flows.decide import splits_table
 from flows.lineage import Family, dropped_named, fate_of, made_from, parts_of, rows_named, where
 from flows.listening_store import RATED, VOTED
@@ -144,7 +145,7 @@ def _authors(build: Build, prompt: dict[str, Any]) -> list[dict[str, Any]]:
         if prompt["target_utterance_id"] in {None, chosen["target_utterance_id"]}:
             for writing in _rows(build, SCRIPTED, chosen["prompt_id"], "subject_id"):
                 texts = [text for text in json.loads(writing["content"]).values() if isinstance(text, str)]
-                if prompt["text"] in {" ".join(text.split()) for text in texts}:
+                if keyed(prompt["text"]) in {keyed(text) for text in texts}:
                     found.append(writing)
     return found
 

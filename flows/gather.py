@@ -1,14 +1,17 @@
 """The stages that gather what there is: utterances, prompts, texts, writings, recordings."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts import plugins, schemas
-from contracts.errors import DataError
+from contracts.errors import DataError, RecipeError
 from contracts.ids import canonical_json, row_id
 from contracts.joins import among, sorted_by
+from contracts.languages import language_hint
+from contracts.licences import licence_hint, wants_credit
 from contracts.schemas import DROPS, UTTERANCES
 from corpora.watch import state
 from flows import recipe, writing
@@ -40,6 +43,7 @@ def read_corpora(build: Build) -> tuple[pa.Table, pa.Table]:
     usable, broken = found.filter(pc.is_null(found["problem"])), found.filter(pc.is_valid(found["problem"]))
     for name in sorted(set(broken["corpus"].unique().to_pylist()) - set(usable["corpus"].unique().to_pylist())):
         raise DataError(_nothing_usable(name, broken.filter(pc.equal(broken["corpus"], name))))
+    require_credits(build, usable)
     return usable, broken
 
 
@@ -51,7 +55,36 @@ def _nothing_usable(corpus: str, broken: pa.Table) -> str:
 
 
 def _why(row: dict[str, Any]) -> str:
+    if "advice" in (wrong := _wrong_tag(row)):
+        return f"{row['problem']}: {wrong['advice']}"
     return str(row["problem_detail"] or f"{row['problem']}{': ' + row['audio_path'] if row['audio_path'] else ''}")
+
+
+def _wrong_tag(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a row says of its language or licence that nobody knows, and what it may mean."""
+    match row["problem"]:
+        case "unknown_language":
+            return {"language": row["language"], "advice": language_hint(row["language"])}
+        case "unknown_license":
+            return {"license": row["license"], "advice": licence_hint(row["license"])}
+    return {}
+
+
+def require_credits(build: Build, utterances: pa.Table) -> None:
+    """Check that every corpus whose licence asks for it names who made it.
+
+    Raises:
+        RecipeError: one does not; the card of a release would break its licence.
+    """
+    pairs = utterances.select(["corpus", "license"]).group_by(["corpus", "license"]).aggregate([]).to_pylist()
+    licences = {(row["corpus"], row["license"]) for row in pairs if wants_credit(row["license"])}
+    for corpus in build.recipe.corpora:
+        asking = sorted(licence for name, licence in licences if name == corpus.name)
+        if asking and not reader_of(corpus).attribution.strip():
+            raise RecipeError(
+                f"corpora.{corpus.name}: {asking[0]} asks to name who made the recordings: set its option attribution, "
+                "as the card of the release shall say it"
+            )
 
 
 def _utterances(build: Build) -> Books:
@@ -65,6 +98,7 @@ def _utterances(build: Build) -> Books:
             "evidence": canonical_json(
                 {name: row[name] for name in ("corpus", "source_id", "source_ref", "text")}
                 | ({"detail": row["problem_detail"]} if row["problem_detail"] else {})
+                | _wrong_tag(row)
             ),
         }
         for row in broken.to_pylist()
@@ -80,15 +114,33 @@ def _utterances(build: Build) -> Books:
     )
 
 
+_ROUNDS: Final = 10
+"""How often prompts are chosen anew because audio failed. What fails later takes its prompts or human samples along."""
+
+
 def choose_prompts(build: Build, utterances: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """Return the recipe's prompts, and the utterances that serve none as drops."""
+    """Return the recipe's prompts, and the utterances that serve none as drops; audio that is known to fail is avoided."""
     wish = build.recipe.prompts.model_dump(exclude={"variants", "longest_history"})
-    return choose(utterances, seed=build.recipe.seed, history=needs_history(build), **wish)
+    return choose(utterances, seed=build.recipe.seed, history=needs_history(build), failed=_failed(build), **wish)
+
+
+def _failed(build: Build) -> set[str]:
+    """Return the utterances whose recording failed in this recipe's audio format."""
+    audio = audio_literals(build)
+    failures = build.tables.read("failures@recordings", ["row_id", "subject_id"]).to_pylist()
+    return {row["subject_id"] for row in failures if row["row_id"] == row_id("recording", row["subject_id"], audio)}
 
 
 def _prompts(build: Build) -> Books:
+    """Choose prompts and bring their recordings in, until all of them are usable or there are no better ones."""
     utterances = build.tables.read("utterances")
-    prompts, drops = choose_prompts(build, utterances)
+    human = build.recipe.human and "transcript" in build.recipe.prompts.variants
+    for _ in range(_ROUNDS):
+        prompts, drops = choose_prompts(build, utterances)
+        before = _failed(build)
+        do_missing(build, "recordings", _recording_work(build, _used_utterances(prompts, human=human)))
+        if _failed(build) <= before:
+            break
     build.tables.replace("drops@prompts", sorted_by(drops, "row_id"))
     build.tables.replace(writing.CHOSEN, prompts)  # in order of choice: what comes later takes no text from what was there
     used = _used_utterances(prompts, human=True)
@@ -112,13 +164,19 @@ def audio_literals(build: Build) -> dict[str, object]:
     return dict(build.recipe.audio.model_dump())
 
 
-def _recording_requests(build: Build) -> pa.Table:
-    """Return ``row_id, subject_id, corpus, audio_path, text`` of every recording that the prompts refer to."""
+def _wanted_utterances(build: Build) -> pa.Array:
+    """Return every utterance whose recording the prompts refer to."""
     prompts, utterances = build.tables.read("prompts"), build.tables.read("utterances")
     wanted = [_used_utterances(prompts, human=build.recipe.human)]
     if needs_history(build):
         wanted.append(pc.list_flatten(history_of(build, prompts, utterances)["history_utterance_ids"]).combine_chunks())
-    used = among(utterances, "utterance_id", pa.concat_arrays(wanted))
+    return pa.concat_arrays(wanted)
+
+
+def _recording_requests(build: Build, wanted: pa.Array | None = None) -> pa.Table:
+    """Return ``row_id, subject_id, corpus, audio_path, text`` of these recordings; None = all that the prompts refer to."""
+    wanted = _wanted_utterances(build) if wanted is None else wanted
+    used = among(build.tables.read("utterances"), "utterance_id", wanted)
     audio = audio_literals(build)
     keys = [row_id("recording", utterance, audio) for utterance in used["utterance_id"].to_pylist()]
     return pa.table(
@@ -137,11 +195,11 @@ def current_recordings(build: Build) -> pa.Table:
     return among(build.tables.read("recordings"), "recording_id", _recording_requests(build)["row_id"])
 
 
-def _recording_work(build: Build) -> Work:
+def _recording_work(build: Build, wanted: pa.Array | None = None) -> Work:
     roots = canonical_json({corpus.name: corpus.root for corpus in build.recipe.corpora})
     anywhere = tuple(corpus.name for corpus in build.recipe.corpora if reader_of(corpus).follow_links == "anywhere")
     job = RecordJob(roots=roots, linked_anywhere=anywhere, audio=audio_format(build), workspace_url=build.workspace.url)
-    return [(job, _recording_requests(build))]
+    return [(job, _recording_requests(build, wanted))]
 
 
 def _recordings(build: Build) -> Books:
@@ -172,8 +230,10 @@ GATHERING: tuple[Stage, ...] = (
         settings=lambda build: [
             build.recipe.prompts.model_dump(exclude={"variants", "longest_history"}),
             needs_history(build),
+            [audio_literals(build), build.recipe.human, [corpus.root for corpus in build.recipe.corpora]],
         ],
         run=_prompts,
+        on_cluster=True,
     ),
     *writing.WRITING,
     Stage(

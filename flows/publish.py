@@ -16,7 +16,7 @@ from flows.books import Books
 from flows.candidates import CANDIDATES, candidate_literals, current_metrics, current_samples
 from flows.damage import named_audio
 from flows.decide import DECIDING, by_votes, filters_of, proof
-from flows.gather import GATHERING, current_recordings, reader_of
+from flows.gather import GATHERING, current_recordings, reader_of, require_credits
 from flows.judging import JUDGING, current_judgments, task_and_judge
 from flows.listening import VERIFICATION, VOTES, released_splits
 from flows.listening_evidence import heard_votes, people_statement, votes_by_value
@@ -178,6 +178,7 @@ def _source_types(build: Build, samples: pa.Table) -> dict[str, str]:
 
 
 def _release(build: Build) -> Books:
+    require_credits(build, build.tables.read("utterances", ["corpus", "license"]))
     rows = release_rows(build)
     task = build.recipe.judge.task
     splits = [

@@ -9,17 +9,19 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from contracts import plugins
+from contracts.bounds import Share
 from contracts.errors import RecipeError
 from contracts.yaml_mapping import read_yaml
 from flows import recipe_listening
 from flows.recipe_checks import check
 from flows.recipe_listening import Listening
 from flows.recipe_parts import Metric, Name, Options, Plugin, Strict, Versioned
+from synth.dsp import AudioFormat
 
 
 class Corpus(Strict):
@@ -38,29 +40,36 @@ class Corpus(Strict):
 class Prompts(Strict):
     """Which texts are spoken, after which reference."""
 
-    texts: int | None = Field(default=None, gt=0, description="how many target texts; null = all")
-    min_duration_s: float = Field(default=1.0, ge=0)
-    max_duration_s: float = Field(default=30.0, gt=0)
-    min_words: int = Field(default=1, ge=0)
+    texts: int | None = Field(default=None, gt=0, le=100_000_000, description="how many target texts; null = all")
+    min_duration_s: float = Field(default=1.0, ge=0, le=86_400)
+    max_duration_s: float = Field(default=30.0, gt=0, le=86_400)
+    min_words: int = Field(default=1, ge=0, le=2000)
     reference: Literal["same_speaker", "none"] = "same_speaker"
-    reference_min_duration_s: float = Field(default=1.0, ge=0)
+    reference_min_duration_s: float = Field(default=1.0, ge=0, le=86_400)
     variants: tuple[Literal["transcript", "random", "translation", "codeSwitching"], ...] = Field(
         default=("transcript",), min_length=1, description="texts beside the transcript need the role style_continuation"
     )
-    longest_history: int | None = Field(default=None, gt=0, description="turns before a dialogue's target; null = all")
+    longest_history: int | None = Field(
+        default=None, gt=0, le=100_000, description="turns before a dialogue's target; null = all"
+    )
+
+    @model_validator(mode="after")
+    def _durations_are_a_range(self) -> Self:
+        if self.min_duration_s > self.max_duration_s:
+            raise ValueError(f"min_duration_s {self.min_duration_s:g} is above max_duration_s {self.max_duration_s:g}")
+        return self
 
 
 class Audio(Strict):
     """The one format of all clips: a difference here would name the system."""
 
     sample_rate_hz: int = Field(default=16000, ge=8000, le=48000)
-    bandwidth_hz: int = Field(default=7000, gt=0)
-    loudness_lufs: float = Field(default=-26.0, le=0, description="at -23 LUFS some engines' clips would clip")
+    bandwidth_hz: int = Field(default=7000, ge=1000, le=24000)
+    loudness_lufs: float = Field(default=-26.0, gt=-70, le=-10, description="at -23 LUFS some engines' clips would clip")
 
     @model_validator(mode="after")
-    def _below_nyquist(self) -> Self:
-        if self.bandwidth_hz > self.sample_rate_hz / 2:
-            raise ValueError(f"bandwidth_hz {self.bandwidth_hz} is above half of sample_rate_hz {self.sample_rate_hz}")
+    def _can_be_made(self) -> Self:
+        AudioFormat(**self.model_dump())  # says what does not fit
         return self
 
 
@@ -70,7 +79,7 @@ class System(Versioned):
     name: Name
     engine: str = Field(description="engine plug-in")
     voices: list[str] | None = Field(default=None, min_length=1, description="null = all voices of the engine")
-    voices_per_prompt: int = Field(default=1, ge=1, description="more than one makes intra-system pairs")
+    voices_per_prompt: int = Field(default=1, ge=1, le=1000, description="more than one makes intra-system pairs")
     speaks: str = Field(default="target", description="the target text, or the role that writes what it says instead")
     options: Options = Field(default_factory=dict)
 
@@ -88,7 +97,9 @@ class Role(Plugin):
     mode: Literal["live", "batch"] = Field(
         default="live", description="one by one, or by the provider's batches: half the price"
     )
-    poll_s: float = Field(default=30.0, gt=0, description="first wait before a batch is looked at; later ones are longer")
+    poll_s: float = Field(
+        default=30.0, gt=0, le=86_400, description="first wait before a batch is looked at; later ones are longer"
+    )
 
 
 class Judge(Role):
@@ -105,8 +116,8 @@ class Judge(Role):
 class Splits(Strict):
     """How kept pairs are divided: fractions of what there is, or quotas in pairs."""
 
-    fractions: dict[Literal["sft", "rl", "bench"], float] | None = None
-    quotas: dict[Literal["sft", "rl", "bench"], int] | None = None
+    fractions: dict[Literal["sft", "rl", "bench"], Share] | None = None
+    quotas: dict[Literal["sft", "rl", "bench"], Annotated[int, Field(le=1_000_000_000)]] | None = None
     stratify_by: tuple[Literal["language", "setting", "style", "corpus"], ...] = ("setting", "style")
 
     @model_validator(mode="after")
@@ -128,7 +139,7 @@ class Release(Strict):
 
     version: Name = "0.1.0"
     pretty_name: str = "Speech preference pairs"
-    shard_size_mb: int = Field(default=500, gt=0)
+    shard_size_mb: int = Field(default=500, gt=0, le=100_000)
 
 
 class Recipe(Strict):
@@ -136,7 +147,7 @@ class Recipe(Strict):
 
     name: Name
     workspace: str | None = Field(default=None, description="folder or URL; null = workspaces/<name> in the current folder")
-    seed: int = 0
+    seed: int = Field(default=0, ge=-(2**63), lt=2**63)
     corpora: list[Corpus] = Field(min_length=1)
     prompts: Prompts = Prompts()
     audio: Audio = Audio()
@@ -144,7 +155,9 @@ class Recipe(Strict):
     systems: list[System] = Field(min_length=1)
     pair_kinds: tuple[Literal["human", "inter", "intra"], ...] = Field(default=("human", "inter"), min_length=1)
     metrics: list[Metric] = Field(min_length=1)
-    budget_usd: float | None = Field(default=None, ge=0, description="hard stop for all paid calls; null = none is expected")
+    budget_usd: float | None = Field(
+        default=None, ge=0, le=1e9, description="hard stop for all paid calls; null = none is expected"
+    )
     roles: list[Role] = Field(default_factory=list, description="what else language models write, in this order")
     judge: Judge = Field(description="its judgments decide the labels")
     judges: list[Judge] = Field(default_factory=list, description="second opinions, kept beside")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from annotate.listening.terms import MIXED, Terms
+from annotate.listening.terms import Terms
 from contracts import plugins
 from contracts.errors import RecipeError
+from contracts.languages import MIXED, Language
 from flows.recipe_parts import Plugin, Strict
 
 if TYPE_CHECKING:
@@ -47,17 +48,21 @@ class Listening(Strict):
     splits: tuple[Literal["sft", "rl", "bench"], ...] = Field(
         default=("rl", "bench"), min_length=1, description="of: splits = these; their pairs are released only if verified"
     )
-    languages: dict[str, Level] = Field(
+    languages: dict[Language, Level] = Field(
         default={"en": "proficient", "zh": "native"}, min_length=1, description="language -> least level"
     )
     gold: str | None = Field(
         default=None,
         description="CSV or JSONL with pair_id or sample_id and values; relative = beside the recipe; $VARIABLES are expanded",
     )
-    gold_every: int = Field(default=10, ge=0, description="one unmarked gold item among so many; 0 = none")
-    qualification: int = Field(default=5, ge=0, description="gold items before the first ordinary one; 0 = no test")
+    gold_every: int = Field(default=10, ge=0, le=1_000_000, description="one unmarked gold item among so many; 0 = none")
+    qualification: int = Field(
+        default=5, ge=0, le=1_000_000, description="gold items before the first ordinary one; 0 = no test"
+    )
     qualification_pass: float = Field(default=0.8, ge=0, le=1)
-    lease_minutes: float = Field(default=30, gt=0, description="an item shown and not answered goes to somebody else after it")
+    lease_minutes: float = Field(
+        default=30, gt=0, le=525_600, description="an item shown and not answered goes to somebody else after it"
+    )
     rules: list[Plugin] = Field(default_factory=list, description="listener_rule plug-ins: who breaks one is excluded")
     verification: dict[str, Any] = Field(default_factory=dict, description="of: splits = options of filter human_verification")
     store: str | None = Field(

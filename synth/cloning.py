@@ -17,7 +17,7 @@ import soundfile
 from contracts.downloads import HubFile
 from contracts.errors import SetupError
 from contracts.jobs import Failure
-from synth.engine import Engine, Reference, RenderRequest, Voice, Waveform, refusal
+from synth.engine import Engine, Reference, RenderRequest, Voice, Waveform, prepared
 
 _GPU_DRIVER: Final = Path("/proc/driver/nvidia/version")
 
@@ -126,16 +126,18 @@ def imitate(
     this process fails too, so the worker must be started afresh.
     """
     for request in requests:
-        reference = request.reference
-        problem = refusal(request, engine)
-        if problem is None and reference is not None:
-            problem = _unusable(reference, max_reference_s, needs_reference_text=needs_reference_text)
-        if problem is not None or reference is None:
-            yield problem or Failure("no_reference", "this engine imitates a recording and was given none")
+        ready = prepared(request, engine)
+        if isinstance(ready, Failure):
+            yield ready
+            continue
+        reference = ready.reference
+        assert reference is not None  # an engine that clones is not asked without one
+        if problem := _unusable(reference, max_reference_s, needs_reference_text=needs_reference_text):
+            yield problem
             continue
         try:
-            with seeded(request.seed), reference_file(reference) as path:
-                samples = speak(request, reference, path)
+            with seeded(ready.seed), reference_file(reference) as path:
+                samples = speak(ready, reference, path)
             yield Waveform(np.asarray(samples, dtype=np.float32).ravel(), sample_rate_hz)
         except (AssertionError, IndexError, RuntimeError, ValueError) as error:
             if "CUDA error" in str(error):

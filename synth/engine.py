@@ -4,14 +4,16 @@ An engine is a frozen configuration; ``open()`` loads it into a session; a sessi
 in order, with a waveform or with the reason why there is none. A request that an engine cannot serve never stops the others.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from contracts.jobs import Failure, Resources
+from synth import handover
+from synth.handover import Control
 
 Samples = npt.NDArray[np.float32]
 
@@ -85,11 +87,21 @@ class Session(Protocol):
 
 
 class Engine(Protocol):
-    """A configured text-to-speech system."""
+    """A configured text-to-speech system.
+
+    Attributes:
+        architecture: how it makes speech.
+        languages: those that it speaks: first parts of BCP 47 tags, and ``mixed``.
+        clones_voice: whether it takes on the voice of a reference.
+        ascii_only: whether it reads no character beyond ASCII.
+        controls: what in a text it would obey or stumble over; it never gets any of it.
+    """
 
     architecture: ClassVar[str]
     languages: ClassVar[tuple[str, ...]]
     clones_voice: ClassVar[bool]
+    ascii_only: ClassVar[bool]
+    controls: ClassVar[tuple[Control, ...]]
 
     @property
     def resources(self) -> Resources:
@@ -141,3 +153,42 @@ def refusal(request: RenderRequest, engine: Engine) -> Failure | None:
     if engine.clones_voice and request.reference is None:
         return Failure("no_reference", "this engine imitates a recording and was given none")
     return None
+
+
+def prepared(request: RenderRequest, engine: Engine) -> RenderRequest | Failure:
+    """Return the request with its texts as ``engine`` gets them (``synth.handover``), or why it must not even try."""
+    if problem := refusal(request, engine):
+        return problem
+    text = _handed_over(request.text, engine, request.voice)
+    if not text or isinstance(text, Failure):
+        return text or Failure("empty_text", "there is nothing to say once invisible characters and pictures are left out")
+    reference = request.reference
+    if reference is not None and reference.text is not None:
+        heard = _handed_over(reference.text, engine, request.voice)
+        if isinstance(heard, Failure):
+            return heard
+        reference = replace(reference, text=heard)
+    return replace(request, text=text, reference=reference)
+
+
+def newly_handed_over(engine: Engine, row: Mapping[str, Any], voice: str) -> tuple[str, ...]:
+    """Return what an engine gets in place of a row's ``text`` and ``reference_text`` where that was otherwise once.
+
+    Part of a clip's key. Empty for most texts: what was always spoken as it is keeps the key that it had.
+    """
+    texts = [row["text"], row["reference_text"] if engine.clones_voice else None]
+    given = [handover.newly_handed_over(text or "", engine.controls, voice, ascii_only=engine.ascii_only) for text in texts]
+    return tuple("" if text is None else text for text in given) if any(text is not None for text in given) else ()
+
+
+def _handed_over(text: str, engine: Engine, voice: str) -> str | Failure:
+    return handover.handed_over(text, engine.controls, voice, ascii_only=engine.ascii_only)
+
+
+def answers(
+    requests: Sequence[RenderRequest], engine: Engine, speak: Callable[[RenderRequest], Waveform | Failure]
+) -> Iterator[Waveform | Failure]:
+    """Answer requests in order through ``speak``, which gets only what the engine can serve, with prepared texts."""
+    for request in requests:
+        ready = prepared(request, engine)
+        yield ready if isinstance(ready, Failure) else speak(ready)

@@ -4,7 +4,6 @@ import re
 import shutil
 import subprocess
 import tempfile
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -18,22 +17,6 @@ from synth.engine import Waveform
 TEXT_FILE: Final = "text.txt"
 """Where a program finds its text; it is also connected to standard input."""
 
-_TYPOGRAPHY: Final = str.maketrans(
-    {
-        "\u2018": "'",
-        "\u2019": "'",
-        "\u201c": '"',
-        "\u201d": '"',
-        "\u2010": "-",
-        "\u2011": "-",
-        "\u2013": " - ",
-        "\u2014": " - ",
-        "\u2026": "...",
-        "\u00a0": " ",
-        "\u202f": " ",
-    }
-)
-
 
 def absent(program: str, package: str) -> str | None:
     """Return how to get ``program`` if it is not on the PATH."""
@@ -45,21 +28,6 @@ def version(argv: Sequence[str], pattern: str) -> str:
     done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL)
     found = re.search(pattern, done.stdout + done.stderr)
     return found.group(1) if found else "unknown"
-
-
-def one_line(text: str) -> str:
-    """Return ``text`` without line breaks and control characters, which some programs take for the end of the text."""
-    return " ".join("".join(c if unicodedata.category(c) != "Cc" else " " for c in text).split())
-
-
-def plain_ascii(text: str) -> str | Failure:
-    """Return ``text`` in the characters that engines of the ASCII age know: plain quotes, dashes and unaccented letters."""
-    decomposed = unicodedata.normalize("NFKD", one_line(text.translate(_TYPOGRAPHY)))
-    plain = "".join(c for c in decomposed if not unicodedata.combining(c))
-    foreign = sorted({c for c in plain if not c.isascii()})
-    if foreign:
-        return Failure("unsupported_characters", f"this engine cannot read {' '.join(foreign[:20])}")
-    return plain
 
 
 def speak(argv: Sequence[str], text: str, timeout_s: float) -> Waveform | Failure:

@@ -10,8 +10,8 @@ ties no two dialogues together, and gives nothing away, because whoever judges t
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, Literal
 
 import pyarrow as pa
@@ -20,8 +20,9 @@ from contracts.errors import RecipeError
 from contracts.ids import canonical_json, row_id
 from contracts.rng import hash_fraction
 from contracts.schemas import DROPS, PROMPTS
-from contracts.texts import identity_form
+from contracts.text_forms import keyed
 from synth.dialogues import openings, position
+from synth.twins import Candidate, Reason, without_twins
 
 STAGE: Final = "prompts"
 
@@ -43,24 +44,6 @@ _TURN: Final = ("dialogue_id", "turn")
 _UNSPACED: Final = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 
 
-_Reason = tuple[str, object]  # the counted word and its evidence
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Candidate:
-    """A usable utterance: why it can be no target (None = it can), and whether it can be a reference."""
-
-    row: dict[str, Any]
-    rank: tuple[float, str]
-    spoken: str
-    unfit: _Reason | None
-    can_refer: bool
-
-    @property
-    def utterance_id(self) -> str:
-        return str(self.row["utterance_id"])
-
-
 def choose(
     utterances: pa.Table,
     *,
@@ -73,13 +56,18 @@ def choose(
     reference: Literal["same_speaker", "none"] = "same_speaker",
     reference_min_duration_s: float = 1.0,
     history: bool = False,
+    failed: Collection[str] = (),
 ) -> tuple[pa.Table, pa.Table]:
     """Choose target texts and their reference recordings.
 
     Every utterance ends once: as a target, as a reference, or as a drop. Reasons of drops: ``other_style``, ``too_short``,
     ``too_long``, ``few_words``, ``no_history``, ``duplicate_text`` (equal in their
-    ``identity_form``; one of them stays in the game), ``no_reference``, ``not_selected`` (more than ``texts`` wanted); for an
-    utterance with a ``problem``, that problem.
+    ``identity_form``; one of them stays in the game), ``no_reference``, ``recording_failed``, ``not_selected`` (more than
+    ``texts`` wanted); for an utterance with a ``problem``, that problem.
+
+    Of recordings with one text, one counts whose speaker has a reference, if there is any. Audio that failed makes room for the
+    same speaker's other recording of the text; a target whose reference failed gets the speaker's next one. Neither moves
+    another prompt.
 
     The choice is by hash: it does not depend on the order of the rows, and raising ``texts`` keeps all earlier prompts.
 
@@ -98,6 +86,7 @@ def choose(
         reference: ``same_speaker``: another recording of the target's speaker; ``none``: prompts without reference speech.
         reference_min_duration_s: shortest reference recording.
         history: whether targets are turns of dialogues, to be judged by what was said before.
+        failed: utterances whose audio was tried and cannot be used.
 
     Returns:
         Tables of schema PROMPTS (in order of choice) and DROPS (by utterance id).
@@ -111,18 +100,18 @@ def choose(
     if min_duration_s > max_duration_s or (texts is not None and texts < 1):
         raise RecipeError("prompts: wants min_duration_s <= max_duration_s and texts >= 1 (or null for all)")
     dropped = dict[str, tuple[str, str, object]]()
-    candidates = list[_Candidate]()
+    candidates = list[Candidate]()
     rows = utterances.select(_COLUMNS).to_pylist()
     before = openings(rows) if history else {}
     for row in rows:
         if row["problem"] is not None:
             dropped[row["utterance_id"]] = ("corpora", row["problem"], {"corpus": row["corpus"]})
             continue
-        duration_s, spoken = row["duration_s"], " ".join(row["text"].split())
+        duration_s, spoken = row["duration_s"], keyed(row["text"])
         words = count_words(spoken)
         turn = position(row, before)
         unusable = _unusable(row["style"], styles, duration_s, max_duration_s)
-        candidate = _Candidate(
+        candidate = Candidate(
             row=row,
             rank=(hash_fraction(seed, STAGE, row["utterance_id"]), row["utterance_id"]),
             spoken=spoken,
@@ -134,12 +123,14 @@ def choose(
             and not unusable
             and not _too_short(duration_s, reference_min_duration_s)
             and (turn is not None or not history),
+            failed=row["utterance_id"] in failed,
         )
         if candidate.unfit and not candidate.can_refer:
             dropped[candidate.utterance_id] = (STAGE, *candidate.unfit)
         else:
             candidates.append(candidate)
-    kept = _without_duplicates(candidates, dropped)
+    kept, twins = without_twins(candidates, alone=history or reference == "none")
+    dropped |= {twin: (STAGE, "duplicate_text", {"of": first}) for twin, first in twins.items()}
     if history:
         chosen = _in_dialogues(kept, dropped, alone=reference == "none")
     else:
@@ -149,7 +140,8 @@ def choose(
     used = {row[role] for row in prompts for role in ("target_utterance_id", "reference_utterance_id")}
     for candidate in kept:
         if candidate.utterance_id not in used and candidate.utterance_id not in dropped:
-            dropped[candidate.utterance_id] = (STAGE, *(candidate.unfit or ("not_selected", {"texts": texts})))
+            idle = ("recording_failed", {}) if candidate.failed else ("not_selected", {"texts": texts})
+            dropped[candidate.utterance_id] = (STAGE, *(candidate.unfit or idle))
     drops = [
         {"stage": STAGE, "row_id": row, "filter": rule, "reason": reason, "evidence": canonical_json(evidence)}
         for row, (rule, reason, evidence) in sorted(dropped.items())
@@ -163,7 +155,7 @@ def count_words(text: str) -> int:
     return len(_UNSPACED.findall(text)) + sum(any(character.isalnum() for character in word) for word in spaced.split())
 
 
-def _unusable(style: str, styles: Sequence[str] | None, duration_s: float | None, max_duration_s: float) -> _Reason | None:
+def _unusable(style: str, styles: Sequence[str] | None, duration_s: float | None, max_duration_s: float) -> Reason | None:
     if styles is not None and style not in styles:
         return "other_style", {"style": style}
     if duration_s is not None and duration_s > max_duration_s:
@@ -171,61 +163,49 @@ def _unusable(style: str, styles: Sequence[str] | None, duration_s: float | None
     return None
 
 
-def _too_short(duration_s: float | None, limit_s: float) -> _Reason | None:
+def _too_short(duration_s: float | None, limit_s: float) -> Reason | None:
     if duration_s is not None and duration_s < limit_s:
         return "too_short", {"duration_s": duration_s, "min_duration_s": limit_s}
     return None
 
 
-def _without_duplicates(candidates: Iterable[_Candidate], dropped: dict[str, tuple[str, str, object]]) -> list[_Candidate]:
-    """Keep one recording per text, a possible target before a mere reference, and return them in order of their hash.
-
-    A reference must not speak the text of another prompt's target either: it would tie the two together.
-    """
-    first = dict[tuple[str, str], str]()
-    kept = []
-    for candidate in sorted(candidates, key=lambda one: (one.unfit is not None, one.rank)):
-        key = candidate.row["language"], identity_form(candidate.spoken)
-        if key in first:
-            dropped[candidate.utterance_id] = (STAGE, "duplicate_text", {"of": first[key]})
-        else:
-            first[key] = candidate.utterance_id
-            kept.append(candidate)
-    return sorted(kept, key=lambda one: one.rank)
+_Choice = tuple[tuple[int, float, str], Candidate, Candidate | None]
 
 
-_Choice = tuple[tuple[int, float, str], _Candidate, _Candidate | None]
-
-
-def _without_reference(candidates: Iterable[_Candidate]) -> list[_Choice]:
+def _without_reference(candidates: Iterable[Candidate]) -> list[_Choice]:
     return [((0, *target.rank), target, None) for target in candidates]
 
 
-def _with_reference(candidates: Iterable[_Candidate], dropped: dict[str, tuple[str, str, object]]) -> list[_Choice]:
+def _with_reference(candidates: Iterable[Candidate], dropped: dict[str, tuple[str, str, object]]) -> list[_Choice]:
     """Give roles per speaker and pair them up; a choice sorts by how often its reference has served before, then by hash.
 
     Roles do not depend on how many texts are wanted, which is what keeps earlier prompts when more are.
     """
-    speakers = defaultdict[tuple[str, str | None], list[_Candidate]](list)
+    speakers = defaultdict[tuple[str, str | None], list[Candidate]](list)
     for candidate in candidates:
-        speakers[candidate.row["corpus"], candidate.row["speaker_id"]].append(candidate)
+        speakers[candidate.speaker].append(candidate)
     choices = list[_Choice]()
     for (_, speaker), spoken in speakers.items():
         targets, references = _roles(spoken)
+        if all(one.failed for one in references):  # nothing was made with them, so the roles may be given anew
+            able = [replace(one, can_refer=one.can_refer and not one.failed) for one in spoken]
+            targets, references = _roles([one for one in able if one.can_refer or not one.unfit])
         if speaker is None or not references:
             for target in targets:
                 dropped[target.utterance_id] = (STAGE, "no_reference", {"speaker_id": speaker})
             continue
         for place, target in enumerate(targets):
             uses, which = divmod(place, len(references))
-            choices.append(((uses, *target.rank), target, references[which]))
+            in_turn = [*references[which:], *references[:which]]
+            source = next((one for one in in_turn if not one.failed), references[which])
+            choices.append(((uses, *target.rank), target, source))
     return choices
 
 
-def _roles(spoken: Sequence[_Candidate]) -> tuple[list[_Candidate], list[_Candidate]]:
+def _roles(spoken: Sequence[Candidate]) -> tuple[list[Candidate], list[Candidate]]:
     """Split one speaker's recordings, given by hash, into targets and references of about the same number."""
     surplus = sum(not one.can_refer for one in spoken) - sum(one.unfit is not None for one in spoken)  # of targets
-    targets, references = list[_Candidate](), list[_Candidate]()
+    targets, references = list[Candidate](), list[Candidate]()
     for one in spoken:
         is_free = one.can_refer and one.unfit is None
         if one.unfit or (is_free and surplus > 0):
@@ -238,21 +218,22 @@ def _roles(spoken: Sequence[_Candidate]) -> tuple[list[_Candidate], list[_Candid
 
 
 def _in_dialogues(
-    candidates: Iterable[_Candidate], dropped: dict[str, tuple[str, str, object]], *, alone: bool
+    candidates: Iterable[Candidate], dropped: dict[str, tuple[str, str, object]], *, alone: bool
 ) -> list[_Choice]:
     """Pair turns with an earlier one of their speaker, or leave them ``alone``; a choice sorts by its place in its dialogue."""
 
-    def turn(candidate: _Candidate) -> int:
+    def turn(candidate: Candidate) -> int:
         return int(candidate.row["turn"])
 
-    dialogues = defaultdict[tuple[str, str], dict[str | None, list[_Candidate]]](lambda: defaultdict(list))
+    dialogues = defaultdict[tuple[str, str], dict[str | None, list[Candidate]]](lambda: defaultdict(list))
     for candidate in candidates:
         dialogues[candidate.row["corpus"], candidate.row["dialogue_id"]][candidate.row["speaker_id"]].append(candidate)
     choices = list[_Choice]()
     for speakers in dialogues.values():
-        found = list[tuple[_Candidate, _Candidate | None]]()
+        found = list[tuple[Candidate, Candidate | None]]()
         for speaker, spoken in speakers.items():
-            first = min((one for one in spoken if one.can_refer and speaker is not None), key=turn, default=None)
+            able = [one for one in spoken if one.can_refer and speaker is not None]
+            first = min(able, key=lambda one: (one.failed, turn(one)), default=None)
             fit = [one for one in spoken if not one.unfit]
             targets = fit if alone else [one for one in fit if first and turn(first) < turn(one)]
             found += [(target, first) for target in targets]
@@ -264,7 +245,7 @@ def _in_dialogues(
     return choices
 
 
-def _prompt(target: _Candidate, source: _Candidate | None) -> dict[str, Any]:
+def _prompt(target: Candidate, source: Candidate | None) -> dict[str, Any]:
     row, reference = target.row, source.row if source else None
     return identified(
         {

@@ -1,15 +1,16 @@
 """Which samples a recipe wants: prompts x systems x voices, with the seeds they are given."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
 from contracts.ids import row_id
 from contracts.joins import sorted_by
 from contracts.rng import hash_fraction
+from contracts.text_forms import keyed
 
 WANTED: Final = pa.schema(
     [
@@ -49,6 +50,8 @@ class Candidate:
         voices_per_prompt: how many of them speak each prompt.
         speaks: ``target``, the prompt's text; or the name of a task whose writing about the prompt is spoken in its place, such
             as a text that does not fit the dialogue.
+        handed_over: a row of WANTED and a voice -> what the engine gets in place of the row's texts, where that makes another
+            clip (``synth.engine.newly_handed_over``).
     """
 
     system: str
@@ -57,6 +60,7 @@ class Candidate:
     voices: Sequence[str]
     voices_per_prompt: int
     speaks: str = TARGET
+    handed_over: Callable[[Mapping[str, Any], str], Sequence[str]] = lambda _row, _voice: ()
 
 
 def wanted(
@@ -79,7 +83,7 @@ def wanted(
         human: whether the recording of the target text is a candidate too.
         audio: the audio format, as literals: a sample in another format is another sample.
         seed: the recipe's seed.
-        written: task -> prompt id -> what was written, for the candidates that speak a written text; white space is collapsed.
+        written: task -> prompt id -> what was written, for the candidates that speak a written text; in the form ``keyed``.
     """
     rows: list[dict[str, object]] = []
     for prompt in prompts.select(
@@ -89,11 +93,11 @@ def wanted(
         base = {"subject_id": prompt_id, **prompt}
         for candidate in candidates:
             instead = candidate.speaks != TARGET
-            text = " ".join(written.get(candidate.speaks, {}).get(prompt_id, "").split()) or None
+            text = keyed(written.get(candidate.speaks, {}).get(prompt_id, "")) or None
             told = {"text": text, "spoken_text": text} if instead else {}
             for voice in _voices(candidate, prompt_id, seed):
                 key = [prompt_id, candidate.system, candidate.engine, candidate.params, voice, seed, audio]
-                sample = row_id("sample", *key, *([text] if instead else []))
+                sample = row_id("sample", *key, *([text] if instead else []), *candidate.handed_over({**base, **told}, voice))
                 engine_seed = int(hash_fraction(seed, "samples", sample) * 2**31)
                 rows.append({**base, **told, "row_id": sample, "system": candidate.system, "voice": voice, "seed": engine_seed})
         if human and prompt["target_utterance_id"] is not None:

@@ -15,7 +15,9 @@ import pyarrow.compute as pc
 
 from contracts.errors import DataError, RecipeError
 from contracts.ids import canonical_json
+from contracts.languages import MIXED
 from contracts.schemas import DROPS, PROMPTS
+from contracts.text_forms import keyed
 from contracts.texts import identity_form
 from synth.prompts import identified
 
@@ -27,9 +29,6 @@ CLEAN_TEXT: Final = "clean_text"
 
 STYLE_CONTINUATION: Final = "style_continuation"
 """Task whose content ``random``, ``translation`` and ``codeSwitching`` go on from the reference's text."""
-
-MIXED: Final = "mixed"
-"""Language of a text that switches between Chinese and English."""
 
 Variant = Literal["transcript", "random", "translation", "codeSwitching"]
 
@@ -107,7 +106,7 @@ def _contents(writings: pa.Table, tasks: Collection[str]) -> _Contents:
 
 def _text(written: _Contents, task: str, prompt: _Row, name: str) -> str:
     """Return what was written in one line; empty if nothing was."""
-    return " ".join(written.get((task, prompt["prompt_id"]), {}).get(name, "").split())
+    return keyed(written.get((task, prompt["prompt_id"]), {}).get(name, ""))
 
 
 def _transcript(prompt: dict[str, Any], written: _Contents, cleaned: bool) -> dict[str, Any] | _Reason:

@@ -11,7 +11,9 @@ import math
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
+
+from pydantic import Field
 
 from annotate.judge import KEY_CHECK_S, BatchLine, Estimate, JudgeRequest, Line, Pace, Refusal, Reply, Trouble
 from annotate.judges.gemini_clips import Parcels
@@ -19,6 +21,7 @@ from annotate.judges.gemini_reply import said_in
 from annotate.judges.gemini_wire import Wire
 from annotate.judges.versions import client_version
 from annotate.prices import PRICE_LISTS, Price, price_of
+from contracts.bounds import Count, Megabytes, Pause, Rate, Seconds, Temperature, Tokens, UsdPerMillion
 from contracts.errors import SetupError
 from storage.blobs import BlobStore
 
@@ -61,24 +64,22 @@ class Gemini:
     key_variables: ClassVar[tuple[str, ...]] = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
 
     model: str = "gemini-2.5-flash"
-    temperature: float = 0.0
-    max_output_tokens: int = 4096
-    concurrency: int = 8
-    requests_per_minute: float | None = None
-    tokens_per_minute: float | None = None
-    timeout_s: float = 120.0
-    max_attempts: int = 6
-    backoff_s: float = 1.0
+    temperature: Temperature = 0.0
+    max_output_tokens: Tokens = 4096
+    concurrency: Annotated[int, Field(ge=1, le=10_000)] = 8
+    requests_per_minute: Rate | None = None
+    tokens_per_minute: Rate | None = None
+    timeout_s: Seconds = 120.0
+    max_attempts: Annotated[int, Field(ge=1, le=1000)] = 6
+    backoff_s: Pause = 1.0
     base_url: str | None = None
-    usd_per_million: Sequence[float] | None = None
-    inline_mb: float = 20.0
-    batch_requests: int = 10_000
-    batch_mb: float = 1000.0
+    usd_per_million: Sequence[UsdPerMillion] | None = None
+    inline_mb: Megabytes = 20.0
+    batch_requests: Count = 10_000
+    batch_mb: Megabytes = 1000.0
 
     def __post_init__(self) -> None:
         assert self.pace  # checks its limits
-        if min(self.max_output_tokens, self.batch_requests, self.inline_mb, self.batch_mb) <= 0:
-            raise ValueError("max_output_tokens, inline_mb, batch_requests and batch_mb must be above 0")
         if self.base_url is not None and not self.base_url.startswith(("http://", "https://")):
             raise ValueError(f"base_url must start with http:// or https://, got {self.base_url!r}")
         if price_of(self.model, self.usd_per_million) is None:

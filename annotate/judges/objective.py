@@ -27,7 +27,9 @@ import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Annotated, ClassVar, Final
+
+from pydantic import Field
 
 from annotate.judge import BatchLine, Estimate, JudgeRequest, Line, Pace, Refusal, Reply
 from annotate.scorecard import Assessment
@@ -88,8 +90,8 @@ class Objective:
     has_batches: ClassVar[bool] = False
     key_variables: ClassVar[tuple[str, ...]] = ()
 
-    sim_other: float = 0.60
-    sim_same: float = 0.82
+    sim_other: Annotated[float, Field(ge=-1, le=1)] = 0.60
+    sim_same: Annotated[float, Field(ge=-1, le=1)] = 0.82
 
     def __post_init__(self) -> None:
         if not -1 <= self.sim_other < self.sim_same <= 1:

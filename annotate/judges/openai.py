@@ -20,8 +20,10 @@ import importlib.util
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 from urllib.parse import urlsplit
+
+from pydantic import Field
 
 from annotate.clips import ClipCache
 from annotate.judge import BatchLine, Estimate, JudgeRequest, Line, Pace, Refusal, Reply, Trouble
@@ -30,6 +32,7 @@ from annotate.judges.openai_wire import Wire, connected
 from annotate.judges.versions import client_version
 from annotate.prices import FREE, PRICES, Price, price_of
 from annotate.usage import decoded
+from contracts.bounds import Megabytes, Pause, Rate, Seconds, Temperature, Tokens, UsdPerMillion
 from contracts.errors import SetupError
 from storage.blobs import BlobStore
 
@@ -67,24 +70,22 @@ class OpenAI:
     tasks: ClassVar[tuple[str, ...] | None] = None
 
     model: str = "gpt-audio"
-    temperature: float | None = 0.0
-    max_output_tokens: int = 4096
+    temperature: Temperature | None = 0.0
+    max_output_tokens: Tokens = 4096
     audio_format: Literal["wav", "mp3"] = "wav"
-    max_audio_mb: float = 20.0
+    max_audio_mb: Megabytes = 20.0
     base_url: str | None = None
     key_variable: str = "OPENAI_API_KEY"
     batches: bool | None = None
-    usd_per_million: Sequence[float] | None = None
-    concurrency: int = 8
-    requests_per_minute: float | None = None
-    tokens_per_minute: float | None = None
-    timeout_s: float = 120.0
-    max_attempts: int = 6
-    backoff_s: float = 1.0
+    usd_per_million: Sequence[UsdPerMillion] | None = None
+    concurrency: Annotated[int, Field(ge=1, le=10_000)] = 8
+    requests_per_minute: Rate | None = None
+    tokens_per_minute: Rate | None = None
+    timeout_s: Seconds = 120.0
+    max_attempts: Annotated[int, Field(ge=1, le=1000)] = 6
+    backoff_s: Pause = 1.0
 
     def __post_init__(self) -> None:
-        if min(self.max_output_tokens, self.max_audio_mb) <= 0:
-            raise ValueError("max_output_tokens and max_audio_mb must be above 0")
         if self.base_url is not None:
             _check_url(self.base_url)
         if not self.key_variable and self.base_url is None:

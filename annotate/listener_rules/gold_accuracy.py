@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from annotate.listening.behaviour import Ints, Marks, annotators, gold_marks, mask
-from annotate.listening.chance import at_most, check_counts, check_shares
+from annotate.listening.chance import at_most
 from annotate.listening.rule import Finding
+from contracts.bounds import Count, Share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,19 +35,13 @@ class GoldAccuracy:
         doubted_answers: as long as it has fewer answers than this, a gold item is trusted.
     """
 
-    min_share: float = 0.7
-    careful_share: float = 0.9
-    max_p: float = 0.001
-    min_items: int = 10
+    min_share: Share = 0.7
+    careful_share: Share = 0.9
+    max_p: Share = 0.001
+    min_items: Count = 10
     qualification: bool = False
-    doubted_share: float = 0.5
-    doubted_answers: int = 5
-
-    def __post_init__(self) -> None:
-        check_shares(
-            min_share=self.min_share, careful_share=self.careful_share, max_p=self.max_p, doubted_share=self.doubted_share
-        )
-        check_counts(min_items=self.min_items, doubted_answers=self.doubted_answers)
+    doubted_share: Share = 0.5
+    doubted_answers: Count = 5
 
     def findings(self, answers: pa.Table) -> list[Finding]:
         """Return one finding per annotator; discarded answers do not speak against a gold item, but count for their own."""

@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from annotate.listening.behaviour import FIRST, SECOND, annotators, mask, places
-from annotate.listening.chance import at_least, check_counts, check_shares
+from annotate.listening.chance import at_least
 from annotate.listening.rule import Finding
+from contracts.bounds import Count, Share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,14 +33,10 @@ class OneSided:
             order, for then place and quality cannot be told apart.
     """
 
-    min_share: float = 0.85
-    tolerated_share: float = 0.6
-    max_p: float = 0.001
-    min_items: int = 20
-
-    def __post_init__(self) -> None:
-        check_shares(min_share=self.min_share, tolerated_share=self.tolerated_share, max_p=self.max_p)
-        check_counts(min_items=self.min_items)
+    min_share: Share = 0.85
+    tolerated_share: Share = 0.6
+    max_p: Share = 0.001
+    min_items: Count = 20
 
     def findings(self, answers: pa.Table) -> list[Finding]:
         """Return one finding per annotator, over all of their preferences, gold items included: their order is drawn too."""

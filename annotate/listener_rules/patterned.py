@@ -9,15 +9,17 @@ the same answer throughout is no pattern by this measure: ``one_sided`` and ``pe
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import Field
 
 from annotate.listening.behaviour import UNKNOWN, Ints, annotators, mask, places
-from annotate.listening.chance import Floats, at_least, check_shares
+from annotate.listening.chance import Floats, at_least
 from annotate.listening.rule import Finding
+from contracts.bounds import Count, Share
 from contracts.ids import canonical_json
 
 
@@ -38,13 +40,12 @@ class Patterned:
         min_items: fewer answers in a known order than this: not checked.
     """
 
-    max_period: int = 6
-    min_share: float = 0.8
-    max_p: float = 0.001
-    min_items: int = 30
+    max_period: Annotated[int, Field(ge=2, le=1000)] = 6
+    min_share: Share = 0.8
+    max_p: Share = 0.001
+    min_items: Count = 30
 
     def __post_init__(self) -> None:
-        check_shares(min_share=self.min_share, max_p=self.max_p)
         if self.max_period < 2 or self.min_items < 2 * self.max_period:
             raise ValueError(
                 f"max_period must be at least 2 and min_items twice as much, got {self.max_period} and {self.min_items}"

@@ -14,9 +14,10 @@ from typing import Any
 import pyarrow as pa
 
 from annotate.agreement import MIN_ITEMS, MIN_RATE
-from annotate.listening.chance import check_counts, check_shares, mean_at_most
+from annotate.listening.chance import mean_at_most
 from annotate.listening.peers import Standing, standings
 from annotate.listening.rule import Finding
+from contracts.bounds import Count, Share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,14 +34,10 @@ class PeerAgreement:
             this chance (normal approximation).
     """
 
-    min_items: int = MIN_ITEMS
-    min_rate: float = MIN_RATE
-    min_skill: float = 0.25
-    max_p: float = 0.0001
-
-    def __post_init__(self) -> None:
-        check_counts(min_items=self.min_items)
-        check_shares(min_rate=self.min_rate, min_skill=self.min_skill, max_p=self.max_p)
+    min_items: Count = MIN_ITEMS
+    min_rate: Share = MIN_RATE
+    min_skill: Share = 0.25
+    max_p: Share = 0.0001
 
     def findings(self, answers: pa.Table) -> list[Finding]:
         """Return one finding per annotator, over their ordinary answers; nobody is compared with a discarded one.

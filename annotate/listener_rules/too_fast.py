@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from annotate.listening.behaviour import annotators, mask
-from annotate.listening.chance import at_least, check_counts, check_shares
+from annotate.listening.chance import at_least
 from annotate.listening.rule import Finding
+from contracts.bounds import Count, Pause, Share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,16 +30,10 @@ class TooFast:
         min_items: fewer answers of known times than this: not checked.
     """
 
-    min_deciding_s: float = 0.5
-    max_share: float = 0.2
-    max_p: float = 0.001
-    min_items: int = 20
-
-    def __post_init__(self) -> None:
-        check_shares(max_share=self.max_share, max_p=self.max_p)
-        check_counts(min_items=self.min_items)
-        if self.min_deciding_s < 0:
-            raise ValueError(f"min_deciding_s must not be negative, got {self.min_deciding_s}")
+    min_deciding_s: Pause = 0.5
+    max_share: Share = 0.2
+    max_p: Share = 0.001
+    min_items: Count = 20
 
     def findings(self, answers: pa.Table) -> list[Finding]:
         """Return one finding per annotator, over all of their answers whose times are known."""

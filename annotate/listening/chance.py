@@ -43,25 +43,3 @@ def mean_at_most(mean: float, trials: int, expected: float, spread: float) -> fl
     if spread <= 0 or not trials:
         return 0.0 if mean < expected and trials else 1.0
     return NormalDist().cdf((mean - expected) * trials**0.5 / spread)
-
-
-def check_shares(**shares: float) -> None:
-    """Check thresholds that are shares or chances.
-
-    Raises:
-        ValueError: one does not lie in [0, 1].
-    """
-    for name, share in shares.items():
-        if not 0.0 <= share <= 1.0:
-            raise ValueError(f"{name} must lie between 0 and 1, got {share}")
-
-
-def check_counts(**counts: int) -> None:
-    """Check thresholds that are numbers of answers.
-
-    Raises:
-        ValueError: one is below 1.
-    """
-    for name, number in counts.items():
-        if number < 1:
-            raise ValueError(f"{name} must be at least 1, got {number}")

@@ -72,16 +72,6 @@ class ListeningProtocol(Protocol):
         ...
 
 
-def check_plays(max_plays: int | None) -> None:
-    """Refuse a limit under which nothing could be heard.
-
-    Raises:
-        ValueError: it is below 1.
-    """
-    if max_plays is not None and max_plays < 1:
-        raise ValueError(f"max_plays must be at least 1, got {max_plays}")
-
-
 def exchanged(answer: Answer, values: Sequence[str]) -> Answer:
     """Return an answer about two clips with A and B exchanged.
 

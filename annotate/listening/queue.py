@@ -13,10 +13,11 @@ from annotate.listening.gold import check_gold
 from annotate.listening.item import Item
 from annotate.listening.records import Refused
 from annotate.listening.tables import items, note_change, state
-from annotate.listening.terms import MIXED, Terms
+from annotate.listening.terms import Terms
 from annotate.listening.wording import item_text
 from contracts.errors import DataError
 from contracts.ids import canonical_json
+from contracts.languages import MIXED
 from contracts.rng import hash_fraction
 
 _CHUNK: Final = 1000

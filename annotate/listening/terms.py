@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from annotate.listening.protocol import ListeningProtocol
 from contracts.errors import DataError
 from contracts.ids import canonical_json
+from contracts.languages import MIXED
 from contracts.rng import generator_for, secret_generator_for
 
 if TYPE_CHECKING:
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
 
 LEVELS: Final = ("none", "basic", "proficient", "native")
 """How well somebody knows a language, from least to most."""
-
-MIXED: Final = "mixed"
-"""Language of an item that asks for all of the test's languages."""
 
 
 @dataclass(frozen=True, kw_only=True)

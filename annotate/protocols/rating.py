@@ -7,11 +7,14 @@ Overall quality".
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from annotate.listening.forms import read_form
 from annotate.listening.item import Answer
-from annotate.listening.protocol import Question, check_plays
+from annotate.listening.protocol import Question
+from contracts.bounds import Count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,19 +31,16 @@ class Rating:
 
     clips: ClassVar[int] = 1
     scales: tuple[str, ...] = ("noise", "distortion", "speed", "continuity", "naturalness", "listening_effort", "overall")
-    lowest: int = 1
-    highest: int = 5
-    votes: int = 3
-    max_plays: int | None = None
+    lowest: Annotated[int, Field(ge=-100, le=100)] = 1
+    highest: Annotated[int, Field(ge=-100, le=100)] = 5
+    votes: Annotated[int, Field(ge=1, le=99)] = 3
+    max_plays: Count | None = None
 
     def __post_init__(self) -> None:
         if not self.scales or len(set(self.scales)) < len(self.scales) or not all(self.scales):
             raise ValueError(f"scales must be different names, at least one, got {list(self.scales)}")
         if self.lowest >= self.highest:
             raise ValueError(f"lowest must be below highest, got {self.lowest} and {self.highest}")
-        if self.votes < 1:
-            raise ValueError(f"votes must be at least 1, got {self.votes}")
-        check_plays(self.max_plays)
 
     @property
     def questions(self) -> tuple[Question, ...]:

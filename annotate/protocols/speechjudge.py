@@ -11,7 +11,8 @@ from typing import ClassVar, Final
 from annotate.agreement import level, ternary
 from annotate.listening.forms import read_form
 from annotate.listening.item import Answer
-from annotate.listening.protocol import Question, check_plays, exchanged
+from annotate.listening.protocol import Question, exchanged
+from contracts.bounds import Count
 
 _VALUES: Final = ("A+2", "A+1", "T", "B+1", "B+2")
 _ERRORS: Final = ("omission", "insertion", "substitution")
@@ -31,10 +32,7 @@ class SpeechJudge:
     """
 
     clips: ClassVar[int] = 2
-    max_plays: int | None = None
-
-    def __post_init__(self) -> None:
-        check_plays(self.max_plays)
+    max_plays: Count | None = None
 
     @property
     def questions(self) -> tuple[Question, ...]:

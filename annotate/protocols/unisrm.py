@@ -10,7 +10,8 @@ from typing import ClassVar, Final
 
 from annotate.listening.forms import read_form
 from annotate.listening.item import Answer
-from annotate.listening.protocol import Question, check_plays, exchanged
+from annotate.listening.protocol import Question, exchanged
+from contracts.bounds import Count
 
 _VOTES: Final = 3
 _VALUES: Final = ("A", "B", "invalid")
@@ -26,10 +27,7 @@ class UniSRM:
     """
 
     clips: ClassVar[int] = 2
-    max_plays: int | None = 4
-
-    def __post_init__(self) -> None:
-        check_plays(self.max_plays)
+    max_plays: Count | None = 4
 
     @property
     def questions(self) -> tuple[Question, ...]:

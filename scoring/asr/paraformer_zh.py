@@ -5,6 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
 
+from contracts.bounds import Gpus
 from contracts.downloads import HubFile
 from contracts.errors import SetupError
 from contracts.jobs import Resources
@@ -42,7 +43,7 @@ class ParaformerZh:
     model_path: str = "paraformer-zh"
     hub: str = "hf"
     device: str = "cpu"
-    gpus: float = 0.1
+    gpus: Gpus = 0.1
 
     @property
     def resources(self) -> Resources:

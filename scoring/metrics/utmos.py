@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from contracts.bounds import Gpus
 from contracts.downloads import WebFile, cache_home
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
@@ -65,7 +66,7 @@ class Utmos:
     repository: str | None = None
     release: str = "v1.2.0"
     device: str = "cuda"
-    gpus: float = 0.25
+    gpus: Gpus = 0.25
 
     @property
     def resources(self) -> Resources:

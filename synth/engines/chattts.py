@@ -6,16 +6,19 @@ to the training data on purpose (README, Disclaimer).
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import numpy as np
+from pydantic import Field
 
+from contracts.bounds import BatchSize, TopP
 from contracts.downloads import HubFile
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from synth.cloning import imitate, missing, package_version, published, reference_voice, require_device
 from synth.dsp import resample
 from synth.engine import Reference, RenderRequest, Voice, Waveform
+from synth.handover import Control
 
 _RATE_HZ: Final = 24000
 _MAX_REFERENCE_S: Final = 30.0
@@ -39,15 +42,18 @@ class ChatTTS:
     architecture: ClassVar[str] = "audio-token GPT"
     languages: ClassVar[tuple[str, ...]] = ("en", "zh", "mixed")
     clones_voice: ClassVar[bool] = True
+    ascii_only: ClassVar[bool] = False
+    # Its tokens for laughter, pauses and style: [laugh], [uv_break], [oral_2].
+    controls: ClassVar[tuple[Control, ...]] = (Control(pattern=r"[\[\]]"),)
 
     model: str = "2Noise/ChatTTS"
     model_path: str | None = None
-    temperature: float = 0.3
-    top_p: float = 0.7
-    top_k: int = 20
+    temperature: Annotated[float, Field(gt=0, le=2)] = 0.3
+    top_p: TopP = 0.7
+    top_k: Annotated[int, Field(ge=1, le=10_000)] = 20
     refine_text: bool = False
     device: str = "cuda"
-    batch_size: int = 16
+    batch_size: BatchSize = 16
 
     @property
     def resources(self) -> Resources:

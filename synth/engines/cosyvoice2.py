@@ -12,11 +12,13 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
+from contracts.bounds import BatchSize, Factor
 from contracts.downloads import HubFile
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from synth.cloning import imitate, missing, published, reference_voice, require_device
 from synth.engine import Reference, RenderRequest, Voice, Waveform
+from synth.handover import Control
 
 _MAX_REFERENCE_S: Final = 30.0  # its speech tokeniser asserts this
 _RATE_HZ: Final = 24000
@@ -43,14 +45,21 @@ class CosyVoice2:
     architecture: ClassVar[str] = "speech-token LM and flow matching"
     languages: ClassVar[tuple[str, ...]] = ("en", "zh", "mixed")
     clones_voice: ClassVar[bool] = True
+    ascii_only: ClassVar[bool] = False
+    # Its tokenizer's special tokens: [breath] and others in brackets, <strong>, <laughter>, and <|endofprompt|>, which also
+    # switches its text normalisation off.
+    controls: ClassVar[tuple[Control, ...]] = (
+        Control(pattern=r"[\[\]]"),
+        Control(pattern=r"<(?=\||/?(?:strong|laughter)>)", instead="< "),
+    )
 
     model: str = "FunAudioLLM/CosyVoice2-0.5B"
     model_path: str | None = None
     fp16: bool = False
     text_frontend: bool = True
-    speed: float = 1.0
+    speed: Factor = 1.0
     device: str = "cuda"
-    batch_size: int = 16
+    batch_size: BatchSize = 16
 
     @property
     def resources(self) -> Resources:

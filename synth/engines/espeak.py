@@ -7,12 +7,16 @@ linked. Variants: ``+f3`` shifts formants and pitch to a female voice, ``+klatt*
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from pydantic import Field
+
+from contracts.bounds import Seconds
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
-from synth.engine import RenderRequest, Voice, Waveform, refusal
-from synth.program import absent, one_line, speak, version
+from synth.engine import RenderRequest, Voice, Waveform, answers
+from synth.handover import Control
+from synth.program import absent, speak, version
 
 _FORMANT, _KLATT = "formant", "formant (Klatt)"
 
@@ -30,10 +34,13 @@ class Espeak:
     architecture: ClassVar[str] = _FORMANT
     languages: ClassVar[tuple[str, ...]] = ("en",)
     clones_voice: ClassVar[bool] = False
+    ascii_only: ClassVar[bool] = False
+    # Double brackets switch espeak-ng to phoneme mnemonics.
+    controls: ClassVar[tuple[Control, ...]] = (Control(pattern=r"\[(?=\[)", instead="[ "),)
 
-    words_per_minute: int = 175
-    pitch: int = 50
-    timeout_s: float = 60.0
+    words_per_minute: Annotated[int, Field(ge=80, le=450)] = 175
+    pitch: Annotated[int, Field(ge=0, le=99)] = 50
+    timeout_s: Seconds = 60.0
 
     @property
     def resources(self) -> Resources:
@@ -78,15 +85,13 @@ class EspeakSession:
 
     def render(self, requests: Sequence[RenderRequest]) -> Iterator[Waveform | Failure]:
         """Answer in order."""
-        for request in requests:
-            yield refusal(request, self._engine) or self._speak(request)
+        yield from answers(requests, self._engine, self._speak)
 
     def _speak(self, request: RenderRequest) -> Waveform | Failure:
         engine = self._engine
         argv = ["espeak-ng", "-v", request.voice, "-s", str(engine.words_per_minute), "-p", str(engine.pitch),
                 "-b", "1", "-w", "1.wav", "--stdin"]  # fmt: skip
-        # Double brackets would switch it to phoneme mnemonics.
-        return speak(argv, one_line(request.text).replace("[[", "[ ["), engine.timeout_s)
+        return speak(argv, request.text, engine.timeout_s)
 
 
 PLUGIN = Espeak

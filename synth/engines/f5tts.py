@@ -7,13 +7,17 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
+from pydantic import Field
+
+from contracts.bounds import BatchSize, Factor
 from contracts.downloads import HubFile, cache_home
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from synth.cloning import imitate, missing, package_version, reference_voice, require_device
 from synth.engine import Reference, RenderRequest, Voice, Waveform
+from synth.handover import Control
 
 _RATE_HZ: Final = 24000
 _CHECKPOINTS: Final = {
@@ -45,16 +49,18 @@ class F5TTS:
     architecture: ClassVar[str] = "flow-matching diffusion transformer"
     languages: ClassVar[tuple[str, ...]] = ("en", "zh", "mixed")
     clones_voice: ClassVar[bool] = True
+    ascii_only: ClassVar[bool] = False
+    controls: ClassVar[tuple[Control, ...]] = ()
 
     model: str = "F5TTS_v1_Base"
     model_path: str | None = None
     vocab_path: str | None = None
     vocoder_path: str | None = None
-    nfe_step: int = 32
-    cfg_strength: float = 2.0
-    speed: float = 1.0
+    nfe_step: Annotated[int, Field(ge=1, le=1000)] = 32
+    cfg_strength: Annotated[float, Field(ge=0, le=100)] = 2.0
+    speed: Factor = 1.0
     device: str = "cuda"
-    batch_size: int = 16
+    batch_size: BatchSize = 16
 
     @property
     def resources(self) -> Resources:

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
 
+from contracts.bounds import Factor, Seconds
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
-from synth.engine import RenderRequest, Voice, Waveform, refusal
-from synth.program import TEXT_FILE, absent, plain_ascii, speak, version
+from synth.engine import RenderRequest, Voice, Waveform, answers
+from synth.handover import Control
+from synth.program import TEXT_FILE, absent, speak, version
 
 _VOICES: Final = (
     Voice(name="cmu_us_slt_arctic_hts", model="festvox-us-slt-hts", architecture="HMM", sample_rate_hz=32000,
@@ -39,6 +41,15 @@ _PROGRAM: Final = (
 _HEAP: Final = "1000000"
 
 
+# It says "dot dot dot" where dots touch the next word. The diphone voice dies of a segmentation fault where a text, or what
+# follows an exclamation or question mark, begins with marks and nothing else.
+_MARKS: Final = r"[.!?,:;'\"(){}\[\]\s-]"
+_STUMBLES: Final = (
+    Control(pattern=r"\.{2,}(?=['\"(){}\[\]]*\w)", instead="... "),
+    Control(pattern=rf"(?:^|(?<=[!?]\s))(?={_MARKS}*(?:\.{{3}}|[!?:;-]{{2}})){_MARKS}+", voices=("kal_diphone",)),
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Festival:
     """Configuration of Festival.
@@ -51,9 +62,11 @@ class Festival:
     architecture: ClassVar[str] = "HMM, diphone"
     languages: ClassVar[tuple[str, ...]] = ("en",)
     clones_voice: ClassVar[bool] = False
+    ascii_only: ClassVar[bool] = True
+    controls: ClassVar[tuple[Control, ...]] = _STUMBLES
 
-    duration_stretch: float | None = None
-    timeout_s: float = 120.0
+    duration_stretch: Factor | None = None
+    timeout_s: Seconds = 120.0
 
     @property
     def resources(self) -> Resources:
@@ -97,17 +110,13 @@ class FestivalSession:
 
     def render(self, requests: Sequence[RenderRequest]) -> Iterator[Waveform | Failure]:
         """Answer in order."""
-        for request in requests:
-            yield refusal(request, self._engine) or self._speak(request)
+        yield from answers(requests, self._engine, self._speak)
 
     def _speak(self, request: RenderRequest) -> Waveform | Failure:
-        text = plain_ascii(request.text)
-        if isinstance(text, Failure):
-            return text
         stretch = self._engine.duration_stretch
         options = [] if stretch is None else [f"(Parameter.set 'Duration_Stretch {stretch})"]
         argv = ["festival", "--heap", _HEAP, "--batch", f"(voice_{request.voice})", *options, _PROGRAM]
-        return speak(argv, text, self._engine.timeout_s)
+        return speak(argv, request.text, self._engine.timeout_s)
 
 
 PLUGIN = Festival

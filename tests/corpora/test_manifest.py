@@ -246,3 +246,23 @@ def test_a_quote_that_is_never_closed_on_the_last_line_is_one_row(tmp_path):
     dummies.put(tmp_path / "manifest.csv", 'audio,text\na.wav,One\na.wav,"open\n')
     dummies.put(tmp_path / "a.wav", dummies.encode("WAV"))
     assert [row["problem"] for row in read(tmp_path, language="en", license="MIT")] == [None, "malformed_row"]
+
+
+def test_languages_and_licences_have_one_name_each(tmp_path):
+    """In rows and in options; what nobody knows drops the row, and stops the recipe."""
+    rows = [("EN", "cc-by-4.0"), ("zh-Hans", "MIT"), ("Englsh", "MIT"), ("en", "CC BY 4.0"), ("cmn", "")]
+    lines = [f"x.wav\t{number}\tHi\t{language}\t{licence}\n" for number, (language, licence) in enumerate(rows)]
+    dummies.put(tmp_path / "manifest.tsv", "audio\tid\ttext\tlanguage\tlicense\n" + "".join(lines))
+    dummies.put(tmp_path / "x.wav", dummies.encode("WAV", seconds=0.25))
+    found = read(tmp_path, language="English", license="mit")
+    assert [(row["language"], row["license"], row["problem"]) for row in found] == [
+        ("en", "CC-BY-4.0", None),
+        ("zh", "MIT", None),
+        ("Englsh", "MIT", "unknown_language"),
+        ("en", "CC BY 4.0", "unknown_license"),
+        ("zh", "MIT", None),
+    ]
+    with pytest.raises(RecipeError, match=r"language: there is no language 'Englsh': did you mean 'en' \(english\)\?"):
+        read(tmp_path, language="Englsh")
+    with pytest.raises(RecipeError, match=r"license: there is no licence 'CC BY 4.0': did you mean 'CC-BY-4.0'\?"):
+        read(tmp_path, license="CC BY 4.0")

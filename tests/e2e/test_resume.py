@@ -46,7 +46,7 @@ def test_killed_builds_end_in_the_same_release(tmp_path, environment, call_log):
         kills = [
             kill_when(environment, condition, "build", recipe, "-w", stormy)
             for condition in (
-                lambda: marked(stormy, "writings"),  # in the stage recordings
+                lambda: marked(stormy, "utterances"),  # in the stage prompts, which brings recordings in
                 lambda: 6 < store.num_rows("samples") < total["samples"],  # the six human ones come first
                 lambda: marked(stormy, "samples"),  # in the stage metrics
                 lambda: 0 < len(server.answered) < total["judgments"] // 2,

@@ -3,8 +3,10 @@
 import contextlib
 import shutil
 
+import pyarrow.compute as pc
 import pytest
 
+from contracts.joins import among
 from flows.cluster import cluster
 from flows.pipeline import open_build
 from tests.flows.small import corpus, recipe, run
@@ -49,3 +51,20 @@ def paired(tmp_path_factory, ray_cluster):
 def paired_copy(paired, tmp_path):
     """A copy of it in the test's own folder, as if the corpus had moved there."""
     shutil.copytree(paired, tmp_path, dirs_exist_ok=True)
+
+
+@pytest.fixture
+def recorded_here(monkeypatch):
+    """Recordings are brought in by this process, for tests of stages before synthesis: Ray would take seconds to start."""
+    monkeypatch.setattr("flows.gather.do_missing", _here)
+
+
+def _here(build, stage, work):
+    """Do a fan-out's work in this process, where Ray would take seconds to start."""
+    for job, wanted in work:
+        failed = build.tables.read(f"failures@{stage}", ["row_id"])["row_id"]
+        left = build.tables.missing(stage, wanted["row_id"])
+        rows = among(wanted, "row_id", left.filter(pc.invert(pc.is_in(left, value_set=failed))))
+        outcome = job.open().run(rows)
+        build.tables.append(stage, outcome.rows)
+        build.tables.append(f"failures@{stage}", outcome.failures)

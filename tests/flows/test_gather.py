@@ -1,55 +1,81 @@
-"""What a build reads of its corpora."""
+"""What comes in from the corpora is checked before anything is made of it."""
 
-from types import SimpleNamespace
+import json
+import shutil
 
+import numpy as np
 import pytest
+import soundfile
 
-from contracts.errors import DataError
-from contracts.schemas import UTTERANCES
-from flows.gather import read_corpora
-from flows.recipe import Corpus
-from storage.tables import TableStore
-from storage.workspace import Workspace
-from tests.corpora import dummies
+from contracts.errors import RecipeError
+from flows.gather import GATHERING
+from flows.pipeline import execute, finished, open_build
+from tests.flows import small
 
-
-def build(tmp_path, *names):
-    """Stand in for a build of as many manifests."""
-    given = {"language": "en", "license": "MIT"}
-    corpora = [Corpus(name=name, reader="manifest", root=str(tmp_path / name), options=given) for name in names]
-    return SimpleNamespace(recipe=SimpleNamespace(corpora=corpora))
+pytestmark = pytest.mark.skipif(
+    not small.CLIPS or shutil.which("espeak-ng") is None, reason="apt-get install pocketsphinx-testdata"
+)
 
 
-def test_a_corpus_of_which_nothing_can_be_used_is_an_error_that_says_why(tmp_path):
-    """Another corpus beside it, which is fine, does not hide it."""
-    for name in ("good", "bad"):
-        dummies.put(tmp_path / name / "manifest.csv", "audio,text\na.wav,Hello\nb.wav,There\n")
-    dummies.put(tmp_path / "good/a.wav", dummies.encode("WAV"))
-    usable, broken = read_corpora(build(tmp_path, "good"))
-    assert (usable.num_rows, broken["problem"].to_pylist()) == (1, ["missing_audio"])
-    message = r"corpus 'bad': none of its 2 rows .* \(missing_audio 2\); see manifest\.csv:2: missing_audio: a\.wav"
-    with pytest.raises(DataError, match=message):
-        read_corpora(build(tmp_path, "good", "bad"))
+def build_of(tmp_path, rows, **options):
+    """A small build whose corpus holds these rows, too."""
+    small.corpus(tmp_path / "corpus", rows)
+    reader = {"name": "austen", "reader": "manifest", "root": str(tmp_path / "corpus"), "options": options}
+    return open_build(small.recipe(tmp_path, corpora=[reader]), workspace=str(tmp_path / "ws"))
 
 
-def test_a_workspace_from_before_a_column_still_opens(tmp_path, monkeypatch):
-    """Utterances that were read before rows had details of their problems; new rows go beside them."""
-    dummies.put(tmp_path / "good/manifest.csv", "audio,text\na.wav,Hello\n")
-    dummies.put(tmp_path / "good/a.wav", dummies.encode("WAV"))
-    usable, _ = read_corpora(build(tmp_path, "good"))
-    store = TableStore(Workspace(str(tmp_path / "workspace")))
-    with monkeypatch.context() as before:
-        before.setattr("storage.tables.conform", lambda rows, name: rows)
-        store.append("utterances", usable.drop_columns(["problem_detail"]))
-    store.append("utterances", usable)
-    assert store.read("utterances").schema.names == UTTERANCES.names
-    assert store.read("utterances", ["source_id", "problem_detail"])["problem_detail"].null_count == 2
+def utterances(build):
+    """Run the first stage."""
+    with build.workspace.lock():
+        return execute(GATHERING[0], build)
 
 
-def test_links_alone_name_the_option(tmp_path):
-    """A corpus that lies behind links altogether: the one line says what to set."""
-    dummies.put(tmp_path / "elsewhere.wav", dummies.encode("WAV"))
-    dummies.put(tmp_path / "linked/manifest.csv", "audio,text\na.wav,Hello\n")
-    (tmp_path / "linked/a.wav").symlink_to(tmp_path / "elsewhere.wav")
-    with pytest.raises(DataError, match=r"link_outside_corpus 1.*manifest\.csv:2: a\.wav is a link.*follow_links to anywhere"):
-        read_corpora(build(tmp_path, "linked"))
+def test_credit_is_asked_for_before_any_work(tmp_path):
+    """CC-BY in a single row suffices; the option attribution is what it wants."""
+    row = {"id": "x", "audio": small.CLIPS[0].name, "text": "Hi", "license": "cc-by-4.0"}
+    with pytest.raises(RecipeError, match=r"corpora\.austen: CC-BY-4\.0 asks to name .* set its option attribution"):
+        utterances(build_of(tmp_path, [row]))
+    (tmp_path / "named").mkdir()
+    assert utterances(build_of(tmp_path / "named", [row], attribution="A reader")).rows_out == 6
+
+
+def test_a_dropped_row_says_what_was_meant(tmp_path):
+    """The evidence of an unknown language or licence names the nearest one."""
+    clip = small.CLIPS[0].name
+    build = build_of(
+        tmp_path,
+        [
+            {"id": "x", "audio": clip, "text": "Hi", "language": "Englsh"},
+            {"id": "y", "audio": clip, "text": "Hi", "license": "CC0 1.0"},
+        ],
+    )
+    assert utterances(build).dropped == {"unknown_language": 1, "unknown_license": 1}
+    evidence = [json.loads(row["evidence"]) for row in build.tables.read("drops@utterances").to_pylist()]
+    advice = {row.get("language") or row["license"]: row["advice"] for row in evidence}
+    assert advice["Englsh"] == "did you mean 'en' (english)?"
+    assert "did you mean 'CC0-1.0'?" in advice["CC0 1.0"]
+
+
+@pytest.mark.usefixtures("recorded_here")
+def test_prompts_avoid_audio_that_fails(tmp_path):
+    """A recording that does not decode is no reference as long as its speaker has others; the next build looks no further."""
+    silence = tmp_path / "silence.wav"
+    soundfile.write(silence, np.zeros(48000, dtype=np.int16), 16000)
+    small.corpus(tmp_path / "corpus", [])
+    shutil.copy(silence, tmp_path / "corpus" / "silence.wav")
+    for number in range(3):
+        small.add_recording(
+            tmp_path / "corpus", {"id": f"n{number}", "audio": "silence.wav", "text": f"nothing is said {number}"}
+        )
+    build = open_build(small.recipe(tmp_path, prompts={"reference": "same_speaker"}), workspace=str(tmp_path / "ws"))
+    with build.workspace.lock():
+        for stage in GATHERING[:2]:
+            execute(stage, build)
+        failed = set(build.tables.read("failures@recordings")["subject_id"].to_pylist())
+        chosen = build.tables.read("prompts@chosen")
+        assert failed
+        assert chosen.num_rows
+        assert not failed & set(chosen["reference_utterance_id"].to_pylist())
+        version = build.tables.version("failures@recordings")
+        assert finished(GATHERING[1], build) is not None
+        assert build.tables.version("failures@recordings") == version

@@ -1,10 +1,14 @@
 """Which texts are spoken, as prompts are added to those that have their texts already."""
 
+import pytest
+
 from flows.explain import story_of
 from flows.pipeline import open_build
 from tests.annotate import openai_server
 from tests.annotate.replies import answer, reply_for, task_of
 from tests.flows.small import corpus, recipe, run
+
+pytestmark = pytest.mark.usefixtures("recorded_here")
 
 
 def test_a_prompt_added_later_takes_no_text_away(tmp_path, monkeypatch):

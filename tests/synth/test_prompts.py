@@ -194,3 +194,69 @@ def test_a_row_is_identified_by_text_and_recordings():
     other = identified(row | {"text": "another"})
     assert other["group_id"] == row_id("text", "en", "another")
     assert other["prompt_id"] == row_id("prompt", other["group_id"], row["reference_utterance_id"], row["target_utterance_id"])
+
+
+def roles(prompts: pa.Table) -> dict[str, str]:
+    """Target -> reference."""
+    return dict(zip(prompts["target_utterance_id"].to_pylist(), prompts["reference_utterance_id"].to_pylist(), strict=True))
+
+
+def test_of_twins_those_are_chosen_that_can_be_used():
+    """Two speakers say the same two texts: whatever the hashes, one of them says both, and that is one prompt."""
+    for seed in range(20):
+        rows = [utterance(number, speaker_id="st"[number % 2], text=f"text {number // 2}") for number in range(4)]
+        prompts, drops = choose(table(rows), seed=seed)
+        assert prompts.num_rows == 1
+        assert Counter(drops["reason"].to_pylist()) == {"duplicate_text": 2}
+        assert choose(table(rows[::-1]), seed=seed)[0].equals(prompts)
+
+
+def test_a_twin_whose_audio_failed_makes_room_for_the_other():
+    """Four good recordings and four of the same texts that do not decode: two prompts, and no broken clip in them."""
+    rows = [utterance(number, text=f"text {number % 4}") for number in range(8)]
+    failed = {row["utterance_id"] for row in rows[4:]}
+    for seed in range(10):
+        found = roles(choose(table(rows), seed=seed, failed=failed)[0])
+        assert len(found) == 2
+        assert not failed & {*found, *found.values()}
+
+
+def test_a_target_whose_reference_failed_gets_the_next_one():
+    """All other prompts stay as they were; the failed recording is dropped with its reason."""
+    utterances = table(utterance(number) for number in range(20))
+    before = roles(choose(utterances, seed=0)[0])
+    lost = next(iter(before.values()))
+    prompts, drops = choose(utterances, seed=0, failed={lost})
+    after = roles(prompts)
+    assert before.keys() == after.keys()
+    assert {target for target in before if before[target] != after[target]} == {
+        t for t, source in before.items() if source == lost
+    }
+    assert lost not in after.values()
+    assert drops.to_pylist()[0] | {"evidence": ""} == {
+        "stage": "prompts", "row_id": lost, "filter": "prompts", "reason": "recording_failed", "evidence": "",
+    }  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(bad=st.sets(st.integers(0, 29)), later=st.sets(st.integers(0, 29)), texts=st.integers(1, 15))
+def test_what_fails_later_moves_no_prompt_that_can_be_used(bad, later, texts):
+    """More texts find more broken audio; the prompts of before stay, but for those whose own recordings are broken."""
+    rows = [utterance(number, text=f"text {number % 20}", speaker_id="st"[number % 2]) for number in range(30)]
+    first, then = ({rows[number]["utterance_id"] for number in numbers} for numbers in (bad, bad | later))
+    before = roles(choose(table(rows), seed=2, texts=texts, failed=first)[0])
+    after = roles(choose(table(rows), seed=2, failed=then)[0])
+    assert {target: source for target, source in before.items() if not {target, source} & then}.items() <= after.items()
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=ROWS, wishes=WISHES, bad=st.sets(st.integers(0, 29)), history=st.booleans())
+def test_books_balance_whatever_failed(rows, wishes, bad, history):
+    """Every utterance ends once, and knowing of no failure is the same as none."""
+    rows = [utterance(number, **row) for number, row in enumerate(rows)]
+    failed = {row["utterance_id"] for number, row in enumerate(rows) if number in bad}
+    prompts, drops = choose(table(rows), seed=3, **wishes, failed=failed, history=history)
+    assert books(table(rows), prompts, drops) == sorted(row["utterance_id"] for row in rows)
+    assert choose(table(rows), seed=3, **wishes, failed=set(), history=history)[0].equals(
+        choose(table(rows), seed=3, **wishes, history=history)[0]
+    )

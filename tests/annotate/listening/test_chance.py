@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from annotate.listening.chance import at_least, at_most, check_counts, check_shares, mean_at_most
+from annotate.listening.chance import at_least, at_most, mean_at_most
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 20))
@@ -39,13 +39,3 @@ def test_mean_at_most():
         assert mean_at_most(low, 60, 0.6, spread) == pytest.approx(float((means <= low).mean()), rel=0.25)
     assert mean_at_most(0.4, 10, 0.5, 0.0) == 0.0
     assert mean_at_most(0.5, 10, 0.5, 0.0) == mean_at_most(0.1, 0, 0.5, 0.3) == 1.0
-
-
-def test_thresholds_are_checked():
-    """A share beyond 1 or a number below 1 is named."""
-    check_shares(max_p=0.0, min_share=1.0)
-    check_counts(min_items=1)
-    with pytest.raises(ValueError, match="max_p must lie between 0 and 1, got 2"):
-        check_shares(min_share=0.5, max_p=2.0)
-    with pytest.raises(ValueError, match="min_items must be at least 1, got 0"):
-        check_counts(min_items=0)

@@ -1,0 +1,44 @@
+"""Licences as all tables name them: SPDX licence expressions (SPDX 3.0, annex B)."""
+
+import re
+from difflib import get_close_matches
+from typing import Annotated, Final
+
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+from packaging.licenses._spdx import LICENSES
+from pydantic import AfterValidator
+
+UNSTATED: Final = "NOASSERTION"
+"""SPDX's word for a licence that nobody stated."""
+
+_WANTS_CREDIT: Final = re.compile(r"\b(?:CC-BY|ODC-By)-")
+
+
+def licence_of(stated: str) -> str | None:
+    """Return a licence as a canonical SPDX expression; None if it is none. ``LicenseRef-NAME`` is one, too."""
+    try:
+        return str(canonicalize_license_expression(stated))
+    except InvalidLicenseExpression:
+        return None
+
+
+def licence_hint(stated: str) -> str:
+    """Return what to write in place of a licence that ``licence_of`` does not know."""
+    close = get_close_matches("-".join(stated.lower().split()), LICENSES, n=1)
+    known = f"did you mean {LICENSES[close[0]]['id']!r}? If not, " if close else ""
+    return f"{known}write an SPDX expression, or LicenseRef-NAME for a licence that SPDX does not list"
+
+
+def wants_credit(licence: str) -> bool:
+    """Tell whether a licence asks whoever passes its work on to name who made it, as all CC-BY ones do."""
+    return bool(_WANTS_CREDIT.search(licence))
+
+
+def _known(stated: str) -> str:
+    if (licence := licence_of(stated)) is None:
+        raise ValueError(f"there is no licence {stated!r}: {licence_hint(stated)}")
+    return licence
+
+
+Licence = Annotated[str, AfterValidator(_known)]
+"""A licence in an option: any spelling that SPDX accepts, read as the canonical one."""

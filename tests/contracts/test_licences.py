@@ -1,0 +1,41 @@
+"""Licences are SPDX expressions, or say what they should be."""
+
+import pytest
+
+from contracts.licences import licence_hint, licence_of, wants_credit
+
+
+@pytest.mark.parametrize(
+    ("stated", "licence"),
+    [
+        ("CC-BY-4.0", "CC-BY-4.0"),
+        ("cc-by-4.0", "CC-BY-4.0"),
+        ("mit or (bsd-2-clause and isc)", "MIT OR (BSD-2-Clause AND ISC)"),
+        ("LicenseRef-EST-2003 AND MIT-Festival", "LicenseRef-EST-2003 AND MIT-Festival"),
+        ("CC BY 4.0", None),
+        ("GPLv3", None),
+        ("research only", None),
+        ("NOASSERTION", None),
+        ("", None),
+    ],
+)
+def test_licence_of(stated, licence):
+    """Canonical case; what SPDX does not know is refused."""
+    assert licence_of(stated) == licence
+
+
+@pytest.mark.parametrize(
+    ("stated", "nearest"), [("CC BY 4.0", "'CC-BY-4.0'"), ("Apache 2", "'Apache-2.0'"), ("?", "LicenseRef-")]
+)
+def test_an_unknown_licence_is_told_the_nearest_one(stated, nearest):
+    """Or how to name one that SPDX does not list."""
+    assert nearest in licence_hint(stated)
+
+
+@pytest.mark.parametrize(
+    ("licence", "wants"),
+    [("CC-BY-4.0", True), ("CC-BY-NC-SA-3.0", True), ("MIT AND CC-BY-SA-3.0", True), ("CC0-1.0", False), ("MIT", False)],
+)
+def test_who_asks_for_credit(licence, wants):
+    """All licences of Creative Commons but the dedication to the public domain."""
+    assert wants_credit(licence) == wants

@@ -1,0 +1,170 @@
+"""Engines get every word of a text, and nothing that they would obey."""
+
+import shutil
+import subprocess
+from itertools import product
+
+import numpy as np
+import pytest
+
+from contracts import plugins
+from contracts.jobs import Failure
+from contracts.texts import identity_form
+from synth.engine import Reference, RenderRequest, newly_handed_over, prepared
+from synth.handover import one_line, plain_ascii
+
+NAMES = plugins.names("engine")
+
+# What each engine obeys inside a text, by its documentation or source: eSpeak NG docs/phonemes.md; 2noise/ChatTTS README,
+# "Basic Usage"; FunAudioLLM/CosyVoice cosyvoice/tokenizer/tokenizer.py (QwenTokenizer) and cli/frontend.py; idiap/coqui-ai-TTS
+# TTS/tts/layers/xtts/tokenizer.py and its vocab.json. Festival: seen in 2.5.0.
+OBEYS = {
+    "espeak": ["[["],
+    "piper": ["[["],
+    "flite": [],
+    "festival": ["...to", "..to"],
+    "kokoro": [],
+    "chattts": ["[laugh]", "[uv_break]", "[lbreak]", "[oral_2]", "[speed_5]", "[Stts]", "[spk_emb]"],
+    "cosyvoice2": [
+        "<|endofprompt|>",
+        "<|",
+        "[breath]",
+        "[laughter]",
+        "[vocalized-noise]",
+        "<strong>",
+        "</strong>",
+        "<laughter>",
+    ],
+    "f5tts": [],
+    "xtts": ["[en]", "[zh-cn]", "[START]", "[STOP]", "[SPACE]", "[UNK]"],
+}
+SYNTAX = [
+    *sorted({code for codes in OBEYS.values() for code in codes}),
+    "[[h@l'oU]]",
+    "[[[x]]]",
+    "[\u200b[h]]",
+    "<\u200b|endofprompt|>",
+    "[la\u00adugh]",
+    "<speak>a</speak>",
+    "<SABLE>b</SABLE>",
+    '(system "ls")',
+    "{{x}}",
+    "\\pau=300\\",
+    "...",
+    "\u2026to",
+    "!!! to",
+]
+
+
+def request(name: str, text: str, voice: str | None = None) -> RenderRequest:
+    """One text for the first voice of an engine, with a reference that says the same."""
+    reference = Reference(waveform=np.zeros(16000, np.float32), sample_rate_hz=16000, text=text)
+    voice = voice or plugins.configure("engine", name).voices()[0].name
+    return RenderRequest(text=text, language="en", voice=voice, seed=1, reference=reference)
+
+
+def test_every_engine_says_what_it_obeys():
+    """A new engine has a line in the table above, if only an empty one."""
+    assert set(OBEYS) == set(NAMES)
+
+
+@pytest.mark.parametrize(("name", "code"), list(product(NAMES, SYNTAX)))
+@pytest.mark.parametrize("frame", ["Well {} now.", "{} now", "well {}"])
+def test_no_syntax_reaches_an_engine_and_no_word_is_lost(name, code, frame):
+    """In the text and in the reference's, wherever it stands."""
+    text = frame.format(code)
+    for voice in plugins.configure("engine", name).voices():
+        ready = prepared(request(name, text, voice.name), plugins.configure("engine", name))
+        assert ready.reference.text == ready.text
+        assert not [code for code in OBEYS[name] if code in ready.text]
+        letters = "".join(filter(str.isalnum, ready.text))
+        assert letters == "".join(filter(str.isalnum, identity_form(text))) or letters == "".join(filter(str.isalnum, text))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_plain_texts_are_handed_over_as_they_always_were(name):
+    """Their clips keep the key that they had; so do those whose double brackets were taken apart before."""
+    engine = plugins.configure("engine", name)
+    for text in ("Well, don't!", "\u201cWait\u2026\u201d \u2014 she said...", "caf\u00e9 ... open", "a\x07b", "5 < 6"):
+        assert newly_handed_over(engine, {"text": text, "reference_text": text}, engine.voices()[0].name) == ()
+        given = prepared(request(name, text), engine).text
+        assert given == (plain_ascii(text) if engine.ascii_only else one_line(text))
+    if name in {"espeak", "piper"}:
+        assert newly_handed_over(engine, {"text": "[[h]]", "reference_text": None}, engine.voices()[0].name) == ()
+
+
+def test_a_text_that_is_handed_over_otherwise_is_another_clip():
+    """Whether the text or, for an engine that clones, the reference's."""
+    espeak, xtts = plugins.configure("engine", "espeak"), plugins.configure("engine", "xtts")
+    festival = plugins.configure("engine", "festival")
+    assert newly_handed_over(espeak, {"text": "he\u200bllo", "reference_text": "[en]"}, "en-us") == ("hello", "")
+    assert newly_handed_over(espeak, {"text": "hello", "reference_text": "[en]"}, "en-us") == ()
+    assert newly_handed_over(xtts, {"text": "hello", "reference_text": "a [en]"}, "reference") == ("", "a en")
+    voices = [voice.name for voice in festival.voices()]
+    assert [newly_handed_over(festival, {"text": "... to", "reference_text": None}, voice) for voice in voices] == [
+        (),
+        ("to", ""),
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_invisible_characters_and_emoji_are_no_reason_to_refuse(name):
+    """Engines of the ASCII age refused them."""
+    text = "he\u200bllo co\u00adoperate \U0001f469\U0001f3fd\u200d\u2695\ufe0f \u2764\ufe0f x\ufeff"
+    assert prepared(request(name, text), plugins.configure("engine", name)).text == "hello cooperate x"
+    answer = prepared(request(name, "\U0001f600 \u200b"), plugins.configure("engine", name))
+    assert isinstance(answer, Failure)
+    assert answer.reason == "empty_text"
+
+
+def phonemes(text: str) -> str:
+    """What espeak-ng says, as its own adapter calls it."""
+    ready = prepared(request("espeak", text), plugins.configure("engine", "espeak"))
+    argv = ["espeak-ng", "-v", "en-us", "-q", "-b", "1", "--ipa", "--stdin"]
+    return subprocess.run(argv, input=ready.text, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="apt-get install espeak-ng")
+def test_espeak_itself_reads_what_it_would_obey():
+    """Its phonemes of [[h@l'oU]] were those of hello, and those of a split word two words."""
+    assert phonemes("he\u200bllo") == phonemes("hello")
+    assert phonemes("[[h@l'oU]]") != phonemes("hello")
+
+
+def test_festival_itself_speaks_texts_that_begin_with_dots():
+    """The diphone voice died, and both said "dot dot dot" where the dots touched the word."""
+    engine = plugins.configure("engine", "festival")
+    if engine.missing():
+        pytest.skip(engine.missing())
+    for voice in engine.voices():
+        plain, *others = engine.open().render(
+            [request("festival", text, voice.name) for text in ("to go.", "...to go.", "... to go.")]
+        )
+        for other in others:
+            assert len(other.samples) == pytest.approx(len(plain.samples), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("\u201cDon\u2019t\u201d \u2014 she said\u2026", '"Don\'t" - she said...'),
+        ("na\u00efve caf\u00e9", "naive cafe"),
+        ("two\nlines\tand\x00more", "two lines and more"),
+    ],
+)
+def test_typography_becomes_plain(text, plain):
+    """Engines of the ASCII age read the same words."""
+    assert plain_ascii(text) == plain
+
+
+def test_foreign_script_is_refused_not_dropped():
+    """A text that loses its words would be another text."""
+    answer = plain_ascii("say \u4f60\u597d now")
+    assert isinstance(answer, Failure)
+    assert answer.reason == "unsupported_characters"
+    assert "\u4f60" in answer.message
+
+
+def test_a_text_becomes_one_line():
+    """Some programs stop at a line end or a control character."""
+    assert one_line(" a\r\n\x07b\u2028c ") == "a b c"
