@@ -270,7 +270,7 @@ def take_in(
         skip_bad=skip_bad,
     )
     with open_store(build) as store:
-        new = store.take_in(found.table)
+        new = store.take_in(found.table, found.aliases)
         note_answers(build, store)
         progress = store.progress()
     left_out = f", {len(found.problems)} problems, see {found.rejected}" if found.rejected else ""

@@ -5,7 +5,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from annotate.exchange.ballots import Ballot, pseudonym
+from annotate.exchange.annotators import Annotators
+from annotate.exchange.ballots import Ballot
 from annotate.exchange.cells import as_count, as_number, as_text, as_truth, as_words
 from annotate.exchange.mapping import ColumnMap
 from annotate.exchange.tasks import subjects_of_tasks
@@ -46,6 +47,7 @@ class BallotReader:
     """What one import knows of every row.
 
     Attributes:
+        annotators: who voted so far.
         unanswered: how many voices said nothing so far.
     """
 
@@ -55,7 +57,7 @@ class BallotReader:
         self._known = frozenset(known_subjects)
         self._tasks = subjects_of_tasks(self._known) if mapping.task is not None else {}
         self._played = mapping.sides == "played" or mapping.task is not None
-        self._seed = seed
+        self.annotators = Annotators(seed, mapping.vendor, mapping.annotators)
         self._choices = [("answers", question.name) for question in protocol.questions if question.kind == "choice"]
         # Flags that were not asked about must not look like flags that nobody ticked.
         unasked = {q.about for q in protocol.questions if q.kind == "flags" and q.name not in mapping.answers}
@@ -103,10 +105,7 @@ class BallotReader:
         )
 
     def _annotator(self, cell: Any) -> str:
-        name = as_text(cell)
-        if not name:
-            raise DataError("the annotator is missing: every vote needs one")
-        return name if self._mapping.annotators == "keep" else pseudonym(name, self._seed, self._mapping.vendor)
+        return self.annotators.pseudonym(as_text(cell))
 
     def _subject(self, cell: Any) -> str:
         subject = as_text(cell)

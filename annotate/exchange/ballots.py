@@ -1,13 +1,13 @@
 """Votes on their way into the tables: one per annotator and subject, whoever collected them."""
 
-import unicodedata
-from collections.abc import Container
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from annotate.exchange.annotators import Aliases
 from annotate.exchange.problems import Problem
 from annotate.listening.item import Answer, Order
 from annotate.listening.protocol import ListeningProtocol
@@ -57,6 +57,7 @@ class Imported:
         cancelled: annotations that were skipped by their annotator (Label Studio).
         problems: what was wrong with the rows that were left out; empty unless ``skip_bad``.
         rejected: file that holds those rows.
+        aliases: annotator -> other pseudonyms that the store may know them by.
     """
 
     table: pa.Table
@@ -65,14 +66,7 @@ class Imported:
     cancelled: int = 0
     problems: tuple[Problem, ...] = ()
     rejected: Path | None = None
-
-
-def pseudonym(name: str, seed: int, vendor: str) -> str:
-    """Return the pseudonym of a vendor's annotator: the same for the same seed, vendor and name.
-
-    Who has the recipe can try names out: it keeps names out of the data, not from the data's makers.
-    """
-    return ids.row_id("annotator", seed, vendor, unicodedata.normalize("NFC", name))
+    aliases: Mapping[str, Aliases] = field(default_factory=dict)
 
 
 class BallotBox:

@@ -8,9 +8,10 @@ docs/source/tags/{audio,choices,rating,repeater}.md, label_studio/data_export/se
 - JSON export: a list of tasks; ``data`` is what was imported; ``annotations[].result[]`` has ``from_name``, ``to_name``,
   ``type`` and ``value``, which is ``{"choices": [...]}`` of Choices and ``{"rating": n}`` of Rating. A choice with an ``alias``
   is exported by it. Nothing ticked = no result of that name.
-- ``completed_by`` is a user's id, or in older and expanded exports an object with ``id`` and ``email``; the converter names
-  people by the email where there is one. ``lead_time`` is seconds. ``was_cancelled`` marks a skipped annotation, which the
-  export from the page includes. Unfinished work is in ``drafts`` (ids or objects), models' in ``predictions``: no votes.
+- ``completed_by`` is a user's id, or in older and expanded exports an object with ``id`` and ``email``, in one file perhaps
+  both; the converter names people by the email where there is one. ``lead_time`` is seconds. ``was_cancelled`` marks a skipped
+  annotation, which the export from the page includes. Unfinished work is in ``drafts`` (ids or objects), models' in
+  ``predictions``: no votes.
 - JSON_MIN: one record per annotation that was not skipped; the fields of ``data``, one field per ``from_name`` (a single choice
   as a text, several as ``{"choices": [...]}``, a rating as ``[{"rating": n}]``), ``annotator`` (id or email),
   ``annotation_id``, ``lead_time``. Names of controls must therefore differ from those of data.
@@ -22,14 +23,17 @@ docs/source/tags/{audio,choices,rating,repeater}.md, label_studio/data_export/se
 Label Studio counts no plays and does not wait for the end of a clip: the app of this project does.
 """
 
+import contextlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
+from annotate.exchange.annotators import Annotators
 from annotate.exchange.ballot_reader import BallotReader
 from annotate.exchange.ballots import BallotBox, Imported
+from annotate.exchange.cells import as_text
 from annotate.exchange.mapping import export_map
 from annotate.exchange.problems import BadRows, Problem
 from annotate.exchange.rows import refuse_foreign
@@ -134,6 +138,9 @@ def import_annotations(
     """
     mapping = export_map(protocol, vendor=_VENDOR)
     reader, box, problems, cancelled = BallotReader(mapping, protocol, known_subjects, seed), BallotBox(), [], 0
+    for number, record in enumerate(_records(path), start=1):  # a number may get its address further down
+        for _, annotation in _annotations(path, number, record):
+            _link(reader.annotators, _person(annotation))
     for number, record in enumerate(_records(path), start=1):
         for label, annotation in _annotations(path, number, record):
             if annotation.get("was_cancelled") or annotation.get("skipped"):
@@ -173,6 +180,7 @@ def import_annotations(
         cancelled=cancelled,
         problems=tuple(problems),
         rejected=rejected,
+        aliases=reader.annotators.aliases(),
     )
 
 
@@ -227,10 +235,20 @@ def _annotations(path: Path, number: int, record: Any) -> Iterator[tuple[str, Ma
     raise DataError(f"{path}: entry {number} is no task of Label Studio's JSON or JSON_MIN export: export the project as JSON")
 
 
+def _person(annotation: Mapping[str, Any]) -> Any:
+    return annotation["annotator"] if "annotator" in annotation else annotation.get("completed_by")
+
+
+def _link(annotators: Annotators, person: Any) -> None:
+    if isinstance(person, Mapping) and person.get("email") and person.get("id") is not None:
+        with contextlib.suppress(DataError):  # what is no text is told where the vote is read
+            annotators.link(as_text(person["id"]), as_text(person["email"]))
+
+
 def _voice(record: Mapping[str, Any], annotation: Mapping[str, Any], questions: Sequence[Question], note: Any) -> Voice:
     minimal = "annotator" in annotation
     data = record if minimal else record["data"]
-    person = annotation["annotator"] if minimal else annotation.get("completed_by")
+    person = _person(annotation)
     if isinstance(person, Mapping):
         person = person.get("email") or person.get("id")
     cells: dict[Role, Any] = {("task",): data.get("task"), ("annotator",): person, ("seconds",): annotation.get("lead_time")}

@@ -114,6 +114,7 @@ def import_sheet(
         repeated=box.repeated,
         problems=tuple(problems),
         rejected=rejected,
+        aliases=reader.annotators.aliases(),
     )
 
 

@@ -1,5 +1,6 @@
 """Listening tests, items and listeners for tests, on a clock that is set by hand."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from annotate.listening.terms import Terms
 from contracts.plugins import configure
 from tests.annotate.postgres import postgres_server
 
-__all__ = ["Clock", "finish", "gold", "hear", "item", "join", "place", "postgres_server", "terms", "vote"]
+__all__ = ["Clock", "as_of_before", "finish", "gold", "hear", "item", "join", "place", "postgres_server", "terms", "vote"]
 
 BOTH = {"en": "native", "zh": "native"}
 
@@ -86,3 +87,13 @@ def finish(store: Store, clock: Clock, who: str, value: str = "A") -> list[str]:
     while not isinstance(done := vote(store, clock, who, value), Finished):
         subjects.append(done[0].item.subject_id)
     return subjects
+
+
+def as_of_before(place: str) -> None:
+    """Make a test in a file one of version 1, as it was written then."""
+    with sqlite3.connect(place) as connection:
+        connection.executescript("""
+            DROP TABLE listening_aliases;
+            ALTER TABLE listening_state DROP COLUMN closed;
+            ALTER TABLE listening_assignments DROP COLUMN aggregated;
+            UPDATE listening_state SET version = 1;""")
