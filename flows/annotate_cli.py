@@ -5,6 +5,8 @@ import enum
 import ipaddress
 import re
 import sys
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -15,6 +17,9 @@ from flows.listening_secret import secret_of
 from flows.settings import Settings
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from annotate.exchange.ballots import Imported
     from annotate.listening.store import Store
     from flows.pipeline import Build
 
@@ -256,7 +261,7 @@ def take_in(
     from flows.listening import subjects
     from flows.listening_store import note_answers, open_store
     from flows.pipeline import open_build
-    from flows.recipe_listening import terms_of
+    from flows.recipe_listening import require, terms_of
 
     build = open_build(recipe, workspace)
     terms = terms_of(build.recipe)
@@ -272,9 +277,23 @@ def take_in(
     with open_store(build) as store:
         new = store.take_in(found.table, found.aliases)
         note_answers(build, store)
-        progress = store.progress()
-    left_out = f", {len(found.problems)} problems, see {found.rejected}" if found.rejected else ""
-    print(
-        f"{found.table.num_rows} votes read, {new} of them new, {found.unanswered} places left empty{left_out}; "
-        f"{progress.votes} of {progress.wanted} are in"
-    )
+        progress, held = store.progress(), store.ratings() if require(build.recipe).rated() else store.votes()
+        known_as = store.known_as(found.table["annotator_id"].to_pylist())
+    print(_told(found, held, known_as, new))
+    print(f"{progress.votes} of {progress.wanted} are in{'; the test is closed' if progress.closed else ''}")
+
+
+def _told(found: "Imported", held: "pa.Table", known_as: Mapping[str, str], new: int) -> str:
+    """Return what became of each row of a file: read, new, empty, repeated, skipped, wrong, or here and not counted."""
+    key = found.table.column_names[1:3]
+    given = zip(*(found.table[name].to_pylist() for name in key), strict=True)
+    ours = {(subject, known_as.get(who, who)) for subject, who in given}
+    rows = zip(*(held[name].to_pylist() for name in (*key, "discarded")), strict=True)
+    left_out = Counter(why for subject, who, why in rows if why is not None and (subject, who) in ours)
+    parts = [f"{found.table.num_rows} votes read", f"{new} of them new", f"{found.unanswered} places left empty"]
+    parts += [f"{number} {what}" for number, what in ((found.repeated, "repeated"), (found.cancelled, "skipped")) if number]
+    if left_out:
+        parts.append(f"{left_out.total()} do not count ({', '.join(f'{why} {n}' for why, n in sorted(left_out.items()))})")
+    if found.rejected:
+        parts.append(f"{len(found.problems)} problems, see {found.rejected}")
+    return ", ".join(parts)

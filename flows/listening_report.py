@@ -47,7 +47,7 @@ def listening_rows(build: Build) -> list[dict[str, object]]:
     gone = [one for one in test.annotators if one.state in {"failed", "excluded"}]
     rows = [
         _line("listening items", "items", progress.items, progress.complete, {}),
-        _line(f"listening {unit}", unit, progress.wanted, progress.votes, {}),
+        _line(f"listening {unit}", unit, progress.wanted, progress.votes, {}, state="closed" if progress.closed else ""),
         _line(
             "listening listeners",
             "listeners",
@@ -56,6 +56,10 @@ def listening_rows(build: Build) -> list[dict[str, object]]:
             dict(Counter(_why(one) for one in gone)),
         ),
     ]
+    if progress.labels:
+        rows.append(_line("listening labels", "aggregated labels", progress.labels, progress.labels, {}))
+    if left_out := sum(progress.discarded.values()):
+        rows.append(_line(f"listening {unit} that do not count", unit, left_out, 0, dict(progress.discarded)))
     return rows + [_line(f"listener {one.annotator_id}", "", None, None, {}, state=_why(one)) for one in gone]
 
 

@@ -88,7 +88,7 @@ class TableStore:
         return digest([part.name for part in self.parts(name)])
 
     def read(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """Return all committed rows, in order of commit.
+        """Return all committed rows, in order of commit; columns that are younger than a part are null in its rows.
 
         Raises:
             DamagedPart: a committed part is gone, truncated or changed.
@@ -121,9 +121,13 @@ class TableStore:
                 raise DamagedPart(
                     f"{self.workspace.path(path)} was changed since it was committed: restore the file from a backup"
                 )
-            return pq.ParquetFile(pa.BufferReader(data)).read(columns=list(columns) if columns is not None else None)
+            table = pq.ParquetFile(pa.BufferReader(data)).read(columns=list(columns) if columns is not None else None)
         except FileNotFoundError:
             raise DamagedPart(f"{self.workspace.path(path)} is gone: restore the file from a backup") from None
+        younger = [field for field in self._schema(name, columns) if field.nullable and field.name not in table.column_names]
+        for field in younger:
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+        return table.select(columns if columns is not None else schema_of(name).names) if younger else table
 
     def require_parts(self, name: str) -> None:
         """Find out without reading them whether all committed parts of a table are there, in full.

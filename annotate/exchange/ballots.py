@@ -29,6 +29,7 @@ class Ballot:
         time_s: seconds from the showing to the vote.
         plays_a: how often A was played.
         plays_b: likewise B.
+        aggregated: True = a label that was made of votes that are not in the file, by no single annotator.
     """
 
     subject_id: str
@@ -40,6 +41,7 @@ class Ballot:
     time_s: float | None = None
     plays_a: int | None = None
     plays_b: int | None = None
+    aggregated: bool | None = None
 
     def said(self) -> tuple[Answer, bool | None, bool | None]:
         """Return what makes two ballots of one annotator on one subject the same vote."""
@@ -117,6 +119,7 @@ def _votes(ballots: list[Ballot], protocol_name: str, source: str) -> pa.Table:
         "plays_b": [each.plays_b for each in ballots],
         "source": [source] * len(ballots),
         "discarded": [None] * len(ballots),
+        "aggregated": [each.aggregated for each in ballots],
     }
     return pa.table(columns, schema=VOTES).sort_by("vote_id")
 

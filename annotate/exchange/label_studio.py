@@ -39,7 +39,7 @@ from annotate.exchange.problems import BadRows, Problem
 from annotate.exchange.rows import refuse_foreign
 from annotate.exchange.tasks import Task
 from annotate.exchange.voices import Role, Voice
-from annotate.exchange.wording import asked, said
+from annotate.exchange.wording import asked, meant, said
 from annotate.listening.protocol import ListeningProtocol, Question
 from contracts.errors import DataError
 from contracts.json_text import DECODER
@@ -107,8 +107,8 @@ def labelling_config(protocol: ListeningProtocol, *, references: bool = False, h
             showInline="true",
             required="true" if one else "false",
         )
-        for option in question.options:
-            ET.SubElement(choices, "Choice", value=said(option), alias=option)
+        for option, words in said(question).items():
+            ET.SubElement(choices, "Choice", value=words, alias=option)
     ET.indent(view)
     return ET.tostring(view, encoding="unicode") + "\n"
 
@@ -299,5 +299,5 @@ def _words(value: Any, question: Question) -> list[Any] | None:
     chosen = value.get("choices")
     if not isinstance(chosen, list) or not all(isinstance(word, str) for word in chosen):
         return None
-    shown = {said(option): option for option in question.options}
-    return [shown.get(word, word) for word in chosen]
+    meanings = meant(question)
+    return [meanings.get(word, word) for word in chosen]

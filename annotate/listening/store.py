@@ -302,6 +302,11 @@ class Store:
             for chunk in chunks
         )
 
+    def known_as(self, annotator_ids: Iterable[str]) -> dict[str, str]:
+        """Return pseudonym -> annotator, of those pseudonyms that belong to an annotator of another one."""
+        with self._commits.reading() as connection:
+            return persons.persons(connection, annotator_ids)
+
     def answers(self) -> pa.Table:
         """Return all answers, with schema ANSWERS: also of the qualification test, and discarded ones.
 

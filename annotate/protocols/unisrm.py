@@ -14,7 +14,15 @@ from annotate.listening.protocol import Question, check_plays, exchanged
 
 _VOTES: Final = 3
 _VALUES: Final = ("A", "B", "invalid")
-_QUESTIONS: Final = (Question(name="value", kind="choice", options=_VALUES),)
+_QUESTIONS: Final = (
+    Question(
+        name="value",
+        kind="choice",
+        options=_VALUES,
+        asked={"en": "Which one is better?", "zh": "哪一个更好?"},
+        said={"en": ("A is better", "B is better", "Cannot be compared"), "zh": ("A 更好", "B 更好", "无法比较")},
+    ),
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from annotate.listening.item import Clip, Item
 from annotate.web.tokens import Tokens
 from contracts.errors import DataError, RecipeError, SetupError
 from flows.annotate_cli import annotate
+from flows.listening_report import listening_rows
 from flows.listening_secret import secret_of
 from flows.listening_store import open_store
 from flows.pipeline import open_build
@@ -155,6 +156,11 @@ def test_exported_tasks_come_back_as_votes(path, asking, tmp_path):
     assert not {"Ada", "Ben", "Cleo"} & set(votes["annotator_id"].to_pylist())
     with pytest.raises(RecipeError, match="nothing to export"):
         call("export", path, tmp_path / "more")
+    with open_store(asking) as store:
+        store.exclude(votes["annotator_id"][0].as_py(), "one_sided", {})
+    assert "0 of them new, 0 places left empty, 3 do not count (one_sided 3)" in call("import", path, file).stdout
+    row = next(row for row in listening_rows(asking) if row["stage"] == "listening votes that do not count")
+    assert (row["in"], row["out"], row["dropped"]) == (3, 0, {"one_sided": 3})
 
 
 def test_a_key_that_others_can_read_is_refused(path):

@@ -184,3 +184,49 @@ def test_imported_ratings_are_answers_too(place):
         assert found["pair-x"]["plays_a"] is found["pair-x"]["order"] is None
         said = assess(store.answers(), RULES)
         assert said[0].findings["gold_accuracy"].evidence["right"] == 0
+
+
+def speechjudge_votes(said, **changes):
+    key = ("vote", "speechjudge")
+    rows = [vote("pair-x", f"v{n}", value, protocol="speechjudge", **changes) for n, value in enumerate(said)]
+    return votes(row | {"vote_id": row_id(key[0], row["pair_id"], row["annotator_id"], key[1])} for row in rows)
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_imported_votes_all_count(place, turn):
+    """Eleven votes are eleven, in any order: which of them decide is not for the first three to say."""
+    with Store(place, terms("speechjudge")) as store:
+        store.add_items([item("x"), item("y")])
+        store.take_in(speechjudge_votes([*["B+1", "T"], *["A+1"] * 9][::turn]))
+        assert store.votes()["discarded"].null_count == 11
+        progress = store.progress()
+        assert (progress.votes, progress.wanted, progress.complete, progress.waiting) == (11, 13, 1, 1)
+        assert progress.discarded == {}
+
+
+def test_what_the_app_collects_is_no_more_than_the_protocol_asks(place):
+    """After an import the app asks for what is lacking; a pardon brings back what is surplus by then."""
+    clock = Clock()
+    with Store(place, terms("speechjudge"), clock=clock) as store:
+        store.add_items([item("x")])
+        store.take_in(speechjudge_votes(["A+1"]))
+        people = [join(store, name) for name in ("Ann", "Bo")]
+        listeners.vote(store, clock, people[0], "A+1")
+        store.exclude(people[0], "admin", {})
+        listeners.vote(store, clock, people[1], "A+2")
+        store.pardon(people[0])
+        assert store.progress().discarded == {"surplus": 1}
+        assert (store.progress().votes, store.progress().wanted) == (2, 2)
+
+
+def test_a_label_of_elsewhere_is_no_vote(place):
+    """It completes its pair, is nobody's answer to the rules, and is counted apart."""
+    with Store(place, terms("speechjudge")) as store:
+        store.add_items([item("x"), item("y")])
+        store.take_in(speechjudge_votes(["A+1"], aggregated=True))
+        progress = store.progress()
+        assert (progress.labels, progress.votes, progress.wanted, progress.complete) == (1, 0, 2, 1)
+        assert store.answers().num_rows == 0
+        assert store.votes()["aggregated"].to_pylist() == [True]
+        store.exclude("v0", "admin", {"reason": "x"})
+        assert (store.progress().labels, store.progress().complete) == (0, 0)
