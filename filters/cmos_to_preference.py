@@ -1,7 +1,7 @@
 """From five-point votes to a preference: the majority must say A or B.
 
-Source: SpeechJudge, appendix A.2: majority vote per pair, ties discarded, gives the ``pref`` subset. A majority is more than half
-of all votes, however many they are (``annotate.agreement``).
+Source: SpeechJudge, appendix A.2: majority vote per pair, ties discarded, gives the ``pref`` subset. A majority is more
+than half of all votes, however many they are (``annotate.agreement``).
 """
 
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ def labels(votes: pa.Array | pa.ChunkedArray) -> pa.StringArray:
 class CmosToPreference:
     """Keep pairs with a majority for A or B.
 
-    Reasons: ``tie``, ``no_majority`` (such as one A, one B, one tie), and ``no_votes``, ``needs_second``, ``needs_third`` for pairs
-    that still wait for a vote.
+    Reasons: ``tie``, ``no_majority`` (such as one A, one B, one tie), and ``no_votes``, ``needs_second``, ``needs_third`` for
+    pairs that still wait for a vote.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("votes",)

@@ -26,8 +26,8 @@ def heard_votes(build: Build) -> pa.Table:
 def votes_by_value(votes: pa.Table) -> pa.Table:
     """Return a row of schema HEARD per pair that was voted on, by pair id.
 
-    The level of agreement is that of the votes for A, B or a tie, however many; votes that call the pair invalid have no side. A
-    pair with fewer than two votes with a side has none, one whose label was made elsewhere says ``aggregated`` instead: that
+    The level of agreement is that of the votes for A, B or a tie, however many; votes that call the pair invalid have no side.
+    A pair with fewer than two votes with a side has none, one whose label was made elsewhere says ``aggregated`` instead: that
     label is among the ids, and no vote.
     """
     by_pair: dict[str, list[dict[str, Any]]] = {}
