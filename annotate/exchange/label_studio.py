@@ -36,13 +36,13 @@ from annotate.exchange.ballots import BallotBox, Imported
 from annotate.exchange.cells import as_text
 from annotate.exchange.mapping import export_map
 from annotate.exchange.problems import BadRows, Problem
-from annotate.exchange.rows import refuse_foreign
+from annotate.exchange.rows import encoding_of, refuse_foreign
 from annotate.exchange.tasks import Task
 from annotate.exchange.voices import Role, Voice
 from annotate.exchange.wording import asked, meant, said
 from annotate.listening.protocol import ListeningProtocol, Question
 from contracts.errors import DataError
-from contracts.json_text import DECODER
+from contracts.json_text import noting_decoder
 from storage.private_files import private
 from storage.workspace import atomic_path
 
@@ -138,11 +138,14 @@ def import_annotations(
     """
     mapping = export_map(protocol, vendor=_VENDOR)
     reader, box, problems, cancelled = BallotReader(mapping, protocol, known_subjects, seed), BallotBox(), [], 0
-    for number, record in enumerate(_records(path), start=1):  # a number may get its address further down
-        for _, annotation in _annotations(path, number, record):
+    for record, wrong in _records(path):  # a number may get its address further down
+        for _, annotation in _annotations(record) if wrong is None else ():
             _link(reader.annotators, _person(annotation))
-    for number, record in enumerate(_records(path), start=1):
-        for label, annotation in _annotations(path, number, record):
+    for number, (record, wrong) in enumerate(_records(path), start=1):
+        if wrong is not None:
+            problems.append(Problem(row=number, what=wrong))
+            continue
+        for label, annotation in _annotations(record):
             if annotation.get("was_cancelled") or annotation.get("skipped"):
                 cancelled += 1
                 continue
@@ -171,7 +174,7 @@ def import_annotations(
     if rejected is not None:
         # Half a surrogate pair, which no UTF-8 can hold, is written as JSON's own escape of it.
         with atomic_path(rejected) as part, private(part).open("w", encoding="utf-8", errors="backslashreplace") as file:
-            kept = [record for number, record in enumerate(_records(path), start=1) if number in bad]
+            kept = [record for number, (record, _) in enumerate(_records(path), start=1) if number in bad]
             json.dump(kept, file, ensure_ascii=False, indent=1)
     return Imported(
         table=box.table(protocol, protocol_name, f"import:{path.name}", bad),
@@ -184,31 +187,42 @@ def import_annotations(
     )
 
 
-def _records(path: Path) -> Iterator[Any]:
-    """Yield the entries of a JSON list, one decoded at a time."""
+def _records(path: Path) -> Iterator[tuple[Any, str | None]]:
+    """Yield the entries of a JSON list, one decoded at a time, and what is wrong with each; None = nothing."""
     refuse_foreign(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding=encoding_of(path))
     except UnicodeDecodeError:
         raise DataError(f"{path}: this is no UTF-8: give the file as Label Studio exported it") from None
-    place, closed = _after_space(text, 0), True
+    doubled: list[str] = []
+    decoder = noting_decoder(doubled)
+
+    def entry(place: int) -> tuple[tuple[Any, str | None], int]:
+        doubled.clear()
+        value, end = decoder.raw_decode(text, place)
+        wrong = f"key {doubled[0]!r} stands twice in one object: which value is meant?" if doubled else _wrong(value)
+        return (value, wrong), end
+
+    place, closed, number = _after_space(text, 0), True, 1
     try:
         if text[place : place + 1] != "[":
-            value, place = DECODER.raw_decode(text, place)
-            yield value
+            found, place = entry(place)
+            yield found
         elif text[place := _after_space(text, place + 1)] == "]":
             place += 1
         else:
             while True:
-                value, place = DECODER.raw_decode(text, place)
-                yield value
+                found, place = entry(place)
+                yield found
+                number += 1
                 place = _after_space(text, place)
                 mark, place = text[place], _after_space(text, place + 1)
                 if mark != ",":
                     closed = mark == "]"
                     break
     except (ValueError, IndexError, RecursionError) as error:
-        raise DataError(f"{path}: no valid JSON ({error}): export the project again as JSON") from None
+        why = "nested too deep" if isinstance(error, RecursionError) else error
+        raise DataError(f"{path}: entry {number}: no valid JSON ({why}): export the project again as JSON") from None
     if _after_space(text, place) != len(text) or not closed:
         raise DataError(f"{path}: no valid JSON (character {place} is wrong): export the project again as JSON")
 
@@ -219,20 +233,25 @@ def _after_space(text: str, place: int) -> int:
     return place
 
 
-def _annotations(path: Path, number: int, record: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _wrong(record: Any) -> str | None:
+    """Return why an entry is of neither format; None = it is of one."""
+    if isinstance(record, Mapping) and isinstance(record.get("data"), Mapping) and isinstance(record.get("annotations"), list):
+        for annotation in record["annotations"]:
+            if not isinstance(annotation, Mapping) or not isinstance(annotation.get("result"), list):
+                return "an annotation has no list 'result': export the project as JSON"
+        return None
+    if isinstance(record, Mapping) and "annotation_id" in record and "annotator" in record:
+        return None
+    return "this is no task of Label Studio's JSON or JSON_MIN export: export the project as JSON"
+
+
+def _annotations(record: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield (what to call it, annotation) of an entry of either format; one of JSON_MIN is an annotation itself."""
-    if isinstance(record, Mapping):
-        if isinstance(record.get("data"), Mapping) and isinstance(record.get("annotations"), list):
-            for annotation in record["annotations"]:
-                if not isinstance(annotation, Mapping) or not isinstance(annotation.get("result"), list):
-                    raise DataError(f"{path}: entry {number}: an annotation has no list 'result': export the project as JSON")
-                yield f"annotation {annotation.get('id')}", annotation
-            return
-        if "annotation_id" in record and "annotator" in record:
-            if record["annotation_id"] is not None:  # null: a task that nobody has annotated
-                yield f"annotation {record['annotation_id']}", record
-            return
-    raise DataError(f"{path}: entry {number} is no task of Label Studio's JSON or JSON_MIN export: export the project as JSON")
+    if "annotations" in record:
+        for annotation in record["annotations"]:
+            yield f"annotation {annotation.get('id')}", annotation
+    elif record["annotation_id"] is not None:  # null: a task that nobody has annotated
+        yield f"annotation {record['annotation_id']}", record
 
 
 def _person(annotation: Mapping[str, Any]) -> Any:

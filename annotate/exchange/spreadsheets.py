@@ -100,7 +100,7 @@ def import_sheet(
                     note(
                         here, name, f"the annotator says something else of the same subject in row {there}: keep one of the two"
                     )
-    if sheet.header is None and (columns or problems):
+    if sheet.header is None and columns:
         check_columns(path, sheet, mapping, tuple(columns))
     problems.sort(key=lambda problem: problem.row)
     if problems and not skip_bad:

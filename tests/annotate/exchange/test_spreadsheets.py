@@ -350,7 +350,12 @@ def test_utf_8_with_or_without_a_mark_and_any_usual_delimiter(tmp_path, encoding
 
 
 @pytest.mark.parametrize(
-    ("encoding", "message"), [("latin-1", "byte 0xeb is no UTF-8: save the file as 'CSV UTF-8'"), ("utf-16", "this is UTF-16")]
+    ("encoding", "message"),
+    [
+        ("latin-1", "row [12]: byte 0xeb is no UTF-8: save the file as 'CSV UTF-8'"),
+        ("latin-1", "iconv -f WINDOWS-1252"),
+        ("utf-16-le", "line 1: .*no text|row 2: no valid JSON"),
+    ],
 )
 @pytest.mark.parametrize("name", ["v.csv", "v.jsonl"])
 def test_other_encodings_are_refused_and_not_guessed(tmp_path, encoding, message, name):
