@@ -1,4 +1,4 @@
-"""The command line's part about the listening test: ``unisrm-data annotate serve|invite|revoke|export|import``."""
+"""The command line's part about the listening test: ``unisrm-data annotate serve|invite|revoke|close|reopen|export|import``."""
 
 import contextlib
 import enum
@@ -223,6 +223,29 @@ def revoke(
     print(f"all links and sessions of {annotator.name!r} have ended; `unisrm-data annotate invite` makes a new link")
 
 
+def _set_closed(recipe: Path, workspace: str | None, *, closed: bool) -> None:
+    from flows.listening_store import open_store
+    from flows.pipeline import open_build
+
+    with open_store(open_build(recipe, workspace)) as store:
+        store.set_closed(closed)
+        progress = store.progress()
+    lacking = f"{progress.votes} of {progress.wanted} votes are in, {progress.waiting} of {progress.items} items lack some"
+    print(f"the test is {'closed' if closed else 'open'}: {lacking}")
+
+
+@annotate.command()
+def close(recipe: RecipePath, workspace: WorkspaceUrl = None) -> None:
+    """End a test that will get no more votes: nobody is asked any more, and the next build goes on with what there is."""
+    _set_closed(recipe, workspace, closed=True)
+
+
+@annotate.command()
+def reopen(recipe: RecipePath, workspace: WorkspaceUrl = None) -> None:
+    """Go on with a test that was closed: the next build waits for its votes again."""
+    _set_closed(recipe, workspace, closed=False)
+
+
 @annotate.command()
 def export(
     recipe: RecipePath,
@@ -265,9 +288,12 @@ def take_in(
 
     build = open_build(recipe, workspace)
     terms = terms_of(build.recipe)
+    columns = read_mapping(mapping) if mapping else None
+    if columns is not None and columns.annotators == "aggregated" and require(build.recipe).of == "splits":
+        raise RecipeError(f"{mapping}: annotators: aggregated: a label without its votes verifies nothing: import the votes")
     found = read_file(
         file,
-        mapping=read_mapping(mapping) if mapping else None,
+        mapping=columns,
         protocol=terms.protocol,
         protocol_name=terms.protocol_name,
         known_subjects=subjects(build),

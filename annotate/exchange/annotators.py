@@ -7,9 +7,10 @@ address claims it: two servers count from 1.
 """
 
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from contracts import ids
 from contracts.errors import DataError
@@ -32,7 +33,7 @@ class Aliases:
 class Annotators:
     """The annotators of one file, as far as it was read."""
 
-    def __init__(self, seed: int, vendor: str, naming: Literal["hash", "keep"] = "hash") -> None:
+    def __init__(self, seed: int, vendor: str, naming: str = "hash") -> None:
         """Begin a file.
 
         Args:
@@ -45,6 +46,7 @@ class Annotators:
         self._naming: Final = naming
         self._address_of: dict[str, str] = {}
         self._numbers_of: dict[str, set[str]] = {}
+        self._unnamed: Counter[str] = Counter()
         self._spellings: dict[str, dict[str, None]] = {}
 
     def link(self, number: str, address: str) -> None:
@@ -68,6 +70,15 @@ class Annotators:
         person = self._address_of.get(compared(name), compared(name))
         self._spellings.setdefault(person, {})[name] = None
         return self._who(person)
+
+    def unnamed(self, subject: str) -> str:
+        """Return the pseudonym of one more person of whom nothing is known but a vote on this subject."""
+        self._unnamed[subject] += 1
+        return ids.row_id("unnamed", self._seed, self._vendor, subject, self._unnamed[subject])
+
+    def aggregate(self) -> str:
+        """Return what stands in an annotator's place beside labels that were made of votes."""
+        return ids.row_id("aggregated", self._seed, self._vendor)
 
     def _who(self, person: str) -> str:
         return next(iter(self._spellings[person])) if self._naming == "keep" else self._of(person)

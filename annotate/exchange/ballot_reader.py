@@ -82,7 +82,13 @@ class BallotReader:
         accurate = [cells.read((role,), partial(self._truth, role)) for role in _ACCURATE]
         seconds = cells.read(("seconds",), lambda cell: _optional(as_text(cell), as_number))
         plays = [cells.read((role,), lambda cell: _optional(as_text(cell), as_count)) for role in ("plays_a", "plays_b")]
-        if cells.wrong or annotator is None or subject is None:
+        if cells.wrong or subject is None:
+            return None
+        if self._mapping.annotators == "unnamed":
+            annotator = self.annotators.unnamed(subject)
+        elif self._mapping.annotators == "aggregated":
+            annotator = self.annotators.aggregate()
+        if annotator is None:
             return None
         try:
             answer = replace(self._protocol.read(form), **self._unasked)
@@ -102,6 +108,7 @@ class BallotReader:
             time_s=seconds,
             plays_a=plays[0],
             plays_b=plays[1],
+            aggregated=True if self._mapping.annotators == "aggregated" else None,
         )
 
     def _annotator(self, cell: Any) -> str:

@@ -1,9 +1,10 @@
 """Votes on their way into the tables: one per annotator and subject, whoever collected them."""
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from statistics import fmean
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -72,10 +73,20 @@ class Imported:
 
 
 class BallotBox:
-    """The ballots of one file, by annotator and subject."""
+    """The ballots of one file, by annotator and subject.
 
-    def __init__(self) -> None:
-        self._ballots: dict[tuple[str, str], tuple[int, Ballot]] = {}
+    Attributes:
+        repeated: ballots of an annotator on a subject beyond the first.
+    """
+
+    def __init__(self, repeated: Literal["first", "last", "mean"] | None = None) -> None:
+        """Begin a file.
+
+        Args:
+            repeated: which ballots of one annotator on one subject count; None = they have to say the same.
+        """
+        self._keep = repeated
+        self._ballots: dict[tuple[str, str], list[tuple[int, Ballot]]] = {}
         self.repeated = 0
 
     def add(self, ballot: Ballot, row: int) -> int | None:
@@ -84,21 +95,27 @@ class BallotBox:
         Returns:
             The row of an earlier ballot of the same annotator on the same subject that says something else, or None.
         """
-        key = (ballot.subject_id, ballot.annotator_id)
-        earlier = self._ballots.setdefault(key, (row, ballot))
-        if earlier[1] is ballot:
-            return None
-        if earlier[1].said() != ballot.said():
-            return earlier[0]
-        self.repeated += 1
+        earlier = self._ballots.setdefault((ballot.subject_id, ballot.annotator_id), [])
+        if earlier and self._keep is None and earlier[0][1].said() != ballot.said():
+            return earlier[0][0]
+        self.repeated += bool(earlier)
+        if not earlier or self._keep is not None:
+            earlier.append((row, ballot))
         return None
 
     def table(self, protocol: ListeningProtocol, protocol_name: str, source: str, bad: Container[int] = ()) -> pa.Table:
         """Return the votes or ratings of all rows that are not bad, sorted by id."""
-        kept = [ballot for row, ballot in self._ballots.values() if row not in bad]
+        good = [[ballot for row, ballot in ballots if row not in bad] for ballots in self._ballots.values()]
+        kept = [self._kept(ballots) for ballots in good if ballots]
         if protocol.clips == 1:
             return _ratings(kept, protocol_name, source)
         return _votes(kept, protocol_name, source)
+
+    def _kept(self, ballots: list[Ballot]) -> Ballot:
+        if self._keep != "mean":
+            return ballots[-1 if self._keep == "last" else 0]
+        scores = {scale: fmean(each.answer.scores[scale] for each in ballots) for scale in ballots[0].answer.scores}
+        return replace(ballots[0], answer=replace(ballots[0].answer, scores=scores))
 
 
 def _votes(ballots: list[Ballot], protocol_name: str, source: str) -> pa.Table:

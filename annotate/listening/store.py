@@ -272,6 +272,10 @@ class Store:
             lambda connection: hearing.answer(connection, self.terms, self._clock(), assignment_id, annotator_id, said=answer)
         )
 
+    def set_closed(self, closed: bool) -> None:
+        """Ask nobody any more, or ask again; who is at an item may answer it, and votes are taken in as ever."""
+        self._commits.write(lambda connection: queue.set_closed(connection, closed=closed))
+
     # Votes
 
     def take_in(self, votes: pa.Table, aliases: Mapping[str, persons.Known] | None = None) -> int:

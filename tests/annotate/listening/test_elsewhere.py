@@ -230,3 +230,22 @@ def test_a_label_of_elsewhere_is_no_vote(place):
         assert store.votes()["aggregated"].to_pylist() == [True]
         store.exclude("v0", "admin", {"reason": "x"})
         assert (store.progress().labels, store.progress().complete) == (0, 0)
+
+
+def test_nobody_is_asked_in_a_closed_test(place):
+    """Who is at an item may answer it, imported votes come in, and reopened it goes on."""
+    clock = Clock()
+    with Store(place, terms(), clock=clock) as store:
+        store.add_items([item("x"), item("y")])
+        ann, bo = join(store, "Ann"), join(store, "Bo")
+        at = store.next(ann)
+        store.set_closed(True)
+        assert store.progress().closed
+        assert store.next(bo).reason == "done"
+        assert store.next(ann).assignment_id == at.assignment_id
+        listeners.vote(store, clock, ann)
+        assert store.next(ann).reason == "done"
+        store.take_in(votes([vote("pair-y", "v1", "A")]))
+        assert store.progress().votes == 2
+        store.set_closed(False)
+        assert store.next(bo).item.subject_id in {"pair-x", "pair-y"}
