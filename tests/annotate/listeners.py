@@ -1,6 +1,5 @@
 """Listening tests, items and listeners for tests, on a clock that is set by hand."""
 
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -89,11 +88,13 @@ def finish(store: Store, clock: Clock, who: str, value: str = "A") -> list[str]:
     return subjects
 
 
-def as_of_before(place: str) -> None:
-    """Make a test in a file one of version 1, as it was written then."""
-    with sqlite3.connect(place) as connection:
-        connection.executescript("""
-            DROP TABLE listening_aliases;
-            ALTER TABLE listening_state DROP COLUMN closed;
-            ALTER TABLE listening_assignments DROP COLUMN aggregated;
-            UPDATE listening_state SET version = 1;""")
+def as_of_before(store: Store, *changes: str) -> None:
+    """Make a test one of version 1, as it was written then, with further changes; it has to be opened anew after it."""
+    statements = (
+        "DROP TABLE listening_aliases",
+        "ALTER TABLE listening_state DROP COLUMN closed",
+        "ALTER TABLE listening_assignments DROP COLUMN aggregated",
+        "UPDATE listening_state SET version = 1",
+    )
+    for statement in (*changes, *statements):
+        store._commits.write(lambda connection, statement=statement: connection.exec_driver_sql(statement))

@@ -1,7 +1,5 @@
 """A person whom the store knows under several pseudonyms is one annotator, in new tests and in those of before."""
 
-import sqlite3
-
 import pyarrow as pa
 import pytest
 
@@ -90,19 +88,16 @@ def test_a_number_belongs_to_its_first_address(store):
     assert store.progress().votes == 4
 
 
-def test_a_test_of_before_opens_and_builds_on(tmp_path):
+def test_a_test_of_before_opens_and_builds_on(place):
     """Nothing is lost; imported votes that were left over count now; one that has none keeps its version."""
-    place = str(tmp_path / "votes.sqlite")
     with Store(place, terms()) as store:
         store.add_items([item("x")])
         store.take_in(votes(*(("pair-x", f"v{n}", "A") for n in range(5))))
         before, version = store.votes(), store.version()
-    as_of_before(place)
+        as_of_before(store)
     with Store(place, terms()) as store:
         assert (store.votes().equals(before), store.version()) == (True, version)
-    as_of_before(place)
-    with sqlite3.connect(place) as connection:
-        connection.execute("UPDATE listening_assignments SET discarded = 'surplus' WHERE number > 3")
+        as_of_before(store, "UPDATE listening_assignments SET discarded = 'surplus' WHERE number > 3")
     with Store(place, terms()) as store:
         assert store.votes().equals(before)
         assert store.version() != version

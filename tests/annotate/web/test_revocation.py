@@ -1,7 +1,6 @@
 """Links and sessions that end at once, of listeners and of those who run the test."""
 
 import json
-import sqlite3
 
 import pytest
 from itsdangerous import URLSafeTimedSerializer
@@ -96,10 +95,7 @@ def test_links_and_sessions_of_before_there_were_revocations_hold_until_one(open
 def test_a_test_of_before_there_were_revocations_opens(opened: Opened, ann: Listener):
     """Its table is made; who was invited stays."""
     where, terms = opened.store._commits.where, opened.store.terms
-    opened.store.close()
-    as_of_before(where)
-    with sqlite3.connect(where) as connection:
-        connection.execute("DROP TABLE listening_revocations")
+    as_of_before(opened.store, "DROP TABLE listening_revocations")
     with Store(where, terms) as store:
         assert store.annotator(ann.annotator_id).revoked == 0
         assert store.revoke(ann.annotator_id) == 1
