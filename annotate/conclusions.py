@@ -6,9 +6,9 @@ whatever notation (``annotate.stated_scores``): which of two is meant, nobody ca
 gives for one criterion, are no conclusion.
 
 Where the scores stand, and in which ornaments, depends on their form. Scores in brackets are the last line. Scores of labels
-are those that the reply states last, wherever that is (``annotate.labelled_scores``), as the format's authors read them: of the
-replies that they published, most have them on two lines, before the analysis, in bold or as ``6/10``. They may be said more
-than once as long as they agree. Text that goes on behind them has to come to an end, or it was cut off.
+are those that the reply states last, wherever that is (``annotate.labelled_scores``): the public parser of the format takes the
+last pair, and models put it on two lines, before the analysis, in bold or as ``6/10``. Scores may be said more than once as
+long as they agree. Text that goes on behind them has to come to an end, or it was cut off.
 
 Reading forgives white space around the reply and one Markdown fence around the whole; around the last line in brackets Markdown
 emphasis, a heading sign, ``Conclusion:`` before it and a full stop after it.

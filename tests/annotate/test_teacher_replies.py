@@ -1,8 +1,8 @@
 """Golden table of a teacher's replies: what each states, or why it is refused.
 
 The format is SpeechJudge's (seed 002, Fig. 4 and the example of the meta-judge's prompt): criteria for Output A, for Output B,
-then ``Conclusion: Output A: X, Output B: X``. Its authors read the scores that are stated last. The layouts are those in which
-models were seen to give them.
+then ``Conclusion: Output A: X, Output B: X``. Its public parser takes the scores that are stated last. All but the
+first two are our own: layouts in which models give the same scores, and what looks like them.
 """
 
 import pytest
