@@ -1,12 +1,22 @@
 """What several annotators of one pair say together: levels of agreement, majority, and how far to trust whom.
 
-Source: SpeechJudge (section 3.2 for the levels, appendices B.1 and B.2 for reliability). Where the paper is silent:
+Source: SpeechJudge (section 3.2 for the levels, appendices B.1 and B.2 for reliability). The paper defines the levels by the
+cases of two and three votes that its own test has. Imported pairs may have any number, so here they follow from two questions,
+whose answers are the paper's wherever it gives one. The majority is the label of more than half of all votes, at least two.
+
+- ``FA``, full agreement: all votes are the same.
+- ``WA``, weak agreement: a majority, and no A stands against a B.
+- ``WD``, weak disagreement: a majority, although an A stands against a B.
+- ``FD``, full disagreement: no majority.
+
+Where the paper is silent:
 
 - Two annotators who differ in any way, ``A`` against ``B`` as much as ``A`` against a tie, are ``needs_third``, not a level: a
   third annotator joins "if any disagreements". The published figures say the same: full agreement is 51.5 % of the pairs, and
   2 * 0.515 + 3 * 0.485 is the published mean of 2.49 votes a pair (to its rounding), so every other pair had three votes.
-- One vote is ``needs_second``; none is ``no_votes``. More than three is an error: the levels are not defined for it.
-- Two ties and one preference have the majority ``tie``; three different votes have none.
+- One vote is ``needs_second``; none is ``no_votes``.
+- A label that was made of votes elsewhere is no vote. A pair whose own votes are too few has its label and no level: the word
+  is ``aggregated``. Two such labels that differ are no majority.
 - A value that is not in the list below is an error. It is never read as a tie.
 """
 
@@ -36,19 +46,11 @@ TERNARY: Final[Mapping[str, str]] = MappingProxyType({
 })  # fmt: skip
 """Five-point CMOS value -> A, B or T; the three reasons of a tie are those of the published data set."""
 
-OUTCOMES: Final[Mapping[str, tuple[str, str | None]]] = MappingProxyType({
-    "": ("no_votes", None),
-    "A": ("needs_second", None), "B": ("needs_second", None), "T": ("needs_second", None),
-    "AA": ("FA", "a"), "BB": ("FA", "b"), "TT": ("FA", "tie"),
-    "AB": ("needs_third", None), "AT": ("needs_third", None), "BT": ("needs_third", None),
-    "AAA": ("FA", "a"), "BBB": ("FA", "b"), "TTT": ("FA", "tie"),
-    "AAT": ("WA", "a"), "BBT": ("WA", "b"), "ATT": ("WA", "tie"), "BTT": ("WA", "tie"),
-    "AAB": ("WD", "a"), "ABB": ("WD", "b"),
-    "ABT": ("FD", None),
-})  # fmt: skip
-"""Sorted ternary votes of a pair -> (level, majority label): every case of up to three votes."""
+LEVELS: Final = ("FA", "WA", "WD", "FD")
+AGGREGATED: Final = "aggregated"
+"""Stands for the level of a pair whose label was made of votes that nobody has here."""
 
-MAX_VOTES: Final = 3
+UNFINISHED: Final = ("no_votes", "needs_second", "needs_third")
 
 _LABELS: Final = "ABT"
 
@@ -83,34 +85,54 @@ def level(votes: Sequence[str]) -> str:
     """Return ``FA``, ``WA``, ``WD``, ``FD``, or ``needs_third``, ``needs_second``, ``no_votes`` for the votes of one pair.
 
     Raises:
-        DataError: unknown value, or more than three votes.
+        DataError: unknown value.
     """
-    return _outcome(votes)[0]
+    return _outcome(*_counted(votes))[0]
 
 
 def majority(votes: Sequence[str]) -> str | None:
-    """Return ``a``, ``b`` or ``tie`` where a majority of at least two votes says so, else None.
+    """Return ``a``, ``b`` or ``tie`` where more than half of the votes, and at least two, say so, else None.
 
     Raises:
-        DataError: unknown value, or more than three votes.
+        DataError: unknown value.
     """
-    return _outcome(votes)[1]
+    return _outcome(*_counted(votes))[1]
 
 
-def _outcome(votes: Sequence[str]) -> tuple[str, str | None]:
-    if len(votes) > MAX_VOTES:
-        raise DataError(f"a pair has {len(votes)} votes; agreement levels are defined for at most {MAX_VOTES}")
-    return OUTCOMES["".join(sorted(ternary(vote) for vote in votes))]
+def _counted(votes: Sequence[str]) -> tuple[int, int, int]:
+    said = [ternary(vote) for vote in votes]
+    return said.count("A"), said.count("B"), said.count("T")
+
+
+def _outcome(a: int, b: int, ties: int, *made: int) -> tuple[str, str | None]:
+    """Return level and majority of so many votes, and of so many labels for A, B and a tie that were made elsewhere."""
+    cast = a + b + ties
+    label = next((word for word, n in (("a", a), ("b", b), ("tie", ties)) if n > 1 and 2 * n > cast), None)
+    if cast == 0:
+        found = "no_votes"
+    elif cast == 1:
+        found = "needs_second"
+    elif label is None:
+        found = "needs_third" if cast == 2 else "FD"
+    elif max(a, b, ties) == cast:
+        found = "FA"
+    else:
+        found = "WD" if a and b else "WA"
+    if found in UNFINISHED and any(made):
+        said = [word for word, n in zip(("a", "b", "tie"), made, strict=True) if n]
+        return AGGREGATED, said[0] if len(said) == 1 else None
+    return found, label
 
 
 def levels(votes: pa.Array | pa.ChunkedArray) -> pa.StringArray:
-    """Return ``level`` of each row of a votes column, never null.
+    """Return ``level`` of each row of a votes column, or ``aggregated``; never null.
 
     Args:
-        votes: list<struct<annotator_id: string, value: string>>; a null list is no votes.
+        votes: list<struct<annotator_id: string, value: string>>, perhaps with a boolean ``aggregated`` in the struct, true of
+            labels that were made elsewhere; a null list is no votes.
 
     Raises:
-        DataError: unknown value, more than three votes, or an annotator who voted twice on one pair; names the row.
+        DataError: unknown value, or an annotator who voted twice on one pair; names the row.
     """
     return _look_up(votes, 0)
 
@@ -119,7 +141,7 @@ def majorities(votes: pa.Array | pa.ChunkedArray) -> pa.StringArray:
     """Return ``majority`` of each row of a votes column: ``a``, ``b``, ``tie`` or null.
 
     Args:
-        votes: list<struct<annotator_id: string, value: string>>; a null list is no votes.
+        votes: as for ``levels``.
 
     Raises:
         DataError: as for ``levels``.
@@ -128,31 +150,29 @@ def majorities(votes: pa.Array | pa.ChunkedArray) -> pa.StringArray:
 
 
 def _look_up(votes: pa.Array | pa.ChunkedArray, part: int) -> pa.StringArray:
-    counts = _label_counts(votes)
-    known = list(OUTCOMES)
-    code_of = np.zeros((MAX_VOTES + 1,) * len(_LABELS), dtype=np.int32)
-    for code, labels in enumerate(known):
-        code_of[tuple(labels.count(label) for label in _LABELS)] = code
-    words = pa.array([OUTCOMES[labels][part] for labels in known], pa.string())
-    return words.take(pa.array(code_of[tuple(counts.T)]))
+    cases, case_of = np.unique(_label_counts(votes), axis=0, return_inverse=True)
+    words = pa.array([_outcome(*case)[part] for case in cases.tolist()], pa.string())
+    return words.take(pa.array(case_of.reshape(-1)))
 
 
 def _label_counts(votes: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    """Return how many A, B and T each row holds, shape (rows, 3)."""
+    """Return how many votes for A, B and T each row holds, and how many such labels of elsewhere, shape (rows, 6)."""
     column = votes.combine_chunks() if isinstance(votes, pa.ChunkedArray) else votes
     cast_votes = pc.list_flatten(column)
     row_of = pc.list_parent_indices(column).to_numpy(zero_copy_only=False)
     labels = _label_codes(pc.struct_field(cast_votes, "value"), row_of)
     refuse_second_ballots(row_of, pc.struct_field(cast_votes, "annotator_id"))
-    counts = np.bincount(row_of * len(_LABELS) + labels, minlength=len(column) * len(_LABELS)).reshape(-1, len(_LABELS))
-    crowded = np.flatnonzero(counts.sum(axis=1) > MAX_VOTES)
-    if crowded.size:
-        row = int(crowded[0])
-        raise DataError(
-            f"votes, row {row}: {counts[row].sum()} votes; agreement levels are defined for at most {MAX_VOTES}: "
-            "keep the votes of qualified annotators only"
-        )
-    return counts
+    kinds = 2 * len(_LABELS)
+    codes = labels + len(_LABELS) * made_elsewhere(cast_votes)
+    return np.bincount(row_of * kinds + codes, minlength=len(column) * kinds).reshape(-1, kinds)
+
+
+def made_elsewhere(cast_votes: pa.StructArray) -> npt.NDArray[np.bool_]:
+    """Return per entry of a flat votes column whether it is a label that was made elsewhere, no vote of a person."""
+    if cast_votes.type.get_field_index(AGGREGATED) < 0:
+        return np.zeros(len(cast_votes), dtype=np.bool_)
+    flags = pc.fill_null(pc.struct_field(cast_votes, AGGREGATED), False)
+    return np.asarray(flags.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
 def _label_codes(values: Any, row_of: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -240,15 +260,17 @@ def inter_annotator(votes: pa.Table, *, binary: bool = False) -> InterAnnotatorA
 
     Args:
         votes: columns pair_id, annotator_id, value (CMOS); other columns are ignored. Filter it by style or language for
-            the cells of Table 5, and to the pairs of the ``pref`` subset for its binary row.
-        binary: leave tie votes out first and count the pairs that still have two votes.
+            the cells of Table 5.
+        binary: only pairs with a majority for A or B, which are the ``pref`` subset, and of those without the votes for a tie.
+            A pair of full disagreement is not among them: without its tie it would be two people who disagree.
 
     Raises:
         DataError: unknown value, or an annotator who voted twice on one pair.
     """
     _, _, counts = _by_pair(votes)
     if binary:
-        counts = counts[:, : _LABELS.index("T")]
+        sides = counts[:, : _LABELS.index("T")]
+        counts = sides[(2 * sides.max(axis=1) > counts.sum(axis=1)) & (sides.max(axis=1) > 1)]
     size = counts.sum(axis=1)
     counts, size = counts[size > 1], size[size > 1]
     if not size.size:

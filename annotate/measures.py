@@ -3,7 +3,7 @@
 What cannot be computed has no value but a reason, so that nobody takes a 0 for a measurement.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from statistics import NormalDist
 from typing import Any, Final, Self
@@ -115,3 +115,19 @@ def mean(values: npt.NDArray[np.float64], *, nothing: str) -> Measure:
     """
     known = values[~np.isnan(values)]
     return Measure(value=float(known.mean()), n=known.size) if known.size else Measure.undefined(nothing)
+
+
+def mean_interval(values: npt.NDArray[np.float64], *, nothing: str) -> Measure:
+    """Return the mean of independent values with its interval by Student's t; no interval for a single one.
+
+    Args:
+        values: numbers.
+        nothing: what to say where there are none.
+    """
+    found = mean(values, nothing=nothing)
+    if found.value is None or found.n < 2:
+        return found
+    from scipy.stats import t
+
+    half = float(t.ppf((1 + CONFIDENCE) / 2, found.n - 1) * values.std(ddof=1) / sqrt(found.n))
+    return replace(found, low=found.value - half, high=found.value + half)

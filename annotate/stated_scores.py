@@ -114,8 +114,8 @@ def _label(words: Sequence[str]) -> str:
 
 
 def without_quotations(line: str) -> str:
-    """Return a folded line without what it quotes; a line that is nothing but a quotation is no quotation."""
-    rest = _QUOTED.sub(" ", line)
+    """Return a line with spaces in place of what it quotes; a line that is nothing but a quotation is no quotation."""
+    rest = _QUOTED.sub(lambda quoted: " " * len(quoted[0]), line)
     return rest if re.search(r"[^\W\d_]", rest) else line
 
 

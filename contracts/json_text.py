@@ -25,6 +25,19 @@ def _constant(word: str) -> Never:
 DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
 
 
+def noting_decoder(doubled: list[str]) -> json.JSONDecoder:
+    """Return a decoder that goes on after a key that an object has twice, and adds it to a list; the first value stays."""
+
+    def found(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+        first: dict[str, Any] = {}
+        for key, value in pairs:
+            if first.setdefault(key, value) is not value:
+                doubled.append(key)
+        return first
+
+    return json.JSONDecoder(object_pairs_hook=found, parse_constant=_constant)
+
+
 def json_value(text: str) -> Any:
     """Return the value of a text that is one JSON value.
 

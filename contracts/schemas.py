@@ -206,6 +206,12 @@ VOTES: Final = pa.schema(
             "why it does not count, such as the rule that excluded the annotator; null = it counts",
             nullable=True,
         ),
+        _field(
+            "aggregated",
+            _b,
+            "true = a label made elsewhere of votes that are not here, no vote of a person; null = a vote",
+            nullable=True,
+        ),
     ]
 )
 

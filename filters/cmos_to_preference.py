@@ -1,6 +1,7 @@
 """From five-point votes to a preference: the majority must say A or B.
 
-Source: SpeechJudge, appendix A.2: majority vote per pair, ties discarded, gives the ``pref`` subset.
+Source: SpeechJudge, appendix A.2: majority vote per pair, ties discarded, gives the ``pref`` subset. A majority is more
+than half of all votes, however many they are (``annotate.agreement``).
 """
 
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import ClassVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from annotate.agreement import levels, majorities
+from annotate.agreement import UNFINISHED, levels, majorities
 from filters.verdict import first_reason, quote
 
 
@@ -17,7 +18,7 @@ def labels(votes: pa.Array | pa.ChunkedArray) -> pa.StringArray:
     """Return the preference that each row of a votes column ends with: ``a``, ``b``, or null where there is none.
 
     Raises:
-        DataError: a vote that is no CMOS value, more than three votes, or an annotator who voted twice on a pair.
+        DataError: a vote that is no CMOS value, or an annotator who voted twice on a pair.
     """
     found = majorities(votes)
     return pc.if_else(pc.equal(found, "tie"), pa.scalar(None, pa.string()), found)
@@ -27,8 +28,8 @@ def labels(votes: pa.Array | pa.ChunkedArray) -> pa.StringArray:
 class CmosToPreference:
     """Keep pairs with a majority for A or B.
 
-    Reasons: ``tie``, ``no_majority`` (one A, one B, one tie), and ``no_votes``, ``needs_second``, ``needs_third`` for pairs
-    that still wait for a vote.
+    Reasons: ``tie``, ``no_majority`` (such as one A, one B, one tie), and ``no_votes``, ``needs_second``, ``needs_third`` for
+    pairs that still wait for a vote.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("votes",)
@@ -40,7 +41,7 @@ class CmosToPreference:
             DataError: as for ``labels``.
         """
         level, majority = levels(table["votes"]), majorities(table["votes"])
-        waiting = [(word, pc.equal(level, word)) for word in ("no_votes", "needs_second", "needs_third")]
+        waiting = [(word, pc.equal(level, word)) for word in UNFINISHED]
         return first_reason([*waiting, ("tie", pc.equal(majority, "tie")), ("no_majority", pc.is_null(majority))])
 
     def evidence(self, table: pa.Table, reasons: pa.StringArray) -> pa.StringArray:

@@ -1,15 +1,16 @@
 """The comparisons table: one row per ruled pair, with all that filters may look at."""
 
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.joins import among, attach, sorted_by
-from contracts.schemas import VOTES
+from contracts.schemas import conform
 from filters.cmos_to_preference import labels
 
 VOTE_LIST: Final = pa.list_(pa.struct([("annotator_id", pa.string()), ("value", pa.string())]))
+VOTE_LIST_WITH_MADE: Final = pa.list_(pa.struct([*VOTE_LIST.value_type, ("aggregated", pa.bool_())]))
 _RULED: Final = ("verdict", "total_a", "total_b", "votes_a", "votes_b", "votes_none", "order_flip", "judgment_ids")
 _FORMAT: Final = {"duration": "duration_s", "sample_rate": "sample_rate_hz", "loudness": "loudness_lufs"}
 
@@ -47,7 +48,7 @@ def join(
         what most people prefer, and what the judge says is null for pairs without a ruling.
 
     Raises:
-        DataError: with ``by_votes``, a vote that is no CMOS value, more than three votes on a pair, or two by one annotator.
+        DataError: with ``by_votes``, a vote that is no CMOS value, or two on a pair by one annotator.
     """
     if not by_votes:
         pairs = among(pairs, "pair_id", rulings["pair_id"])
@@ -68,9 +69,15 @@ def _same(names: tuple[str, ...]) -> dict[str, str]:
 
 
 def votes_by_pair(votes: pa.Table) -> pa.Table:
-    """Return ``pair_id`` and ``votes``: the votes of a table of schema VOTES that count, in order of their ids."""
-    by_pair: dict[str, list[dict[str, str]]] = {}
-    counted = votes.cast(VOTES).filter(pc.is_null(votes["discarded"]))
-    for vote in sorted_by(counted.select(["vote_id", "pair_id", "annotator_id", "value"]), "vote_id").to_pylist():
-        by_pair.setdefault(vote["pair_id"], []).append({"annotator_id": vote["annotator_id"], "value": vote["value"]})
-    return pa.table({"pair_id": pa.array(list(by_pair), pa.string()), "votes": pa.array(list(by_pair.values()), VOTE_LIST)})
+    """Return ``pair_id`` and ``votes``: the votes of a table of schema VOTES that count, in order of their ids.
+
+    Where labels that were made elsewhere are among them, each entry says whether it is one (``aggregated``).
+    """
+    counted = sorted_by(conform(votes, "votes").filter(pc.is_null(votes["discarded"])), "vote_id")
+    made = pc.fill_null(counted["aggregated"], False)
+    shown = VOTE_LIST if not pc.any(made).as_py() else VOTE_LIST_WITH_MADE
+    entries = pa.table({name: counted[name] for name in ("annotator_id", "value")} | {"aggregated": made}).to_pylist()
+    by_pair: dict[str, list[dict[str, Any]]] = {}
+    for pair, entry in zip(counted["pair_id"].to_pylist(), entries, strict=True):
+        by_pair.setdefault(pair, []).append(entry)
+    return pa.table({"pair_id": pa.array(list(by_pair), pa.string()), "votes": pa.array(list(by_pair.values()), shown)})

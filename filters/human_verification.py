@@ -5,6 +5,7 @@ prefer the same side, and that side is the automatic label. Where the paper is s
 
 - More votes than asked for, as after a pardon, are judged by the same majority: more than half of all that are in.
 - A value other than ``A``, ``B`` and ``invalid`` is an error. It is never read as one of them.
+- A label that was made elsewhere is no listener's vote and confirms nothing.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from annotate.agreement import refuse_second_ballots
+from annotate.agreement import made_elsewhere, refuse_second_ballots
 from contracts.errors import DataError
 from filters.verdict import first_reason, quote
 
@@ -89,7 +90,8 @@ def _counts(votes: Any) -> npt.NDArray[np.int64]:
         )
     refuse_second_ballots(row_of, pc.struct_field(cast, "annotator_id"))
     codes = found.to_numpy(zero_copy_only=False).astype(np.int64)
-    return np.bincount(row_of * len(VALUES) + codes, minlength=len(column) * len(VALUES)).reshape(-1, len(VALUES))
+    of_people = ~made_elsewhere(cast)
+    return np.bincount((row_of * len(VALUES) + codes)[of_people], minlength=len(column) * len(VALUES)).reshape(-1, len(VALUES))
 
 
 PLUGIN = HumanVerification

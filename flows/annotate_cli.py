@@ -1,10 +1,12 @@
-"""The command line's part about the listening test: ``unisrm-data annotate serve|invite|revoke|export|import``."""
+"""The command line's part about the listening test: ``unisrm-data annotate serve|invite|revoke|close|reopen|export|import``."""
 
 import contextlib
 import enum
 import ipaddress
 import re
 import sys
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -16,6 +18,9 @@ from flows.listening_secret import secret_of
 from flows.settings import Settings
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from annotate.exchange.ballots import Imported
     from annotate.listening.store import Store
     from flows.pipeline import Build
 
@@ -221,6 +226,29 @@ def revoke(
     print(f"all links and sessions of {annotator.name!r} have ended; `unisrm-data annotate invite` makes a new link")
 
 
+def _set_closed(recipe: Path, workspace: str | None, *, closed: bool) -> None:
+    from flows.listening_store import open_store
+    from flows.pipeline import open_build
+
+    with open_store(open_build(recipe, workspace)) as store:
+        store.set_closed(closed)
+        progress = store.progress()
+    lacking = f"{progress.votes} of {progress.wanted} votes are in, {progress.waiting} of {progress.items} items lack some"
+    print(f"the test is {'closed' if closed else 'open'}: {lacking}")
+
+
+@annotate.command()
+def close(recipe: RecipePath, workspace: WorkspaceUrl = None) -> None:
+    """End a test that will get no more votes: nobody is asked any more, and the next build goes on with what there is."""
+    _set_closed(recipe, workspace, closed=True)
+
+
+@annotate.command()
+def reopen(recipe: RecipePath, workspace: WorkspaceUrl = None) -> None:
+    """Go on with a test that was closed: the next build waits for its votes again."""
+    _set_closed(recipe, workspace, closed=False)
+
+
 @annotate.command()
 def export(
     recipe: RecipePath,
@@ -259,13 +287,16 @@ def take_in(
     from flows.listening import subjects
     from flows.listening_store import note_answers, open_store
     from flows.pipeline import open_build
-    from flows.recipe_listening import terms_of
+    from flows.recipe_listening import require, terms_of
 
     build = open_build(recipe, workspace)
     terms = terms_of(build.recipe)
+    columns = read_mapping(mapping) if mapping else None
+    if columns is not None and columns.annotators == "aggregated" and require(build.recipe).of == "splits":
+        raise RecipeError(f"{mapping}: annotators: aggregated: a label without its votes verifies nothing: import the votes")
     found = read_file(
         file,
-        mapping=read_mapping(mapping) if mapping else None,
+        mapping=columns,
         protocol=terms.protocol,
         protocol_name=terms.protocol_name,
         known_subjects=subjects(build),
@@ -273,11 +304,25 @@ def take_in(
         skip_bad=skip_bad,
     )
     with open_store(build) as store:
-        new = store.take_in(found.table)
+        new = store.take_in(found.table, found.aliases)
         note_answers(build, store)
-        progress = store.progress()
-    left_out = f", {len(found.problems)} problems, see {found.rejected}" if found.rejected else ""
-    print(
-        f"{found.table.num_rows} votes read, {new} of them new, {found.unanswered} places left empty{left_out}; "
-        f"{progress.votes} of {progress.wanted} are in"
-    )
+        progress, held = store.progress(), store.ratings() if require(build.recipe).rated() else store.votes()
+        known_as = store.known_as(found.table["annotator_id"].to_pylist())
+    print(_told(found, held, known_as, new))
+    print(f"{progress.votes} of {progress.wanted} are in{'; the test is closed' if progress.closed else ''}")
+
+
+def _told(found: "Imported", held: "pa.Table", known_as: Mapping[str, str], new: int) -> str:
+    """Return what became of each row of a file: read, new, empty, repeated, skipped, wrong, or here and not counted."""
+    key = found.table.column_names[1:3]
+    given = zip(*(found.table[name].to_pylist() for name in key), strict=True)
+    ours = {(subject, known_as.get(who, who)) for subject, who in given}
+    rows = zip(*(held[name].to_pylist() for name in (*key, "discarded")), strict=True)
+    left_out = Counter(why for subject, who, why in rows if why is not None and (subject, who) in ours)
+    parts = [f"{found.table.num_rows} votes read", f"{new} of them new", f"{found.unanswered} places left empty"]
+    parts += [f"{number} {what}" for number, what in ((found.repeated, "repeated"), (found.cancelled, "skipped")) if number]
+    if left_out:
+        parts.append(f"{left_out.total()} do not count ({', '.join(f'{why} {n}' for why, n in sorted(left_out.items()))})")
+    if found.rejected:
+        parts.append(f"{len(found.problems)} problems, see {found.rejected}")
+    return ", ".join(parts)

@@ -86,11 +86,13 @@ def open_items(build: Build) -> list[Item]:
     with known as store:
         protocol, items = store.terms.protocol, store.items()
         cast = store.ratings() if wish.rated() else store.votes()
+    labelled = set() if wish.rated() else set(cast.filter(pc.equal(cast["aggregated"], True))["pair_id"].to_pylist())
     said: dict[str, list[Answer]] = {}
     for row in cast.filter(pc.is_null(cast["discarded"])).to_pylist():
         answer = Answer(scores=dict(row["scores"])) if wish.rated() else Answer(value=row["value"])
         said.setdefault(row["sample_id" if wish.rated() else "pair_id"], []).append(answer)
-    return [item for item in items if not item.gold and len(given := said.get(item.subject_id, [])) < protocol.wanted(given)]
+    asked_of = [item for item in items if not item.gold and item.subject_id not in labelled]
+    return [item for item in asked_of if len(given := said.get(item.subject_id, [])) < protocol.wanted(given)]
 
 
 def publish(build: Build) -> None:
@@ -206,7 +208,8 @@ def _settings(build: Build) -> object:
     wish = build.recipe.listening
     gold = gold_of(build) if wish is not None else {}
     told = {subject: list(values) for subject, values in gold.items()}
-    return [literals(wish), told, listening_store.version(build), candidate_literals(build)]
+    without = ["goes on without votes that are lacking"] if listening_store.goes_without(build) else []
+    return [literals(wish), told, listening_store.version(build), candidate_literals(build), *without]
 
 
 _ASKED_ABOUT: Final = ("utterances", "prompts", "writings@writings", "recordings", "samples", "pairs")

@@ -6,7 +6,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from annotate.agreement import MAX_VOTES, TERNARY, level
+from annotate.agreement import AGGREGATED, LEVELS, TERNARY, level
 from contracts.joins import sorted_by
 from flows.listening_store import VOTED
 from flows.pipeline import Build
@@ -27,20 +27,22 @@ def heard_votes(build: Build) -> pa.Table:
 def votes_by_value(votes: pa.Table) -> pa.Table:
     """Return a row of schema HEARD per pair that was voted on, by pair id.
 
-    The level of agreement is that of the votes for A, B or a tie; votes that call the pair invalid have no side. A pair with
-    fewer than two votes with a side has none.
+    The level of agreement is that of the votes for A, B or a tie, however many; votes that call the pair invalid have no side.
+    A pair with fewer than two votes with a side has none, one whose label was made elsewhere says ``aggregated`` instead: that
+    label is among the ids, and no vote.
     """
     by_pair: dict[str, list[dict[str, Any]]] = {}
-    for vote in votes.select(["vote_id", "pair_id", "value"]).to_pylist():
+    for vote in votes.select(["vote_id", "pair_id", "value", "aggregated"]).to_pylist():
         by_pair.setdefault(vote["pair_id"], []).append(vote)
     rows = []
     for pair, cast in sorted(by_pair.items()):
-        counted = Counter(vote["value"] for vote in cast)
+        values = [vote["value"] for vote in cast if not vote["aggregated"]]
+        counted = Counter(values)
         rows.append(
             {
                 "pair_id": pair,
                 "votes": [{"value": value, "count": n} for value, n in sorted(counted.items())],
-                "agreement": _level([vote["value"] for vote in cast]),
+                "agreement": _level(values) or (AGGREGATED if len(values) < len(cast) else None),
                 "vote_ids": sorted(vote["vote_id"] for vote in cast),
             }
         )
@@ -48,9 +50,8 @@ def votes_by_value(votes: pa.Table) -> pa.Table:
 
 
 def _level(values: list[str]) -> str | None:
-    sided = [value for value in values if value in TERNARY]
-    found = level(sided) if len(sided) <= MAX_VOTES else None
-    return found if found in {"FA", "WA", "WD", "FD"} else None
+    found = level([value for value in values if value in TERNARY])
+    return found if found in LEVELS else None
 
 
 def people_statement(build: Build) -> str:
@@ -59,8 +60,12 @@ def people_statement(build: Build) -> str:
     if wish is None or wish.rated():
         return ""
     votes = heard_votes(build)
-    people = pc.count_distinct(votes["annotator_id"]).as_py()
-    told = f"{people} listeners cast {votes.num_rows} votes by the protocol {wish.protocol.name}"
+    made = pc.fill_null(votes["aggregated"], False)
+    cast = votes.filter(pc.invert(made))
+    people = pc.count_distinct(cast["annotator_id"]).as_py()
+    told = f"{people} listeners cast {cast.num_rows} votes by the protocol {wish.protocol.name}"
+    if labels := votes.num_rows - cast.num_rows:
+        told += f"; {labels} labels were made elsewhere, of votes that are not here"
     if wish.of == "splits":
         return (
             f" {told} on the pairs of {' and '.join(wish.splits)}: those splits hold only pairs whose label they confirmed; "

@@ -1,23 +1,25 @@
 """What status and report tell of a listening test. Listeners go by their pseudonyms; their names stay in the store."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from annotate.agreement import TERNARY, annotator_rates, inter_annotator
 from annotate.listening.records import Annotator, Progress
+from annotate.measures import mean_interval
 from contracts.joins import attach
 from flows.candidates import current_facts
 from flows.decide import splits_table
 from flows.listening import VERIFICATION
 from flows.listening_evidence import heard_votes
-from flows.listening_store import VOTED, known_store
+from flows.listening_store import RATED, VOTED, known_store
 from flows.pipeline import Build, finished
-from flows.recipe_listening import require
+from flows.recipe_listening import require, terms_of, words_of
 
 _WER_EDGES: Final = (0.0, 0.05, 0.1, 0.2)
 
@@ -47,7 +49,7 @@ def listening_rows(build: Build) -> list[dict[str, object]]:
     gone = [one for one in test.annotators if one.state in {"failed", "excluded"}]
     rows = [
         _line("listening items", "items", progress.items, progress.complete, {}),
-        _line(f"listening {unit}", unit, progress.wanted, progress.votes, {}),
+        _line(f"listening {unit}", unit, progress.wanted, progress.votes, {}, state="closed" if progress.closed else ""),
         _line(
             "listening listeners",
             "listeners",
@@ -56,6 +58,10 @@ def listening_rows(build: Build) -> list[dict[str, object]]:
             dict(Counter(_why(one) for one in gone)),
         ),
     ]
+    if progress.labels:
+        rows.append(_line("listening labels", "aggregated labels", progress.labels, progress.labels, {}))
+    if left_out := sum(progress.discarded.values()):
+        rows.append(_line(f"listening {unit} that do not count", unit, left_out, 0, dict(progress.discarded)))
     return rows + [_line(f"listener {one.annotator_id}", "", None, None, {}, state=_why(one)) for one in gone]
 
 
@@ -85,21 +91,62 @@ def listeners_content(build: Build) -> dict[str, Any] | None:
     test = _look(build)
     if test is None:
         return None
+    wish = require(build.recipe)
+    shown = {"protocol": wish.protocol.name, "unit": "ratings" if wish.rated() else "votes", "progress": test.progress}
+    if wish.rated():
+        ratings = build.tables.read(RATED)
+        return shown | {
+            "opinions": opinions(ratings, build.tables.read("samples", ["sample_id", "system"])),
+            "annotators": _annotators(test.annotators, ratings, {}),
+        }
     votes = build.tables.read(VOTED)
     sided = heard_votes(build)
-    sided = sided.filter(pc.is_in(sided["value"], value_set=pa.array(list(TERNARY))))
+    of_people = pc.invert(pc.fill_null(sided["aggregated"], False))
+    sided = sided.filter(pc.and_(of_people, pc.is_in(sided["value"], value_set=pa.array(list(TERNARY)))))
     prompts = attach(
         build.tables.read("pairs"), "prompt_id", build.tables.read("prompts"), "prompt_id", _same("style", "language")
     )
     sided = attach(sided, "pair_id", prompts, "pair_id", _same("style", "language", "sample_a", "sample_b"))
-    return {
-        "protocol": require(build.recipe).protocol.name,
-        "progress": test.progress,
+    rates = {row["annotator_id"]: row["rate"] for row in annotator_rates(sided).to_pylist()}
+    return shown | {
+        "has_ties": "T" in words_of(terms_of(build.recipe)),
         "agreement": _agreement(sided),
-        "annotators": _annotators(test.annotators, votes, sided),
+        "annotators": _annotators(test.annotators, votes, rates),
         "accuracy": _accuracy(build, sided),
         "verification": _verification(build),
     }
+
+
+def opinions(ratings: pa.Table, samples: pa.Table) -> list[dict[str, Any]]:
+    """Return the mean opinion score of every system on every scale, the best first.
+
+    Args:
+        ratings: table of schema RATINGS; discarded ones do not count.
+        samples: columns sample_id, system.
+
+    Returns:
+        Rows of system, scale, clips (how many were rated) and score: the mean over ratings, its number of ratings and its
+        95 % interval, as if every rating were independent of the others.
+    """
+    system_of = dict(zip(samples["sample_id"].to_pylist(), samples["system"].to_pylist(), strict=True))
+    given: dict[tuple[str, str], list[float]] = {}
+    clips: dict[tuple[str, str], set[str]] = {}
+    for row in ratings.filter(pc.is_null(ratings["discarded"])).to_pylist():
+        for scale, score in row["scores"]:
+            key = (scale, system_of.get(row["sample_id"], "unknown"))
+            given.setdefault(key, []).append(score)
+            clips.setdefault(key, set()).add(row["sample_id"])
+    scales = list(dict.fromkeys(scale for scale, _ in given))
+    rows = [
+        {
+            "scale": scale,
+            "system": system,
+            "clips": len(clips[scale, system]),
+            "score": mean_interval(np.array(scores), nothing=""),
+        }
+        for (scale, system), scores in given.items()
+    ]
+    return sorted(rows, key=lambda row: (scales.index(row["scale"]), -row["score"].value, row["system"]))
 
 
 def _same(*names: str) -> dict[str, str]:
@@ -119,11 +166,14 @@ def _agreement(votes: pa.Table) -> list[dict[str, Any]]:
     ]
 
 
-def _annotators(annotators: Sequence[Annotator], votes: pa.Table, sided: pa.Table) -> list[dict[str, Any]]:
-    """Return one row per listener, of imported votes too."""
+def _annotators(annotators: Sequence[Annotator], votes: pa.Table, rates: Mapping[str, float | None]) -> list[dict[str, Any]]:
+    """Return one row per listener, of imported votes too; what stands in the place of one who cast no votes is none."""
+    if "aggregated" in votes.column_names:
+        made = pc.fill_null(votes["aggregated"], False)
+        whose = set(votes.filter(made)["annotator_id"].to_pylist())
+        annotators, votes = [one for one in annotators if one.annotator_id not in whose], votes.filter(pc.invert(made))
     cast = Counter(votes["annotator_id"].to_pylist())
     counted = Counter(votes.filter(pc.is_null(votes["discarded"]))["annotator_id"].to_pylist())
-    rates = {row["annotator_id"]: row["rate"] for row in annotator_rates(sided).to_pylist()}
     known = {one.annotator_id: one for one in annotators}
     return [
         {

@@ -1,11 +1,13 @@
 """The store of a build's listening test: where it is, what is in it, and what it still waits for."""
 
+import datetime as dt
 import os
 from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 
+from annotate.listening.records import Progress
 from annotate.listening.store import Store
 from contracts.errors import SetupError
 from flows.known import is_there, remember, require_there
@@ -85,16 +87,30 @@ def version(build: Build) -> str | None:
         return store.version()
 
 
-def waiting_for(build: Build) -> Waiting | None:
-    """Return which votes are still wanted; None if they are all there, or nothing was asked yet."""
+def _progress(build: Build) -> Progress | None:
     known = known_store(build)
     if known is None:
         return None
     with known as store:
-        progress = store.progress()
-    wish: Listening = require(build.recipe)
-    if not progress.waiting:
+        return store.progress()
+
+
+def _is_over(build: Build, progress: Progress) -> bool:
+    return progress.closed or require(build.recipe).is_over(dt.datetime.now(dt.UTC))
+
+
+def goes_without(build: Build) -> bool:
+    """Say whether the build goes on though votes are lacking, because the test is closed or the recipe says so."""
+    progress = _progress(build)
+    return progress is not None and progress.waiting > 0 and _is_over(build, progress)
+
+
+def waiting_for(build: Build) -> Waiting | None:
+    """Return which votes are still wanted; None if they are all there or none will come, or nothing was asked yet."""
+    progress = _progress(build)
+    if progress is None or not progress.waiting or _is_over(build, progress):
         return None
+    wish: Listening = require(build.recipe)
     return Waiting(
         stage=wish.stage,
         what="ratings" if wish.rated() else "votes",
@@ -102,7 +118,8 @@ def waiting_for(build: Build) -> Waiting | None:
         wanted=progress.wanted,
         advice=(
             "serve the test with `unisrm-data annotate serve`, invite people with `unisrm-data annotate invite` or bring votes "
-            "in with `unisrm-data annotate import`; then build again, or let the deployment collect-votes do it"
+            "in with `unisrm-data annotate import`; then build again, or let the deployment collect-votes do it; if no "
+            "more will come, `unisrm-data annotate close`"
         ),
     )
 

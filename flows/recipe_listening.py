@@ -1,12 +1,13 @@
 """The section ``listening`` of a recipe: what people are asked to listen to, by which protocol, and whom to trust."""
 
+import datetime as dt
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from annotate.listening.terms import Terms
 from contracts import plugins
@@ -65,6 +66,13 @@ class Listening(Strict):
     )
     rules: list[Plugin] = Field(default_factory=list, description="listener_rule plug-ins: who breaks one is excluded")
     verification: dict[str, Any] = Field(default_factory=dict, description="of: splits = options of filter human_verification")
+    incomplete: Literal["wait", "drop"] = Field(
+        default="wait",
+        description="wait = for all votes, or until the test is closed; drop = what lacks votes when the build comes there",
+    )
+    deadline: dt.datetime | None = Field(
+        default=None, description="incomplete: drop = wait until then all the same; a date, or a time with its zone (else UTC)"
+    )
     store: str | None = Field(
         default=None,
         description="$VARIABLE that holds a postgresql:// URL; null = listening.sqlite in the workspace, if that is a folder",
@@ -84,6 +92,27 @@ class Listening(Strict):
         if self.store is not None and not self.store.startswith(("$", "postgresql://")):
             raise ValueError("store must be a $VARIABLE that holds a postgresql:// URL, or such a URL without a login")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_unused_ends(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is not said: a recipe without it stays the one that it was before there were such keys."""
+        found: dict[str, Any] = handler(self)
+        for name, value in (("incomplete", "wait"), ("deadline", None)):
+            if found.get(name, value) == value:
+                found.pop(name, None)
+        return found
+
+    @model_validator(mode="after")
+    def _deadline_ends_something(self) -> Self:
+        if self.deadline is not None and self.incomplete != "drop":
+            raise ValueError("deadline is for incomplete: drop")
+        return self
+
+    def is_over(self, now: dt.datetime) -> bool:
+        """Say whether votes that are lacking at this time are waited for no more."""
+        if self.incomplete != "drop" or self.deadline is None:
+            return self.incomplete == "drop"
+        return now >= (self.deadline if self.deadline.tzinfo is not None else self.deadline.replace(tzinfo=dt.UTC))
 
     @property
     def stage(self) -> str:
@@ -136,7 +165,8 @@ def rooted(wish: Listening | None, folder: Path) -> Listening | None:
 
 def literals(wish: Listening | None) -> dict[str, Any] | None:
     """Return the section as literals without what differs from place to place and decides no vote."""
-    return None if wish is None else wish.model_dump(mode="json", exclude={"store", "gold", "site"})
+    ends = {"incomplete", "deadline"}  # they decide when, not what; that votes are lacking is a setting of its own
+    return None if wish is None else wish.model_dump(mode="json", exclude={"store", "gold", "site", *ends})
 
 
 def check_listening(recipe: "Recipe") -> None:

@@ -5,7 +5,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from annotate.exchange.ballots import Ballot, pseudonym
+from annotate.exchange.annotators import Annotators
+from annotate.exchange.ballots import Ballot
 from annotate.exchange.cells import as_count, as_number, as_text, as_truth, as_words
 from annotate.exchange.mapping import ColumnMap
 from annotate.exchange.tasks import subjects_of_tasks
@@ -46,6 +47,7 @@ class BallotReader:
     """What one import knows of every row.
 
     Attributes:
+        annotators: who voted so far.
         unanswered: how many voices said nothing so far.
     """
 
@@ -55,7 +57,7 @@ class BallotReader:
         self._known = frozenset(known_subjects)
         self._tasks = subjects_of_tasks(self._known) if mapping.task is not None else {}
         self._played = mapping.sides == "played" or mapping.task is not None
-        self._seed = seed
+        self.annotators = Annotators(seed, mapping.vendor, mapping.annotators)
         self._choices = [("answers", question.name) for question in protocol.questions if question.kind == "choice"]
         # Flags that were not asked about must not look like flags that nobody ticked.
         unasked = {q.about for q in protocol.questions if q.kind == "flags" and q.name not in mapping.answers}
@@ -80,7 +82,13 @@ class BallotReader:
         accurate = [cells.read((role,), partial(self._truth, role)) for role in _ACCURATE]
         seconds = cells.read(("seconds",), lambda cell: _optional(as_text(cell), as_number))
         plays = [cells.read((role,), lambda cell: _optional(as_text(cell), as_count)) for role in ("plays_a", "plays_b")]
-        if cells.wrong or annotator is None or subject is None:
+        if cells.wrong or subject is None:
+            return None
+        if self._mapping.annotators == "unnamed":
+            annotator = self.annotators.unnamed(subject)
+        elif self._mapping.annotators == "aggregated":
+            annotator = self.annotators.aggregate()
+        if annotator is None:
             return None
         try:
             answer = replace(self._protocol.read(form), **self._unasked)
@@ -100,13 +108,11 @@ class BallotReader:
             time_s=seconds,
             plays_a=plays[0],
             plays_b=plays[1],
+            aggregated=True if self._mapping.annotators == "aggregated" else None,
         )
 
     def _annotator(self, cell: Any) -> str:
-        name = as_text(cell)
-        if not name:
-            raise DataError("the annotator is missing: every vote needs one")
-        return name if self._mapping.annotators == "keep" else pseudonym(name, self._seed, self._mapping.vendor)
+        return self.annotators.pseudonym(as_text(cell))
 
     def _subject(self, cell: Any) -> str:
         subject = as_text(cell)

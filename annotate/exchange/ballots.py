@@ -1,13 +1,14 @@
 """Votes on their way into the tables: one per annotator and subject, whoever collected them."""
 
-import unicodedata
-from collections.abc import Container
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from statistics import fmean
+from typing import Any, Literal
 
 import pyarrow as pa
 
+from annotate.exchange.annotators import Aliases
 from annotate.exchange.problems import Problem
 from annotate.listening.item import Answer, Order
 from annotate.listening.protocol import ListeningProtocol
@@ -30,6 +31,7 @@ class Ballot:
         time_s: seconds from the showing to the vote.
         plays_a: how often A was played.
         plays_b: likewise B.
+        aggregated: True = a label that was made of votes that are not in the file, by no single annotator.
     """
 
     subject_id: str
@@ -41,6 +43,7 @@ class Ballot:
     time_s: float | None = None
     plays_a: int | None = None
     plays_b: int | None = None
+    aggregated: bool | None = None
 
     def said(self) -> tuple[Answer, bool | None, bool | None]:
         """Return what makes two ballots of one annotator on one subject the same vote."""
@@ -58,6 +61,7 @@ class Imported:
         cancelled: annotations that were skipped by their annotator (Label Studio).
         problems: what was wrong with the rows that were left out; empty unless ``skip_bad``.
         rejected: file that holds those rows.
+        aliases: annotator -> other pseudonyms that the store may know them by.
     """
 
     table: pa.Table
@@ -66,21 +70,24 @@ class Imported:
     cancelled: int = 0
     problems: tuple[Problem, ...] = ()
     rejected: Path | None = None
-
-
-def pseudonym(name: str, seed: int, vendor: str) -> str:
-    """Return the pseudonym of a vendor's annotator: the same for the same seed, vendor and name.
-
-    Who has the recipe can try names out: it keeps names out of the data, not from the data's makers.
-    """
-    return ids.row_id("annotator", seed, vendor, unicodedata.normalize("NFC", name))
+    aliases: Mapping[str, Aliases] = field(default_factory=dict)
 
 
 class BallotBox:
-    """The ballots of one file, by annotator and subject."""
+    """The ballots of one file, by annotator and subject.
 
-    def __init__(self) -> None:
-        self._ballots: dict[tuple[str, str], tuple[int, Ballot]] = {}
+    Attributes:
+        repeated: ballots of an annotator on a subject beyond the first.
+    """
+
+    def __init__(self, repeated: Literal["first", "last", "mean"] | None = None) -> None:
+        """Begin a file.
+
+        Args:
+            repeated: which ballots of one annotator on one subject count; None = they have to say the same.
+        """
+        self._keep = repeated
+        self._ballots: dict[tuple[str, str], list[tuple[int, Ballot]]] = {}
         self.repeated = 0
 
     def add(self, ballot: Ballot, row: int) -> int | None:
@@ -89,21 +96,27 @@ class BallotBox:
         Returns:
             The row of an earlier ballot of the same annotator on the same subject that says something else, or None.
         """
-        key = (ballot.subject_id, ballot.annotator_id)
-        earlier = self._ballots.setdefault(key, (row, ballot))
-        if earlier[1] is ballot:
-            return None
-        if earlier[1].said() != ballot.said():
-            return earlier[0]
-        self.repeated += 1
+        earlier = self._ballots.setdefault((ballot.subject_id, ballot.annotator_id), [])
+        if earlier and self._keep is None and earlier[0][1].said() != ballot.said():
+            return earlier[0][0]
+        self.repeated += bool(earlier)
+        if not earlier or self._keep is not None:
+            earlier.append((row, ballot))
         return None
 
     def table(self, protocol: ListeningProtocol, protocol_name: str, source: str, bad: Container[int] = ()) -> pa.Table:
         """Return the votes or ratings of all rows that are not bad, sorted by id."""
-        kept = [ballot for row, ballot in self._ballots.values() if row not in bad]
+        good = [[ballot for row, ballot in ballots if row not in bad] for ballots in self._ballots.values()]
+        kept = [self._kept(ballots) for ballots in good if ballots]
         if protocol.clips == 1:
             return _ratings(kept, protocol_name, source)
         return _votes(kept, protocol_name, source)
+
+    def _kept(self, ballots: list[Ballot]) -> Ballot:
+        if self._keep != "mean":
+            return ballots[-1 if self._keep == "last" else 0]
+        scores = {scale: fmean(each.answer.scores[scale] for each in ballots) for scale in ballots[0].answer.scores}
+        return replace(ballots[0], answer=replace(ballots[0].answer, scores=scores))
 
 
 def _votes(ballots: list[Ballot], protocol_name: str, source: str) -> pa.Table:
@@ -124,6 +137,7 @@ def _votes(ballots: list[Ballot], protocol_name: str, source: str) -> pa.Table:
         "plays_b": [each.plays_b for each in ballots],
         "source": [source] * len(ballots),
         "discarded": [None] * len(ballots),
+        "aggregated": [each.aggregated for each in ballots],
     }
     return sorted_by(pa.table(columns, schema=VOTES), "vote_id")
 

@@ -8,9 +8,10 @@ docs/source/tags/{audio,choices,rating,repeater}.md, label_studio/data_export/se
 - JSON export: a list of tasks; ``data`` is what was imported; ``annotations[].result[]`` has ``from_name``, ``to_name``,
   ``type`` and ``value``, which is ``{"choices": [...]}`` of Choices and ``{"rating": n}`` of Rating. A choice with an ``alias``
   is exported by it. Nothing ticked = no result of that name.
-- ``completed_by`` is a user's id, or in older and expanded exports an object with ``id`` and ``email``; the converter names
-  people by the email where there is one. ``lead_time`` is seconds. ``was_cancelled`` marks a skipped annotation, which the
-  export from the page includes. Unfinished work is in ``drafts`` (ids or objects), models' in ``predictions``: no votes.
+- ``completed_by`` is a user's id, or in older and expanded exports an object with ``id`` and ``email``, in one file perhaps
+  both; the converter names people by the email where there is one. ``lead_time`` is seconds. ``was_cancelled`` marks a skipped
+  annotation, which the export from the page includes. Unfinished work is in ``drafts`` (ids or objects), models' in
+  ``predictions``: no votes.
 - JSON_MIN: one record per annotation that was not skipped; the fields of ``data``, one field per ``from_name`` (a single choice
   as a text, several as ``{"choices": [...]}``, a rating as ``[{"rating": n}]``), ``annotator`` (id or email),
   ``annotation_id``, ``lead_time``. Names of controls must therefore differ from those of data.
@@ -22,23 +23,26 @@ docs/source/tags/{audio,choices,rating,repeater}.md, label_studio/data_export/se
 Label Studio counts no plays and does not wait for the end of a clip: the app of this project does.
 """
 
+import contextlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
+from annotate.exchange.annotators import Annotators
 from annotate.exchange.ballot_reader import BallotReader
 from annotate.exchange.ballots import BallotBox, Imported
+from annotate.exchange.cells import as_text
 from annotate.exchange.mapping import export_map
 from annotate.exchange.problems import BadRows, Problem
-from annotate.exchange.rows import refuse_foreign
+from annotate.exchange.rows import encoding_of, refuse_foreign
 from annotate.exchange.tasks import Task
 from annotate.exchange.voices import Role, Voice
-from annotate.exchange.wording import asked, said
+from annotate.exchange.wording import asked, meant, said
 from annotate.listening.protocol import ListeningProtocol, Question
 from contracts.errors import DataError
-from contracts.json_text import DECODER
+from contracts.json_text import noting_decoder
 from storage.private_files import private
 from storage.workspace import atomic_path
 
@@ -103,8 +107,8 @@ def labelling_config(protocol: ListeningProtocol, *, references: bool = False, h
             showInline="true",
             required="true" if one else "false",
         )
-        for option in question.options:
-            ET.SubElement(choices, "Choice", value=said(option), alias=option)
+        for option, words in said(question).items():
+            ET.SubElement(choices, "Choice", value=words, alias=option)
     ET.indent(view)
     return ET.tostring(view, encoding="unicode") + "\n"
 
@@ -134,8 +138,14 @@ def import_annotations(
     """
     mapping = export_map(protocol, vendor=_VENDOR)
     reader, box, problems, cancelled = BallotReader(mapping, protocol, known_subjects, seed), BallotBox(), [], 0
-    for number, record in enumerate(_records(path), start=1):
-        for label, annotation in _annotations(path, number, record):
+    for record, wrong in _records(path):  # a number may get its address further down
+        for _, annotation in _annotations(record) if wrong is None else ():
+            _link(reader.annotators, _person(annotation))
+    for number, (record, wrong) in enumerate(_records(path), start=1):
+        if wrong is not None:
+            problems.append(Problem(row=number, what=wrong))
+            continue
+        for label, annotation in _annotations(record):
             if annotation.get("was_cancelled") or annotation.get("skipped"):
                 cancelled += 1
                 continue
@@ -164,7 +174,7 @@ def import_annotations(
     if rejected is not None:
         # Half a surrogate pair, which no UTF-8 can hold, is written as JSON's own escape of it.
         with atomic_path(rejected) as part, private(part).open("w", encoding="utf-8", errors="backslashreplace") as file:
-            kept = [record for number, record in enumerate(_records(path), start=1) if number in bad]
+            kept = [record for number, (record, _) in enumerate(_records(path), start=1) if number in bad]
             json.dump(kept, file, ensure_ascii=False, indent=1)
     return Imported(
         table=box.table(protocol, protocol_name, f"import:{path.name}", bad),
@@ -173,34 +183,46 @@ def import_annotations(
         cancelled=cancelled,
         problems=tuple(problems),
         rejected=rejected,
+        aliases=reader.annotators.aliases(),
     )
 
 
-def _records(path: Path) -> Iterator[Any]:
-    """Yield the entries of a JSON list, one decoded at a time."""
+def _records(path: Path) -> Iterator[tuple[Any, str | None]]:
+    """Yield the entries of a JSON list, one decoded at a time, and what is wrong with each; None = nothing."""
     refuse_foreign(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding=encoding_of(path))
     except UnicodeDecodeError:
         raise DataError(f"{path}: this is no UTF-8: give the file as Label Studio exported it") from None
-    place, closed = _after_space(text, 0), True
+    doubled: list[str] = []
+    decoder = noting_decoder(doubled)
+
+    def entry(place: int) -> tuple[tuple[Any, str | None], int]:
+        doubled.clear()
+        value, end = decoder.raw_decode(text, place)
+        wrong = f"key {doubled[0]!r} stands twice in one object: which value is meant?" if doubled else _wrong(value)
+        return (value, wrong), end
+
+    place, closed, number = _after_space(text, 0), True, 1
     try:
         if text[place : place + 1] != "[":
-            value, place = DECODER.raw_decode(text, place)
-            yield value
+            found, place = entry(place)
+            yield found
         elif text[place := _after_space(text, place + 1)] == "]":
             place += 1
         else:
             while True:
-                value, place = DECODER.raw_decode(text, place)
-                yield value
+                found, place = entry(place)
+                yield found
+                number += 1
                 place = _after_space(text, place)
                 mark, place = text[place], _after_space(text, place + 1)
                 if mark != ",":
                     closed = mark == "]"
                     break
     except (ValueError, IndexError, RecursionError) as error:
-        raise DataError(f"{path}: no valid JSON ({error}): export the project again as JSON") from None
+        why = "nested too deep" if isinstance(error, RecursionError) else error
+        raise DataError(f"{path}: entry {number}: no valid JSON ({why}): export the project again as JSON") from None
     if _after_space(text, place) != len(text) or not closed:
         raise DataError(f"{path}: no valid JSON (character {place} is wrong): export the project again as JSON")
 
@@ -211,26 +233,41 @@ def _after_space(text: str, place: int) -> int:
     return place
 
 
-def _annotations(path: Path, number: int, record: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _wrong(record: Any) -> str | None:
+    """Return why an entry is of neither format; None = it is of one."""
+    if isinstance(record, Mapping) and isinstance(record.get("data"), Mapping) and isinstance(record.get("annotations"), list):
+        for annotation in record["annotations"]:
+            if not isinstance(annotation, Mapping) or not isinstance(annotation.get("result"), list):
+                return "an annotation has no list 'result': export the project as JSON"
+        return None
+    if isinstance(record, Mapping) and "annotation_id" in record and "annotator" in record:
+        return None
+    return "this is no task of Label Studio's JSON or JSON_MIN export: export the project as JSON"
+
+
+def _annotations(record: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield (what to call it, annotation) of an entry of either format; one of JSON_MIN is an annotation itself."""
-    if isinstance(record, Mapping):
-        if isinstance(record.get("data"), Mapping) and isinstance(record.get("annotations"), list):
-            for annotation in record["annotations"]:
-                if not isinstance(annotation, Mapping) or not isinstance(annotation.get("result"), list):
-                    raise DataError(f"{path}: entry {number}: an annotation has no list 'result': export the project as JSON")
-                yield f"annotation {annotation.get('id')}", annotation
-            return
-        if "annotation_id" in record and "annotator" in record:
-            if record["annotation_id"] is not None:  # null: a task that nobody has annotated
-                yield f"annotation {record['annotation_id']}", record
-            return
-    raise DataError(f"{path}: entry {number} is no task of Label Studio's JSON or JSON_MIN export: export the project as JSON")
+    if "annotations" in record:
+        for annotation in record["annotations"]:
+            yield f"annotation {annotation.get('id')}", annotation
+    elif record["annotation_id"] is not None:  # null: a task that nobody has annotated
+        yield f"annotation {record['annotation_id']}", record
+
+
+def _person(annotation: Mapping[str, Any]) -> Any:
+    return annotation["annotator"] if "annotator" in annotation else annotation.get("completed_by")
+
+
+def _link(annotators: Annotators, person: Any) -> None:
+    if isinstance(person, Mapping) and person.get("email") and person.get("id") is not None:
+        with contextlib.suppress(DataError):  # what is no text is told where the vote is read
+            annotators.link(as_text(person["id"]), as_text(person["email"]))
 
 
 def _voice(record: Mapping[str, Any], annotation: Mapping[str, Any], questions: Sequence[Question], note: Any) -> Voice:
     minimal = "annotator" in annotation
     data = record if minimal else record["data"]
-    person = annotation["annotator"] if minimal else annotation.get("completed_by")
+    person = _person(annotation)
     if isinstance(person, Mapping):
         person = person.get("email") or person.get("id")
     cells: dict[Role, Any] = {("task",): data.get("task"), ("annotator",): person, ("seconds",): annotation.get("lead_time")}
@@ -281,5 +318,5 @@ def _words(value: Any, question: Question) -> list[Any] | None:
     chosen = value.get("choices")
     if not isinstance(chosen, list) or not all(isinstance(word, str) for word in chosen):
         return None
-    shown = {said(option): option for option in question.options}
-    return [shown.get(word, word) for word in chosen]
+    meanings = meant(question)
+    return [meanings.get(word, word) for word in chosen]

@@ -15,7 +15,7 @@ A mapping is a small YAML file or a dict::
 In a ``wide`` file one row holds several annotators: ``{n}`` in a column's name is what differs between them, so ``value:
 "vote {n}"`` finds ``vote 1`` and ``vote 2``, and ``annotator: rater {n}`` the columns with their names. ``annotator: "{n}"``
 takes what differs as the name itself. With ``lists`` a cell of a JSONL file holds a list with one entry per annotator, as
-SpeechJudge's published rows do.
+SpeechJudge's published rows do. A file without annotators says by ``annotators`` what its rows are.
 """
 
 import os
@@ -58,7 +58,11 @@ class ColumnMap:
         sheet: sheet of a workbook; None = the only one that is not empty.
         wide: one row holds several annotators' columns.
         lists: one row holds several annotators, cells being lists.
-        annotators: ``hash`` = names become pseudonyms and are stored nowhere; ``keep`` = they are pseudonyms already.
+        annotators: ``hash`` = names become pseudonyms and are stored nowhere; ``keep`` = they are pseudonyms already;
+            ``unnamed`` = each row is the vote of one person, and nobody knows of whom; ``aggregated`` = each row is a label
+            that was made of votes which the file does not have: no vote of a person.
+        repeated: what counts where one annotator answers for one subject again: the ``first`` or ``last`` answer, or the
+            ``mean`` of the ratings; None = two different answers are an error.
         vendor: keeps apart people of the same name from different vendors.
     """
 
@@ -79,7 +83,8 @@ class ColumnMap:
     sheet: str | None = None
     wide: bool = False
     lists: bool = False
-    annotators: Literal["hash", "keep"] = "hash"
+    annotators: Literal["hash", "keep", "unnamed", "aggregated"] = "hash"
+    repeated: Literal["first", "last", "mean"] | None = None
     vendor: str = ""
 
     def __post_init__(self) -> None:
@@ -96,12 +101,18 @@ class ColumnMap:
         marked = any(MARK in column for column in self._columns())
         if marked != self.wide:
             raise ValueError(f"a column's name has {MARK} in it if and only if the file is wide")
-        if self.wide and MARK not in self.annotator:
+        if self.wide and self.names_annotators and MARK not in self.annotator:
             raise ValueError(f"annotator: in a wide file it must have {MARK} in it, or be {MARK}")
+
+    @property
+    def names_annotators(self) -> bool:
+        """Whether a column says who voted."""
+        return self.annotators in ("hash", "keep")
 
     def _columns(self) -> Iterator[str]:
         """Yield every column named."""
-        for name in (self.subject, self.task, self.annotator, self.order, self.seconds, self.plays_a, self.plays_b):
+        annotator = self.annotator if self.names_annotators else None
+        for name in (self.subject, self.task, annotator, self.order, self.seconds, self.plays_a, self.plays_b):
             if name is not None:
                 yield name
         for name in (self.text_accurate_a, self.text_accurate_b):
@@ -135,6 +146,10 @@ class ColumnMap:
         for question in questions:
             if question.kind == "choice" and question.name not in self.answers:
                 raise RecipeError(f"mapping: answers: the protocol asks for {question.name!r}: name its column")
+        if self.annotators == "aggregated" and "value" not in by_name:
+            raise RecipeError("mapping: annotators: aggregated is for labels of pairs: a mean rating is no rating of a person")
+        if self.repeated == "mean" and "value" in by_name:
+            raise RecipeError("mapping: repeated: mean is for ratings: preferences have none, take first or last")
         roles = [*by_name, "order", "text_accurate_a", "text_accurate_b"]
         for role in self.words:
             if role not in roles:

@@ -74,7 +74,11 @@ def import_sheet(
     sheet = open_sheet(path, kind, mapping)
     if sheet.header is not None:
         check_columns(path, sheet, mapping, sheet.header)
-    voices, reader, box = VoiceReader(mapping), BallotReader(mapping, protocol, known_subjects, seed), BallotBox()
+    voices, reader, box = (
+        VoiceReader(mapping),
+        BallotReader(mapping, protocol, known_subjects, seed),
+        BallotBox(mapping.repeated),
+    )
     problems: list[Problem] = []
     columns: dict[str, None] = {}
 
@@ -95,12 +99,12 @@ def import_sheet(
         for voice in found:
             ballot = reader.ballot(voice, partial(note, row.number))
             if ballot is not None and (earlier := box.add(ballot, row.number)) is not None:
-                name = voice.columns["annotator",]
+                name = voice.columns.get(("annotator",))
                 for here, there in ((row.number, earlier), (earlier, row.number)):
                     note(
                         here, name, f"the annotator says something else of the same subject in row {there}: keep one of the two"
                     )
-    if sheet.header is None and (columns or problems):
+    if sheet.header is None and columns:
         check_columns(path, sheet, mapping, tuple(columns))
     problems.sort(key=lambda problem: problem.row)
     if problems and not skip_bad:
@@ -114,6 +118,7 @@ def import_sheet(
         repeated=box.repeated,
         problems=tuple(problems),
         rejected=rejected,
+        aliases=reader.annotators.aliases(),
     )
 
 

@@ -96,7 +96,9 @@ def _form(questions: Sequence[Question]) -> str:
         "task: leave as it is. annotator: who answers. seconds: time taken, may stay empty.",
     ]
     for question in questions:
-        several = "any number of these, with ; between them" if question.kind == "flags" else "exactly one of these"
-        lines += ["", f"{question.name}: {asked(question)} Write {several}:"]
-        lines += [f"  {option}" + (f" = {said(option)}" if said(option) != option else "") for option in question.options]
+        several = "exactly one of these"
+        if question.kind == "flags":
+            several = "any number of these, with ; between them, or nothing where there are none"
+        lines += ["", f"{question.name}: {asked(question)} - write {several}:"]
+        lines += [f"  {option}" + (f" = {words}" if words != option else "") for option, words in said(question).items()]
     return "\n".join(lines) + "\n"

@@ -30,6 +30,8 @@ def roles_of(mapping: ColumnMap) -> dict[Role, str]:
     """Return role -> column, as the mapping names it."""
     single = ("subject", "task", "annotator", "order", "seconds", "plays_a", "plays_b", "text_accurate_a", "text_accurate_b")
     roles: dict[Role, str] = {(name,): column for name in single if (column := getattr(mapping, name)) is not None}
+    if not mapping.names_annotators:
+        del roles["annotator",]
     for question, columns in mapping.answers.items():
         if isinstance(columns, str):
             roles["answers", question] = columns
@@ -94,7 +96,7 @@ class VoiceReader:
     def _wide(self, row: Row, number: str) -> Voice:
         columns = {role: column.replace(MARK, number) for role, column in self._roles.items()}
         cells = {role: row.cells.get(column) for role, column in columns.items()}
-        if self._mapping.annotator == MARK:
+        if self._mapping.names_annotators and self._mapping.annotator == MARK:
             cells["annotator",] = number
         return Voice(cells=cells, columns=columns)
 
@@ -105,9 +107,9 @@ class VoiceReader:
         if len(set(lengths.values())) > 1:
             counted = ", ".join(f"{column!r} {length}" for column, length in lengths.items())
             raise DataError(f"lists of one row must be equally long, one entry per annotator: {counted}")
-        if ("annotator",) not in lists:
+        if self._mapping.names_annotators and ("annotator",) not in lists:
             raise DataError(f"{self._mapping.annotator!r} holds no list: one entry per annotator is needed")
-        for place in range(len(lists["annotator",])):
+        for place in range(next(iter(lengths.values()), 0)):
             yield Voice(
                 cells={role: lists[role][place] if role in lists else value for role, value in cells.items()},
                 columns=self._roles,

@@ -1,38 +1,36 @@
-"""What people elsewhere read: questions and options of the known protocols in plain English, others by their names."""
+"""What people elsewhere read: the protocol's own words in English, and which end of a scale is best."""
 
 from collections.abc import Mapping
 from typing import Final
 
 from annotate.listening.protocol import Question
 
-_QUESTIONS: Final[Mapping[str, str]] = {
-    "value": "Which speech is better?",
-    "errors_a": "Speech A, compared with the text: what is wrong? Nothing = leave empty.",
-    "errors_b": "Speech B, compared with the text: what is wrong? Nothing = leave empty.",
+LANGUAGE: Final = "en"
+
+_FORMER: Final[Mapping[str, str]] = {
+    "A is much better": "A+2",
+    "A is slightly better": "A+1",
+    "No difference": "T",
+    "B is slightly better": "B+1",
+    "B is much better": "B+2",
+    "Words are left out": "omission",
+    "Words are added": "insertion",
+    "Words are replaced or misread": "substitution",
 }
-_OPTIONS: Final[Mapping[str, str]] = {
-    "A+2": "A is much better",
-    "A+1": "A is slightly better",
-    "T": "No difference",
-    "B+1": "B is slightly better",
-    "B+2": "B is much better",
-    "A": "A is better",
-    "B": "B is better",
-    "invalid": "Cannot be compared",
-    "omission": "Words are left out",
-    "insertion": "Words are added",
-    "substitution": "Words are replaced or misread",
-}
+"""Words of exports of before that may still come back."""
 
 
 def asked(question: Question) -> str:
     """Return a question as people read it; a scale of numbers says which end is best."""
-    name = question.name.replace("_", " ").capitalize()
-    if all(option.lstrip("-").isdigit() for option in question.options):
-        return f"{name}: {question.options[0]} = worst, {question.options[-1]} = best"
-    return _QUESTIONS.get(question.name, name)
+    text = question.as_asked(LANGUAGE)
+    return f"{text}: {question.options[0]} = worst, {question.options[-1]} = best" if question.is_scale else text
 
 
-def said(option: str) -> str:
-    """Return an option as people read it."""
-    return _OPTIONS.get(option, option)
+def said(question: Question) -> dict[str, str]:
+    """Return option -> the words for it that people read."""
+    return question.as_said(LANGUAGE)
+
+
+def meant(question: Question) -> dict[str, str]:
+    """Return words that people read or have read -> option."""
+    return dict(_FORMER) | {words: option for option, words in said(question).items()}

@@ -1,22 +1,26 @@
 """Which votes on a subject count, how many more it needs, and so whether it may be handed out.
 
-Votes count in the order in which they came in, until the protocol wants no more; later ones, such as those of an annotator who
-was pardoned after others had taken the place, are ``surplus``. So a pair never has more votes than its protocol defines.
+Votes of the app count in the order in which they came in, until the protocol wants no more; later ones, such as those of an
+annotator who was pardoned after others had taken the place, are ``surplus``. Imported votes count however many they are: they
+were not asked for one by one, and leaving some of them out would choose among them. A label that was made of votes elsewhere
+completes its subject and is no vote.
 """
 
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, text, update
 
+from annotate.listening.item import Answer
 from annotate.listening.tables import assignments, items, next_place
 from annotate.listening.terms import Terms
 from annotate.listening.wording import answer_from
 
 SURPLUS: Final = "surplus"
-"""Why a vote does not count that came when there were enough."""
+"""Why a vote of the app does not count that came when there were enough."""
 
 _VOTES: Final = text("""
-    SELECT a.assignment_id, a.value, a.errors_a, a.errors_b, a.scores, a.dismissed, a.discarded, p.state, p.reason
+    SELECT a.assignment_id, a.item_id, a.aggregated, a.value, a.errors_a, a.errors_b, a.scores, a.dismissed, a.discarded,
+        p.state, p.reason
     FROM listening_assignments a
     LEFT JOIN listening_annotators p ON p.annotator_id = a.annotator_id
     LEFT JOIN listening_items i ON i.item_id = a.item_id
@@ -41,10 +45,10 @@ def recount(connection: Connection, terms: Terms, subject_id: str, *, returned: 
         returned: somebody who had it may be given it again, or did not understand it before: it queues behind all others, where
             everybody will look.
     """
-    counted = _count_votes(connection, terms, subject_id)
-    wanted = terms.protocol.wanted(counted)
+    counted, is_labelled = _count_votes(connection, terms, subject_id)
+    wanted = len(counted) if is_labelled else max(terms.protocol.wanted(counted), len(counted))
     leases = list(connection.execute(_LEASES, {"subject": subject_id}).scalars())
-    room = max(wanted - len(counted), 0)
+    room = wanted - len(counted)
     for assignment_id in leases[room:]:  # votes have come in from elsewhere
         connection.execute(_discard, {"key": assignment_id, "state": "lapsed"})
     leased = min(len(leases), room)
@@ -58,16 +62,18 @@ def recount(connection: Connection, terms: Terms, subject_id: str, *, returned: 
             connection.execute(_requeue, {"key": item.item_id, **facts})
 
 
-def _count_votes(connection: Connection, terms: Terms, subject_id: str) -> list[Any]:
-    """Mark which votes count and return those that do."""
-    counted: list[Any] = []
+def _count_votes(connection: Connection, terms: Terms, subject_id: str) -> tuple[list[Answer], bool]:
+    """Mark which votes count; return those that do, and whether there is a label that was made elsewhere."""
+    counted: list[Answer] = []
+    is_labelled = False
     for row in connection.execute(_VOTES, {"subject": subject_id}).all():
         discarded = row.dismissed or (row.reason if row.state == "excluded" else None)
-        if discarded is None:
-            if len(counted) < terms.protocol.wanted(counted):
-                counted.append(answer_from(row))
-            else:
-                discarded = SURPLUS
+        if discarded is None and row.aggregated:
+            is_labelled = True
+        elif discarded is None and (row.item_id is None or len(counted) < terms.protocol.wanted(counted)):
+            counted.append(answer_from(row))
+        elif discarded is None:
+            discarded = SURPLUS
         if discarded != row.discarded:
             connection.execute(_discard, {"key": row.assignment_id, "discarded": discarded})
-    return counted
+    return counted, is_labelled

@@ -11,6 +11,7 @@ from annotate.listening.counting import recount
 from annotate.listening.item import Clip, Item, Order
 from annotate.listening.people import change, find, find_invited, settle_qualification
 from annotate.listening.queue import pick_gold, pick_ordinary
+from annotate.listening.reading import is_closed
 from annotate.listening.records import Assignment, Finished, Playable, Refused
 from annotate.listening.tables import assignments, items, note_change
 from annotate.listening.terms import Terms
@@ -145,6 +146,8 @@ def _ready(connection: Connection, terms: Terms, annotator_id: str) -> Any:
 
 
 def _hand_out(connection: Connection, terms: Terms, now: float, person: Any, *, shown: float | None) -> Assignment | Finished:
+    if is_closed(connection):
+        return Finished(reason="done")
     languages = terms.understood(json.loads(person.levels))
     annotator_id = person.annotator_id
     if person.state == "equipped":

@@ -1,7 +1,7 @@
-"""Votes that were collected elsewhere: they count like any other, in the order in which they come in."""
+"""Votes that were collected elsewhere: they all count, in the order in which they come in."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
@@ -62,6 +62,7 @@ def _read(terms: Terms, row: Mapping[str, Any], name: str) -> dict[str, Any]:
         if facts[f"accurate_{clip}"] is None:
             facts[f"accurate_{clip}"] = row.get(f"text_accurate_{clip}")
     return facts | {
+        "aggregated": row.get("aggregated"),
         "annotator_id": row["annotator_id"],
         "order": row.get("order"),
         "time_s": row["time_s"],
@@ -71,6 +72,32 @@ def _read(terms: Terms, row: Mapping[str, Any], name: str) -> dict[str, Any]:
         "dismissed": row["discarded"],
         "discarded": row["discarded"],
     }
+
+
+def by_person(
+    terms: Terms, rows: Iterable[Mapping[str, Any]], persons: Mapping[str, str], aliases: Mapping[str, Collection[str]]
+) -> list[dict[str, Any]]:
+    """Return votes with the annotators by whom the store knows these persons.
+
+    Args:
+        terms: of the test.
+        rows: of ``read_rows``.
+        persons: pseudonym in the rows -> that in the store, where they differ or there are aliases.
+        aliases: pseudonym in the rows -> all others of that person, under which the vote may be here already.
+    """
+    kind = "vote" if terms.protocol.clips == 2 else "rating"
+
+    def key(row: Mapping[str, Any], who: str) -> str:
+        return row_id(kind, row["subject_id"], who, terms.protocol_name)
+
+    found = []
+    for row in rows:
+        given = row["annotator_id"]
+        who = persons.get(given, given)
+        facts = {"annotator_id": who, "answer_id": row["answer_id"] if who == given else key(row, who)}
+        known_as = {row["answer_id"], *(key(row, other) for other in aliases.get(given, ()))}
+        found.append(dict(row) | facts | {"known_as": known_as | {facts["answer_id"]}})
+    return found
 
 
 def check_known(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -94,7 +121,7 @@ def _contradiction(row: Mapping[str, Any], had: Any) -> str | None:
     if had is None or had.state != "answered":
         return None
     who = f"vote {row['answer_id']}: annotator {row['annotator_id']}"
-    if had.answer_id != row["answer_id"]:
+    if had.answer_id not in row["known_as"]:
         return f"{who} has voted on {row['subject_id']} before, as {had.answer_id}"
     said = [(getattr(had, name), row[name]) for name in _SAID]
     if any(before is not None and now is not None and before != now for before, now in said):
@@ -115,7 +142,7 @@ def take_in(connection: Connection, terms: Terms, rows: Sequence[Mapping[str, An
         had = _vote_before(connection, row)
         if why := _contradiction(row, had):
             raise DataError(why)
-        if had is not None and had.answer_id == row["answer_id"]:
+        if had is not None and had.answer_id in row["known_as"]:
             continue
         if had is not None:  # has voted elsewhere meanwhile
             connection.execute(
@@ -126,7 +153,8 @@ def take_in(connection: Connection, terms: Terms, rows: Sequence[Mapping[str, An
             raise DataError(f"vote {row['answer_id']} is known as one of another annotator or on another subject, {known}")
         key = row_id("imported", row["answer_id"])
         facts = {"assignment_id": key, "kind": "ordinary", "state": "answered", "number": next_answer(connection)}
-        connection.execute(insert(assignments).values(**row, **facts))
+        values = {name: value for name, value in row.items() if name != "known_as"}
+        connection.execute(insert(assignments).values(**values, **facts))
         subjects.add(row["subject_id"])
         new[row["annotator_id"]] += 1
     for subject in sorted(subjects):

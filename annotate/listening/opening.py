@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, insert, inspect, select, update
 
 from annotate.identity import Known, read_identity, require_no_less, require_same
 from annotate.listening.commits import Commits
-from annotate.listening.counting import recount
+from annotate.listening.counting import SURPLUS, recount
 from annotate.listening.tables import (
     METADATA,
     VERSION,
@@ -16,7 +16,6 @@ from annotate.listening.tables import (
     identity,
     items,
     note_change,
-    revocations,
     state,
 )
 from annotate.listening.terms import Terms
@@ -30,7 +29,6 @@ class _Test:
     version: int
     protocol: str
     settings: str
-    revocations: bool = True
 
 
 def prepare(commits: Commits, terms: Terms, known: Known | None = None) -> None:
@@ -50,12 +48,10 @@ def prepare(commits: Commits, terms: Terms, known: Known | None = None) -> None:
         found = _begun_with(connection)
     if found is None:
         found = commits.write(lambda connection: _begun_with(connection) or _create(connection, terms))
-    if found.version != VERSION:
+    if found.version > VERSION:
         raise StorageError(
             f"{commits.where} is a listening test of version {found.version}, this software reads {VERSION}: update it"
         )
-    if not found.revocations:  # a test of before they were kept
-        commits.write(METADATA.create_all)
     if found.protocol != terms.protocol_name:
         raise StorageError(
             f"{commits.where} is a listening test of protocol {found.protocol}, the recipe says {terms.protocol_name}: "
@@ -71,6 +67,8 @@ def prepare(commits: Commits, terms: Terms, known: Known | None = None) -> None:
             f"{commits.where} holds answers to other questions ({_form(found.settings)}) than the recipe's protocol asks "
             f"({_form(terms.settings)}): take that back, or move the file away or name another database to begin a new test"
         )
+    if found.version < VERSION:
+        commits.write(lambda connection: _migrate(connection, terms))
     if found.settings != terms.settings:
         commits.write(lambda connection: _adopt(connection, terms))
 
@@ -87,8 +85,7 @@ def _begun_with(connection: Connection) -> _Test | None:
     if not inspect(connection).has_table(state.name):
         return None
     row = connection.execute(select(state.c.version, state.c.protocol, state.c.settings)).one()
-    has_revocations = inspect(connection).has_table(revocations.name)
-    return _Test(version=row.version, protocol=row.protocol, settings=row.settings, revocations=has_revocations)
+    return _Test(version=row.version, protocol=row.protocol, settings=row.settings)
 
 
 def _form(settings: str) -> str:
@@ -108,6 +105,22 @@ def _create(connection: Connection, terms: Terms) -> _Test:
     test = _Test(version=VERSION, protocol=terms.protocol_name, settings=terms.settings)
     connection.execute(insert(state).values(version=test.version, protocol=test.protocol, settings=test.settings))
     return test
+
+
+def _migrate(connection: Connection, terms: Terms) -> None:
+    """Bring a test of version 1 up to date: what it lacks, and imported votes count beyond those that the app asks for."""
+    if connection.execute(select(state.c.version)).scalar_one() == VERSION:  # somebody else was faster
+        return
+    METADATA.create_all(connection)
+    connection.exec_driver_sql("ALTER TABLE listening_state ADD COLUMN closed BOOLEAN NOT NULL DEFAULT FALSE")
+    connection.exec_driver_sql("ALTER TABLE listening_assignments ADD COLUMN aggregated BOOLEAN")
+    more = select(assignments.c.subject_id).where(assignments.c.item_id.is_(None), assignments.c.discarded == SURPLUS)
+    subjects = connection.execute(more.distinct()).scalars().all()
+    for subject in sorted(subjects):
+        recount(connection, terms, subject, returned=False)
+    connection.execute(update(state).values(version=VERSION))
+    if subjects:
+        note_change(connection)
 
 
 def _adopt(connection: Connection, terms: Terms) -> None:

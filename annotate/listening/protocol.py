@@ -1,11 +1,11 @@
 """What a protocol plug-in says: which questions a listener gets, which answers are complete, and how many are needed.
 
-A protocol is a frozen, keyword-only dataclass in ``annotate/protocols``. It knows neither pages nor storage. The page makes its
-form from ``questions``; the words that people read are the page's, by the names used here.
+A protocol is a frozen, keyword-only dataclass in ``annotate/protocols``. It knows neither pages nor storage. Whoever puts its
+``questions`` before people, in the app, a spreadsheet or another program, does so in the words that stand there.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final, Literal, Protocol
 
 from annotate.listening.item import Answer
@@ -23,12 +23,29 @@ class Question:
         kind: ``choice`` = exactly one of the options; ``flags`` = any number of them, none included.
         options: words that may be answered, in the order shown.
         about: clip that it asks about, in the order of playing: 0, 1; None = all that was played.
+        asked: language -> the question as people read it; a language that is not there gets the name.
+        said: language -> the options as people read them, in their order; likewise.
     """
 
     name: str
     kind: Literal["choice", "flags"]
     options: tuple[str, ...]
     about: int | None = None
+    asked: Mapping[str, str] = field(default_factory=dict)
+    said: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def is_scale(self) -> bool:
+        """Whether the options are numbers, the last being best."""
+        return self.kind == "choice" and all(option.lstrip("-").isdecimal() for option in self.options)
+
+    def as_asked(self, language: str) -> str:
+        """Return the question as people read it."""
+        return self.asked.get(language, self.name.replace("_", " ").capitalize())
+
+    def as_said(self, language: str) -> dict[str, str]:
+        """Return option -> the words for it that people read."""
+        return dict(zip(self.options, self.said.get(language, self.options), strict=True))
 
 
 class ListeningProtocol(Protocol):

@@ -142,6 +142,12 @@ def withdraw(connection: Connection, terms: Terms, item_ids: Iterable[str]) -> N
     note_change(connection)
 
 
+def set_closed(connection: Connection, *, closed: bool) -> None:
+    """Hand out nothing more, or go on."""
+    if connection.execute(update(state).where(state.c.closed.is_not(closed)).values(closed=closed)).rowcount:
+        note_change(connection)
+
+
 def make_gold(connection: Connection, terms: Terms, item_id: str, values: Sequence[str]) -> None:
     """Make an item gold.
 

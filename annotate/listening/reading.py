@@ -31,7 +31,7 @@ _answers = (
     .select_from(assignments)
     .outerjoin(_ranked, and_(_a.item_id.is_(None), _ranked.c.subject_id == _a.subject_id, _ranked.c.rank == 1))
     .join(items, items.c.item_id == _item_id)
-    .where(_a.state == "answered")
+    .where(_a.state == "answered", _a.aggregated.is_not(True))
     .order_by(_a.number)
 )
 _votes = (
@@ -45,7 +45,7 @@ _votes = (
 def answers_table(connection: Connection, protocol: ListeningProtocol) -> pa.Table:
     """Return all answers in the order in which they came in, with schema ANSWERS.
 
-    Those that were imported are among them if their subject has an item here.
+    Those that were imported are among them if their subject has an item here; labels that nobody cast are not.
     """
     return _table(
         [
@@ -96,6 +96,7 @@ def votes_table(connection: Connection, terms: Terms) -> pa.Table:
                 "plays_b": row.plays_b,
                 "source": row.source,
                 "discarded": row.discarded,
+                "aggregated": row.aggregated,
             }
             for row in (connection.execute(_votes) if terms.protocol.clips == _PAIR else ())
         ],
@@ -148,6 +149,17 @@ _OVER: Final = text("""
     SELECT count(*) FROM listening_assignments WHERE state = 'open' AND kind = 'ordinary' AND expires <= :now""")
 
 
+_DISCARDED: Final = (
+    select(_a.discarded, func.count().label("number"))
+    .select_from(assignments)
+    .outerjoin(items, items.c.item_id == _a.item_id)
+    .where(_a.discarded.is_not(None), items.c.gold.is_(None))
+    .group_by(_a.discarded)
+    .order_by(_a.discarded)
+)
+_LABELS: Final = select(func.count()).select_from(assignments).where(_a.aggregated.is_(True), _a.discarded.is_(None))
+
+
 def progress(connection: Connection, now: float) -> Progress:
     """Return how far the test is."""
     shares = tuple(
@@ -171,7 +183,15 @@ def progress(connection: Connection, now: float) -> Progress:
         wanted=sum(share.wanted for share in shares),
         leases=int(connection.execute(_LEASES, {"now": now}).scalar_one()),
         shares=shares,
+        labels=int(connection.execute(_LABELS).scalar_one()),
+        discarded={row.discarded: row.number for row in connection.execute(_DISCARDED)},
+        closed=is_closed(connection),
     )
+
+
+def is_closed(connection: Connection) -> bool:
+    """Return whether nobody is asked any more."""
+    return bool(connection.execute(select(state.c.closed)).scalar_one())
 
 
 def version(connection: Connection, now: float) -> str:

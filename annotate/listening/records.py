@@ -1,7 +1,7 @@
 """What the store says: who an annotator is, what was handed out, what was received, and how far the test is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from annotate.listening.item import Clip, Item, Order
@@ -189,6 +189,9 @@ class Progress:
         wanted: how many are needed in all, as far as known.
         leases: items that somebody is at now.
         shares: the same by stratum and language, sorted.
+        labels: labels that were made elsewhere, of votes that nobody has here; they are no votes.
+        discarded: why votes do not count -> how many.
+        closed: nobody is asked any more.
     """
 
     items: int
@@ -198,3 +201,6 @@ class Progress:
     wanted: int
     leases: int
     shares: tuple[Share, ...]
+    labels: int = 0
+    discarded: Mapping[str, int] = field(default_factory=dict)
+    closed: bool = False

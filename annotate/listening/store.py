@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, Self
 import pyarrow as pa
 
 from annotate.identity import Known, make_identity, read_identity
-from annotate.listening import handing, hearing, imports, people, queue, reading
+from annotate.listening import handing, hearing, imports, people, persons, queue, reading
 from annotate.listening.commits import Commits
 from annotate.listening.item import Answer, Item
 from annotate.listening.opening import held, prepare
@@ -272,26 +272,44 @@ class Store:
             lambda connection: hearing.answer(connection, self.terms, self._clock(), assignment_id, annotator_id, said=answer)
         )
 
+    def set_closed(self, closed: bool) -> None:
+        """Ask nobody any more, or ask again; who is at an item may answer it, and votes are taken in as ever."""
+        self._commits.write(lambda connection: queue.set_closed(connection, closed=closed))
+
     # Votes
 
-    def take_in(self, votes: pa.Table) -> int:
+    def take_in(self, votes: pa.Table, aliases: Mapping[str, persons.Known] | None = None) -> int:
         """Keep votes or ratings that were collected elsewhere; return how many are new by their id.
 
-        They count towards items in the order in which they come in. Those that are discarded already never count. Annotators
-        who are not known yet become ``elsewhere``; the votes of one who is excluded count nothing.
+        They all count, also beyond what the protocol asks for. Those that are discarded already never count. Annotators who
+        are not known yet become ``elsewhere``; the votes of one who is excluded count nothing.
+
+        Args:
+            votes: table of schema VOTES, or RATINGS for a protocol of one clip.
+            aliases: annotator -> other pseudonyms of the same person; whoever is known under one of them stays that one.
 
         Raises:
             DataError: no table of votes (of ratings, for a protocol of one clip), a vote of another protocol, or one of an
                 annotator who has voted on the same subject before, otherwise or under another id; nothing is taken in then.
         """
-        rows = imports.read_rows(self.terms, votes)
+        rows, known = imports.read_rows(self.terms, votes), dict(aliases or {})
+        if known:
+            self._commits.write(lambda connection: persons.unite(connection, self.terms, known))
         with self._commits.reading() as connection:
+            owners = persons.persons(connection, (row["annotator_id"] for row in rows))
+            others = {who: (*names.same, *names.maybe) for who, names in known.items()}
+            rows = imports.by_person(self.terms, rows, owners, others)
             imports.check_known(connection, rows)
         chunks = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
         return sum(
             self._commits.write(lambda connection, chunk=chunk: imports.take_in(connection, self.terms, chunk))  # type: ignore[misc]
             for chunk in chunks
         )
+
+    def known_as(self, annotator_ids: Iterable[str]) -> dict[str, str]:
+        """Return pseudonym -> annotator, of those pseudonyms that belong to an annotator of another one."""
+        with self._commits.reading() as connection:
+            return persons.persons(connection, annotator_ids)
 
     def answers(self) -> pa.Table:
         """Return all answers, with schema ANSWERS: also of the qualification test, and discarded ones.

@@ -19,6 +19,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
     text,
     update,
 )
@@ -26,7 +27,7 @@ from sqlalchemy import (
 from annotate.database import partial_index, sum_column, text_column
 from annotate.identity import identity_table
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 METADATA: Final = MetaData()
 
@@ -40,6 +41,7 @@ state: Final = Table(
     sum_column("changes"),  # grows whenever votes or progress may have changed
     sum_column("answers"),  # number of the last answer
     sum_column("begun"),  # place of the last item that was queued as begun
+    Column("closed", Boolean, nullable=False, server_default=false()),  # nobody is asked any more
 )
 items: Final = Table(
     "listening_items",
@@ -123,12 +125,19 @@ assignments: Final = Table(
     Column("source", Text),
     Column("dismissed", Text),  # why an imported vote never counts
     Column("discarded", Text),
+    Column("aggregated", Boolean),  # true = a label made of votes that nobody has here; null = what one person said
 )
 revocations: Final = Table(
     "listening_revocations",
     METADATA,
     Column("holder", Text, primary_key=True),  # annotator_id, or people.ADMIN
     sum_column("times"),  # links and sessions carry the number that was current when they were made
+)
+aliases: Final = Table(
+    "listening_aliases",  # other pseudonyms of annotators of imported votes
+    METADATA,
+    Column("alias", Text, primary_key=True),
+    text_column("annotator_id"),
 )
 HAD: Final = text("listening_assignments.state IN ('open', 'answered')")
 """An annotator has had the subject. Literal, as only so a database knows that the index below will do."""

@@ -7,7 +7,7 @@ Overall quality".
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 from pydantic import Field
 
@@ -15,6 +15,16 @@ from annotate.listening.forms import read_form
 from annotate.listening.item import Answer
 from annotate.listening.protocol import Question
 from contracts.bounds import Count
+
+_ASKED: Final = {
+    "noise": {"en": "Noise", "zh": "噪声"},
+    "distortion": {"en": "Distortion", "zh": "失真"},
+    "speed": {"en": "Speaking rate", "zh": "语速"},
+    "continuity": {"en": "Continuity", "zh": "连贯性"},
+    "naturalness": {"en": "Naturalness", "zh": "自然度"},
+    "listening_effort": {"en": "Listening effort", "zh": "听音费力程度"},
+    "overall": {"en": "Overall quality", "zh": "整体质量"},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +56,9 @@ class Rating:
     def questions(self) -> tuple[Question, ...]:
         """The form: one choice per scale."""
         ratings = tuple(map(str, range(self.lowest, self.highest + 1)))
-        return tuple(Question(name=scale, kind="choice", options=ratings, about=0) for scale in self.scales)
+        return tuple(
+            Question(name=scale, kind="choice", options=ratings, about=0, asked=_ASKED.get(scale, {})) for scale in self.scales
+        )
 
     def read(self, form: Mapping[str, Sequence[str]]) -> Answer:
         """Return the ratings that a form holds.

@@ -1,7 +1,7 @@
 """Which of two clips sounds more natural, on five points, and whether each speaks the text without error.
 
 Source: SpeechJudge, section 3.2 and appendix B: pointwise text accuracy with omissions, insertions and substitutions, then a
-five-scale CMOS; two annotators, and a third where they disagree.
+five-scale CMOS, 1 being slightly and 2 significantly more natural; two annotators, and a third where they disagree.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,10 +16,38 @@ from contracts.bounds import Count
 
 _VALUES: Final = ("A+2", "A+1", "T", "B+1", "B+2")
 _ERRORS: Final = ("omission", "insertion", "substitution")
+_ERRORS_SAID: Final = {
+    "en": ("Words left out", "Words added", "Words misread or replaced"),
+    "zh": ("漏字", "多字", "错字"),
+}
 _QUESTIONS: Final = (
-    Question(name="errors_a", kind="flags", options=_ERRORS, about=0),
-    Question(name="errors_b", kind="flags", options=_ERRORS, about=1),
-    Question(name="value", kind="choice", options=_VALUES),
+    *(
+        Question(
+            name=f"errors_{clip.lower()}",
+            kind="flags",
+            options=_ERRORS,
+            about=place,
+            asked={"en": f"Text errors in {clip}", "zh": f"{clip} 中的文字错误"},
+            said=_ERRORS_SAID,
+        )
+        for place, clip in enumerate("AB")
+    ),
+    Question(
+        name="value",
+        kind="choice",
+        options=_VALUES,
+        asked={"en": "Which one sounds more natural?", "zh": "哪一个听起来更自然?"},
+        said={
+            "en": (
+                "A is significantly more natural",
+                "A is slightly more natural",
+                "About the same",
+                "B is slightly more natural",
+                "B is significantly more natural",
+            ),
+            "zh": ("A 明显更自然", "A 略微更自然", "差不多", "B 略微更自然", "B 明显更自然"),
+        },
+    ),
 )
 
 

@@ -15,7 +15,15 @@ from contracts.bounds import Count
 
 _VOTES: Final = 3
 _VALUES: Final = ("A", "B", "invalid")
-_QUESTIONS: Final = (Question(name="value", kind="choice", options=_VALUES),)
+_QUESTIONS: Final = (
+    Question(
+        name="value",
+        kind="choice",
+        options=_VALUES,
+        asked={"en": "Which one is better?", "zh": "哪一个更好?"},
+        said={"en": ("A is better", "B is better", "Cannot be compared"), "zh": ("A 更好", "B 更好", "无法比较")},
+    ),
+)
 
 
 @dataclass(frozen=True, kw_only=True)

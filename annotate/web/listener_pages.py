@@ -122,10 +122,14 @@ class ListenerPages:
         return self._pages.part(request, template, csrf=session.csrf, **shown)
 
     async def _work(self, request: Request, annotator: Annotator) -> tuple[str, dict[str, Any]]:
-        said = words(language_of(request))
+        language = language_of(request)
+        said = words(language)
         following = await self._access.stored(self._store.next, annotator.annotator_id)
         if isinstance(following, Assignment):
-            return "item.html", {"answered": annotator.answered, **sheet(following, self._protocol.questions, said)}
+            return "item.html", {
+                "answered": annotator.answered,
+                **sheet(following, self._protocol.questions, said, language),
+            }
         over = following.reason in ("failed", "excluded")
         retry = not over and await self._more(following)
         text = f"{following.reason}_text" if over else "thanks_wait" if retry else "thanks_all"

@@ -11,8 +11,17 @@ _KEYS: Final[Mapping[int | None, str]] = {None: "", 0: "qwert", 1: "uiop"}
 _FIVE_POINTS: Final = 5
 
 
-def sheet(assignment: Assignment, questions: Sequence[Question], words: Mapping[str, str]) -> dict[str, Any]:
-    """Return what the page of an assignment shows; nothing of it tells systems, blobs, gold or the stored order."""
+def sheet(
+    assignment: Assignment, questions: Sequence[Question], words: Mapping[str, str], language: str = "en"
+) -> dict[str, Any]:
+    """Return what the page of an assignment shows; nothing of it tells systems, blobs, gold or the stored order.
+
+    Args:
+        assignment: what is heard.
+        questions: what is asked of it, in the protocol's words.
+        words: all other words of the page.
+        language: of both.
+    """
     item = assignment.item
     return {
         "assignment": assignment.assignment_id,
@@ -24,7 +33,9 @@ def sheet(assignment: Assignment, questions: Sequence[Question], words: Mapping[
         "note": item.note,
         "language": item.language if item.language in ("en", "zh") else "",
         "groups": [group for group in _groups(assignment, words) if group["players"]],
-        "questions": [_shown(question, keys, words) for question, keys in zip(questions, option_keys(questions), strict=True)],
+        "questions": [
+            _shown(question, keys, words, language) for question, keys in zip(questions, option_keys(questions), strict=True)
+        ],
         "keys": explained_keys(questions, len(assignment.clips), words),
     }
 
@@ -89,15 +100,10 @@ def option_keys(questions: Sequence[Question]) -> list[list[str | None]]:
     return all_keys
 
 
-def _is_scale(question: Question) -> bool:
-    return question.kind == "choice" and all(option.isdecimal() for option in question.options)
-
-
-def _shown(question: Question, keys: Sequence[str | None], words: Mapping[str, str]) -> dict[str, Any]:
-    scale = _is_scale(question)
+def _shown(question: Question, keys: Sequence[str | None], words: Mapping[str, str], language: str) -> dict[str, Any]:
+    scale = question.is_scale
     cmos = question.kind == "choice" and not scale and len(question.options) == _FIVE_POINTS
     shape = "flags" if question.kind == "flags" else "scale" if scale else "cmos" if cmos else "choice"
-    name = f"question.{question.name}"
     hint = words["flags_none"] if shape == "flags" else ""
     if scale:
         hint = words["scale_ends"].replace("{low}", question.options[0]).replace("{high}", question.options[-1])
@@ -106,11 +112,11 @@ def _shown(question: Question, keys: Sequence[str | None], words: Mapping[str, s
         "kind": question.kind,
         "about": question.about,
         "shape": shape,
-        "legend": words.get(f"{name}_cmos" if cmos else name, question.name.replace("_", " ")),
+        "legend": question.as_asked(language),
         "hint": hint,
         "options": [
-            {"value": option, "label": words.get(f"option.{option}", option), "key": key}
-            for option, key in zip(question.options, keys, strict=True)
+            {"value": option, "label": label, "key": key}
+            for (option, label), key in zip(question.as_said(language).items(), keys, strict=True)
         ],
     }
 
@@ -118,7 +124,7 @@ def _shown(question: Question, keys: Sequence[str | None], words: Mapping[str, s
 def explained_keys(questions: Sequence[Question], clips: int, words: Mapping[str, str]) -> list[tuple[list[str], str]]:
     """Return the keys of a page and what they do."""
     choose = [key for keys in option_keys(questions) for key in keys if key]
-    scale = any(_is_scale(question) for question in questions)
+    scale = any(question.is_scale for question in questions)
     lines = [
         (["1", "2"] if clips > 1 else ["P"], words["key_play"]),
         (["R"], words["key_reference"]),

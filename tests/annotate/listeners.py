@@ -10,7 +10,7 @@ from annotate.listening.terms import Terms
 from contracts.plugins import configure
 from tests.annotate.postgres import postgres_server
 
-__all__ = ["Clock", "finish", "gold", "hear", "item", "join", "place", "postgres_server", "terms", "vote"]
+__all__ = ["Clock", "as_of_before", "finish", "gold", "hear", "item", "join", "place", "postgres_server", "terms", "vote"]
 
 BOTH = {"en": "native", "zh": "native"}
 
@@ -86,3 +86,15 @@ def finish(store: Store, clock: Clock, who: str, value: str = "A") -> list[str]:
     while not isinstance(done := vote(store, clock, who, value), Finished):
         subjects.append(done[0].item.subject_id)
     return subjects
+
+
+def as_of_before(store: Store, *changes: str) -> None:
+    """Make a test one of version 1, as it was written then, with further changes; it has to be opened anew after it."""
+    statements = (
+        "DROP TABLE listening_aliases",
+        "ALTER TABLE listening_state DROP COLUMN closed",
+        "ALTER TABLE listening_assignments DROP COLUMN aggregated",
+        "UPDATE listening_state SET version = 1",
+    )
+    for statement in (*changes, *statements):
+        store._commits.write(lambda connection, statement=statement: connection.exec_driver_sql(statement))

@@ -4,7 +4,7 @@ import pandas as pd
 import pyarrow as pa
 
 from contracts.schemas import PAIRS, PROMPTS, RULINGS, SAMPLES, VOTES
-from filters.comparisons import COMPARED, join
+from filters.comparisons import COMPARED, VOTE_LIST, join, votes_by_pair
 from tests.rows import rows
 
 
@@ -80,3 +80,14 @@ def test_people_need_no_judge():
     assert table["pair_id"].to_pylist() == ["p0", "p1", "p2"]
     assert table["verdict"].to_pylist() == ["b", "a", None]
     assert table["total_a"].to_pylist() == [0.0, None, 3.0]
+
+
+def test_a_label_of_elsewhere_is_told_apart_from_votes():
+    """Only where there is one: a build without any has the same evidence as ever. Tables of before lack the column."""
+    said = ({"vote_id": f"v{n}", "pair_id": f"p{n % 2}", "annotator_id": f"r{n}", "value": "A+1"} for n in range(4))
+    votes = rows(VOTES, *said)
+    plain = votes_by_pair(votes.drop_columns("aggregated"))
+    assert plain["votes"].type == VOTE_LIST
+    made = votes.set_column(votes.column_names.index("aggregated"), VOTES.field("aggregated"), [[None, True, None, None]])
+    found = dict(zip(*(votes_by_pair(made)[name].to_pylist() for name in ("pair_id", "votes")), strict=True))
+    assert [entry["aggregated"] for entry in found["p1"]] == [True, False]

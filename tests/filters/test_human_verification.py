@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from contracts import plugins
 from contracts.errors import DataError, RecipeError
-from filters.comparisons import VOTE_LIST
+from filters.comparisons import VOTE_LIST, VOTE_LIST_WITH_MADE
 from filters.human_verification import HumanVerification
 
 A, B, X = "A", "B", "invalid"
@@ -135,3 +135,10 @@ def test_the_number_of_votes_is_odd_and_three_at_least(votes):
     """With two, four or one vote, two of three cannot agree."""
     with pytest.raises(RecipeError, match=r"votes.*(odd number|greater than or equal to 3)"):
         plugins.configure("filter", "human_verification", {"votes": votes})
+
+
+def test_a_label_of_elsewhere_confirms_nothing():
+    """Two votes and a label that was made elsewhere are two votes."""
+    cast = [{"annotator_id": f"r{n}", "value": "A", "aggregated": n == 2} for n in range(3)]
+    table = pa.table({"votes": pa.array([cast], VOTE_LIST_WITH_MADE), "verdict": ["a"]})
+    assert HumanVerification().reasons(table).to_pylist() == ["needs_votes"]

@@ -2,6 +2,7 @@
 
 import csv
 import stat
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -10,9 +11,11 @@ from annotate.listening.item import Clip, Item
 from annotate.web.tokens import Tokens
 from contracts.errors import DataError, RecipeError, SetupError
 from flows.annotate_cli import annotate
+from flows.listening_report import listening_rows
 from flows.listening_secret import secret_of
-from flows.listening_store import open_store
+from flows.listening_store import goes_without, open_store, waiting_for
 from flows.pipeline import open_build
+from flows.recipe_listening import Listening
 from tests.flows.test_recipe import changed
 
 runner = CliRunner()
@@ -155,6 +158,11 @@ def test_exported_tasks_come_back_as_votes(path, asking, tmp_path):
     assert not {"Ada", "Ben", "Cleo"} & set(votes["annotator_id"].to_pylist())
     with pytest.raises(RecipeError, match="nothing to export"):
         call("export", path, tmp_path / "more")
+    with open_store(asking) as store:
+        store.exclude(votes["annotator_id"][0].as_py(), "one_sided", {})
+    assert "0 of them new, 0 places left empty, 3 do not count (one_sided 3)" in call("import", path, file).stdout
+    row = next(row for row in listening_rows(asking) if row["stage"] == "listening votes that do not count")
+    assert (row["in"], row["out"], row["dropped"]) == (3, 0, {"one_sided": 3})
 
 
 def test_a_key_that_others_can_read_is_refused(path):
@@ -224,3 +232,48 @@ def test_the_server_draws_by_its_key_and_believes_the_proxies_it_is_told_of(path
     assert set(drawn) == {secret_of(open_build(path))}
     with pytest.raises(RecipeError, match="--proxy 'nginx'"):
         call("serve", path, "--proxy", "nginx")
+
+
+def test_a_test_that_gets_no_more_votes_is_closed(path, asking):
+    """Nobody is asked then, votes that come are kept, and the build waits no more; reopened, it goes on as before."""
+    assert str(waiting_for(asking)) == "waiting for votes: 0 of 9"
+    done = call("close", path)
+    assert done.stdout == "the test is closed: 0 of 9 votes are in, 3 of 3 items lack some\n"
+    assert (waiting_for(asking), goes_without(asking)) == (None, True)
+    with open_store(asking) as store:
+        version = store.version()
+        ann = store.invite("Ann", {"en": "native", "zh": "native"}).annotator_id
+        store.consent(ann)
+        store.equip(ann)
+        call("close", path)
+        assert store.version() == version, "closing twice changes nothing"
+    assert next(row["state"] for row in listening_rows(asking) if row["stage"] == "listening votes") == "closed"
+    assert "the test is open" in call("reopen", path).stdout
+    assert (str(waiting_for(asking)), goes_without(asking)) == ("waiting for votes: 0 of 9", False)
+
+
+def test_a_recipe_may_go_on_without_votes(asking):
+    """At once, or from a deadline on; a recipe that says neither waits, and is the one that it was before."""
+    wish = asking.recipe.listening
+
+    def waits(**said):
+        section = Listening.model_validate(wish.model_dump() | said)
+        return waiting_for(replace(asking, recipe=asking.recipe.model_copy(update={"listening": section}))) is not None
+
+    assert waits()
+    assert not waits(incomplete="drop")
+    assert waits(incomplete="drop", deadline="2999-01-01")
+    assert not waits(incomplete="drop", deadline="2020-01-01")
+    assert not waits(incomplete="drop", deadline="2020-01-01T12:00:00+08:00")
+    with pytest.raises(ValueError, match="deadline is for incomplete: drop"):
+        waits(deadline="2020-01-01")
+    assert not {"incomplete", "deadline"} & wish.model_dump().keys()
+
+
+def test_labels_without_votes_verify_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("UNISRM_WORKSPACES", str(tmp_path / "workspaces"))
+    said = {"protocol": "unisrm", "of": "splits"}
+    path = changed(tmp_path, lambda recipe: recipe.update(listening=said))
+    (tmp_path / "map.yaml").write_text("subject: pair\nanswers: {value: label}\nannotators: aggregated\n")
+    with pytest.raises(RecipeError, match="verifies nothing"):
+        call("import", path, tmp_path / "v.csv", "--mapping", tmp_path / "map.yaml")

@@ -14,6 +14,7 @@ from contracts.schemas import VOTES
 from flows.decide import splits_table
 from flows.explain import story_of
 from flows.listening import items_of, publish
+from flows.listening_evidence import votes_by_value
 from flows.listening_report import listeners_content
 from flows.listening_store import RATED, VOTED, open_store, waiting_for
 from flows.pipeline import Waiting, finished, mark_of, open_build
@@ -27,6 +28,7 @@ from tests.annotate.replies import answer
 from tests.flows.deaths import killed_at_every_write
 from tests.flows.listeners import listen
 from tests.flows.small import recipe, run
+from tests.rows import rows as table_of
 
 VERIFIED = {"protocol": "unisrm", "of": "splits", "languages": {"en": "proficient"}, "qualification": 0, "gold_every": 0}
 COMPARED = VERIFIED | {"protocol": "speechjudge", "of": "pairs"}
@@ -474,3 +476,31 @@ def test_collecting_does_not_begin_what_was_not_built(opened):
     assert (state.type.value, state.name) == ("COMPLETED", "not there yet: rulings")
     assert finished(next(stage for stage in STAGES if stage.name == "rulings"), build) is None
     assert not list(Path(build.workspace.url).glob("listening*"))
+
+
+def test_a_build_ends_with_what_there_is(opened):
+    """Pairs that lack votes are dropped, as the accounts say; closed by hand or by the recipe; reopened it waits again."""
+    build = opened(listening=VERIFIED)
+    assert isinstance(run(build, "verification")["verification"], Waiting)
+    listen(build, "One", confirming(build))
+    asked = [pair for pair, split in split_of(build).items() if split != "sft"]
+    impatient = opened(listening=VERIFIED | {"incomplete": "drop"})
+    books = run(impatient, "verification")["verification"]
+    assert books.dropped == {"needs_votes": len(asked)}
+    with open_store(build) as store:
+        store.set_closed(True)
+    assert run(build, "verification")["verification"].dropped == books.dropped
+    assert finished(VERIFICATION, build) is not None, "nothing is left to do"
+    with open_store(build) as store:
+        store.set_closed(False)
+    assert isinstance(run(build, "verification")["verification"], Waiting)
+
+
+def test_a_release_row_tells_a_label_of_elsewhere_from_votes():
+    """It has no level, and is counted among no votes."""
+    said = [("v1", "p1", "A+1", True), ("v2", "p2", "A+1", None), ("v3", "p2", "A+2", None), ("v4", "p2", "B+1", True)]
+    table = table_of(VOTES, *(dict(zip(("vote_id", "pair_id", "value", "aggregated"), one, strict=True)) for one in said))
+    found = {row["pair_id"]: row for row in votes_by_value(table).to_pylist()}
+    assert (found["p1"]["agreement"], found["p1"]["votes"], found["p1"]["vote_ids"]) == ("aggregated", [], ["v1"])
+    assert (found["p2"]["agreement"], found["p2"]["vote_ids"]) == ("FA", ["v2", "v3", "v4"])
+    assert found["p2"]["votes"] == [{"value": "A+1", "count": 1}, {"value": "A+2", "count": 1}]

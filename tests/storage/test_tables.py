@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.errors import DamagedPart, SchemaError
-from contracts.schemas import FAILURES, failure
+from contracts.schemas import FAILURES, SCHEMAS, failure
 from storage import tables
 from storage.tables import TableStore
 from storage.workspace import Workspace
@@ -117,6 +117,18 @@ def test_columns_are_read_alone(store):
     assert store.read("failures", ["row_id"]).schema.names == ["row_id"]
     store.append("failures", rows("a"))
     assert store.read("failures", ["row_id"]).to_pylist() == [{"row_id": "a"}]
+
+
+@pytest.mark.parametrize("columns", [None, ["message", "reason"]])
+def test_a_column_that_is_younger_than_a_part_is_null_in_it(store, monkeypatch, columns):
+    """Workspaces of before are read on, and what is added now lies beside it."""
+    store.append("failures", rows("a", "b"))
+    younger = pa.schema([*FAILURES, pa.field("younger", pa.string())])
+    monkeypatch.setitem(SCHEMAS, "failures", younger)
+    store.append("failures", rows("c").append_column("younger", pa.array(["x"])))
+    found = store.read("failures", columns and [*columns, "younger"])
+    assert found.column_names == ([*columns, "younger"] if columns else younger.names)
+    assert found["younger"].to_pylist() == [None, None, "x"]
 
 
 def test_the_manifest_is_plain_json(store):

@@ -199,7 +199,9 @@ def test_one_task_alone_and_an_empty_project_are_read(tmp_path):
 def test_broken_json_is_told_as_such(tmp_path, text):
     path = tmp_path / "p.json"
     path.write_text(text)
-    with pytest.raises(DataError, match=r"p\.json: (no valid JSON|entry 1 is no task)"):
+    with pytest.raises(
+        DataError, match=r"p\.json: (no valid JSON|entry \d: no valid JSON|1 problem, .*row 1: this is no task)"
+    ):
         imported(path)
 
 
@@ -208,7 +210,7 @@ def test_other_formats_are_told(tmp_path, entry):
     """An unannotated file of tasks, a list of lists, a record without annotator."""
     path = tmp_path / "p.json"
     path.write_text(json.dumps([entry]))
-    with pytest.raises(DataError, match="entry 1 is no task of Label Studio's JSON or JSON_MIN export"):
+    with pytest.raises(DataError, match="row 1: this is no task of Label Studio's JSON or JSON_MIN export"):
         imported(path)
 
 

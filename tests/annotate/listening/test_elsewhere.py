@@ -184,3 +184,68 @@ def test_imported_ratings_are_answers_too(place):
         assert found["pair-x"]["plays_a"] is found["pair-x"]["order"] is None
         said = assess(store.answers(), RULES)
         assert said[0].findings["gold_accuracy"].evidence["right"] == 0
+
+
+def speechjudge_votes(said, **changes):
+    key = ("vote", "speechjudge")
+    rows = [vote("pair-x", f"v{n}", value, protocol="speechjudge", **changes) for n, value in enumerate(said)]
+    return votes(row | {"vote_id": row_id(key[0], row["pair_id"], row["annotator_id"], key[1])} for row in rows)
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_imported_votes_all_count(place, turn):
+    """Eleven votes are eleven, in any order: which of them decide is not for the first three to say."""
+    with Store(place, terms("speechjudge")) as store:
+        store.add_items([item("x"), item("y")])
+        store.take_in(speechjudge_votes([*["B+1", "T"], *["A+1"] * 9][::turn]))
+        assert store.votes()["discarded"].null_count == 11
+        progress = store.progress()
+        assert (progress.votes, progress.wanted, progress.complete, progress.waiting) == (11, 13, 1, 1)
+        assert progress.discarded == {}
+
+
+def test_what_the_app_collects_is_no_more_than_the_protocol_asks(place):
+    """After an import the app asks for what is lacking; a pardon brings back what is surplus by then."""
+    clock = Clock()
+    with Store(place, terms("speechjudge"), clock=clock) as store:
+        store.add_items([item("x")])
+        store.take_in(speechjudge_votes(["A+1"]))
+        people = [join(store, name) for name in ("Ann", "Bo")]
+        listeners.vote(store, clock, people[0], "A+1")
+        store.exclude(people[0], "admin", {})
+        listeners.vote(store, clock, people[1], "A+2")
+        store.pardon(people[0])
+        assert store.progress().discarded == {"surplus": 1}
+        assert (store.progress().votes, store.progress().wanted) == (2, 2)
+
+
+def test_a_label_of_elsewhere_is_no_vote(place):
+    """It completes its pair, is nobody's answer to the rules, and is counted apart."""
+    with Store(place, terms("speechjudge")) as store:
+        store.add_items([item("x"), item("y")])
+        store.take_in(speechjudge_votes(["A+1"], aggregated=True))
+        progress = store.progress()
+        assert (progress.labels, progress.votes, progress.wanted, progress.complete) == (1, 0, 2, 1)
+        assert store.answers().num_rows == 0
+        assert store.votes()["aggregated"].to_pylist() == [True]
+        store.exclude("v0", "admin", {"reason": "x"})
+        assert (store.progress().labels, store.progress().complete) == (0, 0)
+
+
+def test_nobody_is_asked_in_a_closed_test(place):
+    """Who is at an item may answer it, imported votes come in, and reopened it goes on."""
+    clock = Clock()
+    with Store(place, terms(), clock=clock) as store:
+        store.add_items([item("x"), item("y")])
+        ann, bo = join(store, "Ann"), join(store, "Bo")
+        at = store.next(ann)
+        store.set_closed(True)
+        assert store.progress().closed
+        assert store.next(bo).reason == "done"
+        assert store.next(ann).assignment_id == at.assignment_id
+        listeners.vote(store, clock, ann)
+        assert store.next(ann).reason == "done"
+        store.take_in(votes([vote("pair-y", "v1", "A")]))
+        assert store.progress().votes == 2
+        store.set_closed(False)
+        assert store.next(bo).item.subject_id in {"pair-x", "pair-y"}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotate.agreement import OUTCOMES, ternary
+from annotate.agreement import ternary
 from annotate.listening.item import Answer
 from contracts.errors import DataError, RecipeError
 from contracts.plugins import configure, names
@@ -71,10 +71,9 @@ def test_no_box_ticked_is_accurate():
 
 @pytest.mark.parametrize("votes", [votes for count in range(4) for votes in product(CMOS, repeat=count)])
 def test_a_third_vote_only_where_two_differ(votes):
-    """The levels of agreement are the oracle: two votes that are no level yet need a third."""
+    """Only whether the first two prefer the same, or nothing, decides; how strongly does not."""
     wanted = configure("protocol", "speechjudge").wanted([Answer(value=vote) for vote in votes])
-    waiting = OUTCOMES["".join(sorted(map(ternary, votes[:2])))][0] == "needs_third"
-    assert wanted == (3 if waiting else 2)
+    assert wanted == (3 if len({ternary(vote) for vote in votes[:2]}) == 2 else 2)
 
 
 def test_three_votes_always():
@@ -103,3 +102,34 @@ def test_a_word_of_another_protocol_is_no_answer(name, value):
     """It is refused before it is stored."""
     with pytest.raises(DataError):
         configure("protocol", name).turned(Answer(value=value))
+
+
+def test_every_protocol_says_in_both_languages_what_it_asks():
+    """What people read stands in the protocol, once: each question and option, no two options alike."""
+    for name in names("protocol"):
+        for question in configure("protocol", name).questions:
+            assert set(question.asked) == {"en", "zh"}, question.name
+            for language in ("en", "zh"):
+                said = question.as_said(language)
+                assert tuple(said) == question.options
+                assert len(set(said.values())) == len(said)
+                assert question.is_scale or not set(said.values()) & set(question.options)
+
+
+def test_the_comparison_is_asked_as_the_paper_asks_it():
+    """SpeechJudge, appendix B: which one is more natural; 1 = slightly, 2 = significantly; a tie = similar."""
+    (*_, value) = configure("protocol", "speechjudge").questions
+    said = value.as_said("en")
+    assert "more natural" in value.as_asked("en")
+    for option, words in said.items():
+        if option == "T":
+            continue
+        assert words == f"{option[0]} is {'slightly' if option.endswith('1') else 'significantly'} more natural"
+    assert all("better" not in words for words in said.values())
+
+
+def test_an_unknown_scale_goes_by_its_name():
+    """A recipe may name scales that nobody has words for."""
+    (question,) = configure("protocol", "rating", {"scales": ["vocal_fry"]}).questions
+    assert question.as_asked("zh") == "Vocal fry"
+    assert question.as_said("zh")["5"] == "5"

@@ -190,14 +190,6 @@ def test_both_languages_have_the_same_words_and_slots():
         assert text.count("{") == chinese[key].count("{"), key
 
 
-def test_every_option_and_question_of_every_protocol_has_words():
-    for name in names("protocol"):
-        for question in configure("protocol", name).questions:
-            for language in LANGUAGES:
-                assert f"question.{question.name}" in words(language)
-                assert all(option.isdecimal() or f"option.{option}" in words(language) for option in question.options)
-
-
 def test_every_refusal_of_the_store_has_words():
     import re
 

@@ -8,6 +8,7 @@ from starlette.testclient import TestClient
 
 from annotate.listening.people import ADMIN
 from annotate.listening.store import Store
+from tests.annotate.listeners import as_of_before
 from tests.annotate.web.sites import SECRET, Listener, Opened
 from tests.annotate.web.test_admin import Admin
 
@@ -94,7 +95,7 @@ def test_links_and_sessions_of_before_there_were_revocations_hold_until_one(open
 def test_a_test_of_before_there_were_revocations_opens(opened: Opened, ann: Listener):
     """Its table is made; who was invited stays."""
     where, terms = opened.store._commits.where, opened.store.terms
-    opened.store._commits.write(lambda connection: connection.exec_driver_sql("DROP TABLE listening_revocations"))
+    as_of_before(opened.store, "DROP TABLE listening_revocations")
     with Store(where, terms) as store:
         assert store.annotator(ann.annotator_id).revoked == 0
         assert store.revoke(ann.annotator_id) == 1

@@ -1,0 +1,124 @@
+"""Scores that a reply gives two outputs by their labels, such as ``Output A: 7.5``: where each stands and what it says.
+
+Models put the two scores on one line or on two, before the analysis or behind it, in bold, in a list, in a table, in either
+order, as ``6/10`` or ``6 out of 10``, with full-width signs. All of these are plain; what is written in any other way
+(``annotate.stated_scores``) is not read here. A number that goes on as prose, as in ``Output A: 3 errors``, is no score.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+_NARROW: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
+_MARKS: Final = r"[\s*_`\"'\u2019()\[\]]{0,12}"  # bounded, so that no reply takes long
+_SCORE_WORD: Final = rf"(?:(?:'s|\u2019s)?{_MARKS}(?:(?:final|overall|total|naturalness)\s+)?(?:score|rating)s?{_MARKS})?"
+_NUMBER: Final = r"[-\u2212]?[0-9]+(?:[.,][0-9]+)*"
+# A range or another scale is part of the value, so that it is refused as a whole and not read as its beginning.
+_VALUE: Final = (
+    rf"(?P<value>{_NUMBER}(?:\s*(?:[-\u2013\u2014~]|to\b|or\b)\s*{_NUMBER})*)"
+    rf"(?:\s*(?:/|out\s+of)\s*(?P<scale>{_NUMBER}))?(?:\s*(?:points?\b|\u5206))?"
+)
+_END: Final = (
+    r"(?=[\s*_`\"')\]]*(?:$|[,;|(\u3001\u3002]|[.!](?:[\s*_`]|$)|[-\u2013\u2014/](?!\s*[0-9])|(?:and|vs|versus|while|but)\b|"
+    r"(?:output[\s_]*)?[ab]\s*[:=]))"
+)
+_TABLE_RULE: Final = re.compile(r"[\s|:-]*-[\s|:-]*")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stated:
+    """One score.
+
+    Attributes:
+        label: place of its label, 0 or 1.
+        value: what is written, without a scale of ten.
+        line: number of the line, from 0.
+        start: where in the line it begins; with its label, if that is in the same line.
+        end: where it ends.
+    """
+
+    label: int
+    value: str
+    line: int
+    start: int
+    end: int
+
+
+class LabelledScores:
+    """Finds the scores of two labels."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        """Prepare to look.
+
+        Args:
+            labels: such as ``Output A`` and ``Output B``; the last word is also found alone, as it is written here.
+        """
+        self._letters = [label.split()[-1] for label in labels]
+        self._first = [" ".join(label.split()[:-1]).casefold() for label in labels]
+        patterns = []
+        for place, (first, letter) in enumerate(zip(self._first, self._letters, strict=True)):
+            whole = rf"(?i:{re.escape(first)})[\s_]*{letter}|(?i:{re.escape(first)})[\s_]*{letter.lower()}"
+            joined = rf"(?:{whole}){_SCORE_WORD}{_MARKS}(?:[:=|]|\s[-\u2013\u2014]\s)"
+            bare = rf"{letter}{_MARKS}[:=|]"
+            patterns.append(rf"(?P<l{place}>{joined}|{bare})")
+        self._pattern = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(patterns)}){_MARKS}{_VALUE}{_END}", re.IGNORECASE)
+        self._plain_letter = re.compile(rf"(?:{'|'.join(self._letters)})")
+
+    def find(self, lines: Sequence[str]) -> list[Stated]:
+        """Return all scores, in order."""
+        found = []
+        columns: list[int] | None = None
+        for number, line in enumerate(lines):
+            text = line.translate(_NARROW)
+            cells = _cells(text)
+            if columns is not None and _TABLE_RULE.fullmatch(text):
+                continue
+            here = list(self._in_line(number, text))
+            if not here and columns is not None and len(cells) > max(columns):
+                here = list(_in_row(number, text, columns))
+            elif here or not cells:
+                columns = None
+            columns = columns or (None if here else self._columns(cells))
+            found += here
+        return found
+
+    def _in_line(self, number: int, text: str) -> Iterator[Stated]:
+        for match in self._pattern.finditer(text):
+            label = 0 if match["l0"] else 1
+            said = match[f"l{label}"]
+            # Without the word before it only the letter as it is written in the label: "a: 3" is prose.
+            if not said.casefold().startswith(self._first[label]) and not self._plain_letter.match(said):
+                continue
+            yield Stated(label=label, value=_value(match), line=number, start=match.start(), end=match.end())
+
+    def _columns(self, cells: Sequence[str]) -> list[int] | None:
+        """Return which cells of a table's head are the labels; None where it is no such head."""
+        bare = [re.sub(r"[\W_]+", " ", cell).strip().casefold() for cell in cells]
+        places = []
+        for first, letter in zip(self._first, self._letters, strict=True):
+            names = (f"{first} {letter}".casefold(), letter.casefold())
+            at = [place for place, cell in enumerate(bare) if cell in names]
+            if len(at) != 1:
+                return None
+            places += at
+        return places
+
+
+def _cells(text: str) -> list[str]:
+    return text.strip().strip("|").split("|") if "|" in text else []
+
+
+def _in_row(number: int, text: str, columns: Sequence[int]) -> Iterator[Stated]:
+    """Yield the scores of a table's row, if both are there; the row as a whole is their place."""
+    cells = _cells(text)
+    matches = [re.fullmatch(rf"{_MARKS}{_VALUE}{_MARKS}", cells[place]) for place in columns]
+    if all(matches):
+        for label, match in enumerate(matches):
+            if match is not None:
+                yield Stated(label=label, value=_value(match), line=number, start=0, end=len(text))
+
+
+def _value(match: re.Match[str]) -> str:
+    scale = match["scale"]
+    return match["value"] if scale in (None, "10") else f"{match['value']}/{scale}"
