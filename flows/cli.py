@@ -8,6 +8,7 @@ import enum
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -100,24 +101,21 @@ def _in_flow(name: str, body: Callable[["Progress"], Any]) -> Any:
     for level in ("PREFECT_LOGGING_LEVEL", "PREFECT_INTERNAL_LOGGING_LEVEL"):
         os.environ.setdefault(level, "CRITICAL")  # the error itself arrives here, and is one line
     with prefect_api() as api, _observed() as progress:
-        import httpx
         from prefect import flow
 
         from flows.runs import as_state
 
-        outcomes: list[Any] = []
+        outcomes, begun = list[Any](), threading.Event()
 
         # The deployment's flow takes names; this one closes over what is open already.
         @flow(name=name, persist_result=False)
         def run() -> object:
+            begun.set()
             with own_signals(), api.in_reach():
                 outcomes.append(body(progress))
             return as_state(outcomes[-1])
 
-        try:
-            run()
-        except httpx.HTTPError:
-            raise api.error() from None
+        api.run_flow(run, begun.is_set)
         return outcomes[-1]
 
 

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, Self
 
 from contracts.errors import SetupError, UnisrmError
@@ -78,6 +78,28 @@ class PrefectApi:
                 return False
             time.sleep(0.2)
         return True
+
+    def run_flow(self, flow: Callable[[], object], begun: Callable[[], object]) -> None:
+        """Run a flow, once more if the server died before it had begun: Prefect gives up on its first call.
+
+        Args:
+            flow: the flow.
+            begun: whether its body has begun.
+
+        Raises:
+            SetupError: the server is gone for good, or went after the body had begun.
+        """
+        for _ in range(_STARTS):
+            try:
+                flow()
+            except Exception as error:
+                if not _is_outage(error):
+                    raise
+                if begun() or not self.answers(self.outage_s):
+                    break
+            else:
+                return
+        raise self.error() from None
 
     @contextlib.contextmanager
     def in_reach(self) -> Iterator[None]:
@@ -199,6 +221,15 @@ def _check(url: str) -> None:
         raise SetupError(
             f"no Prefect server answers at PREFECT_API_URL={url} ({error}): start it, or unset the variable"
         ) from error
+
+
+def _is_outage(error: BaseException | None) -> bool:
+    """Tell whether an error, or what caused it, is that of Prefect's client whose server does not answer."""
+    import httpx
+
+    if error is None or isinstance(error, UnisrmError):
+        return False
+    return isinstance(error, httpx.HTTPError) or _is_outage(error.__cause__)
 
 
 def _healthy(url: str) -> bool:

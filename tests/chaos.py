@@ -98,7 +98,7 @@ def kill(prepared: Prepared, number: int, luck: random.Random, took: dict[str, f
     start, moment, number_of_signal = luck.choice(STARTS), luck.random(), luck.choice(SIGNALS)
     workspace, bill_before = prepared.copy(start, f"kill {number}"), prepared.judge.bill_usd
     running = Running(prepared, workspace)
-    due = time.monotonic() + 1.0 + moment * max(took[start] - 2.0, 0.0)
+    due = time.monotonic() + 1.0 + moment * max(0.8 * took[start] - 1.0, 0.0)  # most builds are still at work then
     running.wait_until(lambda: time.monotonic() > due)
     kind = luck.choice(sorted({process.kind for process in running.living()} or {"driver"}))
     stage = next((name for name in _stages(prepared) if not running.marked(name)), "release")

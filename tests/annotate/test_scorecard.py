@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from annotate import envelope
 from annotate.scorecard import Assessment, Scorecard
 from annotate.task import ParseError
 from annotate.tasks import task3, task4
@@ -223,7 +224,11 @@ def test_no_line_can_be_missing():
 CARDS = {"Task 1": CARD, "Task 3": task3.CARD, "Task 4": task4.CARD}
 
 words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).filter(
-    lambda text: text.split() and not any(tag in " ".join(text.split()) for tag in ("think>", "answer>"))
+    lambda text: (
+        text.split()
+        and not envelope._NO_TEXT.search(text)
+        and not any(tag in " ".join(text.split()) for tag in ("think>", "answer>"))
+    )
 )
 scores = st.decimals(0, 10, places=2).map(float)
 
