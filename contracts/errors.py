@@ -11,6 +11,7 @@ UnisrmError
 │   ├── DamagedPart        a committed file is missing or does not match its manifest
 │   ├── DamagedState       a file that says what has been done cannot be understood
 │   └── OtherDatabase      the ledger or listening test is gone, or is not the one that the workspace used
+├── UndeclaredTable        a stage touches a table that it does not declare
 ├── LeakageError           two splits share a text, a recording or a dialogue
 ├── BooksError             rows in != rows out + failures + drops
 └── BudgetExceeded         the next paid call would pass the recipe's budget
@@ -62,6 +63,10 @@ class DamagedState(StorageError):
 
 class OtherDatabase(StorageError):
     """The ledger or listening test is gone, older than it was, or not the one that the workspace used."""
+
+
+class UndeclaredTable(UnisrmError):
+    """A stage reads or writes a table that it does not declare, so it would not notice when the table changes."""
 
 
 class LeakageError(UnisrmError):

@@ -249,6 +249,14 @@ DROPS: Final = pa.schema(
     ]
 )
 
+WANTED: Final = pa.schema(
+    [
+        _field("row_id", _s, "key of a row that the stage is to make"),
+        _field("subject_id", _s, "the input row that it is made of"),
+        _field("part", pa.int32(), "which system, metric, judge or role of the recipe makes it, counted from 0"),
+    ]
+)
+
 FAILURES: Final = pa.schema(
     [
         _field("failure_id", _s, "id of stage + row"),
@@ -284,6 +292,7 @@ SCHEMAS: Final[dict[str, pa.Schema]] = {
     "labels": LABELS,
     "drops": DROPS,
     "failures": FAILURES,
+    "wanted": WANTED,
     "splits": SPLITS,
 }
 
@@ -301,6 +310,7 @@ KEYS: Final[dict[str, str]] = {
     "ratings": "rating_id",
     "labels": "pair_id",
     "failures": "failure_id",
+    "wanted": "row_id",
     "splits": "pair_id",
 }
 """Key column of each table that has one."""

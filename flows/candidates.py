@@ -18,6 +18,7 @@ from flows.books import Books
 from flows.gather import audio_format, audio_literals, current_recordings
 from flows.pipeline import Build, Stage
 from flows.recipe_parts import Metric
+from flows.wanted import want, wanted_keys, wanted_rows
 from flows.work import Work, count_done, do_missing
 from flows.writing import spoken_instead
 from scoring.facts import wide
@@ -58,12 +59,13 @@ def sample_requests(build: Build) -> pa.Table:
 
 def current_samples(build: Build) -> pa.Table:
     """Return the rows of ``samples`` that this recipe wants, sorted by id."""
-    return sorted_by(among(build.tables.read("samples"), "sample_id", sample_requests(build)["row_id"]), "sample_id")
+    return sorted_by(wanted_rows(build, "samples", "samples"), "sample_id")
 
 
 def _samples(build: Build) -> Books:
-    recordings = current_recordings(build)
-    usable = _usable(build, sample_requests(build), recordings)
+    recordings, wanted = current_recordings(build), sample_requests(build)
+    want(build, "samples", [(wanted["row_id"], wanted["subject_id"])])
+    usable = _usable(build, wanted, recordings)
     human = usable.filter(pc.equal(usable["system"], "human"))
     missing = among(human, "row_id", build.tables.missing("samples", human["row_id"]))
     build.tables.append("samples", _human_samples(build, missing, recordings))
@@ -79,7 +81,7 @@ def _samples(build: Build) -> Books:
         )
         work.append((job, usable.filter(pc.equal(usable["system"], system.name))))
     do_missing(build, "samples", work)
-    return sample_books(build)
+    return count_done(build, "samples", wanted["row_id"])
 
 
 def sample_books(build: Build) -> Books:
@@ -168,8 +170,10 @@ def _metric_work(build: Build) -> Work:
 
 
 def _metrics(build: Build) -> Books:
-    do_missing(build, "metrics", _metric_work(build))
-    return metric_books(build)
+    work = _metric_work(build)
+    want(build, "metrics", [(requests["row_id"], requests["subject_id"]) for _, requests in work])
+    do_missing(build, "metrics", work)
+    return count_done(build, "metrics", wanted_keys(build, "metrics"))
 
 
 def metric_books(build: Build) -> Books:
@@ -210,7 +214,7 @@ def current_facts(build: Build) -> pa.Table:
 
 def current_metrics(build: Build) -> pa.Table:
     """Return the rows of ``metrics`` about this recipe's samples under this recipe's configuration."""
-    return among(build.tables.read("metrics"), "metric_key", _metric_keys(build))
+    return wanted_rows(build, "metrics", "metrics")
 
 
 def candidate_literals(build: Build) -> object:
@@ -233,8 +237,8 @@ def candidate_literals(build: Build) -> object:
 CANDIDATES: tuple[Stage, ...] = (
     Stage(
         name="samples",
-        reads=("utterances", "prompts", "writings@writings", "recordings"),
-        writes=("samples", "failures@samples", "drops@samples"),
+        reads=("utterances", "prompts", "wanted@writings", "writings@writings", "wanted@recordings", "recordings"),
+        writes=("wanted@samples", "samples", "failures@samples", "drops@samples"),
         settings=candidate_literals,
         run=_samples,
         count=sample_books,
@@ -242,8 +246,8 @@ CANDIDATES: tuple[Stage, ...] = (
     ),
     Stage(
         name="metrics",
-        reads=("prompts", "recordings", "samples"),
-        writes=("metrics", "failures@metrics"),
+        reads=("prompts", "wanted@recordings", "recordings", "wanted@samples", "samples"),
+        writes=("wanted@metrics", "metrics", "failures@metrics"),
         settings=lambda build: [candidate_literals(build), [metric.model_dump() for metric in build.recipe.metrics]],
         run=_metrics,
         count=metric_books,

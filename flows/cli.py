@@ -131,13 +131,23 @@ def _observed() -> Iterator["Progress"]:
 
 
 @app.command()
-def plan(recipe: RecipePath, workspace: WorkspaceUrl = None, as_json: AsJson = False) -> None:
+def plan(
+    recipe: RecipePath,
+    workspace: WorkspaceUrl = None,
+    as_json: AsJson = False,
+    graph: Annotated[bool, typer.Option("--graph", help="print the stages and their tables as a Mermaid chart")] = False,
+) -> None:
     """Say what a build would do, by stage, from what is there now; runs nothing."""
+    from flows.graph import mermaid
     from flows.pipeline import open_build
     from flows.planning import plan_of
+    from flows.stages import stages_of
 
-    lines = plan_of(open_build(recipe, workspace).looked_at())
-    _show(lines, as_json)
+    build = open_build(recipe, workspace).looked_at()
+    if graph:
+        print(mermaid(build, stages_of(build)))
+    else:
+        _show(plan_of(build), as_json)
 
 
 @app.command()

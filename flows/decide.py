@@ -15,7 +15,7 @@ from flows.books import Books, count
 from flows.candidates import current_facts, current_samples
 from flows.gather import current_recordings
 from flows.judging import judged
-from flows.listening_store import all_votes, votes_heard
+from flows.listening_store import VOTED, all_votes, takes_votes
 from flows.pipeline import Build, Stage
 from flows.questions import needs_history
 from flows.recipe_parts import Plugin
@@ -155,18 +155,18 @@ def _said_instead(build: Build) -> pa.Table:
 DECIDING: tuple[Stage, ...] = (
     Stage(
         name="filters",
-        reads=("prompts", "samples", "metrics", "pairs", "rulings", "votes"),
+        reads=("prompts", "wanted@samples", "samples", "wanted@metrics", "metrics", "pairs", "rulings", "votes"),
+        reads_if=lambda build: (VOTED,) if takes_votes(build) else (),
         writes=("labels", "drops@filters"),
         settings=lambda build: [
             judged(build, others=False),
             [by_votes(build), [rule.model_dump() for rule in filters_of(build)]],
-            votes_heard(build),
         ],
         run=_filters,
     ),
     Stage(
         name="splits",
-        reads=("utterances", "prompts", "pairs", "labels", "recordings", "samples"),
+        reads=("utterances", "prompts", "wanted@recordings", "recordings", "samples", "pairs", "labels"),
         writes=("splits@*", "drops@splits"),
         settings=lambda build: [build.recipe.splits.model_dump(), needs_history(build), LEAKAGE_FORM],
         run=_splits,

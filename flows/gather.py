@@ -18,6 +18,7 @@ from flows import recipe, writing
 from flows.books import Books, count
 from flows.pipeline import Build, Stage
 from flows.questions import history_of, needs_history
+from flows.wanted import want, wanted_rows
 from flows.work import Work, count_done, do_missing
 from synth.dsp import AudioFormat
 from synth.prompts import choose
@@ -138,7 +139,8 @@ def _prompts(build: Build) -> Books:
     for _ in range(_ROUNDS):
         prompts, drops = choose_prompts(build, utterances)
         before = _failed(build)
-        do_missing(build, "recordings", _recording_work(build, _used_utterances(prompts, human=human)))
+        requests = _recording_requests(build, _used_utterances(prompts, human=human))
+        do_missing(build, "recordings", _recording_work(build, requests))
         if _failed(build) <= before:
             break
     build.tables.replace("drops@prompts", sorted_by(drops, "row_id"))
@@ -173,9 +175,8 @@ def _wanted_utterances(build: Build) -> pa.Array:
     return pa.concat_arrays(wanted)
 
 
-def _recording_requests(build: Build, wanted: pa.Array | None = None) -> pa.Table:
-    """Return ``row_id, subject_id, corpus, audio_path, text`` of these recordings; None = all that the prompts refer to."""
-    wanted = _wanted_utterances(build) if wanted is None else wanted
+def _recording_requests(build: Build, wanted: pa.Array) -> pa.Table:
+    """Return ``row_id, subject_id, corpus, audio_path, text`` of the recordings of these utterances."""
     used = among(build.tables.read("utterances"), "utterance_id", wanted)
     audio = audio_literals(build)
     keys = [row_id("recording", utterance, audio) for utterance in used["utterance_id"].to_pylist()]
@@ -192,24 +193,26 @@ def _recording_requests(build: Build, wanted: pa.Array | None = None) -> pa.Tabl
 
 def current_recordings(build: Build) -> pa.Table:
     """Return the rows of ``recordings`` that this recipe wants."""
-    return among(build.tables.read("recordings"), "recording_id", _recording_requests(build)["row_id"])
+    return wanted_rows(build, "recordings", "recordings")
 
 
-def _recording_work(build: Build, wanted: pa.Array | None = None) -> Work:
+def _recording_work(build: Build, requests: pa.Table) -> Work:
     roots = canonical_json({corpus.name: corpus.root for corpus in build.recipe.corpora})
     anywhere = tuple(corpus.name for corpus in build.recipe.corpora if reader_of(corpus).follow_links == "anywhere")
     job = RecordJob(roots=roots, linked_anywhere=anywhere, audio=audio_format(build), workspace_url=build.workspace.url)
-    return [(job, _recording_requests(build, wanted))]
+    return [(job, requests)]
 
 
 def _recordings(build: Build) -> Books:
-    do_missing(build, "recordings", _recording_work(build))
-    return recording_books(build)
+    requests = _recording_requests(build, _wanted_utterances(build))
+    want(build, "recordings", [(requests["row_id"], requests["subject_id"])])
+    do_missing(build, "recordings", _recording_work(build, requests))
+    return count_done(build, "recordings", requests["row_id"])
 
 
 def recording_books(build: Build) -> Books:
     """Count the recordings."""
-    return count_done(build, "recordings", _recording_requests(build)["row_id"])
+    return count_done(build, "recordings", _recording_requests(build, _wanted_utterances(build))["row_id"])
 
 
 GATHERING: tuple[Stage, ...] = (
@@ -227,6 +230,7 @@ GATHERING: tuple[Stage, ...] = (
         name="prompts",
         reads=("utterances",),
         writes=(writing.CHOSEN, "drops@prompts"),
+        fills=("recordings", "failures@recordings"),
         settings=lambda build: [
             build.recipe.prompts.model_dump(exclude={"variants", "longest_history"}),
             needs_history(build),
@@ -239,7 +243,7 @@ GATHERING: tuple[Stage, ...] = (
     Stage(
         name="recordings",
         reads=("utterances", "prompts"),
-        writes=("recordings", "failures@recordings"),
+        writes=("wanted@recordings", "recordings", "failures@recordings"),
         settings=lambda build: [
             audio_literals(build),
             build.recipe.human,

@@ -9,13 +9,13 @@ from annotate.consensus import rulings
 from annotate.inquiry import played
 from annotate.judge import Judge
 from annotate.task import TaskSpec
-from contracts.joins import among, attach, sorted_by
-from flows import recipe
+from contracts.joins import attach, sorted_by
 from flows.books import Books, count
 from flows.candidates import candidate_literals, current_facts, current_samples
 from flows.gather import current_recordings
 from flows.pipeline import Build, Stage
 from flows.questions import (
+    WRITTEN,
     Question,
     answered,
     ask_missing,
@@ -25,9 +25,9 @@ from flows.questions import (
     needs_history,
     roles_about,
     task_of,
-    with_contents,
-    writing_questions,
+    with_writings,
 )
+from flows.wanted import wanted_rows
 from synth.pairs import pairs
 
 REVIEWED: Final = "writings@reviews"
@@ -65,7 +65,7 @@ def pair_requests(build: Build) -> pa.Table:
         table = attach(table, f"sample_{side}", samples, "sample_id", {f"audio_{side}": "audio_id"})
         names = {f"{name}_{side}": name for name in facts.column_names if name != "sample_id"}
         table = attach(table, f"sample_{side}", facts, "sample_id", names)
-    table = with_contents(build, table, "prompt_id", writing_questions(build))
+    table = with_writings(build, table, "prompt_id")
     if needs_history(build):
         table = attach(table, "prompt_id", _heard_before(build, recordings), "prompt_id", {"history_audio_ids": "audio_ids"})
     return table.rename_columns({"pair_id": "subject_id"})
@@ -85,21 +85,19 @@ def task_and_judge(build: Build) -> tuple[TaskSpec, Judge]:
     return task_of(build.recipe.judge), judge_of(build.recipe.judge)
 
 
-def judge_question(build: Build, wish: recipe.Judge, requests: pa.Table | None = None) -> Question:
-    """Return one judge's question about all pairs, in the orders and as often as the recipe says."""
-    asked = pair_requests(build) if requests is None else requests
-    return Question(role=wish, requests=played(asked, orders=wish.orders, votes=wish.votes))
-
-
 def judge_questions(build: Build) -> list[Question]:
-    """Return the questions of the stage ``judgments``, that which decides the labels first."""
+    """Return what each judge is asked about all pairs, in its orders and as often as it says, the deciding one first."""
     requests = pair_requests(build)
-    return [judge_question(build, wish, requests) for wish in (build.recipe.judge, *build.recipe.judges)]
+    return [
+        Question(role=wish, requests=played(requests, orders=wish.orders, votes=wish.votes))
+        for wish in (build.recipe.judge, *build.recipe.judges)
+    ]
 
 
 def _judgments(build: Build) -> Books:
-    ask_missing(build, "judgments", "judgments", judge_questions(build))
-    return judgment_books(build)
+    questions = judge_questions(build)
+    ask_missing(build, "judgments", "judgments", questions)
+    return answered(build, "judgments", "judgments", questions, "judgments")
 
 
 def judgment_books(build: Build) -> Books:
@@ -109,7 +107,7 @@ def judgment_books(build: Build) -> Books:
 
 def current_judgments(build: Build) -> pa.Table:
     """Return the rows of ``judgments`` that decide the labels: this recipe's judge on this recipe's pairs."""
-    return among(build.tables.read("judgments"), "judgment_id", judge_question(build, build.recipe.judge).ids)
+    return wanted_rows(build, "judgments", "judgments", 0)
 
 
 def _rulings(build: Build) -> Books:
@@ -147,8 +145,9 @@ def _judgment_requests(build: Build) -> pa.Table:
 
 
 def _reviews(build: Build) -> Books:
-    ask_missing(build, "reviews", REVIEWED, review_questions(build))
-    return review_books(build)
+    questions = review_questions(build)
+    ask_missing(build, "reviews", REVIEWED, questions)
+    return answered(build, "reviews", REVIEWED, questions, "reviews")
 
 
 def review_books(build: Build) -> Books:
@@ -164,35 +163,45 @@ def judged(build: Build, *, others: bool) -> object:
     return [candidate_literals(build), metrics, written, [literals(wish) for wish in asked]]
 
 
-_TOLD: Final = ("utterances", "prompts", "writings@writings", "recordings", "samples", "metrics", "pairs")
-
 JUDGING: tuple[Stage, ...] = (
     Stage(
         name="pairs",
-        reads=("prompts", "samples", "drops@samples"),
+        reads=("wanted@samples", "samples"),
         writes=("pairs",),
         settings=lambda build: [list(build.recipe.pair_kinds), candidate_literals(build)],
         run=_pairs,
     ),
     Stage(
         name="judgments",
-        reads=_TOLD,
-        writes=("judgments", "failures@judgments"),
+        reads=(
+            "utterances",
+            "prompts",
+            "wanted@writings",
+            WRITTEN,
+            "wanted@recordings",
+            "recordings",
+            "wanted@samples",
+            "samples",
+            "wanted@metrics",
+            "metrics",
+            "pairs",
+        ),
+        writes=("wanted@judgments", "judgments", "failures@judgments"),
         settings=lambda build: judged(build, others=True),
         run=_judgments,
         count=judgment_books,
     ),
     Stage(
         name="rulings",
-        reads=(*_TOLD, "judgments"),
+        reads=("wanted@judgments", "judgments"),
         writes=("rulings",),
         settings=lambda build: [judged(build, others=False), build.recipe.judge.on_disagreement],
         run=_rulings,
     ),
     Stage(
         name="reviews",
-        reads=(*_TOLD, "judgments"),
-        writes=(REVIEWED, "failures@reviews"),
+        reads=("prompts", "wanted@samples", "samples", "pairs", "wanted@judgments", "judgments"),
+        writes=("wanted@reviews", REVIEWED, "failures@reviews"),
         settings=lambda build: [
             judged(build, others=False),
             [literals(role) for role in roles_about(build, "samples", "judgments")],

@@ -212,7 +212,17 @@ def _settings(build: Build) -> object:
     return [literals(wish), told, listening_store.version(build), candidate_literals(build), *without]
 
 
-_ASKED_ABOUT: Final = ("utterances", "prompts", "writings@writings", "recordings", "samples", "pairs")
+_ASKED_ABOUT: Final = (
+    "utterances",
+    "prompts",
+    "wanted@writings",
+    "writings@writings",
+    "wanted@recordings",
+    "recordings",
+    "wanted@samples",
+    "samples",
+    "pairs",
+)
 
 VOTES: Final = Stage(
     name="votes",

@@ -16,7 +16,7 @@ from contracts.joins import among, sorted_by
 from flows.candidates import current_samples
 from flows.gather import current_recordings
 from flows.pipeline import Build
-from flows.questions import history_of, needs_history, task_of, with_contents, writing_questions
+from flows.questions import history_of, needs_history, task_of, with_writings
 
 SCENE: Final = ("scenario_description", "paragraph_context")
 """What roles write that listeners are shown, in this order."""
@@ -131,7 +131,7 @@ def _settings(build: Build, prompt_ids: pa.ChunkedArray) -> dict[str, _Setting]:
     prompts = among(build.tables.read("prompts"), "prompt_id", prompt_ids)
     recordings = _speech(current_recordings(build), "utterance_id")
     past = _past(build, prompts)
-    prompts = with_contents(build, prompts, "prompt_id", writing_questions(build))
+    prompts = with_writings(build, prompts, "prompt_id")
     shows_text = "text" in task_of(build.recipe.judge).fields
     settings = {}
     for row in prompts.to_pylist():

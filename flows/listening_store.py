@@ -130,13 +130,9 @@ def all_votes(build: Build) -> pa.Table:
     Votes that verify splits are not among them: they come after the filters, which must not look at them.
     """
     votes = build.tables.read("votes")
-    wish = build.recipe.listening
-    if wish is None or wish.of != "pairs":
-        return votes
-    return pa.concat_tables([votes, build.tables.read(VOTED)])
+    return pa.concat_tables([votes, build.tables.read(VOTED)]) if takes_votes(build) else votes
 
 
-def votes_heard(build: Build) -> str | None:
-    """Return the version of the votes that ``all_votes`` takes from the listening test."""
-    wish = build.recipe.listening
-    return build.tables.version(VOTED) if wish is not None and wish.of == "pairs" else None
+def takes_votes(build: Build) -> bool:
+    """Say whether the listening test is about all pairs, so that its votes are there before the filters."""
+    return build.recipe.listening is not None and build.recipe.listening.of == "pairs"

@@ -26,7 +26,7 @@ from flows.recipe import Recipe
 from flows.settings import Settings
 from storage.blobs import BlobStore
 from storage.state import read_state
-from storage.tables import ReadableTables, TableStore
+from storage.tables import DeclaredTables, ReadableTables, TableStore
 from storage.workspace import Workspace
 
 FORMAT: Final = 1
@@ -43,6 +43,7 @@ class Build:
         ray_address: a Ray cluster; None = an embedded one.
         progress: observer.
         problems: where a command that only looks notes what is damaged, to go on without it; None = damage is an error.
+        stage: the stage that runs, which sees the tables that it declares and no others; None = all tables.
         check_keys: whether judges' keys are looked for and tried before the work; else the first question finds out.
     """
 
@@ -51,12 +52,18 @@ class Build:
     ray_address: str | None = None
     progress: Progress = field(default_factory=Silent)
     problems: dict[str, str] | None = None
+    stage: "Stage | None" = None
     check_keys: bool = True
 
     @property
     def tables(self) -> TableStore:
         """The tables of the workspace."""
-        return TableStore(self.workspace) if self.problems is None else ReadableTables(self.workspace, self.problems)
+        if self.problems is not None:
+            return ReadableTables(self.workspace, self.problems)
+        if (stage := self.stage) is None:
+            return TableStore(self.workspace)
+        own = (*stage.writes, *stage.fills, f"failures@{stage.name}", f"drops@{stage.name}")
+        return DeclaredTables(self.workspace, stage.name, reads=stage.all_reads(self), writes=own)
 
     @contextlib.contextmanager
     def noted(self, what: str) -> Iterator[None]:
@@ -112,6 +119,8 @@ class Stage:
         name: its name.
         reads: tables it reads.
         writes: tables or partitions it writes; ``failures@<name>`` for a fan-out. ``name@*`` = all partitions of a table.
+        reads_if: tables that it reads under some recipes only.
+        fills: tables of later stages to which it adds rows that those would make; their other rows do not make it stale.
         settings: the part of the recipe that decides its output, as literals.
         run: does what is missing, commits it, and returns balanced books.
         count: counts how far it is without doing anything; None for a stage that is done in one go.
@@ -127,12 +136,18 @@ class Stage:
     writes: tuple[str, ...]
     settings: Callable[[Build], object]
     run: Callable[[Build], Books | Waiting]
+    reads_if: Callable[[Build], tuple[str, ...]] = lambda _build: ()
+    fills: tuple[str, ...] = ()
     count: Callable[[Build], Books] | None = None
     produced: Callable[[Build], object] | None = None
     on_cluster: bool = False
     active: Callable[[Build], bool] = lambda _build: True
     prepare: Callable[[Build], None] | None = None
     waits: Callable[[Build], Waiting | None] | None = None
+
+    def all_reads(self, build: Build) -> tuple[str, ...]:
+        """Return the tables that it reads under a build's recipe."""
+        return (*self.reads, *self.reads_if(build))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +167,7 @@ def _mark_name(stage: Stage) -> str:
 
 
 def _inputs(stage: Stage, build: Build) -> str:
-    return digest([FORMAT, stage.name, build.recipe.seed, stage.settings(build), _versions(stage.reads, build)])
+    return digest([FORMAT, stage.name, build.recipe.seed, stage.settings(build), _versions(stage.all_reads(build), build)])
 
 
 def _outputs(stage: Stage, build: Build) -> str:
@@ -166,7 +181,7 @@ def _versions(patterns: tuple[str, ...], build: Build) -> dict[str, str]:
 
 def tables_of(stage: Stage, build: Build) -> list[str]:
     """Return the names of all tables and partitions that a stage reads or writes."""
-    return [name for pattern in (*stage.reads, *stage.writes) for name in _expanded(pattern, build)]
+    return [name for pattern in (*stage.all_reads(build), *stage.writes) for name in _expanded(pattern, build)]
 
 
 def _expanded(pattern: str, build: Build) -> list[str]:
@@ -202,7 +217,7 @@ def execute(stage: Stage, build: Build) -> Books | Waiting:
     if stage.prepare is not None:
         stage.prepare(build)
     inputs = _inputs(stage, build)  # as they are now: what changes while the stage runs is for the next run
-    books = stage.run(build)
+    books = stage.run(replace(build, stage=stage))
     if isinstance(books, Waiting):
         return books
     books = books.balanced()

@@ -1,8 +1,9 @@
 """The last stage: the release."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Final
 
 import pyarrow as pa
@@ -13,16 +14,16 @@ from contracts.errors import DamagedPart, DamagedState, StorageError
 from contracts.ids import digest
 from contracts.joins import among
 from flows.books import Books
-from flows.candidates import CANDIDATES, candidate_literals, current_metrics, current_samples
+from flows.candidates import candidate_literals, current_metrics, current_samples
 from flows.damage import named_audio
-from flows.decide import DECIDING, by_votes, filters_of, proof
-from flows.gather import GATHERING, current_recordings, reader_of, require_credits
-from flows.judging import JUDGING, current_judgments, task_and_judge
-from flows.listening import VERIFICATION, VOTES, released_splits
+from flows.decide import by_votes, filters_of, proof
+from flows.gather import current_recordings, reader_of, require_credits
+from flows.judging import current_judgments, task_and_judge
+from flows.listening import released_splits
 from flows.listening_evidence import heard_votes, people_statement, votes_by_value
 from flows.listening_store import VOTED
 from flows.pipeline import Build, Stage, mark_of
-from flows.questions import history_of, judge_of, roles_about, scripting_roles, task_of, with_contents, writing_questions
+from flows.questions import WRITTEN, history_of, judge_of, roles_about, scripting_roles, task_of, with_writings
 from flows.recipe_listening import VERIFIER, literals
 from flows.versions import released_mixed
 from storage import manifest, release
@@ -47,8 +48,6 @@ class _Pointer:
 
 _POINTER: Final = TypeAdapter(_Pointer)
 _BATCH_ROWS: Final = 1000
-_BEFORE: Final = (*GATHERING, *CANDIDATES, *JUDGING, VOTES, *DECIDING, VERIFICATION)
-_ACCOUNTS: Final = tuple(name for stage in _BEFORE for name in stage.writes if name.startswith(("drops@", "failures@")))
 
 
 def release_of(build: Build) -> str | None:
@@ -131,7 +130,7 @@ def release_rows(build: Build) -> pa.Table:
         source_types=_source_types(build, samples),
         filters=[rule.name for rule in filters_of(build)],
         schema=_schema(build),
-        written=with_contents(build, prompts.select(["prompt_id"]), "prompt_id", writing_questions(build)),
+        written=with_writings(build, prompts.select(["prompt_id"]), "prompt_id"),
         histories=history_of(build, prompts, utterances) if "history_audio" in _schema(build).names else None,
         heard=votes_by_value(heard_votes(build)) if _pairs_were_heard(build) else None,
     )
@@ -177,7 +176,7 @@ def _source_types(build: Build, samples: pa.Table) -> dict[str, str]:
     return types
 
 
-def _release(build: Build) -> Books:
+def _release(before: Sequence[Stage], build: Build) -> Books:
     require_credits(build, build.tables.read("utterances", ["corpus", "license"]))
     rows = release_rows(build)
     task = build.recipe.judge.task
@@ -194,7 +193,7 @@ def _release(build: Build) -> Books:
     layout = Layout(sample_rate_hz=build.recipe.audio.sample_rate_hz, shard_bytes=wish.shard_size_mb * 1_000_000)
     build.progress.start("release", 0)
     folder = release.write(
-        build.workspace, wish.version, splits=splits, audio=named_audio(build), facts=_facts(build), layout=layout
+        build.workspace, wish.version, splits=splits, audio=named_audio(build), facts=_facts(before, build), layout=layout
     )
     build.workspace.write(_CURRENT, json.dumps({"folder": folder}).encode())
     # What was written, or hashed, a moment ago need not be read once more.
@@ -209,10 +208,10 @@ def _batches(rows: pa.Table) -> Iterator[pa.Table]:
         yield rows.slice(start, _BATCH_ROWS)
 
 
-def _facts(build: Build) -> Facts:
+def _facts(before: Sequence[Stage], build: Build) -> Facts:
     recipe = build.recipe
     proven = proof(build)
-    marks = [mark for stage in _BEFORE if stage.active(build) and (mark := mark_of(stage, build)) is not None]
+    marks = [mark for stage in before if stage.active(build) and (mark := mark_of(stage, build)) is not None]
     return Facts(
         pretty_name=recipe.release.pretty_name,
         version=recipe.release.version,
@@ -259,27 +258,33 @@ def _settings(build: Build) -> object:
     return [_recipe_literals(build), candidate_literals(build), judge.version, [rule.name for rule in filters_of(build)]]
 
 
-PUBLISHING: tuple[Stage, ...] = (
-    Stage(
+def release_stage(before: Sequence[Stage]) -> Stage:
+    """Return the stage that writes the release; what happened in the stages before it is a part of the card."""
+    accounts = (name for stage in before for name in stage.writes if name.startswith(("drops@", "failures@")))
+    return Stage(
         name="release",
         reads=(
             "utterances",
             "prompts",
-            "writings@writings",
+            "wanted@writings",
+            WRITTEN,
+            "wanted@recordings",
             "recordings",
+            "wanted@samples",
             "samples",
+            "wanted@metrics",
             "metrics",
             "pairs",
+            "wanted@judgments",
             "judgments",
             "rulings",
             "labels",
             "splits@*",
             VOTED,
-            *_ACCOUNTS,
+            *dict.fromkeys(accounts),
         ),
         writes=(),
         settings=_settings,
         produced=intact_release,
-        run=_release,
-    ),
-)
+        run=partial(_release, before),
+    )

@@ -3,11 +3,11 @@
 import contextlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,8 +26,12 @@ from flows.known import is_there, known_of, remember, require_there
 from flows.pipeline import Build
 from flows.recipe import Role
 from flows.settings import Settings
+from flows.wanted import want, wanted_rows
 from storage.workspace import storage_errors
 from synth.dialogues import histories
+
+WRITTEN: Final = "writings@writings"
+"""What models wrote about the prompts as they are spoken."""
 
 SCRIPTING = ("clean_text", "style_continuation")
 """Roles that decide which texts are spoken; all others about prompts write about those texts."""
@@ -156,6 +160,7 @@ def _note_replies(build: Build) -> None:
 
 def ask_missing(build: Build, stage: str, table: str, questions: Sequence[Question]) -> None:
     """Ask what is neither in the table nor among the stage's failures, and commit the answers as they come."""
+    want(build, stage, [(question.ids, question.requests["subject_id"]) for question in questions])
     failures = f"failures@{stage}"
     for question in questions:
         forget_damaged(build, failures, question.ids)
@@ -251,19 +256,30 @@ def writing_questions(build: Build) -> list[Question]:
     requests = prompt_requests(build, build.tables.read("prompts"))
     questions: list[Question] = []
     for role in roles:
-        questions.append(Question(role=role, requests=requests))
-        requests = with_contents(build, requests, "subject_id", questions[-1:])
+        question = Question(role=role, requests=requests)
+        found = _contents(among(build.tables.read(WRITTEN), "writing_id", question.ids))
+        requests = _with_contents(requests, "subject_id", question.task, found)
+        questions.append(question)
     return questions
 
 
-def with_contents(build: Build, table: pa.Table, key: str, questions: Sequence[Question]) -> pa.Table:
-    """Attach what was written about the prompts in column ``key``; a name that the table has already keeps its meaning."""
-    for question in questions:
-        found = contents(build, "writings@writings", question)
-        for name in question.task.gives:
-            if name not in table.column_names:
-                values = [_text(found.get(prompt, {}).get(name)) for prompt in table[key].to_pylist()]
-                table = table.append_column(name, pa.array(values, pa.string()))
+def with_writings(build: Build, table: pa.Table, key: str) -> pa.Table:
+    """Attach what the recipe's roles wrote about the prompts in column ``key``; a column that is there keeps its meaning."""
+    for number, role in enumerate(roles_about(build, "prompts")):
+        table = _with_contents(table, key, task_of(role), writings(build, number))
+    return table
+
+
+def writings(build: Build, number: int) -> dict[str, dict[str, Any]]:
+    """Return prompt -> content of what one role wrote, counted among those about prompts."""
+    return _contents(wanted_rows(build, "writings", WRITTEN, number))
+
+
+def _with_contents(table: pa.Table, key: str, task: TaskSpec, found: Mapping[str, Mapping[str, Any]]) -> pa.Table:
+    for name in task.gives:
+        if name not in table.column_names:
+            values = [_text(found.get(prompt, {}).get(name)) for prompt in table[key].to_pylist()]
+            table = table.append_column(name, pa.array(values, pa.string()))
     return table
 
 
@@ -271,9 +287,8 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) or value is None else json.dumps(value, ensure_ascii=False)
 
 
-def contents(build: Build, table: str, question: Question) -> dict[str, dict[str, Any]]:
-    """Return subject -> content of the rows that answer a question."""
-    rows = among(build.tables.read(table), "writing_id", question.ids)
+def _contents(rows: pa.Table) -> dict[str, dict[str, Any]]:
+    """Return subject -> content."""
     pairs = zip(rows["subject_id"].to_pylist(), rows["content"].to_pylist(), strict=True)
     return {subject: json.loads(content) for subject, content in pairs}
 

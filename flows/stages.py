@@ -17,11 +17,12 @@ from flows.judging import JUDGING
 from flows.listening import VERIFICATION, VOTES
 from flows.listening_store import store_place
 from flows.pipeline import Build, Stage, finished
-from flows.publish import PUBLISHING
+from flows.publish import release_stage
 from flows.questions import judge_of, key_variables, ledger_place, lost_ledger
 from flows.versions import version_problems
 
-STAGES: Final[tuple[Stage, ...]] = (*GATHERING, *CANDIDATES, *JUDGING, VOTES, *DECIDING, VERIFICATION, *PUBLISHING)
+_BEFORE_RELEASE: Final = (*GATHERING, *CANDIDATES, *JUDGING, VOTES, *DECIDING, VERIFICATION)
+STAGES: Final[tuple[Stage, ...]] = (*_BEFORE_RELEASE, release_stage(_BEFORE_RELEASE))
 
 
 def stages_of(build: Build) -> tuple[Stage, ...]:

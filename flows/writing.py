@@ -10,15 +10,16 @@ from contracts.joins import among, sorted_by
 from flows.books import Books, count
 from flows.pipeline import Build, Stage
 from flows.questions import (
+    WRITTEN,
     Question,
     answered,
     ask_missing,
-    contents,
     literals,
     prompt_requests,
     roles_about,
     scripting_roles,
     writing_questions,
+    writings,
 )
 from flows.recipe_checks import NEGATIVES
 from synth.scripts import scripts
@@ -28,9 +29,6 @@ CHOSEN: Final = "prompts@chosen"
 
 SCRIPTED: Final = "writings@texts"
 """What models wrote about the chosen prompts, of which texts are made."""
-
-WRITTEN: Final = "writings@writings"
-"""What models wrote about the prompts as they are spoken."""
 
 
 def script_questions(build: Build) -> list[Question]:
@@ -66,7 +64,7 @@ def _texts(build: Build) -> Books:
 def _writings(build: Build) -> Books:
     """Ask role by role: each is told what those before it wrote."""
     for number in range(len(roles_about(build, "prompts"))):
-        ask_missing(build, "writings", WRITTEN, writing_questions(build)[number : number + 1])
+        ask_missing(build, "writings", WRITTEN, writing_questions(build)[: number + 1])
     return writing_books(build)
 
 
@@ -83,12 +81,11 @@ def spoken_instead(build: Build) -> dict[str, dict[str, str]]:
     prompts = build.tables.read("prompts")
     originals = {row["prompt_id"]: row for row in prompts.select(["prompt_id", "text", "language"]).to_pylist()}
     texts: dict[str, dict[str, str]] = {}
-    for question in writing_questions(build):
-        if question.task.name in wanted:
-            found = contents(build, WRITTEN, question)
-            texts[question.task.name] = {
+    for number, role in enumerate(roles_about(build, "prompts")):
+        if role.task in wanted:
+            texts[role.task] = {
                 prompt: content["text"]
-                for prompt, content in found.items()
+                for prompt, content in writings(build, number).items()
                 if suits(originals[prompt]["text"], content["text"], originals[prompt]["language"]) is None
             }
     return texts
@@ -103,14 +100,14 @@ WRITING: tuple[Stage, ...] = (
     Stage(
         name="texts",
         reads=("utterances", CHOSEN),
-        writes=("prompts", SCRIPTED, "failures@texts", "drops@texts"),
+        writes=("wanted@texts", "prompts", SCRIPTED, "failures@texts", "drops@texts"),
         settings=lambda build: [list(build.recipe.prompts.variants), _asked(build, scripting=True)],
         run=_texts,
     ),
     Stage(
         name="writings",
         reads=("utterances", "prompts"),
-        writes=(WRITTEN, "failures@writings"),
+        writes=("wanted@writings", WRITTEN, "failures@writings"),
         settings=lambda build: _asked(build, scripting=False),
         run=_writings,
         count=writing_books,

@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from contracts.schemas import FAILURES, failure
-from flows.gather import _recording_requests
+from flows.gather import _recording_requests, _wanted_utterances
 from flows.pipeline import open_build
 from flows.status import status_of
 from tests.flows.small import corpus, recipe, run
@@ -15,7 +15,7 @@ def test_a_stage_that_only_failed_so_far_has_begun(tmp_path, monkeypatch):
     build = open_build(recipe(tmp_path), str(tmp_path / "ws"))
     monkeypatch.setattr("flows.gather.do_missing", lambda *_: None)  # as if it had been killed before the first recording
     run(build, "writings")
-    wanted = _recording_requests(build)
+    wanted = _recording_requests(build, _wanted_utterances(build))
     first = wanted.to_pylist()[0]
     lost = failure("recordings", first["row_id"], first["subject_id"], "undecodable", "no audio")
     build.tables.append("failures@recordings", pa.Table.from_pylist([lost], schema=FAILURES))
