@@ -280,6 +280,7 @@ def release_stage(before: Sequence[Stage]) -> Stage:
             "rulings",
             "labels",
             "splits@*",
+            "votes",
             VOTED,
             *dict.fromkeys(accounts),
         ),

@@ -155,7 +155,7 @@ def _histograms(facts: pa.Table, samples: pa.Table, systems: list[str]) -> list[
     table = attach(facts, "sample_id", samples, "sample_id", {"system": "system"})
     charts = []
     for name in facts.column_names[1:]:
-        scored = table.filter(pc.is_valid(table[name]))
+        scored = table.filter(pc.and_(pc.is_valid(table[name]), pc.is_valid(table["system"])))  # samples may be damaged
         values = scored[name].to_numpy()
         if not values.size:
             continue

@@ -7,8 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts import plugins
+from contracts.joins import among
 from contracts.versions import meets, wrong_version
-from flows.candidates import current_metrics, current_samples
+from flows.candidates import current_metrics, current_samples, sample_requests
 from flows.judging import current_judgments
 from flows.pipeline import Build
 from storage.card import Mixed
@@ -42,7 +43,9 @@ def version_problems(build: Build, stages: Set[str]) -> list[str]:
                 here = plugins.configure("metric", metric.name, metric.options).installed_version()
                 problems += _installed(f"metric {metric.name}", here, metric.version)
     if systems:
-        spoken = _counted(current_samples(build), ["system", "engine_version"])
+        # What the recipe wants now, which may differ from what it wanted when the stage last ran.
+        wanted = among(build.tables.read("samples"), "sample_id", sample_requests(build)["row_id"])
+        spoken = _counted(wanted, ["system", "engine_version"])
         for (name, reported), rows in spoken.items():
             if name in systems and not meets(reported, systems[name]):
                 problems.append(
@@ -58,7 +61,7 @@ def _installed(who: str, reported: str | None, demanded: str) -> list[str]:
 
 
 def mixed_versions(build: Build) -> list[Mixed]:
-    """Return what more than one version made among the rows that the recipe wants."""
+    """Return what more than one version made among the rows that the recipe wanted when it was last built."""
     return mixed_in(
         {"samples": current_samples(build), "metrics": current_metrics(build), "judgments": current_judgments(build)}
     )

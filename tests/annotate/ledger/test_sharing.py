@@ -20,7 +20,7 @@ place, postgres_server = ledgers.place, ledgers.postgres_server
 # Asks every key, in an order of its own, of a provider that is a file: one line per request. Between asking and committing it
 # looks whether it should stop there and wait for its end.
 ASKER = """
-import os, random, sys
+import os, random, sys, time
 from annotate.judge import Reply
 from annotate.ledger.ledger import Entry, Ledger
 place, provider, name, keys, group, budget, victim = sys.argv[1:]
@@ -39,6 +39,7 @@ with Ledger(place, account="here") as ledger:
         for key in ours:
             if key not in poor:
                 os.write(log, f"{name} {key}\\n".encode())
+        time.sleep(0.005)  # a provider takes its time, in which the others ask
         asked += len(ours) - len(poor)
         if victim == "yes" and asked > 3 * int(group):
             print("in the middle", flush=True)
