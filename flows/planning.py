@@ -109,7 +109,7 @@ def plan_of(build: Build) -> list[Line]:
         left = pc.is_in(keys, value_set=_left(build, "metrics", "metrics", keys))
         cpu_h = _hours(metric.name, _sum(wanted.filter(left)["s"]))
         lines.append(_line(f"metrics {metric.name}", wanted.num_rows, done=wanted.num_rows - _count(left), cpu_h=cpu_h))
-    if all(line["rows"] == line["done"] for line in lines) and _pairs_stand(build, wanted):
+    if "pairs" not in known and all(line["rows"] == line["done"] for line in lines) and _pairs_stand(build, wanted):
         known.add("pairs")
     lines += _asking(build, wanted, chosen, prompts, known)
     return [*lines, *(_line(what, 0) | {"note": f"damaged: {told}"} for what, told in (build.problems or {}).items())]
@@ -145,6 +145,8 @@ def _is_answered(build: Build, asking: Asking) -> bool:
 
 def _pairs_stand(build: Build, wanted: pa.Table) -> bool:
     """Say whether the pairs that are there are those of the wanted samples, of which none is left to be made."""
+    if len(_left(build, "samples", "samples", wanted["row_id"])):
+        return False
     made = among(wanted, "row_id", build.tables.read("samples", ["sample_id"])["sample_id"])
     pairs = made_pairs(_as_samples(made), seed=build.recipe.seed, kinds=build.recipe.pair_kinds)
     return set(pairs["pair_id"].to_pylist()) == set(build.tables.read("pairs", ["pair_id"])["pair_id"].to_pylist())

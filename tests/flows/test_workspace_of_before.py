@@ -98,6 +98,7 @@ def test_a_plan_counts_what_a_change_of_the_recipe_asks_for(folder):
     assert calls(folder, lambda recipe: recipe["roles"].pop(0)) == {"judgments": 9, "reviews": 9}
     more = {"name": "klatt", "engine": "espeak", "voices": ["en-us+klatt2"]}
     assert calls(folder, lambda recipe: recipe["systems"].append(more)) == {"judgments": 18, "reviews": 12}
+    assert calls(folder, lambda recipe: recipe.update(human=False)) == {"judgments": 3, "reviews": 6}
     assert calls(folder, lambda recipe: recipe["systems"].pop()) == {"judgments": 3, "reviews": 6}
 
 
