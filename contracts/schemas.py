@@ -326,14 +326,19 @@ def key_of(name: str) -> str:
     return KEYS[name.partition("@")[0]]
 
 
-def conform(table: pa.Table, name: str) -> pa.Table:
-    """Return ``table`` with exactly the columns, order and types of the named schema.
+def conform(table: pa.Table, name: str, schema: pa.Schema | None = None) -> pa.Table:
+    """Return ``table`` with exactly the columns, order and types of the named schema; nullable columns may be missing.
+
+    Args:
+        table: the rows.
+        name: the table, or one partition of it.
+        schema: instead of today's: some of its columns, or the schema of an older version.
 
     Raises:
         SchemaError: a column is missing or unknown, a type does not fit, a required value is null, or a number is NaN; the
             message names table, column and first bad row.
     """
-    schema = schema_of(name)
+    schema = schema_of(name) if schema is None else schema
     missing = [field.name for field in schema if field.name not in table.column_names and not field.nullable]
     unknown = [column for column in table.column_names if column not in schema.names]
     if missing or unknown:

@@ -42,7 +42,7 @@ def known_of(build: Build, name: Name) -> Known | None:
 
 def remember(build: Build, name: Name, identity: str, where: str, held: Mapping[str, int] | None = None) -> None:
     """Note what is used, and what it holds; a command that only looks notes nothing."""
-    if build.problems is not None:
+    if build.only_looks:
         return
     before = known_of(build, name)
     least = before.held if before and before.identity == identity else {}

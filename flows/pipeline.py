@@ -42,6 +42,7 @@ class Build:
         workspace: where.
         ray_address: a Ray cluster; None = an embedded one.
         progress: observer.
+        only_looks: whether the workspace is left as it is.
         problems: where a command that only looks notes what is damaged, to go on without it; None = damage is an error.
         stage: the stage that runs, which sees the tables that it declares and no others; None = all tables.
         check_keys: whether judges' keys are looked for and tried before the work; else the first question finds out.
@@ -51,6 +52,7 @@ class Build:
     workspace: Workspace
     ray_address: str | None = None
     progress: Progress = field(default_factory=Silent)
+    only_looks: bool = False
     problems: dict[str, str] | None = None
     stage: "Stage | None" = None
     check_keys: bool = True
@@ -82,7 +84,7 @@ class Build:
 
     def looked_at(self) -> "Build":
         """Return the same build for a command that only looks: damage is noted in ``problems``."""
-        return replace(self, problems={})
+        return replace(self, only_looks=True, problems={})
 
     def watched_by(self, progress: Progress) -> "Build":
         """Return the same build with another observer."""

@@ -7,8 +7,8 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts.joins import attach
-from flows.asking import asking_stages
+from contracts.joins import among, attach
+from flows.asking import Asking, asking_stages
 from flows.candidates import candidates_of, metric_keys
 from flows.gather import choose_prompts, read_corpora
 from flows.pipeline import Build, Stage, finished
@@ -16,7 +16,7 @@ from flows.questions import judge_of, known_ledger, task_of
 from flows.recipe import Judge, Role
 from flows.recipe_listening import terms_of
 from flows.stages import STAGES
-from flows.writing import spoken_instead
+from flows.writing import CHOSEN, scripted, spoken_instead
 from synth import requests
 from synth.engine import speaks
 from synth.pairs import pairs as made_pairs
@@ -58,7 +58,8 @@ Line = dict[str, object]
 def plan_of(build: Build) -> list[Line]:
     """Return one row per stage: the rows that the recipe wants, those that are done, and what the others take.
 
-    Done is what is there, or was given up. A stage whose inputs are still to be made is guessed, as if nothing were dropped.
+    Done is what is there, or was given up. A stage whose inputs are still to be made is guessed, as if nothing were dropped. A
+    change of the recipe or of this software may make a stage run again; what it would find there is done.
 
     Raises:
         UnisrmError: a corpus cannot be read, or the recipe does not fit it.
@@ -66,6 +67,7 @@ def plan_of(build: Build) -> list[Line]:
     utterances, _ = read_corpora(build)
     chosen, _ = choose_prompts(build, utterances)
     known = {stage.name for stage in STAGES if _is_finished(stage, build)}
+    known |= _gathered(build, utterances, chosen, known)
     prompts = build.tables.read("prompts") if {"prompts", "texts"} <= known else _to_speak(build, chosen)
     timed = attach(prompts, "target_utterance_id", utterances, "utterance_id", {"duration_s": "duration_s"})
     guessed = pc.multiply(pc.cast(pc.utf8_length(timed["text"]), pa.float64()), SECONDS_PER_CHARACTER)
@@ -107,6 +109,8 @@ def plan_of(build: Build) -> list[Line]:
         left = pc.is_in(keys, value_set=_left(build, "metrics", "metrics", keys))
         cpu_h = _hours(metric.name, _sum(wanted.filter(left)["s"]))
         lines.append(_line(f"metrics {metric.name}", wanted.num_rows, done=wanted.num_rows - _count(left), cpu_h=cpu_h))
+    if "pairs" not in known and all(line["rows"] == line["done"] for line in lines) and _pairs_stand(build, wanted):
+        known.add("pairs")
     lines += _asking(build, wanted, chosen, prompts, known)
     return [*lines, *(_line(what, 0) | {"note": f"damaged: {told}"} for what, told in (build.problems or {}).items())]
 
@@ -115,6 +119,41 @@ def _is_finished(stage: Stage, build: Build) -> bool:
     with build.noted(f"stage {stage.name}"):
         return finished(stage, build) is not None
     return False
+
+
+def _gathered(build: Build, utterances: pa.Table, chosen: pa.Table, known: Set[str]) -> set[str]:
+    """Return which of the stages before synthesis would make what is there, if they were done again."""
+    there = set[str]()
+    if "utterances" in known or utterances.equals(build.tables.read("utterances")):
+        there.add("utterances")
+    if "prompts" in known or ("utterances" in there and chosen.equals(build.tables.read(CHOSEN))):
+        there.add("prompts")
+    asking = {one.stage: one for one in asking_stages(build)}
+    if "texts" in known or (
+        "prompts" in there and _is_answered(build, asking["texts"]) and scripted(build)[0].equals(build.tables.read("prompts"))
+    ):
+        there.add("texts")
+    if "writings" in known or ("texts" in there and _is_answered(build, asking["writings"])):
+        there.add("writings")
+    return there
+
+
+def _is_answered(build: Build, asking: Asking) -> bool:
+    """Say whether the questions that a stage has now have all been answered, or were given up."""
+    return not any(len(_left(build, asking.stage, asking.table, one.ids)) for one in asking.questions(build))
+
+
+def _pairs_stand(build: Build, wanted: pa.Table) -> bool:
+    """Say whether the pairs that are there are those of the wanted samples, of which none is left to be made."""
+    if len(_left(build, "samples", "samples", wanted["row_id"])):
+        return False
+    made = among(wanted, "row_id", build.tables.read("samples", ["sample_id"])["sample_id"])
+    pairs = made_pairs(_as_samples(made), seed=build.recipe.seed, kinds=build.recipe.pair_kinds)
+    return set(pairs["pair_id"].to_pylist()) == set(build.tables.read("pairs", ["pair_id"])["pair_id"].to_pylist())
+
+
+def _as_samples(wanted: pa.Table) -> pa.Table:
+    return wanted.rename_columns({"row_id": "sample_id", "subject_id": "prompt_id"})
 
 
 def _to_speak(build: Build, chosen: pa.Table) -> pa.Table:
@@ -138,23 +177,25 @@ def _left(build: Build, stage: str, table: str, keys: pa.Array | pa.ChunkedArray
     return left.filter(pc.invert(pc.is_in(left, value_set=build.tables.read(f"failures@{stage}", ["row_id"])["row_id"])))
 
 
-def _asking(build: Build, wanted: pa.Table, chosen: pa.Table, prompts: pa.Table, known: Set[str]) -> list[Line]:
+def _asking(build: Build, wanted: pa.Table, chosen: pa.Table, prompts: pa.Table, known: set[str]) -> list[Line]:
     """Return one line per role and judge, and one for the money in all."""
     recipe = build.recipe
-    samples = wanted.rename_columns({"row_id": "sample_id", "subject_id": "prompt_id"})
-    pairs = made_pairs(samples, seed=recipe.seed, kinds=recipe.pair_kinds).num_rows
+    pairs = made_pairs(_as_samples(wanted), seed=recipe.seed, kinds=recipe.pair_kinds).num_rows
     guesses = {"prompts": prompts.num_rows, "samples": wanted.num_rows, "judgments": pairs * _times(recipe.judge)}
     clip_s = _sum(wanted["s"]) / max(wanted.num_rows, 1)
     longest = max(prompts["text"].to_pylist(), key=len, default="")
     lines = [_line("pairs", pairs, done=pairs if "pairs" in known else 0)]
     for asking in asking_stages(build):
+        questions = asking.questions(build) if asking.after in known else []
+        left = [len(_left(build, asking.stage, asking.table, question.ids)) for question in questions]
+        if asking.after in known and not any(left):
+            known.add(asking.stage)
         for number, role in enumerate(asking.roles):
             rows, done = chosen.num_rows if asking.stage == "texts" else guesses.get(task_of(role).subject, 0), 0
             if isinstance(role, Judge):
                 rows = pairs * _times(role)
-            if asking.after in known:
-                ids = asking.questions(build)[number].ids
-                rows, done = len(ids), len(ids) - len(_left(build, asking.stage, asking.table, ids))
+            if questions:
+                rows, done = len(questions[number].ids), len(questions[number].ids) - left[number]
             lines.append(_asked(asking.stage, role, rows, done=done, longest=longest, clip_s=clip_s))
     total = sum(float(str(line["usd_at_most"])) for line in lines)
     money = _line("money", 0, calls=sum(int(str(line["calls"])) for line in lines), usd_at_most=round(total, 2))

@@ -43,22 +43,27 @@ def script_questions(build: Build) -> list[Question]:
 
 def _texts(build: Build) -> Books:
     """Have texts cleaned or invented, and make the prompts that are spoken."""
-    questions = script_questions(build)
-    ask_missing(build, "texts", SCRIPTED, questions)
-    chosen, wish = build.tables.read(CHOSEN), build.recipe.prompts
-    ids = pa.chunked_array([question.ids for question in questions], pa.string())
-    written = among(build.tables.read(SCRIPTED), "writing_id", ids)
-    cleaned = any(question.task.name == "clean_text" for question in questions)
-    spoken, drops = scripts(chosen, written, cleaned=cleaned, variants=wish.variants)
-    build.tables.replace("drops@texts", sorted_by(drops, "row_id"))
-    build.tables.replace("prompts", sorted_by(spoken, "prompt_id"))
+    ask_missing(build, "texts", SCRIPTED, script_questions(build))
+    spoken, drops = scripted(build)
+    build.tables.replace("drops@texts", drops)
+    build.tables.replace("prompts", spoken)
     return Books(
         stage="texts",
         unit="texts",
-        rows_in=chosen.num_rows * len(wish.variants),
+        rows_in=build.tables.num_rows(CHOSEN) * len(build.recipe.prompts.variants),
         rows_out=spoken.num_rows,
         dropped=count(drops["reason"]),
     )
+
+
+def scripted(build: Build) -> tuple[pa.Table, pa.Table]:
+    """Return the prompts as they are spoken and the drops, of the chosen prompts and what was written about them, by id."""
+    questions = script_questions(build)
+    ids = pa.chunked_array([question.ids for question in questions], pa.string())
+    written = among(build.tables.read(SCRIPTED), "writing_id", ids)
+    cleaned = any(question.task.name == "clean_text" for question in questions)
+    spoken, drops = scripts(build.tables.read(CHOSEN), written, cleaned=cleaned, variants=build.recipe.prompts.variants)
+    return sorted_by(spoken, "prompt_id"), sorted_by(drops, "row_id")
 
 
 def _writings(build: Build) -> Books:

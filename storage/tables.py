@@ -7,6 +7,9 @@ an orphan that no reader sees and that the next compaction removes. There are tw
 - ``replace``: the whole output of a pure stage in place of what was there.
 
 A name with ``@`` is a partition with a manifest of its own: each stage replaces its own ``drops@<stage>``.
+
+Parts outlive the software that wrote them: each keeps the version of its schema (``contracts.migrations``) and is read as if it
+had been written today.
 """
 
 import hashlib
@@ -24,6 +27,7 @@ from pydantic import Field, TypeAdapter
 
 from contracts.errors import DamagedPart, StorageError, UndeclaredTable
 from contracts.ids import digest
+from contracts.migrations import migrated, version_of
 from contracts.schemas import conform, key_of, schema_of
 from storage.state import read_state
 from storage.workspace import Workspace
@@ -34,11 +38,12 @@ _SMALL_PART_ROWS: Final = 100_000
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One committed Parquet file."""
+    """One committed Parquet file; ``version`` is that of the table's schema in which it was written."""
 
     name: Annotated[str, Field(pattern=r"^[0-9a-f]{32}\.parquet$")]
     rows: Annotated[int, Field(ge=0)]
     size_bytes: Annotated[int, Field(ge=0)]
+    version: Annotated[int, Field(ge=1)] = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +69,7 @@ class TableStore:
 
         Raises:
             DamagedState: its manifest cannot be understood.
+            StorageError: a newer version of this software wrote them.
         """
         folder = f"tables/{name}"
         advice = (
@@ -71,9 +77,16 @@ class TableStore:
             "and takes replies of judges from the ledger"
         )
         try:
-            return read_state(self.workspace, f"{folder}/manifest.json", _MANIFEST, advice=advice).parts
+            parts = read_state(self.workspace, f"{folder}/manifest.json", _MANIFEST, advice=advice).parts
         except FileNotFoundError:
             return []
+        if (newest := max((part.version for part in parts), default=1)) > version_of(name):
+            raise self._newer(name, f"version {newest} of its schema; version {version_of(name)} is the latest known here")
+        return parts
+
+    def _newer(self, name: str, what: str) -> StorageError:
+        where = self.workspace.path(f"tables/{name}")
+        return StorageError(f"{where} has {what}: install the unisrm-data that wrote it, or a later one")
 
     def partitions(self, name: str) -> list[str]:
         """Return the names of a table's partitions that hold something, sorted."""
@@ -92,6 +105,7 @@ class TableStore:
 
         Raises:
             DamagedPart: a committed part is gone, truncated or changed.
+            StorageError: a newer version of this software wrote one.
         """
         schema = self._schema(name, columns)
         parts = self.parts(name)
@@ -101,7 +115,7 @@ class TableStore:
             if self.parts(name) == parts:
                 raise
             return self.read(name, columns)  # a build compacted or replaced the table while we were reading it
-        return pa.concat_tables(tables).cast(schema) if tables else schema.empty_table()
+        return pa.concat_tables(tables) if tables else schema.empty_table()
 
     @staticmethod
     def _schema(name: str, columns: Sequence[str] | None) -> pa.Schema:
@@ -112,22 +126,22 @@ class TableStore:
         path = f"tables/{name}/{part.name}"
         try:
             data = self.workspace.read(path)
-            if len(data) != part.size_bytes:
-                raise DamagedPart(
-                    f"{self.workspace.path(path)} has {len(data)} bytes, its manifest says {part.size_bytes}: "
-                    "restore the file from a backup"
-                )
-            if not part.name.startswith(_digest(data)):
-                raise DamagedPart(
-                    f"{self.workspace.path(path)} was changed since it was committed: restore the file from a backup"
-                )
-            table = pq.ParquetFile(pa.BufferReader(data)).read(columns=list(columns) if columns is not None else None)
         except FileNotFoundError:
             raise DamagedPart(f"{self.workspace.path(path)} is gone: restore the file from a backup") from None
-        younger = [field for field in self._schema(name, columns) if field.nullable and field.name not in table.column_names]
-        for field in younger:
-            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
-        return table.select(columns if columns is not None else schema_of(name).names) if younger else table
+        if len(data) != part.size_bytes:
+            raise DamagedPart(
+                f"{self.workspace.path(path)} has {len(data)} bytes, its manifest says {part.size_bytes}: "
+                "restore the file from a backup"
+            )
+        if not part.name.startswith(_digest(data)):
+            raise DamagedPart(f"{self.workspace.path(path)} was changed since it was committed: restore the file from a backup")
+        file, schema = pq.ParquetFile(pa.BufferReader(data)), self._schema(name, columns)
+        if part.version < version_of(name):
+            return migrated(file.read(), name, part.version).select(schema.names)
+        there = file.schema_arrow.names
+        if unknown := [column for column in there if column not in schema_of(name).names]:
+            raise self._newer(name, f"the columns {', '.join(unknown)}, which are unknown here")
+        return conform(file.read(columns=[column for column in schema.names if column in there]), name, schema)
 
     def require_parts(self, name: str) -> None:
         """Find out without reading them whether all committed parts of a table are there, in full.
@@ -170,8 +184,9 @@ class TableStore:
 
     def replace(self, name: str, rows: pa.Table) -> None:
         """Commit the whole output of a pure stage in place of what was there. The same rows again change nothing."""
+        known = self.parts(name)
         part = self._write_part(name, conform(rows, name))
-        if self.parts(name) != [part]:
+        if known != [part]:
             self._commit(name, [part])
         self._remove_orphans(name)
 
@@ -189,7 +204,7 @@ class TableStore:
         buffer = io.BytesIO()
         pq.write_table(rows, buffer, compression="zstd", write_page_index=True)
         data = buffer.getvalue()
-        part = Part(name=f"{_digest(data)}.parquet", rows=rows.num_rows, size_bytes=len(data))
+        part = Part(name=f"{_digest(data)}.parquet", rows=rows.num_rows, size_bytes=len(data), version=version_of(name))
         self.workspace.write(f"tables/{name}/{part.name}", data)
         return part
 

@@ -1,0 +1,146 @@
+"""A workspace that commit 5f2a514 made: today's code goes on with it, and makes and pays for nothing again."""
+
+import sqlite3
+import tarfile
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from contracts.schemas import SCHEMAS, key_of, schema_of
+from flows.decide import splits_table
+from flows.explain import story_of
+from flows.pipeline import Waiting, finished, open_build
+from flows.planning import plan_of
+from flows.publish import release_of
+from flows.stages import stages_of
+from flows.status import books_of, status_of
+from storage.verification import verify_release
+from tests.flows.listeners import listen
+from tests.flows.small import run
+
+ARCHIVE = Path(__file__).parents[1] / "data" / "workspace_5f2a514.tar.xz"
+MADE = ("recordings", "samples", "metrics", "judgments", "writings@texts", "writings@reviews")
+"""Tables whose rows cost time or money."""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The recipe, corpus, workspace and release of then; there is no key, and whoever starts a cluster fails."""
+    for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY", "UNISRM_LEDGER", "UNISRM_LISTENING_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("flows.work.cluster", lambda *_, **__: pytest.fail("something is synthesised or measured again"))
+    monkeypatch.setattr("flows.questions.judge_rows", lambda *_, **__: pytest.fail("somebody is asked again"))
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(tmp_path, filter="data")
+    return tmp_path
+
+
+@pytest.fixture
+def build(folder):
+    return open_build(folder / "recipe.yaml", str(folder / "workspace"))
+
+
+def files(folder):
+    """Return all files but for the databases, whose tables become today's when they are opened."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and ".sqlite" not in path.name}
+
+
+def replies(build):
+    """Return all that the ledger holds, by key."""
+    with sqlite3.connect(build.workspace.local_path("ledger.sqlite")) as ledger:
+        return ledger.execute("SELECT * FROM ledger_requests ORDER BY key").fetchall()
+
+
+def test_commands_that_look_understand_it(build, folder):
+    """Nothing is missing but votes, a plan has nothing to make or to buy, a story is whole, and nothing is written."""
+    before = files(folder)
+    looking = build.looked_at()
+    counted = {page.stage: page for page, _ in books_of(looking)}
+    assert {name for name, page in counted.items() if page.missing} == {"verification"}
+    rows = status_of(looking)
+    assert sum(row["out"] for row in rows if row["stage"].startswith("ledger")) == len(replies(build)) == 21
+    assert {row["stage"]: row["state"] for row in rows}["verification"] == "waiting for votes: 12 of 18"
+
+    plan = {line["stage"]: line for line in plan_of(looking)}
+    made = {name: line for name, line in plan.items() if name not in {"verification", "money", "release"}}
+    assert len(made) == 9
+    assert all(line["rows"] == line["done"] > 0 for line in made.values())
+    assert all(line["calls"] == line["usd_at_most"] == line["cpu_hours"] == 0 for line in made.values())
+    assert plan["money"]["note"] == "budget 1 USD, spent so far 0.01 USD"
+
+    (pair,) = build.tables.read("pairs").slice(0, 1).to_pylist()
+    story = story_of(looking, pair["pair_id"])
+    assert story["label"]["label"] in {"a", "b"}
+    assert story["speech A"]["sample_id"] == pair["sample_a"]
+    assert any(chapter.startswith("ledger of") for chapter in story)
+    assert looking.problems == {}
+    assert files(folder) == before
+
+
+def calls(folder, change):
+    """Return stage -> calls that a plan counts once the recipe is changed."""
+    recipe = yaml.safe_load((folder / "recipe.yaml").read_text())
+    change(recipe)
+    (folder / "changed.yaml").write_text(yaml.safe_dump(recipe))
+    lines = plan_of(open_build(folder / "changed.yaml", str(folder / "workspace")).looked_at())
+    return {line["stage"].split()[0]: line["calls"] for line in lines if line["calls"] and line["stage"] != "money"}
+
+
+def test_a_plan_counts_what_a_change_of_the_recipe_asks_for(folder):
+    """Never less than a build would ask; what comes after a change is guessed, as if all of it were new."""
+    assert calls(folder, lambda recipe: recipe["judge"]["options"].update(model="gemini-2.5-pro")) == {
+        "judgments": 9,
+        "reviews": 9,
+    }
+    assert calls(folder, lambda recipe: recipe["roles"].pop()) == {}
+    assert calls(folder, lambda recipe: recipe["roles"].pop(0)) == {"judgments": 9, "reviews": 9}
+    more = {"name": "klatt", "engine": "espeak", "voices": ["en-us+klatt2"]}
+    assert calls(folder, lambda recipe: recipe["systems"].append(more)) == {"judgments": 18, "reviews": 12}
+    assert calls(folder, lambda recipe: recipe.update(human=False)) == {"judgments": 3, "reviews": 6}
+    assert calls(folder, lambda recipe: recipe["systems"].pop()) == {"judgments": 3, "reviews": 6}
+
+
+def test_a_build_goes_on_and_makes_nothing_again(build):
+    """Stages are looked at anew where their code changed, and find every row; the third listener ends in a release."""
+    tables = {name: build.tables.read(name) for name in MADE}
+    assert all(table.num_rows for table in tables.values())
+    decided = {name: build.tables.read(name) for name in ("prompts", "pairs", "rulings", "labels", splits_table(build))}
+    paid = replies(build)
+
+    assert str(run(build, "release")["verification"]) == "waiting for votes: 12 of 18"
+    labels = {row["pair_id"]: row["label"] for row in decided["labels"].to_pylist()}
+    listen(build, "Emmy", lambda pair: labels[pair].upper())
+    books = run(build, "release")
+    assert not any(isinstance(page, Waiting) or page.failed or page.missing for page in books.values())
+    for name, table in (tables | decided).items():
+        assert build.tables.read(name).equals(table), f"rows of {name} are not those of before"
+    assert replies(build) == paid
+
+    release = release_of(build)
+    assert verify_release(release).problems == []
+    shards = sorted(Path(release).glob("*/*.parquet"))
+    released = {row["pair_id"]: row for shard in shards for row in pq.read_table(shard).to_pylist()}
+    assert {pair: row["label"] for pair, row in released.items()} == labels
+    assert sorted(sum(vote["count"] for vote in row["votes"] or []) for row in released.values()) == [0] * 3 + [3] * 6
+    again = open_build(build.workspace.local_path("x").parents[1] / "recipe.yaml", build.workspace.url)
+    assert all(finished(stage, again) for stage in stages_of(again))
+
+
+def test_a_release_of_before_is_whole(folder):
+    """``verify`` reads it by its files alone."""
+    (release,) = (folder / "releases").iterdir()
+    verified = verify_release(str(release))
+    assert (verified.files, verified.rows, verified.clips, verified.problems) == (3, 9, 27, [])
+
+
+def test_every_table_of_before_is_read(build):
+    """All parts and partitions, in today's schema; rows have their keys."""
+    names = [part for name in SCHEMAS for part in (name, *build.tables.partitions(name))]
+    assert sum(build.tables.num_rows(name) > 0 for name in names) == 14
+    for name in names:
+        table = build.tables.read(name)
+        assert table.schema == schema_of(name)
+        assert table.num_rows == build.tables.num_rows(name)
+        assert name.startswith("drops") or table[key_of(name)].null_count == 0
