@@ -68,7 +68,7 @@ def test_the_papers_recipe_has_the_papers_sizes(monkeypatch):
             r"filter 'wer_gap' needs wer: add metrics: wer",
         ),
         (lambda r: r["splits"].update(fractions={"sft": 0.5}), r"splits: fractions must add up to 1, got 0\.5"),
-        (lambda r: r["splits"].update(fractions={"train": 1.0}), r"splits\.fractions\.train"),
+        (lambda r: r["splits"].update(fractions={"Train!": 1.0}), r"splits\.fractions\.Train!"),
         (lambda r: r["prompts"].update(min_duration_s=13), r"prompts: min_duration_s 13 is above max_duration_s 12"),
         (lambda r: r["audio"].update(bandwidth_hz=12000), r"audio: bandwidth_hz must lie between 1000 and 7600, got 12000"),
         (lambda r: r["prompts"].update(texts="many"), r"prompts\.texts: .*integer"),
