@@ -119,7 +119,7 @@ def splits_table(build: Build) -> str:
 
 
 def _split_literals(build: Build) -> list[object]:
-    sizes = {split: [size.fraction, size.quota] for split, size in split_sizes(build.recipe).items()}
+    sizes = {split: [size.fraction, size.quota, size.oversample] for split, size in split_sizes(build.recipe).items()}
     return [build.recipe.seed, build.recipe.splits.model_dump(exclude_none=True), sizes, RULE]
 
 

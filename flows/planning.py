@@ -179,10 +179,10 @@ def _listening(build: Build, samples: int, pairs: int) -> list[Line]:
     rows, each = samples if wish.rated() else pairs, terms_of(build.recipe).protocol.wanted([])
     if wish.of == "splits":
         sizes = split_sizes(build.recipe)
-        quotas = sum(size.quota or 0 for size in sizes.values())
+        quotas = sum(size.rows for size in sizes.values())
         heard = [sizes[split] for split in wish.splits]
         share = sum(size.fraction or 0.0 for size in heard)
-        rows = min(pairs, sum(size.quota or 0 for size in heard)) + math.ceil(max(0, pairs - quotas) * share)
+        rows = min(pairs, sum(size.rows for size in heard)) + math.ceil(max(0, pairs - quotas) * share)
     return [_line(wish.stage, rows) | {"note": f"{each} votes of people each, {each * rows:,} in all, more on disagreement"}]
 
 

@@ -1,6 +1,5 @@
 """What the splits of a recipe ask for: how many pairs, and what is known of each pair that a condition can be about."""
 
-import math
 from collections.abc import Set
 from dataclasses import replace
 from typing import Final
@@ -26,7 +25,7 @@ def split_sizes(recipe: Recipe) -> dict[str, Size]:
     verified = wish.splits if wish is not None and wish.of == "splits" else ()
     sizes = {split: wanted.size() for split, wanted in recipe.splits.named().items()}
     return {
-        split: replace(size, quota=math.ceil(size.quota * wish.oversample))
+        split: replace(size, oversample=wish.oversample)
         if wish is not None and size.quota is not None and split in verified
         else size
         for split, size in sizes.items()

@@ -80,7 +80,8 @@ def assign(
     groups = _groups(rows, seed, {split: mask.to_pylist() for split, mask in (eligible or {}).items()})
     quotas = {split: size.quota for split, size in sorted(sizes.items()) if size.quota is not None}
     fractions = {split: size.fraction for split, size in sorted(sizes.items()) if size.fraction is not None}
-    filled = _fill(groups, quotas, rows["group_id"])
+    most = {split: sizes[split].rows for split in quotas}
+    filled = _fill(groups, quotas, most, rows["group_id"])
     split_of: dict[int, str] = {}
     dropped: dict[int, tuple[str, str]] = {}
     for group in groups:
@@ -92,7 +93,7 @@ def assign(
             if len(wanted) > room:
                 wanted = sorted(wanted, key=lambda row: _turn(seed, rows["pair_id"][row]))[:room]
             split_of.update(dict.fromkeys(wanted, split))
-        dropped |= _left_over(group, split, split_of, [*quotas, *fractions], quotas)
+        dropped |= _left_over(group, split, split_of, [*quotas, *fractions], most)
     kept = sorted(split_of)
     columns = {name: [rows[name][row] for row in kept] for name in ("pair_id", "group_id", "leakage_group")}
     assigned = pa.table({**columns, "split": [split_of[row] for row in kept]}, schema=empty("splits").schema)
@@ -155,8 +156,13 @@ def _groups(rows: Mapping[str, list[str]], seed: int, masks: Mapping[str, list[b
     return sorted(groups.values(), key=lambda group: (group.place, group.name))
 
 
-def _fill(groups: list[_Group], quotas: Mapping[str, int], group_ids: list[str]) -> dict[str, tuple[str, int]]:
-    """Return leakage group -> (split, room that was left for it) for the groups that the quotas take."""
+def _fill(
+    groups: list[_Group], quotas: Mapping[str, int], most: Mapping[str, int], group_ids: list[str]
+) -> dict[str, tuple[str, int]]:
+    """Return leakage group -> (split, room that was left for it) for the groups that the quotas take.
+
+    Sections go by the quotas, so that more oversampling moves nothing; ``most`` says how many rows a split takes.
+    """
     filled: dict[str, tuple[str, int]] = {}
 
     def fill(split: str, order: Iterable[_Group], room: int) -> int:
@@ -181,12 +187,12 @@ def _fill(groups: list[_Group], quotas: Mapping[str, int], group_ids: list[str])
         section[group.stratum, _at(group.place, _able(group, quotas))].append(group)
         strata[group.stratum].append(group)
     room: dict[str, dict[str, int]] = {}
-    for split, quota in quotas.items():
+    for split, rows in most.items():
         texts = {
             stratum: len({group_ids[row] for group in members for row in group.rows_for(split)})
             for stratum, members in strata.items()
         }
-        room[split] = apportion(quota, texts) if any(texts.values()) else {}
+        room[split] = apportion(rows, texts) if any(texts.values()) else {}
     for split, shares in room.items():
         for stratum in shares:
             shares[stratum] = fill(split, section[stratum, split], shares[stratum])

@@ -1,5 +1,6 @@
 """How much a split gets: a fraction or a quota, and the shares of a quota by stratum."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,6 +16,7 @@ class Size:
     Attributes:
         fraction: share of the leakage groups that the quotas of other splits leave, in (0, 1].
         quota: number of rows.
+        oversample: how many times the quota is assigned, where some of the rows will be dropped later.
 
     Raises:
         ValueError: both, neither, or out of bounds.
@@ -22,6 +24,7 @@ class Size:
 
     fraction: float | None = None
     quota: int | None = None
+    oversample: float = 1.0
 
     def __post_init__(self) -> None:
         if (self.fraction is None) == (self.quota is None):
@@ -30,6 +33,13 @@ class Size:
             raise ValueError(f"a fraction lies above 0 and is at most 1, got {self.fraction:g}; leave a split out instead")
         if self.quota is not None and self.quota <= 0:
             raise ValueError(f"a quota is above 0, got {self.quota}; leave a split out instead")
+        if not self.oversample >= 1:
+            raise ValueError(f"oversample is at least 1, got {self.oversample:g}")
+
+    @property
+    def rows(self) -> int:
+        """How many rows a quota takes, oversampled."""
+        return math.ceil((self.quota or 0) * self.oversample)
 
 
 def check(sizes: Mapping[str, Size]) -> None:

@@ -133,7 +133,7 @@ def test_what_is_said_instead_of_two_texts_keeps_them_together(opened):
 
 
 def test_a_filter_that_comes_and_goes_moves_no_pair(opened):
-    """Pairs that a filter takes away for a while come back to the split that they were in."""
+    """Pairs that a filter takes away for a while leave all others where they are, and come back to where they were."""
     build = opened()
     run(build, "splits")
     first, labels = build.tables.read(splits_table(build)), build.tables.read("labels")
@@ -143,6 +143,8 @@ def test_a_filter_that_comes_and_goes_moves_no_pair(opened):
         kept = labels.filter(pc.invert(pc.is_in(labels["pair_id"], value_set=lost)))
         build.tables.replace("labels", kept)
         assert execute(SPLITTING, build).rows_out == kept.num_rows
+        rest = first.filter(pc.is_in(first["pair_id"], value_set=kept["pair_id"].combine_chunks()))
+        assert build.tables.read(splits_table(build)).equals(rest)
         build.tables.replace("labels", labels)
         execute(SPLITTING, build)
         assert build.tables.read(splits_table(build)).equals(first)

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -244,27 +245,30 @@ def test_conditions_hold(sizes, seed, data, targets):
     assert len(moved(splits, after, {lost})) <= (0 if targets is FRACTIONS else 1)
 
 
-def test_more_is_asked_about_and_cut():
-    """What a larger quota adds leaves the rest; the cut goes by the places of groups, and stops at what there is."""
-    table = blocks([5] * 60)
-    plain, more = (assign(table, quotas(bench=number, sft=120), 7)[0] for number in (40, 60))
-    assert {name for name, split in sides(plain).items() if split == "bench"} <= set(sides(more))
-    drops = cut(more, {"bench": 40}, 7, "verification")
-    assert len(drops) == 20
-    assert {(drop["stage"], drop["reason"]) for drop in drops} == {("verification", "over_quota")}
-    gone = {drop["row_id"] for drop in drops}
-    left = more.filter(pa.array([row["pair_id"] not in gone for row in more.to_pylist()]))
-    assert counts(left) == {"bench": 40, "sft": 120}
-    assert cut(left, {"bench": 40, "sft": 200}, 7, "verification") == []
-    first, second = without(more, 3)[0], cut(without(more, 3)[0], {"bench": 40}, 7, "verification")
-    assert (
-        len(
-            moved(
-                left, first.filter(pa.array([row["pair_id"] not in {d["row_id"] for d in second} for row in first.to_pylist()]))
-            )
-        )
-        <= 1
-    )
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.integers(1, 12), min_size=80, max_size=90), SEEDS, st.data())
+def test_more_is_assigned_and_cut(sizes, seed, data):
+    """Oversampling moves nothing that was there; the cut leaves the quota, and a lost row changes one group of it at most."""
+    table, plain = blocks(sizes), quotas(bench=10, sft=20)
+    more = plain | {"bench": Size(quota=10, oversample=1.55)}
+    few, many = assign(table, plain, seed)[0], assign(table, more, seed)[0]
+    assert counts(many) == {"bench": 16, "sft": 20}
+    assert set(sides(few).items()) <= set(sides(many).items())
+
+    def confirmed(rows):
+        return rows.filter(pa.array([int(pair[:8], 16) % 7 > 0 for pair in rows["pair_id"].to_pylist()], pa.bool_()))
+
+    def released(rows):
+        drops = cut(confirmed(rows), {"bench": 10}, seed, "verification")
+        assert {(drop["stage"], drop["reason"]) for drop in drops} <= {("verification", "over_quota")}
+        gone = pa.array([drop["row_id"] for drop in drops], pa.string())
+        return confirmed(rows).filter(pc.invert(pc.is_in(confirmed(rows)["pair_id"], value_set=gone)))
+
+    kept = released(many)
+    assert counts(kept) == counts(confirmed(many)) | {"bench": min(10, counts(confirmed(many))["bench"])}
+    fewer, lost = without(table, data.draw(st.integers(0, table.num_rows - 1)))
+    bench = [one.filter(pc.equal(one["split"], "bench")) for one in (kept, released(assign(fewer, more, seed)[0]))]
+    assert len(moved(*bench, {lost})) <= 1
 
 
 # Keys with few distinct recordings and texts, so that groups link and bridge others all the time.
