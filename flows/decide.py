@@ -150,8 +150,11 @@ def _said_instead(build: Build) -> pa.Table:
 
     Those of all samples, not only of labelled pairs: a pair that is lost must not take apart what its text ties together.
     """
-    samples = current_samples(build).select(["group_id", "spoken_text"])
-    return samples.filter(pc.is_valid(samples["spoken_text"])).rename_columns({"spoken_text": "text"})
+    said = build.tables.read("samples", ["sample_id", "group_id", "spoken_text"])
+    said = said.filter(pc.is_valid(said["spoken_text"]))
+    if said.num_rows:
+        said = among(said, "sample_id", current_samples(build)["sample_id"])
+    return said.select(["group_id", "spoken_text"]).rename_columns({"spoken_text": "text"})
 
 
 DECIDING: tuple[Stage, ...] = (
