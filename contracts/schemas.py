@@ -273,7 +273,7 @@ SPLITS: Final = pa.schema(
         _field("pair_id", _s, "the pair"),
         _field("group_id", _s, "its text group"),
         _field("leakage_group", _s, "everything that must stay on one side together"),
-        _field("split", _s, "sft, rl or bench"),
+        _field("split", _s, "name of the split, as the recipe has it"),
     ]
 )
 

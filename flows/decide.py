@@ -1,7 +1,5 @@
 """The stages that decide: filters, splits."""
 
-from collections.abc import Mapping
-
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -12,17 +10,18 @@ from contracts.joins import among, attach, sorted_by
 from contracts.texts import LEAKAGE_FORM
 from filters import chain, comparisons
 from flows.books import Books, count
-from flows.candidates import current_facts, current_samples
+from flows.candidates import candidate_literals, current_facts, current_samples
 from flows.gather import current_recordings
 from flows.judging import judged
 from flows.listening_store import VOTED, all_votes, takes_votes
 from flows.pipeline import Build, Stage
 from flows.questions import needs_history
 from flows.recipe_parts import Plugin
-from splits.assign import assign, bridging
+from flows.split_facts import facts_of, split_sizes
+from splits.assign import RULE, assign
+from splits.conditions import meets
 from splits.groups import leakage_groups
 from splits.leakage import LeakageProof, prove
-from splits.torn import torn
 from synth.dialogues import dialogue_keys
 
 
@@ -80,34 +79,17 @@ def _labels(build: Build, kept: pa.Table, *, voted: bool) -> pa.Table:
 
 
 def _splits(build: Build) -> Books:
-    wish = build.recipe.splits
-    prompts = build.tables.read("prompts")
-    if absent := [name for name in wish.stratify_by if name not in prompts.column_names]:
-        raise RecipeError(f"splits.stratify_by: prompts have no column {', '.join(absent)}")
+    homes = leakage_groups(_leakage_keys(build))
     labelled = build.tables.read("labels", ["pair_id"])["pair_id"]
     table = sorted_by(among(build.tables.read("pairs"), "pair_id", labelled), "pair_id")
-    table = attach(table, "prompt_id", prompts, "prompt_id", {name: name for name in wish.stratify_by})
-    keys = _leakage_keys(build)
-    homes = leakage_groups(keys)
     table = attach(table, "group_id", homes, "group_id", {"leakage_group": "leakage_group"})
-    stratum = (
-        pc.binary_join_element_wise(*[table[name] for name in wish.stratify_by], "/")
-        if wish.stratify_by
-        else pa.repeat("", len(table))
-    )
-    rows = pa.table({**{name: table[name] for name in ("pair_id", "group_id", "leakage_group")}, "stratum": stratum})
-    targets: Mapping[str, float] = {str(split): number for split, number in (wish.fractions or wish.quotas or {}).items()}
-    # What was assigned under the same wish stays where it is, even if a filter takes it away for a while; another wish
-    # divides anew.
-    memory = f"{splits_table(build)}.ever"
-    previous = build.tables.read(memory if build.tables.num_rows(memory) else splits_table(build))
-    leaving = torn(previous, keys, homes)
-    staying = pa.array([group_id not in leaving for group_id in rows["group_id"].to_pylist()], pa.bool_())
-    assigned, drops = assign(rows.filter(staying), targets, build.recipe.seed, previous, homes)
-    drops = pa.concat_tables([drops, bridging(rows.filter(pc.invert(staying)), leaving)])
-    away = previous.filter(pc.invert(pc.is_in(previous["pair_id"], value_set=assigned["pair_id"].combine_chunks())))
+    table = attach(table, "leakage_group", _strata(build, homes), "leakage_group", {"stratum": "stratum"})
+    rows = table.select(["pair_id", "group_id", "leakage_group", "stratum"])
+    conditions = {split: wish.where.wanted() for split, wish in build.recipe.splits.named().items()}
+    facts = facts_of(build, table, {name for condition in conditions.values() for name in condition})
+    eligible = {split: meets(facts, condition) for split, condition in conditions.items() if condition}
+    assigned, drops = assign(rows, split_sizes(build.recipe), build.recipe.seed, eligible)
     build.tables.replace("drops@splits", sorted_by(drops, "row_id"))
-    build.tables.replace(memory, sorted_by(pa.concat_tables([assigned, away]), "pair_id"))
     build.tables.replace(splits_table(build), sorted_by(assigned, "pair_id"))
     proof(build)
     return Books(
@@ -115,9 +97,30 @@ def _splits(build: Build) -> Books:
     )
 
 
+def _strata(build: Build, homes: pa.Table) -> pa.Table:
+    """Return leakage_group and stratum: that of its first prompt, with or without pairs, so that a lost pair changes none."""
+    wish = build.recipe.splits.stratify_by
+    prompts = build.tables.read("prompts")
+    if absent := [name for name in wish if name not in prompts.column_names]:
+        raise RecipeError(f"splits.stratify_by: prompts have no column {', '.join(absent)}")
+    prompts = sorted_by(prompts, "group_id", "prompt_id")
+    prompts = attach(prompts, "group_id", homes, "group_id", {"leakage_group": "leakage_group"})
+    strata: dict[str, str] = {}
+    for name, *values in zip(*(prompts[name].to_pylist() for name in ("leakage_group", *wish)), strict=True):
+        strata.setdefault(name, "/".join(values))
+    return pa.table(
+        {"leakage_group": pa.array(list(strata), pa.string()), "stratum": pa.array(list(strata.values()), pa.string())}
+    )
+
+
 def splits_table(build: Build) -> str:
     """Return the partition that holds the assignment under the recipe's present wish."""
-    return f"splits@{digest([build.recipe.seed, build.recipe.splits.model_dump()])[:16]}"
+    return f"splits@{digest(_split_literals(build))[:16]}"
+
+
+def _split_literals(build: Build) -> list[object]:
+    sizes = {split: [size.fraction, size.quota, size.oversample] for split, size in split_sizes(build.recipe).items()}
+    return [build.recipe.seed, build.recipe.splits.model_dump(exclude_none=True), sizes, RULE]
 
 
 def proof(build: Build) -> LeakageProof:
@@ -143,13 +146,15 @@ def _leakage_keys(build: Build) -> pa.Table:
 
 
 def _said_instead(build: Build) -> pa.Table:
-    """Return ``group_id, text`` of the written texts that labelled pairs speak in place of their target's."""
-    pairs = among(build.tables.read("pairs"), "pair_id", build.tables.read("labels", ["pair_id"])["pair_id"])
-    samples = build.tables.read("samples", ["sample_id", "group_id", "spoken_text"])
-    samples = samples.filter(pc.is_valid(samples["spoken_text"]))
-    heard = pa.chunked_array([*pairs["sample_a"].chunks, *pairs["sample_b"].chunks], pa.string())
-    said = among(samples, "sample_id", heard).select(["group_id", "spoken_text"])
-    return said.rename_columns({"spoken_text": "text"})
+    """Return ``group_id, text`` of the written texts that samples speak in place of their target's.
+
+    Those of all samples, not only of labelled pairs: a pair that is lost must not take apart what its text ties together.
+    """
+    said = build.tables.read("samples", ["sample_id", "group_id", "spoken_text"])
+    said = said.filter(pc.is_valid(said["spoken_text"]))
+    if said.num_rows:
+        said = among(said, "sample_id", current_samples(build)["sample_id"])
+    return said.select(["group_id", "spoken_text"]).rename_columns({"spoken_text": "text"})
 
 
 DECIDING: tuple[Stage, ...] = (
@@ -166,9 +171,26 @@ DECIDING: tuple[Stage, ...] = (
     ),
     Stage(
         name="splits",
-        reads=("utterances", "prompts", "wanted@recordings", "recordings", "samples", "pairs", "labels"),
+        reads=(
+            "utterances",
+            "prompts",
+            "wanted@recordings",
+            "recordings",
+            "wanted@samples",
+            "samples",
+            "pairs",
+            "labels",
+            "rulings",
+            "votes",
+        ),
+        reads_if=lambda build: (VOTED,) if takes_votes(build) else (),
         writes=("splits@*", "drops@splits"),
-        settings=lambda build: [build.recipe.splits.model_dump(), needs_history(build), LEAKAGE_FORM],
+        settings=lambda build: [
+            _split_literals(build),
+            needs_history(build),
+            candidate_literals(build),
+            LEAKAGE_FORM,
+        ],
         run=_splits,
     ),
 )

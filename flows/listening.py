@@ -25,6 +25,7 @@ from flows.listening_items import pair_items, sample_items
 from flows.listening_store import RATED, VOTED, known_store, note_answers, open_store, waiting_for
 from flows.pipeline import Build, Stage, Waiting
 from flows.recipe_listening import VERIFIER, Listening, literals, require, terms_of
+from splits.assign import cut
 
 
 def gold_of(build: Build) -> dict[str, tuple[str, ...]]:
@@ -161,6 +162,10 @@ def _verification(build: Build) -> Books | Waiting:
     table = attach(table, "pair_id", votes_by_pair(build.tables.read(VOTED)), "pair_id", {"votes": "votes"})
     table = sorted_by(table, "pair_id").combine_chunks()
     drops = _unverified(table, gold, wish.verification)
+    confirmed = table.filter(
+        pc.invert(pc.is_in(table["pair_id"], value_set=pa.array([drop["row_id"] for drop in drops], pa.string())))
+    )
+    drops += cut(confirmed, quotas_of(build), build.recipe.seed, "verification")
     build.tables.replace("drops@verification", sorted_by(pa.Table.from_pylist(drops, schema=DROPS), "row_id"))
     assigned = build.tables.num_rows(splits_table(build))
     return Books(
@@ -170,6 +175,12 @@ def _verification(build: Build) -> Books | Waiting:
         rows_out=assigned - len(drops),
         dropped=count(pa.array([drop["reason"] for drop in drops], pa.string())),
     )
+
+
+def quotas_of(build: Build) -> dict[str, int]:
+    """Return verified split -> how many confirmed pairs are released at most; splits without a quota are left out."""
+    named = build.recipe.splits.named()
+    return {split: quota for split in require(build.recipe).splits if (quota := named[split].quota) is not None}
 
 
 def _unverified(table: pa.Table, gold: Mapping[str, Sequence[str]], options: Mapping[str, Any]) -> list[dict[str, str]]:

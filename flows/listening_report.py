@@ -1,5 +1,6 @@
 """What status and report tell of a listening test. Listeners go by their pseudonyms; their names stay in the store."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +16,12 @@ from annotate.measures import mean_interval
 from contracts.joins import attach
 from flows.candidates import current_facts
 from flows.decide import splits_table
-from flows.listening import VERIFICATION
+from flows.listening import VERIFICATION, quotas_of
 from flows.listening_evidence import heard_votes
 from flows.listening_store import RATED, VOTED, known_store
 from flows.pipeline import Build, finished
 from flows.recipe_listening import require, terms_of, words_of
+from splits.assign import OVER_QUOTA
 
 _WER_EDGES: Final = (0.0, 0.05, 0.1, 0.2)
 
@@ -62,7 +64,21 @@ def listening_rows(build: Build) -> list[dict[str, object]]:
         rows.append(_line("listening labels", "aggregated labels", progress.labels, progress.labels, {}))
     if left_out := sum(progress.discarded.values()):
         rows.append(_line(f"listening {unit} that do not count", unit, left_out, 0, dict(progress.discarded)))
+    rows += [_quota_line(row) for row in _verification(build) if row["quota"] is not None]
     return rows + [_line(f"listener {one.annotator_id}", "", None, None, {}, state=_why(one)) for one in gone]
+
+
+def _quota_line(row: dict[str, Any]) -> dict[str, object]:
+    """Return the line of ``status`` about a verified split with a quota; one that is not met says what would meet it."""
+    quota, confirmed = row["quota"], row["confirmed"]
+    state = ""
+    if confirmed < quota:
+        # The share that people confirmed so far is the best guess for the rest; one place up, as it is a guess.
+        factor = math.ceil(10 * row["asked"] / confirmed) / 10 if confirmed else None
+        state = (
+            f"quota not met: set listening.oversample to {factor:g} or more, if there are pairs" if factor else "none confirmed"
+        )
+    return _line(f"listening quota of {row['split']}", "pairs", quota, min(quota, confirmed), {}, state=state)
 
 
 def _why(annotator: Annotator) -> str:
@@ -215,10 +231,12 @@ def _verification(build: Build) -> list[dict[str, Any]]:
     if not done:
         return []
     drops = {row["row_id"]: row["reason"] for row in build.tables.read("drops@verification").to_pylist()}
-    assigned = build.tables.read(splits_table(build)).to_pylist()
+    assigned, quotas = build.tables.read(splits_table(build)).to_pylist(), quotas_of(build)
     rows = []
     for split in wish.splits:
         pairs = [row["pair_id"] for row in assigned if row["split"] == split]
         reasons = Counter(drops[pair] for pair in pairs if pair in drops)
-        rows.append({"split": split, "asked": len(pairs), "confirmed": len(pairs) - reasons.total(), "reasons": dict(reasons)})
+        confirmed = len(pairs) - reasons.total() + reasons[OVER_QUOTA]
+        row = {"split": split, "quota": quotas.get(split), "asked": len(pairs), "confirmed": confirmed}
+        rows.append(row | {"reasons": dict(reasons)})
     return rows

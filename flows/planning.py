@@ -15,6 +15,7 @@ from flows.pipeline import Build, Stage, finished
 from flows.questions import judge_of, known_ledger, task_of
 from flows.recipe import Judge, Role
 from flows.recipe_listening import terms_of
+from flows.split_facts import split_sizes
 from flows.stages import STAGES
 from flows.writing import CHOSEN, scripted, spoken_instead
 from synth import requests
@@ -218,10 +219,11 @@ def _listening(build: Build, samples: int, pairs: int) -> list[Line]:
         return []
     rows, each = samples if wish.rated() else pairs, terms_of(build.recipe).protocol.wanted([])
     if wish.of == "splits":
-        targets = build.recipe.splits
-        shares = [(targets.fractions or {}).get(split) for split in wish.splits]
-        quotas = [(targets.quotas or {}).get(split, 0) for split in wish.splits]
-        rows = min(pairs, sum(quotas)) if targets.quotas else math.ceil(pairs * sum(share or 0.0 for share in shares))
+        sizes = split_sizes(build.recipe)
+        quotas = sum(size.rows for size in sizes.values())
+        heard = [sizes[split] for split in wish.splits]
+        share = sum(size.fraction or 0.0 for size in heard)
+        rows = min(pairs, sum(size.rows for size in heard)) + math.ceil(max(0, pairs - quotas) * share)
     return [_line(wish.stage, rows) | {"note": f"{each} votes of people each, {each * rows:,} in all, more on disagreement"}]
 
 

@@ -34,7 +34,6 @@ from storage.rows import pair_rows
 from storage.shards import Layout
 from storage.state import read_state
 
-SPLITS: Final = ("sft", "rl", "bench")
 _CURRENT: Final = "releases/current.json"
 _SEAL: Final = "releases/sealed.json"
 
@@ -187,7 +186,7 @@ def _release(before: Sequence[Stage], build: Build) -> Books:
             rows=_batches(rows.filter(pc.equal(rows["split"], split)).drop_columns(["split"])),
             schema=_schema(build),
         )
-        for split in SPLITS
+        for split in build.recipe.splits.named()
     ]
     wish = build.recipe.release
     layout = Layout(sample_rate_hz=build.recipe.audio.sample_rate_hz, shard_bytes=wish.shard_size_mb * 1_000_000)

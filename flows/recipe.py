@@ -5,22 +5,22 @@ checked against the plug-in itself when the recipe is loaded, before anything ru
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from contracts import plugins
-from contracts.bounds import Share
 from contracts.errors import RecipeError
 from contracts.yaml_mapping import read_yaml
 from flows import recipe_listening
 from flows.recipe_checks import check
 from flows.recipe_listening import Listening
 from flows.recipe_parts import Metric, Name, Options, Plugin, Strict, Versioned
+from flows.recipe_splits import Splits
 from synth.dsp import AudioFormat
 
 
@@ -111,27 +111,6 @@ class Judge(Role):
     on_disagreement: Literal["drop", "average"] = Field(
         default="drop", description="where the two orders rule against each other"
     )
-
-
-class Splits(Strict):
-    """How kept pairs are divided: fractions of what there is, or quotas in pairs."""
-
-    fractions: dict[Literal["sft", "rl", "bench"], Share] | None = None
-    quotas: dict[Literal["sft", "rl", "bench"], Annotated[int, Field(le=1_000_000_000)]] | None = None
-    stratify_by: tuple[Literal["language", "setting", "style", "corpus"], ...] = ("setting", "style")
-
-    @model_validator(mode="after")
-    def _one_of_two(self) -> Self:
-        if (self.fractions is None) == (self.quotas is None):
-            raise ValueError("give either fractions or quotas")
-        if self.fractions is not None:
-            if any(value <= 0 for value in self.fractions.values()):
-                raise ValueError("fractions must be above 0; leave a split out instead")
-            if abs(sum(self.fractions.values()) - 1) > 1e-9:
-                raise ValueError(f"fractions must add up to 1, got {sum(self.fractions.values()):g}")
-        if self.quotas is not None and any(value <= 0 for value in self.quotas.values()):
-            raise ValueError("quotas must be above 0; leave a split out instead")
-        return self
 
 
 class Release(Strict):
@@ -236,7 +215,14 @@ def _explain(problem: Mapping[str, Any]) -> str:
 def _known_keys(parents: tuple[str, ...]) -> list[str]:
     model: type[BaseModel] = Recipe
     for step in parents:
-        annotation = model.model_fields[step].annotation
-        candidates = [annotation, *getattr(annotation, "__args__", ())]
-        model = next(kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel))
+        if step in model.model_fields:  # else it is a key of a mapping, whose values the step before led to
+            model = next(_models(model.model_fields[step].annotation))
     return list(model.model_fields)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield the sections that a type is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in getattr(annotation, "__args__", ()):
+        yield from _models(part)

@@ -23,7 +23,8 @@ def check(recipe: "Recipe") -> None:
 
     Raises:
         RecipeError: an unknown plug-in, a wrong option of one, an unknown voice, a judge, filter, task or system needing a
-            metric or role that the recipe lacks, two judges that are one, or a listening test that does not fit.
+            metric or role that the recipe lacks, two judges that are one, a listening test that does not fit, or splits
+            that need one.
     """
     for corpus in recipe.corpora:
         plugins.configure("corpus", corpus.reader, {"name": corpus.name, **corpus.options})
@@ -57,6 +58,9 @@ def check(recipe: "Recipe") -> None:
         sides = [column.removesuffix("_a") for column in reads if column.endswith("_a") and column not in COMPARED]
         _check_measured(recipe, f"filter {rule.name!r}", sides)
     check_listening(recipe)
+    for name, split in recipe.splits.named().items():
+        if split.where.rests_on_votes() and (recipe.listening is None or recipe.listening.of != "pairs"):
+            raise RecipeError(f"splits.sets.{name}.where asks what listeners said of every pair: add listening with of: pairs")
 
 
 def check_judge(recipe: "Recipe", wish: "Role") -> None:

@@ -14,6 +14,7 @@ from contracts import plugins
 from contracts.errors import RecipeError
 from contracts.languages import MIXED, Language
 from flows.recipe_parts import Plugin, Strict
+from flows.recipe_splits import SplitName
 
 if TYPE_CHECKING:
     from flows.recipe import Recipe
@@ -46,8 +47,14 @@ class Listening(Strict):
         default="splits",
         description="all pairs before the filters, the pairs of some splits to verify their labels, or all samples one by one",
     )
-    splits: tuple[Literal["sft", "rl", "bench"], ...] = Field(
+    splits: tuple[SplitName, ...] = Field(
         default=("rl", "bench"), min_length=1, description="of: splits = these; their pairs are released only if verified"
+    )
+    oversample: float = Field(
+        default=1.5,
+        ge=1,
+        le=100,
+        description="of: splits = how many times its quota of pairs is asked about, as some are not confirmed",
     )
     languages: dict[Language, Level] = Field(
         default={"en": "proficient", "zh": "native"}, min_length=1, description="language -> least level"
@@ -97,7 +104,7 @@ class Listening(Strict):
     def _without_unused_ends(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what is not said: a recipe without it stays the one that it was before there were such keys."""
         found: dict[str, Any] = handler(self)
-        for name, value in (("incomplete", "wait"), ("deadline", None)):
+        for name, value in (("incomplete", "wait"), ("deadline", None), ("oversample", 1.5)):
             if found.get(name, value) == value:
                 found.pop(name, None)
         return found
@@ -196,7 +203,7 @@ def check_listening(recipe: "Recipe") -> None:
         raise RecipeError(f"listening.gold: {wish.gold} must end in .csv or .jsonl")
     values = words_of(terms)
     if wish.of == "splits":
-        made = set(recipe.splits.fractions or recipe.splits.quotas or {})
+        made = recipe.splits.named()
         if lacking := [name for name in wish.splits if name not in made]:
             raise RecipeError(f"listening.splits: {', '.join(lacking)}: splits makes {', '.join(sorted(made))} only")
         plugins.configure("filter", VERIFIER, wish.verification)

@@ -1,1 +1,1 @@
-"""Disjoint SFT, RL and bench splits, and the proof that they are."""
+"""Disjoint splits, such as for SFT, RL and a benchmark, and the proof that they are."""

@@ -1,123 +1,127 @@
-"""Which split each pair goes to. Leakage groups stay whole, strata are balanced, and what was once assigned never moves.
+"""Which split each pair goes to: a function of its leakage group's hash and the seed.
 
-Rules:
+A leakage group has a place in [0, 1) that its name and the seed decide, whatever other groups there are. Groups stay whole:
+all rows of one are in one split or dropped.
 
-- A row that ``previous`` knows keeps its split. Another row of a text group that it knows follows that group. Other rows of a
-  leakage group with members in one split follow them; with members in several splits they would connect these, and are
-  dropped as ``bridges_splits``.
-- The rest is visited stratum by stratum, and in a stratum in an order that hashing gives. A leakage group counts to the
-  stratum of most of its rows. Each goes to the split that is filled least, as a share of its target. An empty split is filled
-  least of all, so no split stays empty unless there are fewer leakage groups than splits.
-- Quotas are divided over the strata by largest remainder. A group that fits nowhere whole waits until all others are placed.
-  It then takes what room is left, first without regard to its stratum and whole, else cut: its rows fill, in hashed order,
-  the split with most room. Rows beyond are dropped as ``over_quota``; they are never put on another side.
+- **Fractions.** The interval is cut at the cumulative fractions, splits in order of their names. Losing or gaining a row moves
+  no other group. A split of fraction f gets f of the rows give or take the chance of the draw: with groups of sizes s, a
+  standard deviation of sqrt(f (1 - f) sum(s^2)) rows. In every stratum alike.
+- **Quotas.** The interval is cut in proportion to the quotas, and each split takes the groups of its own section in order of
+  their places until its quota is met; of the last group it takes as many rows as fit, in hash order. A split that its section
+  does not fill goes on below the section, taking what others left over, the nearest first. So splits grow from fixed points
+  towards each other, and a lost or gained row changes at most the group at the edge of its own split, unless splits have to
+  share what others left over. With strata each split has a share of its quota in each, with an edge of its own. The shares
+  are in proportion to the texts, not to the rows (largest remainder): a lost row shifts none as long as its text has others.
+- **Both.** Quotas are filled first, fractions divide what is left, by a second hash.
+- **Conditions.** A split takes only groups with a row that meets its condition, and of these only such rows.
+
+What nobody takes is dropped as ``over_quota``; rows that their split does not want, or no split at all, as ``ineligible``.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from contracts.errors import DataError, RecipeError
+from contracts.errors import DataError
 from contracts.ids import canonical_json
 from contracts.rng import hash_fraction
 from contracts.schemas import conform, empty
-from splits.quotas import Targets, apportion, read
+from splits.quotas import Size, apportion
+
+RULE: Final = 2
+"""Version of the rule. Splits that an older one made are made anew, which asks nobody: votes are about pairs."""
 
 STAGE: Final = "splits"
 FILTER: Final = "assign"
+OVER_QUOTA: Final = "over_quota"
+
+_REST: Final = "splits/rest"  # fractions of what quotas leave: what is left of a section is no fair draw from the interval
 
 
 @dataclass(kw_only=True)
-class _Unit:
-    """Rows that go the same way: those of a leakage group, or the part of it that follows a split."""
+class _Group:
+    """A leakage group: its rows, and those of them that each split with a condition wants."""
 
-    leakage_group: str
     name: str
-    split: str | None
+    stratum: str
+    place: float
     rows: list[int] = field(default_factory=list)
-    settled: int = 0
-    strata: Counter[str] = field(default_factory=Counter)
+    wanted: dict[str, list[int]] = field(default_factory=dict)
 
-    @property
-    def stratum(self) -> str:
-        return min(self.strata, key=lambda name: (-self.strata[name], name))
-
-
-@dataclass(frozen=True, kw_only=True)
-class _History:
-    """What ``previous`` says of the rows at hand."""
-
-    split_of_pair: Mapping[str, str]
-    split_of_group: Mapping[str, str]
-    name_of_group: Mapping[str, str]
-    members: Mapping[str, Mapping[str, str]]
-    names: Mapping[str, str]
+    def rows_for(self, split: str) -> list[int]:
+        return self.wanted.get(split, self.rows)
 
 
 def assign(
-    pairs: pa.Table,
-    targets: Mapping[str, float],
-    seed: int,
-    previous: pa.Table | None = None,
-    homes: pa.Table | None = None,
+    pairs: pa.Table, sizes: Mapping[str, Size], seed: int, eligible: Mapping[str, pa.BooleanArray] | None = None
 ) -> tuple[pa.Table, pa.Table]:
     """Assign pairs to splits.
 
     Args:
-        pairs: columns pair_id, group_id, leakage_group, stratum (strings without nulls).
-        targets: split -> fraction of the rows (floats that add up to 1) or split -> quota (numbers of rows).
-        seed: fixes the order in which groups are visited.
-        previous: earlier results, of schema SPLITS. Their rows that are among ``pairs`` come back unchanged.
-        homes: ``group_id`` and ``leakage_group`` of groups that ``previous`` knows and ``pairs`` may lack now, so that what
-            shares something with them still goes their way; None = those that have pairs.
+        pairs: columns pair_id, group_id, leakage_group, stratum (strings without nulls). A leakage group counts to the least of
+            its strata.
+        sizes: split -> size. Their order does not matter.
+        seed: fixes the places of the groups.
+        eligible: split -> per row whether it may have it; a split that is not named may have every row.
 
     Returns:
         Tables of schema SPLITS and DROPS (stage ``splits``), each in the order of ``pairs``; every pair is in one of them. The
         order of ``pairs`` does not matter to what becomes of a pair.
 
     Raises:
-        RecipeError: the targets make no sense, or ``previous`` has rows in a split that is no target.
-        DataError: a pair occurs twice, a text group is in two leakage groups, or ``previous`` contradicts itself.
+        DataError: a pair occurs twice, or a text group is in two leakage groups.
     """
-    goal = read(targets)
     rows = _rows(pairs)
-    history = _history(rows, empty("splits") if previous is None else previous, targets, homes)
-    units, dropped = _units(rows, history)
-    chosen, over_quota = _place(units, goal, rows["pair_id"], seed)
-    dropped |= over_quota
+    groups = _groups(rows, seed, {split: mask.to_pylist() for split, mask in (eligible or {}).items()})
+    quotas = {split: size.quota for split, size in sorted(sizes.items()) if size.quota is not None}
+    fractions = {split: size.fraction for split, size in sorted(sizes.items()) if size.fraction is not None}
+    most = {split: sizes[split].rows for split in quotas}
+    filled = _fill(groups, quotas, most, rows["group_id"])
+    split_of: dict[int, str] = {}
+    dropped: dict[int, tuple[str, str]] = {}
+    for group in groups:
+        split, room = filled.get(group.name, (None, len(group.rows)))
+        if split is None and fractions:
+            split = _at(hash_fraction(seed, _REST, group.name), _able(group, fractions))
+        if split is not None:
+            wanted = group.rows_for(split)
+            if len(wanted) > room:
+                wanted = sorted(wanted, key=lambda row: _turn(seed, rows["pair_id"][row]))[:room]
+            split_of.update(dict.fromkeys(wanted, split))
+        dropped |= _left_over(group, split, split_of, [*quotas, *fractions], most)
+    kept = sorted(split_of)
+    columns = {name: [rows[name][row] for row in kept] for name in ("pair_id", "group_id", "leakage_group")}
+    assigned = pa.table({**columns, "split": [split_of[row] for row in kept]}, schema=empty("splits").schema)
+    drops = [_drop(STAGE, rows["pair_id"][row], reason, evidence) for row, (reason, evidence) in sorted(dropped.items())]
+    return conform(assigned, "splits"), pa.Table.from_pylist(drops, empty("drops").schema)
 
-    kept = {"pair_id": [], "group_id": [], "leakage_group": [], "split": []}  # type: dict[str, list[str]]
-    for row, (pair_id, group_id) in enumerate(zip(rows["pair_id"], rows["group_id"], strict=True)):
-        if pair_id in history.split_of_pair:
-            name, split = history.name_of_group[group_id], history.split_of_pair[pair_id]
-        elif row in chosen:
-            name, split = chosen[row]
-        else:
-            continue
-        for column, value in zip(kept, (pair_id, group_id, name, split), strict=True):
-            kept[column].append(value)
-    drops = [
-        {"stage": STAGE, "row_id": rows["pair_id"][row], "filter": FILTER, "reason": reason, "evidence": evidence}
-        for row, (reason, evidence) in sorted(dropped.items())
-    ]
-    return conform(pa.table(kept, schema=empty("splits").schema), "splits"), pa.Table.from_pylist(drops, empty("drops").schema)
 
-
-def bridging(pairs: pa.Table, evidence: Mapping[str, str]) -> pa.Table:
-    """Return the drops, of schema DROPS, of pairs whose text groups must leave their split.
+def cut(assigned: pa.Table, quotas: Mapping[str, int], seed: int, stage: str) -> list[dict[str, str]]:
+    """Return what is over the quotas, as rows of schema DROPS: the last groups by their places, and in a group by hash.
 
     Args:
-        pairs: columns pair_id and group_id.
-        evidence: text group -> why it must (``splits.torn``).
+        assigned: of schema SPLITS, without what was dropped since.
+        quotas: split -> rows; other splits are not cut.
+        seed: that of the assignment.
+        stage: who drops.
     """
-    drops = [
-        {"stage": STAGE, "row_id": pair_id, "filter": FILTER, "reason": "bridges_splits", "evidence": evidence[group_id]}
-        for pair_id, group_id in zip(pairs["pair_id"].to_pylist(), pairs["group_id"].to_pylist(), strict=True)
-    ]
-    return pa.Table.from_pylist(drops, empty("drops").schema)
+    drops = []
+    for split, quota in sorted(quotas.items()):
+        found = assigned.filter(pc.equal(assigned["split"], split))
+        rows = zip(found["leakage_group"].to_pylist(), found["pair_id"].to_pylist(), strict=True)
+        ranked = sorted(rows, key=lambda row: (_turn(seed, row[0]), _turn(seed, row[1])))
+        evidence = canonical_json({"split": split, "quota": quota})
+        drops += [_drop(stage, pair_id, OVER_QUOTA, evidence) for _, pair_id in ranked[quota:]]
+    return drops
+
+
+def _drop(stage: str, pair_id: str, reason: str, evidence: str) -> dict[str, str]:
+    return {"stage": stage, "row_id": pair_id, "filter": FILTER, "reason": reason, "evidence": evidence}
 
 
 def _rows(pairs: pa.Table) -> dict[str, list[str]]:
@@ -128,140 +132,112 @@ def _rows(pairs: pa.Table) -> dict[str, list[str]]:
         if pairs[column].null_count:
             raise DataError(f"pairs to split: column {column} has {pairs[column].null_count} nulls")
         rows[column] = pairs[column].to_pylist()
-    for pair_id, count in Counter(rows["pair_id"]).items():
-        if count > 1:
-            raise DataError(f"pairs to split: pair_id {pair_id} occurs {count} times")
+    if len(set(rows["pair_id"])) < pairs.num_rows:
+        pair_id, count = Counter(rows["pair_id"]).most_common(1)[0]
+        raise DataError(f"pairs to split: pair_id {pair_id} occurs {count} times")
+    home: dict[str, str] = {}
+    for group_id, name in zip(rows["group_id"], rows["leakage_group"], strict=True):
+        if home.setdefault(group_id, name) != name:
+            raise DataError(f"splits: text group {group_id} is in two leakage groups, {home[group_id]} and {name}")
     return rows
 
 
-def _history(
-    rows: Mapping[str, list[str]], previous: pa.Table, targets: Mapping[str, float], homes: pa.Table | None
-) -> _History:
-    before = conform(previous, "splits").to_pylist()
-    foreign = sorted({row["split"] for row in before} - set(targets))
-    if foreign:
-        raise RecipeError(f"splits: earlier rows are in {', '.join(foreign)}; the targets are {', '.join(targets)} only")
-    split_of_group = _unique(((row["group_id"], row["split"]) for row in before), "text group", "split")
-    name_of_group = _unique(((row["group_id"], row["leakage_group"]) for row in before), "text group", "leakage group")
-    split_of_name = _unique(((row["leakage_group"], row["split"]) for row in before), "leakage group", "split")
+def _groups(rows: Mapping[str, list[str]], seed: int, masks: Mapping[str, list[bool]]) -> list[_Group]:
+    """Return the leakage groups in the order of their places."""
+    groups: dict[str, _Group] = {}
+    for row, (name, stratum) in enumerate(zip(rows["leakage_group"], rows["stratum"], strict=True)):
+        group = groups.get(name)
+        if group is None:
+            group = groups[name] = _Group(name=name, stratum=stratum, place=hash_fraction(seed, STAGE, name))
+        group.stratum = min(group.stratum, stratum)
+        group.rows.append(row)
+    for group in groups.values():
+        group.wanted = {split: [row for row in group.rows if mask[row]] for split, mask in masks.items()}
+    return sorted(groups.values(), key=lambda group: (group.place, group.name))
 
-    members: defaultdict[str, dict[str, str]] = defaultdict(dict)
-    names: dict[str, str] = {}
-    tied = set(zip(rows["group_id"], rows["leakage_group"], strict=True))
-    if homes is not None:
-        every = zip(homes["group_id"].to_pylist(), homes["leakage_group"].to_pylist(), strict=True)
-        tied |= {(group_id, leakage_group) for group_id, leakage_group in every if group_id in split_of_group}
-    for group_id, leakage_group in sorted(tied):
-        if group_id in split_of_group:
-            members[leakage_group].setdefault(split_of_group[group_id], group_id)
-            names[leakage_group] = min(name_of_group[group_id], names.get(leakage_group, name_of_group[group_id]))
-        elif leakage_group in split_of_name:
-            # Its earlier members are gone from the pairs, but an earlier release may hold them.
-            members[leakage_group].setdefault(split_of_name[leakage_group], leakage_group)
-            names.setdefault(leakage_group, leakage_group)
-    here = set(rows["pair_id"])
-    split_of_pair = {row["pair_id"]: row["split"] for row in before if row["pair_id"] in here}
-    return _History(
-        split_of_pair=split_of_pair, split_of_group=split_of_group, name_of_group=name_of_group, members=members, names=names
+
+def _fill(
+    groups: list[_Group], quotas: Mapping[str, int], most: Mapping[str, int], group_ids: list[str]
+) -> dict[str, tuple[str, int]]:
+    """Return leakage group -> (split, room that was left for it) for the groups that the quotas take.
+
+    Sections go by the quotas, so that more oversampling moves nothing; ``most`` says how many rows a split takes.
+    """
+    filled: dict[str, tuple[str, int]] = {}
+
+    def fill(split: str, order: Iterable[_Group], room: int) -> int:
+        for group in order:
+            if room <= 0:
+                break
+            wanted = len(group.rows_for(split))
+            if wanted and group.name not in filled:
+                filled[group.name] = (split, room)
+                room -= min(room, wanted)
+        return room
+
+    def below(split: str, members: Iterable[_Group]) -> list[_Group]:
+        return sorted(members, key=lambda group: (starts[split] - group.place) % 1)
+
+    starts = dict(
+        zip(quotas, accumulate((quota / sum(quotas.values()) for quota in quotas.values()), initial=0.0), strict=False)
     )
+    section = defaultdict[tuple[str, str | None], list[_Group]](list)
+    strata = defaultdict[str, list[_Group]](list)
+    for group in groups:
+        section[group.stratum, _at(group.place, _able(group, quotas))].append(group)
+        strata[group.stratum].append(group)
+    room: dict[str, dict[str, int]] = {}
+    for split, rows in most.items():
+        texts = {
+            stratum: len({group_ids[row] for group in members for row in group.rows_for(split)})
+            for stratum, members in strata.items()
+        }
+        room[split] = apportion(rows, texts) if any(texts.values()) else {}
+    for split, shares in room.items():
+        for stratum in shares:
+            shares[stratum] = fill(split, section[stratum, split], shares[stratum])
+    for split, shares in room.items():
+        for stratum in sorted(name for name, left in shares.items() if left):
+            shares[stratum] = fill(split, below(split, strata[stratum]), shares[stratum])
+    for split, shares in room.items():
+        if left := sum(shares.values()):
+            fill(split, below(split, groups), left)
+    return filled
 
 
-def _unique(items: Iterable[tuple[str, str]], key_kind: str, value_kind: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for key, value in items:
-        if found.setdefault(key, value) != value:
-            raise DataError(f"splits: {key_kind} {key} is in two {value_kind}s, {found[key]} and {value}")
-    return found
+def _able(group: _Group, shares: Mapping[str, float]) -> dict[str, float]:
+    """Return the shares of those splits that want something of the group."""
+    return {split: share for split, share in shares.items() if group.rows_for(split)}
 
 
-def _units(rows: Mapping[str, list[str]], history: _History) -> tuple[list[_Unit], dict[int, tuple[str, str]]]:
-    """Return what has to go together, and the rows that must not go anywhere with reason and evidence."""
-    leakage_group_of = _unique(zip(rows["group_id"], rows["leakage_group"], strict=True), "text group", "leakage group")
-    units: dict[tuple[str, str | None], _Unit] = {}
-    dropped: dict[int, tuple[str, str]] = {}
-    for row, (pair_id, group_id) in enumerate(zip(rows["pair_id"], rows["group_id"], strict=True)):
-        leakage_group = leakage_group_of[group_id]
-        split: str | None
-        members = history.members.get(leakage_group, {})
-        if group_id in history.split_of_group:
-            split, name = history.split_of_group[group_id], history.name_of_group[group_id]
-        elif len(members) > 1:
-            evidence = canonical_json({"leakage_group": leakage_group, "members": members})
-            dropped[row] = ("bridges_splits", evidence)
-            continue
-        else:
-            split, name = next(iter(members), None), history.names.get(leakage_group, leakage_group)
-        unit = units.setdefault((name, split), _Unit(leakage_group=leakage_group, name=name, split=split))
-        unit.strata[rows["stratum"][row]] += 1
-        if pair_id in history.split_of_pair:
-            unit.settled += 1
-        else:
-            unit.rows.append(row)
-    return list(units.values()), dropped
+def _at(place: float, shares: Mapping[str, float]) -> str | None:
+    """Return the split whose section of [0, 1) a place lies in; None where nobody has one."""
+    total, end = sum(shares.values()), 0.0
+    for split, share in shares.items():
+        end += share
+        if place * total < end:
+            return split
+    return next(reversed(list(shares)), None)  # rounding put the last end below 1
 
 
-def _place(
-    units: list[_Unit], goal: Targets, pair_ids: list[str], seed: int
-) -> tuple[dict[int, tuple[str, str]], dict[int, tuple[str, str]]]:
-    """Return row -> (leakage group, split) for rows that find a place, and row -> (reason, evidence) for the others."""
-    sizes: Counter[str] = Counter()
-    filled: Counter[str] = Counter()
-    filled_in: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for unit in units:
-        sizes[unit.stratum] += unit.settled + len(unit.rows)
-        if unit.split is not None:
-            filled[unit.split] += unit.settled
-            filled_in[unit.stratum][unit.split] += unit.settled
-    shares = {split: apportion(limit, sizes) for split, limit in (goal.limits or {}).items()} if sizes else {}
-
-    def room(split: str, stratum: str | None) -> float:
-        if goal.limits is None:
-            return float("inf")
-        left = goal.limits.get(split, 0) - filled[split]
-        return left if stratum is None else min(left, shares.get(split, {}).get(stratum, 0) - filled_in[stratum][split])
-
-    chosen: dict[int, tuple[str, str]] = {}
-
-    def settle(unit: _Unit, split: str, rows: list[int]) -> None:
-        filled[split] += len(rows)
-        filled_in[unit.stratum][split] += len(rows)
-        chosen.update(dict.fromkeys(rows, (unit.name, split)))
-
-    order = list(goal.weights)
-    visits = sorted(
-        (unit.stratum, hash_fraction(seed, STAGE, unit.name), unit.name, place) for place, unit in enumerate(units) if unit.rows
-    )
-    waiting: list[tuple[float, str, int]] = []
-    for stratum, turn, name, place in visits:
-        unit = units[place]
-        splits = [split for split in _allowed(unit, order) if room(split, stratum) >= len(unit.rows)]
-        if splits:
-            settle(unit, _least_filled(splits, filled, goal), unit.rows)
-        else:
-            waiting.append((turn, name, place))
-
-    over_quota: dict[int, tuple[str, str]] = {}
-    for _, _, place in sorted(waiting):
-        unit = units[place]
-        allowed = _allowed(unit, order)
-        whole = [split for split in allowed if room(split, None) >= len(unit.rows)]
-        if whole:
-            settle(unit, _least_filled(whole, filled, goal), unit.rows)
-            continue
-        split = max(allowed, key=lambda name: room(name, None))
-        fits = max(0, int(room(split, None)))
-        in_order = sorted(unit.rows, key=lambda row: (hash_fraction(seed, STAGE, pair_ids[row]), pair_ids[row]))
-        settle(unit, split, in_order[:fits])
-        full = {name: (goal.limits or {}).get(name, 0) for name in allowed}
-        evidence = canonical_json({"leakage_group": unit.leakage_group, "stratum": unit.stratum, "quotas": full})
-        over_quota.update(dict.fromkeys(in_order[fits:], ("over_quota", evidence)))
-    return chosen, over_quota
+def _left_over(
+    group: _Group, split: str | None, split_of: Mapping[int, str], splits: list[str], quotas: Mapping[str, int]
+) -> dict[int, tuple[str, str]]:
+    """Return row -> (reason, evidence) for the rows of a group that go nowhere."""
+    left = [row for row in group.rows if row not in split_of]
+    if not left:
+        return {}
+    able = splits if split is None else [split]
+    wanted = {row for name in able for row in group.rows_for(name)}
+    full = {
+        "leakage_group": group.name,
+        "stratum": group.stratum,
+        "quotas": {name: quotas[name] for name in able if name in quotas},
+    }
+    over, other = canonical_json(full), canonical_json({"leakage_group": group.name, "split": split})
+    return {row: (OVER_QUOTA, over) if row in wanted else ("ineligible", other) for row in left}
 
 
-def _allowed(unit: _Unit, splits: list[str]) -> list[str]:
-    return splits if unit.split is None else [unit.split]
-
-
-def _least_filled(splits: list[str], filled: Mapping[str, int], goal: Targets) -> str:
-    """Return the split with the smallest share of its target filled; of equals the largest, then the first."""
-    return min(splits, key=lambda split: (filled[split] / goal.weights.get(split, 1.0), -goal.weights.get(split, 1.0)))
+def _turn(seed: int, key: str) -> tuple[float, str]:
+    """Return what to sort by for an order that hashing gives."""
+    return hash_fraction(seed, STAGE, key), key

@@ -1,48 +1,58 @@
-"""How many rows a split gets: fractions or counts, and their shares by stratum."""
+"""How much a split gets: a fraction or a quota, and the shares of a quota by stratum."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from contracts.errors import RecipeError
-
 _ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
-class Targets:
-    """What each split shall get.
+class Size:
+    """How much one split gets: one of the two.
 
     Attributes:
-        weights: split -> share of the rows, relative to the others; splits that get nothing are left out.
-        limits: split -> most rows; null = the targets are fractions, and every row goes somewhere.
-    """
-
-    weights: Mapping[str, float]
-    limits: Mapping[str, int] | None
-
-
-def read(targets: Mapping[str, float]) -> Targets:
-    """Tell fractions from quotas.
-
-    Args:
-        targets: split -> fraction (floats that add up to 1) or split -> quota (whole numbers of rows).
+        fraction: share of the leakage groups that the quotas of other splits leave, in (0, 1].
+        quota: number of rows.
+        oversample: how many times the quota is assigned, where some of the rows will be dropped later.
 
     Raises:
-        RecipeError: empty, negative, a mixture of both, or fractions that do not add up to 1.
+        ValueError: both, neither, or out of bounds.
     """
-    values = list(targets.values())
-    if not any(values) or any(isinstance(value, bool) or not value >= 0 for value in values):
-        raise RecipeError(f"splits: each split needs a fraction or a number of rows, one of them above 0; got {dict(targets)}")
-    weights = {split: float(value) for split, value in targets.items() if value}
-    if all(isinstance(value, int) for value in values):
-        return Targets(weights=weights, limits={split: int(value) for split, value in targets.items() if value})
-    if any(isinstance(value, int) and value not in {0, 1} for value in values):
-        raise RecipeError(f"splits: give fractions or numbers of rows, not both; got {dict(targets)}")
-    if abs(sum(values) - 1) > _ROUNDING:
-        raise RecipeError(f"splits: fractions add up to {sum(values):g}, not to 1: {dict(targets)}")
-    return Targets(weights=weights, limits=None)
+
+    fraction: float | None = None
+    quota: int | None = None
+    oversample: float = 1.0
+
+    def __post_init__(self) -> None:
+        if (self.fraction is None) == (self.quota is None):
+            raise ValueError("give either a fraction or a quota")
+        if self.fraction is not None and not 0 < self.fraction <= 1:
+            raise ValueError(f"a fraction lies above 0 and is at most 1, got {self.fraction:g}; leave a split out instead")
+        if self.quota is not None and self.quota <= 0:
+            raise ValueError(f"a quota is above 0, got {self.quota}; leave a split out instead")
+        if not self.oversample >= 1:
+            raise ValueError(f"oversample is at least 1, got {self.oversample:g}")
+
+    @property
+    def rows(self) -> int:
+        """How many rows a quota takes, oversampled."""
+        return math.ceil((self.quota or 0) * self.oversample)
+
+
+def check(sizes: Mapping[str, Size]) -> None:
+    """Check that the sizes make sense together.
+
+    Raises:
+        ValueError: there are none, or the fractions do not add up to 1.
+    """
+    if not sizes:
+        raise ValueError("name at least one split")
+    fractions = [size.fraction for size in sizes.values() if size.fraction is not None]
+    if fractions and abs(sum(fractions) - 1) > _ROUNDING:
+        raise ValueError(f"fractions must add up to 1, got {sum(fractions):g}")
 
 
 def apportion(total: int, sizes: Mapping[str, int]) -> dict[str, int]:

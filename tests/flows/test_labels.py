@@ -130,10 +130,17 @@ def test_what_is_said_instead_of_two_texts_keeps_them_together(opened):
     assert together.num_rows
     assert len(set(together["leakage_group"].to_pylist())) == 1
     assert len(set(together["split"].to_pylist())) == 1
+    pairs, labels = build.tables.read("pairs"), build.tables.read("labels")
+    others = pairs.filter(pc.and_(pc.not_equal(pairs["system_a"], "flite"), pc.not_equal(pairs["system_b"], "flite")))
+    build.tables.replace("labels", labels.filter(pc.is_in(labels["pair_id"], value_set=others["pair_id"].combine_chunks())))
+    execute(SPLITTING, build)
+    left = build.tables.read(splits_table(build))
+    assert 0 < left.num_rows < together.num_rows
+    assert set(left["leakage_group"].to_pylist()) == set(together["leakage_group"].to_pylist()), "a lost pair unties nothing"
 
 
 def test_a_filter_that_comes_and_goes_moves_no_pair(opened):
-    """Pairs that a filter takes away for a while come back to the split that they were in."""
+    """Pairs that a filter takes away for a while leave all others where they are, and come back to where they were."""
     build = opened()
     run(build, "splits")
     first, labels = build.tables.read(splits_table(build)), build.tables.read("labels")
@@ -143,6 +150,8 @@ def test_a_filter_that_comes_and_goes_moves_no_pair(opened):
         kept = labels.filter(pc.invert(pc.is_in(labels["pair_id"], value_set=lost)))
         build.tables.replace("labels", kept)
         assert execute(SPLITTING, build).rows_out == kept.num_rows
+        rest = first.filter(pc.is_in(first["pair_id"], value_set=kept["pair_id"].combine_chunks()))
+        assert build.tables.read(splits_table(build)).equals(rest)
         build.tables.replace("labels", labels)
         execute(SPLITTING, build)
         assert build.tables.read(splits_table(build)).equals(first)

@@ -20,6 +20,11 @@ def changed(tmp_path, change):
     return path
 
 
+def named(**sets):
+    """Return the change of a recipe that names its splits."""
+    return lambda literals: literals.update(splits={"sets": sets})
+
+
 @pytest.mark.parametrize("name", sorted(path.name for path in RECIPES.glob("*.yaml")))
 def test_every_shipped_recipe_loads(name, monkeypatch):
     """Production recipes are checked down to their plug-ins' options, on a machine that has none of the models."""
@@ -33,6 +38,18 @@ def test_the_papers_recipe_has_the_papers_sizes(monkeypatch):
     quotas = load(RECIPES / "unisrm_task1.yaml").splits.quotas
     assert quotas == {"sft": 11146, "rl": 2787, "bench": 498}
     assert sum(quotas.values()) == 14431
+
+
+def test_splits_are_named_by_the_recipe(tmp_path):
+    """The short forms are what naming each split with its size says; a condition lists the values that are allowed."""
+    short = load(changed(tmp_path, lambda _: None)).splits.named()
+    long = named(sft={"fraction": 0.7}, rl={"fraction": 0.2}, bench={"fraction": 0.1})
+    assert load(changed(tmp_path, long)).splits.named() == short
+    where = {"style": ["expressive"], "corpus": ["asterisk"]}
+    found = load(changed(tmp_path, named(eval={"quota": 5, "where": where}, train={"fraction": 1}))).splits.named()
+    assert list(found) == ["eval", "train"]
+    assert found["eval"].where.wanted() == {"style": ("expressive",), "corpus": ("asterisk",)}
+    assert found["train"].where.wanted() == {}
 
 
 @pytest.mark.parametrize(
@@ -68,7 +85,21 @@ def test_the_papers_recipe_has_the_papers_sizes(monkeypatch):
             r"filter 'wer_gap' needs wer: add metrics: wer",
         ),
         (lambda r: r["splits"].update(fractions={"sft": 0.5}), r"splits: fractions must add up to 1, got 0\.5"),
-        (lambda r: r["splits"].update(fractions={"train": 1.0}), r"splits\.fractions\.train"),
+        (lambda r: r["splits"].update(fractions={"Train!": 1.0}), r"splits\.fractions\.Train!"),
+        (lambda r: r["splits"].update(fractions={"all": 1.0}), r"splits\.fractions\.all.*no split can be named 'all'"),
+        (lambda r: r["splits"].update(fractions={"sft": 0, "rl": 1}), r"splits\.fractions\.sft: .*greater than 0"),
+        (lambda r: r["splits"].update(quotas={"sft": 1}), r"splits: give one of fractions, quotas and sets"),
+        (named(train={"fraction": 0.5, "quota": 5}), r"splits\.sets\.train: give either a fraction or a quota"),
+        (named(train={}), r"splits\.sets\.train: give either a fraction or a quota"),
+        (named(train={"fraction": 0.5}, test={"quota": 5}), r"splits: fractions must add up to 1, got 0\.5"),
+        (named(train={"fracton": 1}), r"splits\.sets\.train\.fracton: unknown key, did you mean 'fraction'\?"),
+        (named(train={"quota": 1, "where": {"agrement": ["FA"]}}), r"where\.agrement: unknown key, did you mean 'agreement'\?"),
+        (named(train={"quota": 1, "where": {"agreement": ["full"]}}), r"splits\.sets\.train\.where\.agreement"),
+        (named(train={"quota": 1, "where": {"style": []}}), r"splits\.sets\.train\.where\.style"),
+        (
+            named(train={"quota": 1, "where": {"teacher": "right"}}),
+            r"splits\.sets\.train\.where asks .* add listening with of: pairs",
+        ),
         (lambda r: r["prompts"].update(min_duration_s=13), r"prompts: min_duration_s 13 is above max_duration_s 12"),
         (lambda r: r["audio"].update(bandwidth_hz=12000), r"audio: bandwidth_hz must lie between 1000 and 7600, got 12000"),
         (lambda r: r["prompts"].update(texts="many"), r"prompts\.texts: .*integer"),

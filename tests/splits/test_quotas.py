@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.errors import RecipeError
-from splits.quotas import apportion, read
+from splits.quotas import Size, apportion, check
 
 
 def test_hamilton_worked_example():
@@ -34,17 +33,29 @@ def test_nothing_to_divide_among():
     assert apportion(0, {"a": 0}) == {"a": 0}
 
 
-def test_fractions_and_quotas_are_told_apart():
-    """Floats are fractions, whole numbers are rows."""
-    assert read({"sft": 0.8, "rl": 0.1, "bench": 0.1}).limits is None
-    assert read({"sft": 80, "rl": 0, "bench": 10}).limits == {"sft": 80, "bench": 10}
-    assert read({"sft": 1.0, "rl": 0}).weights == {"sft": 1.0}
-
-
 @pytest.mark.parametrize(
-    "targets", [{}, {"a": 0}, {"a": -1, "b": 2}, {"a": 0.5, "b": 10}, {"a": 0.5, "b": 0.4}, {"a": True}, {"a": float("nan")}]
+    "size",
+    [
+        {},
+        {"fraction": 0.5, "quota": 2},
+        {"fraction": 0.0},
+        {"fraction": 1.5},
+        {"fraction": float("nan")},
+        {"quota": 0},
+        {"quota": -1},
+    ],
 )
-def test_targets_without_sense(targets):
-    """What is neither fractions of one whole nor numbers of rows is a recipe error."""
-    with pytest.raises(RecipeError):
-        read(targets)
+def test_sizes_without_sense(size):
+    """A size is a fraction of one whole or a number of rows."""
+    with pytest.raises(ValueError, match=r"fraction|quota"):
+        Size(**size)
+
+
+def test_sizes_that_do_not_go_together():
+    """Fractions add up to 1, beside any quotas."""
+    check({"a": Size(fraction=0.75), "b": Size(fraction=0.25), "c": Size(quota=10)})
+    check({"c": Size(quota=10)})
+    with pytest.raises(ValueError, match=r"add up to 1, got 0\.9"):
+        check({"a": Size(fraction=0.9), "c": Size(quota=10)})
+    with pytest.raises(ValueError, match="at least one"):
+        check({})
