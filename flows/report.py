@@ -5,7 +5,7 @@ Every text is escaped by the template engine: corpus texts and judges' replies a
 
 import base64
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -188,10 +188,15 @@ def _listening(build: Build, pairs: pa.Table, drops: dict[str, dict[str, Any]]) 
     for row in rows:
         row["drop"] = drops.get(row["pair_id"])
         for side in ("a", "b"):
-            try:
-                flac = read(row[f"audio_{side}"])
-            except DamagedPart as error:
-                row[f"damage_{side}"], row[f"audio_{side}"] = str(error), None
-            else:
-                row[f"damage_{side}"], row[f"audio_{side}"] = None, f"data:audio/flac;base64,{base64.b64encode(flac).decode()}"
+            row[f"audio_{side}"], row[f"damage_{side}"] = _inline(read, row[f"audio_{side}"])
     return rows
+
+
+def _inline(read: Callable[[str], bytes], audio_id: str | None) -> tuple[str | None, str | None]:
+    """Return a clip as a data URL, or what is wrong with it."""
+    if audio_id is None:
+        return None, "the table of samples, which names this clip, is damaged"
+    try:
+        return f"data:audio/flac;base64,{base64.b64encode(read(audio_id)).decode()}", None
+    except DamagedPart as error:
+        return None, str(error)
