@@ -59,7 +59,7 @@ def sample_requests(build: Build) -> pa.Table:
 
 def current_samples(build: Build) -> pa.Table:
     """Return the rows of ``samples`` that this recipe wants, sorted by id."""
-    return sorted_by(wanted_rows(build, "samples", "samples"), "sample_id")
+    return sorted_by(wanted_rows(build, "samples", "samples", lambda: sample_requests(build)["row_id"]), "sample_id")
 
 
 def _samples(build: Build) -> Books:
@@ -173,7 +173,7 @@ def _metrics(build: Build) -> Books:
     work = _metric_work(build)
     want(build, "metrics", [(requests["row_id"], requests["subject_id"]) for _, requests in work])
     do_missing(build, "metrics", work)
-    return count_done(build, "metrics", wanted_keys(build, "metrics"))
+    return count_done(build, "metrics", wanted_keys(build, "metrics", lambda: _metric_keys(build)))
 
 
 def metric_books(build: Build) -> Books:
@@ -214,7 +214,7 @@ def current_facts(build: Build) -> pa.Table:
 
 def current_metrics(build: Build) -> pa.Table:
     """Return the rows of ``metrics`` about this recipe's samples under this recipe's configuration."""
-    return wanted_rows(build, "metrics", "metrics")
+    return wanted_rows(build, "metrics", "metrics", lambda: _metric_keys(build))
 
 
 def candidate_literals(build: Build) -> object:

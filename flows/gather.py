@@ -193,7 +193,9 @@ def _recording_requests(build: Build, wanted: pa.Array) -> pa.Table:
 
 def current_recordings(build: Build) -> pa.Table:
     """Return the rows of ``recordings`` that this recipe wants."""
-    return wanted_rows(build, "recordings", "recordings")
+    return wanted_rows(
+        build, "recordings", "recordings", lambda: _recording_requests(build, _wanted_utterances(build))["row_id"]
+    )
 
 
 def _recording_work(build: Build, requests: pa.Table) -> Work:

@@ -107,7 +107,7 @@ def judgment_books(build: Build) -> Books:
 
 def current_judgments(build: Build) -> pa.Table:
     """Return the rows of ``judgments`` that decide the labels: this recipe's judge on this recipe's pairs."""
-    return wanted_rows(build, "judgments", "judgments", 0)
+    return wanted_rows(build, "judgments", "judgments", lambda: judge_questions(build)[0].ids, 0)
 
 
 def _rulings(build: Build) -> Books:

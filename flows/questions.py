@@ -272,7 +272,7 @@ def with_writings(build: Build, table: pa.Table, key: str) -> pa.Table:
 
 def writings(build: Build, number: int) -> dict[str, dict[str, Any]]:
     """Return prompt -> content of what one role wrote, counted among those about prompts."""
-    return _contents(wanted_rows(build, "writings", WRITTEN, number))
+    return _contents(wanted_rows(build, "writings", WRITTEN, lambda: writing_questions(build)[number].ids, number))
 
 
 def _with_contents(table: pa.Table, key: str, task: TaskSpec, found: Mapping[str, Mapping[str, Any]]) -> pa.Table:

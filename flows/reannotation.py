@@ -73,7 +73,7 @@ def require(build: Build, wish: recipe.Judge) -> None:
         SetupError: the judge lacks something, such as its key.
         StorageError: the ledger is not the one that the workspace used, or unreadable.
     """
-    if not (build.tables.num_rows("pairs") and build.tables.num_rows("wanted@samples")):  # the latter: a workspace of before
+    if not build.tables.num_rows("pairs"):
         raise RecipeError(_NO_PAIRS)
     if (problem := judge_of(wish).missing()) is not None:
         raise SetupError(f"judge {wish.name!r}: {problem}")

@@ -3,7 +3,8 @@
 A workspace may hold rows of other recipes, or of this one as it was before; nobody derives anew which of them are wanted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,8 +13,10 @@ from contracts.joins import among
 from contracts.schemas import WANTED, key_of
 from flows.pipeline import Build
 
+Keys: TypeAlias = pa.Array | pa.ChunkedArray
 
-def want(build: Build, stage: str, parts: Sequence[tuple[pa.Array | pa.ChunkedArray, pa.Array | pa.ChunkedArray]]) -> None:
+
+def want(build: Build, stage: str, parts: Sequence[tuple[Keys, Keys]]) -> None:
     """Commit what a stage is to make.
 
     Args:
@@ -28,12 +31,21 @@ def want(build: Build, stage: str, parts: Sequence[tuple[pa.Array | pa.ChunkedAr
     build.tables.replace(f"wanted@{stage}", pa.concat_tables([WANTED.empty_table(), *tables]))
 
 
-def wanted_keys(build: Build, stage: str, part: int | None = None) -> pa.ChunkedArray:
-    """Return the keys that a stage is to make, all of them or those of one part."""
+def wanted_keys(build: Build, stage: str, derive: Callable[[], Keys], part: int | None = None) -> Keys:
+    """Return the keys that a stage is to make, all of them or those of one part.
+
+    Args:
+        build: the build.
+        stage: the stage.
+        derive: finds them out from the recipe, for a workspace that was made before this was written down.
+        part: number of the system, metric, judge or role; None = all.
+    """
+    if not build.tables.parts(f"wanted@{stage}"):
+        return derive()
     wanted = build.tables.read(f"wanted@{stage}", ["row_id", "part"])
     return wanted["row_id"] if part is None else wanted.filter(pc.equal(wanted["part"], part))["row_id"]
 
 
-def wanted_rows(build: Build, stage: str, table: str, part: int | None = None) -> pa.Table:
+def wanted_rows(build: Build, stage: str, table: str, derive: Callable[[], Keys], part: int | None = None) -> pa.Table:
     """Return the rows of the stage's table that this recipe wants, of all parts or of one."""
-    return among(build.tables.read(table), key_of(table), wanted_keys(build, stage, part))
+    return among(build.tables.read(table), key_of(table), wanted_keys(build, stage, derive, part))

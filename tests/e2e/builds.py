@@ -80,7 +80,7 @@ def orphans(environment) -> list[str]:
     found = []
     for process in psutil.process_iter(["pid", "cmdline"]):
         try:
-            command = " ".join(process.info["cmdline"])[:100]
+            command = " ".join(process.info["cmdline"] or [])[:100]
             if process.pid != os.getpid() and process.environ().get("PREFECT_HOME") == home:
                 found.append(command)
         except (psutil.NoSuchProcess, psutil.AccessDenied):

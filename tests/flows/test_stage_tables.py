@@ -96,14 +96,19 @@ def test_the_graph_names_stages_and_tables(build):
 
 
 def test_what_is_wanted_is_known_by_part(build):
-    """Rows of other recipes in the same table are not wanted; a stage that is to make nothing says so, too."""
+    """A stage that is to make nothing says so, too; only where nothing was ever written down is it derived."""
+
+    def never():
+        raise AssertionError
+
+    assert wanted_keys(build, "reviews", lambda: pa.array(["derived"])).to_pylist() == ["derived"]
     want(build, "reviews", [(pa.array(["w1"]), pa.array(["s1"])), (pa.array(["w2", "w3"]), pa.array(["s1", "s2"]))])
-    assert wanted_keys(build, "reviews").to_pylist() == ["w1", "w2", "w3"]
-    assert wanted_keys(build, "reviews", 1).to_pylist() == ["w2", "w3"]
-    assert wanted_rows(build, "reviews", "writings@reviews", 0).num_rows == 0
+    assert wanted_keys(build, "reviews", never).to_pylist() == ["w1", "w2", "w3"]
+    assert wanted_keys(build, "reviews", never, 1).to_pylist() == ["w2", "w3"]
+    assert wanted_rows(build, "reviews", "writings@reviews", never, 0).num_rows == 0
     before = build.tables.version("wanted@reviews")
     want(build, "reviews", [(pa.array(["w1"]), pa.array(["s1"])), (pa.array(["w2", "w3"]), pa.array(["s1", "s2"]))])
     assert build.tables.version("wanted@reviews") == before
     want(build, "reviews", [])
-    assert wanted_keys(build, "reviews").to_pylist() == []
+    assert wanted_keys(build, "reviews", never).to_pylist() == []
     assert replace(build).tables.parts("wanted@reviews")

@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from contracts.schemas import SCHEMAS, key_of, schema_of
-from flows.decide import splits_table
 from flows.explain import story_of
 from flows.pipeline import Waiting, finished, open_build
 from flows.planning import plan_of
@@ -102,16 +101,23 @@ def test_a_plan_counts_what_a_change_of_the_recipe_asks_for(folder):
     assert calls(folder, lambda recipe: recipe["systems"].pop()) == {"judgments": 3, "reviews": 6}
 
 
-def test_a_build_goes_on_and_makes_nothing_again(build):
-    """Stages are looked at anew where their code changed, and find every row; the third listener ends in a release."""
+def test_a_build_goes_on_and_makes_nothing_again(folder):
+    """Stages are looked at anew where their code changed, and find every row; more listeners end in a release.
+
+    Splits are assigned anew by another rule, so the recipe has all pairs verified: six of them have two votes each.
+    """
+    recipe = folder / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(yaml.safe_load(recipe.read_text()) | {"splits": {"quotas": {"bench": 9}}}))
+    build = open_build(recipe, str(folder / "workspace"))
     tables = {name: build.tables.read(name) for name in MADE}
     assert all(table.num_rows for table in tables.values())
-    decided = {name: build.tables.read(name) for name in ("prompts", "pairs", "rulings", "labels", splits_table(build))}
+    decided = {name: build.tables.read(name) for name in ("prompts", "pairs", "rulings", "labels")}
     paid = replies(build)
 
-    assert str(run(build, "release")["verification"]) == "waiting for votes: 12 of 18"
+    assert str(run(build, "release")["verification"]) == "waiting for votes: 12 of 27"
     labels = {row["pair_id"]: row["label"] for row in decided["labels"].to_pylist()}
-    listen(build, "Emmy", lambda pair: labels[pair].upper())
+    for name in ("Emmy", "Fay", "Gus"):
+        listen(build, name, lambda pair: labels[pair].upper())
     books = run(build, "release")
     assert not any(isinstance(page, Waiting) or page.failed or page.missing for page in books.values())
     for name, table in (tables | decided).items():
@@ -123,8 +129,8 @@ def test_a_build_goes_on_and_makes_nothing_again(build):
     shards = sorted(Path(release).glob("*/*.parquet"))
     released = {row["pair_id"]: row for shard in shards for row in pq.read_table(shard).to_pylist()}
     assert {pair: row["label"] for pair, row in released.items()} == labels
-    assert sorted(sum(vote["count"] for vote in row["votes"] or []) for row in released.values()) == [0] * 3 + [3] * 6
-    again = open_build(build.workspace.local_path("x").parents[1] / "recipe.yaml", build.workspace.url)
+    assert sorted(sum(vote["count"] for vote in row["votes"] or []) for row in released.values()) == [3] * 9
+    again = open_build(recipe, build.workspace.url)
     assert all(finished(stage, again) for stage in stages_of(again))
 
 

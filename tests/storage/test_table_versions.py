@@ -18,6 +18,7 @@ VALUES = {
     pa.int64(): 7,
     pa.bool_(): True,
     SCORES: [("s", 0.5)],
+    pa.int32(): 1,
     pa.list_(pa.string()): ["x"],
 }
 
