@@ -30,7 +30,10 @@ _LARGEST_OFFSET: Final = 0.001
 _ENDS_S: Final = 0.05
 
 _LARGEST_RUMBLE: Final = 0.01
-"""What breaks off at the ends below the band; more of it makes them a click for the filter (-40 dBFS)."""
+_RUMBLE_SHARE: Final = 0.25
+"""What breaks off at the ends below the band: more of it, beside the peak of the sound, makes them a click for the filter.
+
+The breath of a first or last plosive reaches 0.17 in 558 recorded prompts."""
 
 _FADE_S: Final = 0.01
 _FRAME_S: Final = 0.01
@@ -149,7 +152,8 @@ def in_band(waveform: Waveform, audio: AudioFormat, fade_s: float = 0.0) -> _Sig
     _fade(signal, min(round(fade_s * native), len(signal) // 2))
     signal = _resample(signal, native, audio.sample_rate_hz, min(audio.bandwidth_hz, native // 3))
     limited = _limit_band(signal, audio.sample_rate_hz, audio.bandwidth_hz)
-    if max(_rumble(signal, audio.sample_rate_hz), _rumble(signal[::-1], audio.sample_rate_hz)) > _LARGEST_RUMBLE:
+    rumble = max(_rumble(signal, audio.sample_rate_hz), _rumble(signal[::-1], audio.sample_rate_hz))
+    if rumble > max(_LARGEST_RUMBLE, _RUMBLE_SHARE * float(np.abs(limited).max())):
         half = len(_band(audio.sample_rate_hz, audio.bandwidth_hz)) // 2
         inner = limited[half:-half]  # beyond it the filter sees only half of what breaks off
         _fade(inner, min(round(_FADE_S * audio.sample_rate_hz), len(inner) // 2))

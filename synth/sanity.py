@@ -14,7 +14,7 @@ from synth.engine import Waveform
 SILENT_DBFS: Final = -66.0
 """A clip whose loudest 100 ms (``synth.dsp.sustained_dbfs``) lie below this is silent.
 
-The quietest of 558 recorded prompts reaches QQQ."""
+The quietest of 558 recorded prompts and engines reach more than -30."""
 
 TRIMMED_SHARE: Final = 0.1
 """What may be lost of the speech where silence is cut from the ends."""
@@ -41,7 +41,9 @@ _SYMBOL: Final = (0, 8)
 _SILENT: Final = (0, 0)
 
 
-def standard_clip(waveform: Waveform, text: str | None, audio: AudioFormat, expected_rate_hz: int | None = None) -> Clip | Failure:
+def standard_clip(
+    waveform: Waveform, text: str | None, audio: AudioFormat, expected_rate_hz: int | None = None
+) -> Clip | Failure:
     """Return the standard clip of a raw one, or why there is none: ``inspect``, ``normalise``, and a look at what is left.
 
     The reasons beside those of ``inspect``: ``speech_trimmed`` (a click is so much louder than the speech that the speech counts
