@@ -9,18 +9,17 @@ import pyarrow.compute as pc
 
 from contracts.joins import attach
 from flows.asking import asking_stages
-from flows.candidates import candidates_of, metric_keys
+from flows.candidates import metric_keys
 from flows.gather import choose_prompts, read_corpora
 from flows.pipeline import Build, Stage, finished
 from flows.questions import judge_of, known_ledger, task_of
 from flows.recipe import Judge, Role
 from flows.recipe_listening import terms_of
+from flows.speaking import can_speak, candidates_of, to_speak, unspoken
 from flows.stages import STAGES
 from flows.writing import spoken_instead
 from synth import requests
-from synth.engine import speaks
 from synth.pairs import pairs as made_pairs
-from synth.scripts import language_of
 
 SECONDS_PER_CHARACTER: Final = 0.065
 """Length of speech per character of English text, where the corpus does not say how long its recording is."""
@@ -66,7 +65,7 @@ def plan_of(build: Build) -> list[Line]:
     utterances, _ = read_corpora(build)
     chosen, _ = choose_prompts(build, utterances)
     known = {stage.name for stage in STAGES if _is_finished(stage, build)}
-    prompts = build.tables.read("prompts") if {"prompts", "texts"} <= known else _to_speak(build, chosen)
+    prompts = build.tables.read("prompts") if {"prompts", "texts"} <= known else to_speak(build, chosen)
     timed = attach(prompts, "target_utterance_id", utterances, "utterance_id", {"duration_s": "duration_s"})
     guessed = pc.multiply(pc.cast(pc.utf8_length(timed["text"]), pa.float64()), SECONDS_PER_CHARACTER)
     lengths = pa.table({"prompt_id": timed["prompt_id"], "s": pc.coalesce(timed["duration_s"], guessed)})
@@ -89,8 +88,7 @@ def plan_of(build: Build) -> list[Line]:
     spoken = [wanted.filter(pc.equal(wanted["system"], "human"))]
     for system in build.recipe.systems:
         mine = wanted.filter(pc.equal(wanted["system"], system.name))
-        can = [speaks(build.recipe.engines[system.name], language) for language in mine["language"].to_pylist()]
-        spoken.append(mine.filter(pa.array(can, pa.bool_())))
+        spoken.append(mine.filter(can_speak(build, mine)))
         audio_s = _sum(spoken[-1].filter(pc.invert(spoken[-1]["made"]))["s"])
         line = _line(
             f"samples {system.name}",
@@ -108,28 +106,15 @@ def plan_of(build: Build) -> list[Line]:
         cpu_h = _hours(metric.name, _sum(wanted.filter(left)["s"]))
         lines.append(_line(f"metrics {metric.name}", wanted.num_rows, done=wanted.num_rows - _count(left), cpu_h=cpu_h))
     lines += _asking(build, wanted, chosen, prompts, known)
-    return [*lines, *(_line(what, 0) | {"note": f"damaged: {told}"} for what, told in (build.problems or {}).items())]
+    lines += [_line(what, 0) | {"note": f"damaged: {told}"} for what, told in (build.problems or {}).items()]
+    problem = unspoken(build, prompts)
+    return lines if problem is None else [*lines, _line("nothing", 0) | {"note": problem}]
 
 
 def _is_finished(stage: Stage, build: Build) -> bool:
     with build.noted(f"stage {stage.name}"):
         return finished(stage, build) is not None
     return False
-
-
-def _to_speak(build: Build, chosen: pa.Table) -> pa.Table:
-    """Return the prompts as they will be spoken, as long as nobody has written them: every variant with the chosen text."""
-    rows = []
-    for prompt in chosen.to_pylist():
-        heard = prompt["setting"].removesuffix(f"2{prompt['language']}")
-        for variant in build.recipe.prompts.variants:
-            language = prompt["language"] if variant == "transcript" else language_of(heard, variant)
-            if variant == "transcript":
-                rows.append(prompt)
-            elif language is not None and prompt["reference_utterance_id"] is not None:
-                own = {"prompt_id": f"{prompt['prompt_id']}/{variant}", "language": language, "target_utterance_id": None}
-                rows.append(prompt | own)
-    return pa.Table.from_pylist(rows, schema=chosen.schema)
 
 
 def _left(build: Build, stage: str, table: str, keys: pa.Array | pa.ChunkedArray) -> pa.Array:
