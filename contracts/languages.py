@@ -16,6 +16,9 @@ from pydantic import AfterValidator
 MIXED: Final = "mixed"
 """Language of a text that switches between languages, here Chinese and English; our own, no tag of any standard."""
 
+CHINESE: Final = frozenset({"zh", "yue", "wuu", "nan", "hak", "gan", "hsn", "cdo"})
+"""The languages that are written in Chinese characters and counted by them: Chinese (Mandarin), Cantonese, Wu, ..."""
+
 UNKNOWN: Final = "und"
 """BCP 47's tag for a language that nobody stated."""
 
@@ -76,8 +79,8 @@ _OWN_NAMES: Final = (
     "Български; ru: Русский; uk: Українська; el: Ελληνικά; hu: Magyar; ro: Română, Romana; tr: Türkçe, Turkce; "
     "ca: Català; eu: Euskara; gl: Galego; cy: Cymraeg; ga: Gaeilge; et: Eesti; lv: Latviešu; lt: Lietuvių; ar: "
     "العربية; he: עברית; fa: فارسی; hi: हिन्दी; bn: বাংলা; ta: தமிழ்; th: ไทย; vi: Tiếng Việt; id: Bahasa "
-    "Indonesia; ms: Bahasa Melayu; sw: Kiswahili; ja: 日本語, Nihongo; ko: 한국어, Hangugeo; zh: 中文, 汉语, 漢語, 普通话, 普通話, "
-    "Zhongwen; yue: 粵語, 粤语, 廣東話, 广东话"
+    "Indonesia; ms: Bahasa Melayu; sw: Kiswahili; ja: 日本語, Nihongo; ko: 한국어, Hangugeo; zh: 中文, 汉语, 漢語, "
+    "普通话, 普通話, Zhongwen; yue: 粵語, 粤语, 廣東話, 广东话"
 )
 # Countries that are written in place of their language; those whose letters are another language's (se, kr) cannot be told.
 _COUNTRIES: Final = "uk: ua; el: gr; ja: jp; zh: cn, tw; cs: cz; da: dk; vi: vn; hi: in; en: us, gb"

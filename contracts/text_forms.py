@@ -67,12 +67,21 @@ _PICTURES: Final = re.compile(
 )
 
 
-_OPERATORS: Final = {"\u2715": "\u00d7", "\u2716": "\u00d7", "\u2795": "+", "\u2796": "\u2212", "\u2797": "\u00f7", "\U0001f7f0": "="}
-_OPERATOR: Final = re.compile(f"(?:(?<=[\\w)\\]])|(?<=[\\w)\\]] ))[{''.join(_OPERATORS)}]\ufe0f?(?= ?[\\w(\\[])|[\u2795\u2796]\ufe0f?(?=[0-9])")
+_OPERATORS: Final = {
+    "\u2715": "\u00d7",
+    "\u2716": "\u00d7",
+    "\u2795": "+",
+    "\u2796": "\u2212",
+    "\u2797": "\u00f7",
+    "\U0001f7f0": "=",
+}
+_OPERATOR: Final = re.compile(
+    rf"(?:(?<=[\w)\]])|(?<=[\w)\]] ))[{''.join(_OPERATORS)}]\ufe0f?(?= ?[\w(\[])|[\u2795\u2796]\ufe0f?(?=[0-9])"
+)
 
 
 def with_operators(text: str) -> str:
-    """Return a text with mathematical signs for the pictures of them between two words: they are spoken, other pictures are not."""
+    """Return a text with mathematical signs for pictures of them between two words, which are spoken."""
     return text if text.isascii() else _OPERATOR.sub(lambda sign: _OPERATORS[sign.group()[0]], text)
 
 
@@ -82,7 +91,7 @@ def keyed(text: str) -> str:
 
 
 def spoken(text: str) -> str:
-    """Return a text as one line to be spoken: as it is ``keyed``, without emoji; ``5 ✕ 3`` is 5 × 3."""
+    """Return a text as one line to be spoken: as it is ``keyed``, without emoji, but with operators."""
     if not text.isascii():
         text = _PICTURES.sub(_unless_it_is_read, with_operators(text))
     return keyed(text)

@@ -56,8 +56,8 @@ class Manifest:
         attribution: who made the recordings, as the card of a release credits them.
         follow_links: ``inside`` follows links that stay in the corpus (see ``corpora.links``), ``anywhere`` all.
         noise_tags: what its transcripts write for sounds that are no words, as it stands there: ``["[noise]", "<laugh>"]``. It
-            is taken out of every text, where it is a whole word (``um`` of ``um, well``, not of ``umbrella``) and in the case that
-            is written here; without this option, all that stands in brackets is text to be spoken.
+            is taken out of every text where it is a whole word (``um`` of ``um, well``, not of ``umbrella``) in the same case;
+            without this option, all that stands in brackets is text to be spoken.
     """
 
     DEFAULT_ROOT: ClassVar[str | None] = None
@@ -99,7 +99,7 @@ class Manifest:
         yield from self._chunk(root, file, chunk, tags)
         if otherwise := tags.in_another_case():
             tag, place = otherwise
-            raise DataError(f"{where}: noise_tags: {tag!r} stands in no text, but in another case at {place}: write it as there")
+            raise DataError(f"{where}: noise_tags: {tag!r} stands in no text, but in another case at {place}: write that")
         if empty:
             raise DataError(f"{where}: no rows; write one per recording, with the columns {', '.join(_COLUMNS)}")
 

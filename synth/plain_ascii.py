@@ -81,7 +81,7 @@ _SCALES: Final = {"C": " Celsius", "F": " Fahrenheit", None: ""}
 
 
 def plain_ascii(text: str) -> str | Failure:
-    """Return ``text`` in plain quotes, dashes and unaccented letters, with signs in words; a failure names what has no such form."""
+    """Return ``text`` in plain quotes, dashes and unaccented letters, with signs in words; or what has no such form."""
     if text.isascii():
         return one_line(text)
     if ambiguous := sorted(set(text) & set(_AMBIGUOUS)):

@@ -46,8 +46,8 @@ def standard_clip(
 ) -> Clip | Failure:
     """Return the standard clip of a raw one, or why there is none: ``inspect``, ``normalise``, and a look at what is left.
 
-    The reasons beside those of ``inspect``: ``speech_trimmed`` (a click is so much louder than the speech that the speech counts
-    as silence), and ``too_short`` for what is left of a clip without the silence at its ends.
+    The reasons beside those of ``inspect``: ``speech_trimmed`` (a click is so much louder than the speech that
+    this counts as silence), and ``too_short`` for what is left of a clip without the silence at its ends.
     """
     if problem := inspect(waveform, text, audio, expected_rate_hz):
         return problem
