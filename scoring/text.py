@@ -27,9 +27,9 @@ def units(text: str, language: str) -> Units:
 
     Args:
         text: a text or a transcript, raw.
-        language: BCP 47 tag; only its first part counts. ``en``: words; ``mixed``, ``zh`` and its sisters such as ``yue``: Chinese
-            characters and English words, numbers as they are spoken; any other language that puts spaces between words: words in lower case without
-            punctuation, numbers as they are written.
+        language: BCP 47 tag; only its first part counts. ``en``: words; ``mixed``, ``zh`` and its sisters such as ``yue``:
+            Chinese characters and English words, numbers as they are spoken; any other language that puts spaces between
+            words: words in lower case without punctuation, numbers as they are written.
     """
     seen = folded(text)
     match language.split("-", maxsplit=1)[0].lower():
