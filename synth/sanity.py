@@ -17,7 +17,8 @@ SILENT_DBFS: Final = -66.0
 The quietest of 558 recorded prompts and engines reach more than -30."""
 
 TRIMMED_SHARE: Final = 0.1
-"""What may be lost of the speech where silence is cut from the ends."""
+TRIMMED_S: Final = 0.15
+"""What may be lost of the speech where silence is cut from the ends, as a share of what is kept and in seconds: a breath."""
 
 CLIPPED_SHARE: Final = 0.002
 """Share of samples on a flat top. Our engines stay below 0.0001, but for one espeak variant at 0.0002."""
@@ -56,11 +57,11 @@ def standard_clip(
     except DataError as error:
         return Failure("silent", str(error))
     kept_s = clip.duration_s - 2 * audio.pad_s
-    if clip.trimmed_speech_s > TRIMMED_SHARE * kept_s:
+    if clip.trimmed_speech_s > max(TRIMMED_S, TRIMMED_SHARE * kept_s):
         lost = f"{clip.trimmed_speech_s:.1f} s of speech lie {audio.trim_db:g} dB below a click"
         return Failure("speech_trimmed", f"{lost} and would be cut off as silence, {kept_s:.2f} s would stay: remove the click")
-    if text is not None and kept_s < (shortest := duration_bounds(text)[0]):
-        return Failure("too_short", f"{kept_s:.2f} s without silence for {len(text)} characters; at least {shortest:.2f} s")
+    if text is not None and clip.duration_s < (shortest := duration_bounds(text)[0]):
+        return Failure("too_short", f"{kept_s:.2f} s of sound for {len(text)} characters; at least {shortest:.2f} s")
     return clip
 
 
