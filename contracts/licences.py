@@ -24,7 +24,7 @@ def licence_of(stated: str) -> str | None:
 
 def licence_hint(stated: str) -> str:
     """Return what to write in place of a licence that ``licence_of`` does not know."""
-    close = get_close_matches("-".join(stated.lower().split()), LICENSES, n=1)
+    close = get_close_matches("-".join(stated.lower().split()), LICENSES, n=1, cutoff=0.75)
     known = f"did you mean {LICENSES[close[0]]['id']!r}? If not, " if close else ""
     return f"{known}write an SPDX expression, or LicenseRef-NAME for a licence that SPDX does not list"
 

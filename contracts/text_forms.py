@@ -67,15 +67,33 @@ _PICTURES: Final = re.compile(
 )
 
 
+_OPERATORS: Final = {
+    "\u2715": "\u00d7",
+    "\u2716": "\u00d7",
+    "\u2795": "+",
+    "\u2796": "\u2212",
+    "\u2797": "\u00f7",
+    "\U0001f7f0": "=",
+}
+_OPERATOR: Final = re.compile(
+    rf"(?:(?<=[\w)\]])|(?<=[\w)\]] ))[{''.join(_OPERATORS)}]\ufe0f?(?= ?[\w(\[])|[\u2795\u2796]\ufe0f?(?=[0-9])"
+)
+
+
+def with_operators(text: str) -> str:
+    """Return a text with mathematical signs for pictures of them between two words, which are spoken."""
+    return text if text.isascii() else _OPERATOR.sub(lambda sign: _OPERATORS[sign.group()[0]], text)
+
+
 def keyed(text: str) -> str:
     """Return a text as one line to be stored: with single spaces, without hidden characters that spelling does not need."""
     return " ".join(_seen(text).split())
 
 
 def spoken(text: str) -> str:
-    """Return a text as one line to be spoken: as it is ``keyed``, without emoji."""
+    """Return a text as one line to be spoken: as it is ``keyed``, without emoji, but with operators."""
     if not text.isascii():
-        text = _PICTURES.sub(_unless_it_is_read, text)
+        text = _PICTURES.sub(_unless_it_is_read, with_operators(text))
     return keyed(text)
 
 

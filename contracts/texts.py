@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from contracts.numerals import with_arabic_digits
-from contracts.text_forms import without_hidden
+from contracts.text_forms import with_operators, without_hidden
 
 LONGEST_TEXT: Final = 2000
 """Characters of one text: about two minutes of speech. More is a whole chapter or a damaged row; no engine here is made for
@@ -69,7 +69,7 @@ def folded(text: str) -> str:
     beside a letter (``H₂O`` is H2O), and is set apart from a digit (``10₂`` is 10_2). Digits of all scripts are Arabic ones.
     Case is kept.
     """
-    text = without_hidden(text)
+    text = with_operators(without_hidden(text))
     if not text.isascii():
         text = _RAISED.sub(lambda run: f"^{run.group().translate(_PLAIN)} ", text)
         text = _LOWERED.sub(lambda run: run.group().translate(_PLAIN) or "_", text)
@@ -131,7 +131,7 @@ _ENGLISH_NUMBER: Final = re.compile(
 _HAS_HAN: Final = re.compile(f"[{HAN}]")
 
 
-LEAKAGE_FORM: Final = 3
+LEAKAGE_FORM: Final = 4
 """Version of ``leakage_form``. A workspace whose splits were made by an older one has them checked anew, which asks nobody."""
 
 

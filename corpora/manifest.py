@@ -24,6 +24,7 @@ from contracts.json_text import DuplicateKey, json_value
 from contracts.languages import UNKNOWN, Language
 from contracts.licences import UNSTATED, Licence
 from corpora.links import FollowLinks
+from corpora.noise_tags import NoiseTags
 from corpora.reader import Utterance, batches, decode, lines
 from corpora.root import Root
 
@@ -55,7 +56,8 @@ class Manifest:
         attribution: who made the recordings, as the card of a release credits them.
         follow_links: ``inside`` follows links that stay in the corpus (see ``corpora.links``), ``anywhere`` all.
         noise_tags: what its transcripts write for sounds that are no words, as it stands there: ``["[noise]", "<laugh>"]``. It
-            is taken out of every text; without this option, all that stands in brackets is text to be spoken.
+            is taken out of every text where it is a whole word (``um`` of ``um, well``, not of ``umbrella``) in the same case;
+            without this option, all that stands in brackets is text to be spoken.
     """
 
     DEFAULT_ROOT: ClassVar[str | None] = None
@@ -85,15 +87,19 @@ class Manifest:
         except FileNotFoundError:
             raise DataError(f"corpus {self.name!r}: {where} is missing; set the option file, or leave it out") from None
         rows = _json_rows(text, where) if file.endswith(".jsonl") else _separated_rows(text, where, tabs=file.endswith(".tsv"))
+        tags = NoiseTags(self.noise_tags)
         chunk = list[tuple[int, _Fields | None]]()
         empty = True
         for row in rows:
             empty = False
             chunk.append(row)
             if len(chunk) == _CHUNK_ROWS:
-                yield from self._chunk(root, file, chunk)
+                yield from self._chunk(root, file, chunk, tags)
                 chunk.clear()
-        yield from self._chunk(root, file, chunk)
+        yield from self._chunk(root, file, chunk, tags)
+        if otherwise := tags.in_another_case():
+            tag, place = otherwise
+            raise DataError(f"{where}: noise_tags: {tag!r} stands in no text, but in another case at {place}: write that")
         if empty:
             raise DataError(f"{where}: no rows; write one per recording, with the columns {', '.join(_COLUMNS)}")
 
@@ -108,8 +114,8 @@ class Manifest:
             )
         return found[0]
 
-    def _chunk(self, root: Root, file: str, rows: list[tuple[int, _Fields | None]]) -> Iterator[Utterance]:
-        utterances = [self._row(f"{file}:{number}", fields) for number, fields in rows]
+    def _chunk(self, root: Root, file: str, rows: list[tuple[int, _Fields | None]], tags: NoiseTags) -> Iterator[Utterance]:
+        utterances = [self._row(f"{file}:{number}", fields, tags) for number, fields in rows]
         found = {row.audio_path: root.find(row.audio_path) for row in utterances if row.audio_path is not None}
         headers = root.headers(found.values())
         for row in utterances:
@@ -117,13 +123,7 @@ class Manifest:
                 row.heard_in(found[row.audio_path], headers)
             yield row
 
-    def _spoken(self, text: str | None) -> str | None:
-        if text is None or not self.noise_tags:
-            return text
-        tags = "|".join(map(re.escape, sorted(self.noise_tags, key=len, reverse=True)))
-        return " ".join(re.sub(tags, " ", text).split())
-
-    def _row(self, place: str, fields: _Fields | None) -> Utterance:
+    def _row(self, place: str, fields: _Fields | None, tags: NoiseTags) -> Utterance:
         """Make a row; ``place`` (file and row number) is its id where it has none that is safe to publish."""
         if fields is None:
             return Utterance(
@@ -138,12 +138,12 @@ class Manifest:
         if audio:
             outside = _is_outside(audio)
             audio = None if outside else str(PurePosixPath(audio))
-        dialogue, turn = fields.get("dialogue") or None, _turn(fields.get("turn"))
+        dialogue, turn = (fields.get("dialogue") or "").strip() or None, _turn(fields.get("turn"))
         row = Utterance(
             source_id=fields.get("id") or audio or place,
             source_ref=place,
             audio_path=audio or None,
-            text=self._spoken(fields.get("text")),
+            text=tags.removed(fields.get("text"), place),
             speaker_id=fields.get("speaker") or None,
             language=fields.get("language") or self.language or UNKNOWN,
             license=fields.get("license") or self.license or UNSTATED,
@@ -239,10 +239,10 @@ def _json_rows(text: str, where: str) -> Iterator[tuple[int, _Fields | None]]:
             yield number, None
             continue
         _check_columns(list(fields), f"{where}, row {number}")
-        for name in {"id", "speaker", "dialogue"} & fields.keys():
-            fields[name] = str(fields[name]) if isinstance(fields[name], int) else fields[name]
-        if isinstance(fields.get("turn"), int | float):
-            fields["turn"] = str(fields["turn"])
+        for name, value in fields.items():
+            kinds = (int, float) if name == "turn" else (int,) if name in {"id", "speaker", "dialogue"} else ()
+            if isinstance(value, kinds) and not isinstance(value, bool):
+                fields[name] = str(value)
         yield number, fields if all(value is None or isinstance(value, str) for value in fields.values()) else None
 
 

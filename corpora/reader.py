@@ -25,6 +25,7 @@ missing_license, missing_language, unknown_style, malformed_turn, unknown_speake
 ==========================  ==========================================================================================
 """
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -80,6 +81,8 @@ class Corpus(Protocol):
 @dataclass(kw_only=True)
 class Utterance:
     """One recording as a reader found it, before the checks that all corpora share. Columns as in ``UTTERANCES``.
+
+    Names of speakers, dialogues and emotions are one whatever blanks stand around them and whatever Unicode form they have.
 
     A turn of a dialogue has both ``dialogue_id`` and ``turn``; turns count 1, 2, 3, ..., so that a missing one is seen.
     """
@@ -180,6 +183,8 @@ def _row(corpus: str, utterance: Utterance) -> dict[str, Any]:
         row["text"] = row["text"].strip()
     found = "undecodable_metadata" if undecodable else "nul_character" if nul else _text_problem(row["text"])
     row["problem"] = row["problem"] or found
+    for name in ("speaker_id", "dialogue_id", "emotion"):
+        row[name] = row[name] and (unicodedata.normalize("NFC", keyed(row[name])) or None)
     language, licence = language_of(row["language"]), licence_of(row["license"])
     row["problem"] = row["problem"] or ("unknown_language" if language is None else None)
     row["problem"] = row["problem"] or ("unknown_license" if licence is None else None)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import astuple
-from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -18,31 +17,15 @@ from flows.books import Books
 from flows.gather import audio_format, audio_literals, current_recordings
 from flows.pipeline import Build, Stage
 from flows.recipe_parts import Metric
+from flows.speaking import candidates_of
 from flows.wanted import want, wanted_keys, wanted_rows
 from flows.work import Work, count_done, do_missing
 from flows.writing import spoken_instead
 from scoring.facts import wide
 from scoring.measure import MeasureJob, metric_key
 from synth import requests
-from synth.engine import newly_handed_over
 from synth.handover import HANDOVER
 from synth.render import RenderJob
-
-
-def candidates_of(build: Build) -> list[requests.Candidate]:
-    """Return the recipe's systems as the requests need them."""
-    return [
-        requests.Candidate(
-            system=system.name,
-            engine=system.engine,
-            params=build.recipe.engines[system.name].params(),
-            voices=system.voices or [voice.name for voice in build.recipe.engines[system.name].voices()],
-            voices_per_prompt=system.voices_per_prompt,
-            speaks=system.speaks,
-            handed_over=partial(newly_handed_over, build.recipe.engines[system.name]),
-        )
-        for system in build.recipe.systems
-    ]
 
 
 def sample_requests(build: Build) -> pa.Table:

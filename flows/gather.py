@@ -18,6 +18,7 @@ from flows import recipe, writing
 from flows.books import Books, count
 from flows.pipeline import Build, Stage
 from flows.questions import history_of, needs_history
+from flows.speaking import to_speak, unspoken
 from flows.wanted import want, wanted_rows
 from flows.work import Work, count_done, do_missing
 from synth.dsp import AudioFormat
@@ -133,11 +134,17 @@ def _failed(build: Build) -> set[str]:
 
 
 def _prompts(build: Build) -> Books:
-    """Choose prompts and bring their recordings in, until all of them are usable or there are no better ones."""
+    """Choose prompts and bring their recordings in, until all of them are usable or there are no better ones.
+
+    Raises:
+        RecipeError: no pair can come of them, for want of systems that speak their languages.
+    """
     utterances = build.tables.read("utterances")
     human = build.recipe.human and "transcript" in build.recipe.prompts.variants
     for _ in range(_ROUNDS):
         prompts, drops = choose_prompts(build, utterances)
+        if problem := unspoken(build, to_speak(build, prompts)):
+            raise RecipeError(problem)
         before = _failed(build)
         requests = _recording_requests(build, _used_utterances(prompts, human=human))
         do_missing(build, "recordings", _recording_work(build, requests))

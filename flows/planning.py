@@ -9,19 +9,18 @@ import pyarrow.compute as pc
 
 from contracts.joins import among, attach
 from flows.asking import Asking, asking_stages
-from flows.candidates import candidates_of, metric_keys
+from flows.candidates import metric_keys
 from flows.gather import choose_prompts, read_corpora
 from flows.pipeline import Build, Stage, finished
 from flows.questions import judge_of, known_ledger, task_of
 from flows.recipe import Judge, Role
 from flows.recipe_listening import terms_of
+from flows.speaking import can_speak, candidates_of, to_speak, unspoken
 from flows.split_facts import split_sizes
 from flows.stages import STAGES
 from flows.writing import CHOSEN, scripted, spoken_instead
 from synth import requests
-from synth.engine import speaks
 from synth.pairs import pairs as made_pairs
-from synth.scripts import language_of
 
 SECONDS_PER_CHARACTER: Final = 0.065
 """Length of speech per character of English text, where the corpus does not say how long its recording is."""
@@ -69,7 +68,7 @@ def plan_of(build: Build) -> list[Line]:
     chosen, _ = choose_prompts(build, utterances)
     known = {stage.name for stage in STAGES if _is_finished(stage, build)}
     known |= _gathered(build, utterances, chosen, known)
-    prompts = build.tables.read("prompts") if {"prompts", "texts"} <= known else _to_speak(build, chosen)
+    prompts = build.tables.read("prompts") if {"prompts", "texts"} <= known else to_speak(build, chosen)
     timed = attach(prompts, "target_utterance_id", utterances, "utterance_id", {"duration_s": "duration_s"})
     guessed = pc.multiply(pc.cast(pc.utf8_length(timed["text"]), pa.float64()), SECONDS_PER_CHARACTER)
     lengths = pa.table({"prompt_id": timed["prompt_id"], "s": pc.coalesce(timed["duration_s"], guessed)})
@@ -92,8 +91,7 @@ def plan_of(build: Build) -> list[Line]:
     spoken = [wanted.filter(pc.equal(wanted["system"], "human"))]
     for system in build.recipe.systems:
         mine = wanted.filter(pc.equal(wanted["system"], system.name))
-        can = [speaks(build.recipe.engines[system.name], language) for language in mine["language"].to_pylist()]
-        spoken.append(mine.filter(pa.array(can, pa.bool_())))
+        spoken.append(mine.filter(can_speak(build, mine)))
         audio_s = _sum(spoken[-1].filter(pc.invert(spoken[-1]["made"]))["s"])
         line = _line(
             f"samples {system.name}",
@@ -113,7 +111,9 @@ def plan_of(build: Build) -> list[Line]:
     if "pairs" not in known and all(line["rows"] == line["done"] for line in lines) and _pairs_stand(build, wanted):
         known.add("pairs")
     lines += _asking(build, wanted, chosen, prompts, known)
-    return [*lines, *(_line(what, 0) | {"note": f"damaged: {told}"} for what, told in (build.problems or {}).items())]
+    lines += [_line(what, 0) | {"note": f"damaged: {told}"} for what, told in (build.problems or {}).items()]
+    problem = unspoken(build, prompts)
+    return lines if problem is None else [*lines, _line("nothing", 0) | {"note": problem}]
 
 
 def _is_finished(stage: Stage, build: Build) -> bool:
@@ -155,21 +155,6 @@ def _pairs_stand(build: Build, wanted: pa.Table) -> bool:
 
 def _as_samples(wanted: pa.Table) -> pa.Table:
     return wanted.rename_columns({"row_id": "sample_id", "subject_id": "prompt_id"})
-
-
-def _to_speak(build: Build, chosen: pa.Table) -> pa.Table:
-    """Return the prompts as they will be spoken, as long as nobody has written them: every variant with the chosen text."""
-    rows = []
-    for prompt in chosen.to_pylist():
-        heard = prompt["setting"].removesuffix(f"2{prompt['language']}")
-        for variant in build.recipe.prompts.variants:
-            language = prompt["language"] if variant == "transcript" else language_of(heard, variant)
-            if variant == "transcript":
-                rows.append(prompt)
-            elif language is not None and prompt["reference_utterance_id"] is not None:
-                own = {"prompt_id": f"{prompt['prompt_id']}/{variant}", "language": language, "target_utterance_id": None}
-                rows.append(prompt | own)
-    return pa.Table.from_pylist(rows, schema=chosen.schema)
 
 
 def _left(build: Build, stage: str, table: str, keys: pa.Array | pa.ChunkedArray) -> pa.Array:

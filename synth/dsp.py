@@ -29,8 +29,24 @@ _LARGEST_OFFSET: Final = 0.001
 
 _ENDS_S: Final = 0.05
 
+_LARGEST_RUMBLE: Final = 0.01
+_RUMBLE_SHARE: Final = 0.25
+"""What breaks off at the ends below the band: more of it, beside the peak of the sound, makes them a click for the filter.
+
+The breath of a first or last plosive reaches 0.17 in 558 recorded prompts."""
+
 _FADE_S: Final = 0.01
 _FRAME_S: Final = 0.01
+
+_HUM_HZ: Final = 200.0
+_HUM_WIDTH_HZ: Final = 160.0
+"""Every voice has much above it; what hums with the mains (50 or 60 Hz, and twice that) lies below."""
+
+_SYLLABLE_FRAMES: Final = 10
+"""The shortest sound of speech that counts: what is loud for less than half of these frames (100 ms) is a click."""
+
+_CREST_DB: Final = 6.0
+"""By how much the loudest 10 ms of speech lie above its loudest 100 ms at most; what a click does is more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +96,7 @@ class Clip:
         native_sample_rate_hz: rate of what it was made from.
         loudness_lufs: integrated loudness of ``pcm``.
         duration_s: its length.
+        trimmed_speech_s: seconds that sounded like speech in what was taken from the ends.
     """
 
     pcm: npt.NDArray[np.int16]
@@ -87,6 +104,7 @@ class Clip:
     native_sample_rate_hz: int
     loudness_lufs: float
     duration_s: float
+    trimmed_speech_s: float = 0.0
 
 
 def normalise(waveform: Waveform, audio: AudioFormat) -> Clip:
@@ -98,7 +116,8 @@ def normalise(waveform: Waveform, audio: AudioFormat) -> Clip:
     if len(waveform.samples) == 0 or not np.isfinite(waveform.samples).all():
         raise DataError("cannot normalise a waveform that is empty or not finite")
     rate = audio.sample_rate_hz
-    signal = _trim(in_band(waveform, audio), rate, audio)
+    whole = in_band(waveform, audio)
+    signal, rest = _trim(whole, rate, audio)
     level = integrated_loudness(signal, rate)
     if not math.isfinite(level):
         raise DataError("cannot normalise a waveform that is silent")
@@ -110,6 +129,7 @@ def normalise(waveform: Waveform, audio: AudioFormat) -> Clip:
         native_sample_rate_hz=waveform.sample_rate_hz,
         loudness_lufs=round(integrated_loudness(pcm / 32768, rate), 3),
         duration_s=len(pcm) / rate,
+        trimmed_speech_s=_trimmed_speech_s(whole, rest, rate, audio),
     )
 
 
@@ -131,7 +151,57 @@ def in_band(waveform: Waveform, audio: AudioFormat, fade_s: float = 0.0) -> _Sig
         signal -= np.linspace(*levels, len(signal))
     _fade(signal, min(round(fade_s * native), len(signal) // 2))
     signal = _resample(signal, native, audio.sample_rate_hz, min(audio.bandwidth_hz, native // 3))
-    return _limit_band(signal, audio.sample_rate_hz, audio.bandwidth_hz)
+    limited = _limit_band(signal, audio.sample_rate_hz, audio.bandwidth_hz)
+    rumble = max(_rumble(signal, audio.sample_rate_hz), _rumble(signal[::-1], audio.sample_rate_hz))
+    if rumble > max(_LARGEST_RUMBLE, _RUMBLE_SHARE * float(np.abs(limited).max())):
+        half = len(_band(audio.sample_rate_hz, audio.bandwidth_hz)) // 2
+        inner = limited[half:-half]  # beyond it the filter sees only half of what breaks off
+        _fade(inner, min(round(_FADE_S * audio.sample_rate_hz), len(inner) // 2))
+        limited[:half] = limited[-half:] = 0
+    return limited
+
+
+def _rumble(signal: _Signal, rate: int) -> float:
+    """Return the peak of what lies below the band at the beginning of a signal."""
+    kernel = _low_pass(rate, _LOW_CUT_HZ - _LOW_CUT_WIDTH_HZ / 2, _LOW_CUT_HZ + _LOW_CUT_WIDTH_HZ / 2)
+    start = signal[: 2 * len(kernel)]
+    return float(np.abs(np.convolve(start, kernel, mode="valid")).max()) if len(start) > len(kernel) else 0.0
+
+
+def above_hum(signal: _Signal, rate: int) -> _Signal:
+    """Return what lies above the hum of the mains, for measuring: clips keep it."""
+    from scipy.signal import fftconvolve
+
+    hum: _Signal = fftconvolve(signal, _low_cut(rate, _HUM_HZ, _HUM_WIDTH_HZ), mode="same")
+    return hum
+
+
+def sustained_dbfs(signal: _Signal, rate: int) -> float:
+    """Return the level of the loudest 100 ms, without what lasts for less than half of them."""
+    levels = _sustained(signal, rate)
+    return float(levels.max(initial=-200.0))
+
+
+def _sustained(signal: _Signal, rate: int) -> _Signal:
+    """Return the level of every 100 ms in dBFS: the median of their frames, so that a click does not count."""
+    energy = _energy(signal, rate)
+    blocks = np.pad(energy, (0, -len(energy) % _SYLLABLE_FRAMES)).reshape(-1, _SYLLABLE_FRAMES)
+    levels: _Signal = 10 * np.log10(np.maximum(np.median(blocks, axis=1), 1e-20))
+    return levels
+
+
+def _energy(signal: _Signal, rate: int) -> _Signal:
+    hop = round(_FRAME_S * rate)
+    energy: _Signal = (np.pad(signal, (0, -len(signal) % hop)).reshape(-1, hop) ** 2).mean(axis=1)
+    return energy
+
+
+def _trimmed_speech_s(signal: _Signal, rest: _Signal, rate: int, audio: AudioFormat) -> float:
+    """Return for how many seconds the part that was cut away is as loud as speech may be beside the loudest syllable."""
+    if not len(rest):
+        return 0.0
+    floor = sustained_dbfs(above_hum(signal, rate), rate) - audio.trim_db + _CREST_DB
+    return float((_sustained(above_hum(rest, rate), rate) >= floor).sum()) * _SYLLABLE_FRAMES * _FRAME_S
 
 
 def _fade(signal: _Signal, length: int) -> None:
@@ -176,10 +246,14 @@ def _low_pass(rate: float, passband_hz: float, stopband_hz: float) -> _Signal:
 def _band(rate: int, bandwidth_hz: int) -> _Signal:
     """Linear-phase band-pass: rumble and offset out, and nothing above the bandwidth."""
     low = _low_pass(rate, bandwidth_hz - _HIGH_CUT_WIDTH_HZ, bandwidth_hz)
-    rumble = _low_pass(rate, _LOW_CUT_HZ - _LOW_CUT_WIDTH_HZ / 2, _LOW_CUT_HZ + _LOW_CUT_WIDTH_HZ / 2)
-    high = -rumble
+    return np.convolve(low, _low_cut(rate, _LOW_CUT_HZ, _LOW_CUT_WIDTH_HZ))
+
+
+@lru_cache(maxsize=8)
+def _low_cut(rate: int, frequency_hz: float, width_hz: float) -> _Signal:
+    high = -_low_pass(rate, frequency_hz - width_hz / 2, frequency_hz + width_hz / 2)
     high[len(high) // 2] += 1
-    return np.convolve(low, high)
+    return high
 
 
 def _limit_band(signal: _Signal, rate: int, bandwidth_hz: int) -> _Signal:
@@ -189,14 +263,17 @@ def _limit_band(signal: _Signal, rate: int, bandwidth_hz: int) -> _Signal:
     return filtered
 
 
-def _trim(signal: _Signal, rate: int, audio: AudioFormat) -> _Signal:
-    """Cut silence at both ends down to the pad, or add digital silence where there is less, and fade in and out."""
+def _trim(signal: _Signal, rate: int, audio: AudioFormat) -> tuple[_Signal, _Signal]:
+    """Cut silence at both ends down to the pad, or add digital silence where there is less, and fade in and out.
+
+    Returns:
+        What is kept, and what was cut away.
+    """
     hop = round(_FRAME_S * rate)
-    frames = np.pad(signal, (0, -len(signal) % hop)).reshape(-1, hop)
-    energy = (frames**2).mean(axis=1)
+    energy = _energy(signal, rate)
     active = np.flatnonzero(energy >= energy.max() * 10 ** (-audio.trim_db / 10))
     pad = round(audio.pad_s * rate)
     start, stop = active[0] * hop - pad, (active[-1] + 1) * hop + pad
     kept = np.pad(signal[max(start, 0) : stop], (max(-start, 0), max(stop - len(signal), 0)))
     _fade(kept, round(_FADE_S * rate))
-    return kept
+    return kept, np.concatenate([signal[: max(start, 0)], signal[stop:]])

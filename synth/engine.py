@@ -161,7 +161,7 @@ def prepared(request: RenderRequest, engine: Engine) -> RenderRequest | Failure:
         return problem
     text = _handed_over(request.text, engine, request.voice)
     if not text or isinstance(text, Failure):
-        return text or Failure("empty_text", "there is nothing to say once invisible characters and pictures are left out")
+        return text or Failure("nothing_to_say", "there is no word in it, only punctuation, pictures or invisible characters")
     reference = request.reference
     if reference is not None and reference.text is not None:
         heard = _handed_over(reference.text, engine, request.voice)

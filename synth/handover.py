@@ -12,25 +12,12 @@ from typing import Final
 
 from contracts.jobs import Failure
 from contracts.text_forms import spoken
+from synth.plain_ascii import one_line, plain_ascii, unmarked
 
-_TYPOGRAPHY: Final = str.maketrans(
-    {
-        "\u2018": "'",
-        "\u2019": "'",
-        "\u201c": '"',
-        "\u201d": '"',
-        "\u2010": "-",
-        "\u2011": "-",
-        "\u2013": " - ",
-        "\u2014": " - ",
-        "\u2026": "...",
-        "\u00a0": " ",
-        "\u202f": " ",
-    }
-)
+_SAID: Final = frozenset("^_*&%#@/\\")
+"""Signs with a name that Unicode does not call symbols."""
 
-
-HANDOVER: Final = 1
+HANDOVER: Final = 2
 """Version of ``handed_over``: raised with a change, which makes builds look for clips whose text is now another one."""
 
 
@@ -64,7 +51,14 @@ def handed_over(text: str, controls: Sequence[Control], voice: str, *, ascii_onl
     for control in controls:
         if voice in control.voices or not control.voices:
             given = re.sub(control.pattern, control.instead, given)
-    return " ".join(given.split())
+    given = " ".join(given.split())
+    return given if any(_is_said(character) for character in given) else ""
+
+
+def _is_said(character: str) -> bool:
+    """Whether a character alone makes a text one that can be spoken; some programs die of marks without any."""
+    category = unicodedata.category(character)
+    return category[0] in "LN" or category in {"Sm", "Sc", "So"} or character in _SAID
 
 
 def newly_handed_over(text: str, controls: Sequence[Control], voice: str, *, ascii_only: bool) -> str | None:
@@ -73,24 +67,9 @@ def newly_handed_over(text: str, controls: Sequence[Control], voice: str, *, asc
     A clip's key holds it only then, so that what was spoken right before is not spoken again.
     """
     given = handed_over(text, controls, voice, ascii_only=ascii_only)
-    before = plain_ascii(text) if ascii_only else one_line(text)
+    before = unmarked(text) if ascii_only else one_line(text)
     if isinstance(given, Failure):
         return None
     # espeak-ng got double brackets with a space between them before, too.
     is_known = isinstance(before, str) and given in {before, before.replace("[[", "[ [")}
     return None if is_known else given
-
-
-def one_line(text: str) -> str:
-    """Return ``text`` without line breaks and control characters, which some programs take for the end of the text."""
-    return " ".join("".join(c if unicodedata.category(c) != "Cc" else " " for c in text).split())
-
-
-def plain_ascii(text: str) -> str | Failure:
-    """Return ``text`` in the characters that engines of the ASCII age know: plain quotes, dashes and unaccented letters."""
-    decomposed = unicodedata.normalize("NFKD", one_line(text.translate(_TYPOGRAPHY)))
-    plain = "".join(c for c in decomposed if not unicodedata.combining(c))
-    foreign = sorted({c for c in plain if not c.isascii()})
-    if foreign:
-        return Failure("unsupported_characters", f"this engine cannot read {' '.join(foreign[:20])}")
-    return plain

@@ -15,9 +15,9 @@ from contracts.schemas import FAILURES, RECORDINGS, failure
 from corpora.root import LinkOutside, Root
 from storage.blobs import BlobStore
 from storage.workspace import Workspace
-from synth.dsp import AudioFormat, normalise
+from synth.dsp import AudioFormat
 from synth.recording import decode
-from synth.sanity import inspect
+from synth.sanity import standard_clip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,12 +88,9 @@ class RecordSession:
         waveform = decode(data, row["audio_path"])
         if isinstance(waveform, Failure):
             return waveform
-        if problem := inspect(waveform, row["text"], self._job.audio):
-            return Failure(problem.reason, f"{row['audio_path']}: {problem.message}")
-        try:
-            clip = normalise(waveform, self._job.audio)
-        except DataError as error:
-            return Failure("silent", f"{row['audio_path']}: {error}")
+        clip = standard_clip(waveform, row["text"], self._job.audio)
+        if isinstance(clip, Failure):
+            return Failure(clip.reason, f"{row['audio_path']}: {clip.message}")
         return {
             "recording_id": row["row_id"],
             "utterance_id": row["subject_id"],

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from contracts import plugins
-from contracts.errors import DamagedPart, DataError, SetupError
+from contracts.errors import DamagedPart, SetupError
 from contracts.ids import canonical_json
 from contracts.jobs import Failure, Outcome, Resources
 from contracts.schemas import FAILURES, SAMPLES, failure
@@ -15,9 +15,9 @@ from contracts.texts import LONGEST_TEXT
 from contracts.versions import meets, wrong_version
 from storage.blobs import DAMAGED_AUDIO, BlobStore
 from storage.workspace import Workspace
-from synth.dsp import AudioFormat, normalise
+from synth.dsp import AudioFormat
 from synth.engine import Engine, Reference, RenderRequest, Waveform
-from synth.sanity import inspect
+from synth.sanity import standard_clip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,12 +123,9 @@ class RenderSession:
 
     def _sample(self, row: dict[str, Any], waveform: Waveform) -> dict[str, Any] | Failure:
         job, voice = self._job, self._voices[row["voice"]]
-        if problem := inspect(waveform, row["text"], job.audio, voice.sample_rate_hz):
-            return problem
-        try:
-            clip = normalise(waveform, job.audio)
-        except DataError as error:
-            return Failure("silent", str(error))
+        clip = standard_clip(waveform, row["text"], job.audio, voice.sample_rate_hz)
+        if isinstance(clip, Failure):
+            return clip
         return {
             "sample_id": row["row_id"],
             "prompt_id": row["subject_id"],

@@ -6,19 +6,24 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from contracts.errors import DataError
 from contracts.jobs import Failure
-from synth.dsp import AudioFormat, in_band
+from synth.dsp import AudioFormat, Clip, above_hum, in_band, normalise, sustained_dbfs
 from synth.engine import Waveform
 
-SILENT_DBFS: Final = -60.0
-"""A clip whose loudest 100 ms lie below this, in the band that the clip can carry, is silent.
+SILENT_DBFS: Final = -66.0
+"""A clip whose loudest 100 ms (``synth.dsp.sustained_dbfs``) lie below this is silent.
 
-The quietest of 558 recorded prompts reaches -26, engines -22."""
+The quietest of 558 recorded prompts and engines reach more than -30."""
+
+TRIMMED_SHARE: Final = 0.1
+TRIMMED_S: Final = 0.15
+"""What may be lost of the speech where silence is cut from the ends, as a share of what is kept and in seconds: a breath."""
 
 CLIPPED_SHARE: Final = 0.002
 """Share of samples on a flat top. Our engines stay below 0.0001, but for one espeak variant at 0.0002."""
 
-_ENDS_S: Final = 0.05
+_ENDS_S: Final = 0.1
 """Faded at both ends before the level is measured: what breaks off there clicks in the band, wherever it lies itself."""
 
 FULL_SCALE: Final = 0.99
@@ -37,6 +42,29 @@ _SYMBOL: Final = (0, 8)
 _SILENT: Final = (0, 0)
 
 
+def standard_clip(
+    waveform: Waveform, text: str | None, audio: AudioFormat, expected_rate_hz: int | None = None
+) -> Clip | Failure:
+    """Return the standard clip of a raw one, or why there is none: ``inspect``, ``normalise``, and a look at what is left.
+
+    The reasons beside those of ``inspect``: ``speech_trimmed`` (a click is so much louder than the speech that
+    this counts as silence), and ``too_short`` for what is left of a clip without the silence at its ends.
+    """
+    if problem := inspect(waveform, text, audio, expected_rate_hz):
+        return problem
+    try:
+        clip = normalise(waveform, audio)
+    except DataError as error:
+        return Failure("silent", str(error))
+    kept_s = clip.duration_s - 2 * audio.pad_s
+    if clip.trimmed_speech_s > max(TRIMMED_S, TRIMMED_SHARE * kept_s):
+        lost = f"{clip.trimmed_speech_s:.1f} s of speech lie {audio.trim_db:g} dB below a click"
+        return Failure("speech_trimmed", f"{lost} and would be cut off as silence, {kept_s:.2f} s would stay: remove the click")
+    if text is not None and clip.duration_s < (shortest := duration_bounds(text)[0]):
+        return Failure("too_short", f"{kept_s:.2f} s of sound for {len(text)} characters; at least {shortest:.2f} s")
+    return clip
+
+
 def inspect(waveform: Waveform, text: str | None, audio: AudioFormat, expected_rate_hz: int | None = None) -> Failure | None:
     """Return why a raw clip must not be used; None for a sane one.
 
@@ -47,7 +75,8 @@ def inspect(waveform: Waveform, text: str | None, audio: AudioFormat, expected_r
         expected_rate_hz: rate at which it should have come.
 
     The reasons: ``empty``, ``not_finite``, ``wrong_rate``, ``narrow_band`` (its rate cannot carry the format's bandwidth, so
-    it would sound duller than all others), ``silent``, ``clipped``, ``too_short``, ``too_long``.
+    it would sound duller than all others), ``silent`` (or offset, rumble, hum and clicks alone), ``clipped``, ``too_short``,
+    ``too_long``. A steady tone in the band of speech is none of them: whether a sound is speech is for metrics to tell.
     """
     samples, rate = waveform.samples, waveform.sample_rate_hz
     if len(samples) == 0:
@@ -59,8 +88,9 @@ def inspect(waveform: Waveform, text: str | None, audio: AudioFormat, expected_r
     if rate < audio.lowest_native_rate_hz:
         remedy = f"take a source of {audio.lowest_native_rate_hz:g} Hz or more, or lower bandwidth_hz for all"
         return Failure("narrow_band", f"{rate} Hz cannot carry a bandwidth of {audio.bandwidth_hz} Hz: {remedy}")
-    if (level := _loudest_dbfs(in_band(waveform, audio, _ENDS_S), audio.sample_rate_hz)) < SILENT_DBFS:
-        heard = f"without offset, rumble and what lies above {audio.bandwidth_hz} Hz"
+    speech = above_hum(in_band(waveform, audio, _ENDS_S), audio.sample_rate_hz)
+    if (level := sustained_dbfs(speech, audio.sample_rate_hz)) < SILENT_DBFS:
+        heard = f"without offset, rumble, hum, clicks and what lies above {audio.bandwidth_hz} Hz"
         return Failure("silent", f"the loudest 100 ms reach {level:.1f} dBFS {heard}, below {SILENT_DBFS:g}")
     if (share := _flat_top_share(samples)) > CLIPPED_SHARE:
         return Failure("clipped", f"{share:.2%} of the samples sit at full scale, more than {CLIPPED_SHARE:.2%}")
@@ -92,12 +122,6 @@ def _units(character: str) -> tuple[int, int]:
     if category.startswith("S") or character in "%&@#*/":
         return _SYMBOL
     return _SILENT
-
-
-def _loudest_dbfs(signal: npt.NDArray[np.float64], rate: int) -> float:
-    hop = rate // 10
-    power = np.pad(signal, (0, -len(signal) % hop)).reshape(-1, hop)
-    return float(10 * np.log10(max(float((power**2).mean(axis=1).max()), 1e-20)))
 
 
 def _flat_top_share(samples: npt.NDArray[np.float32]) -> float:

@@ -42,10 +42,11 @@ _HEAP: Final = "1000000"
 
 
 # It says "dot dot dot" where dots touch the next word. The diphone voice dies of a segmentation fault where a text, or what
-# follows an exclamation or question mark, begins with marks and nothing else.
+# follows an exclamation or question mark, begins with marks and nothing else, or is nothing else.
 _MARKS: Final = r"[.!?,:;'\"(){}\[\]\s-]"
 _STUMBLES: Final = (
     Control(pattern=r"\.{2,}(?=['\"(){}\[\]]*\w)", instead="... "),
+    Control(pattern=rf"(?<=[!?])\s(?:`|{_MARKS})+$", instead="", voices=("kal_diphone",)),
     Control(pattern=rf"(?:^|(?<=[!?]\s))(?={_MARKS}*(?:\.{{3}}|[!?:;-]{{2}})){_MARKS}+", voices=("kal_diphone",)),
 )
 

@@ -25,7 +25,8 @@ def test_licence_of(stated, licence):
 
 
 @pytest.mark.parametrize(
-    ("stated", "nearest"), [("CC BY 4.0", "'CC-BY-4.0'"), ("Apache 2", "'Apache-2.0'"), ("?", "LicenseRef-")]
+    ("stated", "nearest"),
+    [("CC BY 4.0", "'CC-BY-4.0'"), ("Apache 2", "'Apache-2.0'"), ("?", "LicenseRef-"), ("PDM", "write an SPDX")],
 )
 def test_an_unknown_licence_is_told_the_nearest_one(stated, nearest):
     """Or how to name one that SPDX does not list."""

@@ -166,3 +166,22 @@ def test_stored_and_spoken_forms_are_forms_of_themselves(text: str):
 def test_emoji_are_not_spoken(text: str, words: str):
     """They part words like a space; symbols that stand for words stay."""
     assert spoken(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("5 \u2715 3", "5 \u00d7 3"),
+        ("5\u2716\ufe0f3", "5\u00d73"),
+        ("2 \u2795 2", "2 + 2"),
+        ("\u27965", "\u22125"),
+        ("(9 \u2796 1) \u2797 4 \U0001f7f0 2", "(9 \u2212 1) \u00f7 4 = 2"),
+        ("done \u2716", "done"),
+        ("\u2795 more", "more"),
+        ("yes \u2714 no", "yes no"),
+    ],
+)
+def test_pictures_of_operators_are_spoken_between_what_they_join(text, said):
+    """5 x 3 was 5 3; a cross behind a word is a picture."""
+    assert spoken(text) == said
+    assert identity_form(text) == identity_form(said)

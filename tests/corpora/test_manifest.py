@@ -147,14 +147,14 @@ def test_turns_of_dialogues(tmp_path, form):
 
 
 def test_numbers_as_names_of_dialogues(tmp_path):
-    """JSON numbers name dialogues as they name speakers; a turn that is no number at all is no flat row."""
+    """JSON numbers name dialogues as they name speakers; a turn that is no number at all, or true, is no flat row."""
     lines = ['{"audio": "x.wav", "text": "One", "dialogue": 7, "turn": 1}', '{"audio": "x.wav", "text": "Two", "dialogue": 7, "turn": true}',
              '{"audio": "x.wav", "text": "Three", "dialogue": 7, "turn": [3]}']  # fmt: skip
     dummies.put(tmp_path / "manifest.jsonl", "\n".join(lines))
     dummies.put(tmp_path / "x.wav", dummies.encode("WAV"))
     rows = read(tmp_path, language="en", license="MIT")
     assert [(row["dialogue_id"], row["turn"], row["problem"]) for row in rows] == [
-        ("7", 1, None), ("7", None, "malformed_turn"), (None, None, "malformed_row"),
+        ("7", 1, None), (None, None, "malformed_row"), (None, None, "malformed_row"),
     ]  # fmt: skip
 
 
@@ -167,6 +167,50 @@ def test_noise_tags_are_taken_out_where_the_corpus_says_so(tmp_path):
     tagged, empty = read(tmp_path, language="en", license="MIT", noise_tags=["[noise]", "<laugh>"])
     assert tagged["text"] == "Well (so to say) yes"
     assert empty["problem"] == "empty_text"
+
+
+def texts_without(tmp_path, tags, *texts):
+    """Read a manifest of these texts with these noise tags and return what is left of them."""
+    dummies.put(tmp_path / "manifest.tsv", "audio\ttext\n" + "".join(f"x.wav\t{text}\n" for text in texts))
+    dummies.put(tmp_path / "x.wav", dummies.encode("WAV", seconds=0.25))
+    return [row["text"] for row in read(tmp_path, language="en", license="MIT", noise_tags=tags)]
+
+
+@pytest.mark.parametrize(
+    ("tag", "text", "left"),
+    [
+        ("um", "umbrella um, the um\u2014sum um", "umbrella , the \u2014sum"),
+        ("um", "um-hum um's 'um'", "um-hum um's ' '"),
+        ("SIL", "SIL SILVER BASIL SIL", "SILVER BASIL"),
+        ("[noise]", "well[noise]then", "well then"),
+        ("<um>", "a<um>b", "a b"),
+        ("\u5443", "\u6211\u5443\u60f3", "\u6211 \u60f3"),
+        ("++", "a ++ b C++", "a b C"),
+        ("(hm", "x(hm hmm(hmm", "x hmm(hmm"),
+        ("\u00e4h", "\u00e4h \u00e4hnlich z\u00e4h", "\u00e4hnlich z\u00e4h"),
+    ],
+)
+def test_a_noise_tag_is_a_whole_word(tmp_path, tag, text, left):
+    """Nothing is cut out of a longer word; brackets and scripts without spaces need no word to end."""
+    assert texts_without(tmp_path, [tag], text) == [left]
+
+
+def test_a_noise_tag_in_the_wrong_case_is_an_error(tmp_path):
+    """It would be spoken; where both spellings occur, only the one that is listed is a tag."""
+    assert texts_without(tmp_path, ["um", "[x]"], "Um um well", "Um") == ["Um well", "Um"]
+    with pytest.raises(DataError, match=r"'\[NOISE\]' stands in no text, but in another case at manifest.tsv:3"):
+        texts_without(tmp_path, ["[NOISE]"], "well", "a [noise]")
+
+
+def test_one_speaker_has_one_name(tmp_path):
+    """Blanks around it, invisible characters and the Unicode form make no second one; true is no name."""
+    names = ['"Jos\u00e9"', '" Jose\u0301 "', '"Jos\u00e9\u200b"', "1", '" 1"', '" "', "true"]
+    rows = [f'{{"audio": "x.wav", "text": "Text {n}", "id": "{n}", "speaker": {name}}}' for n, name in enumerate(names)]
+    dummies.put(tmp_path / "manifest.jsonl", "\n".join(rows))
+    dummies.put(tmp_path / "x.wav", dummies.encode("WAV"))
+    read_rows = read(tmp_path, language="en", license="MIT")
+    assert [row["speaker_id"] for row in read_rows] == ["Jos\u00e9"] * 3 + ["1", "1", None, None]
+    assert [row["problem"] for row in read_rows] == [None] * 6 + ["malformed_row"]
 
 
 def test_an_empty_noise_tag_is_refused(tmp_path):

@@ -39,6 +39,16 @@ def test_credit_is_asked_for_before_any_work(tmp_path):
     assert utterances(build_of(tmp_path / "named", [row], attribution="A reader")).rows_out == 6
 
 
+def test_texts_that_no_system_speaks_end_the_build_before_recordings(tmp_path):
+    """Bringing hours of speech in would lead to nothing."""
+    small.corpus(tmp_path / "corpus", [], language="pt-BR")
+    build = open_build(small.recipe(tmp_path), workspace=str(tmp_path / "ws"))
+    utterances(build)
+    with build.workspace.lock(), pytest.raises(RecipeError, match="no pair can come of texts in pt: espeak speaks en; flite"):
+        execute(GATHERING[1], build)
+    assert build.tables.read("recordings").num_rows == 0
+
+
 def test_a_dropped_row_says_what_was_meant(tmp_path):
     """The evidence of an unknown language or licence names the nearest one."""
     clip = small.CLIPS[0].name

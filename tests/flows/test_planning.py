@@ -56,3 +56,15 @@ def test_a_plan_leaves_nothing_behind(planned, tmp_path):
     """Looking makes no workspace."""
     planned()
     assert not (tmp_path / "ws").exists()
+
+
+def test_texts_that_no_system_speaks_are_said_last(tmp_path):
+    """Portuguese for two English engines: 0 pairs, and why; with some English beside it something comes of it."""
+    corpus(tmp_path / "corpus", [], language="pt-BR")
+    build = open_build(recipe(tmp_path), str(tmp_path / "ws"))
+    last = plan_of(build)[-1]
+    assert (last["stage"], last["rows"]) == ("nothing", 0)
+    assert last["note"].startswith("no pair can come of texts in pt: espeak speaks en; flite speaks en; add systems")
+    (tmp_path / "both").mkdir()
+    corpus(tmp_path / "both" / "corpus", [], each=lambda number: {"language": "en" if number == 1 else "pt"})
+    assert plan_of(open_build(recipe(tmp_path / "both"), str(tmp_path / "ws")))[-1]["stage"] == "release"

@@ -18,6 +18,7 @@ from scoring.text import units
         ("Don\u2019t stop", "en", ["don't", "stop"]),
         ("...", "en", []),
         ("今天\uff0c我们去KTV吧\uff01", "zh", ["今", "天", "我", "们", "去", "ktv", "吧"]),
+        ("\u5514\u98dfKTV", "yue", ["\u5514", "\u98df", "ktv"]),
         ("今 天 花 了 三 十 块", "zh", ["今", "天", "花", "了", "三", "十", "块"]),
         ("\uff21\uff22\uff23\uff11\uff12", "zh", ["abc", "十", "二"]),
         ("我们的 meeting 改到 three 点。", "mixed", ["我", "们", "的", "meeting", "改", "到", "three", "点"]),

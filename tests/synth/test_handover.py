@@ -11,7 +11,8 @@ from contracts import plugins
 from contracts.jobs import Failure
 from contracts.texts import identity_form
 from synth.engine import Reference, RenderRequest, newly_handed_over, prepared
-from synth.handover import one_line, plain_ascii
+from synth.handover import handed_over
+from synth.plain_ascii import one_line, plain_ascii
 
 NAMES = plugins.names("engine")
 
@@ -114,7 +115,17 @@ def test_invisible_characters_and_emoji_are_no_reason_to_refuse(name):
     assert prepared(request(name, text), plugins.configure("engine", name)).text == "hello cooperate x"
     answer = prepared(request(name, "\U0001f600 \u200b"), plugins.configure("engine", name))
     assert isinstance(answer, Failure)
-    assert answer.reason == "empty_text"
+    assert answer.reason == "nothing_to_say"
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("text", ["-", "\u2014", "\u2013", "'", '"', "''", "?!", "...", "`", "(.)", "\u00b4"])
+def test_marks_alone_reach_no_engine(name, text):
+    """Festival's diphone voice died of a segmentation fault; what has a name, such as &, is spoken."""
+    answer = prepared(request(name, text), plugins.configure("engine", name))
+    assert isinstance(answer, Failure)
+    assert answer.reason == "nothing_to_say"
+    assert prepared(request(name, "&"), plugins.configure("engine", name)).text == "&"
 
 
 def phonemes(text: str) -> str:
@@ -155,6 +166,47 @@ def test_festival_itself_speaks_texts_that_begin_with_dots():
 def test_typography_becomes_plain(text, plain):
     """Engines of the ASCII age read the same words."""
     assert plain_ascii(text) == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("10\u00b2 meters", "10 squared meters"),
+        ("2\u00b9\u2070", "2 to the power of 10"),
+        ("10\u207b\u00b3 m", "10 to the power of minus 3 m"),
+        ("x\u00b3y", "x cubed y"),
+        ("5\u33a1", "5 m squared"),
+        ("\u2460\u2461", "1 2"),
+        ("1\u00bd cups", "1 1/2 cups"),
+        ("\u00bd-inch", "1/2-inch"),
+        ("H\u2082O", "H2O"),
+        ("10\u2082", "10 sub 2"),
+        ("\u22125", "-5"),
+        ("Stra\u00dfe", "Strasse"),
+        ("20 \u2103", "20 degrees Celsius"),
+        ("1\u00b0 N", "1 degree N"),
+        ("\u20ac5", "5 euros"),
+        ("1 \u20ac", "1 euro"),
+        ("\u00a33 million", "3 million pounds"),
+        ("5 \u00d7 3", "5 times 3"),
+        ("\u2116 5", "number 5"),
+        ("Acme\u2122", "Acme"),
+    ],
+)
+def test_signs_are_spelled_and_no_digits_are_glued(text, plain):
+    """102 for 10 squared is another number; its clip is another clip, for it was spoken wrong or not at all."""
+    assert handed_over(text, (), "slt", ascii_only=True) == plain
+    flite = plugins.configure("engine", "flite")
+    is_as_before = text == "H\u2082O"
+    assert newly_handed_over(flite, {"text": text, "reference_text": None}, "slt") == (() if is_as_before else (plain, ""))
+
+
+@pytest.mark.parametrize("text", ["1\u00ba", "\u20ac5k", "\u0663", "\u2211 x"])
+def test_what_has_no_plain_spelling_is_refused(text):
+    """A masculine ordinal became 1o."""
+    answer = plain_ascii(text)
+    assert isinstance(answer, Failure)
+    assert answer.reason == "unsupported_characters"
 
 
 def test_foreign_script_is_refused_not_dropped():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from synth.dsp import AudioFormat, normalise
 from synth.engine import Waveform
-from synth.sanity import duration_bounds, inspect
+from synth.sanity import duration_bounds, inspect, standard_clip
 
 AUDIO = AudioFormat()
 TEXT = "The quick brown fox jumps over the lazy dog."
@@ -78,6 +78,79 @@ def test_what_no_clip_can_carry_is_silence(rate, frequency_hz):
     problem = inspect(high_tone(rate, frequency_hz), TEXT, AUDIO)
     assert problem is not None
     assert problem.reason == "silent"
+
+
+def wave(frequency_hz: float, gain: float, seconds: float = 4.0, phase: float = 0.0) -> np.ndarray:
+    """A tone at 22050 Hz."""
+    return gain * np.sin(2 * np.pi * frequency_hz * np.arange(round(seconds * 22050)) / 22050 + phase)
+
+
+def impulse(seconds: float = 4.0) -> np.ndarray:
+    """One sample that is not 0."""
+    return np.where(np.arange(round(seconds * 22050)) == 33075, 0.9, 0.0)
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        np.repeat([0.3, -0.3], 44100),
+        np.tile(np.repeat([0.3, 0.0], 11025), 4),
+        np.tile(np.repeat([0.5, -0.5], 2205), 20),
+        np.tile(np.repeat([0.8, 0.0], [110, 2095]), 40),
+        wave(30, 0.8),
+        wave(50, 0.5),
+        wave(60, 0.8, phase=1.5),
+        wave(50, 0.5) + wave(100, 0.1),
+        impulse(),
+        np.r_[0.9, silence(), -0.9],
+    ],
+    ids=["step", "pulses", "square", "clicks", "rumble", "hum_50", "hum_60", "hum_overtone", "impulse", "ends"],
+)
+def test_steps_rumble_hum_and_clicks_are_no_sound(samples):
+    """They pass the band of a clip, but they have no syllable above the hum of the mains."""
+    problem = inspect(Waveform(samples.astype(np.float32), 22050), None, AUDIO)
+    assert problem is not None
+    assert problem.reason == "silent"
+
+
+@pytest.mark.parametrize("phase", [0.0, 1.0, 1.57])
+def test_silence_is_trimmed_below_rumble(phase):
+    """Rumble that breaks off at the ends is no click there: the clip is as long as without it."""
+    quiet = np.pad(tone(3, gain=0.1), 22050)
+    rumble = wave(20, 0.8, 5.0, phase)[: len(quiet)]
+    with_rumble = standard_clip(Waveform((quiet + rumble).astype(np.float32), 22050), None, AUDIO)
+    without = standard_clip(Waveform(quiet, 22050), None, AUDIO)
+    assert with_rumble.duration_s == pytest.approx(without.duration_s, abs=0.03)
+
+
+CLICK = np.random.default_rng(5).choice([1.0, -1.0], 110)
+
+
+@pytest.mark.parametrize("samples", [
+    np.r_[CLICK, silence(1), tone(4, gain=0.005)],
+    np.r_[silence(1), CLICK, silence(1), tone(4, gain=0.005)],
+    np.r_[tone(4, gain=0.005), silence(1), CLICK],
+])  # fmt: skip
+@pytest.mark.parametrize("text", [TEXT, None])
+def test_speech_behind_a_click_is_not_cut_away_as_silence(samples, text):
+    """The click alone would be the clip."""
+    waveform = Waveform(samples.astype(np.float32), 22050)
+    assert inspect(waveform, text, AUDIO) is None
+    assert standard_clip(waveform, text, AUDIO).reason == "speech_trimmed"
+
+
+def test_a_click_that_cuts_nothing_away_is_none_of_our_business():
+    """Loud speech beside it stays whole."""
+    clip = standard_clip(Waveform(np.r_[silence(1), CLICK, tone(4)].astype(np.float32), 22050), TEXT, AUDIO)
+    assert clip.duration_s > 3.5
+
+
+def test_the_length_counts_without_the_silence_at_the_ends():
+    """A fragment before seconds of nothing has the length of the text only as a file."""
+    waveform = Waveform(np.r_[tone(0.1), silence(6.5)].astype(np.float32), 22050)
+    assert inspect(waveform, TEXT, AUDIO) is None
+    assert standard_clip(waveform, TEXT, AUDIO).reason == "too_short"
+    assert standard_clip(waveform, None, AUDIO).duration_s == pytest.approx(0.4, abs=0.05)
 
 
 @pytest.mark.parametrize("offset", [0.0, 0.2, -0.3])

@@ -1,0 +1,42 @@
+"""What transcripts write for sounds that are no words, such as ``[noise]``, ``<laugh>`` or ``SIL``."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from contracts.texts import HAN
+
+# Languages that are written without spaces have no words to stand apart from.
+_LETTER: Final = rf"[^\W\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff{HAN}]"
+
+
+class NoiseTags:
+    """The noise tags of one corpus, which notes while the texts go by which of them are there."""
+
+    def __init__(self, tags: Sequence[str]) -> None:
+        longest_first = sorted(tags, key=len, reverse=True)
+        self._any = re.compile("|".join(map(_whole, longest_first))) if tags else None
+        self._unseen = {tag: re.compile(_whole(tag), re.IGNORECASE) for tag in tags}
+        self._elsewhere = dict[str, str]()
+
+    def removed(self, text: str | None, place: str) -> str | None:
+        """Return a text without the tags; ``place`` is where it stands."""
+        if text is None or self._any is None:
+            return text
+        for tag in set(self._any.findall(text)) & self._unseen.keys():
+            del self._unseen[tag]
+        for tag, pattern in self._unseen.items():
+            if tag not in self._elsewhere and pattern.search(text):
+                self._elsewhere[tag] = place
+        return " ".join(self._any.sub(" ", text).split())
+
+    def in_another_case(self) -> tuple[str, str] | None:
+        """Return a tag that stood in no text as it is written, but in another case, and the first place where it did."""
+        return next(((tag, self._elsewhere[tag]) for tag in self._unseen if tag in self._elsewhere), None)
+
+
+def _whole(tag: str) -> str:
+    """Return the pattern of a tag as a whole word: no letter touches it where it begins or ends with one itself."""
+    before = rf"(?<!{_LETTER})(?<!{_LETTER}['\u2019-])" if re.match(_LETTER, tag) else ""
+    after = rf"(?!['\u2019-]?{_LETTER})" if re.match(_LETTER, tag[-1]) else ""
+    return f"{before}{re.escape(tag)}{after}"
