@@ -9,40 +9,55 @@ from typing import Any, Final
 
 import regex
 
+from contracts.texts import FACTORIAL
 from scoring import english_numbers as numbers
-from scoring.english_words import FILLERS, MONTHS, UNITS, UNITS_AFTER_DIGITS, unit_names, word
+from scoring.english_abbreviations import ABBREVIATIONS, DAYS, MONTHS, expansions
+from scoring.english_signs import CURRENCIES, DASHES, INSIDE, JOINTS, RANGE, SYMBOLS
+from scoring.english_words import FILLERS, UNITS, UNITS_AFTER_DIGITS, is_measured, names_a_ruler, unit_names, word
+from scoring.ranges import dash, is_negative
 from scoring.readings import Form
 
 _NUMBER: Final = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)*|(?<![0-9])\.[0-9]+)"
 _WORD: Final = r"\p{L}[\p{L}\p{M}]*(?:'\p{L}[\p{L}\p{M}]*)*"
-_UNIT_NAMES: Final = "|".join(sorted([*UNITS, *UNITS_AFTER_DIGITS, "km/h"], key=len, reverse=True))
-_MONTH_NAMES: Final = "|".join(sorted(MONTHS, key=len, reverse=True))
-_CURRENCIES: Final[dict[str, tuple[str, str, str, str]]] = {
-    "$": ("dollars", "dollar", "cents", "cent"),
-    "\u20ac": ("euros", "euro", "cents", "cent"),
-    "\u00a3": ("pounds", "pound", "pence", "penny"),
-    "\u00a5": ("yen", "yuan", "fen", "fen"),
-    "\u20b9": ("rupees", "rupee", "paise", "paisa"),
-}
+_UNIT_NAMES: Final = "|".join(sorted(map(regex.escape, UNITS), key=len, reverse=True))
+# A letter is a unit in its own case only, and a scale or a temperature only if it touches the number.
+_LETTERS: Final = "".join(unit for unit in UNITS_AFTER_DIGITS if len(unit) == 1 and unit not in "kKMbBCF")
+_WORDS_OR_UNITS: Final = "|".join(unit for unit in UNITS_AFTER_DIGITS if len(unit) > 1 and unit not in {"in", "bn", "mn"})
+_UNIT: Final = (
+    rf"(?:\ ?(?:{_UNIT_NAMES}|{_WORDS_OR_UNITS}|(?-i:[{_LETTERS}]))|(?-i:[kKMbBCF])|[bm]n"
+    r"|in(?![\p{L}])|\ in(?=\ ?(?:$|[.,;:!?)])|\ (?:tall|long|wide|deep|thick|high|by|x)\b))"
+)
+# May and march are verbs, too.
+_MONTH_NAMES: Final = (
+    "(?-i:May|MAY|March|MARCH)|january|february|april|june|july|august|september|october|november|december|"
+    + "|".join(sorted(MONTHS, key=len, reverse=True))
+)
+_DAY: Final = "(?:0?[1-9]|[12][0-9]|3[01])"
 _MAGNITUDES: Final = {"k": "thousand", "m": "million", "mn": "million", "b": "billion", "bn": "billion", "t": "trillion"}
 _POWERS: Final[dict[str, list[Form]]] = {"2": ["squared", "square"], "3": ["cubed", "cubic"]}
+_DOLLARS: Final = {"A": "australian", "C": "canadian", "AU": "australian", "CA": "canadian", "NZ": "new zealand", "HK": "hong kong"}
 
 _TOKEN: Final = regex.compile(
     rf"""
-      (?P<simple>(?<![\p{{N}}'.-])[a-z]{{2,}}(?:'[a-z]+)?(?=[\ ,;:!?]|\.?(?:\ |$)))
-    | (?P<sign>(?<![\p{{L}}\p{{N}}_.)])[-+](?=[.$\u20ac\u00a3\u00a50-9]))
-    | (?P<currency>[$\u20ac\u00a3\u00a5\u20b9])\ ?(?P<amount>{_NUMBER})
+      (?P<numero>(?<![\p{{L}}\p{{N}}])(?:(?-i:N[oO]s?)\.?|no\.)(?=\ ?[0-9]))
+    | (?<![\p{{L}}\p{{N}}])(?P<month>{_MONTH_NAMES})\.?\ (?P<date>{_DAY})(?:st|nd|rd|th)?\b(?![.:]?[0-9]|\ ?%)
+        (?:-(?P<until>{_DAY})(?:st|nd|rd|th)?\b(?![.:/-]?[0-9]|\ ?%))?
+    | (?P<country>(?<![\p{{L}}\p{{N}}])(?-i:US|AU|CA|NZ|HK|A|C))?(?P<currency>\p{{Sc}})\ ?(?P<amount>{_NUMBER})
         (?:\ ?(?P<magnitude>(?:thousand|million|billion|trillion|k|mn?|bn?|t)\b))?
+    | (?P<scheme>https?)://
+    | (?P<simple>(?<![\p{{N}}'.-])[a-z]{{2,}}(?:'[a-z]+)?(?=[\ ,;:!?]|\.?(?:\ |$)))
+    | (?P<sign>[-+](?=\p{{Sc}}?\.?[0-9]))
+    | (?P<dash>(?<=\S\ )-(?=\ \p{{Sc}}?\.?[0-9])|(?<=[0-9])-(?=(?:{_MONTH_NAMES})\b))
     | (?P<hours>[0-9]{{1,2}}):(?P<minutes>[0-5][0-9])(?::(?P<seconds>[0-5][0-9]))?(?![0-9:])
-    | (?P<day>[0-3]?[0-9])(?:st|nd|rd|th)?(?=\ (?:of\ )?(?:{_MONTH_NAMES})\b)
-    | (?<=\b(?:{_MONTH_NAMES})\.?\ )(?P<date>[0-3]?[0-9])(?:st|nd|rd|th)?\b(?![.:]?[0-9])
+    | (?P<day>{_DAY})(?:st|nd|rd|th)?(?=\ (?:of\ )?(?:{_MONTH_NAMES})\b)
     | (?P<nth>[0-9]{{1,3}}(?:,[0-9]{{3}})+|[0-9]+)(?:st|nd|rd|th)\b
     | '?(?P<decade>[0-9]*0)'?s\b
+    | (?P<feet>[0-9]++)(?:'(?!')\ ?(?P<inches>[0-9]{{1,2}}(?![0-9]))?(?:"|''|\u201d)?(?![\p{{L}}\p{{N}}']))
     | (?:(?P<whole>[0-9]+)\ )?(?<![0-9/])(?P<above>[0-9]+)/(?P<below>[0-9]+)(?![/0-9])
-    | (?P<number>{_NUMBER})(?:\ ?(?P<percent>%)
-        |\ ?(?P<unit>{_UNIT_NAMES})(?:\^(?P<square>[23]))?(?![\p{{L}}\p{{N}}/'])
-        |\ ?\u00b0\ ?(?P<degree>[cf]\b)?|(?P<cents>\u00a2))?
-    | (?P<inside>(?<=[0-9]\ ?)[-~*x:/_](?=\ ?[0-9]))
+    | (?P<number>{_NUMBER})(?:\ ?(?P<percent>[%\u2030])
+        |(?P<unit>{_UNIT})(?:\^(?P<square>[23]))?(?![\p{{L}}\p{{N}}/'])
+        |(?P<degrees>\ ?\u00b0)(?:\ ?(?P<degree>[cf])\b)?|(?P<cents>\u00a2)|(?P<inch>''|"(?!\p{{L}})))?
+    | (?P<inside>(?<=[0-9]\ ?)[~*x:/_](?=\ ?[0-9]))
     | \^(?P<power>[-+]?[0-9]+)
     | (?P<roman>(?<=\b(?:war|chapter|part|volume|act|type|phase|article)\ )(?-i:[IVX]))\b
     | (?P<dotted>(?<![\p{{L}}\p{{N}}.])\p{{L}}{{1,3}}(?:\.\p{{L}}{{1,3}})+\b\.?|(?<![\p{{L}}\p{{N}}.])(?:\p{{L}}\.){{2,}})
@@ -50,50 +65,16 @@ _TOKEN: Final = regex.compile(
     | (?P<rest>[\p{{L}}\p{{M}}\p{{N}}]+)
     | (?P<hash>\#)(?=[\p{{L}}0-9])
     | (?<=\b[CFcf])(?P<sharp>\#)
-    | (?P<compare>(?<=[\p{{L}}\p{{N}})]\ ?)(?:<=|>=|<|>)(?=\ ?[-+(]?[\p{{L}}\p{{N}}]))
+    | (?P<symbol>[-=]>|(?<![-=<>])(?:(?:<=|>=|<|>)(?=\ ?[-+(]?\p{{Sc}}?\.?[0-9])
+        |(?<=[\p{{L}}\p{{N}})]\ ?)(?:<=|>=|<|>)(?=\ ?[-+(]?\p{{L}}))
+        |~(?=\ ?\p{{Sc}}?[0-9])|(?<=[\p{{L}}\p{{N}}])\|(?=[\p{{L}}\p{{N}}])|(?<=[\p{{L}}\p{{N}})])\^(?=[\p{{L}}(])
+        |(?<=(?<!\p{{L}})[\p{{L}})])\*(?=[\p{{L}}0-9(](?!\p{{L}}))|\*(?=[0-9])|(?<=[0-9])\*(?![\p{{L}}*])
+        |(?<![^\s(])\.(?=\p{{L}})|{FACTORIAL}|[&@%\u2030\u00b0\u00a7\\]|(?![~|<>])[\p{{Sm}}\p{{Sc}}])
     | (?P<joint>(?<=[\p{{L}}0-9])[./_](?=[\p{{L}}0-9]))
-    | (?P<symbol>[&@+=\u00d7\u00f7\u00b1\u2264\u2265\u2260\u2248%\u00b0\u221a\u221e\u00a7$\u20ac\u00a3\u00a5])
     """,
     regex.VERBOSE | regex.IGNORECASE,
 )
 _TAG: Final = regex.compile(r"<(/?)([\p{L}_][^<>\s]*)>")
-
-_LESS: Final[Form] = [([(), "is"], one, "than") for one in ("less", "smaller")]
-_GREATER: Final[Form] = [([(), "is"], one, "than") for one in ("greater", "more", "larger", "bigger")]
-_OR_EQUAL: Final[Form] = ("or", "equal", ["to", ()])
-SYMBOLS: Final[dict[str, Form]] = {
-    "<": _LESS,
-    ">": _GREATER,
-    "<=": (_LESS, _OR_EQUAL),
-    ">=": (_GREATER, _OR_EQUAL),
-    "\u2264": (_LESS, _OR_EQUAL),
-    "\u2265": (_GREATER, _OR_EQUAL),
-    "\u2260": [("is", "not", "equal", "to"), ("does", "not", "equal"), ("not", "equal", "to")],
-    "\u2248": [("is", "approximately"), ("approximately", "equals"), ("is", "about")],
-    "&": ["and", "ampersand"],
-    "@": "at",
-    "+": "plus",
-    "=": ["equals", "equal", "is", ("is", "equal", "to"), ("equal", "to")],
-    "\u00d7": ["times", "by"],
-    "\u00f7": [("divided", "by"), "over"],
-    "\u00b1": [("plus", "or", "minus"), ("plus", "minus")],
-    "%": ["percent", ("per", "cent")],
-    "\u00b0": ["degrees", "degree"],
-    "\u221a": [("square", "root", "of"), ("the", "square", "root", "of")],
-    "\u221e": "infinity",
-    "\u00a7": ["section", "paragraph"],
-    **{sign: [many, one] for sign, (many, one, _, _) in _CURRENCIES.items()},
-}
-_INSIDE: Final[dict[str, Form]] = {
-    "-": [(), "to", "minus", "dash", "hyphen", "through", "until"],
-    "~": [(), "to"],
-    "*": ["times", "star"],
-    "x": ["by", "times", "x"],
-    ":": ["to", ()],
-    "/": [(), "slash", "over"],
-    "_": ["base", "sub", "underscore"],
-}
-_JOINTS: Final[dict[str, Form]] = {".": [(), "dot", "point"], "/": [(), "slash", "or", "and", "per"], "_": [(), "underscore"]}
 
 
 def forms(text: str) -> Iterator[Form]:
@@ -103,11 +84,17 @@ def forms(text: str) -> Iterator[Form]:
     """
     text = _TAG.sub(r" \2 ", text)
     shouted = text.isupper() and text.count(" ") > 2
+    previous: Any = None
     for match in _TOKEN.finditer(text):
-        if match.lastgroup == "simple":
-            yield word(match.group(), shouted=shouted)
+        if match["simple"] and match["simple"].islower() and match["simple"] not in _IN_CONTEXT:
+            yield word(match.group())
+        elif match["simple"] or match["word"]:
+            yield _word(match, shouted=shouted)
+        elif match["sign"] or match["dash"]:
+            yield _hyphen(match, previous)
         else:
-            yield _form(match, shouted=shouted)
+            yield _form(match)
+        previous = match
 
 
 def without_fillers(forms: Iterable[Form]) -> list[Form]:
@@ -120,10 +107,25 @@ def _is_filler(form: Form) -> bool:
     return isinstance(form, list) and isinstance(form[0], str) and form[0] in FILLERS
 
 
-def _form(match: Any, *, shouted: bool) -> Form:
+_IN_CONTEXT: Final = ABBREVIATIONS.keys() | {unit for unit in UNITS if unit.isalpha()}
+
+
+def _hyphen(match: Any, previous: Any) -> Form:
+    """Return what a hyphen or a plus before a number is."""
+    if match["sign"] and is_negative(match.string, match.start()):
+        return ["minus", "negative"] if match.group() == "-" else ["plus", "positive"]
+    if match.group() == "+":
+        return "plus"
+    spaced = match.string[match.start() - 1] == " "
+    is_number = previous and not (previous["word"] or previous["simple"] or previous["rest"] or previous["dotted"])
+    touches = is_number and previous.end() == match.start() - spaced and any(map(str.isdigit, previous.group()))
+    return DASHES[dash(match.string, match.start(), previous.group() if touches else "")]
+
+
+def _form(match: Any) -> Form:
     """Return the form of a token; ``lastgroup`` would name optional parts, so the kinds are asked one by one."""
-    if match["word"]:
-        return _compound(match, shouted=shouted)
+    if match["inch"] or match["feet"]:
+        return _feet(match)
     found = match.groupdict()
     if found["number"]:
         if match.string[match.end() : match.end() + 1] == "^" and found["number"].isdigit():
@@ -145,7 +147,8 @@ def _figures(found: dict[str, str]) -> "Form | None":
     if found["hours"]:
         return numbers.clock(found["hours"], found["minutes"], found["seconds"])
     if found["day"] or found["date"]:
-        return _day(int(found["day"] or found["date"]), before=bool(found["day"]))
+        day = _day(int(found["day"] or found["date"]), found["month"])
+        return (day, RANGE, [numbers.cardinal(int(found["until"])), (["the", ()], numbers.ordinal(int(found["until"])))]) if found["until"] else day
     if found["nth"]:
         return numbers.ordinal(int(found["nth"].replace(",", "")))
     if found["decade"]:
@@ -156,43 +159,93 @@ def _figures(found: dict[str, str]) -> "Form | None":
 
 
 def _sign(found: dict[str, str]) -> Form:
-    if found["sign"]:
-        return ["minus", "negative"] if found["sign"] == "-" else ["plus", "positive"]
+    if found["numero"]:
+        many = "numbers" if "s" in found["numero"].lower() else "number"
+        return many if found["numero"] in {"No.", "Nos.", "Nos", "NO."} else ["no", many]
+    if found["scheme"]:
+        return (tuple(found["scheme"].lower()), [(), ("colon", "slash", "slash")])
     if found["hash"]:
         return ["number", "hash", "hashtag", "pound"]
     if found["sharp"]:
         return ["sharp", "hash"]
     if found["inside"]:
-        return _INSIDE[found["inside"].lower()]
+        return INSIDE[found["inside"].lower()]
     if found["joint"]:
-        return _JOINTS[found["joint"]]
-    return SYMBOLS[found["compare"] or found["symbol"]]
+        return JOINTS[found["joint"]]
+    return SYMBOLS.get(found["symbol"], found["symbol"])
+
+
+def _word(match: Any, *, shouted: bool) -> Form:
+    token, text = match.group(), match.string
+    if "-" in token:
+        return _compound(match, shouted=shouted)
+    if token[0] == "'":
+        if token.lower() in {"'cause", "'n"}:
+            return word(token, shouted=shouted)
+        token = token[1:]
+    start = match.end() - len(token)
+    beside_digits = text[match.end() : match.end() + 1].isdigit() or text[max(start - 1, 0)].isdigit()
+    lowered = token.lower()
+    means = tuple(expansions(text, start, match.end(), shouted=shouted))
+    before = text[max(start - 30, 0) : start]
+    is_unit = lowered in UNITS and is_measured(lowered, before)
+    is_numeral = token.isupper() and names_a_ruler(token, before, text[match.end() : match.end() + 30])
+    return word(token, means, shouted=shouted, beside_digits=beside_digits, is_unit=is_unit, is_numeral=is_numeral)
 
 
 def _compound(match: Any, *, shouted: bool) -> Form:
-    token = match["word"]
-    beside_digits = match.string[match.end() : match.end() + 1].isdigit() or match.string[max(match.start() - 1, 0)].isdigit()
-    parts = token.split("-")
-    if len(parts) == 1:
-        plain = word(token.removeprefix("'"), shouted=shouted, beside_digits=beside_digits)
-        return word(token, shouted=shouted) if token.lower() == "'cause" else plain
-    apart: Form = tuple(word(part.removeprefix("'"), shouted=shouted) for part in parts)
+    """Return the readings of words with hyphens between: apart, in one, or as a range (Mon-Fri, A-Z)."""
+    parts = [part.removeprefix("'") for part in match.group().split("-")]
+    if len(parts) == 2 and _is_range(*parts):
+        return tuple([[_day_name(parts[0])], RANGE, [_day_name(parts[1])]])
+    apart: Form = tuple(word(part, shouted=shouted) for part in parts)
     return [apart, word("".join(parts), shouted=True)]
+
+
+def _is_range(one: str, other: str) -> bool:
+    if len(one) == len(other) == 1:
+        return one.isascii() and one.isupper() and other.isupper() and ord(other) - ord(one) > 1
+    tables = [*MONTHS, *MONTHS.values(), "may"], [*DAYS, *DAYS.values()]
+    return one[0].isupper() and other[0].isupper() and any(one.lower() in table and other.lower() in table for table in tables)
+
+
+def _day_name(name: str) -> Form:
+    plain = name.lower()
+    full = MONTHS.get(plain) or DAYS.get(plain)
+    return [full, plain] if full else plain
+
+
+def _feet(match: Any) -> Form:
+    """Read 5'10" and 5"; a mark behind a number that closes a quotation is no unit."""
+    before = match.string[: match.start()]
+    if match["inch"]:
+        number = numbers.number(match["number"])
+        is_quotation = match["inch"] == '"' and before.count('"') % 2 == 1
+        return number if is_quotation else (number, ["inches", "inch", "seconds"])
+    feet = numbers.integer(match["feet"])
+    if not match["inches"]:
+        return feet if _OPEN_QUOTATION.search(before) else (feet, ["feet", "foot", "minutes"])
+    whole: Form = (feet, ["feet", "foot"], numbers.integer(match["inches"]), [(), "inches", "inch"])
+    return [whole, (feet, numbers.integer(match["inches"]))]
+
+
+_OPEN_QUOTATION: Final = regex.compile(r"(?:^|[\s(])'")
 
 
 def _quantity(found: dict[str, str]) -> Form:
     number = numbers.number(found["number"])
     if found["percent"]:
-        return (number, ["percent", ("per", "cent")])
+        return (number, SYMBOLS[found["percent"]])
     if found["cents"]:
         return (number, "cent" if found["number"] == "1" else "cents")
     if found["unit"]:
-        unit = found["unit"].lower()
-        names: list[Form] = [(["kilometers", "kilometer"], ["per", "an"], "hour")] if unit == "km/h" else unit_names(unit)
+        names = unit_names(found["unit"].strip())
         if found["square"]:
             dimension = "square" if found["square"] == "2" else "cubic"
             return (number, [(dimension, names), (names, _POWERS[found["square"]])])
         return (number, names)
+    if found["degrees"] and not found["degree"]:
+        return (number, SYMBOLS["\u00b0"])
     if found["degree"]:
         scale = "celsius" if found["degree"].lower() == "c" else "fahrenheit"
         return (number, ["degrees", "degree"], [scale, "centigrade", found["degree"].lower(), ()])
@@ -200,7 +253,19 @@ def _quantity(found: dict[str, str]) -> Form:
 
 
 def _money(found: dict[str, str]) -> Form:
-    many, one, minor_many, minor_one = _CURRENCIES[found["currency"]]
+    sign = found["currency"]
+    many, one, minor_many, minor_one = CURRENCIES.get(sign, (sign, sign, sign, sign))
+    if country := found["country"]:
+        called: Form = tuple(_DOLLARS[country].split()) if country in _DOLLARS else ["us", ("u", "s")]
+        amount: Form = numbers.number(found["amount"])
+        if found["magnitude"]:
+            amount = (amount, _MAGNITUDES.get(found["magnitude"].lower(), found["magnitude"].lower()))
+        return [(amount, called, [many, one]), (called, amount, [many, one]), (tuple(country.lower()), amount, [many, one])]
+    return _plain_money(found, (many, one, minor_many, minor_one))
+
+
+def _plain_money(found: dict[str, str], names: tuple[str, str, str, str]) -> Form:
+    many, one, minor_many, minor_one = names
     amount, magnitude = found["amount"], (found["magnitude"] or "").lower()
     name: Form = [one, many] if amount == "1" and not magnitude else [many, one]
     if magnitude:
@@ -220,11 +285,12 @@ def _money(found: dict[str, str]) -> Form:
     return [cents, *readings] if not int((whole or "0").replace(",", "")) else readings
 
 
-def _day(value: int, *, before: bool) -> Form:
+def _day(value: int, month: str | None) -> Form:
     nth = numbers.ordinal(value)
-    if before:
+    if month is None:
         return [(["the", ()], nth, ["of", ()]), numbers.cardinal(value)]
-    return [nth, ("the", nth), numbers.integer(str(value))]
+    name = _day_name(month)
+    return [(name, [nth, ("the", nth), numbers.integer(str(value))]), (["the", ()], nth, "of", name)]
 
 
 def _fraction(found: dict[str, str]) -> Form:
@@ -252,5 +318,5 @@ def _dotted(token: str) -> Form:
     joined = "".join(parts)
     whole = word(joined, shouted=True)
     first, *others = (part.lower() for part in parts)
-    apart = (first, *(form for part in others for form in (_JOINTS["."], part)))
+    apart = (first, *(form for part in others for form in (JOINTS["."], part)))
     return [*(whole if isinstance(whole, list) else [whole]), apart, tuple(joined.lower())]
