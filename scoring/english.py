@@ -55,7 +55,7 @@ _TOKEN: Final = regex.compile(
     | (?P<feet>[0-9]++)(?:'(?!')\ ?(?P<inches>[0-9]{{1,2}}(?![0-9]))?(?:"|''|\u201d)?(?![\p{{L}}\p{{N}}']))
     | (?:(?P<whole>[0-9]+)\ )?(?<![0-9/])(?P<above>[0-9]+)/(?P<below>[0-9]+)(?![/0-9])
     | (?P<number>{_NUMBER})(?:\ ?(?P<percent>[%\u2030])
-        |(?P<unit>{_UNIT})(?:\^(?P<square>[23]))?(?![\p{{L}}\p{{N}}/'])
+        |(?P<unit>{_UNIT})(?:(?:\^|(?<=m))(?P<square>[23]))?(?![\p{{L}}\p{{N}}/'])
         |(?P<degrees>\ ?\u00b0)(?:\ ?(?P<degree>[cf])\b)?|(?P<cents>\u00a2)|(?P<inch>''|"(?!\p{{L}})))?
     | (?P<inside>(?<=[0-9]\ ?)[~*x:/_](?=\ ?[0-9]))
     | \^(?P<power>[-+]?[0-9]+)
@@ -196,10 +196,15 @@ def _word(match: Any, *, shouted: bool) -> Form:
 def _compound(match: Any, *, shouted: bool) -> Form:
     """Return the readings of words with hyphens between: apart, in one, or as a range (Mon-Fri, A-Z)."""
     parts = [part.removeprefix("'") for part in match.group().split("-")]
-    if len(parts) == 2 and _is_range(*parts):
-        return tuple([[_day_name(parts[0])], RANGE, [_day_name(parts[1])]])
+    if len(parts) == 2 and (named := named_range(*parts, RANGE)):
+        return named
     apart: Form = tuple(word(part, shouted=shouted) for part in parts)
     return [apart, word("".join(parts), shouted=True)]
+
+
+def named_range(one: str, other: str, joints: Form) -> "Form | None":
+    """Return the form of two months, two weekdays or two letters with a hyphen between; None if it is no range."""
+    return (_day_name(one), joints, _day_name(other)) if _is_range(one, other) else None
 
 
 def _is_range(one: str, other: str) -> bool:
