@@ -13,7 +13,7 @@ from contracts.numerals import plain_numerals
 from contracts.texts import FACTORIAL, HAN, simplified
 from scoring import chinese_numbers as numbers
 from scoring import english, english_numbers
-from scoring.ranges import dash, is_negative
+from scoring.ranges import SPAN, dash, is_negative, is_repeated
 from scoring.readings import Form
 
 _CURRENCIES: Final[dict[str, list[Form]]] = {
@@ -66,6 +66,10 @@ _TOKEN: Final = regex.compile(
     | (?<![A-Za-z-])(?P<first>[A-Z][a-z]*)-(?P<last>[A-Z][a-z]*)(?![A-Za-z-])
     | (?P<year>[0-9]{{4}})(?P<mark>[-/.])(?P<month>[01]?[0-9])(?P=mark)(?P<day>[0-3]?[0-9])(?![0-9])
     | (?P<hours>[0-9]{{1,2}}):(?P<minutes>[0-5][0-9])(?::(?P<seconds>[0-5][0-9]))?(?![0-9:])
+    | {SPAN}
+    | (?P<percent_low>{_NUMBER})%?\ ?[-~]\ ?(?P<percent_high>{_NUMBER})%
+    | (?P<weekdays>(?<=(?:周|星期)[一二三四五六日天])-(?=周|星期))
+    | (?P<halves>[0-9]+)\.5(?P<measure>个(?=小时|钟头|月)|[年天周])
     | (?P<currency>\p{{Sc}})\ ?(?P<amount>{_NUMBER})(?P<amount_scale>[十百千万亿]{{0,2}})
         (?!\ ?(?i:thousand|million|billion|[kmb]\b))
     | (?P<yuan>[0-9]+\.[0-9]{{1,2}})(?P<called>[元块])
@@ -132,6 +136,8 @@ def _form(match: Any) -> Form:
     if found["first"]:
         named = english.named_range(found["first"], found["last"], _DASHES["range"])
         return named or tuple(english.forms(match.group()))
+    if found["weekdays"]:
+        return _DASHES["range"]
     if found["money"]:
         return [*_CURRENCIES.get(found["money"], []), english.SYMBOLS.get(found["money"], found["money"])]
     if found["inch"] and found["inch"] == '"' and match.string[: match.start()].count('"') % 2:
@@ -147,11 +153,24 @@ def _form(match: Any) -> Form:
     if after == "^" and found["number"] and found["number"].isdigit():
         return [numbers.quantity(found["number"]), english_numbers.quantity(found["number"])]
     chinese: list[Form] = _readings(found, after)
+    unit = match.group()[len(found["number"]) :] if found["number"] else ""
+    if unit and not found["scale"] and is_repeated(match.string, match.end(), unit):
+        chinese.append(numbers.number(found["number"]))
     return [*chinese, tuple(english.forms(match.group()))]
 
 
 def _readings(found: dict[str, str], after: str) -> list[Form]:
     """Return the Chinese readings of what is written in digits; ``after`` is the next character."""
+    if found["span_sign"]:
+        names = _CURRENCIES.get(found["span_sign"], [found["span_sign"]])
+        low, high = numbers.number(found["low"]), numbers.number(found["high"])
+        return [(low, [(), names], ["到", "至"], high, names)]
+    if found["percent_low"]:
+        low, high = numbers.percent(found["percent_low"]), numbers.percent(found["percent_high"])
+        return [(low, ["到", "至"], [*high, numbers.number(found["percent_high"])])]
+    if found["halves"]:
+        half: Form = (numbers.number(found["halves"]), found["measure"], "半")
+        return [(numbers.number(f"{found['halves']}.5"), found["measure"]), ("半", found["measure"]) if found["halves"] == "0" else half]
     if found["yuan"]:
         whole, _, minor = found["yuan"].partition(".")
         return [(numbers.number(found["yuan"]), found["called"]), *_tenths(whole, minor)]
@@ -221,6 +240,8 @@ def _tenths(whole: str, minor: str) -> list[Form]:
         return []
     small: Form = (numbers.integer(tenth), ["角", "毛", ()]) if tenth != "0" else "零"
     cents: Form = (numbers.integer(hundredth), ["分", ()]) if hundredth != "0" else ()
+    if not int(whole):
+        return [(numbers.integer(tenth), ["角", "毛"], cents)] if tenth != "0" else [(cents,)]
     return [(numbers.number(whole), ["块", "元"], small, cents)]
 
 

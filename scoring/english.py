@@ -14,7 +14,7 @@ from scoring import english_numbers as numbers
 from scoring.english_abbreviations import ABBREVIATIONS, DAYS, MONTHS, expansions
 from scoring.english_signs import CURRENCIES, DASHES, INSIDE, JOINTS, RANGE, SYMBOLS
 from scoring.english_words import FILLERS, UNITS, UNITS_AFTER_DIGITS, is_measured, names_a_ruler, unit_names, word
-from scoring.ranges import dash, is_negative
+from scoring.ranges import SPAN, dash, is_negative, is_repeated
 from scoring.readings import Form
 
 _NUMBER: Final = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)*|(?<![0-9])\.[0-9]+)"
@@ -32,6 +32,7 @@ _MONTH_NAMES: Final = (
     "(?-i:May|MAY|March|MARCH)|january|february|april|june|july|august|september|october|november|december|"
     + "|".join(sorted(MONTHS, key=len, reverse=True))
 )
+_DAY_NAMES: Final = "|".join(sorted([*DAYS, *DAYS.values()], key=len, reverse=True))
 _DAY: Final = "(?:0?[1-9]|[12][0-9]|3[01])"
 _MAGNITUDES: Final = {"k": "thousand", "m": "million", "mn": "million", "b": "billion", "bn": "billion", "t": "trillion"}
 _POWERS: Final[dict[str, list[Form]]] = {"2": ["squared", "square"], "3": ["cubed", "cubic"]}
@@ -42,6 +43,9 @@ _TOKEN: Final = regex.compile(
       (?P<numero>(?<![\p{{L}}\p{{N}}])(?:(?-i:N[oO]s?)\.?|no\.)(?=\ ?[0-9]))
     | (?<![\p{{L}}\p{{N}}])(?P<month>{_MONTH_NAMES})\.?\ (?P<date>{_DAY})(?:st|nd|rd|th)?\b(?![.:]?[0-9]|\ ?%)
         (?:-(?P<until>{_DAY})(?:st|nd|rd|th)?\b(?![.:/-]?[0-9]|\ ?%))?
+    | {SPAN}(?:\ ?(?P<span_magnitude>(?:thousand|million|billion|trillion|k|mn?|bn?|t)\b))?
+    | (?<![\p{{L}}\p{{N}}])(?P<first>(?=(?-i:\p{{Lu}}))(?:{_MONTH_NAMES}|{_DAY_NAMES}))\.?\ ?-\ ?
+        (?P<last>(?=(?-i:\p{{Lu}}))(?:{_MONTH_NAMES}|{_DAY_NAMES}))\b
     | (?P<country>(?<![\p{{L}}\p{{N}}])(?-i:US|AU|CA|NZ|HK|A|C))?(?P<currency>\p{{Sc}})\ ?(?P<amount>{_NUMBER})
         (?:\ ?(?P<magnitude>(?:thousand|million|billion|trillion|k|mn?|bn?|t)\b))?
     | (?P<scheme>https?)://
@@ -118,7 +122,8 @@ def _hyphen(match: Any, previous: Any) -> Form:
         return "plus"
     spaced = match.string[match.start() - 1] == " "
     is_number = previous and not (previous["word"] or previous["simple"] or previous["rest"] or previous["dotted"])
-    touches = is_number and previous.end() == match.start() - spaced and any(map(str.isdigit, previous.group()))
+    is_number = is_number or (previous and previous.group().lower().replace(".", "") in {"am", "pm"})
+    touches = is_number and previous.end() == match.start() - spaced and regex.search("[0-9]|m", previous.group(), regex.IGNORECASE)
     return DASHES[dash(match.string, match.start(), previous.group() if touches else "")]
 
 
@@ -126,10 +131,17 @@ def _form(match: Any) -> Form:
     """Return the form of a token; ``lastgroup`` would name optional parts, so the kinds are asked one by one."""
     if match["inch"] or match["feet"]:
         return _feet(match)
+    if match["first"]:
+        return named_range(match["first"], match["last"], RANGE) or (_day_name(match["first"]), _day_name(match["last"]))
     found = match.groupdict()
+    if found["span_sign"]:
+        return _span(found)
     if found["number"]:
         if match.string[match.end() : match.end() + 1] == "^" and found["number"].isdigit():
             return numbers.quantity(found["number"])
+        unit = match.group()[len(found["number"]) :]
+        if unit and is_repeated(match.string, match.end(), unit):
+            return [_quantity(found), numbers.number(found["number"])]
         return _quantity(found)
     if found["dotted"]:
         return _dotted(found["dotted"])
@@ -267,6 +279,25 @@ def _money(found: dict[str, str]) -> Form:
             amount = (amount, _MAGNITUDES.get(found["magnitude"].lower(), found["magnitude"].lower()))
         return [(amount, called, [many, one]), (called, amount, [many, one]), (tuple(country.lower()), amount, [many, one])]
     return _plain_money(found, (many, one, minor_many, minor_one))
+
+
+def _span(found: dict[str, str]) -> Form:
+    """Read $5-10 million: five to ten million dollars, five million dollars to ten million dollars."""
+    many, one, minor_many, minor_one = CURRENCIES.get(found["span_sign"], (found["span_sign"],) * 4)
+    names: Form = [many, one]
+    low, high = numbers.number(found["low"]), numbers.number(found["high"])
+    written = (found["span_magnitude"] or "").lower()
+    magnitude: Form = _MAGNITUDES.get(written, written) or ()
+    whole: Form = (high, magnitude, names)
+    readings: list[Form] = [([low, (low, magnitude)], RANGE, whole), ([low, (low, magnitude)], names, RANGE, whole)]
+    if not found["high_sign"]:
+        readings.append((low, magnitude, names, RANGE, high, magnitude))
+    if not written:
+        ends: list[Form] = [
+            _plain_money({"amount": found[end], "magnitude": ""}, (many, one, minor_many, minor_one)) for end in ("low", "high")
+        ]
+        readings.append((ends[0], RANGE, ends[1]))
+    return readings
 
 
 def _plain_money(found: dict[str, str], names: tuple[str, str, str, str]) -> Form:

@@ -217,13 +217,16 @@ def clock(hours: str, minutes: str, seconds: str | None) -> list[Form]:
     if not m:
         return [(hour, [(), "o'clock", "hundred"])]
     readings: list[Form] = [(hour, _minutes(m))]
-    if h < 24 and m in {15, 30}:
-        readings.append(("half" if m == 30 else (["a", ()], "quarter"), "past", hour))
-    if h < 24 and m == 45:
-        readings.append((["a", ()], "quarter", "to", _below_hundred(h % 12 + 1)))
-    if h < 24 and m % 5 == 0 and m != 30:
-        past = m < 30
-        readings.append((_below_hundred(m if past else 60 - m), "past" if past else "to", _below_hundred((h + 11 + (not past)) % 12 + 1)))
+    if h >= 24:
+        return readings
+    this, following = _below_hundred((h + 11) % 12 + 1), _below_hundred(h % 12 + 1)
+    if m in {15, 30}:
+        readings.append(("half" if m == 30 else (["a", ()], "quarter"), "past", [hour, this]))
+    if m == 45:
+        readings.append((["a", ()], "quarter", "to", following))
+    if m % 5 == 0 and m != 30:
+        minutes = (_below_hundred(m if m < 30 else 60 - m), [(), "minutes"])
+        readings.append((minutes, *(("past", this) if m < 30 else ("to", following))))
     return readings
 
 

@@ -39,6 +39,16 @@ def dash(text: str, start: int, quantity: str) -> Dash:
     return "difference" if spaced else "either"
 
 
+def is_repeated(text: str, end: int, unit: str) -> bool:
+    """Whether a range goes on behind ``end`` with a number of the same unit: the first of 10km-20km is often read without."""
+    return regex.match(rf"\ ?-\ ?[0-9][0-9.,]*{regex.escape(unit)}", text[end : end + 40]) is not None
+
+
+SPAN: Final = r"""(?P<span_sign>\p{Sc})\ ?(?P<low>[0-9]+(?:[.,][0-9]+)*)\ ?-\ ?(?P<high_sign>\p{Sc})?\ ?(?P<high>[0-9]+(?:[.,][0-9]+)*)
+    (?![0-9%\u2030\u00b0/:]|-[0-9])"""
+"""Two amounts of money with one hyphen between, for a verbose pattern: $5-$10, $5-10."""
+
+
 def is_negative(text: str, start: int) -> bool:
     """Whether the hyphen or plus at ``start`` is a sign: nothing stands before it but a space, an opening mark or an operator."""
     return _BEFORE_A_SIGN.search(text, max(start - 2, 0), start) is not None
