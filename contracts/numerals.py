@@ -16,7 +16,9 @@ _THREE: Final = re.compile("参(?=[拾佰仟])")  # 參, which is 叁 on cheques
 _OLD_TEN: Final = re.compile("[廿卅](?=[一二三四五六七八九年月日号多余岁载天世])")
 
 # 陆, 伍, 拾 and 仟 are words, too, so one of them alone is not a numeral; 幺 is the digit 1 among other digits only.
-_FINANCIAL_RUN: Final = re.compile(rf"[{''.join(FINANCIAL)}][零万亿{''.join(FINANCIAL)}]+|[壹贰叁柒捌玖]|[伍陆拾](?=[元圆角分])")
+_FINANCIAL_RUN: Final = re.compile(
+    rf"[{''.join(FINANCIAL)}][零万亿{''.join(FINANCIAL)}]+|[壹贰叁柒捌玖]|[伍陆拾](?=[元圆角分])"
+)
 _FINANCIAL_PLAIN: Final = str.maketrans(FINANCIAL)
 _YAO: Final = re.compile(rf"(?<=[0-9{''.join(_DIGITS)}])幺|幺(?=幺*[0-9{''.join(_DIGITS)}])")
 

@@ -40,7 +40,9 @@ _ALIKE: Final = {
 
 
 # An en dash is the minus of a number or the hyphen of a range; between words with spaces around it is punctuation.
-_DASH: Final = re.compile("[\u2012\u2013](?=[.$\u20ac\u00a3\u00a50-9])|(?<=\\w)[\u2012\u2013](?=\\w)|(?<=[\\w%\u00b0'] )[\u2012\u2013](?= [$\u20ac\u00a3\u00a5]?[0-9])")
+_DASH: Final = re.compile(
+    "[\u2012\u2013](?=[.$\u20ac\u00a3\u00a50-9])|(?<=\\w)[\u2012\u2013](?=\\w)|(?<=[\\w%\u00b0'] )[\u2012\u2013](?= [$\u20ac\u00a3\u00a5]?[0-9])"
+)
 # The circle of a Chinese zero, for which most keyboards have only the geometric one.
 _CIRCLE: Final = re.compile("(?<=[\u3007零一二三四五六七八九])[\u25cb\u25ef]+|[\u25cb\u25ef]+(?=[零一二三四五六七八九])")
 _UNEQUAL: Final = re.compile(r"!=(?=[ \w(\"'-])")

@@ -35,7 +35,8 @@ _UNITS: Final = {
     "\u00b0c": "摄氏度 度", "\u00b0f": "华氏度 度", "\u00b0": "度",
 }  # fmt: skip
 _UNIT_NAMES: Final = "|".join(
-    f"(?i:{unit})" if len(unit) > 1 else unit for unit in sorted(_UNITS, key=len, reverse=True)  # 5G is no five grams
+    f"(?i:{unit})" if len(unit) > 1 else unit
+    for unit in sorted(_UNITS, key=len, reverse=True)  # 5G is no five grams
 )
 _SYMBOLS: Final = {
     "<": "小于 少于 不到", ">": "大于 多于 超过", "<=": "小于等于 小于或等于", ">=": "大于等于 大于或等于", "\u2264": "小于等于 小于或等于",
@@ -167,10 +168,13 @@ def _readings(found: dict[str, str], after: str) -> list[Form]:
         return [(low, [(), names], ["到", "至"], high, names)]
     if found["percent_low"]:
         low, high = numbers.percent(found["percent_low"]), numbers.percent(found["percent_high"])
-        return [(low, ["到", "至"], [*high, numbers.number(found["percent_high"])])]
+        return [(low[0], ["到", "至"], [high[0], numbers.number(found["percent_high"])]), (low, ["到", "至"], high)]
     if found["halves"]:
         half: Form = (numbers.number(found["halves"]), found["measure"], "半")
-        return [(numbers.number(f"{found['halves']}.5"), found["measure"]), ("半", found["measure"]) if found["halves"] == "0" else half]
+        return [
+            (numbers.number(f"{found['halves']}.5"), found["measure"]),
+            ("半", found["measure"]) if found["halves"] == "0" else half,
+        ]
     if found["yuan"]:
         whole, _, minor = found["yuan"].partition(".")
         return [(numbers.number(found["yuan"]), found["called"]), *_tenths(whole, minor)]
@@ -240,7 +244,7 @@ def _tenths(whole: str, minor: str) -> list[Form]:
         return []
     small: Form = (numbers.integer(tenth), ["角", "毛", ()]) if tenth != "0" else "零"
     cents: Form = (numbers.integer(hundredth), ["分", ()]) if hundredth != "0" else ()
-    if not int(whole):
+    if not int(whole.replace(",", "")):
         return [(numbers.integer(tenth), ["角", "毛"], cents)] if tenth != "0" else [(cents,)]
     return [(numbers.number(whole), ["块", "元"], small, cents)]
 

@@ -36,7 +36,14 @@ _DAY_NAMES: Final = "|".join(sorted([*DAYS, *DAYS.values()], key=len, reverse=Tr
 _DAY: Final = "(?:0?[1-9]|[12][0-9]|3[01])"
 _MAGNITUDES: Final = {"k": "thousand", "m": "million", "mn": "million", "b": "billion", "bn": "billion", "t": "trillion"}
 _POWERS: Final[dict[str, list[Form]]] = {"2": ["squared", "square"], "3": ["cubed", "cubic"]}
-_DOLLARS: Final = {"A": "australian", "C": "canadian", "AU": "australian", "CA": "canadian", "NZ": "new zealand", "HK": "hong kong"}
+_DOLLARS: Final = {
+    "A": "australian",
+    "C": "canadian",
+    "AU": "australian",
+    "CA": "canadian",
+    "NZ": "new zealand",
+    "HK": "hong kong",
+}
 
 _TOKEN: Final = regex.compile(
     rf"""
@@ -73,7 +80,7 @@ _TOKEN: Final = regex.compile(
         |(?<=[\p{{L}}\p{{N}})]\ ?)(?:<=|>=|<|>)(?=\ ?[-+(]?\p{{L}}))
         |~(?=\ ?\p{{Sc}}?[0-9])|(?<=[\p{{L}}\p{{N}}])\|(?=[\p{{L}}\p{{N}}])|(?<=[\p{{L}}\p{{N}})])\^(?=[\p{{L}}(])
         |(?<=(?<!\p{{L}})[\p{{L}})])\*(?=[\p{{L}}0-9(](?!\p{{L}}))|\*(?=[0-9])|(?<=[0-9])\*(?![\p{{L}}*])
-        |(?<![^\s(])\.(?=\p{{L}})|{FACTORIAL}|[&@%\u2030\u00b0\u00a7\\]|(?![~|<>])[\p{{Sm}}\p{{Sc}}])
+        |(?<![^\s(])\.(?=\p{{L}})|{FACTORIAL}|[&@%\u2030\u00b0\u00a7\\]|(?<!=)={{1,2}}(?!=)|(?![~|<>=])[\p{{Sm}}\p{{Sc}}])
     | (?P<joint>(?<=[\p{{L}}0-9])[./_](?=[\p{{L}}0-9]))
     """,
     regex.VERBOSE | regex.IGNORECASE,
@@ -123,7 +130,9 @@ def _hyphen(match: Any, previous: Any) -> Form:
     spaced = match.string[match.start() - 1] == " "
     is_number = previous and not (previous["word"] or previous["simple"] or previous["rest"] or previous["dotted"])
     is_number = is_number or (previous and previous.group().lower().replace(".", "") in {"am", "pm"})
-    touches = is_number and previous.end() == match.start() - spaced and regex.search("[0-9]|m", previous.group(), regex.IGNORECASE)
+    touches = (
+        is_number and previous.end() == match.start() - spaced and regex.search("[0-9]|m", previous.group(), regex.IGNORECASE)
+    )
     return DASHES[dash(match.string, match.start(), previous.group() if touches else "")]
 
 
@@ -160,7 +169,11 @@ def _figures(found: dict[str, str]) -> "Form | None":
         return numbers.clock(found["hours"], found["minutes"], found["seconds"])
     if found["day"] or found["date"]:
         day = _day(int(found["day"] or found["date"]), found["month"])
-        return (day, RANGE, [numbers.cardinal(int(found["until"])), (["the", ()], numbers.ordinal(int(found["until"])))]) if found["until"] else day
+        return (
+            (day, RANGE, [numbers.cardinal(int(found["until"])), (["the", ()], numbers.ordinal(int(found["until"])))])
+            if found["until"]
+            else day
+        )
     if found["nth"]:
         return numbers.ordinal(int(found["nth"].replace(",", "")))
     if found["decade"]:

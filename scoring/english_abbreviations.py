@@ -26,7 +26,15 @@ _TITLES: Final = {
     "hon": "honorable", "col": "colonel", "mt": "mount",
 }  # fmt: skip
 _STREETS: Final = {"ave": "avenue"}
-_BEFORE_NUMBERS: Final = {"fig": "figure", "figs": "figures", "p": "page", "pp": "pages", "vol": "volume", "ch": "chapter", "sec": "section"}
+_BEFORE_NUMBERS: Final = {
+    "fig": "figure",
+    "figs": "figures",
+    "p": "page",
+    "pp": "pages",
+    "vol": "volume",
+    "ch": "chapter",
+    "sec": "section",
+}
 ABBREVIATIONS: Final = MONTHS | DAYS | _ANYWHERE | _TITLES | _STREETS | _BEFORE_NUMBERS
 
 _STAY_IN_CAPITALS: Final = frozenset({"mr", "mrs", "dr", "st", "jr", "sr", "vs"})  # LT, INC and MT are acronyms

@@ -137,7 +137,10 @@ def number(written: str) -> Form:
     if part is None:
         return (head, *tail)
     value = int(whole.replace(",", "") or 0)
-    return [(head, *tail), (cardinal(value), "and", part) if value else part if fractions[0] == "75" else [part, _PART_ALONE[fractions[0]]]]
+    return [
+        (head, *tail),
+        (cardinal(value), "and", part) if value else part if fractions[0] == "75" else [part, _PART_ALONE[fractions[0]]],
+    ]
 
 
 _PARTS: Final[dict[str, Form]] = {
@@ -157,8 +160,6 @@ def _with_commas(digits: str) -> list[Form]:
         rest: Form = (_AND, _below_hundred(value % 100)) if value % 100 else ()
         readings.append((_below_hundred(value // 100), "hundred", rest))
     return readings
-
-
 
 
 def _below_thousand_or(digits: str, otherwise: Form) -> Form:

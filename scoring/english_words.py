@@ -83,7 +83,9 @@ _RULER: Final = regex.compile(
     r"\b(?:George|Charles|James|Henry|Louis|Edward|William|Richard|Elizabeth|Mary|Philip|Francis|Napoleon|Nicholas|Alexander"
     r"|Frederick|Peter|Paul|Pius|Benedict|Leo|Ferdinand|Leopold|Wilhelm|Catherine|Margaret|Otto|Albert|Karl|Malcolm|Robert)\ \Z"
 )
-_CLAUSE: Final = regex.compile(r"\ (?:am|was|have|had|do|did|will|would|can|could|think|know|mean|say|said|saw|want|'|never)\b|'")
+_CLAUSE: Final = regex.compile(
+    r"\ (?:am|was|have|had|do|did|will|would|can|could|think|know|mean|say|said|saw|want|'|never)\b|'"
+)
 
 
 def is_measured(unit: str, before: str) -> bool:
@@ -98,7 +100,14 @@ def names_a_ruler(token: str, before: str, after: str) -> bool:
     return token in "IVX" and _RULER.search(before) is not None and not (token == "I" and _CLAUSE.match(after))
 
 
-_IRREGULAR_PLURALS: Final = {"foot": "feet", "inch": "inches", "hertz": "hertz", "thousand": "thousand", "million": "million", "billion": "billion"}
+_IRREGULAR_PLURALS: Final = {
+    "foot": "feet",
+    "inch": "inches",
+    "hertz": "hertz",
+    "thousand": "thousand",
+    "million": "million",
+    "billion": "billion",
+}
 _ROMAN: Final = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
 
 
