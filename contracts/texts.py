@@ -41,7 +41,8 @@ _ALIKE: Final = {
 
 # An en dash is the minus of a number or the hyphen of a range; between words with spaces around it is punctuation.
 _DASH: Final = re.compile(
-    "[\u2012\u2013](?=[.$\u20ac\u00a3\u00a50-9])|(?<=\\w)[\u2012\u2013](?=\\w)|(?<=[\\w%\u00b0'] )[\u2012\u2013](?= [$\u20ac\u00a3\u00a5]?[0-9])"
+    "[\u2012\u2013](?=[.$\u20ac\u00a3\u00a50-9])|(?<=\\w)[\u2012\u2013](?=\\w)"
+    "|(?<=[\\w%\u00b0'] )[\u2012\u2013](?= [$\u20ac\u00a3\u00a5]?[0-9])"
 )
 # The circle of a Chinese zero, for which most keyboards have only the geometric one.
 _CIRCLE: Final = re.compile("(?<=[\u3007零一二三四五六七八九])[\u25cb\u25ef]+|[\u25cb\u25ef]+(?=[零一二三四五六七八九])")
@@ -175,7 +176,8 @@ def _english_numbers() -> Callable[[str], str]:
     return in_digits
 
 
-# OpenCC leaves these, because they are two words elsewhere: 看著 for 看着, 甚么 for 什么, 馀 for 余 and 妳 for 你 are only spellings.
+# OpenCC leaves these, because they are two words elsewhere: 看著 for 看着, 甚么 for 什么, 馀 for 余 and 妳 for 你 are only
+# spellings.
 _VARIANTS: Final = str.maketrans({"\u8457": "\u7740", "\u9980": "\u4f59", "\u59b3": "\u4f60"})
 
 

@@ -13,6 +13,8 @@ from contracts.numerals import plain_numerals
 from contracts.texts import FACTORIAL, HAN, simplified
 from scoring import chinese_numbers as numbers
 from scoring import english, english_numbers
+from scoring.english_abbreviations import named_range
+from scoring.english_signs import DASHES, SYMBOLS
 from scoring.ranges import SPAN, dash, is_negative, is_repeated
 from scoring.readings import Form
 
@@ -30,8 +32,8 @@ _UNITS: Final = {
     "km/h": "公里每小时 千米每小时", "m/s": "米每秒", "mph": "英里每小时",
     "km": "公里 千米", "m": "米", "cm": "厘米 公分", "mm": "毫米", "nm": "纳米", "\u03bcm": "微米", "kg": "公斤 千克",
     "g": "克", "mg": "毫克", "\u03bcg": "微克", "t": "吨", "ml": "毫升", "l": "升", "L": "升",
-    "kwh": "千瓦时 度", "kw": "千瓦", "w": "瓦", "W": "瓦", "v": "伏", "V": "伏", "h": "小时", "min": "分钟", "ms": "毫秒", "s": "秒",
-    "db": "分贝", "khz": "千赫兹 千赫", "mhz": "兆赫兹 兆赫", "hz": "赫兹 赫",
+    "kwh": "千瓦时 度", "kw": "千瓦", "w": "瓦", "W": "瓦", "v": "伏", "V": "伏", "h": "小时", "min": "分钟", "ms": "毫秒",
+    "s": "秒", "db": "分贝", "khz": "千赫兹 千赫", "mhz": "兆赫兹 兆赫", "hz": "赫兹 赫",
     "\u00b0c": "摄氏度 度", "\u00b0f": "华氏度 度", "\u00b0": "度",
 }  # fmt: skip
 _UNIT_NAMES: Final = "|".join(
@@ -39,14 +41,15 @@ _UNIT_NAMES: Final = "|".join(
     for unit in sorted(_UNITS, key=len, reverse=True)  # 5G is no five grams
 )
 _SYMBOLS: Final = {
-    "<": "小于 少于 不到", ">": "大于 多于 超过", "<=": "小于等于 小于或等于", ">=": "大于等于 大于或等于", "\u2264": "小于等于 小于或等于",
+    "<": "小于 少于 不到", ">": "大于 多于 超过", "<=": "小于等于 小于或等于", ">=": "大于等于 大于或等于",
+    "\u2264": "小于等于 小于或等于",
     "\u2265": "大于等于 大于或等于", "=": "等于 是", "+": "加 加上", "\u00d7": "乘 乘以", "*": "乘 乘以", "\u00f7": "除以",
     "\u2260": "不等于", "\u2248": "约等于 约 大约", "\u00b1": "正负", "&": "和 与", "~": "约 大约 大概", "\u221a": "根号",
     "\u03c0": "派 圆周率", "!": "阶乘 的阶乘", "\u221e": "无穷 无穷大",
 }  # fmt: skip
 _DASHES: Final[dict[str, Form]] = {
-    "range": ["到", "至", "杠", *english.DASHES["range"]],
-    "difference": ["减", "到", "至", "杠", *english.DASHES["difference"]],
+    "range": ["到", "至", "杠", *DASHES["range"]],
+    "difference": ["减", "到", "至", "杠", *DASHES["difference"]],
     "either": [(), "到", "至", "杠", "减", "比", "to"],
     "silent": (),
 }
@@ -120,7 +123,7 @@ def _hyphen(match: Any) -> Form:
     before = _QUANTITY.search(text, max(match.start() - 24, 0), match.start())
     quantity = before.group().rstrip() if before else ""
     if sign == "~":
-        return _DASHES["range"] if quantity else [*_names(_SYMBOLS["~"]), english.SYMBOLS["~"]]
+        return _DASHES["range"] if quantity else [*_names(_SYMBOLS["~"]), SYMBOLS["~"]]
     is_sign = not quantity and _HAN_BEFORE.search(text, 0, match.start()) is not None
     if match["sign"] and (is_sign or is_negative(text, match.start())):
         return ["负", tuple("零下"), "minus", "negative"] if sign == "-" else ["正", "加", "plus"]
@@ -129,22 +132,22 @@ def _hyphen(match: Any) -> Form:
     return _DASHES[dash(text, match.start(), quantity)]
 
 
-_HAN_BEFORE: Final = regex.compile(rf"[{HAN}，。、；：！？”）》]\Z")
+_HAN_BEFORE: Final = regex.compile(rf"[{HAN}\u3001\u3002\u300b\u201d!?),;:]\Z")
 
 
 def _form(match: Any) -> Form:
     found = match.groupdict()
     if found["first"]:
-        named = english.named_range(found["first"], found["last"], _DASHES["range"])
+        named = named_range(found["first"], found["last"], _DASHES["range"])
         return named or tuple(english.forms(match.group()))
     if found["weekdays"]:
         return _DASHES["range"]
     if found["money"]:
-        return [*_CURRENCIES.get(found["money"], []), english.SYMBOLS.get(found["money"], found["money"])]
+        return [*_CURRENCIES.get(found["money"], []), SYMBOLS.get(found["money"], found["money"])]
     if found["inch"] and found["inch"] == '"' and match.string[: match.start()].count('"') % 2:
         return [numbers.number(found["number"]), english_numbers.number(found["number"])]
     if found["symbol"]:
-        return [*_names(_SYMBOLS[found["symbol"]]), english.SYMBOLS.get(found["symbol"], "times")]
+        return [*_names(_SYMBOLS[found["symbol"]]), SYMBOLS.get(found["symbol"], "times")]
     if found["place"]:
         place = numbers.integer(found["place"])
         return [("第", place), (place, "号"), ("井", "号", place), tuple(english.forms(match.group()))]
@@ -162,6 +165,24 @@ def _form(match: Any) -> Form:
 
 def _readings(found: dict[str, str], after: str) -> list[Form]:
     """Return the Chinese readings of what is written in digits; ``after`` is the next character."""
+    if ranges := _ranges(found):
+        return ranges
+    if found["year"] or found["above"]:
+        return _dates(found)
+    if found["hours"]:
+        sequence: Form = (numbers.integer(found["hours"]), "比", numbers.integer(found["minutes"]))
+        return [*numbers.clock(found["hours"], found["minutes"], found["seconds"]), *([] if found["seconds"] else [sequence])]
+    if found["currency"]:
+        return _money(found)
+    if found["power"]:
+        return _power(found["power"])
+    if found["percent"]:
+        return numbers.percent(found["number"], per="百" if found["percent"] == "%" else "千")
+    return _measure(found, after)
+
+
+def _ranges(found: dict[str, str]) -> list[Form]:
+    """Return the readings of two amounts with one unit, and of measures that are said in two parts; none of anything else."""
     if found["span_sign"]:
         names = _CURRENCIES.get(found["span_sign"], [found["span_sign"]])
         low, high = numbers.number(found["low"]), numbers.number(found["high"])
@@ -181,28 +202,27 @@ def _readings(found: dict[str, str], after: str) -> list[Form]:
     if found["feet"]:
         inches: Form = (numbers.integer(found["inches"]), [tuple("英寸"), "寸", ()]) if found["inches"] else ()
         return [(numbers.integer(found["feet"]), [tuple("英尺"), "尺"], inches)]
+    return []
+
+
+def _dates(found: dict[str, str]) -> list[Form]:
+    """Return the readings of 2024-05-03, and of a fraction, which may be a date."""
     if found["year"]:
         year, month, day = (numbers.digit_by_digit(found["year"]), *(numbers.integer(found[n]) for n in ("month", "day")))
         if not _is_day(found["month"], found["day"]):
             return [(year, month, day)]
         month, day = numbers.cardinal(int(found["month"])), numbers.cardinal(int(found["day"]))
         return [(year, "年", month, "月", day, ["日", "号"]), (year, month, day)]
-    if found["hours"]:
-        sequence: Form = (numbers.integer(found["hours"]), "比", numbers.integer(found["minutes"]))
-        return [*numbers.clock(found["hours"], found["minutes"], found["seconds"]), *([] if found["seconds"] else [sequence])]
-    if found["currency"]:
-        return _money(found)
-    if found["above"]:
-        parts = numbers.fraction(found["above"], found["below"])
-        above, below = numbers.quantity(found["above"]), numbers.quantity(found["below"])
-        if found["whole"]:
-            return [(numbers.quantity(found["whole"]), ["又", ()], parts)]
-        dates: list[Form] = [(above, "月", below, ["日", "号"])] if _is_day(found["above"], found["below"]) else []
-        return [*parts, (above, below), *dates]
-    if found["power"]:
-        return _power(found["power"])
-    if found["percent"]:
-        return numbers.percent(found["number"], per="百" if found["percent"] == "%" else "千")
+    parts = numbers.fraction(found["above"], found["below"])
+    above, below = numbers.quantity(found["above"]), numbers.quantity(found["below"])
+    if found["whole"]:
+        return [(numbers.quantity(found["whole"]), ["又", ()], parts)]
+    dates: list[Form] = [(above, "月", below, ["日", "号"])] if _is_day(found["above"], found["below"]) else []
+    return [*parts, (above, below), *dates]
+
+
+def _measure(found: dict[str, str], after: str) -> list[Form]:
+    """Return the readings of a number, with its unit if it has one; ``after`` is the next character."""
     number = numbers.number(found["number"], found["scale"] or "", is_year=after == "年")
     if found["inch"]:
         return [(number, [tuple("英寸"), "寸"])]

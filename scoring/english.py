@@ -10,10 +10,11 @@ from typing import Any, Final
 import regex
 
 from contracts.texts import FACTORIAL
+from scoring import english_amounts as amounts
 from scoring import english_numbers as numbers
-from scoring.english_abbreviations import ABBREVIATIONS, DAYS, MONTHS, expansions
-from scoring.english_signs import CURRENCIES, DASHES, INSIDE, JOINTS, RANGE, SYMBOLS
-from scoring.english_words import FILLERS, UNITS, UNITS_AFTER_DIGITS, is_measured, names_a_ruler, unit_names, word
+from scoring.english_abbreviations import ABBREVIATIONS, DAYS, MONTHS, day_name, expansions, named_range
+from scoring.english_signs import DASHES, INSIDE, JOINTS, RANGE, SYMBOLS
+from scoring.english_words import FILLERS, UNITS, UNITS_AFTER_DIGITS, is_measured, names_a_ruler, word
 from scoring.ranges import SPAN, dash, is_negative, is_repeated
 from scoring.readings import Form
 
@@ -34,17 +35,6 @@ _MONTH_NAMES: Final = (
 )
 _DAY_NAMES: Final = "|".join(sorted([*DAYS, *DAYS.values()], key=len, reverse=True))
 _DAY: Final = "(?:0?[1-9]|[12][0-9]|3[01])"
-_MAGNITUDES: Final = {"k": "thousand", "m": "million", "mn": "million", "b": "billion", "bn": "billion", "t": "trillion"}
-_POWERS: Final[dict[str, list[Form]]] = {"2": ["squared", "square"], "3": ["cubed", "cubic"]}
-_DOLLARS: Final = {
-    "A": "australian",
-    "C": "canadian",
-    "AU": "australian",
-    "CA": "canadian",
-    "NZ": "new zealand",
-    "HK": "hong kong",
-}
-
 _TOKEN: Final = regex.compile(
     rf"""
       (?P<numero>(?<![\p{{L}}\p{{N}}])(?:(?-i:N[oO]s?)\.?|no\.)(?=\ ?[0-9]))
@@ -139,19 +129,19 @@ def _hyphen(match: Any, previous: Any) -> Form:
 def _form(match: Any) -> Form:
     """Return the form of a token; ``lastgroup`` would name optional parts, so the kinds are asked one by one."""
     if match["inch"] or match["feet"]:
-        return _feet(match)
+        return amounts.feet(match)
     if match["first"]:
-        return named_range(match["first"], match["last"], RANGE) or (_day_name(match["first"]), _day_name(match["last"]))
+        return named_range(match["first"], match["last"], RANGE) or (day_name(match["first"]), day_name(match["last"]))
     found = match.groupdict()
     if found["span_sign"]:
-        return _span(found)
+        return amounts.span(found)
     if found["number"]:
         if match.string[match.end() : match.end() + 1] == "^" and found["number"].isdigit():
             return numbers.quantity(found["number"])
         unit = match.group()[len(found["number"]) :]
         if unit and is_repeated(match.string, match.end(), unit):
-            return [_quantity(found), numbers.number(found["number"])]
-        return _quantity(found)
+            return [amounts.quantity(found), numbers.number(found["number"])]
+        return amounts.quantity(found)
     if found["dotted"]:
         return _dotted(found["dotted"])
     if found["roman"]:
@@ -164,23 +154,18 @@ def _form(match: Any) -> Form:
 def _figures(found: dict[str, str]) -> "Form | None":
     """Return the form of a token with digits other than a plain number."""
     if found["currency"]:
-        return _money(found)
+        return amounts.money(found)
     if found["hours"]:
         return numbers.clock(found["hours"], found["minutes"], found["seconds"])
     if found["day"] or found["date"]:
-        day = _day(int(found["day"] or found["date"]), found["month"])
-        return (
-            (day, RANGE, [numbers.cardinal(int(found["until"])), (["the", ()], numbers.ordinal(int(found["until"])))])
-            if found["until"]
-            else day
-        )
+        return amounts.day(int(found["day"] or found["date"]), found["month"], found["until"])
     if found["nth"]:
         return numbers.ordinal(int(found["nth"].replace(",", "")))
     if found["decade"]:
         return [numbers.plural(int(found["decade"])), (numbers.integer(found["decade"]), "s")]
     if found["above"]:
-        return _fraction(found)
-    return _power(found["power"]) if found["power"] else None
+        return amounts.fraction(found)
+    return amounts.power(found["power"]) if found["power"] else None
 
 
 def _sign(found: dict[str, str]) -> Form:
@@ -221,144 +206,10 @@ def _word(match: Any, *, shouted: bool) -> Form:
 def _compound(match: Any, *, shouted: bool) -> Form:
     """Return the readings of words with hyphens between: apart, in one, or as a range (Mon-Fri, A-Z)."""
     parts = [part.removeprefix("'") for part in match.group().split("-")]
-    if len(parts) == 2 and (named := named_range(*parts, RANGE)):
+    if len(parts) == 2 and (named := named_range(parts[0], parts[1], RANGE)):
         return named
     apart: Form = tuple(word(part, shouted=shouted) for part in parts)
     return [apart, word("".join(parts), shouted=True)]
-
-
-def named_range(one: str, other: str, joints: Form) -> "Form | None":
-    """Return the form of two months, two weekdays or two letters with a hyphen between; None if it is no range."""
-    return (_day_name(one), joints, _day_name(other)) if _is_range(one, other) else None
-
-
-def _is_range(one: str, other: str) -> bool:
-    if len(one) == len(other) == 1:
-        return one.isascii() and one.isupper() and other.isupper() and ord(other) - ord(one) > 1
-    tables = [*MONTHS, *MONTHS.values(), "may"], [*DAYS, *DAYS.values()]
-    return one[0].isupper() and other[0].isupper() and any(one.lower() in table and other.lower() in table for table in tables)
-
-
-def _day_name(name: str) -> Form:
-    plain = name.lower()
-    full = MONTHS.get(plain) or DAYS.get(plain)
-    return [full, plain] if full else plain
-
-
-def _feet(match: Any) -> Form:
-    """Read 5'10" and 5"; a mark behind a number that closes a quotation is no unit."""
-    before = match.string[: match.start()]
-    if match["inch"]:
-        number = numbers.number(match["number"])
-        is_quotation = match["inch"] == '"' and before.count('"') % 2 == 1
-        return number if is_quotation else (number, ["inches", "inch", "seconds"])
-    feet = numbers.integer(match["feet"])
-    if not match["inches"]:
-        return feet if _OPEN_QUOTATION.search(before) else (feet, ["feet", "foot", "minutes"])
-    whole: Form = (feet, ["feet", "foot"], numbers.integer(match["inches"]), [(), "inches", "inch"])
-    return [whole, (feet, numbers.integer(match["inches"]))]
-
-
-_OPEN_QUOTATION: Final = regex.compile(r"(?:^|[\s(])'")
-
-
-def _quantity(found: dict[str, str]) -> Form:
-    number = numbers.number(found["number"])
-    if found["percent"]:
-        return (number, SYMBOLS[found["percent"]])
-    if found["cents"]:
-        return (number, "cent" if found["number"] == "1" else "cents")
-    if found["unit"]:
-        names = unit_names(found["unit"].strip())
-        if found["square"]:
-            dimension = "square" if found["square"] == "2" else "cubic"
-            return (number, [(dimension, names), (names, _POWERS[found["square"]])])
-        return (number, names)
-    if found["degrees"] and not found["degree"]:
-        return (number, SYMBOLS["\u00b0"])
-    if found["degree"]:
-        scale = "celsius" if found["degree"].lower() == "c" else "fahrenheit"
-        return (number, ["degrees", "degree"], [scale, "centigrade", found["degree"].lower(), ()])
-    return number
-
-
-def _money(found: dict[str, str]) -> Form:
-    sign = found["currency"]
-    many, one, minor_many, minor_one = CURRENCIES.get(sign, (sign, sign, sign, sign))
-    if country := found["country"]:
-        called: Form = tuple(_DOLLARS[country].split()) if country in _DOLLARS else ["us", ("u", "s")]
-        amount: Form = numbers.number(found["amount"])
-        if found["magnitude"]:
-            amount = (amount, _MAGNITUDES.get(found["magnitude"].lower(), found["magnitude"].lower()))
-        return [(amount, called, [many, one]), (called, amount, [many, one]), (tuple(country.lower()), amount, [many, one])]
-    return _plain_money(found, (many, one, minor_many, minor_one))
-
-
-def _span(found: dict[str, str]) -> Form:
-    """Read $5-10 million: five to ten million dollars, five million dollars to ten million dollars."""
-    many, one, minor_many, minor_one = CURRENCIES.get(found["span_sign"], (found["span_sign"],) * 4)
-    names: Form = [many, one]
-    low, high = numbers.number(found["low"]), numbers.number(found["high"])
-    written = (found["span_magnitude"] or "").lower()
-    magnitude: Form = _MAGNITUDES.get(written, written) or ()
-    whole: Form = (high, magnitude, names)
-    readings: list[Form] = [([low, (low, magnitude)], RANGE, whole), ([low, (low, magnitude)], names, RANGE, whole)]
-    if not found["high_sign"]:
-        readings.append((low, magnitude, names, RANGE, high, magnitude))
-    if not written:
-        ends: list[Form] = [
-            _plain_money({"amount": found[end], "magnitude": ""}, (many, one, minor_many, minor_one)) for end in ("low", "high")
-        ]
-        readings.append((ends[0], RANGE, ends[1]))
-    return readings
-
-
-def _plain_money(found: dict[str, str], names: tuple[str, str, str, str]) -> Form:
-    many, one, minor_many, minor_one = names
-    amount, magnitude = found["amount"], (found["magnitude"] or "").lower()
-    name: Form = [one, many] if amount == "1" and not magnitude else [many, one]
-    if magnitude:
-        return (numbers.number(amount), _MAGNITUDES.get(magnitude, magnitude), name)
-    number: Form = [numbers.number(amount), "a"] if amount == "1" else numbers.number(amount)
-    whole, _, minor = amount.partition(".")
-    if len(minor) != 2:
-        return (number, name)
-    major: Form = (numbers.number(whole or "0"), [one, many] if whole == "1" else [many, one])
-    if not int(minor):
-        return [major, (number, name)]
-    value = int(minor)
-    small: Form = (numbers.cardinal(value), [minor_one if value == 1 else minor_many, ()])
-    cents: Form = (numbers.cardinal(value), minor_one if value == 1 else minor_many)
-    bare: Form = (["oh", "zero"], numbers.cardinal(value)) if value < 10 else numbers.cardinal(value)
-    readings: list[Form] = [(major, [(), "and"], small), (numbers.number(whole or "0"), bare), (number, name)]
-    return [cents, *readings] if not int((whole or "0").replace(",", "")) else readings
-
-
-def _day(value: int, month: str | None) -> Form:
-    nth = numbers.ordinal(value)
-    if month is None:
-        return [(["the", ()], nth, ["of", ()]), numbers.cardinal(value)]
-    name = _day_name(month)
-    return [(name, [nth, ("the", nth), numbers.integer(str(value))]), (["the", ()], nth, "of", name)]
-
-
-def _fraction(found: dict[str, str]) -> Form:
-    above, below = found["above"], found["below"]
-    usual = numbers.fraction(int(above), int(below)) if 0 < int(below) <= 1000 and int(above) <= 1000 else []
-    sequence: Form = (numbers.quantity(above), [(), "over", "slash", ("out", "of")], numbers.quantity(below))
-    if not found["whole"]:
-        return [*usual, sequence]
-    part: Form = [*usual, sequence]
-    return (numbers.integer(found["whole"]), ["and", ()], part)
-
-
-def _power(exponent: str) -> Form:
-    value = numbers.integer(exponent.lstrip("+-"))
-    signed: Form = (["minus", "negative"], value) if exponent.startswith("-") else value
-    named: list[Form] = [*_POWERS.get(exponent, [])]
-    if exponent.isdigit() and len(exponent) < 7:
-        named.append(("to", "the", numbers.ordinal(int(exponent)), ["power", ()]))
-    return [*named, ("to", "the", [("power", "of"), "power", ()], signed)]
 
 
 def _dotted(token: str) -> Form:

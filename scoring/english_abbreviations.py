@@ -7,6 +7,8 @@ from typing import Final
 
 import regex
 
+from scoring.readings import Form
+
 MONTHS: Final = {
     "jan": "january", "feb": "february", "mar": "march", "apr": "april", "jun": "june", "jul": "july", "aug": "august",
     "sep": "september", "sept": "september", "oct": "october", "nov": "november", "dec": "december",
@@ -48,7 +50,8 @@ _BEFORE_A_DAY: Final = regex.compile(
     regex.IGNORECASE,
 )
 _AFTER_A_DAY: Final = regex.compile(
-    rf"\.?(?:,?\ ?[0-9]|(?:,?\ |[-/]|\ (?:and|or|to|through|-)\ )(?:{_ANY_DAY})\b|,?\ (?:at|morning|afternoon|evening|night)\b)",
+    rf"\.?(?:,?\ ?[0-9]|(?:,?\ |[-/]|\ (?:and|or|to|through|-)\ )(?:{_ANY_DAY})\b"
+    r"|,?\ (?:at|morning|afternoon|evening|night)\b)",
     regex.IGNORECASE,
 )
 _BEFORE_A_STREET: Final = regex.compile(r"(?:\p{Lu}[\p{L}']*|[0-9](?:st|nd|rd|th))\ \Z")
@@ -100,3 +103,22 @@ def _anywhere(plain: str, before: str, after: str) -> list[str]:
     if len(meanings) > 1 and _NAME.match(after):
         return meanings[:1]
     return meanings[1:] if len(meanings) > 1 and _BEFORE_A_STREET.search(before) else meanings
+
+
+def named_range(one: str, other: str, joints: Form) -> "Form | None":
+    """Return the form of two months, two weekdays or two letters with a hyphen between; None if it is no range."""
+    return (day_name(one), joints, day_name(other)) if _is_range(one, other) else None
+
+
+def _is_range(one: str, other: str) -> bool:
+    if len(one) == len(other) == 1:
+        return one.isascii() and one.isupper() and other.isupper() and ord(other) - ord(one) > 1
+    tables = [*MONTHS, *MONTHS.values(), "may"], [*DAYS, *DAYS.values()]
+    return one[0].isupper() and other[0].isupper() and any(one.lower() in table and other.lower() in table for table in tables)
+
+
+def day_name(name: str) -> Form:
+    """Return the name of a month or a weekday in full, where it is abbreviated."""
+    plain = name.lower()
+    full = MONTHS.get(plain) or DAYS.get(plain)
+    return [full, plain] if full else plain

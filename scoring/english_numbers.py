@@ -226,8 +226,8 @@ def clock(hours: str, minutes: str, seconds: str | None) -> list[Form]:
     if m == 45:
         readings.append((["a", ()], "quarter", "to", following))
     if m % 5 == 0 and m != 30:
-        minutes = (_below_hundred(m if m < 30 else 60 - m), [(), "minutes"])
-        readings.append((minutes, *(("past", this) if m < 30 else ("to", following))))
+        shown: Form = (_below_hundred(m if m < 30 else 60 - m), [(), "minutes"])
+        readings.append((shown, *(("past", this) if m < 30 else ("to", following))))
     return readings
 
 

@@ -51,7 +51,7 @@ SYMBOLS: Final[dict[str, Form]] = {
     "+": "plus",
     "=": ["equals", "equal", "is", ("is", "equal", "to"), ("equal", "to")],
     "==": ["equals", ("is", "equal", "to"), ("equals", "equals")],
-    "×": ["times", "by"],
+    "\u00d7": ["times", "by"],
     "÷": [("divided", "by"), "over"],
     "±": [("plus", "or", "minus"), ("plus", "minus")],
     "%": ["percent", ("per", "cent")],

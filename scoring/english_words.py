@@ -70,7 +70,10 @@ UNITS_AFTER_DIGITS: Final = {
 }  # fmt: skip
 """Abbreviated units that are units after digits only; single letters in this case only."""
 
-_UNAMBIGUOUS: Final = frozenset({"km", "cm", "mm", "kg", "mg", "ml", "lbs", "hz", "khz", "mhz", "ghz", "hrs", "mins", "secs", "yrs", "yds", "mph", "kmh", "kph"})  # fmt: skip
+_UNAMBIGUOUS: Final = frozenset({
+    "km", "cm", "mm", "kg", "mg", "ml", "lbs", "hz", "khz", "mhz", "ghz", "hrs", "mins", "secs", "yrs", "yds", "mph",
+    "kmh", "kph",
+})  # fmt: skip
 _COUNT: Final = regex.compile(
     r"(?:[0-9]|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|\w+ty|hundred|thousand|million"
     r"|half|few|several|many|per|square|cubic))[ -]\Z",
@@ -93,11 +96,11 @@ def is_measured(unit: str, before: str) -> bool:
     return unit in _UNAMBIGUOUS or _COUNT.search(before) is not None
 
 
-def names_a_ruler(token: str, before: str, after: str) -> bool:
+def names_a_ruler(word: str, before: str, after: str) -> bool:
     """Whether a word in capitals is a Roman numeral between these texts: World War II, Louis XIV, Charles I."""
-    if len(token) > 1:
+    if len(word) > 1:
         return _NUMBERED.search(before) is not None
-    return token in "IVX" and _RULER.search(before) is not None and not (token == "I" and _CLAUSE.match(after))
+    return word in "IVX" and _RULER.search(before) is not None and not (word == "I" and _CLAUSE.match(after))
 
 
 _IRREGULAR_PLURALS: Final = {
@@ -169,8 +172,8 @@ def word(
     if is_numeral and (value := _roman(token)):
         readings += [integer(str(value)), ordinal(value), ("the", ordinal(value))]
     if _PLURAL_ACRONYM.fullmatch(token):
-        *letters, last = lowered[:-1]
-        readings += [(*letters, f"{last}s"), (*letters, f"{last}'s"), f"{lowered[:-1]}'s"]
+        letters = tuple(lowered[:-2])
+        readings += [(*letters, lowered[-2:]), (*letters, f"{lowered[-2]}'s"), f"{lowered[:-1]}'s"]
     elif len(parts := _CAMEL.findall(token)) > 1 and not shouted:
         readings.append(tuple(part.lower() for part in parts))
     if len(token) == 1 and (name := unicodedata.name(token, "")).startswith("GREEK"):

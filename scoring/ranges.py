@@ -20,8 +20,8 @@ def dash(text: str, start: int, quantity: str) -> Dash:
 
     Returns:
         ``range`` behind a unit and between two plain numbers of which the second is larger; ``either`` between other plain
-        numbers (telephone numbers, scores, dates), where it may be spoken; ``difference`` between numbers with spaces around it;
-        ``silent`` elsewhere (COVID-19).
+        numbers (telephone numbers, scores, dates), where it may be spoken; ``difference`` between numbers with spaces
+        around it; ``silent`` elsewhere (COVID-19).
     """
     if not quantity:
         return "silent"
@@ -44,17 +44,18 @@ def is_repeated(text: str, end: int, unit: str) -> bool:
     return regex.match(rf"\ ?-\ ?[0-9][0-9.,]*{regex.escape(unit)}", text[end : end + 40]) is not None
 
 
-SPAN: Final = r"""(?P<span_sign>\p{Sc})\ ?(?P<low>[0-9]+(?:[.,][0-9]+)*)\ ?-\ ?(?P<high_sign>\p{Sc})?\ ?(?P<high>[0-9]+(?:[.,][0-9]+)*)
+SPAN: Final = r"""(?P<span_sign>\p{Sc})\ ?(?P<low>[0-9]+(?:[.,][0-9]+)*)\ ?-\ ?
+    (?P<high_sign>\p{Sc})?\ ?(?P<high>[0-9]+(?:[.,][0-9]+)*)
     (?![0-9%\u2030\u00b0/:]|-[0-9])"""
 """Two amounts of money with one hyphen between, for a verbose pattern: $5-$10, $5-10."""
 
 
 def is_negative(text: str, start: int) -> bool:
-    """Whether the hyphen or plus at ``start`` is a sign: nothing stands before it but a space, an opening mark or an operator."""
+    """Whether the hyphen or plus at ``start`` is a sign: before it stands a space, an opening mark, an operator or nothing."""
     return _BEFORE_A_SIGN.search(text, max(start - 2, 0), start) is not None
 
 
-_BEFORE_A_SIGN: Final = regex.compile(r"""(?:\A|[\s(\[{"“=<>*×÷±≤≥≠≈~:,;/^]|(?:\A|[\s(])')\Z""")
+_BEFORE_A_SIGN: Final = regex.compile(r"""(?:\A|[\s(\[{"“=<>*\u00d7÷±≤≥≠≈~:,;/^]|(?:\A|[\s(])')\Z""")
 
 
 def _digits(number: Any) -> str:

@@ -66,9 +66,11 @@ def closest(one: Sequence[str], other: Sequence[str]) -> tuple[list[str], list[s
 
     The distance is that of Levenshtein between two acyclic word graphs (as lattice error rates of recognisers are counted),
     found by Dijkstra's algorithm over pairs of nodes: the closer the texts, the fewer pairs are looked at. A plain list has one
-    reading. Where that takes more than ``MOST_PAIRS``, the text with fewer choices has its usual reading; the other's closest
-    one is found, and then, in texts of some hundred words, the first's that is closest to that. It is exact where one text has a single reading; else the
-    errors are those of two readings, but there might be closer ones. Which of the two is the reference makes no difference.
+    reading.
+
+    Where that takes more than ``MOST_PAIRS``, the text with fewer choices has its usual reading; the other's closest one is
+    found, and then, in texts of some hundred words, the first's that is closest to that. This is exact where one text has a
+    single reading; else there might be two readings that are closer. Which text is the reference makes no difference.
     """
     left = one if isinstance(one, Units) else Units(one)
     right = other if isinstance(other, Units) else Units(other)
@@ -94,7 +96,10 @@ _ERROR: Final = 10_000  # more than there are unusual readings in a text: an err
 
 
 def _shortest_path(left: Sequence[_Edges], right: Sequence[_Edges]) -> "tuple[list[str], list[str]] | None":
-    """Walk from the last pair of nodes back to the first; a step takes an edge of one graph, or of both. None: too many pairs."""
+    """Walk from the last pair of nodes back to the first; a step takes an edge of one graph, or of both.
+
+    None: there are too many pairs.
+    """
     goal = len(left) * len(right) - 1
     best = {goal: 0}
     parents: dict[int, tuple[int, str | None, str | None]] = {}
