@@ -73,7 +73,7 @@ _TOKEN: Final = regex.compile(
     | {SPAN}
     | (?P<percent_low>{_NUMBER})%?\ ?[-~]\ ?(?P<percent_high>{_NUMBER})%
     | (?P<weekdays>(?<=(?:周|星期)[一二三四五六日天])-(?=周|星期))
-    | (?P<halves>[0-9]+)\.5(?P<measure>个(?=小时|钟头|月)|[年天周])
+    | (?P<halves>[0-9]+)\.5(?P<measure>个?(?=小时|钟头|月)|[年天周])
     | (?P<currency>\p{{Sc}})\ ?(?P<amount>{_NUMBER})(?P<amount_scale>[十百千万亿]{{0,2}})
         (?!\ ?(?i:thousand|million|billion|[kmb]\b))
     | (?P<yuan>[0-9]+\.[0-9]{{1,2}})(?P<called>[元块])
@@ -191,10 +191,11 @@ def _ranges(found: dict[str, str]) -> list[Form]:
         low, high = numbers.percent(found["percent_low"]), numbers.percent(found["percent_high"])
         return [(low[0], ["到", "至"], [high[0], numbers.number(found["percent_high"])]), (low, ["到", "至"], high)]
     if found["halves"]:
-        half: Form = (numbers.number(found["halves"]), found["measure"], "半")
+        measure: Form = found["measure"] or ()
+        half: Form = (numbers.number(found["halves"]), found["measure"] or "个", "半")
         return [
-            (numbers.number(f"{found['halves']}.5"), found["measure"]),
-            ("半", found["measure"]) if found["halves"] == "0" else half,
+            (numbers.number(f"{found['halves']}.5"), measure),
+            ("半", measure) if found["halves"] == "0" else half,
         ]
     if found["yuan"]:
         whole, _, minor = found["yuan"].partition(".")

@@ -106,8 +106,7 @@ def number(written: str, scale: str = "", *, is_year: bool = False) -> Form:
     head: Form = integer(whole, is_year=is_year) if whole else [(), "零"]
     form: Form = (head, *(("点", digit_by_digit(part)) for part in fractions))
     if not scale:
-        is_half = fractions == ["5"] and len(whole) <= 4
-        return [form, "半" if whole == "0" else (integer(whole), "个", "半")] if is_half else form
+        return form
     readings: list[Form] = [(form, *scale)]
     if scale == "亿" and not fractions:
         readings.append((form, "个", "亿"))

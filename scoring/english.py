@@ -22,10 +22,10 @@ _NUMBER: Final = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?|[0-9]+(?:\.
 _WORD: Final = r"\p{L}[\p{L}\p{M}]*(?:'\p{L}[\p{L}\p{M}]*)*"
 _UNIT_NAMES: Final = "|".join(sorted(map(regex.escape, UNITS), key=len, reverse=True))
 # A letter is a unit in its own case only, and a scale or a temperature only if it touches the number.
-_LETTERS: Final = "".join(unit for unit in UNITS_AFTER_DIGITS if len(unit) == 1 and unit not in "kKMbBCF")
+_LETTERS: Final = "".join(unit for unit in UNITS_AFTER_DIGITS if len(unit) == 1 and unit not in "kKMbBCFAJN")
 _WORDS_OR_UNITS: Final = "|".join(unit for unit in UNITS_AFTER_DIGITS if len(unit) > 1 and unit not in {"in", "bn", "mn"})
 _UNIT: Final = (
-    rf"(?:\ ?(?:{_UNIT_NAMES}|{_WORDS_OR_UNITS}|(?-i:[{_LETTERS}]))|(?-i:[kKMbBCF])|[bm]n"
+    rf"(?:\ ?(?:{_UNIT_NAMES}|{_WORDS_OR_UNITS}|(?-i:[{_LETTERS}]))|(?-i:[kKMbBCFAJN])|[bm]n"
     r"|in(?![\p{L}])|\ in(?=\ ?(?:$|[.,;:!?)])|\ (?:tall|long|wide|deep|thick|high|by|x)\b))"
 )
 # May and march are verbs, too.

@@ -41,7 +41,7 @@ def dash(text: str, start: int, quantity: str) -> Dash:
 
 def is_repeated(text: str, end: int, unit: str) -> bool:
     """Whether a range goes on behind ``end`` with a number of the same unit: the first of 10km-20km is often read without."""
-    return regex.match(rf"\ ?-\ ?[0-9][0-9.,]*{regex.escape(unit)}", text[end : end + 40]) is not None
+    return regex.match(rf"\ ?[-~]\ ?[0-9][0-9.,]*{regex.escape(unit)}", text[end : end + 40]) is not None
 
 
 SPAN: Final = r"""(?P<span_sign>\p{Sc})\ ?(?P<low>[0-9]+(?:[.,][0-9]+)*)\ ?-\ ?
