@@ -11,8 +11,14 @@ _MYRIADS: Final = {"万": 10_000, "亿": 100_000_000}
 FINANCIAL: Final = dict(zip("壹贰叁肆伍陆柒捌玖拾佰仟", "一二三四五六七八九十百千", strict=True))
 """Characters of cheques and the plain ones that they stand for."""
 
+_OLD_TENS: Final = {"廿": "二十", "卅": "三十"}
+_THREE: Final = re.compile("参(?=[拾佰仟])")  # 參, which is 叁 on cheques and 参 elsewhere
+_OLD_TEN: Final = re.compile("[廿卅](?=[一二三四五六七八九年月日号多余岁载天世])")
+
 # 陆, 伍, 拾 and 仟 are words, too, so one of them alone is not a numeral; 幺 is the digit 1 among other digits only.
-_FINANCIAL_RUN: Final = re.compile(rf"[{''.join(FINANCIAL)}][零万亿{''.join(FINANCIAL)}]+|[壹贰叁柒捌玖]")
+_FINANCIAL_RUN: Final = re.compile(
+    rf"[{''.join(FINANCIAL)}][零万亿{''.join(FINANCIAL)}]+|[壹贰叁柒捌玖]|[伍陆拾](?=[元圆角分])"
+)
 _FINANCIAL_PLAIN: Final = str.maketrans(FINANCIAL)
 _YAO: Final = re.compile(rf"(?<=[0-9{''.join(_DIGITS)}])幺|幺(?=幺*[0-9{''.join(_DIGITS)}])")
 
@@ -28,6 +34,7 @@ _POINT_OF_SCALE: Final = re.compile(rf"[{''.join(_DIGITS)}0-9十百千]+点[{''.
 
 def plain_numerals(text: str) -> str:
     """Write cheque numerals as plain ones and 幺 among digits as 一: 壹佰元 -> 一百元, 幺幺零 -> 一一零; 收拾 stays."""
+    text = _OLD_TEN.sub(lambda ten: _OLD_TENS[ten.group()], _THREE.sub("叁", text))
     text = _FINANCIAL_RUN.sub(lambda run: run.group().translate(_FINANCIAL_PLAIN), text)
     return _YAO.sub("一", text)
 

@@ -39,6 +39,18 @@ _ALIKE: Final = {
 }
 
 
+# An en dash is the minus of a number or the hyphen of a range; between words with spaces around it is punctuation.
+_DASH: Final = re.compile(
+    "[\u2012\u2013](?=[.$\u20ac\u00a3\u00a50-9])|(?<=\\w)[\u2012\u2013](?=\\w)"
+    "|(?<=[\\w%\u00b0'] )[\u2012\u2013](?= [$\u20ac\u00a3\u00a5]?[0-9])"
+)
+# The circle of a Chinese zero, for which most keyboards have only the geometric one.
+_CIRCLE: Final = re.compile("(?<=[\u3007零一二三四五六七八九])[\u25cb\u25ef]+|[\u25cb\u25ef]+(?=[零一二三四五六七八九])")
+_UNEQUAL: Final = re.compile(r"!=(?=[ \w(\"'-])")
+FACTORIAL: Final = r"(?<=[0-9])!(?=\s*[=\u2260+*/\u00d7\u00f7^)]|-[0-9])|(?<=\A[0-9])!\Z|(?<=\A[0-9][0-9])!\Z"
+"""An exclamation mark that is spoken: behind a number, before an operator or with nothing else in the text."""
+
+
 class _Fold(dict[int, str]):
     """A table for ``str.translate`` that looks a character up when it first meets it."""
 
@@ -73,6 +85,9 @@ def folded(text: str) -> str:
     if not text.isascii():
         text = _RAISED.sub(lambda run: f"^{run.group().translate(_PLAIN)} ", text)
         text = _LOWERED.sub(lambda run: run.group().translate(_PLAIN) or "_", text)
+        text = _DASH.sub("-", text)
+        text = _CIRCLE.sub(lambda run: "\u3007" * len(run.group()), text)
+    text = _UNEQUAL.sub("\u2260", text)
     # The table comes twice, because composing gives some of its characters: NFKC of U+0149 holds an apostrophe of another kind.
     return " ".join(unicodedata.normalize("NFKC", text.translate(_FOLD)).translate(_FOLD).split())
 
@@ -98,8 +113,10 @@ class _Words(dict[int, str]):
 
 
 _WORDS: Final = _Words()
-_IN_NUMBER: Final = re.compile(r"(?<=[0-9])[.,:-](?=[0-9])|(?<![^\W_])[-.](?=[0-9])")
-_HOLD: Final = {".": "\ue000", ",": "\ue001", ":": "\ue002", "-": "\ue003"}
+_IN_NUMBER: Final = re.compile(
+    rf"(?<=[0-9])[.,:-](?=[0-9])|(?<![^\W_])[-.](?=[0-9])|(?:(?<=\A)|(?<=\s))\.(?=[^\W\d_])|(?<=[0-9])(?:''|'(?=[0-9]))|{FACTORIAL}"
+)
+_HOLD: Final = {".": "\ue000", ",": "\ue001", ":": "\ue002", "-": "\ue003", "!": "\ue004", "''": "\ue005", "'": "\ue006"}
 _RELEASE: Final = str.maketrans({held: sign for sign, held in _HOLD.items()})
 _WORDS.update({ord(held): held for held in _HOLD.values()})
 
@@ -159,8 +176,9 @@ def _english_numbers() -> Callable[[str], str]:
     return in_digits
 
 
-# OpenCC leaves both, because they are two words elsewhere: 看著 for 看着 and 甚么 for 什么 are only spellings.
-_VARIANTS: Final = str.maketrans({"\u8457": "\u7740"})
+# OpenCC leaves these, because they are two words elsewhere: 看著 for 看着, 甚么 for 什么, 馀 for 余 and 妳 for 你 are only
+# spellings.
+_VARIANTS: Final = str.maketrans({"\u8457": "\u7740", "\u9980": "\u4f59", "\u59b3": "\u4f60"})
 
 
 def simplified(text: str) -> str:

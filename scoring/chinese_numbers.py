@@ -60,7 +60,8 @@ def cardinal(value: int) -> Form:
         if previous is not None and previous[1] - power > 1:
             # 一万零五十 needs its zero; between sections, as in 十万(零)一千, it is free.
             skipped = within < 3 or previous[1] // 4 - section > 1 or previous[1] % 4 == 0
-            forms.append("零" if skipped else [(), "零"])
+            before_hundreds = within == 2 and previous[1] - power == 2  # 一万五百 says its place
+            forms.append(["零", ()] if before_hundreds else "零" if skipped else [(), "零"])
         last = place == len(figures) - 1
         ends_section = last or figures[place + 1][1] // 4 < section
         lone = ends_section and place == 0
@@ -107,6 +108,8 @@ def number(written: str, scale: str = "", *, is_year: bool = False) -> Form:
     if not scale:
         return form
     readings: list[Form] = [(form, *scale)]
+    if scale == "亿" and not fractions:
+        readings.append((form, "个", "亿"))
     if len(fractions) <= 1:
         value = Fraction(written.replace(",", ""))
         for character in scale:
@@ -116,10 +119,13 @@ def number(written: str, scale: str = "", *, is_year: bool = False) -> Form:
     return readings
 
 
-def percent(written: str) -> Form:
-    """Return the readings of a percentage: 百分之五十, 百分之百."""
-    value: Form = [number(written), "百"] if written == "100" else number(written)
-    return (*"百分之", value)
+def percent(written: str, *, per: str = "百") -> list[Form]:
+    """Return the readings of a percentage or, with ``per`` 千, of thousandths: 百分之五十, 五成, 百分之百, 千分之五."""
+    value: Form = [number(written), "百"] if (written, per) == ("100", "百") else number(written)
+    tenths: list[Form] = []
+    if per == "百" and len(written) == 2 and written.isdigit() and written[0] != "0":
+        tenths = [(_DIGITS[int(written[0])], "成", () if written[1] == "0" else _DIGITS[int(written[1])])]
+    return [(per, "分", "之", value), *tenths]
 
 
 def fraction(above: str, below: str) -> list[Form]:
@@ -132,7 +138,11 @@ def fraction(above: str, below: str) -> list[Form]:
 
 def clock(hours: str, minutes: str, seconds: str | None) -> list[Form]:
     """Return the readings of a time of day, or of a score: 三点十五(分), 三点一刻, 三点半, 三比十五."""
-    hour: Form = (integer(str(int(hours))), ["点", "时"])
+    h = int(hours)
+    hour: Form = (integer(str(h)), ["点", "时"])
+    if 12 < h < 24:
+        times: list[Form] = [tuple("下午"), tuple("傍晚")] if h < 19 else [tuple("晚上")]
+        hour = [hour, (times, integer(str(h - 12)), ["点", "时"])]
     m = int(minutes)
     if seconds is not None:
         return [(hour, _two_places(m), "分", _two_places(int(seconds)), "秒")]

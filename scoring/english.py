@@ -9,40 +9,56 @@ from typing import Any, Final
 
 import regex
 
+from contracts.texts import FACTORIAL
+from scoring import english_amounts as amounts
 from scoring import english_numbers as numbers
-from scoring.english_words import FILLERS, MONTHS, UNITS, UNITS_AFTER_DIGITS, unit_names, word
+from scoring.english_abbreviations import ABBREVIATIONS, DAYS, MONTHS, day_name, expansions, named_range
+from scoring.english_signs import DASHES, INSIDE, JOINTS, RANGE, SYMBOLS
+from scoring.english_words import FILLERS, UNITS, UNITS_AFTER_DIGITS, is_measured, names_a_ruler, word
+from scoring.ranges import SPAN, dash, is_negative, is_repeated
 from scoring.readings import Form
 
 _NUMBER: Final = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)*|(?<![0-9])\.[0-9]+)"
 _WORD: Final = r"\p{L}[\p{L}\p{M}]*(?:'\p{L}[\p{L}\p{M}]*)*"
-_UNIT_NAMES: Final = "|".join(sorted([*UNITS, *UNITS_AFTER_DIGITS, "km/h"], key=len, reverse=True))
-_MONTH_NAMES: Final = "|".join(sorted(MONTHS, key=len, reverse=True))
-_CURRENCIES: Final[dict[str, tuple[str, str, str, str]]] = {
-    "$": ("dollars", "dollar", "cents", "cent"),
-    "\u20ac": ("euros", "euro", "cents", "cent"),
-    "\u00a3": ("pounds", "pound", "pence", "penny"),
-    "\u00a5": ("yen", "yuan", "fen", "fen"),
-    "\u20b9": ("rupees", "rupee", "paise", "paisa"),
-}
-_MAGNITUDES: Final = {"k": "thousand", "m": "million", "mn": "million", "b": "billion", "bn": "billion", "t": "trillion"}
-_POWERS: Final[dict[str, list[Form]]] = {"2": ["squared", "square"], "3": ["cubed", "cubic"]}
-
+_UNIT_NAMES: Final = "|".join(sorted(map(regex.escape, UNITS), key=len, reverse=True))
+# A letter is a unit in its own case only, and a scale or a temperature only if it touches the number.
+_LETTERS: Final = "".join(unit for unit in UNITS_AFTER_DIGITS if len(unit) == 1 and unit not in "kKMbBCFAJN")
+_WORDS_OR_UNITS: Final = "|".join(unit for unit in UNITS_AFTER_DIGITS if len(unit) > 1 and unit not in {"in", "bn", "mn"})
+_UNIT: Final = (
+    rf"(?:\ ?(?:{_UNIT_NAMES}|{_WORDS_OR_UNITS}|(?-i:[{_LETTERS}]))|(?-i:[kKMbBCFAJN])|[bm]n"
+    r"|in(?![\p{L}])|\ in(?=\ ?(?:$|[.,;:!?)])|\ (?:tall|long|wide|deep|thick|high|by|x)\b))"
+)
+# May and march are verbs, too.
+_MONTH_NAMES: Final = (
+    "(?-i:May|MAY|March|MARCH)|january|february|april|june|july|august|september|october|november|december|"
+    + "|".join(sorted(MONTHS, key=len, reverse=True))
+)
+_DAY_NAMES: Final = "|".join(sorted([*DAYS, *DAYS.values()], key=len, reverse=True))
+_DAY: Final = "(?:0?[1-9]|[12][0-9]|3[01])"
 _TOKEN: Final = regex.compile(
     rf"""
-      (?P<simple>(?<![\p{{N}}'.-])[a-z]{{2,}}(?:'[a-z]+)?(?=[\ ,;:!?]|\.?(?:\ |$)))
-    | (?P<sign>(?<![\p{{L}}\p{{N}}_.)])[-+](?=[.$\u20ac\u00a3\u00a50-9]))
-    | (?P<currency>[$\u20ac\u00a3\u00a5\u20b9])\ ?(?P<amount>{_NUMBER})
+      (?P<numero>(?<![\p{{L}}\p{{N}}])(?:(?-i:N[oO]s?)\.?|no\.)(?=\ ?[0-9]))
+    | (?<![\p{{L}}\p{{N}}])(?P<month>{_MONTH_NAMES})\.?\ (?P<date>{_DAY})(?:st|nd|rd|th)?\b(?![.:]?[0-9]|\ ?%)
+        (?:-(?P<until>{_DAY})(?:st|nd|rd|th)?\b(?![.:/-]?[0-9]|\ ?%))?
+    | {SPAN}(?:\ ?(?P<span_magnitude>(?:thousand|million|billion|trillion|k|mn?|bn?|t)\b))?
+    | (?<![\p{{L}}\p{{N}}])(?P<first>(?=(?-i:\p{{Lu}}))(?:{_MONTH_NAMES}|{_DAY_NAMES}))\.?\ ?-\ ?
+        (?P<last>(?=(?-i:\p{{Lu}}))(?:{_MONTH_NAMES}|{_DAY_NAMES}))\b
+    | (?P<country>(?<![\p{{L}}\p{{N}}])(?-i:US|AU|CA|NZ|HK|A|C))?(?P<currency>\p{{Sc}})\ ?(?P<amount>{_NUMBER})
         (?:\ ?(?P<magnitude>(?:thousand|million|billion|trillion|k|mn?|bn?|t)\b))?
+    | (?P<scheme>https?)://
+    | (?P<simple>(?<![\p{{N}}'.-])[a-z]{{2,}}(?:'[a-z]+)?(?=[\ ,;:!?]|\.?(?:\ |$)))
+    | (?P<sign>[-+](?=\p{{Sc}}?\.?[0-9]))
+    | (?P<dash>(?<=\S\ )-(?=\ \p{{Sc}}?\.?[0-9])|(?<=[0-9])-(?=(?:{_MONTH_NAMES})\b))
     | (?P<hours>[0-9]{{1,2}}):(?P<minutes>[0-5][0-9])(?::(?P<seconds>[0-5][0-9]))?(?![0-9:])
-    | (?P<day>[0-3]?[0-9])(?:st|nd|rd|th)?(?=\ (?:of\ )?(?:{_MONTH_NAMES})\b)
-    | (?<=\b(?:{_MONTH_NAMES})\.?\ )(?P<date>[0-3]?[0-9])(?:st|nd|rd|th)?\b(?![.:]?[0-9])
+    | (?P<day>{_DAY})(?:st|nd|rd|th)?(?=\ (?:of\ )?(?:{_MONTH_NAMES})\b)
     | (?P<nth>[0-9]{{1,3}}(?:,[0-9]{{3}})+|[0-9]+)(?:st|nd|rd|th)\b
     | '?(?P<decade>[0-9]*0)'?s\b
+    | (?P<feet>[0-9]++)(?:'(?!')\ ?(?P<inches>[0-9]{{1,2}}(?![0-9]))?(?:"|''|\u201d)?(?![\p{{L}}\p{{N}}']))
     | (?:(?P<whole>[0-9]+)\ )?(?<![0-9/])(?P<above>[0-9]+)/(?P<below>[0-9]+)(?![/0-9])
-    | (?P<number>{_NUMBER})(?:\ ?(?P<percent>%)
-        |\ ?(?P<unit>{_UNIT_NAMES})(?:\^(?P<square>[23]))?(?![\p{{L}}\p{{N}}/'])
-        |\ ?\u00b0\ ?(?P<degree>[cf]\b)?|(?P<cents>\u00a2))?
-    | (?P<inside>(?<=[0-9]\ ?)[-~*x:/_](?=\ ?[0-9]))
+    | (?P<number>{_NUMBER})(?:\ ?(?P<percent>[%\u2030])
+        |(?P<unit>{_UNIT})(?:(?:\^|(?<=m))(?P<square>[23]))?(?![\p{{L}}\p{{N}}/'])
+        |(?P<degrees>\ ?\u00b0)(?:\ ?(?P<degree>[cf])\b)?|(?P<cents>\u00a2)|(?P<inch>''|"(?!\p{{L}})))?
+    | (?P<inside>(?<=[0-9]\ ?)[~*x:/_](?=\ ?[0-9]))
     | \^(?P<power>[-+]?[0-9]+)
     | (?P<roman>(?<=\b(?:war|chapter|part|volume|act|type|phase|article)\ )(?-i:[IVX]))\b
     | (?P<dotted>(?<![\p{{L}}\p{{N}}.])\p{{L}}{{1,3}}(?:\.\p{{L}}{{1,3}})+\b\.?|(?<![\p{{L}}\p{{N}}.])(?:\p{{L}}\.){{2,}})
@@ -50,50 +66,16 @@ _TOKEN: Final = regex.compile(
     | (?P<rest>[\p{{L}}\p{{M}}\p{{N}}]+)
     | (?P<hash>\#)(?=[\p{{L}}0-9])
     | (?<=\b[CFcf])(?P<sharp>\#)
-    | (?P<compare>(?<=[\p{{L}}\p{{N}})]\ ?)(?:<=|>=|<|>)(?=\ ?[-+(]?[\p{{L}}\p{{N}}]))
+    | (?P<symbol>[-=]>|(?<![-=<>])(?:(?:<=|>=|<|>)(?=\ ?[-+(]?\p{{Sc}}?\.?[0-9])
+        |(?<=[\p{{L}}\p{{N}})]\ ?)(?:<=|>=|<|>)(?=\ ?[-+(]?\p{{L}}))
+        |~(?=\ ?\p{{Sc}}?[0-9])|(?<=[\p{{L}}\p{{N}}])\|(?=[\p{{L}}\p{{N}}])|(?<=[\p{{L}}\p{{N}})])\^(?=[\p{{L}}(])
+        |(?<=(?<!\p{{L}})[\p{{L}})])\*(?=[\p{{L}}0-9(](?!\p{{L}}))|\*(?=[0-9])|(?<=[0-9])\*(?![\p{{L}}*])
+        |(?<![^\s(])\.(?=\p{{L}})|{FACTORIAL}|[&@%\u2030\u00b0\u00a7\\]|(?<!=)={{1,2}}(?!=)|(?![~|<>=])[\p{{Sm}}\p{{Sc}}])
     | (?P<joint>(?<=[\p{{L}}0-9])[./_](?=[\p{{L}}0-9]))
-    | (?P<symbol>[&@+=\u00d7\u00f7\u00b1\u2264\u2265\u2260\u2248%\u00b0\u221a\u221e\u00a7$\u20ac\u00a3\u00a5])
     """,
     regex.VERBOSE | regex.IGNORECASE,
 )
 _TAG: Final = regex.compile(r"<(/?)([\p{L}_][^<>\s]*)>")
-
-_LESS: Final[Form] = [([(), "is"], one, "than") for one in ("less", "smaller")]
-_GREATER: Final[Form] = [([(), "is"], one, "than") for one in ("greater", "more", "larger", "bigger")]
-_OR_EQUAL: Final[Form] = ("or", "equal", ["to", ()])
-SYMBOLS: Final[dict[str, Form]] = {
-    "<": _LESS,
-    ">": _GREATER,
-    "<=": (_LESS, _OR_EQUAL),
-    ">=": (_GREATER, _OR_EQUAL),
-    "\u2264": (_LESS, _OR_EQUAL),
-    "\u2265": (_GREATER, _OR_EQUAL),
-    "\u2260": [("is", "not", "equal", "to"), ("does", "not", "equal"), ("not", "equal", "to")],
-    "\u2248": [("is", "approximately"), ("approximately", "equals"), ("is", "about")],
-    "&": ["and", "ampersand"],
-    "@": "at",
-    "+": "plus",
-    "=": ["equals", "equal", "is", ("is", "equal", "to"), ("equal", "to")],
-    "\u00d7": ["times", "by"],
-    "\u00f7": [("divided", "by"), "over"],
-    "\u00b1": [("plus", "or", "minus"), ("plus", "minus")],
-    "%": ["percent", ("per", "cent")],
-    "\u00b0": ["degrees", "degree"],
-    "\u221a": [("square", "root", "of"), ("the", "square", "root", "of")],
-    "\u221e": "infinity",
-    "\u00a7": ["section", "paragraph"],
-    **{sign: [many, one] for sign, (many, one, _, _) in _CURRENCIES.items()},
-}
-_INSIDE: Final[dict[str, Form]] = {
-    "-": [(), "to", "minus", "dash", "hyphen", "through", "until"],
-    "~": [(), "to"],
-    "*": ["times", "star"],
-    "x": ["by", "times", "x"],
-    ":": ["to", ()],
-    "/": [(), "slash", "over"],
-    "_": ["base", "sub", "underscore"],
-}
-_JOINTS: Final[dict[str, Form]] = {".": [(), "dot", "point"], "/": [(), "slash", "or", "and", "per"], "_": [(), "underscore"]}
 
 
 def forms(text: str) -> Iterator[Form]:
@@ -103,11 +85,17 @@ def forms(text: str) -> Iterator[Form]:
     """
     text = _TAG.sub(r" \2 ", text)
     shouted = text.isupper() and text.count(" ") > 2
+    previous: Any = None
     for match in _TOKEN.finditer(text):
-        if match.lastgroup == "simple":
-            yield word(match.group(), shouted=shouted)
+        if match["simple"] and match["simple"].islower() and match["simple"] not in _IN_CONTEXT:
+            yield word(match.group())
+        elif match["simple"] or match["word"]:
+            yield _word(match, shouted=shouted)
+        elif match["sign"] or match["dash"]:
+            yield _hyphen(match, previous)
         else:
-            yield _form(match, shouted=shouted)
+            yield _form(match)
+        previous = match
 
 
 def without_fillers(forms: Iterable[Form]) -> list[Form]:
@@ -120,15 +108,40 @@ def _is_filler(form: Form) -> bool:
     return isinstance(form, list) and isinstance(form[0], str) and form[0] in FILLERS
 
 
-def _form(match: Any, *, shouted: bool) -> Form:
+_IN_CONTEXT: Final = ABBREVIATIONS.keys() | {unit for unit in UNITS if unit.isalpha()}
+
+
+def _hyphen(match: Any, previous: Any) -> Form:
+    """Return what a hyphen or a plus before a number is."""
+    if match["sign"] and is_negative(match.string, match.start()):
+        return ["minus", "negative"] if match.group() == "-" else ["plus", "positive"]
+    if match.group() == "+":
+        return "plus"
+    spaced = match.string[match.start() - 1] == " "
+    is_number = previous and not (previous["word"] or previous["simple"] or previous["rest"] or previous["dotted"])
+    is_number = is_number or (previous and previous.group().lower().replace(".", "") in {"am", "pm"})
+    touches = (
+        is_number and previous.end() == match.start() - spaced and regex.search("[0-9]|m", previous.group(), regex.IGNORECASE)
+    )
+    return DASHES[dash(match.string, match.start(), previous.group() if touches else "")]
+
+
+def _form(match: Any) -> Form:
     """Return the form of a token; ``lastgroup`` would name optional parts, so the kinds are asked one by one."""
-    if match["word"]:
-        return _compound(match, shouted=shouted)
+    if match["inch"] or match["feet"]:
+        return amounts.feet(match)
+    if match["first"]:
+        return named_range(match["first"], match["last"], RANGE) or (day_name(match["first"]), day_name(match["last"]))
     found = match.groupdict()
+    if found["span_sign"]:
+        return amounts.span(found)
     if found["number"]:
         if match.string[match.end() : match.end() + 1] == "^" and found["number"].isdigit():
             return numbers.quantity(found["number"])
-        return _quantity(found)
+        unit = match.group()[len(found["number"]) :]
+        if unit and is_repeated(match.string, match.end(), unit):
+            return [amounts.quantity(found), numbers.number(found["number"])]
+        return amounts.quantity(found)
     if found["dotted"]:
         return _dotted(found["dotted"])
     if found["roman"]:
@@ -141,109 +154,62 @@ def _form(match: Any, *, shouted: bool) -> Form:
 def _figures(found: dict[str, str]) -> "Form | None":
     """Return the form of a token with digits other than a plain number."""
     if found["currency"]:
-        return _money(found)
+        return amounts.money(found)
     if found["hours"]:
         return numbers.clock(found["hours"], found["minutes"], found["seconds"])
     if found["day"] or found["date"]:
-        return _day(int(found["day"] or found["date"]), before=bool(found["day"]))
+        return amounts.day(int(found["day"] or found["date"]), found["month"], found["until"])
     if found["nth"]:
         return numbers.ordinal(int(found["nth"].replace(",", "")))
     if found["decade"]:
         return [numbers.plural(int(found["decade"])), (numbers.integer(found["decade"]), "s")]
     if found["above"]:
-        return _fraction(found)
-    return _power(found["power"]) if found["power"] else None
+        return amounts.fraction(found)
+    return amounts.power(found["power"]) if found["power"] else None
 
 
 def _sign(found: dict[str, str]) -> Form:
-    if found["sign"]:
-        return ["minus", "negative"] if found["sign"] == "-" else ["plus", "positive"]
+    if found["numero"]:
+        many = "numbers" if "s" in found["numero"].lower() else "number"
+        return many if found["numero"] in {"No.", "Nos.", "Nos", "NO."} else ["no", many]
+    if found["scheme"]:
+        return (tuple(found["scheme"].lower()), [(), ("colon", "slash", "slash")])
     if found["hash"]:
         return ["number", "hash", "hashtag", "pound"]
     if found["sharp"]:
         return ["sharp", "hash"]
     if found["inside"]:
-        return _INSIDE[found["inside"].lower()]
+        return INSIDE[found["inside"].lower()]
     if found["joint"]:
-        return _JOINTS[found["joint"]]
-    return SYMBOLS[found["compare"] or found["symbol"]]
+        return JOINTS[found["joint"]]
+    return SYMBOLS.get(found["symbol"], found["symbol"])
+
+
+def _word(match: Any, *, shouted: bool) -> Form:
+    token, text = match.group(), match.string
+    if "-" in token:
+        return _compound(match, shouted=shouted)
+    if token[0] == "'":
+        if token.lower() in {"'cause", "'n"}:
+            return word(token, shouted=shouted)
+        token = token[1:]
+    start = match.end() - len(token)
+    beside_digits = text[match.end() : match.end() + 1].isdigit() or text[max(start - 1, 0)].isdigit()
+    lowered = token.lower()
+    means = tuple(expansions(text, start, match.end(), shouted=shouted))
+    before = text[max(start - 30, 0) : start]
+    is_unit = lowered in UNITS and is_measured(lowered, before)
+    is_numeral = token.isupper() and names_a_ruler(token, before, text[match.end() : match.end() + 30])
+    return word(token, means, shouted=shouted, beside_digits=beside_digits, is_unit=is_unit, is_numeral=is_numeral)
 
 
 def _compound(match: Any, *, shouted: bool) -> Form:
-    token = match["word"]
-    beside_digits = match.string[match.end() : match.end() + 1].isdigit() or match.string[max(match.start() - 1, 0)].isdigit()
-    parts = token.split("-")
-    if len(parts) == 1:
-        plain = word(token.removeprefix("'"), shouted=shouted, beside_digits=beside_digits)
-        return word(token, shouted=shouted) if token.lower() == "'cause" else plain
-    apart: Form = tuple(word(part.removeprefix("'"), shouted=shouted) for part in parts)
+    """Return the readings of words with hyphens between: apart, in one, or as a range (Mon-Fri, A-Z)."""
+    parts = [part.removeprefix("'") for part in match.group().split("-")]
+    if len(parts) == 2 and (named := named_range(parts[0], parts[1], RANGE)):
+        return named
+    apart: Form = tuple(word(part, shouted=shouted) for part in parts)
     return [apart, word("".join(parts), shouted=True)]
-
-
-def _quantity(found: dict[str, str]) -> Form:
-    number = numbers.number(found["number"])
-    if found["percent"]:
-        return (number, ["percent", ("per", "cent")])
-    if found["cents"]:
-        return (number, "cent" if found["number"] == "1" else "cents")
-    if found["unit"]:
-        unit = found["unit"].lower()
-        names: list[Form] = [(["kilometers", "kilometer"], ["per", "an"], "hour")] if unit == "km/h" else unit_names(unit)
-        if found["square"]:
-            dimension = "square" if found["square"] == "2" else "cubic"
-            return (number, [(dimension, names), (names, _POWERS[found["square"]])])
-        return (number, names)
-    if found["degree"]:
-        scale = "celsius" if found["degree"].lower() == "c" else "fahrenheit"
-        return (number, ["degrees", "degree"], [scale, "centigrade", found["degree"].lower(), ()])
-    return number
-
-
-def _money(found: dict[str, str]) -> Form:
-    many, one, minor_many, minor_one = _CURRENCIES[found["currency"]]
-    amount, magnitude = found["amount"], (found["magnitude"] or "").lower()
-    name: Form = [one, many] if amount == "1" and not magnitude else [many, one]
-    if magnitude:
-        return (numbers.number(amount), _MAGNITUDES.get(magnitude, magnitude), name)
-    number: Form = [numbers.number(amount), "a"] if amount == "1" else numbers.number(amount)
-    whole, _, minor = amount.partition(".")
-    if len(minor) != 2:
-        return (number, name)
-    major: Form = (numbers.number(whole or "0"), [one, many] if whole == "1" else [many, one])
-    if not int(minor):
-        return [major, (number, name)]
-    value = int(minor)
-    small: Form = (numbers.cardinal(value), [minor_one if value == 1 else minor_many, ()])
-    cents: Form = (numbers.cardinal(value), minor_one if value == 1 else minor_many)
-    bare: Form = (["oh", "zero"], numbers.cardinal(value)) if value < 10 else numbers.cardinal(value)
-    readings: list[Form] = [(major, [(), "and"], small), (numbers.number(whole or "0"), bare), (number, name)]
-    return [cents, *readings] if not int((whole or "0").replace(",", "")) else readings
-
-
-def _day(value: int, *, before: bool) -> Form:
-    nth = numbers.ordinal(value)
-    if before:
-        return [(["the", ()], nth, ["of", ()]), numbers.cardinal(value)]
-    return [nth, ("the", nth), numbers.integer(str(value))]
-
-
-def _fraction(found: dict[str, str]) -> Form:
-    above, below = found["above"], found["below"]
-    usual = numbers.fraction(int(above), int(below)) if 0 < int(below) <= 1000 and int(above) <= 1000 else []
-    sequence: Form = (numbers.quantity(above), [(), "over", "slash", ("out", "of")], numbers.quantity(below))
-    if not found["whole"]:
-        return [*usual, sequence]
-    part: Form = [*usual, sequence]
-    return (numbers.integer(found["whole"]), ["and", ()], part)
-
-
-def _power(exponent: str) -> Form:
-    value = numbers.integer(exponent.lstrip("+-"))
-    signed: Form = (["minus", "negative"], value) if exponent.startswith("-") else value
-    named: list[Form] = [*_POWERS.get(exponent, [])]
-    if exponent.isdigit() and len(exponent) < 7:
-        named.append(("to", "the", numbers.ordinal(int(exponent)), ["power", ()]))
-    return [*named, ("to", "the", [("power", "of"), "power", ()], signed)]
 
 
 def _dotted(token: str) -> Form:
@@ -252,5 +218,5 @@ def _dotted(token: str) -> Form:
     joined = "".join(parts)
     whole = word(joined, shouted=True)
     first, *others = (part.lower() for part in parts)
-    apart = (first, *(form for part in others for form in (_JOINTS["."], part)))
+    apart = (first, *(form for part in others for form in (JOINTS["."], part)))
     return [*(whole if isinstance(whole, list) else [whole]), apart, tuple(joined.lower())]

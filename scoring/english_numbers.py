@@ -64,7 +64,7 @@ def _scaled(digits: str) -> list[Form]:
     value = int(digits.replace(",", ""))
     scale = (len(str(value)) - 1) // 3
     whole, rest = divmod(value, 1000**scale)
-    if scale < 2 or not rest or rest % (10 * 1000 ** (scale - 1)):
+    if not 2 <= scale < len(_SCALES) or not rest or rest % (10 * 1000 ** (scale - 1)):
         return []
     decimals = f"{rest:0{3 * scale}d}".rstrip("0")
     return [(_below_thousand(whole, leads=False), "point", digit_by_digit(decimals), _SCALES[scale])]
@@ -123,7 +123,7 @@ def digit_by_digit(digits: str) -> Form:
 def number(written: str) -> Form:
     """Return the readings of a number as it is written: commas between thousands, points, several points (3.11.2)."""
     whole, *fractions = written.split(".")
-    head: Form = [cardinal(int(whole.replace(",", ""))), *_scaled(whole)] if "," in whole else integer(whole) if whole else ()
+    head: Form = _with_commas(whole) if "," in whole else integer(whole) if whole else ()
     if whole == "0" and len(fractions) == 1:
         head = [*_ZERO, "nought", ()]
     if not whole:
@@ -133,7 +133,33 @@ def number(written: str) -> Form:
         spelled = digit_by_digit(fraction)
         readings = [spelled] if fraction[0] == "0" or len(fraction) == 1 else [spelled, _below_thousand_or(fraction, spelled)]
         tail += [_POINT, list(readings)]
-    return (head, *tail)
+    part = _PARTS.get(fractions[0]) if len(fractions) == 1 else None
+    if part is None:
+        return (head, *tail)
+    value = int(whole.replace(",", "") or 0)
+    return [
+        (head, *tail),
+        (cardinal(value), "and", part) if value else part if fractions[0] == "75" else [part, _PART_ALONE[fractions[0]]],
+    ]
+
+
+_PARTS: Final[dict[str, Form]] = {
+    "5": [("a", "half"), ("one", "half")],
+    "25": [("a", "quarter"), ("one", "quarter")],
+    "75": ("three", "quarters"),
+}
+
+
+_PART_ALONE: Final = {"5": "half", "25": "quarter"}
+
+
+def _with_commas(digits: str) -> list[Form]:
+    value = int(digits.replace(",", ""))
+    readings: list[Form] = [cardinal(value), *_scaled(digits)]
+    if 1100 <= value < 10_000 and value // 100 % 10:
+        rest: Form = (_AND, _below_hundred(value % 100)) if value % 100 else ()
+        readings.append((_below_hundred(value // 100), "hundred", rest))
+    return readings
 
 
 def _below_thousand_or(digits: str, otherwise: Form) -> Form:
@@ -192,10 +218,16 @@ def clock(hours: str, minutes: str, seconds: str | None) -> list[Form]:
     if not m:
         return [(hour, [(), "o'clock", "hundred"])]
     readings: list[Form] = [(hour, _minutes(m))]
-    if h < 24 and m in {15, 30}:
-        readings.append(("half" if m == 30 else (["a", ()], "quarter"), "past", hour))
-    if h < 24 and m == 45:
-        readings.append((["a", ()], "quarter", "to", _below_hundred(h % 12 + 1)))
+    if h >= 24:
+        return readings
+    this, following = _below_hundred((h + 11) % 12 + 1), _below_hundred(h % 12 + 1)
+    if m in {15, 30}:
+        readings.append(("half" if m == 30 else (["a", ()], "quarter"), "past", [hour, this]))
+    if m == 45:
+        readings.append((["a", ()], "quarter", "to", following))
+    if m % 5 == 0 and m != 30:
+        shown: Form = (_below_hundred(m if m < 30 else 60 - m), [(), "minutes"])
+        readings.append((shown, *(("past", this) if m < 30 else ("to", following))))
     return readings
 
 

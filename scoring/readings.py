@@ -8,9 +8,12 @@ A form is a unit, a tuple of forms one after the other, or a list of forms to ch
 is a form: a list that holds it is optional.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
+
+import numpy as np
 
 Form: TypeAlias = "str | tuple[Form, ...] | list[Form]"
 
@@ -64,19 +67,39 @@ def closest(one: Sequence[str], other: Sequence[str]) -> tuple[list[str], list[s
     The distance is that of Levenshtein between two acyclic word graphs (as lattice error rates of recognisers are counted),
     found by Dijkstra's algorithm over pairs of nodes: the closer the texts, the fewer pairs are looked at. A plain list has one
     reading.
+
+    Where that takes more than ``MOST_PAIRS``, the text with fewer choices has its usual reading; the other's closest one is
+    found, and then, in texts of some hundred words, the first's that is closest to that. This is exact where one text has a
+    single reading; else there might be two readings that are closer. Which text is the reference makes no difference.
     """
     left = one if isinstance(one, Units) else Units(one)
     right = other if isinstance(other, Units) else Units(other)
     if left == right or (left.is_single and right.is_single):
         return list(left), list(right)
-    return _shortest_path(left.edges, right.edges)
+    return _shortest_path(left.edges, right.edges) or _one_at_a_time(left, right)
 
+
+def _one_at_a_time(left: Units, right: Units) -> tuple[list[str], list[str]]:
+    certain, open_one = sorted((left, right), key=lambda units: (len(units.edges) - len(units), units))
+    chosen = _closest_to(open_one.edges, certain)
+    is_fixed = certain.is_single or len(certain.edges) * len(chosen) > _MOST_IN_A_SECOND_STEP
+    fixed = list(certain) if is_fixed else _closest_to(certain.edges, chosen)
+    return (fixed, chosen) if certain is left else (chosen, fixed)
+
+
+MOST_PAIRS: Final = 80_000
+"""Pairs of nodes that are compared at most. Prose of 150 words with nothing in common has fewer."""
+
+_MOST_IN_A_SECOND_STEP: Final = 5_000_000
 
 _ERROR: Final = 10_000  # more than there are unusual readings in a text: an error outweighs them all
 
 
-def _shortest_path(left: Sequence[_Edges], right: Sequence[_Edges]) -> tuple[list[str], list[str]]:
-    """Walk from the last pair of nodes back to the first; a step takes an edge of one graph, or of both."""
+def _shortest_path(left: Sequence[_Edges], right: Sequence[_Edges]) -> "tuple[list[str], list[str]] | None":
+    """Walk from the last pair of nodes back to the first; a step takes an edge of one graph, or of both.
+
+    None: there are too many pairs.
+    """
     goal = len(left) * len(right) - 1
     best = {goal: 0}
     parents: dict[int, tuple[int, str | None, str | None]] = {}
@@ -87,6 +110,8 @@ def _shortest_path(left: Sequence[_Edges], right: Sequence[_Edges]) -> tuple[lis
             break
         if cost > best[pair]:
             continue
+        if len(best) > MOST_PAIRS:
+            return None
         for extra, source, unit, heard in _steps(left, right, pair):
             total = cost + extra
             if total < best.get(source, total + 1):
@@ -101,6 +126,62 @@ def _shortest_path(left: Sequence[_Edges], right: Sequence[_Edges]) -> tuple[lis
         if heard is not None:
             transcript.append(heard)
     return said, transcript
+
+
+_DELETED, _ALIGNED, _INSERTED = range(3)
+
+
+def _closest_to(graph: Sequence[_Edges], words: Sequence[str]) -> list[str]:
+    """Return the reading of a graph that is closest to a list of words, row by row in numpy: a row holds a node's distances."""
+    places = defaultdict[str, list[int]](list)
+    for place, word in enumerate(words):
+        places[word].append(place)
+    substituted = np.full(len(words), _ERROR, dtype=np.int32)
+    inserted = np.arange(len(words) + 1, dtype=np.int32) * _ERROR
+    last_use = {source: node for node, edges in enumerate(graph) for source, _ in edges}
+    rows = {0: inserted}
+    steps = np.zeros((len(graph), len(words) + 1), dtype=np.uint8)
+    steps[0] = _INSERTED
+    for node, edges in enumerate(graph[1:], start=1):
+        source, unit = edges[0]
+        before = rows[source]
+        if unit is None:
+            row = before
+            for rank, (source, _) in enumerate(edges[1:], start=1):
+                other = rows[source] + 1
+                np.putmask(steps[node], other < row, rank)
+                row = np.minimum(row, other)
+        else:
+            row = before + _ERROR
+            aligned = before[:-1] + substituted
+            aligned[places.get(unit, [])] -= _ERROR
+            np.less_equal(aligned, row[1:], out=steps[node, 1:].view(bool))
+            np.minimum(aligned, row[1:], out=row[1:])
+            reached = np.minimum.accumulate(row - inserted) + inserted
+            np.putmask(steps[node], reached < row, _INSERTED)
+            row = reached
+        rows[node] = row
+        for source, _ in edges:
+            if last_use[source] == node:
+                rows.pop(source, None)
+    return _walked(graph, steps)
+
+
+def _walked(graph: Sequence[_Edges], steps: "np.ndarray[Any, Any]") -> list[str]:
+    """Follow the steps from the end of both back to the first node, and return the units on the way."""
+    node, place = len(graph) - 1, steps.shape[1] - 1
+    units = list[str]()
+    while node:
+        step = steps[node][place]
+        source, unit = graph[node][0]
+        if unit is None:
+            node = graph[node][step][0]
+        elif step == _INSERTED:
+            place -= 1
+        else:
+            units.append(unit)
+            node, place = source, place - int(step == _ALIGNED)
+    return units[::-1]
 
 
 _Step = tuple[int, int, str | None, str | None]  # cost, pair of nodes, and the unit of either graph

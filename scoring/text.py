@@ -15,11 +15,13 @@ from contracts.texts import folded
 from scoring import chinese, english
 from scoring.readings import Form, Units
 
-READINGS: Final = "2"
+READINGS: Final = "3"
 """Version of the rules; part of the ``model_version`` of metrics that count units. Rows without it have version 1."""
 
 # A sign before a number, and signs that are spoken, are units of their own; digits never merge with what a power adds.
-_WORDS: Final = regex.compile(r"\^[-+]?\d+|(?<![\p{L}\p{N}])-(?=\d)|[%\p{Sc}]|[\p{L}\p{M}\p{N}]+")
+_WORDS: Final = regex.compile(
+    r"\^[-+]?\d+|(?<![\p{L}\p{N}%°'\"\p{Sc})])-(?=\p{Sc}?\d)|[%‰°\p{Sc}]|(?![~|<>])\p{Sm}|[\p{L}\p{M}\p{N}]+"
+)
 
 
 def units(text: str, language: str) -> Units:

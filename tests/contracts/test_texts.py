@@ -95,7 +95,20 @@ def test_one_text_for_splits(texts):
 
 
 @pytest.mark.parametrize(
-    "texts", [("काल", "कोल"), ("5 < 6", "5 > 6"), ("C++", "C"), ("10²", "102"), ("two cats", "three cats"), ("-5", "5")]
+    "texts",
+    [
+        ("काल", "कोल"),
+        ("5 < 6", "5 > 6"),
+        ("a!=b", "a=b"),
+        ("5!", "5"),
+        ("\u20135", "5"),
+        (".NET", "NET"),
+        ("5″", "5"),
+        ("C++", "C"),
+        ("10²", "102"),
+        ("two cats", "three cats"),
+        ("-5", "5"),
+    ],
 )
 def test_two_texts_for_splits(texts):
     """The wider form is not that wide."""

@@ -2,10 +2,12 @@
 
 from itertools import product
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
+from scoring import readings
 from scoring.readings import Units, closest
 
 forms = st.recursive(
@@ -13,6 +15,14 @@ forms = st.recursive(
     lambda inner: st.lists(inner, max_size=3).map(tuple) | st.lists(inner, min_size=1, max_size=3),
     max_leaves=6,
 )
+
+
+@pytest.fixture(scope="module")
+def no_pair_is_affordable():
+    """Every graph is too large for an exact search."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(readings, "MOST_PAIRS", 0)
+        yield
 
 
 def expanded(form):
@@ -44,3 +54,29 @@ def test_usual_readings_win_a_tie():
     """Where nothing is heard, the usual reading is taken even if another is shorter by nothing."""
     assert closest(Units([["a", "b"], ["c", "d"]]), []) == (["a", "c"], [])
     assert closest(Units([["a", "b"]]), ["b"]) == (["b"], ["b"])
+
+
+@given(st.lists(forms, max_size=3), st.lists(st.sampled_from("abc"), max_size=4))
+def test_large_graphs_against_one_reading_are_exact(no_pair_is_affordable, one, words):
+    """What is read against a text with a single reading is the closest reading."""
+    said, heard = closest(Units(one), words)
+    possible = expanded(tuple(one))
+    assert heard == words
+    assert tuple(said) in possible
+    assert Levenshtein.distance(said, heard) == min(Levenshtein.distance(a, words) for a in possible)
+
+
+@given(st.lists(forms, max_size=3), st.lists(forms, max_size=3))
+def test_large_graphs_have_readings_of_theirs_either_way(no_pair_is_affordable, one, other):
+    """Two graphs are read as two of their readings, the same ones whichever comes first, and none worse than the usual ones."""
+    said, heard = closest(Units(one), Units(other))
+    assert tuple(said) in expanded(tuple(one))
+    assert tuple(heard) in expanded(tuple(other))
+    assert closest(Units(other), Units(one)) == (heard, said)
+    assert Levenshtein.distance(said, heard) <= Levenshtein.distance(list(Units(one)), list(Units(other)))
+
+
+def test_two_long_lists_of_numbers_are_read():
+    """Texts of 2000 characters of digits have more pairs than can be compared; equal numbers cost nothing."""
+    one = [["a", ("b", "c"), "d"]] * 400
+    assert closest(Units([*one, "x"]), Units([*one, "y"])) == ([*"a" * 400, "x"], [*"a" * 400, "y"])

@@ -135,7 +135,7 @@ def test_no_word_of_a_number_is_dropped_unnoticed(number, data):
         assert rate(spoken, gap.join([*parts[:place], *parts[place + 1 :]]), language) > 0
 
 
-texts = st.text("abcIVX .,-+$%'0129:/<>=^²½一二百万点负幺元(){}[]ums#&@é́का", max_size=20)
+texts = st.text("abcIVX .,-+$%'0129:/<>=^²½一二百万点负幺元(){}[]ums#&@é́का\u2013~!″°‰₩√○廿个年C", max_size=20)
 
 
 @given(texts, texts, st.sampled_from(["en", "zh", "mixed", "fr"]))
