@@ -23,7 +23,9 @@ _NUMBER_WORD: Final = re.compile(rf"(?<!\w)(?:{'|'.join(_WORDS)})(?!\w)")
 _TIME: Final = re.compile(r"(?<![0-9.,:])0?0:[0-5][0-9](?![0-9])")
 _GLUE: Final = (
     r"(?:[^\w\x11]|_|(?<![a-z])(?:of|out|to|or|and|about|around|approximately|roughly|points?|score[sd]?|is|at|gets?|receives?"
-    r"|earns?|marks?|stars?|rating|rated|versus|vs|while|whereas|but|with|against)(?![a-z])|[\u5206\u5f97\u548c\u4e0e\u6bd4\u5bf9])"
+    r"|earns?|marks?|stars?|rating|rated|versus|vs|while|whereas|but|with|against|totals?|total+ed|deserves?|merits?|given|awarded"
+    r"|assigned|reaches|comes|adds|amounts|up|ends|has|only|just|solid|strong|an?(?=\W{1,3}[0-9\x11]))(?![a-z])"
+    r"|[\u5206\u5f97\u548c\u4e0e\u6bd4\u5bf9])"
 )
 _DIGIT: Final = r"[0-9\x11]"
 # Bounded, so that no reply takes long.
@@ -103,7 +105,19 @@ def labelled_numbers(labels: Sequence[Sequence[str]]) -> re.Pattern[str]:
     """
     patterns = [_label(words) for words in labels]
     orders = [patterns, patterns[::-1]] if len(patterns) > 1 else [patterns]
-    return re.compile("|".join("".join(f"{label}{VALUE}" for label in order) for order in orders))
+    behind = "|".join("".join(f"{label}{VALUE}" for label in order) for order in orders)
+    if len(patterns) < 2:
+        return re.compile(behind)
+    before = "|".join("".join(rf"{VALUE}(?:for\W{{1,9}})?{label}" for label in order) for order in orders)
+    return re.compile(f"{behind}|{before}")
+
+
+def stated_numbers(count: int) -> re.Pattern[str]:
+    """Return a pattern that finds so many numbers, at least, behind a word such as ``scores`` in folded text."""
+    more = rf"(?:{_GLUE}{{1,40}}+{_DIGIT}{{1,9}}){{{count - 1}}}" if count > 1 else ""
+    return re.compile(
+        rf"(?<![a-z])(?:scor(?:es?|ing)|ratings?|rated|overall|total|results?|quality)(?![a-z]){_GLUE}{{0,40}}+{_DIGIT}{{1,9}}{more}"
+    )
 
 
 def _label(words: Sequence[str]) -> str:
