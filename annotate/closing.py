@@ -20,7 +20,7 @@ _WORDS: Final = frozenset(
     }
 )
 _SIGNS: Final = frozenset("*_`#>|:.,;!()[]-\u2013\u2014=/\u2022\u3001\u3002\uff0c\uff1b\uff1a\uff01\uff08\uff09\u3010\u3011+")
-_NUMBERED: Final = re.compile(r"\s*(?P<number>[12])[.)]\s")
+_NUMBERED: Final = re.compile(r"\A\s*(?P<number>[12])[.)]\s")
 _SCALE: Final = re.compile(r"(?<![\w.])1\s*(?:-|\u2013|to)\s*10(?![\w.])")
 _HEADING: Final = re.compile(r"\s*#|\s*(?:[-*\u2022]\s|[0-9]+[.)]\s)?\s*(?:\*\*|__)[^*]*(?:\*\*|__)\W*\Z")
 _FINISHED: Final = re.compile(r"[.!\u3002\uff01\u2026][\s*_`\"')\]\u201d\u2019]*\Z")
@@ -34,7 +34,7 @@ _ENDING: Final = re.compile(r"[\s*_`.!;)\]|\u3002\uff01\uff1b\uff09\u3011]*")
 
 def says_nothing(line: str) -> bool:
     """Whether a line, without its scores, has only words, signs and a number of a list that change nothing about them."""
-    rest = _SCALE.sub(" ", _NUMBERED.sub(" ", line))
+    rest = _SCALE.sub(" ", _NUMBERED.sub(" ", line, count=1))
     if any(not (character.isalnum() or character.isspace() or character in _SIGNS) for character in rest):
         return False
     return _WORDS.issuperset(re.findall(r"[^\W_]+", rest.casefold()))

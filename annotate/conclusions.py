@@ -6,9 +6,9 @@ whatever notation (``annotate.stated_scores``): which of two is meant, nobody ca
 gives for one criterion, are no conclusion.
 
 Where the scores stand, and in which ornaments, depends on their form. Scores in brackets are the last line. Scores of labels
-are those that the reply states last, wherever that is (``annotate.labelled_scores``): the public parser of the format takes the
-last pair, and models put it on two lines, before the analysis, in bold or as ``6/10``. Scores may be said more than once as
-long as they agree. Text that goes on behind them has to come to an end, or it was cut off.
+are what the reply ends with, on one or more lines, in bold, in a list or a table or as ``6/10``, and nothing else stands in these
+lines or behind them (``annotate.closing``): a remark can take back what it follows. Scores may be said more than once as long as
+they agree, and the reasoning may not say in words that the other one is better (``annotate.stated_verdicts``).
 
 Reading forgives white space around the reply and one Markdown fence around the whole; around the last line in brackets Markdown
 emphasis, a heading sign, ``Conclusion:`` before it and a full stop after it.
@@ -24,7 +24,7 @@ from typing import Final, Literal
 from annotate.closing import closing_start, goes_on, leads_on, says_nothing
 from annotate.envelope import opened
 from annotate.labelled_scores import LabelledScores, Stated
-from annotate.stated_scores import VALUE, folded, labelled_numbers, stated_numbers, without_quotations
+from annotate.stated_scores import VALUE, folded, given_number, labelled_numbers, stated_numbers, without_quotations
 from annotate.stated_verdicts import doubt, verdicts
 from annotate.task import Parsed, ParseError
 from contracts.text_forms import compared
@@ -115,7 +115,8 @@ class Conclusion:
         behind = "\n".join([lines[last.line][last.end :], *lines[last.line + 1 :]])
         if goes_on(behind):
             raise ParseError("text_outside", f"nothing may follow the scores {this!r}, but {behind.strip()[:80]!r} does")
-        if start and leads_on(lines[start - 1], adjoining=re.search(r"\w", lines[start]) is not None):
+        adjoining = re.search(r"\w", lines[start]) is not None
+        if start and leads_on(lines[start - 1], adjoining=adjoining and not of_criteria[start - 1]):
             above = lines[start - 1].strip()[-80:]
             raise ParseError(
                 "conclusion_missing", f"{above!r} stands over {this!r}: it must be clear that these are scores of {labels[0]}"
@@ -146,8 +147,8 @@ class Conclusion:
                 of_criteria[table.start : table.stop] = [True] * len(table)
         tables = {number for table, _ in reader.tables(plain, names.__contains__) for number in table}
         found += reader.find(["" if number in tables else line for number, line in enumerate(plain)])
-        found = sorted((one for one in found if not of_criteria[one.line]), key=lambda one: (one.line, one.start))
         rest = _without(lines, found)
+        found = sorted((one for one in found if not of_criteria[one.line]), key=lambda one: (one.line, one.start))
         return found, ["" if number in blank else line for number, line in enumerate(rest)], unclear
 
     def _no_pair(self, lines: Sequence[str], found: Sequence[Stated], odd: str | None, said: str | None) -> ParseError:
@@ -178,6 +179,10 @@ class Conclusion:
         )
         if (said := doubt(text)) is not None:
             raise ParseError("conclusion_contradicted", f"{said[:80]!r} leaves in doubt what the scores mean")
+        for name, score in zip(self._names, scores, strict=True):
+            for given in given_number(re.findall(r"\w+", name.casefold())).finditer(folded(text)):
+                if not self._is(given["value"] or given["tenths"], score):
+                    raise ParseError("conclusion_twice", f"{given[0][:80]!r} is another score than {name}: {score}")
         for verdict in verdicts(text, "".join(name[-1] for name in self._names)):
             if scores[verdict.winner] < scores[1 - verdict.winner]:
                 stated = ", ".join(f"{name}: {score}" for name, score in zip(self._names, scores, strict=True))

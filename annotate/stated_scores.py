@@ -41,7 +41,7 @@ _QUOTED: Final = re.compile(
 )
 _TOTALS: Final = (
     r"total[\W_]*(?:score[\W_]*)?(?:(?:for|of)[\W_]*)?(?:speech[\W_]*)?(?<![a-z0-9])(?P<behind>[ab])(?![a-z0-9])",
-    r"(?<![a-z0-9])(?P<before>speech[\W_]*[ab]|[ab](?=['\u2019]s|_))(?:['\u2019]s)?[\W_]*total(?:[\W_]*score)?",
+    r"(?<![a-z0-9])(?P<before>speech[\W_]*[ab]|[ab](?=['\u2019]s|_))(?:['\u2019]s)?[\W_]*total(?:s|led|ed)?(?![a-z])(?:[\W_]*score)?",
     r"(?<![a-z])total(?:[\W_]*score)?(?=[\W_]*[=:])",
 )
 _TOTAL: Final = re.compile(rf"(?:{'|'.join(_TOTALS)})(?P<value>{VALUE})")
@@ -108,8 +108,18 @@ def labelled_numbers(labels: Sequence[Sequence[str]]) -> re.Pattern[str]:
     behind = "|".join("".join(f"{label}{VALUE}" for label in order) for order in orders)
     if len(patterns) < 2:
         return re.compile(behind)
-    before = "|".join("".join(rf"{VALUE}(?:for\W{{1,9}})?{label}" for label in order) for order in orders)
+    number = rf"(?<!{_DIGIT}){_DIGIT}{{1,9}}(?:[.,]{_DIGIT}{{1,9}})?(?:\s?(?:/|out of)\s?10)?(?:\s?points?)?\s(?:for|to|goes to)\W{{1,9}}"
+    before = "|".join(rf"[^\w\n]{{0,9}}(?:and\s)?".join(number + label for label in order) for order in orders)
     return re.compile(f"{behind}|{before}")
+
+
+def given_number(label: Sequence[str]) -> re.Pattern[str]:
+    """Return a pattern that finds a number that is given to one output in folded text, with the number as ``value``."""
+    gives = r"(?:gets?|receives?|earns?|deserves?|merits?|scores?|scored|totals?|total+ed|reaches|(?:comes|adds\sup|amounts|sums\sup)\sto|ends\s(?:up\s)?(?:with|at)|(?:is\s)?(?:rated|given|awarded))\W{1,3}(?:an?\s)?(?:(?:total|score|sum)(?:\sscore)?\sof\s)?"
+    number = rf"(?P<value>{_DIGIT}{{1,9}}(?:[.,]{_DIGIT}{{1,9}})?)"
+    again = number.replace("value", "tenths")
+    prose = r"(?!\s?(?!and\b|out\b|of\b|points?\b|while\b|but\b|for\b|because\b|since\b)[\w%])"
+    return re.compile(rf"{_label(label)}[^\w\n]{{0,9}}(?:{again}\s?(?:/|out of)\s?10(?![0-9])|{gives}{number}{prose})")
 
 
 def stated_numbers(count: int) -> re.Pattern[str]:
@@ -141,6 +151,11 @@ def statements(text: str) -> Iterator[Statement]:
             groups = found.groupdict()
             letter = groups.get("before") or groups.get("behind")
             yield Statement(kind=kind, letter=letter and letter[-1], numbers=_numbers(groups["value"]), text=_place(found))
+    for letter in "ab":
+        for found in given_number(("speech", letter)).finditer(text):
+            yield Statement(
+                kind="pair", letter=letter, numbers=_numbers(found["value"] or found["tenths"]), text=_place(found)
+            )
     for found in _PAIR.finditer(text):
         for speech in _SPEECH.finditer(found[0]):
             yield Statement(kind="pair", letter=speech["letter"], numbers=_numbers(speech["value"]), text=_place(found))

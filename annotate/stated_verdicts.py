@@ -16,8 +16,8 @@ _NOUN: Final = (
     r"(?i:outputs?|speech|audio|clip|recording|sample|version|system|option|candidate|model|voice)"
     r"|\u8bed\u97f3|\u97f3\u9891|\u8f93\u51fa|\u5f55\u97f3|\u6837\u672c|\u7247\u6bb5"
 )
-_MARKS: Final = r"[\s*_`\"'()\[\]]{0,9}"
-_WORDS: Final = r"(?:[\w'-]+[\s*_,]+)"
+_MARKS: Final = r"[ \t*_`\"'()\[\]]{0,9}"
+_WORDS: Final = rf"(?:(?!{_NOUN}|[AB]\b)[\w'-]{{1,30}}[ \t*_,]{{1,9}})"
 _VERB: Final = (
     r"(?:is|are|was|would\s+be|sounds?|seems?|feels?|appears?|remains?|stays?|ranks?|performs?|comes\s+(?:out|across)|does|has"
     r"|deserves|turns\s+out|proves|gets|emerges?|stands?)"
@@ -119,20 +119,20 @@ def _patterns(names: str) -> tuple[tuple[bool, re.Pattern[str]], ...]:
     label = rf"(?P<name>{whole})"
     only = rf"(?P<name_only>(?<![A-Za-z0-9])[{names}](?![A-Za-z0-9]))"
     after = rf"(?!(?:\s+(?:than|to)\s+(?:{whole}))?{_ASPECT})"
-    subject = rf"(?P<subject>){label}{_MARKS},?\s*{_WORDS}{{0,3}}?"
+    subject = rf"(?P<subject>){label}{_MARKS},?{_MARKS}{_WORDS}{{0,3}}?"
     finite = r"(?:wins|won|prevails|takes\s+it|outclasses)"
-    loses = r"(?:loses|lost|lags|falls\s+(?:short|behind))"
+    loses = r"(?:(?:loses|lost)(?=\W*(?:\Z|[.!;,\n]|overall|clearly|to\b))|lags|falls\s+(?:short|behind))"
     beats = r"(?:beats|outperforms|outscores|surpasses|exceeds|defeats|over|tops|>+|\u2265)"
     plain = (
-        (True, rf"{subject}(?i:{_VERB}[\s*_]+{_WORDS}{{0,5}}?{_BEST})\b{after}"),
-        (False, rf"{subject}(?i:{_VERB}[\s*_]+{_WORDS}{{0,5}}?{_WORST})\b{after}"),
+        (True, rf"{subject}(?i:{_VERB}[ \t*_]{{1,9}}{_WORDS}{{0,5}}?{_BEST})\b{after}"),
+        (False, rf"{subject}(?i:{_VERB}[ \t*_]{{1,9}}{_WORDS}{{0,5}}?{_WORST})\b{after}"),
         (True, rf"{subject}(?i:{finite})\b{after}"),
         (False, rf"{subject}(?i:{loses})\b{after}"),
         (True, rf"(?P<subject>){label}{_MARKS}(?i:(?:clearly|easily|still|also)\s+)?(?i:{beats}){_MARKS}(?:{whole}){after}"),
         (False, rf"(?P<subject>){label}{_MARKS}(?:<+|\u2264){_MARKS}(?:{whole}){after}"),
-        (True, rf"(?i:\b{_CHOSEN}\b)(?:[\s:=*_`\"'(,>-]+|(?i:{_NAMED}\b)){{0,8}}?{label}(?!{_MARKS}[:=]\s*[0-9]){after}"),
-        (True, rf"(?i:\b(?:winner|verdict|answer)\b)[\s:=*_`\"'(]+(?i:is\s+)?{only}(?!{_MARKS}[:=,.]\s*[0-9])"),
-        (False, rf"(?i:\b{_WORST}\b)(?:[\s:=*_`\"'(,-]+|(?i:{_NAMED}\b)){{0,8}}?{label}(?!{_MARKS}[:=]\s*[0-9]){after}"),
+        (True, rf"(?i:\b{_CHOSEN}\b)(?:[\s:=*_`\"'(,>-]{{1,9}}|(?i:{_NAMED}\b)){{0,8}}?{label}(?!{_MARKS}[:=]\s*[0-9]){after}"),
+        (True, rf"(?i:\b(?:winner|verdict|answer)\b)[\s:=*_`\"'(]{{1,9}}(?i:is\s+)?{only}(?!{_MARKS}[:=,.]\s*[0-9])"),
+        (False, rf"(?i:\b{_WORST}\b)(?:[\s:=*_`\"'(,-]{{1,9}}|(?i:{_NAMED}\b)){{0,8}}?{label}(?!{_MARKS}[:=]\s*[0-9]){after}"),
         (True, rf"(?P<subject>){label}[^\u3002\uff01\uff1f.!?;\n]{{0,12}}?{_ZH_BEST}"),
         (False, rf"(?P<subject>){label}[^\u3002\uff01\uff1f.!?;\n]{{0,12}}?{_ZH_WORST}"),
         (True, rf"{_ZH_CHOSEN}{label}"),
