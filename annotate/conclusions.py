@@ -119,8 +119,9 @@ class Conclusion:
         if start and leads_on(lines[start - 1], adjoining=adjoining and not of_criteria[start - 1]):
             above = lines[start - 1].strip()[-80:]
             raise ParseError(
-                "conclusion_missing", f"{above!r} stands over {this!r}: it must be clear that these are scores of {labels[0]}"
-                f" and {labels[1]}; end with {self._form!r} after an empty line"
+                "conclusion_missing",
+                f"{above!r} stands over {this!r}: it must be clear that these are scores of {labels[0]}"
+                f" and {labels[1]}; end with {self._form!r} after an empty line",
             )
         return _reasoning(lines, rest, found), values
 
@@ -157,8 +158,9 @@ class Conclusion:
         if pair is not None:
             this = _quoted(lines, pair)
             return ParseError(
-                "text_outside", f"the reply must end with the scores {this!r} and nothing else in their lines, but says "
-                f"{(said or '').strip()[:80]!r}"
+                "text_outside",
+                f"the reply must end with the scores {this!r} and nothing else in their lines, but says "
+                f"{(said or '').strip()[:80]!r}",
             )
         if odd is not None:
             return ParseError("score_malformed", f"{odd[:80]!r} is no plain pair of scores: write {self._form!r}")

@@ -153,9 +153,7 @@ def statements(text: str) -> Iterator[Statement]:
             yield Statement(kind=kind, letter=letter and letter[-1], numbers=_numbers(groups["value"]), text=_place(found))
     for letter in "ab":
         for found in given_number(("speech", letter)).finditer(text):
-            yield Statement(
-                kind="pair", letter=letter, numbers=_numbers(found["value"] or found["tenths"]), text=_place(found)
-            )
+            yield Statement(kind="pair", letter=letter, numbers=_numbers(found["value"] or found["tenths"]), text=_place(found))
     for found in _PAIR.finditer(text):
         for speech in _SPEECH.finditer(found[0]):
             yield Statement(kind="pair", letter=speech["letter"], numbers=_numbers(speech["value"]), text=_place(found))

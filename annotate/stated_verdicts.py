@@ -22,9 +22,7 @@ _VERB: Final = (
     r"(?:is|are|was|would\s+be|sounds?|seems?|feels?|appears?|remains?|stays?|ranks?|performs?|comes\s+(?:out|across)|does|has"
     r"|deserves|turns\s+out|proves|gets|emerges?|stands?)"
 )
-_ASPECT_OF: Final = (
-    r"(?!\s+(?:in\s+(?:the\s+end|general|total|summary|sum|my|every|all|both|conclusion)|on\s+(?:the\s+whole|balance)|for\s+sure)\b)"
-)
+_ASPECT_OF: Final = r"(?!\s+(?:in\s+(?:the\s+end|general|total|summary|sum|my|every|all|both|conclusion)|on\s+(?:the\s+whole|balance)|for\s+sure)\b)"
 _ASPECT: Final = rf"{_ASPECT_OF}\s+(?:in|at|on|for|regarding|concerning|when|where|during|[a-z]+ed)\b"
 _BEST: Final = (
     r"(?:better|superior|more\s+(?:natural|human|human-like|convincing|realistic|lifelike|pleasant|fitting|suitable|appropriate)"

@@ -217,14 +217,18 @@ def test_what_is_not_plain_is_refused_in_its_own_words(name):
     assert (caught.value.reason, quoted in caught.value.message) == (reason, True), caught.value.message
 
 
-@pytest.mark.parametrize("end", [*DOUBTFUL, *(f"{PAIR}\n{said}" for said in VERDICTS), *(f"{said}\n\n{PAIR}" for said in VERDICTS)])
+@pytest.mark.parametrize(
+    "end", [*DOUBTFUL, *(f"{PAIR}\n{said}" for said in VERDICTS), *(f"{said}\n\n{PAIR}" for said in VERDICTS)]
+)
 def test_what_is_doubtful_is_refused(end):
     """A refusal costs one repeated request, a wrong winner a wrong label."""
     with pytest.raises(ParseError):
         PLUGIN.parse(f"{META_JUDGE}\n\n{end}")
 
 
-@pytest.mark.parametrize("said", ["Output A is the better one.", "Output B is better in pacing.", "Overall, A is better than B."])
+@pytest.mark.parametrize(
+    "said", ["Output A is the better one.", "Output B is better in pacing.", "Overall, A is better than B."]
+)
 def test_a_verdict_that_agrees_is_read(said):
     """So is praise in one respect."""
     assert PLUGIN.parse(f"{META_JUDGE}\n\n{said}\n\n{PAIR}").verdict == "a"
