@@ -115,7 +115,7 @@ def leads_on(line: str, *, adjoining: bool) -> bool:
     if _HEADING.match(line) or re.search(r"[-:=,;\u2013\u2014\uff1a\uff0c]\Z", bare):
         return True
     if not _FINISHED.search(line):
-        return adjoining or not _NAMED_TEXT.match(line) and len(line.split()) <= 6
+        return adjoining or (not _NAMED_TEXT.match(line) and len(line.split()) <= 6)
     last = re.split(r"[.!?\u3002]\s*", line.strip().rstrip(".!\u3002*_` "))[-1]
     return _POINTS_ON.search(last) is not None or re.fullmatch(r"\W*[A-Za-z]*\W*", line) is not None
 

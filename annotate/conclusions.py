@@ -6,9 +6,9 @@ whatever notation (``annotate.stated_scores``): which of two is meant, nobody ca
 gives for one criterion, are no conclusion.
 
 Where the scores stand, and in which ornaments, depends on their form. Scores in brackets are the last line. Scores of labels
-are what the reply ends with, on one or more lines, in bold, in a list or a table or as ``6/10``, and nothing else stands in these
-lines or behind them (``annotate.closing``): a remark can take back what it follows. Scores may be said more than once as long as
-they agree, and the reasoning may not say in words that the other one is better (``annotate.stated_verdicts``).
+are what the reply ends with, on one or more lines, in bold, in a list or a table or as ``6/10``, and nothing else stands in
+these lines or behind them (``annotate.closing``): a remark can take back what it follows. Scores may be said more than once as
+long as they agree, and the reasoning may not say in words that the other one is better (``annotate.stated_verdicts``).
 
 Reading forgives white space around the reply and one Markdown fence around the whole; around the last line in brackets Markdown
 emphasis, a heading sign, ``Conclusion:`` before it and a full stop after it.

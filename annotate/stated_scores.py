@@ -108,14 +108,21 @@ def labelled_numbers(labels: Sequence[Sequence[str]]) -> re.Pattern[str]:
     behind = "|".join("".join(f"{label}{VALUE}" for label in order) for order in orders)
     if len(patterns) < 2:
         return re.compile(behind)
-    number = rf"(?<!{_DIGIT}){_DIGIT}{{1,9}}(?:[.,]{_DIGIT}{{1,9}})?(?:\s?(?:/|out of)\s?10)?(?:\s?points?)?\s(?:for|to|goes to)\W{{1,9}}"
-    before = "|".join(rf"[^\w\n]{{0,9}}(?:and\s)?".join(number + label for label in order) for order in orders)
+    number = (
+        rf"(?<!{_DIGIT}){_DIGIT}{{1,9}}(?:[.,]{_DIGIT}{{1,9}})?(?:\s?(?:/"
+        rf"|out of)\s?10)?(?:\s?points?)?\s(?:for|to|goes to)\W{{1,9}}"
+    )
+    before = "|".join(r"[^\w\n]{0,9}(?:and\s)?".join(number + label for label in order) for order in orders)
     return re.compile(f"{behind}|{before}")
 
 
 def given_number(label: Sequence[str]) -> re.Pattern[str]:
     """Return a pattern that finds a number that is given to one output in folded text, with the number as ``value``."""
-    gives = r"(?:gets?|receives?|earns?|deserves?|merits?|scores?|scored|totals?|total+ed|reaches|(?:comes|adds\sup|amounts|sums\sup)\sto|ends\s(?:up\s)?(?:with|at)|(?:is\s)?(?:rated|given|awarded))\W{1,3}(?:an?\s)?(?:(?:total|score|sum)(?:\sscore)?\sof\s)?"
+    gives = (
+        r"(?:gets?|receives?|earns?|deserves?|merits?|scores?|scored|totals?|total+ed|reaches"
+        r"|(?:comes|adds\sup|amounts|sums\sup)\sto|ends\s(?:up\s)?(?:with|at)|(?:is\s)?(?:rated"
+        r"|given|awarded))\W{1,3}(?:an?\s)?(?:(?:total|score|sum)(?:\sscore)?\sof\s)?"
+    )
     number = rf"(?P<value>{_DIGIT}{{1,9}}(?:[.,]{_DIGIT}{{1,9}})?)"
     again = number.replace("value", "tenths")
     prose = r"(?!\s?(?!and\b|out\b|of\b|points?\b|while\b|but\b|for\b|because\b|since\b)[\w%])"

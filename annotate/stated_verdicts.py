@@ -22,19 +22,28 @@ _VERB: Final = (
     r"(?:is|are|was|would\s+be|sounds?|seems?|feels?|appears?|remains?|stays?|ranks?|performs?|comes\s+(?:out|across)|does|has"
     r"|deserves|turns\s+out|proves|gets|emerges?|stands?)"
 )
-_ASPECT_OF: Final = r"(?!\s+(?:in\s+(?:the\s+end|general|total|summary|sum|my|every|all|both|conclusion)|on\s+(?:the\s+whole|balance)|for\s+sure)\b)"
+_ASPECT_OF: Final = (
+    r"(?!\s+(?:in\s+(?:the\s+end|general|total|summary|sum|my|every|all|both|conclusion)"
+    r"|on\s+(?:the\s+whole|balance)|for\s+sure)\b)"
+)
 _ASPECT: Final = rf"{_ASPECT_OF}\s+(?:in|at|on|for|regarding|concerning|when|where|during|[a-z]+ed)\b"
 _BEST: Final = (
     r"(?:better|superior|more\s+(?:natural|human|human-like|convincing|realistic|lifelike|pleasant|fitting|suitable|appropriate)"
     r"(?!-|\s+(?:paus|pac|rhythm|inton|prosod|articul|stress))|preferable|preferred|stronger|winner|winning|best|most\s+natural"
     r"|ahead|first\s+place|victory|the\s+win)"
 )
-_WORST: Final = r"(?:worse|inferior|less\s+(?:natural|human|convincing|realistic|suitable)|loser|losing|weaker|worst|least\s+natural|behind)"
+_WORST: Final = (
+    r"(?:worse|inferior|less\s+(?:natural|human|convincing|realistic|suitable)|loser|losing"
+    r"|weaker|worst|least\s+natural|behind)"
+)
 _CHOSEN: Final = (
     r"(?:winner|verdict|preference|preferred|choice|pick|picks?|answer|better|best|prefer|choose|chose|select|vote|favou?r|favou?rite"
     r"|win|victory|advantage|more\s+natural|go|conclusion)"
 )
-_NAMED: Final = r"(?:one|output|speech|audio|clip|recording|of\s+the\s+two|overall|is|was|goes|to|for|with|the|would\s+be|clearly|therefore|thus|so)"
+_NAMED: Final = (
+    r"(?:one|output|speech|audio|clip|recording|of\s+the\s+two|overall|is|was|goes|to|for|with"
+    r"|the|would\s+be|clearly|therefore|thus|so)"
+)
 _ZH_BEST: Final = (
     r"(?:\u66f4(?:\u597d|\u81ea\u7136|\u4f73|\u4f18|\u80dc|\u50cf\u771f\u4eba)|\u8f83(?:\u597d|\u4f18|\u4f73)|\u80dc\u51fa|\u83b7\u80dc"
     r"|\u8d62|\u6700\u597d|\u5360\u4f18|\u66f4\u52a0\u81ea\u7136)"
@@ -51,14 +60,18 @@ _ONE_RESPECT: Final = re.compile(
 _PART: Final = re.compile(r"(?i)(?:\b(?:in|of|from|with|than|to|like|for)|\u6bd4)[\s*_`\"']*\Z")
 _OVERALL: Final = re.compile(r"(?i)\b(?:overall|winner|wins?|verdict|in the end|all in all|final)\b|\u603b\u4f53|\u80dc|\u8d62")
 _SCALE: Final = (
-    r"\b(?:lower|smaller|fewer|less)\s+(?:(?:scores?|numbers?|ratings?|values?|points?)\s+)?(?:is|are|means?|=|indicates?)"
-    r"\s+(?:the\s+)?(?:better|best|more\s+natural)\b",
+    (
+        r"\b(?:lower|smaller|fewer|less)\s+(?:(?:scores?|numbers?|ratings?|values?|points?)\s+)?(?:is|are|means?|=|indicates?)"
+        r"\s+(?:the\s+)?(?:better|best|more\s+natural)\b"
+    ),
     r"(?<![0-9.])1\s*(?:is|=|means|being)\s*(?:the\s+)?(?:best|most\s+natural)\b",
     r"\b10\s*(?:is|=|means|being)\s*(?:the\s+)?(?:worst|least\s+natural)\b",
 )
 _TAKEN_BACK: Final = (
-    r"\b(?:scores?|ratings?|labels?)\b[^.!?\n]{0,40}\b(?:swapped|reversed|inverted|mixed\s+up|switched|interchanged|wrong|mistaken"
-    r"|incorrect|placeholders?|way\s+a?round)\b",
+    (
+        r"\b(?:scores?|ratings?|labels?)\b[^.!?\n]{0,40}\b(?:swapped|reversed|inverted|mixed\s+up|switched|interchanged|wrong|mistaken"
+        r"|incorrect|placeholders?|way\s+a?round)\b"
+    ),
     r"\b(?:swap|reverse|ignore|disregard|exchange|switch)\s+(?:the\s+|these\s+|those\s+|my\s+|both\s+)*(?:scores?|ratings?|labels?)\b",
 )
 _DOUBT: Final = re.compile("|".join(f"(?:{one})" for one in (*_SCALE, *_TAKEN_BACK)), re.IGNORECASE)
@@ -112,7 +125,10 @@ def doubt(text: str) -> str | None:
 def _patterns(names: str) -> tuple[tuple[bool, re.Pattern[str]], ...]:
     """Return (whether the one that is named wins, pattern)."""
     alone = rf"|(?<![A-Za-z0-9])[{names}]" if names.isalpha() else ""
-    whole = rf"(?:(?:{_NOUN}){_MARKS}(?i:[{names}]){alone})(?![A-Za-z0-9])|(?i:(?:the\s+)?(?:first|second)(?:\s+(?:{_NOUN}|one))?)\b"
+    whole = (
+        rf"(?:(?:{_NOUN}){_MARKS}(?i:[{names}]){alone})(?![A-Za-z0-9])|(?i:(?:the\s+)?(?:first"
+        rf"|second)(?:\s+(?:{_NOUN}|one))?)\b"
+    )
     whole += r"|\u7b2c[\u4e00\u4e8c](?:\u6bb5|\u4e2a|\u6761)?"
     label = rf"(?P<name>{whole})"
     only = rf"(?P<name_only>(?<![A-Za-z0-9])[{names}](?![A-Za-z0-9]))"
