@@ -6,9 +6,9 @@ whatever notation (``annotate.stated_scores``): which of two is meant, nobody ca
 gives for one criterion, are no conclusion.
 
 Where the scores stand, and in which ornaments, depends on their form. Scores in brackets are the last line. Scores of labels
-are those that the reply states last, wherever that is (``annotate.labelled_scores``): the public parser of the format takes the
-last pair, and models put it on two lines, before the analysis, in bold or as ``6/10``. Scores may be said more than once as
-long as they agree. Text that goes on behind them has to come to an end, or it was cut off.
+are what the reply ends with, on one or more lines, in bold, in a list or a table or as ``6/10``, and nothing else stands in
+these lines or behind them (``annotate.closing``): a remark can take back what it follows. Scores may be said more than once as
+long as they agree, and the reasoning may not say in words that the other one is better (``annotate.stated_verdicts``).
 
 Reading forgives white space around the reply and one Markdown fence around the whole; around the last line in brackets Markdown
 emphasis, a heading sign, ``Conclusion:`` before it and a full stop after it.
@@ -21,43 +21,15 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Final, Literal
 
+from annotate.closing import closing_start, goes_on, leads_on, says_nothing
 from annotate.envelope import opened
 from annotate.labelled_scores import LabelledScores, Stated
-from annotate.stated_scores import VALUE, folded, labelled_numbers, without_quotations
+from annotate.stated_scores import VALUE, folded, given_number, labelled_numbers, stated_numbers, without_quotations
+from annotate.stated_verdicts import doubt, verdicts
 from annotate.task import Parsed, ParseError
 from contracts.text_forms import compared
 
 _LEAD: Final = re.compile(r"\A(?i:conclusion)\s*:[\s*_]*")
-# What a line may hold beside the scores without saying anything.
-_AROUND: Final = {
-    *(
-        "the",
-        "and",
-        "so",
-        "my",
-        "here",
-        "are",
-        "is",
-        "in",
-        "vs",
-        "final",
-        "overall",
-        "conclusion",
-        "conclusions",
-        "score",
-        "scores",
-    ),
-    *("scoring", "rating", "ratings", "verdict", "summary", "naturalness", "point", "points", "result", "results"),
-    *("\u7ed3\u8bba", "\u8bc4\u5206", "\u5f97\u5206"),
-}
-_FINISHED: Final = re.compile(r"[.!?\u3002\uff01\uff1f|:;)\]\"'\u201d\u2019`*_0-9-]\Z")
-_VERDICT: Final = (
-    r"(?i:(?<!\w)(?:therefore|thus|hence|so|overall|in conclusion|conclusion|in summary|verdict|winner|final answer)(?!\w)"
-    r"[^.!?\n]{{0,80}}?{first}\s*(?P<letter>[{letters}])(?!\w)(?P<rest>[^.!?\n]{{0,40}}))"
-)
-_BETTER: Final = re.compile(
-    r"(?i)\A[\s*_`]*(?:\Z|(?:is|sounds|wins|was)[^,;]{0,25}?(?:better|more natural|superior|wins?)\b|wins)"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +42,14 @@ class Conclusion:
         decimals: most digits after the point of a score. A reply that was cut off inside the last score can look whole; whoever
             sends it says so (``truncated_reply``), and it never comes here.
         scale: lowest and highest score.
+        labels: what the two outputs are called, where that is not in ``line``.
     """
 
     criteria: tuple[str, ...]
     line: str
     decimals: int
     scale: tuple[float, float]
+    labels: tuple[str, ...] = ()
 
     def write(self, rationale: str, scores: Sequence[Decimal]) -> str:
         """Write a reply."""
@@ -86,12 +60,13 @@ class Conclusion:
 
         Raises:
             ParseError: with the reasons of ``annotate.envelope`` or ``conclusion_missing``, ``conclusion_twice``,
-                ``conclusion_contradicted``, ``cut_off``, ``text_outside``, ``score_malformed``, ``score_range``,
+                ``conclusion_contradicted``, ``text_outside``, ``score_malformed``, ``score_range``,
                 ``rationale_missing`` or ``criteria_missing``; the message quotes what was wrong.
         """
         lines = [line.rstrip() for line in opened(reply).split("\n")]
-        rationale, written = self._stated(lines) if self._labels else self._last_line(lines)
+        rationale, written = self._stated(lines) if self._labelled else self._last_line(lines)
         scores = [self._score(number) for number in written]
+        self._check_verdicts(lines, scores)
         if not rationale:
             raise ParseError("rationale_missing", f"beside the scores, {lines[-1][:80]!r}, an analysis must stand")
         heard = rationale.casefold()
@@ -117,50 +92,103 @@ class Conclusion:
         return "\n".join(before).strip(), found.groups()
 
     def _stated(self, lines: Sequence[str]) -> tuple[str, Sequence[str]]:
-        """Return the reasoning and the scores that are stated last, as they are written."""
-        labels = self._labels
-        found = LabelledScores(labels).find(list(map(_without_quotations, lines)))
-        rest = _without(lines, found)
+        """Return the reasoning and the scores that the reply ends with, as they are written."""
+        labels = self._names
         of_criteria = self._of_criteria(lines)
-        found = [one for one in found if not of_criteria[one.line]]
-        pair = _last_pair(found)
+        found, rest, unclear = self._find(lines, of_criteria)
+        start = closing_start(rest, of_criteria)
+        pair = _last_pair([one for one in found if one.line >= start])
         odd = self._another(rest)
         if pair is None:
-            if odd is not None:
-                raise ParseError("score_malformed", f"{odd[:80]!r} is no plain pair of scores: write {self._form!r}")
-            if found:
-                has, lacks = labels[found[-1].label], labels[1 - found[-1].label]
-                line = lines[found[-1].line].strip()
-                raise ParseError("conclusion_missing", f"{line[:80]!r} gives {has} a score, and nothing gives {lacks} one")
-            raise ParseError("conclusion_missing", f"nowhere stands {self._form!r}; the reply ends with {lines[-1][-80:]!r}")
+            raise self._no_pair(lines, found, odd, lines[start - 1] if start and unclear is None else unclear)
         values = [one.value for one in sorted(pair, key=lambda one: one.label)]
         scores = [self._score(value) for value in values]
+        this = _quoted(lines, pair)
         for one in found:
             if not self._is(one.value, scores[one.label]):
-                this, other = _quoted(lines, [one]), _quoted(lines, pair)
-                raise ParseError("conclusion_twice", f"{this!r} and {other!r} differ: give each output one score")
+                raise ParseError(
+                    "conclusion_twice", f"{_quoted(lines, [one])!r} and {this!r} differ: give each output one score"
+                )
         if odd is not None:
-            this = _quoted(lines, pair)
             raise ParseError("conclusion_twice", f"{odd[:80]!r} looks like a conclusion beside {this!r}: give the scores once")
-        self._check_rest(lines, pair, scores)
-        return _reasoning(lines, found), values
+        last = max(found, key=lambda one: (one.line, one.end))
+        behind = "\n".join([lines[last.line][last.end :], *lines[last.line + 1 :]])
+        if goes_on(behind):
+            raise ParseError("text_outside", f"nothing may follow the scores {this!r}, but {behind.strip()[:80]!r} does")
+        adjoining = re.search(r"\w", lines[start]) is not None
+        if start and leads_on(lines[start - 1], adjoining=adjoining and not of_criteria[start - 1]):
+            above = lines[start - 1].strip()[-80:]
+            raise ParseError(
+                "conclusion_missing",
+                f"{above!r} stands over {this!r}: it must be clear that these are scores of {labels[0]}"
+                f" and {labels[1]}; end with {self._form!r} after an empty line",
+            )
+        return _reasoning(lines, rest, found), values
 
-    def _check_rest(self, lines: Sequence[str], pair: tuple[Stated, Stated], scores: Sequence[Decimal]) -> None:
-        """Refuse text behind the scores that says otherwise or was cut off."""
-        last = max(pair, key=lambda one: (one.line, one.end))
-        behind = "\n".join([lines[last.line][last.end :], *lines[last.line + 1 :]]).strip()
-        third = re.search(rf"(?i){re.escape(self._labels[0].split()[0])}\s*[c-z]\b[\s*_`]*[:=]\s*[0-9]", behind)
-        if third:
-            raise ParseError("conclusion_twice", f"{third[0]!r} is a score of an output that there is not")
-        first, letters = self._labels[0].rpartition(" ")[0], "".join(label[-1] for label in self._labels)
-        for verdict in re.finditer(_VERDICT.format(first=re.escape(first), letters=letters), behind):
-            winner = letters.casefold().index(verdict["letter"].casefold())
-            if scores[0] != scores[1] and scores[winner] < scores[1 - winner] and _BETTER.match(verdict["rest"]):
-                said = _quoted(lines, pair)
-                raise ParseError("conclusion_contradicted", f"{verdict[0].strip()[:80]!r} contradicts the scores {said!r}")
-        after = "\n".join(lines[last.line + 1 :]).strip()
-        if after and not _FINISHED.search(after):
-            raise ParseError("cut_off", f"the text behind the scores ends inside a sentence: {after[-80:]!r}")
+    def _find(self, lines: Sequence[str], of_criteria: list[bool]) -> tuple[list[Stated], list[str], str | None]:
+        """Find all scores, and mark tables of criteria as such.
+
+        Returns:
+            The scores, the lines with spaces in their place, and the first line of a table of which it is not clear what its
+            numbers are.
+        """
+        reader = LabelledScores(self._names)
+        plain = list(map(_without_quotations, lines))
+        names = {" ".join(re.findall(r"\w+", name.casefold())) for name in self.criteria}
+        found: list[Stated] = []
+        blank: set[int] = set()
+        unclear = None
+        for table, cells in reader.tables(plain, names.__contains__):
+            if cells is None:
+                unclear = unclear or lines[table[0]]
+                continue
+            found += cells
+            blank.update(table)
+            if not cells:
+                of_criteria[table.start : table.stop] = [True] * len(table)
+        tables = {number for table, _ in reader.tables(plain, names.__contains__) for number in table}
+        found += reader.find(["" if number in tables else line for number, line in enumerate(plain)])
+        rest = _without(lines, found)
+        found = sorted((one for one in found if not of_criteria[one.line]), key=lambda one: (one.line, one.start))
+        return found, ["" if number in blank else line for number, line in enumerate(rest)], unclear
+
+    def _no_pair(self, lines: Sequence[str], found: Sequence[Stated], odd: str | None, said: str | None) -> ParseError:
+        """Return why a reply does not end with two scores."""
+        labels, pair = self._names, _last_pair(found)
+        if pair is not None:
+            this = _quoted(lines, pair)
+            return ParseError(
+                "text_outside",
+                f"the reply must end with the scores {this!r} and nothing else in their lines, but says "
+                f"{(said or '').strip()[:80]!r}",
+            )
+        if odd is not None:
+            return ParseError("score_malformed", f"{odd[:80]!r} is no plain pair of scores: write {self._form!r}")
+        if found:
+            has, lacks = labels[found[-1].label], labels[1 - found[-1].label]
+            line = lines[found[-1].line].strip()
+            return ParseError("conclusion_missing", f"{line[:80]!r} gives {has} a score, and nothing gives {lacks} one")
+        return ParseError("conclusion_missing", f"nowhere stands {self._form!r}; the reply ends with {lines[-1][-80:]!r}")
+
+    def _check_verdicts(self, lines: Sequence[str], scores: Sequence[Decimal]) -> None:
+        """Refuse a reply that says in words that the other one is better, or takes its scores back."""
+        if not self._names:
+            return
+        of_criteria = self._of_criteria(lines)
+        text = "\n".join(
+            "" if named and "overall" not in compared(line[:_HEAD]) else without_quotations(line)
+            for line, named in zip(lines, of_criteria, strict=True)
+        )
+        if (said := doubt(text)) is not None:
+            raise ParseError("conclusion_contradicted", f"{said[:80]!r} leaves in doubt what the scores mean")
+        for name, score in zip(self._names, scores, strict=True):
+            for given in given_number(re.findall(r"\w+", name.casefold())).finditer(folded(text)):
+                if not self._is(given["value"] or given["tenths"], score):
+                    raise ParseError("conclusion_twice", f"{given[0][:80]!r} is another score than {name}: {score}")
+        for verdict in verdicts(text, "".join(name[-1] for name in self._names)):
+            if scores[verdict.winner] < scores[1 - verdict.winner]:
+                stated = ", ".join(f"{name}: {score}" for name, score in zip(self._names, scores, strict=True))
+                raise ParseError("conclusion_contradicted", f"{verdict.text!r} contradicts the scores {stated}")
 
     def _of_criteria(self, lines: Sequence[str]) -> list[bool]:
         """Return per line whether it is about one criterion: it begins with the name, or is in the list under it."""
@@ -176,7 +204,12 @@ class Conclusion:
         return found
 
     @cached_property
-    def _labels(self) -> tuple[str, ...]:
+    def _names(self) -> tuple[str, ...]:
+        """What the two outputs are called; none where there is one."""
+        return self.labels or self._labelled
+
+    @cached_property
+    def _labelled(self) -> tuple[str, ...]:
         """The words before each score; none where brackets tell them apart."""
         *pieces, _ = self.line.split("{}")
         labels = tuple(" ".join(re.findall(r"\w+", piece)) for piece in pieces)
@@ -197,10 +230,10 @@ class Conclusion:
     @cached_property
     def _resembling(self) -> re.Pattern[str]:
         """What looks like a conclusion in folded text."""
-        *pieces, _ = self.line.split("{}")
-        labels = [words for piece in pieces if (words := re.findall(r"\w+", piece.casefold()))]
-        brackets = rf"|\[\s*\[{VALUE}" if pieces[0].endswith("[[") else ""
-        return re.compile(labelled_numbers(labels).pattern + brackets)
+        patterns = [labelled_numbers([re.findall(r"\w+", name.casefold()) for name in self._names])] if self._names else []
+        if not self._labelled:
+            patterns += [stated_numbers(2 if self._names else 1), re.compile(rf"\[\s*\[{VALUE}")]
+        return re.compile("|".join(pattern.pattern for pattern in patterns))
 
     def _another(self, lines: Sequence[str]) -> str | None:
         """Return the line that looks like a conclusion among the lines of the reasoning, in any notation."""
@@ -260,15 +293,14 @@ def _without(lines: Sequence[str], found: Sequence[Stated]) -> list[str]:
     return rest
 
 
-def _reasoning(lines: Sequence[str], found: Sequence[Stated]) -> str:
+def _reasoning(lines: Sequence[str], rest: Sequence[str], found: Sequence[Stated]) -> str:
     """Return the text without lines that do nothing but state the scores, and without what only led to them."""
-    rest, gone = _without(lines, found), {one.line for one in found}
-    gone = {place for place in gone if _says_nothing(rest[place])}
+    gone = {one.line for one in found if says_nothing(rest[one.line])}
     for place in sorted(gone):
         above = place - 1
         while above >= 0 and above not in gone and not lines[above].strip():
             above -= 1
-        if above >= 0 and lines[above].strip() and _says_nothing(lines[above]) and not lines[above].lstrip().startswith("|"):
+        if above >= 0 and lines[above].strip() and says_nothing(lines[above]) and not lines[above].lstrip().startswith("|"):
             gone.add(above)
     kept = [line for place, line in enumerate(lines) if place not in gone and line.strip() != "```"]
     return "\n".join(kept).strip()
@@ -276,11 +308,7 @@ def _reasoning(lines: Sequence[str], found: Sequence[Stated]) -> str:
 
 def _without_quotations(line: str) -> str:
     rest = without_quotations(line)
-    return line if _says_nothing(rest) else rest
-
-
-def _says_nothing(line: str) -> bool:
-    return _AROUND.issuperset(re.findall(r"[^\W_]+", line.casefold()))
+    return line if says_nothing(rest) else rest
 
 
 def parsed(reply: str, conclusion: Conclusion, name: str) -> Parsed:

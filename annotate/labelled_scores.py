@@ -2,13 +2,16 @@
 
 Models put the two scores on one line or on two, before the analysis or behind it, in bold, in a list, in a table, in either
 order, as ``6/10`` or ``6 out of 10``, with full-width signs. All of these are plain; what is written in any other way
-(``annotate.stated_scores``) is not read here. A number that goes on as prose, as in ``Output A: 3 errors``, is no score.
+(``annotate.stated_scores``) is not read here. A number that goes on as prose, as in ``Output A: 3 errors``, is no score. What a
+line says beside them is for the caller to look at (``annotate.closing``).
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
+
+from annotate.score_tables import score_tables
 
 _NARROW: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
 _MARKS: Final = r"[\s*_`\"'\u2019()\[\]]{0,12}"  # bounded, so that no reply takes long
@@ -23,7 +26,6 @@ _END: Final = (
     r"(?=[\s*_`\"')\]]*(?:$|[,;|(\u3001\u3002]|[.!](?:[\s*_`]|$)|[-\u2013\u2014/](?!\s*[0-9])|(?:and|vs|versus|while|but)\b|"
     r"(?:output[\s_]*)?[ab]\s*[:=]))"
 )
-_TABLE_RULE: Final = re.compile(r"[\s|:-]*-[\s|:-]*")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,32 +58,36 @@ class LabelledScores:
         """
         self._letters = [label.split()[-1] for label in labels]
         self._first = [" ".join(label.split()[:-1]).casefold() for label in labels]
+        self._names = [
+            frozenset({f"{first} {letter}".casefold(), letter.casefold()})
+            for first, letter in zip(self._first, self._letters, strict=True)
+        ]
         patterns = []
         for place, (first, letter) in enumerate(zip(self._first, self._letters, strict=True)):
             whole = rf"(?i:{re.escape(first)})[\s_]*{letter}|(?i:{re.escape(first)})[\s_]*{letter.lower()}"
-            joined = rf"(?:{whole}){_SCORE_WORD}{_MARKS}(?:[:=|]|\s[-\u2013\u2014]\s)"
-            bare = rf"{letter}{_MARKS}[:=|]"
+            joined = rf"(?:{whole}){_SCORE_WORD}{_MARKS}(?:[:=]|\s[-\u2013\u2014]\s)"
+            bare = rf"{letter}{_MARKS}[:=]"
             patterns.append(rf"(?P<l{place}>{joined}|{bare})")
         self._pattern = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(patterns)}){_MARKS}{_VALUE}{_END}", re.IGNORECASE)
         self._plain_letter = re.compile(rf"(?:{'|'.join(self._letters)})")
 
     def find(self, lines: Sequence[str]) -> list[Stated]:
-        """Return all scores, in order."""
-        found = []
-        columns: list[int] | None = None
-        for number, line in enumerate(lines):
-            text = line.translate(_NARROW)
-            cells = _cells(text)
-            if columns is not None and _TABLE_RULE.fullmatch(text):
+        """Return all scores in lines of prose, in order."""
+        return [one for number, line in enumerate(lines) for one in self._in_line(number, line.translate(_NARROW))]
+
+    def tables(self, lines: Sequence[str], is_criterion: Callable[[str], bool]) -> Iterator[tuple[range, list[Stated] | None]]:
+        """Yield the lines of each table with the scores in it, as ``annotate.score_tables`` reads them."""
+        for table in score_tables([line.translate(_NARROW) for line in lines], self._names, is_criterion):
+            if table.cells is None:
+                yield table.lines, None
                 continue
-            here = list(self._in_line(number, text))
-            if not here and columns is not None and len(cells) > max(columns):
-                here = list(_in_row(number, text, columns))
-            elif here or not cells:
-                columns = None
-            columns = columns or (None if here else self._columns(cells))
-            found += here
-        return found
+            matches = [(place, re.fullmatch(rf"{_MARKS}{_VALUE}{_MARKS}", text)) for place, text in table.cells]
+            found = [
+                Stated(label=label, value=_value(match), line=place, start=0, end=len(lines[place]))
+                for label, (place, match) in enumerate(matches)
+                if match is not None
+            ]
+            yield table.lines, found if len(found) == len(table.cells) else None
 
     def _in_line(self, number: int, text: str) -> Iterator[Stated]:
         for match in self._pattern.finditer(text):
@@ -91,32 +97,6 @@ class LabelledScores:
             if not said.casefold().startswith(self._first[label]) and not self._plain_letter.match(said):
                 continue
             yield Stated(label=label, value=_value(match), line=number, start=match.start(), end=match.end())
-
-    def _columns(self, cells: Sequence[str]) -> list[int] | None:
-        """Return which cells of a table's head are the labels; None where it is no such head."""
-        bare = [re.sub(r"[\W_]+", " ", cell).strip().casefold() for cell in cells]
-        places = []
-        for first, letter in zip(self._first, self._letters, strict=True):
-            names = (f"{first} {letter}".casefold(), letter.casefold())
-            at = [place for place, cell in enumerate(bare) if cell in names]
-            if len(at) != 1:
-                return None
-            places += at
-        return places
-
-
-def _cells(text: str) -> list[str]:
-    return text.strip().strip("|").split("|") if "|" in text else []
-
-
-def _in_row(number: int, text: str, columns: Sequence[int]) -> Iterator[Stated]:
-    """Yield the scores of a table's row, if both are there; the row as a whole is their place."""
-    cells = _cells(text)
-    matches = [re.fullmatch(rf"{_MARKS}{_VALUE}{_MARKS}", cells[place]) for place in columns]
-    if all(matches):
-        for label, match in enumerate(matches):
-            if match is not None:
-                yield Stated(label=label, value=_value(match), line=number, start=0, end=len(text))
 
 
 def _value(match: re.Match[str]) -> str:

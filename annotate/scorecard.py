@@ -19,7 +19,7 @@ Reading is strict: whatever is not below is refused with a reason, and no score 
 around blocks and lines, one Markdown fence around the whole reply, a full-width colon or semicolon (a Chinese keyboard's)
 where the layout has one, an explanation or summary that runs over several lines, and a summary without its dash. Scores
 may have decimals; all sums are exact. No explanation and no summary may state other scores or totals than the card's own
-lines, in the notation of either layout (``annotate.card_numbers``).
+lines, in the notation of either layout (``annotate.card_numbers``), or another winner (``annotate.stated_verdicts``).
 """
 
 import re
@@ -32,7 +32,8 @@ from typing import Final, Literal
 from annotate.card_layout import BULLETED, NUMBERED, SUMMARY, Layout
 from annotate.card_numbers import CardNumbers
 from annotate.envelope import opened
-from annotate.stated_scores import has_tag, is_heading, is_total
+from annotate.stated_scores import has_tag, is_heading, is_total, without_quotations
+from annotate.stated_verdicts import verdicts
 from annotate.task import Dimension, Parsed, ParseError
 
 __all__ = ["ANSWERS", "BULLETED", "NUMBERED", "Assessment", "Layout", "Scorecard"]
@@ -108,7 +109,7 @@ class Scorecard:
         summary = _one_line(summary).removeprefix("-").strip()
         if not summary:
             raise ParseError("summary_missing", f"{SUMMARY} is empty; write 2 to 4 sentences")
-        self._check_texts(a, b, summary)
+        self._check_texts(a, b, summary, (total_a, total_b))
         answer: Literal["a", "b"] | None = next((side for side, words in ANSWERS.items() if words == said), None)
         if answer is None:
             wanted = " or ".join(map(repr, ANSWERS.values()))
@@ -127,8 +128,8 @@ class Scorecard:
             completion=_completion(rationale, answer),
         )
 
-    def _check_texts(self, a: Assessment, b: Assessment, summary: str) -> None:
-        """Refuse free text that says other numbers than the card, or has what looks like a tag."""
+    def _check_texts(self, a: Assessment, b: Assessment, summary: str, totals: Sequence[Decimal]) -> None:
+        """Refuse free text that says other numbers or another winner than the card, or has what looks like a tag."""
         names = [dimension.name for dimension in self.dimensions]
         speeches = {"a": a, "b": b}
         numbers = CardNumbers(
@@ -147,6 +148,14 @@ class Scorecard:
                     "text_contradicts_scores",
                     f"{where}: the text states {stated.text!r}, which is not what the lines of scores and totals say",
                 )
+            for verdict in verdicts(without_quotations(text), "AB"):
+                # An explanation compares in its dimension, unless it says that it is about the whole.
+                if totals[verdict.winner] < totals[1 - verdict.winner] and (letter is None or verdict.overall):
+                    raise ParseError(
+                        "text_contradicts_scores",
+                        f"{where}: the text says {verdict.text!r}, but the totals are {_plain(totals[0])} for Speech A and "
+                        f"{_plain(totals[1])} for Speech B",
+                    )
 
     def _rationale(self, a: Assessment, b: Assessment, summary: str) -> tuple[str, list[Decimal]]:
         lines: list[str] = []

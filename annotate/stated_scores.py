@@ -23,7 +23,9 @@ _NUMBER_WORD: Final = re.compile(rf"(?<!\w)(?:{'|'.join(_WORDS)})(?!\w)")
 _TIME: Final = re.compile(r"(?<![0-9.,:])0?0:[0-5][0-9](?![0-9])")
 _GLUE: Final = (
     r"(?:[^\w\x11]|_|(?<![a-z])(?:of|out|to|or|and|about|around|approximately|roughly|points?|score[sd]?|is|at|gets?|receives?"
-    r"|earns?|marks?|stars?|rating|rated|versus|vs|while|whereas|but|with|against)(?![a-z])|[\u5206\u5f97\u548c\u4e0e\u6bd4\u5bf9])"
+    r"|earns?|marks?|stars?|rating|rated|versus|vs|while|whereas|but|with|against|totals?|total+ed|deserves?|merits?|given|awarded"
+    r"|assigned|reaches|comes|adds|amounts|up|ends|has|only|just|solid|strong|an?(?=\W{1,3}[0-9\x11]))(?![a-z])"
+    r"|[\u5206\u5f97\u548c\u4e0e\u6bd4\u5bf9])"
 )
 _DIGIT: Final = r"[0-9\x11]"
 # Bounded, so that no reply takes long.
@@ -39,7 +41,7 @@ _QUOTED: Final = re.compile(
 )
 _TOTALS: Final = (
     r"total[\W_]*(?:score[\W_]*)?(?:(?:for|of)[\W_]*)?(?:speech[\W_]*)?(?<![a-z0-9])(?P<behind>[ab])(?![a-z0-9])",
-    r"(?<![a-z0-9])(?P<before>speech[\W_]*[ab]|[ab](?=['\u2019]s|_))(?:['\u2019]s)?[\W_]*total(?:[\W_]*score)?",
+    r"(?<![a-z0-9])(?P<before>speech[\W_]*[ab]|[ab](?=['\u2019]s|_))(?:['\u2019]s)?[\W_]*total(?:s|led|ed)?(?![a-z])(?:[\W_]*score)?",
     r"(?<![a-z])total(?:[\W_]*score)?(?=[\W_]*[=:])",
 )
 _TOTAL: Final = re.compile(rf"(?:{'|'.join(_TOTALS)})(?P<value>{VALUE})")
@@ -103,7 +105,36 @@ def labelled_numbers(labels: Sequence[Sequence[str]]) -> re.Pattern[str]:
     """
     patterns = [_label(words) for words in labels]
     orders = [patterns, patterns[::-1]] if len(patterns) > 1 else [patterns]
-    return re.compile("|".join("".join(f"{label}{VALUE}" for label in order) for order in orders))
+    behind = "|".join("".join(f"{label}{VALUE}" for label in order) for order in orders)
+    if len(patterns) < 2:
+        return re.compile(behind)
+    number = (
+        rf"(?<!{_DIGIT}){_DIGIT}{{1,9}}(?:[.,]{_DIGIT}{{1,9}})?(?:\s?(?:/"
+        rf"|out of)\s?10)?(?:\s?points?)?\s(?:for|to|goes to)\W{{1,9}}"
+    )
+    before = "|".join(r"[^\w\n]{0,9}(?:and\s)?".join(number + label for label in order) for order in orders)
+    return re.compile(f"{behind}|{before}")
+
+
+def given_number(label: Sequence[str]) -> re.Pattern[str]:
+    """Return a pattern that finds a number that is given to one output in folded text, with the number as ``value``."""
+    gives = (
+        r"(?:gets?|receives?|earns?|deserves?|merits?|scores?|scored|totals?|total+ed|reaches"
+        r"|(?:comes|adds\sup|amounts|sums\sup)\sto|ends\s(?:up\s)?(?:with|at)|(?:is\s)?(?:rated"
+        r"|given|awarded))\W{1,3}(?:an?\s)?(?:(?:total|score|sum)(?:\sscore)?\sof\s)?"
+    )
+    number = rf"(?P<value>{_DIGIT}{{1,9}}(?:[.,]{_DIGIT}{{1,9}})?)"
+    again = number.replace("value", "tenths")
+    prose = r"(?!\s?(?!and\b|out\b|of\b|points?\b|while\b|but\b|for\b|because\b|since\b)[\w%])"
+    return re.compile(rf"{_label(label)}[^\w\n]{{0,9}}(?:{again}\s?(?:/|out of)\s?10(?![0-9])|{gives}{number}{prose})")
+
+
+def stated_numbers(count: int) -> re.Pattern[str]:
+    """Return a pattern that finds so many numbers, at least, behind a word such as ``scores`` in folded text."""
+    more = rf"(?:{_GLUE}{{1,40}}+{_DIGIT}{{1,9}}){{{count - 1}}}" if count > 1 else ""
+    return re.compile(
+        rf"(?<![a-z])(?:scor(?:es?|ing)|ratings?|rated|overall|total|results?|quality)(?![a-z]){_GLUE}{{0,40}}+{_DIGIT}{{1,9}}{more}"
+    )
 
 
 def _label(words: Sequence[str]) -> str:
@@ -127,6 +158,9 @@ def statements(text: str) -> Iterator[Statement]:
             groups = found.groupdict()
             letter = groups.get("before") or groups.get("behind")
             yield Statement(kind=kind, letter=letter and letter[-1], numbers=_numbers(groups["value"]), text=_place(found))
+    for letter in "ab":
+        for found in given_number(("speech", letter)).finditer(text):
+            yield Statement(kind="pair", letter=letter, numbers=_numbers(found["value"] or found["tenths"]), text=_place(found))
     for found in _PAIR.finditer(text):
         for speech in _SPEECH.finditer(found[0]):
             yield Statement(kind="pair", letter=speech["letter"], numbers=_numbers(speech["value"]), text=_place(found))

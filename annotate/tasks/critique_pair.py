@@ -15,6 +15,7 @@ CONCLUSION: Final = Conclusion(
     line="Final Scores: [[{}, {}]]",
     decimals=0,
     scale=(1.0, 10.0),
+    labels=("Audio 1", "Audio 2"),
 )
 
 PLUGIN: Final = TaskSpec(

@@ -288,7 +288,7 @@ _CHANGES: dict[str, list[tuple[str, str, str, str]]] = {
         ("score above the scale", LAST, "Output A: 10.5, Output B: 2", "score_range"),
         ("negative score", LAST, "Output A: -7.5, Output B: 2", "score_range"),
         ("two conclusions", LAST, f"{LAST}\nOutput A: 7, Output B: 2", "conclusion_twice"),
-        ("text after, cut off", LAST, f"{LAST}\nI hope this", "cut_off"),
+        ("text after, cut off", LAST, f"{LAST}\nI hope this", "text_outside"),
         ("contradicting conclusion before", "Here is", "Output A: 1.0, Output B: 9.0\nHere is", "conclusion_twice"),
         ("conclusion alone", TEACHER, LAST, "rationale_missing"),
         ("criterion missing", TEACHER, TEACHER.replace("Pacing and Rhythm", "Speed"), "criteria_missing"),

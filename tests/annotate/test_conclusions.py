@@ -60,7 +60,7 @@ def test_a_quoted_conclusion_inside_a_line_is_no_conclusion():
 def test_what_is_written_is_read_back(conclusion: Conclusion, data: st.DataObject):
     """Reasoning and scores survive, and any cut before the last score is noticed."""
     scores = [data.draw(st.decimals(1, 10, places=conclusion.decimals)) for _ in range(2)]
-    rationale = conclusion.criteria[0] + data.draw(st.text("abc \n", max_size=20)).rstrip()
+    rationale = conclusion.criteria[0] + data.draw(st.text("abc \n", max_size=20)).rstrip() + " is even."
     rationale = "\n".join(line.rstrip() for line in rationale.split("\n"))
     reply = conclusion.write(rationale, scores)
     assert conclusion.read(reply) == (rationale, [Decimal(score) for score in scores])
@@ -77,7 +77,7 @@ def test_scores_compare_as_numbers():
 @pytest.mark.parametrize("both", ["5.0", "10.0"])
 def test_equal_scores_are_no_preference(both: str):
     """A tie is read without error, and is a reason to ask once more."""
-    said = parsed(f"Pacing.\nOutput A: {both}, Output B: {both}", TENTHS, "x")
+    said = parsed(f"Pacing is even.\nOutput A: {both}, Output B: {both}", TENTHS, "x")
     assert said.verdict is None
     assert said.problem == f"both totals are {float(both):g}, but they must differ"
 
@@ -138,7 +138,24 @@ def test_an_earlier_conclusion_in_any_notation_makes_the_reply_refused(conclusio
     reply = conclusion.write(f"{conclusion.criteria[0]} is even.\n{around.format(stated)}", [Decimal(8), Decimal(2)])
     with pytest.raises(ParseError) as caught:
         conclusion.read(reply)
-    assert caught.value.reason == "conclusion_twice"
+    assert caught.value.reason in {"conclusion_twice", "text_outside"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("Audio 1: 9, Audio 2: 4", "Overall Audio 1 gets 9/10 and Audio 2 4/10.", "Scores: (9, 4)", "Winner: Audio 1"),
+        *("Winner: 1", "Audio 1 is better.", "Ratings: 9 vs. 4", "9/10 for Audio 1, 4/10 for Audio 2", "Audio 1 deserves a 9."),
+    ],
+)
+def test_scores_in_brackets_stand_alone(said: str):
+    """Nothing else in a paired critique may give scores or name another winner."""
+    from annotate.tasks.critique_pair import PLUGIN
+
+    analysis = "1. Noise: none.\n2. Distortion: none.\n3. Naturalness: fair.\n4. Continuity: smooth."
+    assert PLUGIN.parse(f"{analysis}\n\nFinal Scores: [[6, 8]]").verdict == "b"
+    with pytest.raises(ParseError):
+        PLUGIN.parse(f"{analysis}\n\n{said}\nFinal Scores: [[6, 8]]")
 
 
 @pytest.mark.parametrize(

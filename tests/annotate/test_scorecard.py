@@ -285,3 +285,23 @@ def test_writer_refuses_text_that_would_break_the_layout():
             CARD.compose(fine, Assessment(scores=fine.scores, explanations=dict.fromkeys(names, bad)), "x")
         with pytest.raises(ValueError, match="without"):
             CARD.compose(fine, fine, bad)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("Speech {} totals 40 while Speech {} totals 18.", "Speech {} is clearly better and wins overall.", "Winner: {}"),
+        *("I prefer Speech {}.", "Speech {} gets a total of 40.", "Speech {} outperforms Speech {}."),
+        "\u8bed\u97f3{}\u66f4\u597d\u3002",
+    ],
+)
+@pytest.mark.parametrize("card", CARDS.values(), ids=CARDS)
+def test_the_summary_names_no_other_totals_and_no_other_winner(card: Scorecard, said: str):
+    """It becomes training text; the one that agrees is read."""
+    names = [dimension.name for dimension in card.dimensions]
+    better, worse = (Assessment(scores=dict.fromkeys(names, score), explanations=dict.fromkeys(names, "x")) for score in (8, 6))
+    with pytest.raises(ParseError) as caught:
+        card.parse(card.compose(better, worse, said.format("B", "A")))
+    assert caught.value.reason == "text_contradicts_scores"
+    if not any(character.isdigit() for character in said):
+        assert card.parse(card.compose(better, worse, said.format("A", "B"))).verdict == "a"

@@ -77,8 +77,6 @@ READ = {
     "small": ("{}\n\noutput a: 8, output b: 6", 8, 6),
     "score as a word": ("{}\n\nOutput A Score: 8\nOutput B Score: 6", 8, 6),
     "points": ("{}\n\nOutput A: 8 points, Output B: 6 points", 8, 6),
-    "remark in brackets": ("{}\n\nOutput A: 8 (close to a person)\nOutput B: 6 (robotic)", 8, 6),
-    "remark behind a dash": ("{}\n\nOutput A: 8 - close to a person.\nOutput B: 6 - robotic.", 8, 6),
     "full width": ("{}\n\nOutput A\uff1a\uff18\uff0cOutput B\uff1a\uff16", 8, 6),
     "Chinese unit": ("{}\n\n结论:Output A:8分,Output B:6分", 8, 6),
     "table by rows": ("{}\n\n| Output | Score |\n|---|---|\n| Output A | 8 |\n| Output B | 6 |", 8, 6),
@@ -90,13 +88,9 @@ READ = {
     ),
     "B first": ("{}\n\nOutput B: 6, Output A: 8", 8, 6),
     "B first on two lines": ("{}\n\n**Output B**: 6/10\n**Output A**: 8/10", 8, 6),
-    # Before the analysis, inside it, more than once.
-    "before the analysis": ("Output A: 8, Output B: 6\n\n{}", 8, 6),
-    "two lines before the analysis": ("**Output A: 8/10**\n**Output B: 6/10**\n\n{}", 8, 6),
-    "a word after them": ("{}\n\nOutput A: 8, Output B: 6\n\nOutput A is therefore the more natural one.", 8, 6),
+    # More than once, and beside other numbers.
     "said twice alike": ("Output A: 8, Output B: 6\n\n{}\n\nConclusion: Output A: 8/10, Output B: 6/10", 8, 6),
     "said twice, swapped": ("Output A: 8, Output B: 6\n\n{}\n\nOutput B: 6\nOutput A: 8", 8, 6),
-    "each behind its analysis": ("Output A: 8\n{}\nOutput B: 6", 8, 6),
     "criteria scored, too": ("{}\n\nPacing and Rhythm: Output A: 3, Output B: 9\n\nOutput A: 8, Output B: 6", 8, 6),
     "lists of criteria scored, too": (
         "{}\n\n**Pacing and Rhythm:**\n- Output A: 3\n- Output B: 9\n\n**Conclusion:**\n- Output A: 8\n- Output B: 6",
@@ -118,16 +112,6 @@ REFUSED = {
     "only B": ("{}\n\n**Output B**: 6/10", "conclusion_missing", "nothing gives Output A one"),
     "cut off before B's score": ("{}\n\nOutput A: 8, Output B:", "conclusion_missing", "nothing gives Output B one"),
     "cut off in B's label": ("{}\n\nOutput A: 8\nOutp", "conclusion_missing", "nothing gives Output B one"),
-    "cut off in the analysis behind": (
-        "Output A: 8, Output B: 6\n\n{}\n- and the last word of Output B",
-        "cut_off",
-        "last word",
-    ),
-    "cut off before the last criteria": (
-        "Output A: 8, Output B: 6\n\nProsody and Intonation: fine.",
-        "criteria_missing",
-        "Pacing",
-    ),
     "below the scale": ("{}\n\nOutput A: 0, Output B: 6", "score_range", "0 is outside 1 to 10"),
     "above the scale": ("{}\n\nOutput A: 8, Output B: 85", "score_range", "85 is outside"),
     "negative": ("{}\n\nOutput A: 8, Output B: -6", "score_range", "-6 is outside"),
@@ -147,27 +131,65 @@ REFUSED = {
         "conclusion_twice",
         "'Output A: 5, Output B: 7' and 'Output A: 8, Output B: 6' differ",
     ),
-    "one score again": ("{}\n\nOutput A: 8, Output B: 6\nOn reflection, Output A: 5.", "conclusion_twice", "On reflection"),
     "unreadable scores before": ("Output A: 5-6, Output B: 7\n\n{}\n\nOutput A: 8, Output B: 6", "conclusion_twice", "5-6"),
-    "unreadable scores behind": (
-        "{}\n\nOutput A: 8, Output B: 6\nOutput A gets five and Output B seven.",
-        "conclusion_twice",
-        "gets five",
-    ),
-    "a third output": ("{}\n\nOutput A: 8, Output B: 6, Output C: 9", "conclusion_twice", "Output C: 9"),
-    "a verdict against them": (
-        "{}\n\nOutput A: 8, Output B: 6\n\nTherefore, Output B is more natural.",
-        "conclusion_contradicted",
-        "B",
-    ),
-    "a winner against them": (
-        "{}\n\nOutput A: 8, Output B: 6\n\nWinner: Output B",
-        "conclusion_contradicted",
-        "Winner: Output B",
+    "cut off behind": ("{}\n\nOutput A: 8, Output B: 6\n\nI hope", "text_outside", "'I hope'"),
+    "cut off before the last criteria": (
+        "Prosody and Intonation: fine.\n\nOutput A: 8, Output B: 6",
+        "criteria_missing",
+        "Pacing",
     ),
     "no analysis": ("Output A: 8, Output B: 6", "rationale_missing", "analysis"),
     "empty": ("", "empty_reply", "empty"),
 }
+
+# Every one of these would be read as another winner than the reply means, or cannot be told from one that would.
+WORDS = "I give Output A a 6 and Output B an 8."
+PAIR = "Output A: 8, Output B: 6"
+DOUBTFUL = [
+    # Tables whose numbers are not clearly the scores.
+    "| Output | Rank | Score |\n|---|---|---|\n| Output A | 2 | 6 |\n| Output B | 1 | 8 |",
+    "| Output | Errors | Overall |\n|---|---|---|\n| Output A | 3 | 6 |\n| Output B | 1 | 8 |",
+    "| Output | Errors |\n|---|---|\n| Output A | 3 |\n| Output B | 1 |",
+    "| Output | Prosody and Intonation | Overall Naturalness |\n|---|---|---|\n| Output A | 9 | 6 |\n| Output B | 3 | 8 |",
+    "| | Output A | Output B |\n|---|---|---|\n| Rank | 2 | 1 |",
+    "| | Output A | Output B |\n|---|---|---|\n| Duration (s) | 3.5 | 4.1 |",
+    "| | Output A | Output B |\n|---|---|---|\n| Score | 8 | 6 |\n| Corrected score | 6 | 8 |",
+    # More numbers behind a value.
+    "Output A: 9, 4, 5, 6\nOutput B: 3, 9, 9, 8",
+    "Output A: 9, 4, 5 -> 6\nOutput B: 3, 9, 9 -> 8",
+    "Output A: 6, 9, 9 (avg 8); Output B: 7, 2, 1 (avg 3)",
+    "Output A: 6 | 9, Output B: 8 | 2",
+    "Output A: 1\n0, Output B: 8",
+    "Output A: 8\n.5, Output B: 9",
+    # Corrections and remarks.
+    "Output A: 6 (corrected: 9), Output B: 8",
+    "Output A: 6 (nine after all), Output B: 8",
+    "Output A: 6, but I would raise it to 9 given clarity. Output B: 8",
+    "Output A: 6, Output B: 8, minus 3 for glitches",
+    "Output A: 8, Output B: 6. (I mean Output A got 6 and Output B got 8.)",
+    "~~Output A: 8, Output B: 6~~",
+    "Output A: 8, Output B: 6?",
+    "Output A: 8, Output B: 6, Output C: 9",
+    # Other numbers than scores.
+    f"{WORDS}\n\nNumber of glitches \u2014 Output A: 3, Output B: 1",
+    f"{WORDS}\n\nRank: Output A: 2, Output B: 1",
+    f"{WORDS}\n\nMispronunciations:\n- Output A: 3\n- Output B: 1\n\nOutput B is better.",
+    f"{WORDS}\n\nOutput A: 3, Output B: 1",
+    "6 for Output A and 8 for Output B.\n\nOutput A: 3, Output B: 1",
+    "I rate Output A 6/10.\n\nOutput A: 3, Output B: 1",
+    "Mispronunciations:\n- Output A: 3\n- Output B: 1",
+    "### Glitches\n\nOutput A: 3\nOutput B: 1",
+    "**Rank**\nOutput A: 2\nOutput B: 1",
+    "Glitches in each\n- Output A: 3\n- Output B: 1",
+    "Here are the counts of glitches.\n\nOutput A: 3, Output B: 1",
+    "### Overall Naturalness\nOutput A: 3, Output B: 1",
+]
+VERDICTS = [
+    *("Output B is the better one.", "I prefer Output B.", "**Winner: B**", "Therefore, B wins.", "Final answer: B."),
+    *("Verdict: B > A.", "### Verdict\nOutput B is better.", "Overall, B is better than A.", "So Output A is worse."),
+    *("\u56e0\u6b64\uff0cB\u66f4\u81ea\u7136\u3002", "Correction: the scores are swapped.", "Lower is better."),
+    *("Output A is not the more natural one.", "I would pick the second one.", "Output B outperforms Output A."),
+]
 
 
 def filled(reply):
@@ -195,7 +217,24 @@ def test_what_is_not_plain_is_refused_in_its_own_words(name):
     assert (caught.value.reason, quoted in caught.value.message) == (reason, True), caught.value.message
 
 
-@pytest.mark.parametrize("name", ["two lines", "bold labels", "list", "heading", "before the analysis", "table by rows"])
+@pytest.mark.parametrize(
+    "end", [*DOUBTFUL, *(f"{PAIR}\n{said}" for said in VERDICTS), *(f"{said}\n\n{PAIR}" for said in VERDICTS)]
+)
+def test_what_is_doubtful_is_refused(end):
+    """A refusal costs one repeated request, a wrong winner a wrong label."""
+    with pytest.raises(ParseError):
+        PLUGIN.parse(f"{META_JUDGE}\n\n{end}")
+
+
+@pytest.mark.parametrize(
+    "said", ["Output A is the better one.", "Output B is better in pacing.", "Overall, A is better than B."]
+)
+def test_a_verdict_that_agrees_is_read(said):
+    """So is praise in one respect."""
+    assert PLUGIN.parse(f"{META_JUDGE}\n\n{said}\n\n{PAIR}").verdict == "a"
+
+
+@pytest.mark.parametrize("name", ["two lines", "bold labels", "list", "heading", "table by rows"])
 def test_the_analysis_is_left_as_it_was(name):
     """Lines that do nothing but state the scores go, and so does the heading over them; everything else stays."""
     rationale = PLUGIN.parse(filled(READ[name][0])).rationale
