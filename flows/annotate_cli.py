@@ -303,13 +303,54 @@ def take_in(
         seed=build.recipe.seed,
         skip_bad=skip_bad,
     )
+    for note in found.notes:
+        print(note, file=sys.stderr)
+    rated = require(build.recipe).rated()
     with open_store(build) as store:
-        new = store.take_in(found.table, found.aliases)
+        unnamed = columns is not None and columns.annotators == "unnamed"
+        if unnamed and _is_here(found.table, store.ratings() if rated else store.votes()):
+            new = 0
+        else:
+            new = store.take_in(found.table, found.aliases, found.places)
         note_answers(build, store)
-        progress, held = store.progress(), store.ratings() if require(build.recipe).rated() else store.votes()
+        progress, held = store.progress(), store.ratings() if rated else store.votes()
         known_as = store.known_as(found.table["annotator_id"].to_pylist())
     print(_told(found, held, known_as, new))
     print(f"{progress.votes} of {progress.wanted} are in{'; the test is closed' if progress.closed else ''}")
+
+
+def _is_here(given: "pa.Table", held: "pa.Table") -> bool:
+    """Return whether a file's votes of unnamed people are all here, and refuse a file of before that has other votes now.
+
+    Nobody can tell the votes that a grown file had before from its new ones.
+
+    Raises:
+        DataError: votes of a file of this name are here that are not in it.
+    """
+    key, *_ = given.column_names
+    keys, sources = set(given[key].to_pylist()), set(given["source"].to_pylist())
+    rows = held.to_pylist()
+    before = [row for row in rows if row["source"] in sources]
+    if any(row[key] not in keys for row in before):
+        ours = {key, "annotator_id", "source", "discarded"}  # an earlier version gave other ids
+        here, now = (
+            Counter(repr([value for name, value in row.items() if name not in ours]) for row in each)
+            for each in (before, given.to_pylist())
+        )
+        if here == now:
+            return True
+        name = next(iter(sources)).removeprefix("import:")
+        raise DataError(
+            f"{name}: {len(before)} votes of a file of this name are here, and it has other votes now: with annotators: unnamed "
+            "nobody can tell which are new; if all are, give the file another name; else import a file of the new rows alone"
+        )
+    if others := {row["source"] for row in rows if row[key] in keys} - sources:
+        names = ", ".join(sorted(source.removeprefix("import:") for source in others))
+        print(
+            f"these are the very votes of {names}, and count once; if they are other people's, set vendor in the mapping",
+            file=sys.stderr,
+        )
+    return False
 
 
 def _told(found: "Imported", held: "pa.Table", known_as: Mapping[str, str], new: int) -> str:

@@ -126,8 +126,12 @@ def read_file(
     file = Path(path)
     found = kind if kind is not None else _ENDINGS.get(file.suffix.lower())
     if found is None or found not in _NAMES:
-        known = f"name its kind, one of {', '.join(_NAMES)}"
-        raise RecipeError(f"{file}: unknown kind {found!r}: {known}" if found else f"{file}: the ending says nothing: {known}")
+        if found:
+            raise RecipeError(f"{file}: unknown kind {found!r}, known: {', '.join(_NAMES)}")
+        raise RecipeError(
+            f"{file}: the ending {file.suffix!r} does not say what it is: rename it to end in one of {', '.join(_ENDINGS)} "
+            "(.json = Label Studio's export)"
+        )
     if found == "label_studio":
         if mapping is not None:
             raise RecipeError(f"{file}: Label Studio's export needs no mapping of columns: leave it out")
