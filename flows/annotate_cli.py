@@ -341,8 +341,8 @@ def _is_here(given: "pa.Table", held: "pa.Table") -> bool:
             return True
         name = next(iter(sources)).removeprefix("import:")
         raise DataError(
-            f"{name}: {len(before)} votes of a file of this name are here, and it has other votes now: with annotators: unnamed "
-            "nobody can tell which are new; if all are, give the file another name; else import a file of the new rows alone"
+            f"{name}: {len(before)} votes of a file of this name are here, and it has other votes now: with annotators: unnamed"
+            " nobody can tell which are new; if all are, give the file another name; else import a file of the new rows alone"
         )
     if others := {row["source"] for row in rows if row[key] in keys} - sources:
         names = ", ".join(sorted(source.removeprefix("import:") for source in others))

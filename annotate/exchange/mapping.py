@@ -57,7 +57,7 @@ class ColumnMap:
         separator: between several words of a cell.
         delimiter: of a CSV file; None = the one of comma, semicolon and tab that gives most columns.
         sheet: sheet of a workbook; None = the only one that is not empty.
-        wide: one row holds several annotators' columns: true = those with a number for the mark; a list = those with these words.
+        wide: one row holds several annotators' columns: true = with a number for the mark; a list = with these words.
         lists: one row holds several annotators, cells being lists.
         annotators: ``hash`` = names become pseudonyms and are stored nowhere; ``keep`` = they are pseudonyms already;
             ``unnamed`` = each row is the vote of one person, and nobody knows of whom; ``aggregated`` = each row is a label

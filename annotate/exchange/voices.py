@@ -59,22 +59,8 @@ def check_columns(path: Path, sheet: Sheet, mapping: ColumnMap, header: Sequence
     """
     place = f"{path}: sheet {sheet.name!r}" if sheet.name is not None else str(path)
     for column in mapping.columns():
-        fitting = {name: _varying(name, column) if MARK in column else "" for name in header}
-        unnamed = [name for name, mark in fitting.items() if mapping.wide is True and mark and not _is_number(mark)]
-        if unnamed:
-            raise DataError(
-                f"{place}: column {unnamed[0]!r} fits {column!r}, but {MARK} stands for a number: if it is no annotator's, or "
-                "annotators have names there, list whose columns count in the mapping, such as wide: [1, 2] or wide: [ann, bob]"
-            )
-        alike = [
-            name
-            for name, mark in fitting.items()
-            if MARK in column and mark is None and _counts(mapping, _varying(compared(name), compared(column)))
-        ]
-        if alike:
-            raise DataError(
-                f"{place}: column {alike[0]!r} is spelled otherwise than {column!r}: correct the mapping or the file"
-            )
+        if MARK in column:
+            _check_marked(place, header, column, mapping)
         found = [name for name in header if (_counts(mapping, _varying(name, column)) if MARK in column else name == column)]
         lacking = [] if found else [column]
         if isinstance(mapping.wide, tuple):
@@ -91,6 +77,19 @@ def _varying(column: str, pattern: str) -> str | None:
     head, _, tail = pattern.partition(MARK)
     fits = len(column) > len(head) + len(tail) and column.startswith(head) and column.endswith(tail)
     return column[len(head) : len(column) - len(tail)] if fits else None
+
+
+def _check_marked(place: str, header: Sequence[str], pattern: str, mapping: ColumnMap) -> None:
+    """Refuse columns that may be an annotator's or not: without a number, or in another spelling."""
+    for name in header:
+        mark = _varying(name, pattern)
+        if mark is not None and mapping.wide is True and not _is_number(mark):
+            raise DataError(
+                f"{place}: column {name!r} fits {pattern!r}, but {MARK} stands for a number: if it is no annotator's, or "
+                "annotators have names there, list whose columns count in the mapping, such as wide: [1, 2] or wide: [ann, bob]"
+            )
+        if mark is None and _counts(mapping, _varying(compared(name), compared(pattern))):
+            raise DataError(f"{place}: column {name!r} is spelled otherwise than {pattern!r}: correct the mapping or the file")
 
 
 def _is_number(mark: str) -> bool:
@@ -136,7 +135,7 @@ class VoiceReader:
         return self._numbers[names]
 
     def _check_spelling(self, row: Row) -> None:
-        """Refuse a row without a column of the mapping, but with one so much like it that it must be meant: JSONL, key by key."""
+        """Refuse a row (of JSONL) without a column of the mapping, but with one so much like it that it must be meant."""
         if MARK in "".join(self._roles.values()) or all(column in row.cells for column in self._roles.values()):
             return
         others = {compared(name): name for name in row.cells if name not in self._roles.values()}
