@@ -4,7 +4,8 @@ A value outside is refused when a recipe is read, by the name of its field. The 
 too many, minus one for "no limit", NaN) and what arithmetic and libraries choke on, not unusual wishes.
 """
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import Field
 
@@ -46,3 +47,20 @@ Tokens = Annotated[int, Field(ge=1, le=10_000_000)]
 
 UsdPerMillion = Annotated[float, Field(ge=0, le=1_000_000)]
 """Price of a million tokens."""
+
+
+def is_misread(hint: Any, value: object) -> bool:
+    """Return whether a value holds true or false where its type has numbers only: Python takes them for 1 and 0."""
+    leaves = _leaves(hint)
+    return _has_boolean(value) and leaves <= {int, float, str, type(None), type(...)} and bool(leaves & {int, float})
+
+
+def _leaves(hint: Any) -> set[Any]:
+    inner = get_args(hint)[:1] if get_origin(hint) is Annotated else get_args(hint)
+    return set().union(*map(_leaves, inner)) if inner else {hint if isinstance(hint, type) or hint is Any else type(hint)}
+
+
+def _has_boolean(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_has_boolean, value.values()))
+    return any(map(_has_boolean, value)) if isinstance(value, list | tuple) else isinstance(value, bool)

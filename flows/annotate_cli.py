@@ -54,14 +54,20 @@ BaseUrl = Annotated[
 def _address(build: "Build", given: str | None, port: int | None = None) -> str:
     """Return where listeners reach the test: as given, as set, at the port of this machine, or where it was last served."""
     known = given or Settings().listening_url
+    if known is not None and not _is_address(known):
+        raise RecipeError(f"--base-url {known!r}: write where listeners reach the test, such as https://listen.example.org")
     if known is None and port is None:
         with contextlib.suppress(FileNotFoundError):
             known = build.workspace.read(_ADDRESS).decode("utf-8", "replace").strip()
-            if not re.fullmatch(r"https?://[!-~]+", known):
+            if not _is_address(known):
                 raise DamagedState(
                     f"{build.workspace.path(_ADDRESS)} holds no address: give --base-url, or serve the test again"
                 )
     return (known or f"http://127.0.0.1:{port or 8000}").rstrip("/")
+
+
+def _is_address(url: str) -> bool:
+    return re.fullmatch(r"https?://[^\s/?#]+[!-~]*", url) is not None
 
 
 def _proxies(given: list[str] | None) -> list[str]:
@@ -79,6 +85,14 @@ def _proxies(given: list[str] | None) -> list[str]:
             raise RecipeError(f"--proxy {proxy!r}: write the address or network of a proxy, such as 127.0.0.1") from None
         proxies.append(str(network.network_address) if network.num_addresses == 1 else str(network))
     return proxies
+
+
+def _warn_of_deadline(build: "Build") -> None:
+    """Say so if the test ended before it began."""
+    from flows.listening_store import ended_unopened
+
+    if (told := ended_unopened(build)) is not None:
+        print(told, file=sys.stderr)
 
 
 def _warn_of_gold(store: "Store", levels: dict[str, str] | None = None) -> None:
@@ -101,13 +115,16 @@ def _levels(given: list[str]) -> dict[str, str]:
     """Read ``language=level``."""
     from annotate.listening.terms import LEVELS
 
-    levels = {}
+    levels: dict[str, str] = {}
+    said: dict[str, str] = {}
     for item in given:
         language, sign, level = item.partition("=")
         if not sign or level not in LEVELS:
             raise RecipeError(f"--level {item!r}: write LANGUAGE=LEVEL, the level one of {', '.join(LEVELS)}")
         if (known := language_of(language)) is None:
             raise RecipeError(f"--level {item!r}: there is no language {language!r}: {language_hint(language)}")
+        if (other := said.setdefault(known, item)) != item:
+            raise RecipeError(f"--level {other!r} and {item!r} are of one language, {known}: keep one")
         levels[known] = level
     return levels
 
@@ -146,6 +163,7 @@ def serve(
     build = open_build(recipe, workspace)
     proxies = _proxies(proxy)
     wish, secret, address = require(build.recipe), secret_of(build), _address(build, base_url, port)
+    _warn_of_deadline(build)
     site = Site(base_url=address, **wish.site.model_dump())
     with open_store(build, secret=secret) as store:
         app = make_app(store, secret=secret, audio=Playback(build.blobs), site=site, rules=rules_of(build))
@@ -177,6 +195,8 @@ def invite(
 
     build = open_build(recipe, workspace)
     languages, levels = require(build.recipe).languages, _levels(level)
+    address = _address(build, base_url)
+    _warn_of_deadline(build)
     with open_store(build) as store:
         if (known := store.named(name)) is not None:
             other = f" as {known.name!r}" if known.name != name else ""
@@ -188,7 +208,7 @@ def invite(
         note_answers(build, store)
         understood = store.terms.understood(levels)
         _warn_of_gold(store, levels)
-    print(f"{_address(build, base_url)}/i/{Tokens(secret_of(build)).invitation(annotator.annotator_id, annotator.revoked)}")
+    print(f"{address}/i/{Tokens(secret_of(build)).invitation(annotator.annotator_id, annotator.revoked)}")
     if unfit := [f"{language} ({needed})" for language, needed in languages.items() if language not in understood]:
         print(f"no items in {', '.join(unfit)} for this listener: no such level was given", file=sys.stderr)
 

@@ -18,9 +18,9 @@ from contracts.bounds import Share
 from contracts.errors import RecipeError
 from contracts.yaml_mapping import read_yaml
 from flows import recipe_listening
-from flows.recipe_checks import check
+from flows.recipe_checks import check, configured
 from flows.recipe_listening import Listening
-from flows.recipe_parts import Metric, Name, Options, Plugin, Strict, Versioned
+from flows.recipe_parts import Metric, Name, Options, Plugin, Strict, Versioned, expanded
 from synth.dsp import AudioFormat
 
 
@@ -173,6 +173,9 @@ class Recipe(Strict):
             ("systems", [system.name for system in self.systems]),
             ("metrics", [metric.name for metric in self.metrics]),
             ("roles", [role.task for role in self.roles]),
+            ("filters", [rule.name for rule in self.filters]),
+            ("pair_kinds", self.pair_kinds),
+            ("prompts.variants", self.prompts.variants),
         ):
             doubled = sorted({name for name in found if found.count(name) > 1})
             if doubled:
@@ -184,7 +187,10 @@ class Recipe(Strict):
     @cached_property
     def engines(self) -> dict[str, Any]:
         """System name -> configured engine."""
-        return {system.name: plugins.configure("engine", system.engine, system.options) for system in self.systems}
+        return {
+            system.name: configured(f"systems.{system.name}.options", "engine", system.engine, system.options)
+            for system in self.systems
+        }
 
 
 def load(path: str | os.PathLike[str]) -> Recipe:
@@ -211,7 +217,7 @@ def load(path: str | os.PathLike[str]) -> Recipe:
 
 
 def _rooted(corpus: Corpus, folder: Path) -> Corpus:
-    root = os.path.expandvars(corpus.root)
+    root = expanded(corpus.root, f"corpora.{corpus.name}: root")
     if not root:
         root = plugins.load("corpus", corpus.reader).DEFAULT_ROOT
         if root is None:

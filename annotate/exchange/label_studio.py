@@ -44,7 +44,7 @@ from annotate.listening.protocol import ListeningProtocol, Question
 from contracts.errors import DataError
 from contracts.json_text import noting_decoder
 from storage.private_files import private
-from storage.workspace import atomic_path
+from storage.workspace import atomic_path, storage_errors
 
 CONFIG: Final = "label_config.xml"
 LOCAL_FILES: Final = "/data/local-files/?d="
@@ -172,8 +172,12 @@ def import_annotations(
     rejected = path.with_name(f"{path.name}.rejected.json") if problems else None
     if rejected is not None:
         # Half a surrogate pair, which no UTF-8 can hold, is written as JSON's own escape of it.
-        with atomic_path(rejected) as part, private(part).open("w", encoding="utf-8", errors="backslashreplace") as file:
-            kept = [record for number, (record, _) in enumerate(_records(path), start=1) if number in bad]
+        kept = [record for number, (record, _) in enumerate(_records(path), start=1) if number in bad]
+        with (
+            storage_errors(f"writing {rejected}"),
+            atomic_path(rejected) as part,
+            private(part).open("w", encoding="utf-8", errors="backslashreplace") as file,
+        ):
             json.dump(kept, file, ensure_ascii=False, indent=1)
     casts, repeated = box.counted(bad)
     return imported(

@@ -215,7 +215,7 @@ def _words(role: str, words: Any) -> Any:
     clean: dict[str, str | tuple[str, ...]] = {}
     for word, meaning in words.items():
         if isinstance(word, bool):  # the word itself is lost
-            raise RecipeError(f"mapping: words.{role}: YAML reads yes, no, on and off as booleans: put them in quotes")
+            raise RecipeError(f"mapping: words.{role}: YAML reads true and false as booleans: put them in quotes")
         try:
             key = as_text(word)
             clean[key] = tuple(map(as_text, meaning)) if isinstance(meaning, list | tuple) else as_text(meaning)

@@ -22,7 +22,7 @@ from annotate.exchange.voices import VoiceReader, check_columns
 from annotate.listening.protocol import ListeningProtocol
 from contracts.errors import DataError
 from storage.private_files import private
-from storage.workspace import atomic_path
+from storage.workspace import atomic_path, storage_errors
 
 Kind = Literal["csv", "xlsx", "jsonl"]
 
@@ -132,7 +132,11 @@ def _set_aside(rejected: Path, sheet: Sheet, columns: Sequence[str], problems: S
     wrong: dict[int, list[str]] = {}
     for problem in problems:
         wrong.setdefault(problem.row, []).append(str(problem))
-    with atomic_path(rejected) as part, private(part).open("w", encoding="utf-8-sig", newline="") as file:
+    with (
+        storage_errors(f"writing {rejected}"),
+        atomic_path(rejected) as part,
+        private(part).open("w", encoding="utf-8-sig", newline="") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow([*map(neutral, header), "problem"])
         for row in sheet.rows:

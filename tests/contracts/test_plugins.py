@@ -2,10 +2,14 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import pytest
+from pydantic import Field
 
 from contracts import plugins
+from contracts.bounds import is_misread
 from contracts.errors import RecipeError
 
 
@@ -47,3 +51,11 @@ def test_loading_all_plugins_imports_no_heavy_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_true_and_false_are_no_numbers():
+    """Python takes them for 1 and 0; where a value may be one, or anything, it may."""
+    numbers = [int, float | None, dict[str, int], Annotated[float, Field(ge=0)], tuple[int, ...], Sequence[float]]
+    assert all(is_misread(hint, value) for hint in numbers for value in (True, [False], {"a": True}))
+    assert not any(is_misread(hint, True) for hint in (bool, bool | int, str, Any, dict[str, Any], list[bool]))
+    assert not any(is_misread(hint, 1) for hint in numbers)

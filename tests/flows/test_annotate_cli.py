@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from annotate.exchange.ballots import Ballot, Cast, imported
 from annotate.listening.item import Answer, Clip, Item
 from annotate.web.tokens import Tokens
-from contracts.errors import DataError, RecipeError, SetupError
+from contracts.errors import DataError, RecipeError, SetupError, StorageError
 from flows.annotate_cli import annotate
 from flows.listening_report import listening_rows
 from flows.listening_secret import secret_of
@@ -334,3 +334,28 @@ def test_a_vote_against_one_of_an_earlier_file_is_told_as_the_files_have_it(path
         RecipeError, match=r"h1\.txt: the ending '\.txt' does not say what it is: rename it to end in one of \.csv"
     ):
         call("import", path, tmp_path / "h1.txt")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["Ann", "--level", "en=native", "--base-url", "not a url"], "--base-url 'not a url': write where listeners reach"),
+        (["Ann", "--level", "en=native", "--base-url", "ftp://a"], "--base-url 'ftp://a'"),
+        (["a\nb", "--level", "en=native"], "line break, tab or other control character"),
+        (["Ann", "--level", "en=native", "--level", "en-US=basic"], "'en=native' and 'en-US=basic' are of one language, en"),
+    ],
+)
+def test_an_invitation_that_leads_nowhere_is_refused(path, arguments, message):
+    with pytest.raises((DataError, RecipeError), match=message):
+        call("invite", path, *arguments)
+    with open_store(open_build(path)) as store:
+        assert store.annotators() == []
+
+
+def test_an_export_needs_a_folder_that_can_be_written(path, asking, tmp_path):
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", tmp_path / "file/sub"):
+        with pytest.raises(DataError, match=r"file is a file: name a folder"):
+            call("export", path, place)
+    with pytest.raises(StorageError, match="writing /proc/x"):
+        call("export", path, "/proc/x")
