@@ -49,10 +49,17 @@ UsdPerMillion = Annotated[float, Field(ge=0, le=1_000_000)]
 """Price of a million tokens."""
 
 
-def is_misread(hint: Any, value: object) -> bool:
-    """Return whether a value holds true or false where its type has numbers only: Python takes them for 1 and 0."""
-    leaves = _leaves(hint)
-    return _has_boolean(value) and leaves <= {int, float, str, type(None), type(...)} and bool(leaves & {int, float})
+def misread(hint: Any, value: object) -> str | None:
+    """Return what to write where pydantic would make something of a value that is not what the file says; None = nothing.
+
+    It takes true for 1, ``1_000`` for 1000 and ``yes`` for true; what is recorded of an option is what the file says.
+    """
+    leaves = _leaves(hint) - {type(None), type(...)}
+    if leaves & {int, float} and leaves <= {int, float, str} and _has_boolean(value):
+        return "a number is needed, not true or false"
+    if leaves <= {int, float} and isinstance(value, str) and "_" in value:
+        return f"write the number {value!r} without _"
+    return f"write true or false, not {value!r}" if leaves == {bool} and isinstance(value, str) else None
 
 
 def _leaves(hint: Any) -> set[Any]:

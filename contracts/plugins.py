@@ -15,7 +15,7 @@ from typing import Any, Final, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from contracts.bounds import is_misread
+from contracts.bounds import misread
 from contracts.errors import RecipeError, SetupError
 
 PACKAGES: Final[Mapping[str, str]] = {
@@ -89,8 +89,8 @@ def configure(kind: str, name: str, options: Mapping[str, Any] | None = None) ->
             raise RecipeError(f"{kind} {name!r} has no option {option!r}.{hint} Known: {', '.join(known) or 'none'}")
     hints = get_type_hints(plugin)
     for option, value in (options or {}).items():
-        if is_misread(hints[option], value):
-            raise RecipeError(f"{kind} {name!r}: {option}: a number is needed, not {str(value).lower()}")
+        if (why := misread(hints[option], value)) is not None:
+            raise RecipeError(f"{kind} {name!r}: {option}: {why}")
     try:
         built = TypeAdapter(plugin).validate_python(dict(options or {}))
     except ValidationError as error:

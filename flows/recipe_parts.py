@@ -15,7 +15,7 @@ from pydantic import (
     model_serializer,
 )
 
-from contracts.bounds import is_misread
+from contracts.bounds import misread
 from contracts.errors import RecipeError
 
 Options = dict[str, Any]
@@ -29,9 +29,9 @@ class Strict(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _booleans_are_no_numbers(cls, value: Any, info: ValidationInfo) -> Any:
-        if is_misread(cls.model_fields[str(info.field_name)].annotation, value):
-            raise ValueError("a number is needed, not true or false")
+    def _is_what_it_says(cls, value: Any, info: ValidationInfo) -> Any:
+        if (why := misread(cls.model_fields[str(info.field_name)].annotation, value)) is not None:
+            raise ValueError(why)
         return value
 
 

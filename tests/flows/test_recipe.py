@@ -143,7 +143,7 @@ def test_a_date_is_a_version(tmp_path):
         (lambda r: r.update(splits={"quotas": {}}), r"splits\.quotas: name at least one split"),
         (
             lambda r: r.update(filters=[{"name": "wer_gap", "options": {"max_gap": True}}]),
-            r"filter 'wer_gap': max_gap: a number is needed, not true",
+            r"filter 'wer_gap': max_gap: a number is needed, not true or false",
         ),
         (lambda r: r["filters"].append(r["filters"][0]), r"filters: .* is named twice"),
         (lambda r: r.update(pair_kinds=["human", "human"]), r"pair_kinds: human is named twice"),
