@@ -4,7 +4,8 @@ A value outside is refused when a recipe is read, by the name of its field. The 
 too many, minus one for "no limit", NaN) and what arithmetic and libraries choke on, not unusual wishes.
 """
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import Field
 
@@ -46,3 +47,27 @@ Tokens = Annotated[int, Field(ge=1, le=10_000_000)]
 
 UsdPerMillion = Annotated[float, Field(ge=0, le=1_000_000)]
 """Price of a million tokens."""
+
+
+def misread(hint: Any, value: object) -> str | None:
+    """Return what to write where pydantic would make something of a value that is not what the file says; None = nothing.
+
+    It takes true for 1, ``1_000`` for 1000 and ``yes`` for true; what is recorded of an option is what the file says.
+    """
+    leaves = _leaves(hint) - {type(None), type(...)}
+    if leaves & {int, float} and leaves <= {int, float, str} and _has_boolean(value):
+        return "a number is needed, not true or false"
+    if leaves <= {int, float} and isinstance(value, str) and "_" in value:
+        return f"write the number {value!r} without _"
+    return f"write true or false, not {value!r}" if leaves == {bool} and isinstance(value, str) else None
+
+
+def _leaves(hint: Any) -> set[Any]:
+    inner = get_args(hint)[:1] if get_origin(hint) is Annotated else get_args(hint)
+    return set().union(*map(_leaves, inner)) if inner else {hint if isinstance(hint, type) or hint is Any else type(hint)}
+
+
+def _has_boolean(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_has_boolean, value.values()))
+    return any(map(_has_boolean, value)) if isinstance(value, list | tuple) else isinstance(value, bool)

@@ -11,10 +11,11 @@ import math
 import pkgutil
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any, Final, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from contracts.bounds import misread
 from contracts.errors import RecipeError, SetupError
 
 PACKAGES: Final[Mapping[str, str]] = {
@@ -86,6 +87,10 @@ def configure(kind: str, name: str, options: Mapping[str, Any] | None = None) ->
             close = get_close_matches(option, known, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
             raise RecipeError(f"{kind} {name!r} has no option {option!r}.{hint} Known: {', '.join(known) or 'none'}")
+    hints = get_type_hints(plugin)
+    for option, value in (options or {}).items():
+        if (why := misread(hints[option], value)) is not None:
+            raise RecipeError(f"{kind} {name!r}: {option}: {why}")
     try:
         built = TypeAdapter(plugin).validate_python(dict(options or {}))
     except ValidationError as error:

@@ -1,11 +1,14 @@
 """YAML that people write: read strictly, so that what a file says is what it is taken for.
 
-Beyond YAML's own rules: a key stands once in its mapping (PyYAML lets the last one win in silence), numbers are finite, texts
-can be written as UTF-8, a date is the text that was typed, and neither nesting nor aliases make a small file a large value.
+Words are read by YAML 1.2 (core schema, 10.3.2), not by PyYAML's 1.1: only true and false are booleans, so ``no`` is Norwegian;
+``010`` is ten and ``1:00`` a text. Beyond YAML's own rules: a key stands once in its mapping (PyYAML lets the last one win in
+silence), numbers are finite, texts can be written as UTF-8, a date is the text that was typed, and neither nesting nor aliases
+make a small file a large value.
 """
 
 import math
 import os
+import re
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, Final
@@ -79,10 +82,29 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+_TAG: Final = "tag:yaml.org,2002:"
+_WORDS: Final = {
+    "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    "int": (r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    "float": (
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+}
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+    first: [(tag, pattern) for tag, pattern in resolvers if tag.removeprefix(_TAG) not in (*_WORDS, "timestamp")]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+for _name, (_pattern, _first) in _WORDS.items():
+    _Loader.add_implicit_resolver(f"{_TAG}{_name}", re.compile(f"^(?:{_pattern})$"), list(_first))
+
+
+def _int(loader: _Loader, node: yaml.ScalarNode) -> int:
+    text = loader.construct_scalar(node)
+    return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+
+
+_Loader.add_constructor(f"{_TAG}int", _int)
 
 
 def _is_text(value: str) -> bool:

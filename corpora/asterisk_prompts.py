@@ -20,7 +20,7 @@ from contracts.languages import Language
 from contracts.licences import Licence
 from corpora.headers import Header
 from corpora.links import FollowLinks
-from corpora.reader import Utterance, batches, decode, lines
+from corpora.reader import Style, Utterance, batches, decode, lines
 from corpora.root import Root
 
 _TRANSCRIPTS: Final = "doc/asterisk-core-sounds-en/core-sounds-en.txt.gz"
@@ -56,7 +56,7 @@ class AsteriskPrompts:
     name: str = "asterisk_prompts"
     language: Language = "en"
     license: Licence = "CC-BY-SA-3.0"
-    style: str = "regular"
+    style: Style = "regular"
     attribution: str = "Asterisk core sounds, recorded by Allison Smith (theivrvoice.com)"
     follow_links: FollowLinks = "inside"
 

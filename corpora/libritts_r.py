@@ -18,7 +18,7 @@ from contracts.errors import DataError
 from contracts.languages import Language
 from contracts.licences import Licence
 from corpora.links import FollowLinks
-from corpora.reader import Utterance, batches, decode, lines
+from corpora.reader import Style, Utterance, batches, decode, lines
 from corpora.root import Root
 
 _KNOWN_BAD: Final = frozenset({"1092_134562_000013_000004"})
@@ -49,7 +49,7 @@ class LibriTTSR:
     text: Literal["normalized", "original"] = "normalized"
     language: Language = "en"
     license: Licence = "CC-BY-4.0"
-    style: str = "regular"
+    style: Style = "regular"
     attribution: str = "LibriTTS-R (Koizumi et al. 2023), after LibriVox readers"
     follow_links: FollowLinks = "inside"
 

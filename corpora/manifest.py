@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import PurePosixPath
-from typing import ClassVar, Final
+from typing import ClassVar, Final, get_args
 
 import pyarrow as pa
 
@@ -25,13 +25,13 @@ from contracts.languages import UNKNOWN, Language
 from contracts.licences import UNSTATED, Licence
 from corpora.links import FollowLinks
 from corpora.noise_tags import NoiseTags
-from corpora.reader import Utterance, batches, decode, lines
+from corpora.reader import Style, Utterance, batches, decode, lines
 from corpora.root import Root
 
 _REQUIRED: Final = ("audio", "text")
 _COLUMNS: Final = (*_REQUIRED, "id", "speaker", "language", "style", "emotion", "license", "dialogue", "turn")
 _FILES: Final = ("manifest.csv", "manifest.tsv", "manifest.jsonl")
-_STYLES: Final = ("regular", "expressive")
+_STYLES: Final = get_args(Style)
 _CHUNK_ROWS: Final = 500
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _TURN: Final = re.compile(r"[0-9]{1,9}")  # as text, for all three formats; nine digits fit any integer column
@@ -66,7 +66,7 @@ class Manifest:
     file: str | None = None
     language: Language | None = None
     license: Licence | None = None
-    style: str = "regular"
+    style: Style = "regular"
     attribution: str = ""
     follow_links: FollowLinks = "inside"
     noise_tags: tuple[str, ...] = ()

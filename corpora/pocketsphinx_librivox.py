@@ -17,7 +17,7 @@ from contracts.errors import SetupError
 from contracts.languages import Language
 from contracts.licences import Licence
 from corpora.links import FollowLinks
-from corpora.reader import Utterance, batches, decode, lines
+from corpora.reader import Style, Utterance, batches, decode, lines
 from corpora.root import Root
 
 _LINE: Final = re.compile(r"<s>(?P<text>.*)</s> \((?P<id>[^()]+)\)")
@@ -42,7 +42,7 @@ class PocketsphinxLibrivox:
     name: str = "pocketsphinx_librivox"
     language: Language = "en"
     license: Licence = "BSD-2-Clause"
-    style: str = "regular"
+    style: Style = "regular"
     attribution: str = "LibriVox reading of Sense and Sensibility, from the test data of CMU PocketSphinx"
     follow_links: FollowLinks = "inside"
 

@@ -29,7 +29,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import pyarrow as pa
 
@@ -45,6 +45,10 @@ from corpora.links import FollowLinks
 from corpora.root import Found
 
 _BATCH_ROWS: Final = 1000
+
+
+Style = Literal["regular", "expressive"]
+"""How a text is read out."""
 
 
 class Corpus(Protocol):

@@ -1,8 +1,9 @@
 """The folder of a corpus: its files by the names that metadata give them."""
 
+import contextlib
 import os
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -15,6 +16,7 @@ from corpora.headers import HEAD_BYTES, Header, probe
 from corpora.links import ADVICE, FollowLinks, bounds, leads_outside
 
 _MOST_NAMED: Final = 5
+_TOLD: Final = (FileNotFoundError, NotADirectoryError, PermissionError)
 
 
 class LinkOutside(DataError):
@@ -70,6 +72,18 @@ class Names:
         return found
 
 
+@contextlib.contextmanager
+def _reaching(corpus: str, url: str, *told: type[Exception]) -> Iterator[None]:
+    """Turn what file systems raise into one line, but for what is told otherwise."""
+    try:
+        yield
+    except told:
+        raise
+    except Exception as error:  # each protocol has errors of its own, from its own library
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"corpus {corpus!r}: {url} cannot be read ({why}); correct its root in the recipe") from error
+
+
 class _Folder:
     def __init__(self, entries: Mapping[str, _Entry]) -> None:
         self.entries = entries
@@ -86,17 +100,25 @@ class Root:
         """Open the folder.
 
         Raises:
-            DataError: there is no such folder.
+            DataError: there is no such folder, or it cannot be reached.
         """
-        self._fs, path = fsspec.core.url_to_fs(url)
+        if "\0" in url:
+            raise DataError(f"corpus {corpus!r}: {url!r} is no folder; set its root in the recipe")
+        with _reaching(corpus, url):
+            self._fs, path = fsspec.core.url_to_fs(url)
+            there = self._fs.isdir(path.rstrip("/") or "/")
         self._path = path.rstrip("/")
         self._corpus = corpus
         self.url = url.rstrip("/")
         self._folders = dict[str, _Folder]()
-        if not self._fs.isdir(self._path or "/"):
+        if not there:
             raise DataError(f"corpus {corpus!r}: there is no folder {url}; set its root in the recipe")
         self._local = isinstance(self._fs, LocalFileSystem)
         self._bounds = bounds(self._path or "/", follow_links) if self._local else None
+
+    def _reaching(self) -> contextlib.AbstractContextManager[None]:
+        """Say in one line that a server is gone; what is wrong with a file is told where it is read."""
+        return _reaching(self._corpus, self.url, *((Exception,) if self._local else _TOLD))
 
     def _full(self, path: str) -> str:
         return f"{self._path}/{path}" if path else self._path
@@ -109,7 +131,8 @@ class Root:
         if folder not in self._folders:
             self._check(folder)
             try:
-                listed = self._fs.ls(self._full(folder), detail=True)
+                with self._reaching():
+                    listed = self._fs.ls(self._full(folder), detail=True)
             except (FileNotFoundError, NotADirectoryError):
                 listed = []
             except PermissionError:
@@ -176,14 +199,16 @@ class Root:
             LinkOutside: it is a link out of the corpus, or lies behind one.
         """
         self._check(path)
-        return bytes(self._fs.cat_file(self._full(path)))
+        with self._reaching():
+            return bytes(self._fs.cat_file(self._full(path)))
 
     def headers(self, files: Iterable[Found]) -> dict[str, Header]:
         """Return the header of each file by its path: one small ranged read per file. Files with a problem have none."""
         sizes = {file.path: file.size for file in files if file.problem is None}
         paths = [self._full(path) for path in sizes]
         ends = [min(size, HEAD_BYTES) for size in sizes.values()]
-        heads = self._fs.cat_ranges(paths, 0, ends, on_error="raise") if paths else []
+        with self._reaching():
+            heads = self._fs.cat_ranges(paths, 0, ends, on_error="raise") if paths else []
         return {path: probe(bytes(head), size) for (path, size), head in zip(sizes.items(), heads, strict=True)}
 
 

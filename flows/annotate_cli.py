@@ -5,8 +5,6 @@ import enum
 import ipaddress
 import re
 import sys
-from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -18,9 +16,6 @@ from flows.listening_secret import secret_of
 from flows.settings import Settings
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from annotate.exchange.ballots import Imported
     from annotate.listening.store import Store
     from flows.pipeline import Build
 
@@ -54,14 +49,20 @@ BaseUrl = Annotated[
 def _address(build: "Build", given: str | None, port: int | None = None) -> str:
     """Return where listeners reach the test: as given, as set, at the port of this machine, or where it was last served."""
     known = given or Settings().listening_url
+    if known is not None and not _is_address(known):
+        raise RecipeError(f"--base-url {known!r}: write where listeners reach the test, such as https://listen.example.org")
     if known is None and port is None:
         with contextlib.suppress(FileNotFoundError):
             known = build.workspace.read(_ADDRESS).decode("utf-8", "replace").strip()
-            if not re.fullmatch(r"https?://[!-~]+", known):
+            if not _is_address(known):
                 raise DamagedState(
                     f"{build.workspace.path(_ADDRESS)} holds no address: give --base-url, or serve the test again"
                 )
     return (known or f"http://127.0.0.1:{port or 8000}").rstrip("/")
+
+
+def _is_address(url: str) -> bool:
+    return re.fullmatch(r"https?://[^\s/?#]+[!-~]*", url) is not None
 
 
 def _proxies(given: list[str] | None) -> list[str]:
@@ -79,6 +80,14 @@ def _proxies(given: list[str] | None) -> list[str]:
             raise RecipeError(f"--proxy {proxy!r}: write the address or network of a proxy, such as 127.0.0.1") from None
         proxies.append(str(network.network_address) if network.num_addresses == 1 else str(network))
     return proxies
+
+
+def _warn_of_deadline(build: "Build") -> None:
+    """Say so if the test ended before it began."""
+    from flows.listening_store import ended_unopened
+
+    if (told := ended_unopened(build)) is not None:
+        print(told, file=sys.stderr)
 
 
 def _warn_of_gold(store: "Store", levels: dict[str, str] | None = None) -> None:
@@ -101,13 +110,16 @@ def _levels(given: list[str]) -> dict[str, str]:
     """Read ``language=level``."""
     from annotate.listening.terms import LEVELS
 
-    levels = {}
+    levels: dict[str, str] = {}
+    said: dict[str, str] = {}
     for item in given:
         language, sign, level = item.partition("=")
         if not sign or level not in LEVELS:
             raise RecipeError(f"--level {item!r}: write LANGUAGE=LEVEL, the level one of {', '.join(LEVELS)}")
         if (known := language_of(language)) is None:
             raise RecipeError(f"--level {item!r}: there is no language {language!r}: {language_hint(language)}")
+        if (other := said.setdefault(known, item)) != item:
+            raise RecipeError(f"--level {other!r} and {item!r} are of one language, {known}: keep one")
         levels[known] = level
     return levels
 
@@ -146,6 +158,7 @@ def serve(
     build = open_build(recipe, workspace)
     proxies = _proxies(proxy)
     wish, secret, address = require(build.recipe), secret_of(build), _address(build, base_url, port)
+    _warn_of_deadline(build)
     site = Site(base_url=address, **wish.site.model_dump())
     with open_store(build, secret=secret) as store:
         app = make_app(store, secret=secret, audio=Playback(build.blobs), site=site, rules=rules_of(build))
@@ -177,6 +190,8 @@ def invite(
 
     build = open_build(recipe, workspace)
     languages, levels = require(build.recipe).languages, _levels(level)
+    address = _address(build, base_url)
+    _warn_of_deadline(build)
     with open_store(build) as store:
         if (known := store.named(name)) is not None:
             other = f" as {known.name!r}" if known.name != name else ""
@@ -188,7 +203,7 @@ def invite(
         note_answers(build, store)
         understood = store.terms.understood(levels)
         _warn_of_gold(store, levels)
-    print(f"{_address(build, base_url)}/i/{Tokens(secret_of(build)).invitation(annotator.annotator_id, annotator.revoked)}")
+    print(f"{address}/i/{Tokens(secret_of(build)).invitation(annotator.annotator_id, annotator.revoked)}")
     if unfit := [f"{language} ({needed})" for language, needed in languages.items() if language not in understood]:
         print(f"no items in {', '.join(unfit)} for this listener: no such level was given", file=sys.stderr)
 
@@ -288,6 +303,7 @@ def take_in(
     from flows.listening_store import note_answers, open_store
     from flows.pipeline import open_build
     from flows.recipe_listening import require, terms_of
+    from flows.vote_files import is_here, told_of
 
     build = open_build(recipe, workspace)
     terms = terms_of(build.recipe)
@@ -303,26 +319,17 @@ def take_in(
         seed=build.recipe.seed,
         skip_bad=skip_bad,
     )
+    for note in found.notes:
+        print(note, file=sys.stderr)
+    rated = require(build.recipe).rated()
     with open_store(build) as store:
-        new = store.take_in(found.table, found.aliases)
+        unnamed = columns is not None and columns.annotators == "unnamed"
+        if unnamed and is_here(found.table, store.ratings() if rated else store.votes()):
+            new = 0
+        else:
+            new = store.take_in(found.table, found.aliases, found.places)
         note_answers(build, store)
-        progress, held = store.progress(), store.ratings() if require(build.recipe).rated() else store.votes()
+        progress, held = store.progress(), store.ratings() if rated else store.votes()
         known_as = store.known_as(found.table["annotator_id"].to_pylist())
-    print(_told(found, held, known_as, new))
+    print(told_of(found, held, known_as, new))
     print(f"{progress.votes} of {progress.wanted} are in{'; the test is closed' if progress.closed else ''}")
-
-
-def _told(found: "Imported", held: "pa.Table", known_as: Mapping[str, str], new: int) -> str:
-    """Return what became of each row of a file: read, new, empty, repeated, skipped, wrong, or here and not counted."""
-    key = found.table.column_names[1:3]
-    given = zip(*(found.table[name].to_pylist() for name in key), strict=True)
-    ours = {(subject, known_as.get(who, who)) for subject, who in given}
-    rows = zip(*(held[name].to_pylist() for name in (*key, "discarded")), strict=True)
-    left_out = Counter(why for subject, who, why in rows if why is not None and (subject, who) in ours)
-    parts = [f"{found.table.num_rows} votes read", f"{new} of them new", f"{found.unanswered} places left empty"]
-    parts += [f"{number} {what}" for number, what in ((found.repeated, "repeated"), (found.cancelled, "skipped")) if number]
-    if left_out:
-        parts.append(f"{left_out.total()} do not count ({', '.join(f'{why} {n}' for why, n in sorted(left_out.items()))})")
-    if found.rejected:
-        parts.append(f"{len(found.problems)} problems, see {found.rejected}")
-    return ", ".join(parts)

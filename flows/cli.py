@@ -60,12 +60,15 @@ def build(  # noqa: PLR0917  # options come by name
     A build that needs people's votes ends with a line that says how many are there; the same command carries on.
     """
     from flows.damage import has_damaged
+    from flows.listening_store import ended_unopened
     from flows.pipeline import Waiting, forget_failures, open_build, up_to
     from flows.publish import release_faults, seal_release
     from flows.questions import lost_ledger
     from flows.stages import check_machine, stages_of
 
     opened = open_build(recipe, workspace, ray)
+    if (ended := ended_unopened(opened)) is not None:
+        print(f"unisrm-data: {ended}", file=sys.stderr)
     opened = replace(opened, check_keys=opened.check_keys and not no_key_check)
 
     def run(progress: "Progress") -> "str | Waiting | None":

@@ -13,6 +13,7 @@ from contracts.joins import among, sorted_by
 from contracts.languages import language_hint
 from contracts.licences import licence_hint, wants_credit
 from contracts.schemas import DROPS, UTTERANCES
+from contracts.text_forms import compared
 from corpora.watch import state
 from flows import recipe, writing
 from flows.books import Books, count
@@ -82,7 +83,7 @@ def require_credits(build: Build, utterances: pa.Table) -> None:
     licences = {(row["corpus"], row["license"]) for row in pairs if wants_credit(row["license"])}
     for corpus in build.recipe.corpora:
         asking = sorted(licence for name, licence in licences if name == corpus.name)
-        if asking and not reader_of(corpus).attribution.strip():
+        if asking and not compared(reader_of(corpus).attribution):
             raise RecipeError(
                 f"corpora.{corpus.name}: {asking[0]} asks to name who made the recordings: set its option attribution, "
                 "as the card of the release shall say it"

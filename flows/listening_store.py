@@ -87,6 +87,16 @@ def version(build: Build) -> str | None:
         return store.version()
 
 
+def ended_unopened(build: Build) -> str | None:
+    """Say so where the deadline passed before anything was asked; None = it did not."""
+    wish = build.recipe.listening
+    if wish is None or wish.deadline is None or not wish.is_over(dt.datetime.now(dt.UTC)):
+        return None
+    if is_there(build, "listening", store_place(build)):
+        return None
+    return f"listening.deadline: {wish.deadline.isoformat()} has passed, and nobody was asked yet: no vote will be waited for"
+
+
 def _progress(build: Build) -> Progress | None:
     known = known_store(build)
     if known is None:

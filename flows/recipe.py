@@ -17,9 +17,9 @@ from contracts import plugins
 from contracts.errors import RecipeError
 from contracts.yaml_mapping import read_yaml
 from flows import recipe_listening
-from flows.recipe_checks import check
+from flows.recipe_checks import check, configured
 from flows.recipe_listening import Listening
-from flows.recipe_parts import Metric, Name, Options, Plugin, Strict, Versioned
+from flows.recipe_parts import Metric, Name, Options, Plugin, Strict, Versioned, expanded
 from flows.recipe_splits import Splits
 from synth.dsp import AudioFormat
 
@@ -152,6 +152,9 @@ class Recipe(Strict):
             ("systems", [system.name for system in self.systems]),
             ("metrics", [metric.name for metric in self.metrics]),
             ("roles", [role.task for role in self.roles]),
+            ("filters", [rule.name for rule in self.filters]),
+            ("pair_kinds", self.pair_kinds),
+            ("prompts.variants", self.prompts.variants),
         ):
             doubled = sorted({name for name in found if found.count(name) > 1})
             if doubled:
@@ -163,7 +166,10 @@ class Recipe(Strict):
     @cached_property
     def engines(self) -> dict[str, Any]:
         """System name -> configured engine."""
-        return {system.name: plugins.configure("engine", system.engine, system.options) for system in self.systems}
+        return {
+            system.name: configured(f"systems.{system.name}.options", "engine", system.engine, system.options)
+            for system in self.systems
+        }
 
 
 def load(path: str | os.PathLike[str]) -> Recipe:
@@ -190,7 +196,7 @@ def load(path: str | os.PathLike[str]) -> Recipe:
 
 
 def _rooted(corpus: Corpus, folder: Path) -> Corpus:
-    root = os.path.expandvars(corpus.root)
+    root = expanded(corpus.root, f"corpora.{corpus.name}: root")
     if not root:
         root = plugins.load("corpus", corpus.reader).DEFAULT_ROOT
         if root is None:

@@ -1,6 +1,6 @@
 """Whether the parts of a recipe fit each other and the plug-ins that they name."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,7 +27,10 @@ def check(recipe: "Recipe") -> None:
             that need one.
     """
     for corpus in recipe.corpora:
-        plugins.configure("corpus", corpus.reader, {"name": corpus.name, **corpus.options})
+        place = f"corpora.{corpus.name}.options"
+        if "name" in corpus.options:
+            raise RecipeError(f"{place}: name: the corpus is called {corpus.name!r} already: leave the option out")
+        configured(place, "corpus", corpus.reader, {"name": corpus.name, **corpus.options})
     for system in recipe.systems:
         known = [voice.name for voice in recipe.engines[system.name].voices()]
         for voice in system.voices or []:
@@ -41,7 +44,7 @@ def check(recipe: "Recipe") -> None:
                 f"{len(system.voices or known)} voices"
             )
     for metric in recipe.metrics:
-        plugins.configure("metric", metric.name, metric.options)
+        configured(f"metrics.{metric.name}.options", "metric", metric.name, metric.options)
     _check_roles(recipe)
     asked = set[str]()
     for wish in (recipe.judge, *recipe.judges):
@@ -57,10 +60,24 @@ def check(recipe: "Recipe") -> None:
         reads = plugins.configure("filter", rule.name, rule.options).columns
         sides = [column.removesuffix("_a") for column in reads if column.endswith("_a") and column not in COMPARED]
         _check_measured(recipe, f"filter {rule.name!r}", sides)
+    if not (recipe.splits.fractions or recipe.splits.quotas):
+        raise RecipeError("splits.quotas: name at least one split")
     check_listening(recipe)
     for name, split in recipe.splits.named().items():
         if split.where.rests_on_votes() and (recipe.listening is None or recipe.listening.of != "pairs"):
             raise RecipeError(f"splits.sets.{name}.where asks what listeners said of every pair: add listening with of: pairs")
+
+
+def configured(place: str, kind: str, name: str, options: Mapping[str, Any]) -> Any:
+    """Return a configured plug-in.
+
+    Raises:
+        RecipeError: an unknown plug-in or a wrong option; names the place in the recipe.
+    """
+    try:
+        return plugins.configure(kind, name, options)
+    except RecipeError as error:
+        raise RecipeError(f"{place}: {error}") from None
 
 
 def check_judge(recipe: "Recipe", wish: "Role") -> None:

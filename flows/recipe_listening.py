@@ -1,9 +1,8 @@
 """The section ``listening`` of a recipe: what people are asked to listen to, by which protocol, and whom to trust."""
 
 import datetime as dt
-import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
@@ -12,8 +11,8 @@ from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, mode
 from annotate.listening.terms import Terms
 from contracts import plugins
 from contracts.errors import RecipeError
-from contracts.languages import MIXED, Language
-from flows.recipe_parts import Plugin, Strict
+from contracts.languages import MIXED, Language, language_of
+from flows.recipe_parts import Plugin, Strict, expanded
 from flows.recipe_splits import SplitName
 
 if TYPE_CHECKING:
@@ -24,9 +23,33 @@ Level = Literal["none", "basic", "proficient", "native"]
 VERIFIER: Final = "human_verification"
 """Filter that decides by the votes which pairs of the verified splits stay."""
 
+PREFERENCE: Final = "cmos_to_preference"
+"""Filter with which five-point votes become the labels."""
+
 
 def _named(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
+
+
+def _end_of(value: Any) -> Any:
+    """Return the end of a day for a date alone; pydantic takes numbers for seconds since 1970."""
+    if value is None or isinstance(value, dt.datetime):
+        return value
+    text = str(value).strip()
+    if not re.match(r"\d{4}-\d{2}-\d{2}", text):
+        raise ValueError(f"{text} is no date: write 2027-01-31, or 2027-01-31T18:00+01:00")
+    if len(text) > len("2027-01-31"):
+        return text
+    return dt.datetime.combine(dt.date.fromisoformat(text), dt.time(), dt.UTC) + dt.timedelta(days=1)
+
+
+def _once(value: Any) -> Any:
+    """Refuse two names of one language: the last one would win in silence."""
+    names: dict[str | None, str] = {}
+    for name in map(str, value if isinstance(value, Mapping) else ()):
+        if (other := names.setdefault(language_of(name), name)) != name and language_of(name) is not None:
+            raise ValueError(f"{other!r} and {name!r} are one language, {language_of(name)}: keep one")
+    return value
 
 
 class Site(Strict):
@@ -56,7 +79,7 @@ class Listening(Strict):
         le=100,
         description="of: splits = how many times its quota of pairs is asked about, as some are not confirmed",
     )
-    languages: dict[Language, Level] = Field(
+    languages: Annotated[dict[Language, Level], BeforeValidator(_once)] = Field(
         default={"en": "proficient", "zh": "native"}, min_length=1, description="language -> least level"
     )
     gold: str | None = Field(
@@ -77,14 +100,22 @@ class Listening(Strict):
         default="wait",
         description="wait = for all votes, or until the test is closed; drop = what lacks votes when the build comes there",
     )
-    deadline: dt.datetime | None = Field(
-        default=None, description="incomplete: drop = wait until then all the same; a date, or a time with its zone (else UTC)"
+    deadline: Annotated[dt.datetime | None, BeforeValidator(_end_of)] = Field(
+        default=None,
+        description="incomplete: drop = wait until then all the same; a date = until its end in UTC, or a time with its zone "
+        "(else UTC)",
     )
     store: str | None = Field(
         default=None,
         description="$VARIABLE that holds a postgresql:// URL; null = listening.sqlite in the workspace, if that is a folder",
     )
     site: Site = Site()
+
+    @model_validator(mode="after")
+    def _splits_are_unique(self) -> Self:
+        if doubled := sorted({name for name in self.splits if self.splits.count(name) > 1}):
+            raise ValueError(f"splits: {', '.join(doubled)} is named twice")
+        return self
 
     @model_validator(mode="after")
     def _mixed_is_no_language(self) -> Self:
@@ -166,7 +197,7 @@ def rooted(wish: Listening | None, folder: Path) -> Listening | None:
     """Return the section with the gold file's path made absolute."""
     if wish is None or wish.gold is None:
         return wish
-    gold = (folder / Path(os.path.expandvars(wish.gold)).expanduser()).resolve()
+    gold = (folder / Path(expanded(wish.gold, "listening.gold")).expanduser()).resolve()
     return wish.model_copy(update={"gold": str(gold)})
 
 
@@ -181,7 +212,8 @@ def check_listening(recipe: "Recipe") -> None:
 
     Raises:
         RecipeError: an unknown protocol or rule, a wrong option, a protocol for another number of clips, splits that the
-            recipe does not make, a verification of votes that know no ``invalid``, or filters of votes without votes.
+            recipe does not make, a verification of votes that know no ``invalid``, filters of votes without votes, or votes
+            on pairs without a filter that goes by them.
     """
     wish = recipe.listening
     readers = [rule.name for rule in recipe.filters if "votes" in plugins.configure("filter", rule.name, rule.options).columns]
@@ -212,9 +244,20 @@ def check_listening(recipe: "Recipe") -> None:
         _check_votes(terms, "listening.verification", wish.verification)
     elif wish.verification:
         raise RecipeError("listening.verification is for of: splits")
-    for rule in recipe.filters:
-        if rule.name in readers:
-            _check_reader(terms, rule)
+    for rule in (rule for rule in recipe.filters if rule.name in readers):
+        _check_reader(terms, rule)
+    if wish.of == "pairs":
+        _check_decided(values, readers)
+
+
+def _check_decided(words: Sequence[str], readers: Sequence[str]) -> None:
+    """Refuse votes on pairs that decide nothing: the labels would be the judge's, whatever people say."""
+    decider = VERIFIER if "invalid" in words else PREFERENCE
+    if decider not in readers:
+        raise RecipeError(
+            f"listening: of: pairs: people's votes would decide nothing: add {decider} to filters, which "
+            + ("keeps what they confirm" if decider == VERIFIER else "makes the labels of them")
+        )
 
 
 def _check_reader(terms: Terms, rule: Plugin) -> None:

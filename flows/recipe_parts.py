@@ -1,8 +1,22 @@
 """What the sections of a recipe are made of."""
 
+import os
+import re
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+)
+
+from contracts.bounds import misread
+from contracts.errors import RecipeError
 
 Options = dict[str, Any]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
@@ -12,6 +26,13 @@ class Strict(BaseModel):
     """A section: unknown keys are errors, and nothing changes after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_what_it_says(cls, value: Any, info: ValidationInfo) -> Any:
+        if (why := misread(cls.model_fields[str(info.field_name)].annotation, value)) is not None:
+            raise ValueError(why)
+        return value
 
 
 def _quoted(value: object) -> object:
@@ -52,3 +73,15 @@ class Plugin(Strict):
 
 class Metric(Plugin, Versioned):
     """A metric by name, with its options."""
+
+
+def expanded(path: str, field: str) -> str:
+    """Return a path with its $VARIABLES replaced.
+
+    Raises:
+        RecipeError: one is not set; names it.
+    """
+    found = os.path.expandvars(path)
+    if (left := re.search(r"\$(\w+|\{\w+\})", found)) is not None:
+        raise RecipeError(f"{field}: {path}: the variable {left[1].strip('{}')} is not set")
+    return found

@@ -1,20 +1,22 @@
 """Annotators of a file: which names are one person, and under which pseudonym tables know that person.
 
 Case, width, composition, hidden characters and space around a name make no other person (``contracts.text_forms.compared``).
+An id that the file is said to have in place of names (``keep``) is another one in another case or width: only addresses, and
+what has white space in it and so is a name after all, are compared as names are. Who differs by that alone is told.
 A program may also know somebody by several names: Label Studio writes a number in one export and a number with an address in
 the next. An address is one person everywhere. A number is one person within a file, and elsewhere only as long as no other
 address claims it: two servers count from 1.
 """
 
 import unicodedata
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Final
 
 from contracts import ids
 from contracts.errors import DataError
-from contracts.text_forms import compared
+from contracts.text_forms import compared, without_hidden
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,14 +48,19 @@ class Annotators:
         self._naming: Final = naming
         self._address_of: dict[str, str] = {}
         self._numbers_of: dict[str, set[str]] = {}
-        self._unnamed: Counter[str] = Counter()
+        self._unnamed = count(1)
         self._spellings: dict[str, dict[str, None]] = {}
+
+    def _person(self, name: str) -> str:
+        """Return what names of one person have in common."""
+        plain = unicodedata.normalize("NFC", without_hidden(name).strip())
+        return plain if self._naming == "keep" and _is_word(name) else compared(name)
 
     def link(self, number: str, address: str) -> None:
         """Note that a program knows one person by both; the first address of a number is the one that stays."""
-        first = self._address_of.setdefault(compared(number), compared(address))
-        if first == compared(address):
-            self._numbers_of.setdefault(first, set()).add(compared(number))
+        first = self._address_of.setdefault(self._person(number), self._person(address))
+        if first == self._person(address):
+            self._numbers_of.setdefault(first, set()).add(self._person(number))
 
     def pseudonym(self, name: str) -> str:
         """Return the pseudonym of a name: the same for the same seed, vendor and person.
@@ -67,14 +74,14 @@ class Annotators:
             raise DataError("the annotator is missing: every vote needs one")
         if len(name.splitlines()) > 1:
             raise DataError("the annotator's name goes over several lines: a quotation mark is missing or too many")
-        person = self._address_of.get(compared(name), compared(name))
+        person = self._person(name)
+        person = self._address_of.get(person, person)
         self._spellings.setdefault(person, {})[name] = None
         return self._who(person)
 
-    def unnamed(self, subject: str) -> str:
-        """Return the pseudonym of one more person of whom nothing is known but a vote on this subject."""
-        self._unnamed[subject] += 1
-        return ids.row_id("unnamed", self._seed, self._vendor, subject, self._unnamed[subject])
+    def unnamed(self) -> str:
+        """Return what stands for one more person of whom nothing is known, until all votes of the file are."""
+        return f"unnamed {next(self._unnamed)}"
 
     def aggregate(self) -> str:
         """Return what stands in an annotator's place beside labels that were made of votes."""
@@ -94,7 +101,26 @@ class Annotators:
         for person, spellings in self._spellings.items():
             who, numbers = self._who(person), self._numbers_of.get(person, set())
             maybe = frozenset(map(self._of, numbers))
-            same = frozenset(self._of(name) for name in (person, *spellings) if compared(name) not in numbers) - {who}
+            same = frozenset(self._of(name) for name in (person, *spellings) if self._person(name) not in numbers) - {who}
             if same or maybe:
                 found[who] = Aliases(same=same, maybe=maybe)
         return found
+
+    def notes(self) -> Iterator[str]:
+        """Yield what to know of ids that differ only in case or width: whether they are taken for one person."""
+        alike: dict[str, list[str]] = {}
+        for spellings in self._spellings.values():
+            for name in spellings:
+                if _is_word(name):
+                    alike.setdefault(compared(name), []).append(name)
+        for names in alike.values():
+            told = ", ".join(map(repr, names))
+            if (people := len({self._person(name) for name in names})) > 1:
+                yield f"annotators {told} differ in case or width alone and are taken for {people} people"
+            elif len({unicodedata.normalize("NFC", without_hidden(name)) for name in names}) > 1:
+                yield f"annotators {told} are taken for one person; if these are ids, set annotators: keep in the mapping"
+
+
+def _is_word(name: str) -> bool:
+    """Return whether a name is one word and no address, so that it may be an id."""
+    return "@" not in compared(name) and len(compared(name).split()) == 1

@@ -85,7 +85,7 @@ class BallotReader:
         if cells.wrong or subject is None:
             return None
         if self._mapping.annotators == "unnamed":
-            annotator = self.annotators.unnamed(subject)
+            annotator = self.annotators.unnamed()
         elif self._mapping.annotators == "aggregated":
             annotator = self.annotators.aggregate()
         if annotator is None:

@@ -26,6 +26,7 @@ from annotate.exchange.tasks import tasks_of
 from annotate.listening.item import Item
 from annotate.listening.protocol import ListeningProtocol
 from contracts.errors import DataError, RecipeError
+from storage.workspace import storage_errors
 
 Kind = Literal["csv", "xlsx", "jsonl", "label_studio"]
 
@@ -77,21 +78,26 @@ def export_tasks(
     Raises:
         DataError: nothing to export, two items of one subject, a gain that clips, or a file of tasks that is there already.
         RecipeError: unknown kind.
+        StorageError: the folder cannot be written.
     """
     if kind not in _NAMES:
         raise RecipeError(f"unknown kind {kind!r} of task file. Known: {', '.join(_NAMES)}")
     place = Path(folder)
     file = place / _NAMES[kind]
+    for other in (place, *place.parents):
+        if other.exists() and not other.is_dir():
+            raise DataError(f"{place}: {other} is a file: name a folder")
     if file.exists():
         raise DataError(f"{file} is there already and may hold answers: name another folder, or move it away")
     tasks = tasks_of(items, protocol.clips, seed)
     if url is None:
         url = f"{LOCAL_FILES}{quote(place.resolve().name)}/" if kind == "label_studio" else ""
-    links = write_clips(tasks, place, audio, url)
-    if kind == "label_studio":
-        write_tasks(file, tasks, links, protocol)
-    else:
-        write_sheet(file, kind, tasks, links, protocol)
+    with storage_errors(f"writing {place}"):
+        links = write_clips(tasks, place, audio, url)
+        if kind == "label_studio":
+            write_tasks(file, tasks, links, protocol)
+        else:
+            write_sheet(file, kind, tasks, links, protocol)
     return file
 
 
@@ -126,8 +132,12 @@ def read_file(
     file = Path(path)
     found = kind if kind is not None else _ENDINGS.get(file.suffix.lower())
     if found is None or found not in _NAMES:
-        known = f"name its kind, one of {', '.join(_NAMES)}"
-        raise RecipeError(f"{file}: unknown kind {found!r}: {known}" if found else f"{file}: the ending says nothing: {known}")
+        if found:
+            raise RecipeError(f"{file}: unknown kind {found!r}, known: {', '.join(_NAMES)}")
+        raise RecipeError(
+            f"{file}: the ending {file.suffix!r} does not say what it is: rename it to end in one of {', '.join(_ENDINGS)} "
+            "(.json = Label Studio's export)"
+        )
     if found == "label_studio":
         if mapping is not None:
             raise RecipeError(f"{file}: Label Studio's export needs no mapping of columns: leave it out")

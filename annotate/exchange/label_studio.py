@@ -32,7 +32,7 @@ from xml.etree import ElementTree as ET
 
 from annotate.exchange.annotators import Annotators
 from annotate.exchange.ballot_reader import BallotReader
-from annotate.exchange.ballots import BallotBox, Imported
+from annotate.exchange.ballots import BallotBox, Cast, Imported, imported
 from annotate.exchange.cells import as_text
 from annotate.exchange.mapping import export_map
 from annotate.exchange.problems import BadRows, Problem
@@ -44,7 +44,7 @@ from annotate.listening.protocol import ListeningProtocol, Question
 from contracts.errors import DataError
 from contracts.json_text import noting_decoder
 from storage.private_files import private
-from storage.workspace import atomic_path
+from storage.workspace import atomic_path, storage_errors
 
 CONFIG: Final = "label_config.xml"
 LOCAL_FILES: Final = "/data/local-files/?d="
@@ -158,13 +158,12 @@ def import_annotations(
 
             voice = _voice(record, annotation, protocol.questions, note)
             ballot = None if found else reader.ballot(voice, note)
-            if ballot is not None and (earlier := box.add(ballot, number)) is not None:
-                note(
-                    "completed_by",
-                    f"the annotator says something else of the same task in row {earlier}: delete one of the two",
-                )
-                if earlier != number:
-                    problems.append(Problem(row=earlier, what=f"row {number} has another answer of the same annotator"))
+            for here, there in box.add(Cast(ballot=ballot, row=number, name=voice.name())) if ballot is not None else ():
+                if here == number:
+                    what = f"the annotator says something else of the same task in row {there}: delete one of the two"
+                    note("completed_by", what)
+                else:
+                    problems.append(Problem(row=here, what=f"row {there} has another answer of the same annotator"))
             problems.extend(found)
     problems.sort(key=lambda problem: problem.row)
     bad = {problem.row for problem in problems}
@@ -173,13 +172,21 @@ def import_annotations(
     rejected = path.with_name(f"{path.name}.rejected.json") if problems else None
     if rejected is not None:
         # Half a surrogate pair, which no UTF-8 can hold, is written as JSON's own escape of it.
-        with atomic_path(rejected) as part, private(part).open("w", encoding="utf-8", errors="backslashreplace") as file:
-            kept = [record for number, (record, _) in enumerate(_records(path), start=1) if number in bad]
+        kept = [record for number, (record, _) in enumerate(_records(path), start=1) if number in bad]
+        with (
+            storage_errors(f"writing {rejected}"),
+            atomic_path(rejected) as part,
+            private(part).open("w", encoding="utf-8", errors="backslashreplace") as file,
+        ):
             json.dump(kept, file, ensure_ascii=False, indent=1)
-    return Imported(
-        table=box.table(protocol, protocol_name, f"import:{path.name}", bad),
+    casts, repeated = box.counted(bad)
+    return imported(
+        casts,
+        protocol,
+        protocol_name,
+        f"import:{path.name}",
         unanswered=reader.unanswered,
-        repeated=box.repeated,
+        repeated=repeated,
         cancelled=cancelled,
         problems=tuple(problems),
         rejected=rejected,

@@ -14,8 +14,9 @@ A mapping is a small YAML file or a dict::
 
 In a ``wide`` file one row holds several annotators: ``{n}`` in a column's name is what differs between them, so ``value:
 "vote {n}"`` finds ``vote 1`` and ``vote 2``, and ``annotator: rater {n}`` the columns with their names. ``annotator: "{n}"``
-takes what differs as the name itself. With ``lists`` a cell of a JSONL file holds a list with one entry per annotator, as
-SpeechJudge's published rows do. A file without annotators says by ``annotators`` what its rows are.
+takes what differs as the name itself. What differs is a number; where it is not, ``wide: [ann, bob]`` lists whose columns
+count, as nobody can tell ``vote ann`` from ``vote majority`` otherwise. With ``lists`` a cell of a JSONL file holds a list with
+one entry per annotator, as SpeechJudge's published rows do. A file without annotators says by ``annotators`` what its rows are.
 """
 
 import os
@@ -56,7 +57,7 @@ class ColumnMap:
         separator: between several words of a cell.
         delimiter: of a CSV file; None = the one of comma, semicolon and tab that gives most columns.
         sheet: sheet of a workbook; None = the only one that is not empty.
-        wide: one row holds several annotators' columns.
+        wide: one row holds several annotators' columns: true = with a number for the mark; a list = with these words.
         lists: one row holds several annotators, cells being lists.
         annotators: ``hash`` = names become pseudonyms and are stored nowhere; ``keep`` = they are pseudonyms already;
             ``unnamed`` = each row is the vote of one person, and nobody knows of whom; ``aggregated`` = each row is a label
@@ -81,7 +82,7 @@ class ColumnMap:
     separator: str = ";"
     delimiter: str | None = None
     sheet: str | None = None
-    wide: bool = False
+    wide: bool | tuple[str, ...] = False
     lists: bool = False
     annotators: Literal["hash", "keep", "unnamed", "aggregated"] = "hash"
     repeated: Literal["first", "last", "mean"] | None = None
@@ -98,8 +99,12 @@ class ColumnMap:
             raise ValueError("order: the task says which clip was played first; leave the column out")
         if self.sides == "played" and self.order is None and self.task is None:
             raise ValueError("sides: played needs the column that says the order")
+        if self.repeated is not None and self.annotators == "unnamed":
+            raise ValueError("repeated: with annotators: unnamed each row is another person's, and nobody answers again")
         marked = any(MARK in column for column in self._columns())
-        if marked != self.wide:
+        if self.wide == ():
+            raise ValueError("wide: name at least one annotator, or write true")
+        if marked != bool(self.wide):
             raise ValueError(f"a column's name has {MARK} in it if and only if the file is wide")
         if self.wide and self.names_annotators and MARK not in self.annotator:
             raise ValueError(f"annotator: in a wide file it must have {MARK} in it, or be {MARK}")
@@ -167,6 +172,11 @@ def column_map(raw: Mapping[str, Any]) -> ColumnMap:
         if key not in known:
             raise RecipeError(f"mapping: {_unknown(str(key), 'key', known)}")
     literal = dict(raw)
+    if isinstance(literal.get("wide"), list | tuple):
+        try:
+            literal["wide"] = tuple(map(as_text, literal["wide"]))
+        except DataError as error:
+            raise RecipeError(f"mapping: wide: {error}") from None
     if isinstance(literal.get("words"), Mapping):
         literal["words"] = {str(role): _words(str(role), words) for role, words in literal["words"].items()}
     try:
@@ -205,7 +215,7 @@ def _words(role: str, words: Any) -> Any:
     clean: dict[str, str | tuple[str, ...]] = {}
     for word, meaning in words.items():
         if isinstance(word, bool):  # the word itself is lost
-            raise RecipeError(f"mapping: words.{role}: YAML reads yes, no, on and off as booleans: put them in quotes")
+            raise RecipeError(f"mapping: words.{role}: YAML reads true and false as booleans: put them in quotes")
         try:
             key = as_text(word)
             clean[key] = tuple(map(as_text, meaning)) if isinstance(meaning, list | tuple) else as_text(meaning)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from annotate.exchange.ballot_reader import BallotReader
-from annotate.exchange.ballots import BallotBox, Imported
+from annotate.exchange.ballots import BallotBox, Cast, Imported, imported, of_unnamed
 from annotate.exchange.cells import Unreadable, as_text, neutral
 from annotate.exchange.mapping import ColumnMap
 from annotate.exchange.problems import BadRows, Problem
@@ -22,7 +22,7 @@ from annotate.exchange.voices import VoiceReader, check_columns
 from annotate.listening.protocol import ListeningProtocol
 from contracts.errors import DataError
 from storage.private_files import private
-from storage.workspace import atomic_path
+from storage.workspace import atomic_path, storage_errors
 
 Kind = Literal["csv", "xlsx", "jsonl"]
 
@@ -98,12 +98,11 @@ def import_sheet(
             continue
         for voice in found:
             ballot = reader.ballot(voice, partial(note, row.number))
-            if ballot is not None and (earlier := box.add(ballot, row.number)) is not None:
-                name = voice.columns.get(("annotator",))
-                for here, there in ((row.number, earlier), (earlier, row.number)):
-                    note(
-                        here, name, f"the annotator says something else of the same subject in row {there}: keep one of the two"
-                    )
+            if ballot is None:
+                continue
+            for here, there in box.add(Cast(ballot=ballot, row=row.number, name=voice.name())):
+                what = f"the annotator says something else of the same subject in row {there}: keep one of the two"
+                note(here, voice.columns.get(("annotator",)), what)
     if sheet.header is None and columns:
         check_columns(path, sheet, mapping, tuple(columns))
     problems.sort(key=lambda problem: problem.row)
@@ -112,13 +111,18 @@ def import_sheet(
     rejected = path.with_name(f"{path.name}.rejected.csv") if problems else None
     if rejected is not None:
         _set_aside(rejected, open_sheet(path, kind, mapping), tuple(columns), problems)
-    return Imported(
-        table=box.table(protocol, protocol_name, f"import:{path.name}", {problem.row for problem in problems}),
+    casts, repeated = box.counted({problem.row for problem in problems})
+    return imported(
+        of_unnamed(casts, seed, mapping.vendor) if mapping.annotators == "unnamed" else casts,
+        protocol,
+        protocol_name,
+        f"import:{path.name}",
         unanswered=reader.unanswered,
-        repeated=box.repeated,
+        repeated=repeated,
         problems=tuple(problems),
         rejected=rejected,
         aliases=reader.annotators.aliases(),
+        notes=tuple(reader.annotators.notes()),
     )
 
 
@@ -128,7 +132,11 @@ def _set_aside(rejected: Path, sheet: Sheet, columns: Sequence[str], problems: S
     wrong: dict[int, list[str]] = {}
     for problem in problems:
         wrong.setdefault(problem.row, []).append(str(problem))
-    with atomic_path(rejected) as part, private(part).open("w", encoding="utf-8-sig", newline="") as file:
+    with (
+        storage_errors(f"writing {rejected}"),
+        atomic_path(rejected) as part,
+        private(part).open("w", encoding="utf-8-sig", newline="") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow([*map(neutral, header), "problem"])
         for row in sheet.rows:

@@ -20,7 +20,7 @@ from contracts.schemas import conform
 _SAID: Final = ("value", "errors_a", "errors_b", "accurate_a", "accurate_b", "scores")
 _SHOWN: Final = 10
 _had = (
-    select(*(assignments.c[name] for name in ("assignment_id", "state", "answer_id", *_SAID)))
+    select(*(assignments.c[name] for name in ("assignment_id", "state", "answer_id", "source", *_SAID)))
     .where(assignments.c.annotator_id == bindparam("annotator"), assignments.c.subject_id == bindparam("subject"))
     .where(HAD)
 )
@@ -75,7 +75,11 @@ def _read(terms: Terms, row: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def by_person(
-    terms: Terms, rows: Iterable[Mapping[str, Any]], persons: Mapping[str, str], aliases: Mapping[str, Collection[str]]
+    terms: Terms,
+    rows: Iterable[Mapping[str, Any]],
+    persons: Mapping[str, str],
+    aliases: Mapping[str, Collection[str]],
+    places: Mapping[str, object],
 ) -> list[dict[str, Any]]:
     """Return votes with the annotators by whom the store knows these persons.
 
@@ -84,6 +88,7 @@ def by_person(
         rows: of ``read_rows``.
         persons: pseudonym in the rows -> that in the store, where they differ or there are aliases.
         aliases: pseudonym in the rows -> all others of that person, under which the vote may be here already.
+        places: vote or rating id in the rows -> where it stands in its file.
     """
     kind = "vote" if terms.protocol.clips == 2 else "rating"
 
@@ -96,7 +101,8 @@ def by_person(
         who = persons.get(given, given)
         facts = {"annotator_id": who, "answer_id": row["answer_id"] if who == given else key(row, who)}
         known_as = {row["answer_id"], *(key(row, other) for other in aliases.get(given, ()))}
-        found.append(dict(row) | facts | {"known_as": known_as | {facts["answer_id"]}})
+        place = places.get(row["answer_id"])
+        found.append(dict(row) | facts | {"known_as": known_as | {facts["answer_id"]}, "place": place})
     return found
 
 
@@ -121,11 +127,13 @@ def _contradiction(row: Mapping[str, Any], had: Any) -> str | None:
     if had is None or had.state != "answered":
         return None
     who = f"vote {row['answer_id']}: annotator {row['annotator_id']}"
+    if row["place"] is not None:
+        who = f"{row['source'].removeprefix('import:')}: {row['place']}"
     if had.answer_id not in row["known_as"]:
-        return f"{who} has voted on {row['subject_id']} before, as {had.answer_id}"
+        return f"{who} has voted on {row['subject_id']} before, in {had.source}, as {had.answer_id}"
     said = [(getattr(had, name), row[name]) for name in _SAID]
     if any(before is not None and now is not None and before != now for before, now in said):
-        return f"{who} has voted otherwise on {row['subject_id']} before"
+        return f"{who} has voted otherwise on {row['subject_id']} before, in {had.source}"
     return None
 
 
@@ -153,7 +161,7 @@ def take_in(connection: Connection, terms: Terms, rows: Sequence[Mapping[str, An
             raise DataError(f"vote {row['answer_id']} is known as one of another annotator or on another subject, {known}")
         key = row_id("imported", row["answer_id"])
         facts = {"assignment_id": key, "kind": "ordinary", "state": "answered", "number": next_answer(connection)}
-        values = {name: value for name, value in row.items() if name != "known_as"}
+        values = {name: value for name, value in row.items() if name not in ("known_as", "place")}
         connection.execute(insert(assignments).values(**values, **facts))
         subjects.add(row["subject_id"])
         new[row["annotator_id"]] += 1

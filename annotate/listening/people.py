@@ -6,6 +6,7 @@ imported are ``elsewhere``: known, checked, excluded and pardoned like anyone, b
 
 import json
 import secrets
+import unicodedata
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
@@ -164,6 +165,8 @@ def invite(connection: Connection, name: str, levels: Mapping[str, str]) -> Anno
     check_levels(levels)
     if not compared(name):
         raise DataError("an annotator needs a name")
+    if any(unicodedata.category(character) == "Cc" for character in name):
+        raise DataError(f"{name!r} holds a line break, tab or other control character: write the name in one line")
     if compared(name).startswith(ELSEWHERE.strip()):
         raise DataError(f"a name that begins with {ELSEWHERE!r} stands for an annotator of imported votes: take another one")
     before = named(connection, name)

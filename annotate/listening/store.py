@@ -278,7 +278,12 @@ class Store:
 
     # Votes
 
-    def take_in(self, votes: pa.Table, aliases: Mapping[str, persons.Known] | None = None) -> int:
+    def take_in(
+        self,
+        votes: pa.Table,
+        aliases: Mapping[str, persons.Known] | None = None,
+        places: Mapping[str, object] | None = None,
+    ) -> int:
         """Keep votes or ratings that were collected elsewhere; return how many are new by their id.
 
         They all count, also beyond what the protocol asks for. Those that are discarded already never count. Annotators who
@@ -287,6 +292,7 @@ class Store:
         Args:
             votes: table of schema VOTES, or RATINGS for a protocol of one clip.
             aliases: annotator -> other pseudonyms of the same person; whoever is known under one of them stays that one.
+            places: vote or rating id -> where it stands in its file, for messages.
 
         Raises:
             DataError: no table of votes (of ratings, for a protocol of one clip), a vote of another protocol, or one of an
@@ -298,7 +304,7 @@ class Store:
         with self._commits.reading() as connection:
             owners = persons.persons(connection, (row["annotator_id"] for row in rows))
             others = {who: (*names.same, *names.maybe) for who, names in known.items()}
-            rows = imports.by_person(self.terms, rows, owners, others)
+            rows = imports.by_person(self.terms, rows, owners, others, places or {})
             imports.check_known(connection, rows)
         chunks = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
         return sum(

@@ -89,6 +89,9 @@ class Wer:
     asr: str = "whisper_tiny"
     asr_options: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.transcriber()  # says now what does not fit
+
     def transcriber(self) -> Transcriber:
         """Return the configured recogniser.
 

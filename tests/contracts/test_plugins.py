@@ -2,10 +2,14 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 import pytest
+from pydantic import Field
 
 from contracts import plugins
+from contracts.bounds import misread
 from contracts.errors import RecipeError
 
 
@@ -47,3 +51,14 @@ def test_loading_all_plugins_imports_no_heavy_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_what_pydantic_would_make_something_else_of():
+    """True is no 1, a text no boolean; where a value may be one, or anything, it may."""
+    numbers = [int, float | None, dict[str, int], Annotated[float, Field(ge=0)], tuple[int, ...], Sequence[float]]
+    assert all(misread(hint, value) for hint in numbers for value in (True, [False], {"a": True}))
+    assert not any(misread(hint, True) for hint in (bool, bool | int, str, Any, dict[str, Any], list[bool]))
+    assert not any(misread(hint, 1) for hint in numbers)
+    assert misread(int, "1_000") == "write the number '1_000' without _"
+    assert misread(bool | None, "yes") == "write true or false, not 'yes'"
+    assert not any(misread(hint, "1_000") for hint in (str, int | str, Any, Literal["1_000"]))

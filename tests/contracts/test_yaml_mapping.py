@@ -51,11 +51,15 @@ def test_what_is_refused(text, message):
         ("version: 2024-01-02", {"version": "2024-01-02"}),
         ("a: &x {b: 1}\nc:\n  <<: *x\n  b: 2", {"a": {"b": 1}, "c": {"b": 2}}),
         ("a: &a [1, 2]\nb: *a", {"a": [1, 2], "b": [1, 2]}),
-        ("a: 1.5e+3\nb: yes\nc: null", {"a": 1500.0, "b": True, "c": None}),
+        ("a: 1.5e+3\nb: yes\nc: null", {"a": 1500.0, "b": "yes", "c": None}),
+        ("[no, off, y, true, FALSE, ~]", ["no", "off", "y", True, False, None]),
+        ("[010, 0o10, 0x1F, -7, 1_000, 1:00, 0b11]", [10, 8, 31, -7, "1_000", "1:00", "0b11"]),
+        ("[1e3, .5, 2., 1.2.3]", [1000.0, 0.5, 2.0, "1.2.3"]),
+        ("no: native", {"no": "native"}),
     ],
 )
 def test_what_is_read(text, value):
-    """A date is what was typed, and a merged key may be overridden."""
+    """Words by YAML 1.2's core schema; a date is what was typed, and a merged key may be overridden."""
     assert yaml_value(text) == value
 
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts import plugins
-from corpora.root import Names
+from contracts.errors import DataError
+from corpora.root import Found, Names, Root
 from tests.corpora import dummies
 
 COMPOSED, DECOMPOSED = "caf\u00e9.wav", "cafe\u0301.wav"
@@ -65,3 +66,26 @@ def test_libritts_r_finds_files_by_the_same_rule(tmp_path):
     dummies.put(chapter / "84_121123_000007_000001.WAV", dummies.encode("WAV"))
     (row,) = pa.Table.from_batches(plugins.configure("corpus", "libritts_r").read(str(tmp_path))).to_pylist()
     assert (row["problem"], row["audio_path"]) == (None, "dev-clean/84/121123/84_121123_000007_000001.WAV")
+
+
+@pytest.mark.parametrize("url", ["foo://x/y", "http://127.0.0.1:1/x", "a\0b", "/nowhere"])
+def test_a_root_that_cannot_be_reached_is_one_line(url):
+    """Whatever its protocol's library raises; a closed port, an unknown protocol."""
+    with pytest.raises(DataError, match=r"corpus 'austen': .* root in the recipe"):
+        Root("austen", url)
+
+
+def test_a_server_that_goes_while_a_corpus_is_read_is_one_line(tmp_path, monkeypatch):
+    import fsspec
+
+    fsspec.filesystem("memory").pipe("/gone/a.wav", b"x")
+    root = Root("austen", "memory://gone")
+
+    def refuse(*_args, **_more):
+        raise ConnectionRefusedError(111, "refused")
+
+    for name in ("ls", "cat_file", "cat_ranges"):
+        monkeypatch.setattr(type(root._fs), name, refuse)
+    for call in (root.files, lambda: root.read("a.wav"), lambda: root.headers([Found(path="a.wav", size=1)])):
+        with pytest.raises(DataError, match=r"corpus 'austen': memory://gone cannot be read .*refused"):
+            call()

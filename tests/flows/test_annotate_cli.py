@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
-from annotate.listening.item import Clip, Item
+from annotate.exchange.ballots import Ballot, Cast, imported
+from annotate.listening.item import Answer, Clip, Item
 from annotate.web.tokens import Tokens
-from contracts.errors import DataError, RecipeError, SetupError
+from contracts.errors import DataError, RecipeError, SetupError, StorageError
 from flows.annotate_cli import annotate
 from flows.listening_report import listening_rows
 from flows.listening_secret import secret_of
@@ -26,7 +27,9 @@ def path(tmp_path, monkeypatch):
     monkeypatch.delenv("UNISRM_LISTENING_SECRET", raising=False)
     monkeypatch.setenv("UNISRM_WORKSPACES", str(tmp_path / "workspaces"))
     said = {"protocol": "unisrm", "of": "pairs", "languages": {"en": "proficient", "zh": "native"}}
-    return changed(tmp_path, lambda recipe: recipe.update(listening=said))
+    return changed(
+        tmp_path, lambda recipe: (recipe.update(listening=said), recipe["filters"].append({"name": "human_verification"}))
+    )
 
 
 def call(*arguments):
@@ -277,3 +280,82 @@ def test_labels_without_votes_verify_nothing(tmp_path, monkeypatch):
     (tmp_path / "map.yaml").write_text("subject: pair\nanswers: {value: label}\nannotators: aggregated\n")
     with pytest.raises(RecipeError, match="verifies nothing"):
         call("import", path, tmp_path / "v.csv", "--mapping", tmp_path / "map.yaml")
+
+
+@pytest.fixture
+def take(path, asking, tmp_path):
+    """Import rows of (pair, vote) under a file name."""
+    (tmp_path / "map.yaml").write_text("subject: pair\nanswers: {value: vote}\nannotators: unnamed\n")
+
+    def run(name, *rows):
+        (tmp_path / name).write_text("pair,vote\n" + "".join(f"{pair},{vote}\n" for pair, vote in rows))
+        return call("import", path, tmp_path / name, "--mapping", tmp_path / "map.yaml")
+
+    return run
+
+
+def test_files_of_people_whom_nobody_names_add_up(take, asking):
+    """Each file is of other people; the same one again, under another name too, changes nothing."""
+    first = [("pair0", "A"), ("pair0", "A"), ("pair0", "B")]
+    assert "3 votes read, 3 of them new" in take("u1.csv", *first).stdout
+    assert "2 votes read, 2 of them new" in take("u3.csv", ("pair0", "A"), ("pair1", "A")).stdout
+    assert "2 votes read, 2 of them new" in take("u2.csv", ("pair0", "B"), ("pair0", "A")).stdout
+    assert "3 votes read, 0 of them new" in take("u1.csv", *first[::-1]).stdout
+    copy = take("copy.csv", *first)
+    assert "0 of them new" in copy.stdout
+    assert "the very votes of u1.csv" in copy.stderr
+    with open_store(asking) as store:
+        assert store.votes().num_rows == 7
+
+
+def test_a_file_of_unnamed_votes_that_has_grown_is_refused(take, asking):
+    """Nobody can tell what it had before; votes under ids of before are known by what they say."""
+    with open_store(asking) as store:
+        old = [("pair0", "A", "one"), ("pair1", "B", "two")]
+        table = imported(
+            [Cast(ballot=Ballot(subject_id=pair, annotator_id=who, answer=Answer(value=vote)), row=2) for pair, vote, who in old],
+            store.terms.protocol, "unisrm", "import:u.csv", unanswered=0, repeated=0,
+        ).table  # fmt: skip
+        assert store.take_in(table) == 2
+    assert "0 of them new" in take("u.csv", ("pair1", "B"), ("pair0", "A")).stdout
+    with pytest.raises(DataError, match=r"u\.csv: 2 votes of a file of this name are here, and it has other votes now"):
+        take("u.csv", ("pair0", "A"), ("pair1", "B"), ("pair2", "B"))
+
+
+def test_a_vote_against_one_of_an_earlier_file_is_told_as_the_files_have_it(path, asking, tmp_path):
+    (tmp_path / "map.yaml").write_text("subject: pair\nannotator: who\nanswers: {value: vote}\n")
+    for name, vote in (("v1.csv", "A"), ("v2.csv", "B")):
+        (tmp_path / name).write_text(f"pair,who,vote\npair1,Bo,A\npair0,Ann,{vote}\n")
+    call("import", path, tmp_path / "v1.csv", "--mapping", tmp_path / "map.yaml")
+    message = r"v2\.csv: row 3, annotator 'Ann' has voted otherwise on pair0 before, in import:v1\.csv"
+    with pytest.raises(DataError, match=message):
+        call("import", path, tmp_path / "v2.csv", "--mapping", tmp_path / "map.yaml")
+    with pytest.raises(
+        RecipeError, match=r"h1\.txt: the ending '\.txt' does not say what it is: rename it to end in one of \.csv"
+    ):
+        call("import", path, tmp_path / "h1.txt")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["Ann", "--level", "en=native", "--base-url", "not a url"], "--base-url 'not a url': write where listeners reach"),
+        (["Ann", "--level", "en=native", "--base-url", "ftp://a"], "--base-url 'ftp://a'"),
+        (["a\nb", "--level", "en=native"], "line break, tab or other control character"),
+        (["Ann", "--level", "en=native", "--level", "en-US=basic"], "'en=native' and 'en-US=basic' are of one language, en"),
+    ],
+)
+def test_an_invitation_that_leads_nowhere_is_refused(path, arguments, message):
+    with pytest.raises((DataError, RecipeError), match=message):
+        call("invite", path, *arguments)
+    with open_store(open_build(path)) as store:
+        assert store.annotators() == []
+
+
+def test_an_export_needs_a_folder_that_can_be_written(path, asking, tmp_path):
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", tmp_path / "file/sub"):
+        with pytest.raises(DataError, match=r"file is a file: name a folder"):
+            call("export", path, place)
+    with pytest.raises(StorageError, match="writing /proc/x"):
+        call("export", path, "/proc/x")

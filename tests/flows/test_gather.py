@@ -35,6 +35,9 @@ def test_credit_is_asked_for_before_any_work(tmp_path):
     row = {"id": "x", "audio": small.CLIPS[0].name, "text": "Hi", "license": "cc-by-4.0"}
     with pytest.raises(RecipeError, match=r"corpora\.austen: CC-BY-4\.0 asks to name .* set its option attribution"):
         utterances(build_of(tmp_path, [row]))
+    (tmp_path / "hidden").mkdir()
+    with pytest.raises(RecipeError, match="asks to name"):
+        utterances(build_of(tmp_path / "hidden", [row], attribution="\u200b \u00ad"))
     (tmp_path / "named").mkdir()
     assert utterances(build_of(tmp_path / "named", [row], attribution="A reader")).rows_out == 6
 

@@ -29,7 +29,14 @@ def build(tmp_path, monkeypatch):
     monkeypatch.setenv("GEMINI_API_KEY", "canary")
     said = {"protocol": "unisrm", "of": "pairs", "languages": {"en": "proficient", "zh": "native"}}
     judge = {"name": "gemini", "task": "task1"}
-    return open_build(changed(tmp_path, lambda recipe: recipe.update(listening=said, judge=judge, judges=[], budget_usd=1)))
+    return open_build(
+        changed(
+            tmp_path,
+            lambda recipe: recipe.update(
+                listening=said, judge=judge, judges=[], budget_usd=1, filters=[{"name": "human_verification"}]
+            ),
+        )
+    )
 
 
 def call(*arguments):

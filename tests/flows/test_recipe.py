@@ -28,7 +28,8 @@ def named(**sets):
 @pytest.mark.parametrize("name", sorted(path.name for path in RECIPES.glob("*.yaml")))
 def test_every_shipped_recipe_loads(name, monkeypatch):
     """Production recipes are checked down to their plug-ins' options, on a machine that has none of the models."""
-    monkeypatch.setenv("LIBRITTS_R", "/data/LibriTTS_R")
+    for name_of_root in ("LIBRITTS_R", "REGULAR_SPEECH", "EMOTIONAL_SPEECH", "EXPRESSIVE_SPEECH", "DIALOGUES"):
+        monkeypatch.setenv(name_of_root, "/data")
     assert load(RECIPES / name).systems
 
 
@@ -159,3 +160,35 @@ def test_a_date_is_a_version(tmp_path):
         literals["release"].pop("version", None)
         path.write_text(yaml.safe_dump(literals).replace("release:\n", f"release:\n  version: {version}\n"))
         assert load(path).release.version == version
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda r: r.update(budget_usd=True), r"budget_usd: a number is needed, not true or false"),
+        (lambda r: r.update(budget_usd="yes"), r"budget_usd: "),
+        (lambda r: r["prompts"].update(texts=True), r"prompts\.texts: a number is needed"),
+        (lambda r: r["judge"].update(votes=False), r"judge\.votes: a number is needed"),
+        (lambda r: r.update(splits={"quotas": {"rl": True}}), r"splits\.quotas: a number is needed"),
+        (lambda r: r.update(splits={"fractions": {"rl": True}}), r"splits\.fractions: a number is needed"),
+        (lambda r: r.update(splits={"quotas": {}}), r"splits\.quotas: name at least one split"),
+        (
+            lambda r: r.update(filters=[{"name": "wer_gap", "options": {"max_gap": True}}]),
+            r"filter 'wer_gap': max_gap: a number is needed, not true or false",
+        ),
+        (lambda r: r["filters"].append(r["filters"][0]), r"filters: .* is named twice"),
+        (lambda r: r.update(pair_kinds=["human", "human"]), r"pair_kinds: human is named twice"),
+        (lambda r: r["corpora"][0].setdefault("options", {}).update(name="other"), r"corpora\..*\.options: name: the corpus is"),
+        (lambda r: r["corpora"][0].setdefault("options", {}).update(language="klingon"), r"corpora\..*\.options: corpus '.*language"),
+        (lambda r: r["corpora"][0].setdefault("options", {}).update(style="Expressive"), r"'regular' or 'expressive'"),
+        (lambda r: r["corpora"][0].update(root="$NOPE/x"), r"corpora\..*: root: \$NOPE/x: the variable NOPE is not set"),
+        (
+            lambda r: r.update(metrics=[*(m for m in r["metrics"] if m["name"] != "wer"), {"name": "wer", "options": {"asr": "whisper-tiny"}}]),
+            r"metrics\.wer\.options: unknown asr 'whisper-tiny'\. Did you mean 'whisper_tiny'",
+        ),
+    ],
+)  # fmt: skip
+def test_what_would_be_taken_for_something_else_is_refused(tmp_path, change, message):
+    """Python takes true for 1, pydantic texts for numbers, and an option could overrule what the section says."""
+    with pytest.raises(RecipeError, match=message):
+        load(changed(tmp_path, change))

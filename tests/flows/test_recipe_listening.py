@@ -1,11 +1,13 @@
 """The section ``listening``: what does not fit is said before anything runs."""
 
+import datetime as dt
+
 import pytest
 
 from contracts.errors import DataError, RecipeError, SetupError
 from contracts.plugins import configure
 from flows.gold_items import read_gold
-from flows.listening_store import store_place
+from flows.listening_store import ended_unopened, open_store, store_place
 from flows.pipeline import open_build
 from flows.recipe import load
 from flows.recipe_listening import literals, terms_of
@@ -69,6 +71,20 @@ def test_what_the_recipe_says_becomes_the_terms(tmp_path):
             lambda r: (asking(of="pairs")(r), r["filters"].append({"name": "agreement"})),
             r"'agreement' cannot read votes by 'unisrm': take the protocol speechjudge",
         ),
+        (asking(of="pairs"), r"votes would decide nothing: add human_verification to filters"),
+        (asking(of="pairs", protocol="speechjudge"), r"votes would decide nothing: add cmos_to_preference to filters"),
+        (
+            lambda r: (asking(of="pairs", protocol="speechjudge")(r), r["filters"].append({"name": "agreement"})),
+            r"add cmos_to_preference to filters, which makes the labels",
+        ),
+        (asking(splits=["rl", "rl"]), r"splits: rl is named twice"),
+        (asking(languages={"en-US": "native", "en": "basic"}), r"'en' and 'en-US' are one language, en: keep one"),
+        *(
+            (asking(incomplete="drop", deadline=wrong), rf"listening\.deadline: {wrong} is no date: write 2027-01-31")
+            for wrong in (20270131, 2027, 2027.5, True, "20270131", "soon")
+        ),
+        (asking(incomplete="drop", deadline="2027-02-30"), r"listening\.deadline"),
+        (asking(gold="$NOPE/gold.csv"), r"listening\.gold: \$NOPE/gold\.csv: the variable NOPE is not set"),
         (
             lambda r: (asking()(r), r["splits"].update(fractions={"sft": 0.5, "rl": 0.5})),
             r"listening\.splits: bench: splits makes rl, sft only",
@@ -136,3 +152,25 @@ def test_what_is_wrong_in_a_gold_file_is_named(tmp_path, name, text, message):
 def test_a_gold_file_that_is_not_there(tmp_path):
     with pytest.raises(RecipeError, match="cannot be read"):
         read_gold(str(tmp_path / "none.csv"), "pair_id", configure("protocol", "unisrm"))
+
+
+def test_a_day_ends_at_its_end(tmp_path):
+    """A date alone is over at midnight UTC; a time is taken as it stands."""
+    day, time, zoned = (
+        load(changed(tmp_path, asking(incomplete="drop", deadline=said))).listening
+        for said in ("2027-01-31", "2027-01-31T18:00", "2027-01-31T18:00+08:00")
+    )
+    assert not day.is_over(dt.datetime(2027, 1, 31, 23, 59, 59, tzinfo=dt.UTC))
+    assert day.is_over(dt.datetime(2027, 2, 1, tzinfo=dt.UTC))
+    assert time.is_over(dt.datetime(2027, 1, 31, 18, tzinfo=dt.UTC))
+    assert zoned.is_over(dt.datetime(2027, 1, 31, 10, tzinfo=dt.UTC))
+
+
+def test_a_test_that_ended_before_it_began_is_told(tmp_path):
+    """Once it has a store, it is known to have been asked."""
+    build = open_build(changed(tmp_path, asking(incomplete="drop", deadline="2020-01-01")), str(tmp_path / "ws"))
+    assert "listening.deadline: 2020-01-02T00:00:00+00:00 has passed, and nobody was asked" in ended_unopened(build)
+    open_store(build).close()
+    assert ended_unopened(build) is None
+    waiting = open_build(changed(tmp_path, asking(incomplete="drop", deadline="2999-01-01")), str(tmp_path / "other"))
+    assert ended_unopened(waiting) is None

@@ -134,3 +134,24 @@ def test_two_addresses_of_one_number_are_two_people(tmp_path):
     by = [{"id": 1, "email": "a@x"}, {"id": 1, "email": "b@y"}]
     found = label_studio(tmp_path, project((1, by[0], "A"), (1, by[1], "B")))
     assert found.table.num_rows == 2
+
+
+def test_ids_are_kept_as_they_are():
+    """Case and width make another id; composition, hidden characters and space around do not."""
+    people = Annotators(0, "", "keep")
+    ids = ["aB3xQ", "Ab3Xq", "w\u00b2", "w2"]
+    assert [people.pseudonym(name) for name in ids] == ids
+    assert {people.pseudonym(name) for name in (" aB3xQ", "aB3\u200bxQ", "aB3xQ\ufeff")} == {"aB3xQ"}
+    assert len({people.pseudonym(name) for name in ("Ann Lee", "ann  lee")}) == 1
+    first, second = people.notes()
+    assert first.startswith("annotators 'aB3xQ', ' aB3xQ'")
+    assert second == "annotators 'w\u00b2', 'w2' differ in case or width alone and are taken for 2 people"
+
+
+def test_ids_that_are_taken_for_one_name_are_told():
+    people = Annotators(0, "")
+    assert people.pseudonym("aB3xQ") == people.pseudonym("Ab3Xq")
+    people.pseudonym("Bob@x"), people.pseudonym("bob@x")
+    assert [*people.notes()] == [
+        "annotators 'aB3xQ', 'Ab3Xq' are taken for one person; if these are ids, set annotators: keep in the mapping"
+    ]

@@ -262,7 +262,7 @@ def test_a_changed_task_is_no_vote(tmp_path):
 @pytest.mark.parametrize(
     ("name", "kind", "mapping", "message"),
     [
-        ("votes.txt", None, None, "the ending says nothing"),
+        ("votes.txt", None, None, "the ending '.txt' does not say what it is"),
         ("votes.csv", "pdf", None, "unknown kind 'pdf'"),
         ("votes.json", None, {"subject": "p"}, "needs no mapping"),
         ("votes.csv", None, {"subject": "p"}, "answers"),

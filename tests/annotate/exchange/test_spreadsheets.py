@@ -146,7 +146,7 @@ def test_a_wide_file_has_several_annotators_in_a_row(tmp_path):
 
 def test_annotators_may_be_the_heads_of_columns(tmp_path):
     path = wrote(tmp_path / "v.csv", "pair,Ann's vote,Bob's vote\np1,A,B\n")
-    mapping = WIDE | {"annotator": "{n}", "answers": {"value": "{n}'s vote"}, "annotators": "keep"}
+    mapping = WIDE | {"annotator": "{n}", "answers": {"value": "{n}'s vote"}, "annotators": "keep", "wide": ["Ann", "Bob"]}
     assert {(row["annotator_id"], row["value"]) for row in rows_of(path, mapping)} == {("Ann", "A"), ("Bob", "B")}
 
 
