@@ -50,6 +50,8 @@ class CardNumbers:
             )
         if found.kind == "pair":
             assert found.letter is not None
+            if len(numbers) > 1 and numbers[-1] == 10 * len(self.scores[found.letter]):
+                del numbers[-1]  # "24.3 of 40 points": the highest total that there is
             return set(numbers) <= {*self.scores[found.letter], self.total(found.letter)}
         return set(numbers) <= self._scores_meant(found, speech, dimension)
 

@@ -60,8 +60,6 @@ def check(recipe: "Recipe") -> None:
         reads = plugins.configure("filter", rule.name, rule.options).columns
         sides = [column.removesuffix("_a") for column in reads if column.endswith("_a") and column not in COMPARED]
         _check_measured(recipe, f"filter {rule.name!r}", sides)
-    if not (recipe.splits.fractions or recipe.splits.quotas):
-        raise RecipeError("splits.quotas: name at least one split")
     check_listening(recipe)
     for name, split in recipe.splits.named().items():
         if split.where.rests_on_votes() and (recipe.listening is None or recipe.listening.of != "pairs"):

@@ -78,6 +78,8 @@ class Splits(Strict):
     def _make_sense(self) -> Self:
         if sum(given is not None for given in (self.fractions, self.quotas, self.sets)) != 1:
             raise ValueError("give one of fractions, quotas and sets")
+        if not self.named():
+            raise ValueError("name at least one split")
         check({name: split.size() for name, split in self.named().items()})
         return self
 

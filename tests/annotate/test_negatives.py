@@ -44,7 +44,7 @@ def test_a_text_never_suits_itself(text: str):
     """Nor in another case or with other punctuation."""
     for language in ("en", "zh", "de"):
         assert suits(text, text, language) in {"unchanged", "no_words"}
-        assert suits(text, f" {text}!", language) in {"unchanged", "no_words"}
+        assert suits(text, f" {text}?", language) in {"unchanged", "no_words"}
 
 
 def test_letters_are_counted_by_script():
