@@ -11,7 +11,7 @@ the bill, and the budget, checked in the same transaction, holds for all process
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, Self
@@ -63,6 +63,7 @@ class Ledger:
         self._owner, self._others = Owner.enter(), Others(self._database)
         self._entered = False
         self._held: set[str] = set()  # keys that were ours to ask and got no answer from us yet
+        self._sent: set[str] = set()  # those of them of which an attempt of ours may still be answered
         try:
             if known is not None:
                 self._require(known)
@@ -134,7 +135,8 @@ class Ledger:
             rows = books.load(connection, keys)
             unsent = [row for row in rows.values() if row.open_for(self._owner.token) and row.state == "reserved"]
             books.store(connection, rows, [replace(row, owner=None) for row in unsent])
-            self._database.once_durable(lambda: self._held.difference_update(row.key for row in unsent))
+            # One that was claimed anew while an earlier attempt of ours is still under way may yet get that one's reply.
+            self._database.once_durable(lambda: self._held.difference_update({row.key for row in unsent} - self._sent))
 
     def mark_sent(self, sends: Sequence[tuple[str, float]], budget_usd: float | None) -> list[str]:
         """Record that one attempt of each request is about to leave this process, and book its highest price.
@@ -153,6 +155,7 @@ class Ledger:
         with self._writing() as connection:
             before, after, unpaid = self._leaving(connection, sends, budget_usd)
             books.store(connection, before, after)
+            self._database.once_durable(lambda: self._sent.update({key for key, _ in sends} - set(unpaid)))
         return unpaid
 
     def commit(self, answers: Sequence[Answer]) -> None:
@@ -169,7 +172,7 @@ class Ledger:
                 connection, answers, token=self._owner.token, account=self.account, held=self._held, now=_now()
             )
             self._refuse(strangers, len(answers))
-            self._database.once_durable(lambda: self._held.difference_update(key for key, _ in answers))
+            self._database.once_durable(lambda: self._forget(key for key, _ in answers))
 
     def held(self) -> dict[str, int]:
         """Return how much there is for all accounts, in numbers that only grow: replies, and picodollars spent."""
@@ -257,7 +260,7 @@ class Ledger:
             self._require_batch(connection, name)
             keys = batches.unanswered(connection, name)
             batches.close(connection, name, lost=lost)
-            self._database.once_durable(lambda: self._held.difference_update(keys))
+            self._database.once_durable(lambda: self._forget(keys))
 
     def open_batches(self, judge: str, model: str, *, wanted: Sequence[str] = ()) -> list[Batch]:
         """Return the open batches to one model that are ours, and those of the dead, which become ours; oldest first.
@@ -309,6 +312,12 @@ class Ledger:
             with self._database.writing() as connection:
                 found = make_identity(connection, schema.identity)
         return found
+
+    def _forget(self, keys: Iterable[str]) -> None:
+        """Forget requests that are answered."""
+        done = set(keys)
+        self._held -= done
+        self._sent -= done
 
     def _refuse(self, strangers: Sequence[str], count: int) -> None:
         if strangers:

@@ -297,3 +297,23 @@ def test_the_dead_are_forgotten_when_they_left_nothing(place):
             left = {token for (token,) in query(place, "SELECT token FROM ledger_owners")}
             assert left - {"asks", "waits", "alive"} == {ledger._owner.token, newcomer._owner.token}
             assert {"asks", "waits", "alive"} <= left
+
+
+def test_a_reply_outlives_that_its_request_was_claimed_anew_and_given_back(place, clock):
+    """Taken for dead, a process loses a request, gets it back when the other dies, gives it back unsent; then the first reply comes."""
+    with Ledger(place, account="here") as ours:
+        ours.claim([entry("a")])
+        assert ours.mark_sent([("a", 0.1)], 1.0) == []
+        elsewhere(place, ours)
+        expire(place, HOUR_S)
+        with Ledger(place, account="here") as other:
+            assert other.claim([entry("a")]) == []
+            clock(21.0)
+            assert other.claim([entry("a")]) == ["a"]
+            other.give_back(["a"])
+        assert ours.claim([entry("a")]) == ["a"]
+        ours.give_back(["a"])
+        ours.commit([("a", Reply(text="late", cost_usd=0.1))])
+        assert ours.replies(["a"])["a"].text == "late"
+        assert ours.owed_usd() == pytest.approx(0.2)
+    balanced(place)
