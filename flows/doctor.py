@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from contracts import plugins
-from contracts.downloads import to_fetch, unobtainable
 from contracts.errors import SetupError
 from flows.cluster import gpus_here
+from storage.downloads import to_fetch, unobtainable
 
 _PROBED = ("engine", "metric", "asr", "judge")
 

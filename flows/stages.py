@@ -5,7 +5,6 @@ from contextlib import ExitStack
 from typing import Any, Final
 
 from contracts import plugins
-from contracts.downloads import unobtainable
 from contracts.errors import SetupError
 from contracts.jobs import Resources
 from flows.asking import asking_stages, unready
@@ -20,6 +19,7 @@ from flows.pipeline import Build, Stage, finished
 from flows.publish import release_stage
 from flows.questions import judge_of, key_variables, ledger_place, lost_ledger
 from flows.versions import version_problems
+from storage.downloads import unobtainable
 
 _BEFORE_RELEASE: Final = (*GATHERING, *CANDIDATES, *JUDGING, VOTES, *DECIDING, VERIFICATION)
 STAGES: Final[tuple[Stage, ...]] = (*_BEFORE_RELEASE, release_stage(_BEFORE_RELEASE))

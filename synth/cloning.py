@@ -14,9 +14,9 @@ from typing import Any, Final
 import numpy as np
 import soundfile
 
-from contracts.downloads import HubFile
 from contracts.errors import SetupError
 from contracts.jobs import Failure
+from storage.downloads import HubFile
 from synth.engine import Engine, Reference, RenderRequest, Voice, Waveform, prepared
 
 _GPU_DRIVER: Final = Path("/proc/driver/nvidia/version")

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contracts import plugins
-from contracts.downloads import Download, Downloading
 from contracts.errors import SetupError
 from contracts.jobs import Resources
 from scoring.metric import Waveform
 from scoring.transcriber import Transcriber, TranscriberSession
+from storage.downloads import Download, Downloading
 
 
 class RoutedSession:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from contracts.bounds import Gpus
-from contracts.downloads import HubFile
 from contracts.errors import SetupError
 from contracts.jobs import Resources
 from scoring.metric import Waveform, absent, accelerator_missing
+from storage.downloads import HubFile
 
 
 class ParaformerSession:

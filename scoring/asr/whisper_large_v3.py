@@ -7,11 +7,11 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from contracts.bounds import Gpus
-from contracts.downloads import HubFile
 from contracts.errors import SetupError
 from contracts.jobs import Resources
 from scoring.asr.whisper import WhisperSession, load_network, whisper_version
 from scoring.metric import absent
+from storage.downloads import HubFile
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,6 @@ from typing import ClassVar, Final, Literal
 import numpy as np
 
 from contracts.bounds import Gpus
-from contracts.downloads import HubFile
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from scoring.metric import Measurement, MetricRequest, Waveform, absent
@@ -27,6 +26,7 @@ from scoring.speaker import (
     wavlm_version,
 )
 from scoring.waveform import resampled
+from storage.downloads import HubFile
 
 _REMEMBERED: Final = 512
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from contracts.bounds import Gpus
-from contracts.downloads import WebFile, cache_home
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from scoring.metric import Measurement, MetricRequest, absent, accelerator_missing
 from scoring.waveform import resampled
+from storage.downloads import WebFile, cache_home
 
 _RATE_HZ: Final = 16000
 _SHORTEST: Final = 1600  # 0.1 s: below it the network's convolutions have nothing to work on

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from contracts import plugins
-from contracts.downloads import Download, Downloading
 from contracts.errors import SetupError
 from contracts.ids import canonical_json
 from contracts.jobs import Failure, Resources
@@ -18,6 +17,7 @@ from scoring.readings import closest
 from scoring.text import READINGS, units
 from scoring.transcriber import RATE_HZ, Transcriber, TranscriberSession
 from scoring.waveform import resampled
+from storage.downloads import Download, Downloading
 
 
 class WerSession:

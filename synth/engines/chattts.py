@@ -12,9 +12,9 @@ import numpy as np
 from pydantic import Field
 
 from contracts.bounds import BatchSize, TopP
-from contracts.downloads import HubFile
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
+from storage.downloads import HubFile
 from synth.cloning import imitate, missing, package_version, published, reference_voice, require_device
 from synth.dsp import resample
 from synth.engine import Reference, RenderRequest, Voice, Waveform

@@ -13,9 +13,9 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from contracts.bounds import BatchSize, Factor
-from contracts.downloads import HubFile
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
+from storage.downloads import HubFile
 from synth.cloning import imitate, missing, published, reference_voice, require_device
 from synth.engine import Reference, RenderRequest, Voice, Waveform
 from synth.handover import Control

@@ -12,9 +12,9 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import Field
 
 from contracts.bounds import BatchSize, Factor
-from contracts.downloads import HubFile, cache_home
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
+from storage.downloads import HubFile, cache_home
 from synth.cloning import imitate, missing, package_version, reference_voice, require_device
 from synth.engine import Reference, RenderRequest, Voice, Waveform
 from synth.handover import Control

@@ -12,9 +12,9 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import Field
 
 from contracts.bounds import BatchSize, Factor, TopP
-from contracts.downloads import HubFile
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
+from storage.downloads import HubFile
 from synth.cloning import imitate, missing, package_version, published, reference_voice, require_device
 from synth.engine import Reference, RenderRequest, Voice, Waveform
 from synth.handover import Control

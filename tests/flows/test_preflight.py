@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from contracts import downloads
 from contracts.errors import SetupError
 from flows import doctor
 from flows.doctor import examine
 from flows.pipeline import open_build, up_to
 from flows.stages import check_machine, stages_of
 from scoring.metrics.utmos import Utmos
+from storage import downloads
 from tests.annotate import openai_server
 from tests.annotate.replies import answer
 from tests.flows.small import corpus, recipe, run

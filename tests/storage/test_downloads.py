@@ -6,9 +6,9 @@ import threading
 import huggingface_hub.constants
 import pytest
 
-from contracts import downloads, plugins
-from contracts.downloads import Downloading, HubFile, WebFile, to_fetch, unobtainable
 from scoring.metrics.utmos import Utmos
+from storage import downloads, plugins
+from storage.downloads import Downloading, HubFile, WebFile, to_fetch, unobtainable
 
 FETCHING = [
     (kind, name)
