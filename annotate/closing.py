@@ -9,66 +9,14 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-_WORDS: Final = frozenset(
-    {
-        *(
-            "the",
-            "and",
-            "so",
-            "my",
-            "here",
-            "are",
-            "is",
-            "in",
-            "vs",
-            "versus",
-            "while",
-            "final",
-            "overall",
-            "total",
-            "conclusion",
-        ),
-        *(
-            "conclusions",
-            "score",
-            "scores",
-            "scoring",
-            "rating",
-            "ratings",
-            "verdict",
-            "summary",
-            "naturalness",
-            "point",
-            "points",
-        ),
-        *(
-            "result",
-            "results",
-            "i",
-            "would",
-            "give",
-            "given",
-            "assign",
-            "based",
-            "on",
-            "above",
-            "this",
-            "these",
-            "analysis",
-            "of",
-        ),
-        *("following", "follows", "as", "both", "outputs", "each", "output", "for", "to", "therefore", "thus", "hence", "all"),
-        *("with", "after", "below", "from", "detailed"),
-        *(
-            "\u7ed3\u8bba",
-            "\u8bc4\u5206",
-            "\u5f97\u5206",
-            "\u6700\u7ec8\u8bc4\u5206",
-            "\u603b\u5206",
-            "\u7efc\u5408\u8bc4\u5206",
-        ),
-    }
-)
+_WORDS: Final = frozenset([
+    "the", "and", "so", "my", "here", "are", "is", "in", "vs", "versus", "while", "final", "overall", "total",
+    "conclusion", "conclusions", "score", "scores", "scoring", "rating", "ratings", "verdict", "summary", "naturalness",
+    "point", "points", "result", "results", "i", "would", "give", "given", "assign", "based", "on", "above", "this",
+    "these", "analysis", "of", "following", "follows", "as", "both", "outputs", "each", "output", "for", "to",
+    "therefore", "thus", "hence", "all", "with", "after", "below", "from", "detailed", "\u7ed3\u8bba", "\u8bc4\u5206",
+    "\u5f97\u5206", "\u6700\u7ec8\u8bc4\u5206", "\u603b\u5206", "\u7efc\u5408\u8bc4\u5206",
+])  # fmt: skip
 _SIGNS: Final = frozenset("*_`#>|:.,;!()[]-\u2013\u2014=/\u2022\u3001\u3002\uff0c\uff1b\uff1a\uff01\uff08\uff09\u3010\u3011+")
 _NUMBERED: Final = re.compile(r"\A\s*(?P<number>[12])[.)]\s")
 _SCALE: Final = re.compile(r"(?<![\w.])1\s*(?:-|\u2013|to)\s*10(?![\w.])")
