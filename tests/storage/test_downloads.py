@@ -6,8 +6,9 @@ import threading
 import huggingface_hub.constants
 import pytest
 
+from contracts import plugins
 from scoring.metrics.utmos import Utmos
-from storage import downloads, plugins
+from storage import downloads
 from storage.downloads import Downloading, HubFile, WebFile, to_fetch, unobtainable
 
 FETCHING = [
