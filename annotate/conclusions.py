@@ -29,6 +29,8 @@ from annotate.stated_verdicts import doubt, verdicts
 from annotate.task import Parsed, ParseError
 from contracts.text_forms import compared
 
+_HEAD: Final = 200  # characters of a line in which the name of a criterion is looked for
+_ITEM: Final = re.compile(r"\s*(?:[-*\u2022+]\s|[0-9]+[.)]\s|\|)")
 _LEAD: Final = re.compile(r"\A(?i:conclusion)\s*:[\s*_]*")
 
 
@@ -138,7 +140,7 @@ class Conclusion:
         found: list[Stated] = []
         blank: set[int] = set()
         unclear = None
-        for table, cells in reader.tables(plain, names.__contains__):
+        for table, cells in (tables := list(reader.tables(plain, names.__contains__))):
             if cells is None:
                 unclear = unclear or lines[table[0]]
                 continue
@@ -146,8 +148,8 @@ class Conclusion:
             blank.update(table)
             if not cells:
                 of_criteria[table.start : table.stop] = [True] * len(table)
-        tables = {number for table, _ in reader.tables(plain, names.__contains__) for number in table}
-        found += reader.find(["" if number in tables else line for number, line in enumerate(plain)])
+        inside = {number for table, _ in tables for number in table}
+        found += reader.find(["" if number in inside else line for number, line in enumerate(plain)])
         rest = _without(lines, found)
         found = sorted((one for one in found if not of_criteria[one.line]), key=lambda one: (one.line, one.start))
         return found, ["" if number in blank else line for number, line in enumerate(rest)], unclear
@@ -262,10 +264,6 @@ class Conclusion:
         if not low <= score <= high:
             raise ParseError("score_range", f"{text} is outside {low:g} to {high:g}")
         return score
-
-
-_HEAD: Final = 200
-_ITEM: Final = re.compile(r"\s*(?:[-*\u2022+]\s|[0-9]+[.)]\s|\|)")
 
 
 def _last_pair(found: Sequence[Stated]) -> tuple[Stated, Stated] | None:

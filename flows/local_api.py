@@ -89,10 +89,12 @@ class PrefectApi:
         Raises:
             SetupError: the server is gone for good, or went after the body had begun.
         """
+        import httpx
+
         for _ in range(_STARTS):
             try:
                 flow()
-            except Exception as error:
+            except (httpx.HTTPError, RuntimeError) as error:
                 if not _is_outage(error):
                     raise
                 if begun() or not self.answers(self.outage_s):

@@ -1,7 +1,5 @@
 """A stage sees the tables that it declares, and what it is to make is written down once."""
 
-from dataclasses import replace
-
 import pyarrow as pa
 import pytest
 
@@ -111,4 +109,4 @@ def test_what_is_wanted_is_known_by_part(build):
     assert build.tables.version("wanted@reviews") == before
     want(build, "reviews", [])
     assert wanted_keys(build, "reviews", never).to_pylist() == []
-    assert replace(build).tables.parts("wanted@reviews")
+    assert build.tables.parts("wanted@reviews")
