@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from annotate.judge import Judge
 from flows.judging import REVIEWED, judge_questions, review_questions
 from flows.pipeline import Build, Stage
-from flows.questions import WRITTEN, Question, all_kept, judge_of, roles_about, scripting_roles, writing_questions
+from flows.questions import Question, all_kept, judge_of, roles_about, scripting_roles, writing_questions
 from flows.recipe import Role
+from flows.wanted import WRITTEN
 from flows.writing import SCRIPTED, script_questions
 
 

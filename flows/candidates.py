@@ -18,7 +18,7 @@ from flows.gather import audio_format, audio_literals, current_recordings
 from flows.pipeline import Build, Stage
 from flows.recipe_parts import Metric
 from flows.speaking import candidates_of
-from flows.wanted import want, wanted_keys, wanted_rows
+from flows.wanted import made, want, wanted_keys, wanted_rows
 from flows.work import Work, count_done, do_missing
 from flows.writing import spoken_instead
 from scoring.facts import wide
@@ -220,7 +220,7 @@ def candidate_literals(build: Build) -> object:
 CANDIDATES: tuple[Stage, ...] = (
     Stage(
         name="samples",
-        reads=("utterances", "prompts", "wanted@writings", "writings@writings", "wanted@recordings", "recordings"),
+        reads=("utterances", "prompts", *made("writings", "recordings")),
         writes=("wanted@samples", "samples", "failures@samples", "drops@samples"),
         settings=candidate_literals,
         run=_samples,
@@ -229,7 +229,7 @@ CANDIDATES: tuple[Stage, ...] = (
     ),
     Stage(
         name="metrics",
-        reads=("prompts", "wanted@recordings", "recordings", "wanted@samples", "samples"),
+        reads=("prompts", *made("recordings", "samples")),
         writes=("wanted@metrics", "metrics", "failures@metrics"),
         settings=lambda build: [candidate_literals(build), [metric.model_dump() for metric in build.recipe.metrics]],
         run=_metrics,

@@ -18,6 +18,7 @@ from flows.pipeline import Build, Stage
 from flows.questions import needs_history
 from flows.recipe_parts import Plugin
 from flows.split_facts import facts_of, split_sizes
+from flows.wanted import made
 from splits.assign import RULE, assign
 from splits.conditions import meets
 from splits.groups import leakage_groups
@@ -160,7 +161,7 @@ def _said_instead(build: Build) -> pa.Table:
 DECIDING: tuple[Stage, ...] = (
     Stage(
         name="filters",
-        reads=("prompts", "wanted@samples", "samples", "wanted@metrics", "metrics", "pairs", "rulings", "votes"),
+        reads=("prompts", *made("samples", "metrics"), "pairs", "rulings", "votes"),
         reads_if=lambda build: (VOTED,) if takes_votes(build) else (),
         writes=("labels", "drops@filters"),
         settings=lambda build: [
@@ -171,18 +172,7 @@ DECIDING: tuple[Stage, ...] = (
     ),
     Stage(
         name="splits",
-        reads=(
-            "utterances",
-            "prompts",
-            "wanted@recordings",
-            "recordings",
-            "wanted@samples",
-            "samples",
-            "pairs",
-            "labels",
-            "rulings",
-            "votes",
-        ),
+        reads=("utterances", "prompts", *made("recordings", "samples"), "pairs", "labels", "rulings", "votes"),
         reads_if=lambda build: (VOTED,) if takes_votes(build) else (),
         writes=("splits@*", "drops@splits"),
         settings=lambda build: [

@@ -15,7 +15,6 @@ from flows.candidates import candidate_literals, current_facts, current_samples
 from flows.gather import current_recordings
 from flows.pipeline import Build, Stage
 from flows.questions import (
-    WRITTEN,
     Question,
     answered,
     ask_missing,
@@ -27,7 +26,7 @@ from flows.questions import (
     task_of,
     with_writings,
 )
-from flows.wanted import wanted_rows
+from flows.wanted import made, wanted_rows
 from synth.pairs import pairs
 
 REVIEWED: Final = "writings@reviews"
@@ -166,26 +165,14 @@ def judged(build: Build, *, others: bool) -> object:
 JUDGING: tuple[Stage, ...] = (
     Stage(
         name="pairs",
-        reads=("wanted@samples", "samples"),
+        reads=made("samples"),
         writes=("pairs",),
         settings=lambda build: [list(build.recipe.pair_kinds), candidate_literals(build)],
         run=_pairs,
     ),
     Stage(
         name="judgments",
-        reads=(
-            "utterances",
-            "prompts",
-            "wanted@writings",
-            WRITTEN,
-            "wanted@recordings",
-            "recordings",
-            "wanted@samples",
-            "samples",
-            "wanted@metrics",
-            "metrics",
-            "pairs",
-        ),
+        reads=("utterances", "prompts", *made("writings", "recordings", "samples", "metrics"), "pairs"),
         writes=("wanted@judgments", "judgments", "failures@judgments"),
         settings=lambda build: judged(build, others=True),
         run=_judgments,
@@ -193,14 +180,14 @@ JUDGING: tuple[Stage, ...] = (
     ),
     Stage(
         name="rulings",
-        reads=("wanted@judgments", "judgments"),
+        reads=made("judgments"),
         writes=("rulings",),
         settings=lambda build: [judged(build, others=False), build.recipe.judge.on_disagreement],
         run=_rulings,
     ),
     Stage(
         name="reviews",
-        reads=("prompts", "wanted@samples", "samples", "pairs", "wanted@judgments", "judgments"),
+        reads=("prompts", *made("samples"), "pairs", *made("judgments")),
         writes=("wanted@reviews", REVIEWED, "failures@reviews"),
         settings=lambda build: [
             judged(build, others=False),

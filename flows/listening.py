@@ -25,6 +25,7 @@ from flows.listening_items import pair_items, sample_items
 from flows.listening_store import RATED, VOTED, known_store, note_answers, open_store, waiting_for
 from flows.pipeline import Build, Stage, Waiting
 from flows.recipe_listening import VERIFIER, Listening, literals, require, terms_of
+from flows.wanted import made
 from splits.assign import cut
 
 
@@ -223,17 +224,7 @@ def _settings(build: Build) -> object:
     return [literals(wish), told, listening_store.version(build), candidate_literals(build), *without]
 
 
-_ASKED_ABOUT: Final = (
-    "utterances",
-    "prompts",
-    "wanted@writings",
-    "writings@writings",
-    "wanted@recordings",
-    "recordings",
-    "wanted@samples",
-    "samples",
-    "pairs",
-)
+_ASKED_ABOUT: Final = ("utterances", "prompts", *made("writings", "recordings", "samples"), "pairs")
 
 VOTES: Final = Stage(
     name="votes",

@@ -23,9 +23,10 @@ from flows.listening import released_splits
 from flows.listening_evidence import heard_votes, people_statement, votes_by_value
 from flows.listening_store import VOTED
 from flows.pipeline import Build, Stage, mark_of
-from flows.questions import WRITTEN, history_of, judge_of, roles_about, scripting_roles, task_of, with_writings
+from flows.questions import history_of, judge_of, roles_about, scripting_roles, task_of, with_writings
 from flows.recipe_listening import VERIFIER, literals
 from flows.versions import released_mixed
+from flows.wanted import made
 from storage import manifest, release
 from storage.card import Disjoint, Facts, Funnel, Writer
 from storage.columns import release_schema
@@ -265,17 +266,9 @@ def release_stage(before: Sequence[Stage]) -> Stage:
         reads=(
             "utterances",
             "prompts",
-            "wanted@writings",
-            WRITTEN,
-            "wanted@recordings",
-            "recordings",
-            "wanted@samples",
-            "samples",
-            "wanted@metrics",
-            "metrics",
+            *made("writings", "recordings", "samples", "metrics"),
             "pairs",
-            "wanted@judgments",
-            "judgments",
+            *made("judgments"),
             "rulings",
             "labels",
             "splits@*",

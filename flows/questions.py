@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,12 +26,9 @@ from flows.known import is_there, known_of, remember, require_there
 from flows.pipeline import Build
 from flows.recipe import Role
 from flows.settings import Settings
-from flows.wanted import want, wanted_rows
+from flows.wanted import WRITTEN, want, wanted_rows
 from storage.workspace import storage_errors
 from synth.dialogues import histories
-
-WRITTEN: Final = "writings@writings"
-"""What models wrote about the prompts as they are spoken."""
 
 SCRIPTING = ("clean_text", "style_continuation")
 """Roles that decide which texts are spoken; all others about prompts write about those texts."""

@@ -4,7 +4,7 @@ A workspace may hold rows of other recipes, or of this one as it was before; nob
 """
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,7 +13,15 @@ from contracts.joins import among
 from contracts.schemas import WANTED, key_of
 from flows.pipeline import Build
 
+WRITTEN: Final = "writings@writings"
+"""What models wrote about the prompts as they are spoken: the rows of the stage ``writings``."""
+
 Keys: TypeAlias = pa.Array | pa.ChunkedArray
+
+
+def made(*stages: str) -> tuple[str, ...]:
+    """Return the tables by which the rows of fan-out stages are found, for those who declare to read them."""
+    return tuple(name for stage in stages for name in (f"wanted@{stage}", stage if stage != "writings" else WRITTEN))
 
 
 def want(build: Build, stage: str, parts: Sequence[tuple[Keys, Keys]]) -> None:

@@ -10,7 +10,6 @@ from contracts.joins import among, sorted_by
 from flows.books import Books, count
 from flows.pipeline import Build, Stage
 from flows.questions import (
-    WRITTEN,
     Question,
     answered,
     ask_missing,
@@ -22,6 +21,7 @@ from flows.questions import (
     writings,
 )
 from flows.recipe_checks import NEGATIVES
+from flows.wanted import WRITTEN
 from synth.scripts import scripts
 
 CHOSEN: Final = "prompts@chosen"
