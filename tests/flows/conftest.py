@@ -9,6 +9,8 @@ import pytest
 from contracts.joins import among
 from flows.cluster import cluster
 from flows.pipeline import open_build
+from tests.annotate import gemini_server
+from tests.annotate.replies import answer
 from tests.flows.small import corpus, recipe, run
 
 PLANTED = dict.fromkeys(
@@ -68,3 +70,30 @@ def _here(build, stage, work):
         outcome = job.open().run(rows)
         build.tables.append(stage, outcome.rows)
         build.tables.append(f"failures@{stage}", outcome.failures)
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory, paired):
+    """A workspace in which all is done up to the judgments; the judge is a server that speaks Gemini's format."""
+    folder = tmp_path_factory.mktemp("judged")
+    shutil.copytree(paired, folder, dirs_exist_ok=True)
+    with gemini_server.serving(text=answer) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GEMINI_API_KEY", "canary-key-7431")
+        judge = {"options": {"base_url": server.url, "backoff_s": 0.01}}
+        path = recipe(folder, judge=judge)
+        run(open_build(path, str(folder / "ws")), "judgments")
+        yield folder, judge
+
+
+@pytest.fixture
+def opened(judged, tmp_path):
+    """Return a build over a copy of that workspace, by what its recipe says differently."""
+    folder, judge = judged
+    shutil.copytree(folder / "ws", tmp_path / "ws")
+
+    def build(**changes):
+        (tmp_path / "corpus").exists() or shutil.copytree(folder / "corpus", tmp_path / "corpus")
+        said = {"corpora": [{"name": "austen", "reader": "manifest", "root": str(folder / "corpus")}], "judge": judge}
+        return open_build(recipe(tmp_path, **(said | changes)), str(tmp_path / "ws"))
+
+    return build

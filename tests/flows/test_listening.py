@@ -7,11 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import pytest
 
 from annotate.listening.store import Store
 from contracts.schemas import VOTES
-from flows.decide import splits_table
 from flows.explain import story_of
 from flows.listening import items_of, publish
 from flows.listening_evidence import votes_by_value
@@ -23,74 +21,21 @@ from flows.report import write_report
 from flows.runs import run_collection
 from flows.stages import STAGES, VERIFICATION, check_machine, stages_of
 from flows.status import status_of
-from tests.annotate import gemini_server
-from tests.annotate.replies import answer
 from tests.flows.deaths import killed_at_every_write
 from tests.flows.listeners import listen
-from tests.flows.small import recipe, run
+from tests.flows.small import run
+from tests.flows.verified import (
+    BY_VOTES,
+    COMPARED,
+    VERIFIED,
+    confirming,
+    released,
+    split_of,
+    vote,
+)
 from tests.rows import rows as table_of
 
-VERIFIED = {"protocol": "unisrm", "of": "splits", "languages": {"en": "proficient"}, "qualification": 0, "gold_every": 0}
-COMPARED = VERIFIED | {"protocol": "speechjudge", "of": "pairs"}
-BY_VOTES = [{"name": "agreement"}, {"name": "cmos_to_preference"}]
 NAME = "Canary Listener 5591"
-
-
-@pytest.fixture(scope="module")
-def judged(tmp_path_factory, paired):
-    """A workspace in which all is done up to the judgments; the judge is a server that speaks Gemini's format."""
-    folder = tmp_path_factory.mktemp("judged")
-    shutil.copytree(paired, folder, dirs_exist_ok=True)
-    with gemini_server.serving(text=answer) as server, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GEMINI_API_KEY", "canary-key-7431")
-        judge = {"options": {"base_url": server.url, "backoff_s": 0.01}}
-        path = recipe(folder, judge=judge)
-        run(open_build(path, str(folder / "ws")), "judgments")
-        yield folder, judge
-
-
-@pytest.fixture
-def opened(judged, tmp_path):
-    """Return a build over a copy of that workspace, by what its recipe says differently."""
-    folder, judge = judged
-    shutil.copytree(folder / "ws", tmp_path / "ws")
-
-    def build(**changes):
-        (tmp_path / "corpus").exists() or shutil.copytree(folder / "corpus", tmp_path / "corpus")
-        said = {"corpora": [{"name": "austen", "reader": "manifest", "root": str(folder / "corpus")}], "judge": judge}
-        return open_build(recipe(tmp_path, **(said | changes)), str(tmp_path / "ws"))
-
-    return build
-
-
-def opened_again(build, **changes):
-    """Return a build over the same workspace, by what its recipe says differently."""
-    said = {"corpora": build.recipe.model_dump()["corpora"], "judge": build.recipe.judge.model_dump()}
-    folder = Path(build.workspace.url)
-    return open_build(recipe(folder.parent, **(said | changes)), str(folder))
-
-
-def labels(build):
-    return dict(zip(*(build.tables.read("labels")[name].to_pylist() for name in ("pair_id", "label")), strict=True))
-
-
-def split_of(build):
-    table = build.tables.read(splits_table(build))
-    return dict(zip(table["pair_id"].to_pylist(), table["split"].to_pylist(), strict=True))
-
-
-def released(build, columns=("pair_id", "label", "label_source", "votes", "agreement", "vote_ids", "filters_passed")):
-    """Return split -> released rows without audio."""
-    found = {}
-    for path in sorted(Path(release_of(build)).glob("*/*.parquet")):
-        found.setdefault(path.name.partition("-")[0], []).extend(pq.read_table(path, columns=list(columns)).to_pylist())
-    return found
-
-
-def confirming(build):
-    """Return what somebody says who hears what the judge heard."""
-    known = labels(build)
-    return lambda pair: known[pair].upper()
 
 
 def marks_before(build, name):
@@ -266,26 +211,6 @@ def test_samples_are_rated_beside_the_labels(opened):
     assert {row["label_source"] for rows in plain.values() for row in rows} == {"judgment"}
 
 
-def vote(build, pairs, say, protocol="unisrm", voters=("v1", "v2", "v3")):
-    """Bring in votes that were cast elsewhere, by ``say``; return them."""
-    rows = [
-        {
-            "vote_id": f"{pair}-{who}",
-            "pair_id": pair,
-            "annotator_id": who,
-            "protocol": protocol,
-            "value": say(pair),
-            "source": "import:vendor.csv",
-        }
-        for pair in pairs
-        for who in voters
-    ]
-    table = pa.Table.from_pylist(rows, schema=VOTES)
-    with open_store(build) as store:
-        assert store.take_in(table) == len(rows)
-    return table
-
-
 def test_imported_votes_count_like_any(opened):
     """A table from elsewhere finishes the build; the same one again changes nothing."""
     build = opened(listening=VERIFIED)
@@ -296,50 +221,6 @@ def test_imported_votes_count_like_any(opened):
         assert store.take_in(table) == 0
     assert run(build, "release")["release"].rows_out == len(split_of(build))
     assert set(build.tables.read(VOTED)["source"].to_pylist()) == {"import:vendor.csv"}
-
-
-def test_a_quota_is_one_of_confirmed_pairs(opened):
-    """More are asked about than the quota; a lack says how many it takes; with more the votes stay, and the rest is cut."""
-    said = {"splits": {"fractions": None, "quotas": {"bench": 2, "sft": 4}}}
-    build = opened(**said, listening=VERIFIED | {"splits": ["bench"]})
-    run(build, "verification")
-    first = sorted(pair for pair, split in split_of(build).items() if split == "bench")
-    assert len(first) == 3
-    truth = confirming(build)
-    vote(build, first, lambda pair: truth(pair) if pair == first[0] else "invalid")
-    assert run(build, "verification")["verification"].dropped == {"invalid": 2}
-    (row,) = [row for row in status_of(build) if row["stage"] == "listening quota of bench"]
-    assert (row["in"], row["out"], row["missing"]) == (2, 1, 1)
-    assert row["state"] == "quota not met: set listening.oversample to 3 or more, if there are pairs"
-
-    more = opened_again(build, **said, listening=VERIFIED | {"splits": ["bench"], "oversample": 3})
-    waiting = run(more, "verification")["verification"]
-    now = sorted(pair for pair, split in split_of(more).items() if split == "bench")
-    assert set(first) < set(now)
-    assert str(waiting) == "waiting for votes: 9 of 18"
-    vote(more, sorted({*now} - {*first}), truth)
-    assert run(more, "release")["verification"].dropped == {"invalid": 2, "over_quota": 2}
-    assert len(released(more)["bench"]) == 2
-    assert [row["state"] for row in status_of(more) if row["stage"] == "listening quota of bench"] == [""]
-
-
-@pytest.mark.parametrize(
-    ("where", "right"), [({"teacher": "right"}, True), ({"teacher": "wrong"}, False), ({"agreement": ["FA"]}, None)]
-)
-def test_a_split_takes_what_meets_its_condition(opened, where, right):
-    """Of pairs that people labelled: those on which the teacher was right or wrong, or on which all agreed."""
-    sets = {"train": {"fraction": 1, "where": where}}
-    build = opened(splits={"fractions": None, "sets": sets}, listening=COMPARED, filters=BY_VOTES)
-    run(build, "votes")
-    pairs = build.tables.read("pairs")["pair_id"].to_pylist()
-    says = {pair: "A+1" if number % 2 else "B+1" for number, pair in enumerate(sorted(pairs))}
-    vote(build, pairs, says.__getitem__, "speechjudge", ("v1", "v2"))
-    books = run(build, "splits")["splits"]
-    verdicts = dict(zip(*(build.tables.read("rulings")[name].to_pylist() for name in ("pair_id", "verdict")), strict=True))
-    fitting = {pair for pair in pairs if right is None or (verdicts[pair] == says[pair][0].lower()) is right}
-    assert set(split_of(build)) == fitting
-    assert set(split_of(build).values()) == {"train"}
-    assert books.dropped == ({"ineligible": len(pairs) - len(fitting)} if right is not None else {})
 
 
 def test_a_vendor_listener_who_breaks_a_rule_is_replaced(opened):
