@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 import pyarrow as pa
 
-from annotate.judges.gemini import Gemini
-from annotate.judging import judge_rows
-from annotate.ledger.ledger import Ledger
+from annotate.models.judging import judge_rows
+from annotate.models.ledger.ledger import Ledger
+from annotate.models.providers.gemini.client import Gemini
 from contracts import plugins
 
 TASK = "clean_text"

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from annotate.ledger.ledger import Ledger
+from annotate.models.ledger.ledger import Ledger
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUESTS = 10_000

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from contracts import plugins
 from contracts.jobs import Outcome
-from flows.cluster import cluster
-from flows.fanout import fan_out
+from flows.run.cluster import cluster
+from flows.run.fanout import fan_out
 from synth.dsp import AudioFormat
 from synth.render import RenderJob
 

@@ -7,9 +7,9 @@ removed.
 
 from typing import Any
 
-from annotate.agreement import annotator_rates
-from annotate.listening.trust import assess
+from annotate.people.store.trust import assess
 from contracts import plugins
+from scoring.reliability.agreement_levels import annotator_rates
 from tests.annotate.answers import as_votes
 from tests.annotate.population import KINDS, excluded_by_kind, listen
 

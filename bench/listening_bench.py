@@ -14,15 +14,15 @@ from pathlib import Path
 import aiohttp
 import numpy as np
 
-from annotate.listening.item import Clip, Item
-from annotate.listening.store import Store
-from annotate.listening.terms import Terms
-from annotate.web.app import make_app
-from annotate.web.audio import Playback
-from annotate.web.buckets import Allowance
-from annotate.web.serving import serve
-from annotate.web.site import Site
-from annotate.web.tokens import Tokens
+from annotate.people.store.item import Clip, Item
+from annotate.people.store.terms import Terms
+from annotate.people.store.vote_store import Store
+from annotate.people.web.app import make_app
+from annotate.people.web.audio import Playback
+from annotate.people.web.buckets import Allowance
+from annotate.people.web.serving import serve
+from annotate.people.web.site import Site
+from annotate.people.web.tokens import Tokens
 from contracts.plugins import configure
 from storage.blobs import BlobStore
 from storage.workspace import Workspace

@@ -12,9 +12,9 @@ import soundfile
 import yaml
 
 from contracts.schemas import METRICS
-from flows import candidates, gather
-from flows.pipeline import Build, execute, open_build
-from flows.stages import stages_of
+from flows.run.pipeline import Build, execute, open_build
+from flows.run.preflight import stages_of
+from flows.stages import candidates, gather
 from scoring.measure import metric_key
 
 PAIRS = 100_000
@@ -151,7 +151,7 @@ def run() -> list[dict[str, object]]:
                     [
                         sys.executable,
                         "-c",
-                        "import flows.cli, flows.stages, flows.publish, synth.engines.espeak, scoring.metrics.wer",
+                        "import flows.entry.cli, flows.stages.publish, synth.engines.espeak, scoring.metrics.wer",
                     ],
                     imports,
                 ),

@@ -1,7 +1,7 @@
 """Fan-outs: work that needs a loaded engine or model, done batch by batch, wherever there is room for it.
 
 A *job* is a small picklable value that knows how to open a *session*; a session turns a batch of requests into rows and
-failures. Jobs know nothing of Ray, and ``flows.fanout`` knows nothing of speech.
+failures. Jobs know nothing of Ray, and ``flows.run.fanout`` knows nothing of speech.
 """
 
 from dataclasses import dataclass

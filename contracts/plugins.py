@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import math
 import pkgutil
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Final, get_type_hints
@@ -23,19 +24,22 @@ PACKAGES: Final[Mapping[str, str]] = {
     "engine": "synth.engines",
     "metric": "scoring.metrics",
     "reward": "scoring.rewards",
-    "judge": "annotate.judges",
-    "task": "annotate.tasks",
+    "judge": "annotate.models.providers",
+    "task": "annotate.models.tasks",
     "filter": "filters",
     "asr": "scoring.asr",
-    "protocol": "annotate.protocols",
-    "listener_rule": "annotate.listener_rules",
+    "protocol": "annotate.people.protocols",
+    "listener_rule": "annotate.people.rules",
 }
+
+
+_DEFINES: Final = re.compile(r"^PLUGIN\b|^from \S+ import PLUGIN as PLUGIN$", re.MULTILINE)
 
 
 def names(kind: str) -> list[str]:
     """Return the names of all plug-ins of a kind, sorted, without importing any of them.
 
-    A module without ``PLUGIN = `` at the start of a line is support code of its package, not a plug-in.
+    A module that neither defines ``PLUGIN`` at the start of a line nor imports it as ``PLUGIN`` is support code, no plug-in.
     """
     spec = importlib.util.find_spec(PACKAGES[kind])
     if spec is None or spec.submodule_search_locations is None:
@@ -45,7 +49,9 @@ def names(kind: str) -> list[str]:
         origin = importlib.util.find_spec(f"{PACKAGES[kind]}.{module.name}")
         loader = origin.loader if origin else None
         source = loader.get_source(origin.name) if origin and hasattr(loader, "get_source") else None  # type: ignore[union-attr]
-        if source and any(line.startswith("PLUGIN") for line in source.splitlines()):
+        if source and any(
+            line.startswith("PLUGIN") or line.endswith("import PLUGIN as PLUGIN") for line in source.splitlines()
+        ):
             found.append(module.name)
     return sorted(found)
 

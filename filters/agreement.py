@@ -10,8 +10,8 @@ from typing import ClassVar, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from annotate.agreement import AGGREGATED, LEVELS, UNFINISHED, levels
 from filters.verdict import first_reason, quote
+from scoring.reliability.agreement_levels import AGGREGATED, LEVELS, UNFINISHED, levels
 
 _WORDS: Final = (*LEVELS, AGGREGATED)
 

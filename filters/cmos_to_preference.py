@@ -1,7 +1,7 @@
 """From five-point votes to a preference: the majority must say A or B.
 
 Source: SpeechJudge, appendix A.2: majority vote per pair, ties discarded, gives the ``pref`` subset. A majority is more
-than half of all votes, however many they are (``annotate.agreement``).
+than half of all votes, however many they are (``scoring.reliability.agreement_levels``).
 """
 
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from typing import ClassVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from annotate.agreement import UNFINISHED, levels, majorities
 from filters.verdict import first_reason, quote
+from scoring.reliability.agreement_levels import UNFINISHED, levels, majorities
 
 
 def labels(votes: pa.Array | pa.ChunkedArray) -> pa.StringArray:

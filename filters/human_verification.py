@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from annotate.agreement import made_elsewhere, refuse_second_ballots
 from contracts.errors import DataError
 from filters.verdict import first_reason, quote
+from scoring.reliability.agreement_levels import made_elsewhere, refuse_second_ballots
 
 VALUES: Final = ("A", "B", "invalid")
 """What a listener may say (protocol ``unisrm``)."""

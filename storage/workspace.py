@@ -4,7 +4,7 @@ Layout below the root::
 
     lock                           held while a build runs
     blobs/ab/ab12....flac          audio by content (storage.blobs)
-    cache/clips/                   the same in providers' formats; may be deleted (annotate.clips)
+    cache/clips/                   the same in providers' formats; may be deleted (annotate.models.provider_clips)
     tables/<name>/manifest.json    the committed parts of a table (storage.tables)
     tables/<name>/<digest>.parquet
     releases/<version>/            finished releases (storage.release)

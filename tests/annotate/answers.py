@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from annotate.listening.rule import ANSWERS
+from annotate.people.store.rule import ANSWERS
 
 SIDES = {"A": "a", "B": "b"}
 TURN = str.maketrans("ABab", "BAba")

@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from annotate.inquiry import Case
-from annotate.judge import BatchState, Estimate, JudgeRequest, Pace, Refusal, Reply, Trouble, TroubleRaised
-from annotate.task import TaskSpec, Written
+from annotate.models.inquiry import Case
+from annotate.models.judge import BatchState, Estimate, JudgeRequest, Pace, Refusal, Reply, Trouble, TroubleRaised
+from annotate.models.task import TaskSpec, Written
 from contracts.errors import SetupError
 
 PROBE = TaskSpec(

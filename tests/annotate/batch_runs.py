@@ -6,11 +6,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from annotate.asking.batches import Batching
-from annotate.asking.talk import Talk, Terms
-from annotate.inquiry import Case, Inquiry
-from annotate.judge import Reply, Trouble
-from annotate.ledger.ledger import Ledger
+from annotate.models.calls.batch_calls import Batching
+from annotate.models.calls.case_state import Talk, Terms
+from annotate.models.inquiry import Case, Inquiry
+from annotate.models.judge import Reply, Trouble
+from annotate.models.ledger.ledger import Ledger
 from tests.annotate.batch_provider import PROBE, Postman, problem_of
 
 DOWN = Trouble(reason="server_error", message="HTTP 503", kind="passing")

@@ -11,7 +11,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 
-from annotate.task import Parsed, ParseError, TaskSpec
+from annotate.models.task import Parsed, ParseError, TaskSpec
 from contracts import plugins
 from tests.annotate import malformed
 

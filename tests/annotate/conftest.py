@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from annotate.ledger.ledger import Ledger
+from annotate.models.ledger.ledger import Ledger
 from storage.blobs import BlobStore
 from storage.workspace import Workspace
 

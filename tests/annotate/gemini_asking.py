@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from annotate.judge import JudgeRequest, LabelledAudio, Refusal, Reply, Trouble
-from annotate.judges.gemini import Gemini
+from annotate.models.judge import JudgeRequest, LabelledAudio, Refusal, Reply, Trouble
+from annotate.models.providers.gemini.client import Gemini
 from tests.annotate.gemini_server import GeminiServer
 
 CANARY = "AIzaCanaryCanaryCanary0123456789"

@@ -10,8 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from annotate.judge import Reply
-from annotate.ledger.ledger import Entry
+from annotate.models.judge import Reply
+from annotate.models.ledger.ledger import Entry
 from tests.annotate.postgres import postgres_server
 
 __all__ = ["FULL", "balanced", "entry", "place", "postgres_server", "query", "running"]

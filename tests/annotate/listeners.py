@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from annotate.listening.item import Answer, Clip, Item
-from annotate.listening.store import Assignment, Finished, Store
-from annotate.listening.terms import Terms
+from annotate.people.store.item import Answer, Clip, Item
+from annotate.people.store.terms import Terms
+from annotate.people.store.vote_store import Assignment, Finished, Store
 from contracts.plugins import configure
 from tests.annotate.postgres import postgres_server
 

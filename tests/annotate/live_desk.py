@@ -11,12 +11,12 @@ from typing import Any, ClassVar
 
 import pytest
 
-from annotate.asking.live import Asking
-from annotate.asking.talk import Talk, Terms
-from annotate.inquiry import Case, Inquiry
-from annotate.judge import Estimate, JudgeRequest, Pace, Refusal, Reply, Trouble
-from annotate.ledger.ledger import Entry, Ledger
-from annotate.task import TaskSpec, Written
+from annotate.models.calls.case_state import Talk, Terms
+from annotate.models.calls.live_calls import Asking
+from annotate.models.inquiry import Case, Inquiry
+from annotate.models.judge import Estimate, JudgeRequest, Pace, Refusal, Reply, Trouble
+from annotate.models.ledger.ledger import Entry, Ledger
+from annotate.models.task import TaskSpec, Written
 from contracts.errors import SetupError
 
 PROBE = TaskSpec(

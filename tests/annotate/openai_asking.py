@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from annotate.judge import JudgeRequest, LabelledAudio
-from annotate.judges.openai import OpenAI
+from annotate.models.judge import JudgeRequest, LabelledAudio
+from annotate.models.providers.openai.client import OpenAI
 from tests.annotate.openai_server import Server
 
 CANARY = "sk-proj-CanaryCanaryCanary0123456789"

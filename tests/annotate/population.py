@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from annotate.listening.rule import ANSWERS
+from annotate.people.store.rule import ANSWERS
 
 Protocol = Literal["binary", "cmos"]
 Array = npt.NDArray[Any]

@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from functools import cache
 
-from annotate.negatives import suits
-from annotate.scorecard import Assessment, Scorecard
-from annotate.task import PROMPTS
-from annotate.tasks import critique, critique_pair, task1, task3, task4, teacher
-from annotate.tasks.style_continuation import STYLES
+from annotate.models.parse.negatives import suits
+from annotate.models.parse.scorecard import Assessment, Scorecard
+from annotate.models.task import PROMPTS
+from annotate.models.tasks import critique, critique_pair, task1, task3, task4, teacher
+from annotate.models.tasks.style_continuation import STYLES
 from contracts import plugins
 
 CARDS = {"task1": task1.CARD, "task3": task3.CARD, "task4": task4.CARD}

@@ -7,8 +7,8 @@ from contextlib import closing
 
 import pytest
 
-from annotate.judge import Reply
-from annotate.ledger.ledger import Ledger, LedgerFailed
+from annotate.models.judge import Reply
+from annotate.models.ledger.ledger import Ledger, LedgerFailed
 from contracts.errors import StorageError
 from tests.annotate import ledgers
 from tests.annotate.ledgers import FULL, entry, query

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import patch
 
-from annotate.ledger.ledger import Ledger
-from flows.pipeline import execute, open_build
-from flows.publish import release_of
-from flows.stages import stages_of
+from annotate.models.ledger.ledger import Ledger
+from flows.run.pipeline import execute, open_build
+from flows.run.preflight import stages_of
+from flows.stages.publish import release_of
 from tests.annotate.gemini_server import Answer, GeminiServer, card, reply, serving
 from tests.e2e.builds import CLI, ROOT, SIGNALS_ON, tiny_recipe
 
@@ -25,7 +25,7 @@ PROGRESS = re.compile(r"\w+: (\d+ to do|\d+/\d+, \d+ failed, .* left|\d+ done, \
 MARK = "UNISRM_TEST_BUILD"
 KINDS = {
     "create_app": "prefect",
-    "flows.ray_process": "ray_process",
+    "flows.run.ray_process": "ray_process",
     "raylet/raylet": "raylet",
     "gcs_server": "gcs_server",
     "agent": "agent",
@@ -131,9 +131,9 @@ def without_ray() -> Iterator[None]:
                 commit(job, job.open().run(requests))
 
     with (
-        patch("flows.work.fan_out", fan_out),
-        patch("flows.work.cluster", lambda *_, **__: contextlib.nullcontext()),
-        patch("flows.work.check_resources", lambda *_: None),
+        patch("flows.run.work.fan_out", fan_out),
+        patch("flows.run.work.cluster", lambda *_, **__: contextlib.nullcontext()),
+        patch("flows.run.work.check_resources", lambda *_: None),
     ):
         yield
 

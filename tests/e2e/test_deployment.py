@@ -13,11 +13,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from annotate.listening.store import Refused
-from flows.decide import splits_table
-from flows.listening_store import open_store
-from flows.pipeline import open_build
-from flows.publish import release_of
+from annotate.people.store.vote_store import Refused
+from flows.listening.store import open_store
+from flows.run.pipeline import open_build
+from flows.stages.decide import splits_table
+from flows.stages.publish import release_of
 from tests.annotate.gemini_server import serving
 from tests.annotate.replies import answer
 from tests.e2e.builds import CLI, ROOT, tiny_recipe, unisrm

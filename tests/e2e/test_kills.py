@@ -30,7 +30,7 @@ def prepared(tmp_path_factory, environment):
 @pytest.fixture(scope="module")
 def api(environment):
     """The variables of a Prefect server of the user's own, which the builds need not wait for."""
-    from flows.local_api import _PrivateServer
+    from flows.run.local_api import _PrivateServer
 
     with _PrivateServer() as server:
         assert server.answers(180)

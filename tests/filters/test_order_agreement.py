@@ -5,11 +5,11 @@ import json
 import pyarrow as pa
 import pytest
 
-from annotate.consensus import rulings
 from contracts.schemas import JUDGMENTS
 from filters.chain import apply
 from filters.order_agreement import OrderAgreement
 from filters.tied_totals import TiedTotals
+from scoring.reliability.aggregation import rulings
 
 
 def judgment(pair, order, vote, total_a, total_b):

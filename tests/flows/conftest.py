@@ -7,8 +7,8 @@ import pyarrow.compute as pc
 import pytest
 
 from contracts.joins import among
-from flows.cluster import cluster
-from flows.pipeline import open_build
+from flows.run.cluster import cluster
+from flows.run.pipeline import open_build
 from tests.annotate import gemini_server
 from tests.annotate.replies import answer
 from tests.flows.small import corpus, recipe, run
@@ -58,7 +58,7 @@ def paired_copy(paired, tmp_path):
 @pytest.fixture
 def recorded_here(monkeypatch):
     """Recordings are brought in by this process, for tests of stages before synthesis: Ray would take seconds to start."""
-    monkeypatch.setattr("flows.gather.do_missing", _here)
+    monkeypatch.setattr("flows.stages.gather.do_missing", _here)
 
 
 def _here(build, stage, work):

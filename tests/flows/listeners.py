@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable
 
-from annotate.listening.item import Answer
-from annotate.listening.store import Assignment, Finished, Store
-from flows.listening_store import store_place
-from flows.pipeline import Build
-from flows.recipe_listening import terms_of
+from annotate.people.store.item import Answer
+from annotate.people.store.vote_store import Assignment, Finished, Store
+from flows.listening.store import store_place
+from flows.recipe.listening_section import terms_of
+from flows.run.pipeline import Build
 
 
 class Clock:

@@ -9,12 +9,12 @@ import pytest
 import yaml
 
 from contracts.schemas import SCHEMAS, key_of, schema_of
-from flows.explain import story_of
-from flows.pipeline import Waiting, finished, open_build
-from flows.planning import plan_of
-from flows.publish import release_of
-from flows.stages import stages_of
-from flows.status import books_of, status_of
+from flows.run.pipeline import Waiting, finished, open_build
+from flows.run.preflight import stages_of
+from flows.stages.publish import release_of
+from flows.views.explain import story_of
+from flows.views.plan import plan_of
+from flows.views.status import books_of, status_of
 from storage.verification import verify_release
 from tests.flows.listeners import listen
 from tests.flows.small import run
@@ -29,8 +29,8 @@ def folder(tmp_path, monkeypatch):
     """The recipe, corpus, workspace and release of then; there is no key, and whoever starts a cluster fails."""
     for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY", "UNISRM_LEDGER", "UNISRM_LISTENING_SECRET"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("flows.work.cluster", lambda *_, **__: pytest.fail("something is synthesised or measured again"))
-    monkeypatch.setattr("flows.questions.judge_rows", lambda *_, **__: pytest.fail("somebody is asked again"))
+    monkeypatch.setattr("flows.run.work.cluster", lambda *_, **__: pytest.fail("something is synthesised or measured again"))
+    monkeypatch.setattr("flows.run.questions.judge_rows", lambda *_, **__: pytest.fail("somebody is asked again"))
     with tarfile.open(ARCHIVE) as archive:
         archive.extractall(tmp_path, filter="data")
     return tmp_path

@@ -6,10 +6,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contracts.schemas import VOTES
-from flows.decide import splits_table
-from flows.listening_store import open_store
-from flows.pipeline import open_build
-from flows.publish import release_of
+from flows.listening.store import open_store
+from flows.run.pipeline import open_build
+from flows.stages.decide import splits_table
+from flows.stages.publish import release_of
 from tests.flows.small import recipe
 
 VERIFIED = {"protocol": "unisrm", "of": "splits", "languages": {"en": "proficient"}, "qualification": 0, "gold_every": 0}

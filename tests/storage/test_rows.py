@@ -3,8 +3,8 @@
 import pyarrow as pa
 import pytest
 
-from annotate.consensus import rulings
 from contracts.schemas import JUDGMENTS, LABELS, PAIRS, PROMPTS, RECORDINGS, SAMPLES, SPLITS, UTTERANCES, empty
+from scoring.reliability.aggregation import rulings
 from storage.columns import TASK1, TASK4, row_schema
 from storage.rows import pair_rows
 from tests.rows import rows

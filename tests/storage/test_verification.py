@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from contracts.errors import StorageError
 from contracts.ids import audio_id
-from flows.cli import app
+from flows.entry.cli import app
 from storage import manifest
 from storage.release import Split
 from storage.verification import verify_release

@@ -1,0 +1,192 @@
+"""The tables of a ledger, how they come to be, and how those of an older version become them.
+
+Money is in whole picodollars (1e-12 dollars), so that sums are exact in any order; a table holds 9 million dollars.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Connection,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    delete,
+    insert,
+    inspect,
+    select,
+    text,
+    update,
+)
+
+from annotate.database import Database, partial_index, sum_column, text_column
+from annotate.database_identity import identity_table
+from contracts.errors import StorageError
+
+VERSION: Final = 2
+
+OPEN_STATES: Final = ("reserved", "sent")
+"""States of a request that somebody may be working on."""
+
+_METADATA: Final = MetaData()
+
+
+requests: Final = Table(
+    "ledger_requests",
+    _METADATA,
+    Column("key", Text, primary_key=True),
+    text_column("account"),  # who asks, or asked, and pays
+    text_column("judge"),
+    text_column("model"),
+    text_column("task"),
+    text_column("prompt_version"),
+    text_column("row_id"),  # the row for which it was first asked
+    Column("repeat", Integer, nullable=False),
+    Column("state", Text, CheckConstraint("state IN ('reserved', 'sent', 'replied', 'failed')"), nullable=False),
+    Column("owner", Text),  # who asks it now
+    Column("batch", Text),  # in which it was sent, if it was
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    sum_column("open_picousd"),  # highest prices of the attempts that no answer has settled yet
+    sum_column("spent_picousd"),
+    Column("latency_s", Double),
+    Column("model_served", Text),
+    Column("input_tokens", BigInteger),
+    Column("output_tokens", BigInteger),
+    Column("text", Text),
+    Column("raw", Text),
+    Column("reason", Text),
+    Column("message", Text),
+    Column("created", Text),  # UTC, for people
+    Column("answered", Text),
+)
+Index("ledger_requests_by_row", requests.c.row_id)
+# Holds all that spend() sums up: the replies beside it stay unread.
+Index(
+    "ledger_requests_by_account",
+    *(requests.c[name] for name in ("account", "task", "judge", "model", "state")),
+    *(requests.c[name] for name in ("spent_picousd", "open_picousd", "input_tokens", "output_tokens")),
+)
+for _column in (requests.c.owner, requests.c.batch):
+    partial_index(f"ledger_requests_by_{_column.name}", _column, where=_column.is_not(None))
+
+accounts: Final = Table(
+    "ledger_accounts",
+    _METADATA,
+    Column("account", Text, primary_key=True),
+    sum_column("owed_picousd"),  # what its requests and losses sum up to
+)
+losses: Final = Table(
+    "ledger_losses",  # what an account spent on requests that another one has taken over
+    _METADATA,
+    Column("number", Integer, primary_key=True),
+    text_column("account"),
+    text_column("task"),
+    text_column("judge"),
+    text_column("model"),
+    sum_column("spent_picousd"),
+)
+batches: Final = Table(
+    "ledger_batches",
+    _METADATA,
+    Column("number", Integer, primary_key=True),  # in the order of intent
+    Column("name", Text, nullable=False, unique=True),
+    Column("batch_id", Text),
+    text_column("account"),
+    text_column("judge"),
+    text_column("model"),
+    Column("state", Text, CheckConstraint("state IN ('intended', 'submitted', 'closed')"), nullable=False),
+    Column("size", Integer, nullable=False),
+    text_column("owner"),
+    Column("created", Text),
+)
+owners: Final = Table(
+    "ledger_owners",
+    _METADATA,
+    Column("token", Text, primary_key=True),
+    text_column("host"),
+    Column("pid", BigInteger, nullable=False),
+    Column("started", BigInteger, nullable=False),
+    Column("lease_until", Double, nullable=False),  # seconds since 1970
+)
+identity: Final = identity_table("ledger_identity", _METADATA)
+# SQLite has a number for this in the file's head.
+_version: Final = Table("ledger_version", MetaData(), Column("version", Integer, nullable=False))
+
+_ADOPT_VERSION_1: Final = """
+INSERT INTO ledger_requests (key, account, judge, model, task, prompt_version, row_id, repeat, state, attempts, open_picousd,
+    spent_picousd, latency_s, model_served, input_tokens, output_tokens, text, raw, reason, message)
+SELECT key, '', judge, model, '', prompt_version, judgment_id, repeat, state, attempts,
+    CAST(round(open_usd * 1e12) AS INTEGER), CAST(round(spent_usd * 1e12) AS INTEGER),
+    latency_s, model_served, input_tokens, output_tokens, text, raw, reason, message
+FROM requests;
+INSERT INTO ledger_accounts (account, owed_picousd)
+SELECT account, sum(open_picousd + spent_picousd) FROM ledger_requests GROUP BY account;
+DROP TABLE requests
+"""
+
+
+def prepare(database: Database) -> None:
+    """Make the tables where there are none, and those of version 1 into ours, all at once or not at all.
+
+    Raises:
+        StorageError: a newer version of this software wrote them, or the file is no ledger.
+    """
+    with database.reading() as connection:
+        if _written_by(database, connection) == VERSION:
+            return
+    with database.writing() as connection:
+        match _written_by(database, connection):
+            case int(version) if version == VERSION:
+                return  # somebody else was faster
+            case 0:
+                if database.dialect == "sqlite" and inspect(connection).get_table_names():
+                    raise StorageError(f"{database.where} is a database, but no ledger: name another file")
+                _METADATA.create_all(connection)
+            case 1:
+                _METADATA.create_all(connection)
+                for statement in _ADOPT_VERSION_1.split(";"):
+                    connection.execute(text(statement))
+            case int(version):
+                raise StorageError(
+                    f"{database.where} is a ledger of version {version}, this software reads {VERSION} and older: update it"
+                )
+        if database.dialect == "sqlite":
+            connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
+        else:
+            _version.create(connection)
+            connection.execute(insert(_version).values(version=VERSION))
+
+
+def adopt_unnamed(database: Database, account: str) -> None:
+    """Give what no account was named for to this one: all of version 1, which knew no accounts.
+
+    Raises:
+        StorageError: the database fails.
+    """
+    unnamed = select(accounts.c.owed_picousd).where(accounts.c.account == "")
+    with database.reading() as connection:
+        if connection.execute(unnamed).first() is None:
+            return
+    with database.writing() as connection:
+        ours = accounts.c.account == account
+        for picousd in connection.execute(unnamed).scalars().all():  # one, or none if somebody else was faster
+            if connection.execute(update(accounts).where(ours).values(owed_picousd=accounts.c.owed_picousd + picousd)).rowcount:
+                connection.execute(delete(accounts).where(accounts.c.account == ""))
+            else:
+                connection.execute(update(accounts).where(accounts.c.account == "").values(account=account))
+        for table in (requests, losses, batches):
+            connection.execute(update(table).where(table.c.account == "").values(account=account))
+
+
+def _written_by(database: Database, connection: Connection) -> int:
+    """Return the version of the tables; 0 = there are none."""
+    if database.dialect == "sqlite":
+        return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+    if not inspect(connection).has_table(_version.name):
+        return 0
+    return int(connection.execute(_version.select()).scalar_one())

@@ -1,0 +1,46 @@
+"""The envelope of a reply: what may stand around its text and means nothing."""
+
+import re
+from typing import Final
+
+from annotate.models.task import ParseError
+
+_FENCE: Final = re.compile(r"```[A-Za-z]*\n(.*)\n```", re.DOTALL)
+# The end of a reasoning model's own block, where the reply that was asked for begins with such a block itself.
+_OWN_END: Final = re.compile(r"</think>(?=\s*(?:```[A-Za-z]*\s*)?<think>)")
+_LONGEST: Final = 100_000
+# Half characters, and those in which text can be written that nobody sees: tags, selectors of no character, bidi overrides.
+_NO_TEXT: Final = re.compile(r"[\x00\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufff9-\ufffb\U000e0000-\U000e00ff]")
+
+
+def opened(reply: str, *, thinks: bool = False) -> str:
+    """Return a reply without white space around it, Windows line ends and one Markdown fence around the whole.
+
+    A reasoning model may write down its own thoughts first, as ``<think>...</think>`` (the opening tag may be missing where the
+    server's chat template gave it): they are not the reply, and vanish.
+
+    Args:
+        reply: as it came.
+        thinks: whether the format that was asked for has a think block itself, which stays.
+
+    Raises:
+        ParseError: ``empty_reply``, ``reply_long``, or ``not_text`` for half characters and hidden text.
+    """
+    if len(reply) > _LONGEST:
+        raise ParseError("reply_long", f"the reply has {len(reply)} characters, at most {_LONGEST} are allowed")
+    text = reply.replace("\r\n", "\n").strip()
+    if odd := _NO_TEXT.search(text):
+        raise ParseError("not_text", f"character {odd.start() + 1} of the reply is U+{ord(odd[0]):04X}, which is no text")
+    text = _without_thoughts(text, thinks).strip()
+    fence = _FENCE.fullmatch(text)
+    text = fence[1].strip() if fence else text
+    if not text:
+        raise ParseError("empty_reply", "the reply is empty")
+    return text
+
+
+def _without_thoughts(text: str, thinks: bool) -> str:
+    if not thinks:
+        return text.rpartition("</think>")[2]
+    ends = [match.end() for match in _OWN_END.finditer(text)]
+    return text[ends[-1] :] if ends else text

@@ -1,0 +1,37 @@
+"""Negative texts: whether what a model wrote can stand for a text that is not the one wanted."""
+
+from typing import Final
+
+from annotate.models.parse.writing_systems import HAN, LATIN, letters_by_script
+from contracts.texts import leakage_form
+
+SHORTEST: Final = 0.5
+LONGEST: Final = 2.0
+
+
+def suits(original: str, written: str, language: str) -> str | None:
+    """Return why a written text cannot stand against the original, as a counted word; None = it can.
+
+    ``no_words``: it has no letter or digit. ``unchanged``: it says the same thing (``leakage_form``).
+    ``other_language``: an English text with a letter that is not Latin, or a Chinese one with fewer Chinese characters than
+    other letters; other languages are not checked. ``length``: less than half or more than twice the original's characters,
+    which would give it away.
+
+    Args:
+        original: the text that should be spoken.
+        written: the text that a model wrote.
+        language: language of the original, BCP 47.
+    """
+    if not any(map(str.isalnum, written)):
+        return "no_words"
+    if leakage_form(written) == leakage_form(original):
+        return "unchanged"
+    scripts = letters_by_script(written)
+    base = language.partition("-")[0].lower()
+    if base == "en" and set(scripts) - {LATIN}:
+        return "other_language"
+    if base == "zh" and scripts[HAN] * 2 < scripts.total():
+        return "other_language"
+    if not SHORTEST * len(original.strip()) <= len(written.strip()) <= LONGEST * len(original.strip()):
+        return "length"
+    return None

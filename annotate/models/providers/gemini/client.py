@@ -1,0 +1,234 @@
+"""Google's Gemini models as judges and writers, over the google-genai SDK.
+
+Needs an API key in the environment variable ``GEMINI_API_KEY`` or ``GOOGLE_API_KEY``; a key given in any other way would
+end up in recipes and logs.
+"""
+
+import asyncio
+import contextlib
+import importlib.util
+import math
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
+
+from pydantic import Field
+
+from annotate.models.judge import KEY_CHECK_S, BatchLine, Estimate, JudgeRequest, Line, Pace, Refusal, Reply, Trouble
+from annotate.models.prices import PRICE_LISTS, Price, price_of
+from annotate.models.providers.client_versions import client_version
+from annotate.models.providers.gemini.reply import said_in
+from annotate.models.providers.gemini.uploads import Parcels
+from annotate.models.providers.gemini.wire import Wire
+from contracts.bounds import Count, Megabytes, Pause, Rate, Seconds, Temperature, Tokens, UsdPerMillion
+from contracts.errors import SetupError
+from storage.blobs import BlobStore
+
+if TYPE_CHECKING:
+    from google.genai import types
+
+_ADDRESS: Final = "https://generativelanguage.googleapis.com"
+_TOKENS_PER_S: Final = 32  # of audio, Gemini API documentation
+_WRAPPING_TOKENS: Final = 256  # of labels and parts, and of clips whose last second counts as a whole one
+_MB: Final = 1_000_000
+_AT_ONCE_S: Final = 600.0  # a clip must outlive the request that names it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gemini:
+    """A Gemini model.
+
+    Attributes:
+        model: model name of the API; UniSRM's Task 1 used Gemini 2.0 Flash.
+        temperature: sampling temperature.
+        max_output_tokens: longest reply, thoughts included.
+        concurrency: requests under way at once.
+        requests_per_minute: the limit of the account; None = none is known.
+        tokens_per_minute: likewise, on input tokens.
+        timeout_s: longest wait for one attempt.
+        max_attempts: how often a request is sent before it counts as failed.
+        backoff_s: longest first wait before a repetition, doubled each time, where the server names none.
+        base_url: another address of the API, such as a proxy.
+        usd_per_million: prices per million tokens (text input, audio input, output) of a model that ``prices`` lacks.
+        inline_mb: largest request that carries its clips itself; those of a larger one are uploaded (the API allows 20 MB).
+        batch_requests: most requests of one batch. Accounts have a limit on the tokens of all batches that wait.
+        batch_mb: largest file of one batch (the API allows 2 GB).
+    """
+
+    name: ClassVar[str] = "gemini"
+    facts: ClassVar[tuple[str, ...]] = ()
+    repeatable: ClassVar[bool] = False
+    tasks: ClassVar[tuple[str, ...] | None] = None
+    has_batches: ClassVar[bool] = True
+    key_variables: ClassVar[tuple[str, ...]] = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
+
+    model: str = "gemini-2.5-flash"
+    temperature: Temperature = 0.0
+    max_output_tokens: Tokens = 4096
+    concurrency: Annotated[int, Field(ge=1, le=10_000)] = 8
+    requests_per_minute: Rate | None = None
+    tokens_per_minute: Rate | None = None
+    timeout_s: Seconds = 120.0
+    max_attempts: Annotated[int, Field(ge=1, le=1000)] = 6
+    backoff_s: Pause = 1.0
+    base_url: str | None = None
+    usd_per_million: Sequence[UsdPerMillion] | None = None
+    inline_mb: Megabytes = 20.0
+    batch_requests: Count = 10_000
+    batch_mb: Megabytes = 1000.0
+
+    def __post_init__(self) -> None:
+        assert self.pace  # checks its limits
+        if self.base_url is not None and not self.base_url.startswith(("http://", "https://")):
+            raise ValueError(f"base_url must start with http:// or https://, got {self.base_url!r}")
+        if price_of(self.model, self.usd_per_million) is None:
+            raise ValueError(
+                f"no price is known for {self.model!r}: set usd_per_million (text input, audio input, output) or "
+                f"take one of {', '.join(PRICE_LISTS['gemini'].prices)}"
+            )
+
+    @property
+    def version(self) -> str:
+        """Version of the client."""
+        return client_version("google-genai")
+
+    @property
+    def pace(self) -> Pace:
+        """How fast it may be asked."""
+        return Pace.of(self)
+
+    @property
+    def price(self) -> Price:
+        """What the model charges."""
+        price = price_of(self.model, self.usd_per_million)
+        assert price is not None
+        return price
+
+    def params(self) -> Mapping[str, str | int | float | bool | None]:
+        """Return what can change an answer."""
+        return {"temperature": self.temperature, "max_output_tokens": self.max_output_tokens}
+
+    def missing(self) -> str | None:
+        """Say which package or key is missing."""
+        if importlib.util.find_spec("google") is None or importlib.util.find_spec("google.genai") is None:
+            return "the Python package google-genai is not installed: pip install google-genai"
+        if (key := _api_key()) is None:
+            return f"no API key: set the environment variable {' or '.join(self.key_variables)}"
+        if not (key.isascii() and key.isprintable() and " " not in key):
+            return f"the API key in {' or '.join(self.key_variables)} has characters that no key has: copy it again"
+        return None
+
+    def refused(self) -> str | None:
+        """Ask for the description of the model; see ``annotate.models.judge.Judge``."""
+        return asyncio.run(self._refused())
+
+    async def _refused(self) -> str | None:
+        async with self._wire() as wire:
+            answer = await wire.call(wire.client.aio.models.get(model=self.model), limit_s=KEY_CHECK_S)
+        if not isinstance(answer, Trouble) or answer.reason != "key_refused":
+            return None
+        variable = next(name for name in self.key_variables if os.environ.get(name, "").strip())
+        return f"the API key in {variable} is refused: {answer.message}; {answer.advice}"
+
+    def estimate(self, prompt: str, audio_s: float, *, batch: bool = False) -> Estimate:
+        """Return the most that one attempt can take: a token for every character, and a reply of full length."""
+        text_tokens, audio_tokens = len(prompt) + _WRAPPING_TOKENS, math.ceil(audio_s * _TOKENS_PER_S)
+        most = self.max_output_tokens
+        usd = self.price.usd(text_tokens=text_tokens, audio_tokens=audio_tokens, output_tokens=most, batch=batch)
+        return Estimate(input_tokens=text_tokens + audio_tokens, output_tokens=most, usd=usd)
+
+    def said(self, raw: str) -> str | Refusal | None:
+        """Return what a kept reply says; see ``annotate.models.judge.Judge``."""
+        return said_in(raw)
+
+    async def estimate_of(self, request: JudgeRequest, parcels: Parcels, *, batch: bool) -> Estimate:
+        """Return the estimate of one request, from the measured lengths of its clips."""
+        labels = "".join(f"[{audio.label}]" for audio in request.audios)
+        audio_s = sum(math.ceil(duration_s) for duration_s in await parcels.duration_s(request))
+        return self.estimate(request.prompt + labels, audio_s, batch=batch)
+
+    @contextlib.asynccontextmanager
+    async def open(self, clips: BlobStore | None) -> AsyncIterator[Line]:
+        """Open a line; see ``annotate.models.judge.Judge``."""
+        async with self._wire() as wire:
+            yield GeminiLine(judge=self, wire=wire, parcels=self.parcels(clips, wire, _AT_ONCE_S), config=self._config())
+
+    @contextlib.asynccontextmanager
+    async def open_batches(self, clips: BlobStore | None) -> AsyncIterator[BatchLine]:
+        """Open a line to the batch interface."""
+        from annotate.models.providers.gemini.batches import CLIP_LIVES_S, GeminiBatches
+
+        async with self._wire() as wire:
+            yield GeminiBatches(judge=self, wire=wire, parcels=self.parcels(clips, wire, CLIP_LIVES_S))
+
+    def parcels(self, clips: BlobStore | None, wire: Wire, lives_s: float) -> Parcels:
+        """Return what packs the clips."""
+        return Parcels(clips, wire, inline_bytes=int(self.inline_mb * _MB), lives_s=lives_s)
+
+    @contextlib.asynccontextmanager
+    async def _wire(self) -> AsyncIterator[Wire]:
+        if (problem := self.missing()) is not None:
+            raise SetupError(f"judge {self.name!r}: {problem}")
+        import httpx2
+        from google import genai
+        from google.genai import types
+
+        key = _api_key()
+        assert key is not None
+        # An httpx client of ours: the SDK's other transport sends a request a second time when a connection breaks.
+        async with httpx2.AsyncClient(limits=httpx2.Limits(max_connections=self.concurrency)) as http:
+            address = (self.base_url or _ADDRESS).rstrip("/")
+            options = types.HttpOptions(base_url=address, api_version="v1beta", httpx_async_client=http)
+            client = genai.Client(vertexai=False, api_key=key, http_options=options)
+            yield Wire(client=client, http=http, base_url=address, secret=key, timeout_s=self.timeout_s)
+
+    def _config(self) -> "types.GenerateContentConfig":
+        from google.genai import types
+
+        return types.GenerateContentConfig(
+            temperature=self.temperature,
+            max_output_tokens=self.max_output_tokens,
+            candidate_count=1,
+            automatic_continuation=False,
+            automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
+            should_return_http_response=True,  # the ledger keeps the body as it came
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeminiLine:
+    """An open line: one request at a time, one attempt each."""
+
+    judge: Gemini
+    wire: Wire
+    parcels: Parcels
+    config: "types.GenerateContentConfig"
+
+    async def estimate(self, request: JudgeRequest) -> Estimate:
+        """Return the most that one attempt of this request can take."""
+        return await self.judge.estimate_of(request, self.parcels, batch=False)
+
+    async def attempt(self, request: JudgeRequest) -> Reply | Refusal | Trouble:
+        """Send it once, after the clips that it cannot carry itself."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.judge.timeout_s
+        highest = await self.estimate(request)  # it looks at the clips, which must not fail once the reply is paid
+        parts = await self.parcels.parts(request, self.judge.timeout_s)
+        if isinstance(parts, Trouble):
+            return parts
+        if (left_s := deadline - loop.time()) <= 0:
+            return Trouble(reason="timeout", message="the clips were read or uploaded too slowly", kind="passing")
+        arrival = await self.wire.generate(model=self.judge.model, parts=parts, config=self.config, limit_s=left_s)
+        if not isinstance(arrival, Trouble):
+            return arrival.answer(self.judge.price, highest=highest, heard=bool(request.audios))
+        if arrival.reason == "expired":
+            self.parcels.forget(request)
+        return arrival
+
+
+def _api_key() -> str | None:
+    return next((key.strip() for name in Gemini.key_variables if (key := os.environ.get(name, "")).strip()), None)
+
+
+PLUGIN = Gemini

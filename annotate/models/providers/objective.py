@@ -1,0 +1,231 @@
+"""A judge without ears: a fixed rule that turns measurements into Task 1 scores. No key, no cost, the same answer always.
+
+It is neither a human nor a language model and is never presented as one: rows name the judge ``objective`` and the rule's
+version, and its explanations cite the numbers on which the scores rest.
+
+The rule (facts are metric values of one speech; each map is monotone and smooth, so that no two values share a score
+before rounding to one decimal):
+
+- *text* = 10 exp(-2 ``wer``): 10 at no error, 7.9 at 12 % (the difference below which SpeechJudge counts two clips as equally
+  faithful), 1.4 at one error per word.
+- *speaker* = 10 S(``sim``; 0.60, 0.82): embeddings of one speaker were measured at .82 to .92, of two speakers mostly below .65
+  (Resemblyzer). Another embedding needs other anchors: they are options.
+- *prosody* = 5 S(``f0_range_semitones``; 4, 12) + 5 S(``f0_slope_semitones_per_s``; 12, 36): English melody spans about an
+  octave ('t Hart, Collier & Cohen, "A Perceptual Study of Intonation", 1990), and rule-driven or averaged intonation drifts.
+- *naturalness* = 5 S(``dnsmos_ovrl``; 2.0, 3.3) + 2.5 S(``flux_floor_ratio``; 0.30, 0.50)
+  + 2.5 S(``high_band_periodicity``; 0.55, 0.30). DNSMOS falls from 3.3 for a clean recording to 2.0 at 20 dB signal-to-noise
+  ratio, but it hears noise, not whether a person speaks: it can rate a diphone voice like a human reader. The two others
+  find mechanical speech (see ``scoring.metrics.prosody``), but noise hides what they look for. Each half covers the
+  other's blind spot.
+
+S(x; poor, good) is the logistic curve through 0.1 at ``poor`` and 0.9 at ``good``. The anchors of slope, flux floor and
+periodicity are round numbers around the levels of one human and twelve synthetic voices on 12 sentences, and they ranked other
+voices and speakers on other sentences as well. What a clip scores depends on its measurements alone.
+"""
+
+import math
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Final
+
+from pydantic import Field
+
+from annotate.models.judge import BatchLine, Estimate, JudgeRequest, Line, Pace, Refusal, Reply
+from annotate.models.parse.scorecard import Assessment
+from annotate.models.tasks.task1 import DIMENSIONS, compose
+from contracts.errors import SetupError
+from contracts.ids import digest
+from storage.blobs import BlobStore
+
+FREE: Final = Estimate(input_tokens=0, output_tokens=0, usd=0.0)
+_REVISION: Final = 1  # of the formulas; the anchors enter the version by themselves
+_ERROR_WEIGHT: Final = 2.0
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Logistic curve through 0.1 at ``poor`` and 0.9 at ``good``; falling where ``poor`` is the larger."""
+
+    poor: float
+    good: float
+
+    def __call__(self, value: float) -> float:
+        """Return a share in [0, 1]."""
+        middle, width = (self.poor + self.good) / 2, self.good - self.poor
+        return 0.5 + 0.5 * math.tanh(math.log(9) * (value - middle) / width)
+
+
+F0_RANGE: Final = Curve(4.0, 12.0)
+F0_SLOPE: Final = Curve(12.0, 36.0)
+DNSMOS: Final = Curve(2.0, 3.3)
+FLUX_FLOOR: Final = Curve(0.30, 0.50)
+PERIODICITY: Final = Curve(0.55, 0.30)
+
+_WORDS: Final = ((8.0, "Very good"), (6.0, "Good"), (4.0, "Fair"), (2.0, "Weak"), (0.0, "Poor"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """The rule.
+
+    Attributes:
+        sim_other: speaker similarity that two different speakers reach; scores 1 of 10.
+        sim_same: speaker similarity that two recordings of one speaker reach; scores 9 of 10.
+    """
+
+    name: ClassVar[str] = "objective"
+    facts: ClassVar[tuple[str, ...]] = (
+        "wer",
+        "sim",
+        "f0_range_semitones",
+        "f0_slope_semitones_per_s",
+        "dnsmos_ovrl",
+        "flux_floor_ratio",
+        "high_band_periodicity",
+    )
+    repeatable: ClassVar[bool] = True
+    tasks: ClassVar[tuple[str, ...]] = ("task1",)
+    pace: ClassVar[Pace] = Pace()
+    has_batches: ClassVar[bool] = False
+    key_variables: ClassVar[tuple[str, ...]] = ()
+
+    sim_other: Annotated[float, Field(ge=-1, le=1)] = 0.60
+    sim_same: Annotated[float, Field(ge=-1, le=1)] = 0.82
+
+    def __post_init__(self) -> None:
+        if not -1 <= self.sim_other < self.sim_same <= 1:
+            raise ValueError(f"sim_other {self.sim_other} must lie below sim_same {self.sim_same}, both in [-1, 1]")
+
+    @property
+    def version(self) -> str:
+        """Revision of the formulas and hash of their constants."""
+        curves = [F0_RANGE, F0_SLOPE, DNSMOS, FLUX_FLOOR, PERIODICITY, Curve(self.sim_other, self.sim_same)]
+        return f"{_REVISION}-{digest([_ERROR_WEIGHT, [[curve.poor, curve.good] for curve in curves]])[:8]}"
+
+    @property
+    def model(self) -> str:
+        """The rule by its version."""
+        return f"rule-{self.version}"
+
+    def params(self) -> Mapping[str, str | int | float | bool | None]:
+        """Return the options."""
+        return {"sim_other": self.sim_other, "sim_same": self.sim_same}
+
+    def missing(self) -> str | None:
+        """Nothing can be missing."""
+        return None
+
+    def refused(self) -> str | None:
+        """Nobody is asked for leave."""
+        return None
+
+    def said(self, raw: str) -> str | Refusal | None:  # noqa: ARG002  # of the protocol
+        """Return None: a rule's reply is its text."""
+        return None
+
+    def estimate(self, prompt: str, audio_s: float, *, batch: bool = False) -> Estimate:  # noqa: ARG002  # a judge's shape
+        """It is free and reads nothing."""
+        return FREE
+
+    @asynccontextmanager
+    async def open(self, clips: BlobStore | None) -> AsyncIterator[Line]:  # noqa: ARG002  # as above
+        """Open the rule; nothing leaves this process."""
+        yield _Rule(judge=self)
+
+    def open_batches(self, clips: BlobStore | None) -> AbstractAsyncContextManager[BatchLine]:  # noqa: ARG002  # as above
+        """Refuse.
+
+        Raises:
+            SetupError: always.
+        """
+        raise SetupError("judge 'objective' has no batches: leave `mode` out of the recipe's judge, it is free and immediate")
+
+    def answer(self, facts: Mapping[str, float | None]) -> Reply | Refusal:
+        """Judge one pair.
+
+        Args:
+            facts: ``<fact>_a`` and ``<fact>_b`` for every one of ``facts``.
+        """
+        known = {name: value for name, value in facts.items() if value is not None}
+        if lacking := [name for name in facts if name not in known]:
+            return Refusal(reason="missing_metric", message=f"not measured: {', '.join(lacking)}")
+        a, b = (self.assess({fact: known[f"{fact}_{side}"] for fact in self.facts}) for side in "ab")
+        return Reply(text=compose(a, b, _summary(a.scores, b.scores)), model_served=self.model)
+
+    def assess(self, facts: Mapping[str, float]) -> Assessment:
+        """Score one speech.
+
+        Args:
+            facts: metric value -> number, every one of ``facts``.
+        """
+        wer, sim, dnsmos = facts["wer"], facts["sim"], facts["dnsmos_ovrl"]
+        span, slope = facts["f0_range_semitones"], facts["f0_slope_semitones_per_s"]
+        flux, periodicity = facts["flux_floor_ratio"], facts["high_band_periodicity"]
+        judged = {
+            "text": (10 * math.exp(-_ERROR_WEIGHT * wer), f"a recogniser hears {wer:.3f} errors per word of the text"),
+            "speaker": (
+                10 * Curve(self.sim_other, self.sim_same)(sim),
+                (
+                    f"the speaker embedding has a cosine of {sim:.3f} to that of the prompt speech, where one speaker reaches "
+                    f"{self.sim_same:g} and two speakers stay near {self.sim_other:g} or below"
+                ),
+            ),
+            "prosody": (
+                5 * F0_RANGE(span) + 5 * F0_SLOPE(slope),
+                (f"the pitch spans {span:.1f} semitones and moves by {slope:.1f} semitones per second"),
+            ),
+            "naturalness": (
+                5 * DNSMOS(dnsmos) + 2.5 * FLUX_FLOOR(flux) + 2.5 * PERIODICITY(periodicity),
+                (
+                    f"DNSMOS rates the overall quality at {dnsmos:.2f} of 5, the stillest moments keep {flux:.2f} of the usual "
+                    f"spectral movement, and voicing above 2.5 kHz is periodic to a degree of {periodicity:.2f}"
+                ),
+            ),
+        }
+        scores = {dimension.name: round(judged[dimension.key][0], 1) for dimension in DIMENSIONS}
+        return Assessment(
+            scores=scores,
+            explanations={
+                dimension.name: f"{_word(scores[dimension.name])}: {judged[dimension.key][1]}." for dimension in DIMENSIONS
+            },
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rule:
+    """The rule as a line."""
+
+    judge: Objective
+
+    async def estimate(self, request: JudgeRequest) -> Estimate:  # noqa: ARG002  # a line's shape
+        """It is free."""
+        return FREE
+
+    async def attempt(self, request: JudgeRequest) -> Reply | Refusal:
+        """Judge."""
+        return self.judge.answer(request.facts)
+
+
+def _word(score: float) -> str:
+    return next(word for lowest, word in _WORDS if score >= lowest)
+
+
+def _summary(a: Mapping[str, float], b: Mapping[str, float]) -> str:
+    """Compare in three sentences."""
+    leads = {name: round(a[name] - b[name], 1) for name in a}
+    total_a, total_b = round(sum(a.values()), 1), round(sum(b.values()), 1)
+    winner, loser, sign = ("Speech B", "Speech A", -1) if total_b > total_a else ("Speech A", "Speech B", 1)
+    if total_a == total_b:
+        return f"By a fixed rule, both speeches reach {total_a:g} of 40 points. The measurements give no preference."
+    widest = max(leads, key=lambda name: sign * leads[name])
+    behind = [name for name, lead in leads.items() if sign * lead < 0]
+    other = f"{loser} is ahead in {' and in '.join(behind)}." if behind else f"{loser} is ahead in none of the four dimensions."
+    high, low = max(a[widest], b[widest]), min(a[widest], b[widest])
+    return (
+        f"By a fixed rule, {winner} reaches {max(total_a, total_b):g} of 40 points and {loser} {min(total_a, total_b):g}. "
+        f"The lead is widest in {widest}, with {high:g} against {low:g}. {other}"
+    )
+
+
+PLUGIN = Objective

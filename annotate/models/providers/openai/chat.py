@@ -1,0 +1,195 @@
+"""Chat completions: how a question is put, and what an answer says.
+
+Chat completions take audio inline only, as base64 WAV or MP3 in a content part ``input_audio``: there is no way to upload a
+clip once and to name it later, so that each request carries its clips.
+"""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple
+
+from annotate.models.judge import Estimate, JudgeRequest, Refusal, Reply, Trouble
+from annotate.models.prices import Price
+from annotate.models.provider_clips import Clip, ClipCache, Container
+from annotate.models.providers.openai.wire import one_line
+from annotate.models.usage import count
+
+_WHOLE: Final = frozenset({"stop", "eos", "eos_token", "end_turn"})
+"""Finish reasons, in lower case, of a completion that ended by itself: OpenAI's, and what servers pass on of their engines."""
+
+_REASONING: Final = ("reasoning_content", "reasoning")
+
+Heard = Sequence[tuple[str, Clip]]
+"""The clips of a request after their labels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Questions:
+    """Turns requests into bodies of chat completions.
+
+    Attributes:
+        options: the body beside its messages.
+        clips: the clips; None where no request has any.
+        container: how they are sent.
+    """
+
+    options: Mapping[str, Any]
+    clips: ClipCache | None
+    container: Container
+
+    async def hear(self, request: JudgeRequest) -> Heard:
+        """Return the clips of a request."""
+        assert self.clips is not None or not request.audios, "a request with audio needs the clips"
+        return [(audio.label, await self.clips.clip(audio.audio_id, self.container)) for audio in request.audios if self.clips]
+
+    async def measure(self, request: JudgeRequest) -> tuple[float, list[int]]:
+        """Return the seconds of audio of a request, and the bytes of each clip."""
+        assert self.clips is not None or not request.audios, "a request with audio needs the clips"
+        found = [await self.clips.measure(audio.audio_id, self.container) for audio in request.audios if self.clips]
+        return sum(each.duration_s for each in found), [each.size for each in found]
+
+    def body(self, prompt: str, heard: Heard) -> dict[str, Any]:
+        """Return the body: the prompt, then each clip after its label."""
+        parts: list[dict[str, Any]] = [{"type": "text", "text": prompt}]
+        for label, clip in heard:
+            data = base64.b64encode(clip.data).decode()
+            parts.append({"type": "text", "text": f"[{label}]"})
+            parts.append({"type": "input_audio", "input_audio": {"data": data, "format": self.container}})
+        content: str | list[dict[str, Any]] = parts if heard else prompt  # not every compatible server takes parts for text
+        return {**self.options, "messages": [{"role": "user", "content": content}]}
+
+
+class Usage(NamedTuple):
+    """Tokens that a completion took.
+
+    Attributes:
+        input_tokens: all that was sent.
+        audio_tokens: the part of it that was audio; None = it does not say.
+        output_tokens: what came back, reasoning included.
+    """
+
+    input_tokens: int
+    audio_tokens: int | None
+    output_tokens: int
+
+
+def answer(
+    body: object,
+    raw: str,
+    *,
+    price: Price,
+    highest: Estimate,
+    has_audio: bool | None = False,
+    batch: bool = False,
+    latency_s: float | None = None,
+) -> Reply | Refusal | Trouble:
+    """Turn a chat completion into its text and price, or into why it has no text.
+
+    Args:
+        body: the decoded body.
+        raw: the body as it came.
+        price: what its tokens cost.
+        highest: the most that it can have taken; its price is booked where the reply does not say how many tokens it took, and
+            of which kind.
+        has_audio: whether audio was sent, so that it must say how much of it; None = not known.
+        batch: whether it came from a batch.
+        latency_s: how long it took.
+    """
+    text = said(body)
+    if text is None or not isinstance(body, dict):
+        return malformed(raw)
+    usage = _usage(body.get("usage"), highest, least_output=0 if isinstance(text, Refusal) else 1)
+    cost_usd = highest.usd
+    if usage is not None and _told_apart(usage, price, has_audio):
+        text_tokens = usage.input_tokens - (usage.audio_tokens or 0)
+        cost_usd = price.usd(
+            text_tokens=text_tokens,
+            audio_tokens=usage.audio_tokens or 0,
+            output_tokens=usage.output_tokens,
+            batch=batch,
+        )
+    if isinstance(text, Refusal):
+        return replace(text, cost_usd=cost_usd, raw=raw)
+    served = body.get("model")
+    return Reply(
+        text=text,
+        model_served=served if isinstance(served, str) else None,
+        input_tokens=None if usage is None else usage.input_tokens,
+        output_tokens=None if usage is None else usage.output_tokens,
+        cost_usd=cost_usd,
+        latency_s=latency_s,
+        raw=raw,
+    )
+
+
+def said(body: object) -> str | Refusal | None:
+    """Return what a completion says, or why it says nothing; None = it is no chat completion.
+
+    Only a completion that ended by itself is whole: what is left of another could look whole and say something else. So a
+    ``finish_reason`` that is null, missing or unknown is refused, too: null is what a choice has that has not ended yet.
+
+    Servers that parse reasoning move ``<think>...</think>`` from ``content`` to ``reasoning_content`` (vLLM, SGLang,
+    DeepSeek) or ``reasoning`` (newer vLLM, OpenRouter). It is put back before a content that has no such block; before one
+    that has, it is the model's own and no part of the reply.
+    """
+    choice = _first(body)
+    message = choice.get("message") if choice else None
+    if choice is None or not isinstance(message, dict):
+        return None
+    content, declined, finish = message.get("content"), message.get("refusal"), choice.get("finish_reason")
+    if not isinstance(content, str | None):
+        return None
+    ending = str(finish).casefold()
+    if declined or ending == "content_filter":
+        what = f"the model declined: {declined}" if declined else "the reply was stopped by the content filter"
+        return Refusal(reason="blocked", message=one_line(what))
+    if ending == "length":
+        empty = not (content or "").strip()
+        return Refusal(
+            reason="empty_reply" if empty else "truncated_reply",
+            message="the reply was cut off at max_output_tokens: raise that option of the judge",
+        )
+    if ending not in _WHOLE:
+        return Refusal(reason="unfinished_reply", message=one_line(f"the reply did not end by itself (finish_reason {finish})"))
+    if not content or not content.strip():
+        return Refusal(reason="empty_reply", message=one_line(f"the model returned no text ({finish})"))
+    thoughts = next((text for name in _REASONING if isinstance(text := message.get(name), str) and text.strip()), None)
+    if thoughts is None or "<think>" in content:
+        return content
+    return f"<think>{thoughts}</think>{content}"
+
+
+def malformed(body: str) -> Trouble:
+    """Return the trouble of a body that is no chat completion."""
+    message = f"the body is no chat completion: {body[:200]!r}"
+    return Trouble(reason="malformed_body", message=message, kind="passing", lost=True)
+
+
+def _first(body: object) -> Mapping[str, Any] | None:
+    choices = body.get("choices") if isinstance(body, dict) else None
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return first if isinstance(first, dict) else None
+
+
+def _usage(usage: object, highest: Estimate, *, least_output: int) -> Usage | None:
+    """Return what a completion took; None where it does not say, or says what cannot be."""
+    if not isinstance(usage, dict):
+        return None
+    sent = count(usage.get("prompt_tokens"), highest.input_tokens, least=1)
+    back = count(usage.get("completion_tokens"), highest.output_tokens, least=least_output)
+    if sent is None or back is None:
+        return None
+    details = usage.get("prompt_tokens_details")
+    stated = details.get("audio_tokens") if isinstance(details, dict) else None
+    audio = count(stated, sent)
+    if stated is not None and (audio is None or audio > sent):
+        return None
+    return Usage(input_tokens=sent, audio_tokens=audio, output_tokens=back)
+
+
+def _told_apart(usage: Usage, price: Price, has_audio: bool | None) -> bool:
+    """Whether it is known how much of the input was audio."""
+    if has_audio is None:
+        return usage.audio_tokens is not None or price.audio_input == price.text_input
+    return bool(usage.audio_tokens) or not has_audio

@@ -1,0 +1,22 @@
+"""The writer of mismatching text: another sentence for the same scene, wrong there (UniSRM, Sec. 3: Task 3, (ii)).
+
+Whether it can stand against the original is for ``annotate.models.parse.negatives`` to say, which sees both.
+"""
+
+from functools import partial
+from typing import Final
+
+from annotate.models.parse.strict_json import Text, written
+from annotate.models.task import TaskSpec
+
+FIELDS: Final = {"text": Text(longest=1_000)}
+
+PLUGIN: Final = TaskSpec(
+    name="negative_text",
+    subject="prompts",
+    templates={"en": "negative_text.en.jinja"},
+    fields=("text", "emotion", "language", "scenario_description", "paragraph_context"),
+    audios={},
+    gives=tuple(FIELDS),
+    parse=partial(written, fields=FIELDS),
+)

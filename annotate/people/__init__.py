@@ -1,0 +1,1 @@
+"""Asking people: the listening test, its pages, and votes collected elsewhere."""

@@ -1,0 +1,74 @@
+"""Tasks for people elsewhere: which clip is played first, under which name, and how the answer finds its way back.
+
+A task's id says nothing to its reader: it is the hash of the subject and of the order played. Who knows the recipe's pairs
+turns it back, whatever the seed; one that was changed on the way is no task at all, so that a vote never lands on a wrong pair
+or side.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from annotate.people.store.item import Clip, Item, Order
+from contracts import ids
+from contracts.errors import DataError
+from contracts.rng import hash_fraction
+
+_ORDERS: Final[tuple[Order, Order]] = ("ab", "ba")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Task:
+    """An item as one listener gets it.
+
+    Attributes:
+        task_id: what the answer is matched by.
+        item: the item.
+        order: ab = its A is played first, and called A; ba = its B is.
+    """
+
+    task_id: str
+    item: Item
+    order: Order
+
+    def audio(self) -> dict[str, Clip]:
+        """Return name -> clip in the order played: ``audio_a`` and ``audio_b`` of a pair, or ``audio``; references, history."""
+        clips = self.item.clips if self.order == "ab" else tuple(reversed(self.item.clips))
+        names = ("audio",) if len(clips) == 1 else ("audio_a", "audio_b")
+        found = dict(zip(names, clips, strict=True))
+        found |= {f"reference_{number}": clip for number, clip in enumerate(self.item.references, start=1)}
+        return found | {f"history_{number}": clip for number, clip in enumerate(self.item.history, start=1)}
+
+
+def task_id(subject_id: str, order: Order) -> str:
+    """Return the id of a task."""
+    return ids.row_id("exchange_task", subject_id, order)
+
+
+def tasks_of(items: Iterable[Item], clips: int, seed: int) -> list[Task]:
+    """Return one task per item, shuffled, the clips of each in an order of its own; the seed fixes both.
+
+    Args:
+        items: what to ask, one per subject.
+        clips: how many clips the protocol compares.
+        seed: of the orders.
+
+    Raises:
+        DataError: there is nothing to ask, two items are about the same subject, or an item has another number of clips.
+    """
+    tasks: dict[str, Task] = {}
+    for item in items:
+        if len(item.clips) != clips:
+            raise DataError(f"item {item.item_id}: the protocol plays {clips} clips, it has {len(item.clips)}")
+        if item.subject_id in tasks:
+            raise DataError(f"two items are about {item.subject_id}: an answer could not tell them apart")
+        order = _ORDERS[clips == 2 and hash_fraction(seed, "exchange_order", item.item_id) < 0.5]
+        tasks[item.subject_id] = Task(task_id=task_id(item.subject_id, order), item=item, order=order)
+    if not tasks:
+        raise DataError("there is nothing to export: no item is open")
+    return sorted(tasks.values(), key=lambda task: hash_fraction(seed, "exchange_row", task.item.item_id))
+
+
+def subjects_of_tasks(known_subjects: Iterable[str]) -> Mapping[str, tuple[str, Order]]:
+    """Return task id -> (subject, order) of every task that these subjects can be in."""
+    return {task_id(subject, order): (subject, order) for subject in known_subjects for order in _ORDERS}

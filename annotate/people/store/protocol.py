@@ -1,0 +1,104 @@
+"""What a protocol plug-in says: which questions a listener gets, which answers are complete, and how many are needed.
+
+A protocol is a frozen, keyword-only dataclass in ``protocols/``. It knows neither pages nor storage. Whoever puts its
+``questions`` before people, in the app, a spreadsheet or another program, does so in the words that stand there.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Final, Literal, Protocol
+
+from annotate.people.store.item import Answer
+from contracts.errors import DataError
+
+_EXCHANGED: Final = str.maketrans("AB", "BA")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """One question of a form.
+
+    Attributes:
+        name: name of the form's field.
+        kind: ``choice`` = exactly one of the options; ``flags`` = any number of them, none included.
+        options: words that may be answered, in the order shown.
+        about: clip that it asks about, in the order of playing: 0, 1; None = all that was played.
+        asked: language -> the question as people read it; a language that is not there gets the name.
+        said: language -> the options as people read them, in their order; likewise.
+    """
+
+    name: str
+    kind: Literal["choice", "flags"]
+    options: tuple[str, ...]
+    about: int | None = None
+    asked: Mapping[str, str] = field(default_factory=dict)
+    said: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def is_scale(self) -> bool:
+        """Whether the options are numbers, the last being best."""
+        return self.kind == "choice" and all(option.lstrip("-").isdecimal() for option in self.options)
+
+    def as_asked(self, language: str) -> str:
+        """Return the question as people read it."""
+        return self.asked.get(language, self.name.replace("_", " ").capitalize())
+
+    def as_said(self, language: str) -> dict[str, str]:
+        """Return option -> the words for it that people read."""
+        return dict(zip(self.options, self.said.get(language, self.options), strict=True))
+
+
+class ListeningProtocol(Protocol):
+    """Shape of a protocol plug-in.
+
+    Attributes:
+        clips: how many clips an item has: 2 of a pair, 1 of a sample.
+        max_plays: how often each clip may be played; None = without limit.
+    """
+
+    clips: ClassVar[int]
+
+    @property
+    def max_plays(self) -> int | None:
+        """How often each clip may be played."""
+        ...
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """The form."""
+        ...
+
+    def read(self, form: Mapping[str, Sequence[str]]) -> Answer:
+        """Return the answer that a form holds, A being the clip played first.
+
+        Raises:
+            DataError: a field is missing, unknown, given twice, or has a word that is not among its options.
+        """
+        ...
+
+    def turned(self, answer: Answer) -> Answer:
+        """Return the answer with A and B exchanged."""
+        ...
+
+    def wanted(self, answers: Sequence[Answer]) -> int:
+        """Return how many answers an item needs in all, given those that are in."""
+        ...
+
+    def side(self, answer: Answer) -> str | None:
+        """Return ``a`` or ``b`` for the clip preferred, None for neither."""
+        ...
+
+
+def exchanged(answer: Answer, values: Sequence[str]) -> Answer:
+    """Return an answer about two clips with A and B exchanged.
+
+    Args:
+        answer: its value names the clips A and B, if it prefers one.
+        values: all that it may be.
+
+    Raises:
+        DataError: it is none of them.
+    """
+    if answer.value is None or answer.value not in values:
+        raise DataError(f"{answer.value!r} is none of {', '.join(values)}")
+    return replace(answer, value=answer.value.translate(_EXCHANGED), errors_a=answer.errors_b, errors_b=answer.errors_a)

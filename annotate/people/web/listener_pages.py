@@ -1,0 +1,217 @@
+"""The pages of a listener: one address, at which a listener always finds the step that is next."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from annotate.people.store.item import Clip
+from annotate.people.store.vote_store import Annotator, Assignment, Finished, Refused
+from annotate.people.web.access import Access, Denied, Posted
+from annotate.people.web.audio import media_type
+from annotate.people.web.headphones import Challenges, sound
+from annotate.people.web.rendering import Pages, language_of, own_words
+from annotate.people.web.sheet import addresses, explained_keys, sheet
+from annotate.people.web.words import words
+
+PRIVATE: Final = {"cache-control": "private, no-store"}
+
+_Short = Annotated[str, Field(max_length=64)]
+_Word = Annotated[str, Field(max_length=64)]
+
+
+class Consent(Posted):
+    """A listener agrees."""
+
+    agree: Literal["yes"]
+
+
+class Check(Posted):
+    """Answers of a headphone check."""
+
+    challenge: _Short
+    quiet: Literal["yes"]
+    headphones: Literal["yes"]
+    answers: Annotated[dict[_Word, _Word], Field(max_length=16)]
+
+
+class Heard(Posted):
+    """What a listener has played."""
+
+    assignment: _Short
+    slot: Annotated[str, Field(max_length=32)]
+    what: Literal["started", "ended"]
+
+
+class Vote(Posted):
+    """A form that was filled in."""
+
+    assignment: _Short
+    form: Annotated[dict[_Word, Annotated[list[_Word], Field(max_length=32)]], Field(max_length=64)]
+
+
+class ListenerPages:
+    """Answers the requests of listeners."""
+
+    def __init__(self, access: Access, pages: Pages, challenges: Challenges, audio: Callable[[Clip], bytes]) -> None:
+        self._access = access
+        self._pages = pages
+        self._challenges = challenges
+        self._audio = audio
+        self._store = access.store
+        self._protocol = access.store.terms.protocol
+
+    @property
+    def routes(self) -> list[Route]:
+        """Where they are."""
+        return [
+            Route("/", self.step),
+            Route("/i/{token}", self.sign_in),
+            Route("/consent", self.consent, methods=["POST"]),
+            Route("/check", self.check, methods=["POST"]),
+            Route("/check/{challenge}/{number:int}", self.check_sound),
+            Route("/next", self.part),
+            Route("/upcoming", self.upcoming),
+            Route("/audio/{assignment}/{slot}", self.audio),
+            Route("/played", self.played, methods=["POST"]),
+            Route("/vote", self.vote, methods=["POST"]),
+        ]
+
+    async def sign_in(self, request: Request) -> Response:
+        """Take an invitation and go on under an address without it; a session of the same listener goes on in all its tabs."""
+        annotator = await self._access.invited(request.path_params["token"])
+        if annotator is None:
+            self._access.failed(request)
+            return self._pages.message(request, "link_bad", status=403)
+        lang = request.query_params.get("lang")
+        address = f"/?lang={lang}" if lang in ("en", "zh") else "/"
+        known = self._access.tokens.listener(request.cookies.get(self._access.listener_cookie))
+        if known is not None and (known.annotator_id, known.revoked) == (annotator.annotator_id, annotator.revoked):
+            return RedirectResponse(address, status_code=303)
+        return await self._access.let_in(address, annotator)
+
+    async def step(self, request: Request) -> Response:
+        """Show the step that is next."""
+        if self._access.tokens.listener(request.cookies.get(self._access.listener_cookie)) is None:
+            return self._pages.message(request, "welcome", status=401)
+        session, annotator = await self._access.listener(request)
+        said = words(language_of(request))
+        if annotator.state == "invited":
+            site = self._access.site
+            return self._pages.part(
+                request,
+                "consent.html",
+                csrf=session.csrf,
+                step="consent",
+                consent=own_words(site.consent, language_of(request), said["consent_text"]),
+                keys=explained_keys(self._protocol.questions, self._protocol.clips, said),
+            )
+        if annotator.state == "consented":
+            challenge = self._challenges.current(annotator.annotator_id)
+            return self._pages.part(request, "check.html", csrf=session.csrf, step="check", challenge=challenge)
+        template, shown = await self._work(request, annotator)
+        return self._pages.part(request, "work.html", csrf=session.csrf, part=template, **shown)
+
+    async def part(self, request: Request) -> Response:
+        """Show the step that is next without the page around it."""
+        session, annotator = await self._access.listener(request)
+        template, shown = await self._work(request, annotator)
+        return self._pages.part(request, template, csrf=session.csrf, **shown)
+
+    async def _work(self, request: Request, annotator: Annotator) -> tuple[str, dict[str, Any]]:
+        language = language_of(request)
+        said = words(language)
+        following = await self._access.stored(self._store.next, annotator.annotator_id)
+        if isinstance(following, Assignment):
+            return "item.html", {
+                "answered": annotator.answered,
+                **sheet(following, self._protocol.questions, said, language),
+            }
+        over = following.reason in ("failed", "excluded")
+        retry = not over and await self._more(following)
+        text = f"{following.reason}_text" if over else "thanks_wait" if retry else "thanks_all"
+        return "end.html", {
+            "heading": said[following.reason if over else "thanks"],
+            "message": said[text],
+            "answered": None if over else annotator.answered,
+            "retry": retry,
+        }
+
+    async def _more(self, following: Finished) -> bool:
+        if following.reason == "no_gold":
+            return True
+        progress = await self._access.stored(self._store.progress)
+        return progress.waiting > 0 or not progress.items  # the test may be served before its items are there
+
+    async def consent(self, request: Request) -> Response:
+        """Keep that a listener agrees."""
+        session, _ = await self._access.listener(request)
+        await self._access.posted(request, session, Consent)
+        await self._access.stored(self._store.consent, session.annotator_id)
+        return JSONResponse({"saved": True})
+
+    async def check(self, request: Request) -> Response:
+        """Judge the headphone check."""
+        session, annotator = await self._access.listener(request)
+        said = await self._access.posted(request, session, Check)
+        if annotator.state != "consented":
+            raise Denied(409, "state")
+        right, wait_s = self._challenges.judge(annotator.annotator_id, said.challenge, said.answers)
+        if wait_s:
+            text = words(language_of(request))["check_wait"].replace("{n}", str(int(wait_s // 60) + 1))
+            return JSONResponse({"reason": "wait", "message": text, "wait_s": wait_s}, status_code=409)
+        if not right:
+            return JSONResponse({"reason": "wrong", "message": words(language_of(request))["check_wrong"]}, status_code=409)
+        await self._access.stored(self._store.equip, annotator.annotator_id)
+        return JSONResponse({"saved": True})
+
+    async def check_sound(self, request: Request) -> Response:
+        """Send a sound of the headphone check that is open."""
+        session, _ = await self._access.listener(request)
+        challenge = self._challenges.current(str(session.annotator_id))
+        number = request.path_params["number"]
+        if challenge.challenge_id != request.path_params["challenge"] or number >= len(challenge.puzzles):
+            raise Denied(404, "missing")
+        file = await self._access.stored(sound, challenge.puzzles[number])
+        return Response(file, media_type="audio/flac", headers=PRIVATE)
+
+    async def upcoming(self, request: Request) -> Response:
+        """Say which clips come after the present ones, to be fetched meanwhile."""
+        session, _ = await self._access.listener(request)
+        following = await self._access.stored(self._store.upcoming, session.annotator_id)
+        return JSONResponse({"audio": addresses(following) if following else []})
+
+    async def audio(self, request: Request) -> Response:
+        """Send a clip of an assignment of this listener."""
+        _, listener = await self._access.listener(request)
+        assignment, slot = request.path_params["assignment"], request.path_params["slot"]
+
+        def file() -> bytes:
+            if listener.state in ("failed", "excluded"):
+                raise Denied(404, "missing")
+            leased = self._store.assignment(assignment, listener.annotator_id)
+            return self._audio(leased.playable(slot).clip)
+
+        try:
+            sent = await self._access.stored(file)
+        except Refused as refused:
+            raise Denied(404, "missing") from refused
+        return Response(sent, media_type=media_type(sent), headers=PRIVATE)
+
+    async def played(self, request: Request) -> Response:
+        """Keep that a clip began or ended."""
+        session, _ = await self._access.listener(request)
+        said = await self._access.posted(request, session, Heard)
+        await self._access.stored(self._store.played, said.assignment, session.annotator_id, said.slot, said.what)
+        return JSONResponse({"saved": True})
+
+    async def vote(self, request: Request) -> Response:
+        """Keep an answer; sent again, it is answered again and kept once."""
+        session, _ = await self._access.listener(request, votes=True)
+        said = await self._access.posted(request, session, Vote)
+        answer = self._protocol.read(said.form)
+        receipt = await self._access.kept(self._store.answer, said.assignment, session.annotator_id, answer)
+        return JSONResponse({"saved": True, "number": receipt.number})

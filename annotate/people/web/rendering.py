@@ -1,0 +1,79 @@
+"""Making pages: one template per page, everything escaped."""
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from annotate.people.web.site import Site
+from annotate.people.web.words import LANGUAGES, wanted, words
+
+PAGES: Final = Path(__file__).parent / "pages"
+_SCRIPT_WORDS: Final = (
+    *("connecting", "saving", "saving_again", "saved", "moved_on", "no_seeking", "cannot_play", "cannot_load", "trouble"),
+    *("playing", "heard", "not_heard", "optional", "play_left", "plays_left", "check_wrong", "made_link", "known_already"),
+)
+
+
+@functools.cache
+def environment() -> jinja2.Environment:
+    """Return the one environment of all pages."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(PAGES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def language_of(request: Request) -> str:
+    """Return the language that a reader wants: of the address, of the cookie, of the browser."""
+    return wanted(
+        asked=request.query_params.get("lang"),
+        remembered=request.cookies.get("lang"),
+        accepted=request.headers.get("accept-language", ""),
+    )
+
+
+def own_words(texts: Mapping[str, str], language: str, fallback: str) -> list[str]:
+    """Return the paragraphs of a text of the test's owner in a language, else in any, else of the app's."""
+    text = texts.get(language) or next((text for text in texts.values() if text), None) or fallback
+    return [paragraph.strip() for paragraph in text.split("\n\n") if paragraph.strip()]
+
+
+class Pages:
+    """The pages of one test."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def part(self, request: Request, template: str, **shown: Any) -> HTMLResponse:
+        """Return a page or a part of one."""
+        language = language_of(request)
+        said = words(language)
+        status = shown.pop("status", 200)
+        html = environment().get_template(template)
+        response = HTMLResponse(
+            html.render(
+                site=self._site,
+                lang=language,
+                words=said,
+                script_words={key: said[key] for key in _SCRIPT_WORDS},
+                instructions=own_words(self._site.instructions, language, said["instructions_text"]),
+                **{"csrf": None, **shown},
+            ),
+            status_code=status,
+        )
+        if request.query_params.get("lang") in LANGUAGES:
+            response.set_cookie("lang", language, max_age=365 * 86400, samesite="lax", httponly=True, secure=self._site.https)
+        return response
+
+    def message(self, request: Request, key: str, *, status: int = 200, text: str | None = None) -> HTMLResponse:
+        """Return a page of one heading and one sentence."""
+        said = words(language_of(request))
+        return self.part(request, "message.html", heading=said[key], message=text or said[f"{key}_text"], status=status)

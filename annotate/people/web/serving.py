@@ -1,0 +1,36 @@
+"""Running the app: one process, no access log."""
+
+import contextlib
+import socket
+from collections.abc import Collection
+
+from starlette.applications import Starlette
+
+from contracts.errors import SetupError
+
+
+def serve(app: Starlette, host: str, port: int, *, proxies: Collection[str] = ()) -> None:
+    """Serve until interrupted.
+
+    Invitation tokens are part of addresses, so addresses are not logged.
+
+    Args:
+        app: the app.
+        host: address to listen at.
+        port: port to listen at.
+        proxies: addresses or networks of proxies in front, which are believed about the client's address; nobody else is.
+
+    Raises:
+        SetupError: the address cannot be listened at.
+    """
+    from annotate.people.web.connections import Config, Server
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listening = socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise SetupError(
+            f"cannot listen at {host} port {port}: {error.strerror or error}; name another --port or --host"
+        ) from None
+    with listening, contextlib.suppress(KeyboardInterrupt):
+        Server(Config(app, proxies=proxies, timeout_graceful_shutdown=5)).run(sockets=[listening])

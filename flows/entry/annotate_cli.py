@@ -1,0 +1,335 @@
+"""The command line's part about the listening test: ``unisrm-data annotate serve|invite|revoke|close|reopen|export|import``."""
+
+import contextlib
+import enum
+import ipaddress
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from contracts.errors import DamagedState, DataError, RecipeError
+from contracts.languages import language_hint, language_of
+from flows.listening.secret import secret_of
+from flows.run.settings import Settings
+
+if TYPE_CHECKING:
+    from annotate.people.store.vote_store import Store
+    from flows.run.pipeline import Build
+
+annotate = typer.Typer(
+    no_args_is_help=True, help="The listening test of a recipe: serve it, invite people, take votes in and out."
+)
+
+_ADDRESS: Final = "listening.url"
+
+
+class Form(enum.StrEnum):
+    """What tasks can be exported to."""
+
+    csv = "csv"
+    xlsx = "xlsx"
+    jsonl = "jsonl"
+    label_studio = "label-studio"
+
+
+RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="recipe file (YAML)")]
+WorkspaceUrl = Annotated[str | None, typer.Option("--workspace", "-w", help="folder or URL; default: the recipe's own")]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--base-url",
+        help="address at which listeners reach the test; default: $UNISRM_LISTENING_URL, else where it was last served",
+    ),
+]
+
+
+def _address(build: "Build", given: str | None, port: int | None = None) -> str:
+    """Return where listeners reach the test: as given, as set, at the port of this machine, or where it was last served."""
+    known = given or Settings().listening_url
+    if known is not None and not _is_address(known):
+        raise RecipeError(f"--base-url {known!r}: write where listeners reach the test, such as https://listen.example.org")
+    if known is None and port is None:
+        with contextlib.suppress(FileNotFoundError):
+            known = build.workspace.read(_ADDRESS).decode("utf-8", "replace").strip()
+            if not _is_address(known):
+                raise DamagedState(
+                    f"{build.workspace.path(_ADDRESS)} holds no address: give --base-url, or serve the test again"
+                )
+    return (known or f"http://127.0.0.1:{port or 8000}").rstrip("/")
+
+
+def _is_address(url: str) -> bool:
+    return re.fullmatch(r"https?://[^\s/?#]+[!-~]*", url) is not None
+
+
+def _proxies(given: list[str] | None) -> list[str]:
+    """Return the networks of the proxies that are believed, as given or as set.
+
+    Raises:
+        RecipeError: one is no address.
+    """
+    named = given or (Settings().listening_proxy or "").split(",")
+    proxies = []
+    for proxy in filter(None, map(str.strip, named)):
+        try:
+            network = ipaddress.ip_network(proxy, strict=False)
+        except ValueError:
+            raise RecipeError(f"--proxy {proxy!r}: write the address or network of a proxy, such as 127.0.0.1") from None
+        proxies.append(str(network.network_address) if network.num_addresses == 1 else str(network))
+    return proxies
+
+
+def _warn_of_deadline(build: "Build") -> None:
+    """Say so if the test ended before it began."""
+    from flows.listening.store import ended_unopened
+
+    if (told := ended_unopened(build)) is not None:
+        print(told, file=sys.stderr)
+
+
+def _warn_of_gold(store: "Store", levels: dict[str, str] | None = None) -> None:
+    """Say so if nobody can pass the qualification test yet, or nobody with these levels."""
+    needed, gold = store.terms.qualification, [item.language for item in store.items() if item.gold]
+    languages = None if levels is None else store.terms.understood(levels)
+    there = len(gold) if languages is None else sum(language in languages for language in gold)
+    if there < needed:
+        who, of = "nobody can", ""
+        if languages is not None:
+            who, of = "this listener cannot", f" in {' and '.join(languages) or 'no language'}"
+        print(
+            f"{who} pass the qualification test yet: it takes {needed} gold items{of} and {there} are there; make some on the "
+            "admin's page, name a file as listening.gold in the recipe, or set listening.qualification to 0",
+            file=sys.stderr,
+        )
+
+
+def _levels(given: list[str]) -> dict[str, str]:
+    """Read ``language=level``."""
+    from annotate.people.store.terms import LEVELS
+
+    levels: dict[str, str] = {}
+    said: dict[str, str] = {}
+    for item in given:
+        language, sign, level = item.partition("=")
+        if not sign or level not in LEVELS:
+            raise RecipeError(f"--level {item!r}: write LANGUAGE=LEVEL, the level one of {', '.join(LEVELS)}")
+        if (known := language_of(language)) is None:
+            raise RecipeError(f"--level {item!r}: there is no language {language!r}: {language_hint(language)}")
+        if (other := said.setdefault(known, item)) != item:
+            raise RecipeError(f"--level {other!r} and {item!r} are of one language, {known}: keep one")
+        levels[known] = level
+    return levels
+
+
+@annotate.command()
+def serve(
+    recipe: RecipePath,
+    *,
+    workspace: WorkspaceUrl = None,
+    host: Annotated[
+        str, typer.Option(help="address to listen at; put a proxy with TLS in front of anything but this machine")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    base_url: BaseUrl = None,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="proxy in front, whose X-Forwarded-For tells clients apart: an address or network, may be repeated; "
+            "default: $UNISRM_LISTENING_PROXY, else nobody is believed",
+        ),
+    ] = None,
+) -> None:
+    """Serve the listening test until interrupted, and print the admin's link."""
+    from annotate.people.store.annotators import ADMIN
+    from annotate.people.web.app import make_app
+    from annotate.people.web.audio import Playback
+    from annotate.people.web.serving import serve as run
+    from annotate.people.web.site import Site
+    from annotate.people.web.tokens import Tokens
+    from flows.listening.store import note_answers, open_store
+    from flows.listening.votes_stages import rules_of
+    from flows.recipe.listening_section import require
+    from flows.run.pipeline import open_build
+
+    build = open_build(recipe, workspace)
+    proxies = _proxies(proxy)
+    wish, secret, address = require(build.recipe), secret_of(build), _address(build, base_url, port)
+    _warn_of_deadline(build)
+    site = Site(base_url=address, **wish.site.model_dump())
+    with open_store(build, secret=secret) as store:
+        app = make_app(store, secret=secret, audio=Playback(build.blobs), site=site, rules=rules_of(build))
+        build.workspace.write(_ADDRESS, address.encode())
+        _warn_of_gold(store)
+        admin = Tokens(secret).admin_invitation(store.revoked(ADMIN))
+        print(f"listening test at {address}; admin: {address}/admin/i/{admin}", flush=True)
+        try:
+            run(app, host, port, proxies=proxies)
+        finally:
+            note_answers(build, store)
+
+
+@annotate.command()
+def invite(
+    recipe: RecipePath,
+    name: Annotated[str, typer.Argument(help="who it is; stays in the store, every table has a pseudonym")],
+    level: Annotated[
+        list[str], typer.Option(metavar="LANGUAGE=LEVEL", help="may be repeated; levels: none, basic, proficient, native")
+    ],
+    workspace: WorkspaceUrl = None,
+    base_url: BaseUrl = None,
+) -> None:
+    """Invite somebody and print their link."""
+    from annotate.people.web.tokens import Tokens
+    from flows.listening.store import note_answers, open_store
+    from flows.recipe.listening_section import require
+    from flows.run.pipeline import open_build
+
+    build = open_build(recipe, workspace)
+    languages, levels = require(build.recipe).languages, _levels(level)
+    address = _address(build, base_url)
+    _warn_of_deadline(build)
+    with open_store(build) as store:
+        if (known := store.named(name)) is not None:
+            other = f" as {known.name!r}" if known.name != name else ""
+            print(
+                f"{name!r} was invited before{other}: this is a link of the same person; another one needs another name",
+                file=sys.stderr,
+            )
+        annotator = store.invite(name, levels)
+        note_answers(build, store)
+        understood = store.terms.understood(levels)
+        _warn_of_gold(store, levels)
+    print(f"{address}/i/{Tokens(secret_of(build)).invitation(annotator.annotator_id, annotator.revoked)}")
+    if unfit := [f"{language} ({needed})" for language, needed in languages.items() if language not in understood]:
+        print(f"no items in {', '.join(unfit)} for this listener: no such level was given", file=sys.stderr)
+
+
+@annotate.command()
+def revoke(
+    recipe: RecipePath,
+    name: Annotated[str | None, typer.Argument(help="whose links and sessions end; what was answered stays")] = None,
+    admin: Annotated[bool, typer.Option("--admin", help="end all links and sessions of those who run the test")] = False,
+    workspace: WorkspaceUrl = None,
+    base_url: BaseUrl = None,
+) -> None:
+    """End all links and sessions of a listener, or of those who run the test, at once; print a new admin link."""
+    from annotate.people.store.annotators import ADMIN
+    from annotate.people.web.tokens import Tokens
+    from flows.listening.store import known_store
+    from flows.recipe.listening_section import require
+    from flows.run.pipeline import open_build
+
+    if (name is None) != admin:
+        raise RecipeError("name the listener whose links end, or give --admin")
+    build = open_build(recipe, workspace)
+    require(build.recipe)
+    if (opened := known_store(build)) is None:
+        raise RecipeError(f"recipe {build.recipe.name} has no listening test yet: nobody was invited")
+    with opened as store:
+        if name is None:
+            token = Tokens(secret_of(build)).admin_invitation(store.revoke(ADMIN))
+            print(f"{_address(build, base_url)}/admin/i/{token}")
+            return
+        annotator = store.named(name) or store.annotator(name)
+        if annotator is None or annotator.elsewhere:
+            raise DataError(f"nobody named {name!r} was invited: the admin's page lists who was")
+        store.revoke(annotator.annotator_id)
+    print(f"all links and sessions of {annotator.name!r} have ended; `unisrm-data annotate invite` makes a new link")
+
+
+def _set_closed(recipe: Path, workspace: str | None, *, closed: bool) -> None:
+    from flows.listening.store import open_store
+    from flows.run.pipeline import open_build
+
+    with open_store(open_build(recipe, workspace)) as store:
+        store.set_closed(closed)
+        progress = store.progress()
+    lacking = f"{progress.votes} of {progress.wanted} votes are in, {progress.waiting} of {progress.items} items lack some"
+    print(f"the test is {'closed' if closed else 'open'}: {lacking}")
+
+
+@annotate.command()
+def close(recipe: RecipePath, workspace: WorkspaceUrl = None) -> None:
+    """End a test that will get no more votes: nobody is asked any more, and the next build goes on with what there is."""
+    _set_closed(recipe, workspace, closed=True)
+
+
+@annotate.command()
+def reopen(recipe: RecipePath, workspace: WorkspaceUrl = None) -> None:
+    """Go on with a test that was closed: the next build waits for its votes again."""
+    _set_closed(recipe, workspace, closed=False)
+
+
+@annotate.command()
+def export(
+    recipe: RecipePath,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="where the tasks and their audio go; made if missing")],
+    to: Annotated[Form, typer.Option("--to", help="what to write")] = Form.csv,
+    url: Annotated[str | None, typer.Option(help="what links to clips begin with; default: relative or local ones")] = None,
+    workspace: WorkspaceUrl = None,
+) -> None:
+    """Write what still wants votes as tasks for a vendor or for Label Studio, with the audio."""
+    from annotate.people.exchange.import_export import export_tasks
+    from flows.listening.votes_stages import open_items
+    from flows.recipe.listening_section import terms_of
+    from flows.run.pipeline import open_build
+
+    build = open_build(recipe, workspace)
+    items = open_items(build)
+    if not items:
+        raise RecipeError("nothing to export: no item wants votes; build up to the listening test first, if you have not")
+    kind: Any = to.value.replace("-", "_")
+    protocol, seed = terms_of(build.recipe).protocol, build.recipe.seed
+    file = export_tasks(items, folder, kind=kind, audio=build.blobs.pcm, seed=seed, protocol=protocol, url=url)
+    print(f"{len(items)} tasks: {file}")
+
+
+@annotate.command(name="import")
+def take_in(
+    recipe: RecipePath,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, XLSX, JSONL, or Label Studio's JSON")],
+    mapping: Annotated[Path | None, typer.Option(help="YAML: columns of a vendor's file; default: an export's")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="take the good rows, write the others to a file")] = False,
+    workspace: WorkspaceUrl = None,
+) -> None:
+    """Take votes in that were collected elsewhere; the same file again changes nothing."""
+    from annotate.people.exchange.column_mapping import read_mapping
+    from annotate.people.exchange.import_export import read_file
+    from flows.listening.store import note_answers, open_store
+    from flows.listening.vote_files import is_here, told_of
+    from flows.listening.votes_stages import subjects
+    from flows.recipe.listening_section import require, terms_of
+    from flows.run.pipeline import open_build
+
+    build = open_build(recipe, workspace)
+    terms = terms_of(build.recipe)
+    columns = read_mapping(mapping) if mapping else None
+    if columns is not None and columns.annotators == "aggregated" and require(build.recipe).of == "splits":
+        raise RecipeError(f"{mapping}: annotators: aggregated: a label without its votes verifies nothing: import the votes")
+    found = read_file(
+        file,
+        mapping=columns,
+        protocol=terms.protocol,
+        protocol_name=terms.protocol_name,
+        known_subjects=subjects(build),
+        seed=build.recipe.seed,
+        skip_bad=skip_bad,
+    )
+    for note in found.notes:
+        print(note, file=sys.stderr)
+    rated = require(build.recipe).rated()
+    with open_store(build) as store:
+        unnamed = columns is not None and columns.annotators == "unnamed"
+        if unnamed and is_here(found.table, store.ratings() if rated else store.votes()):
+            new = 0
+        else:
+            new = store.take_in(found.table, found.aliases, found.places)
+        note_answers(build, store)
+        progress, held = store.progress(), store.ratings() if rated else store.votes()
+        known_as = store.known_as(found.table["annotator_id"].to_pylist())
+    print(told_of(found, held, known_as, new))
+    print(f"{progress.votes} of {progress.wanted} are in{'; the test is closed' if progress.closed else ''}")

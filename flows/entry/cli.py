@@ -1,0 +1,338 @@
+"""The command line ``unisrm-data``. Each command ends with 0, or with an error that ``flows.run.ending`` turns into one line.
+
+Heavy libraries are imported inside the commands: ``--help`` must not wait for them.
+"""
+
+import contextlib
+import enum
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from contracts.errors import RecipeError
+from flows.entry.annotate_cli import RecipePath, WorkspaceUrl, annotate
+from flows.run.ending import own_signals
+
+if TYPE_CHECKING:
+    from flows.run.pipeline import Waiting
+    from flows.run.progress import Progress
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Build the data that speech reward models are trained and judged on.",
+)
+
+app.add_typer(annotate, name="annotate")
+
+
+class Known(enum.StrEnum):
+    """What a workspace remembers to have used."""
+
+    ledger = "ledger"
+    listening = "listening"
+    secret = "secret"  # noqa: S105 - a word of the command line
+
+
+RayAddress = Annotated[str | None, typer.Option("--ray", metavar="ADDRESS", help="Ray cluster; default: an embedded one")]
+AsJson = Annotated[bool, typer.Option("--json", help="machine-readable output")]
+
+
+@app.command()
+def build(  # noqa: PLR0917  # options come by name
+    recipe: RecipePath,
+    workspace: WorkspaceUrl = None,
+    until: Annotated[str | None, typer.Option(metavar="STAGE", help="stop after this stage")] = None,
+    ray: RayAddress = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="try again what failed before")] = False,
+    no_key_check: Annotated[bool, typer.Option("--no-key-check", help="do not try the judges' keys beforehand")] = False,
+) -> None:
+    """Build a data set: run what is missing, skip what is there, and print the release's folder.
+
+    A build that needs people's votes ends with a line that says how many are there; the same command carries on.
+    """
+    from flows.listening.store import ended_unopened
+    from flows.run.damage import has_damaged
+    from flows.run.pipeline import Waiting, forget_failures, open_build, up_to
+    from flows.run.preflight import check_machine, stages_of
+    from flows.run.questions import lost_ledger
+    from flows.stages.publish import release_faults, seal_release
+
+    opened = open_build(recipe, workspace, ray)
+    if (ended := ended_unopened(opened)) is not None:
+        print(f"unisrm-data: {ended}", file=sys.stderr)
+    opened = replace(opened, check_keys=opened.check_keys and not no_key_check)
+
+    def run(progress: "Progress") -> "str | Waiting | None":
+        from flows.run.prefect_runs import run_build  # imports Prefect, which must find the API's address set
+
+        # The keys were tried a moment ago, before Prefect started.
+        return run_build(replace(opened, check_keys=False).watched_by(progress), until)
+
+    stages = up_to(stages_of(opened), until)
+    if retry_failed:
+        forget_failures(opened, stages)
+    whole = stages == stages_of(opened)
+    for fault in release_faults(opened) if whole else ():
+        print(f"release: {fault}", file=sys.stderr)
+    left = check_machine(opened, stages)
+    if (lost := lost_ledger(opened)) is not None:
+        print(f"unisrm-data: nothing is bought in this build, but: {' '.join(str(lost).split())}", file=sys.stderr)
+    if not left and not has_damaged(opened, stages):
+        print("nothing to do", file=sys.stderr)
+        outcome: str | Waiting | None = seal_release(opened) if whole else None
+    else:
+        outcome = _in_flow("build-unisrm-data", run)
+    if isinstance(outcome, Waiting):
+        print(f"{outcome}; {outcome.advice}")
+    elif outcome is not None:
+        print(f"release: {outcome}")
+
+
+def _in_flow(name: str, body: Callable[["Progress"], Any]) -> Any:
+    """Run ``body`` as a Prefect flow that this terminal watches, and return its outcome."""
+    from flows.run.local_api import prefect_api
+
+    for level in ("PREFECT_LOGGING_LEVEL", "PREFECT_INTERNAL_LOGGING_LEVEL"):
+        os.environ.setdefault(level, "CRITICAL")  # the error itself arrives here, and is one line
+    with prefect_api() as api, _observed() as progress:
+        from prefect import flow
+
+        from flows.run.prefect_runs import as_state
+
+        outcomes, begun = list[Any](), threading.Event()
+
+        # The deployment's flow takes names; this one closes over what is open already.
+        @flow(name=name, persist_result=False)
+        def run() -> object:
+            begun.set()
+            with own_signals(), api.in_reach():
+                outcomes.append(body(progress))
+            return as_state(outcomes[-1])
+
+        api.run_flow(run, begun.is_set)
+        return outcomes[-1]
+
+
+@contextlib.contextmanager
+def _observed() -> Iterator["Progress"]:
+    from flows.run.progress import Lines, Terminal
+
+    if sys.stderr.isatty():
+        with Terminal() as bars:
+            yield bars
+    else:
+        yield Lines()
+
+
+@app.command()
+def plan(
+    recipe: RecipePath,
+    workspace: WorkspaceUrl = None,
+    as_json: AsJson = False,
+    graph: Annotated[bool, typer.Option("--graph", help="print the stages and their tables as a Mermaid chart")] = False,
+) -> None:
+    """Say what a build would do, by stage, from what is there now; runs nothing."""
+    from flows.run.pipeline import open_build
+    from flows.run.preflight import stages_of
+    from flows.views.graph import mermaid
+    from flows.views.plan import plan_of
+
+    build = open_build(recipe, workspace).looked_at()
+    if graph:
+        print(mermaid(build, stages_of(build)))
+    else:
+        _show(plan_of(build), as_json)
+
+
+@app.command()
+def status(recipe: RecipePath, workspace: WorkspaceUrl = None, as_json: AsJson = False) -> None:
+    """Show rows in, done, missing, failed and dropped by reason for every stage, and what was spent."""
+    from flows.run.pipeline import open_build
+    from flows.run.versions import version_rows
+    from flows.views.status import drift_rows, status_of
+
+    opened = open_build(recipe, workspace).looked_at()
+    drift = drift_rows(opened)  # first, as what is damaged there stands among the stages
+    stages, mixed = status_of(opened), version_rows(opened)
+    if as_json:
+        _show([*stages, *drift, *mixed], as_json)
+        return
+    _show(stages, as_json)
+    if drift:
+        print("\ndrift between judges, on the pairs that both judged:")
+        _show(drift, as_json)
+    if mixed:
+        print("\nmade by several versions (a `version` in the recipe demands one):")
+        _show(mixed, as_json)
+
+
+@app.command()
+def explain(
+    recipe: RecipePath,
+    row_id: Annotated[str, typer.Argument(metavar="ID")],
+    workspace: WorkspaceUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell the whole story of one pair, sample, prompt, utterance or file: where it came from, and what was made of it."""
+    from flows.run.pipeline import open_build
+    from flows.views.explain import story_of
+
+    story = story_of(open_build(recipe, workspace).looked_at(), row_id)
+    if as_json:
+        print(json.dumps(story, ensure_ascii=False, indent=2))
+    else:
+        for chapter, facts in story.items():
+            print(f"{chapter}")
+            for line in json.dumps(facts, ensure_ascii=False, indent=2).splitlines():
+                print(f"  {line}")
+
+
+@app.command()
+def reannotate(  # noqa: PLR0917  # options come by name
+    recipe: RecipePath,
+    judge: Annotated[str | None, typer.Option(help="judge plug-in; default: the recipe's own, one more time")] = None,
+    task: Annotated[str | None, typer.Option(help="task plug-in; default: the recipe's")] = None,
+    option: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="option of the judge; may be repeated")] = None,
+    mode: Annotated[str | None, typer.Option(help="live or batch")] = None,
+    pairs: Annotated[int | None, typer.Option(min=1, help="ask about so many pairs only")] = None,
+    workspace: WorkspaceUrl = None,
+) -> None:
+    """Judge the pairs once more, by another judge or as one more repetition; the labels stay as they are."""
+    from flows.run.pipeline import open_build
+    from flows.run.reannotation import require, wish_of
+
+    opened, options = open_build(recipe, workspace), _options(option or [])
+    require(opened, wish_of(opened, judge, task, options, mode))  # before Prefect starts, which takes a while
+
+    def run(progress: "Progress") -> dict[str, Any]:
+        from flows.run.prefect_runs import run_reannotation
+
+        watched = opened.watched_by(progress)
+        return run_reannotation(watched, judge=judge, task=task, options=options, mode=mode, pairs=pairs)
+
+    books = _in_flow("reannotate", run)
+    failed = sum(books["failed"].values())
+    print(f"reannotation: {books['rows_in']} judgments wanted, {books['rows_out']} there, {failed} failed")
+
+
+def _options(given: list[str]) -> dict[str, object]:
+    """Read ``name=value``, the value as YAML."""
+    from contracts.yaml_mapping import yaml_value
+
+    options: dict[str, object] = {}
+    for item in given:
+        name, sign, value = item.partition("=")
+        if not sign:
+            raise RecipeError(f"--option {item!r}: write NAME=VALUE")
+        try:
+            options[name] = yaml_value(value)
+        except RecipeError as error:
+            raise RecipeError(f"--option {item!r}: {error}") from None
+    return options
+
+
+@app.command()
+def accept(
+    recipe: RecipePath,
+    what: Annotated[Known, typer.Argument(help="the ledger, the listening test's store, or the key of its links")],
+    workspace: WorkspaceUrl = None,
+) -> None:
+    """Go on with the ledger, listening test or key that is there now, or with a new one, in place of the one that was used.
+
+    Without this word every command that would use it stops, as what was paid for or voted would be lost in silence.
+    """
+    from flows.run.known import WHAT, forget
+    from flows.run.pipeline import open_build
+
+    opened = open_build(recipe, workspace)
+    with opened.workspace.lock():
+        was = forget(opened, what.value)
+    if was is None:
+        print(f"{WHAT[what.value]}: none was remembered; what is there is taken as it is")
+    else:
+        held = ", ".join(f"{number} {item}" for item, number in was.held.items()) or "nothing known of what it held"
+        print(
+            f"{WHAT[what.value]}: the one at {was.where} ({held}) is expected no more; what is there now, or a new one, is used"
+        )
+
+
+@app.command()
+def report(
+    recipe: RecipePath,
+    workspace: WorkspaceUrl = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="default: <name>-report.html here")] = None,
+) -> None:
+    """Write one self-contained HTML page: funnel, win rates, metric distributions, players."""
+    from flows.run.pipeline import open_build
+    from flows.views.report import write_report
+
+    opened = open_build(recipe, workspace).looked_at()
+    target = output or Path(f"{opened.recipe.name}-report.html")
+    write_report(opened, target)
+    for what, told in (opened.problems or {}).items():
+        print(f"unisrm-data: damaged: {what}: {' '.join(told.split())}", file=sys.stderr)
+    print(f"report: {target}")
+
+
+@app.command()
+def verify(
+    release: Annotated[str, typer.Argument(metavar="RELEASE", help="folder or URL of a release")],
+    as_json: AsJson = False,
+) -> None:
+    """Check a release: every file's size and hash, card, rows, ids, clips, and that no group lies in two splits.
+
+    Prints one line per problem. Ends with 0 if there is none, with 1 if there are some, with 2 if there is nothing to check.
+    """
+    from storage.verification import verify_release
+
+    found = verify_release(release)
+    if as_json:
+        print(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
+    else:
+        for problem in found.problems:
+            print(problem)
+        print(found, file=sys.stderr)
+    if found.problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Say which engines, metrics, judges, keys and devices this machine has, and how to get what is missing."""
+    from flows.entry.doctor import examine
+
+    _show(examine(), as_json)
+
+
+def _show(rows: list[dict[str, object]], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        return
+    table = Table(*rows[0].keys(), box=None)
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    Console(soft_wrap=False, width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def _cell(value: object) -> str:
+    from rich.markup import escape
+
+    if isinstance(value, dict):
+        return escape(", ".join(f"{name} {number}" for name, number in value.items()))
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1 else str(round(value, 2))
+    return escape("" if value is None else str(value))

@@ -1,0 +1,62 @@
+"""What this machine can do, and how to get what it lacks."""
+
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from contracts import plugins
+from contracts.errors import SetupError
+from flows.run.cluster import gpus_here
+from storage.downloads import to_fetch, unobtainable
+
+_PROBED = ("engine", "metric", "asr", "judge")
+
+
+def examine() -> list[dict[str, object]]:
+    """Return one row per engine, metric, judge and device: whether it is ready, and what to do if not.
+
+    Loads and fetches no model; whoever would fetch one on first use is ready if its server offers it now, and
+    a judge if its provider takes the key.
+    """
+    probed = [(kind, name) for kind in _PROBED for name in plugins.names(kind)]
+    with ThreadPoolExecutor() as pool:  # servers that do not answer take as long as the slowest of them
+        rows = list(pool.map(lambda one: _examined(*one), probed))
+    rows.append(_gpu())
+    free = shutil.disk_usage(Path.cwd()).free / 1e9
+    rows.append(
+        {
+            "kind": "machine",
+            "name": f"{len(os.sched_getaffinity(0))} CPUs, {free:.0f} GB free here",
+            "ready": free > 1,
+            "what to do": None if free > 1 else "free some disk space",
+        }
+    )
+    return rows
+
+
+def _examined(kind: str, name: str) -> dict[str, object]:
+    note = None
+    try:
+        plugin = plugins.configure(kind, name)
+        problem = plugin.missing() or _without_gpu(plugin) or unobtainable(plugin)
+        if problem is None and kind == "judge":
+            problem = plugin.refused()
+        if problem is None and (files := to_fetch(plugin)):
+            note = f"nothing: it fetches {' and '.join(map(str, files))} on first use"
+    except SetupError as error:
+        problem = str(error)
+    return {"kind": kind, "name": name, "ready": problem is None, "what to do": problem or note}
+
+
+def _without_gpu(plugin: Any) -> str | None:
+    if not hasattr(plugin, "resources") or not plugin.resources.gpus or gpus_here():
+        return None
+    return "needs a GPU by default: set device to cpu in the recipe, or run where there is one (--ray)"
+
+
+def _gpu() -> dict[str, object]:
+    found = gpus_here()
+    what = None if found else "none here: connect to a Ray cluster that has one (--ray), or use the embedded engines"
+    return {"kind": "machine", "name": f"{found} GPUs", "ready": bool(found), "what to do": what}

@@ -1,0 +1,74 @@
+"""What the votes of a listening test say to readers: of the release, of a pair, of the report. Pseudonyms only."""
+
+from collections import Counter
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.joins import sorted_by
+from flows.listening.store import VOTED
+from flows.run.pipeline import Build
+from scoring.reliability.agreement_levels import AGGREGATED, LEVELS, TERNARY, level
+
+_COUNTS: Final = pa.list_(pa.struct([("value", pa.string()), ("count", pa.int64())]))
+HEARD: Final = pa.schema(
+    [("pair_id", pa.string()), ("votes", _COUNTS), ("agreement", pa.string()), ("vote_ids", pa.list_(pa.string()))]
+)
+"""What a release row tells of its votes."""
+
+
+def heard_votes(build: Build) -> pa.Table:
+    """Return the votes of people that count, of schema VOTES, by vote id."""
+    votes = pa.concat_tables([build.tables.read("votes"), build.tables.read(VOTED)])
+    return sorted_by(votes.filter(pc.is_null(votes["discarded"])), "vote_id")
+
+
+def votes_by_value(votes: pa.Table) -> pa.Table:
+    """Return a row of schema HEARD per pair that was voted on, by pair id.
+
+    The level of agreement is that of the votes for A, B or a tie, however many; votes that call the pair invalid have no side.
+    A pair with fewer than two votes with a side has none, one whose label was made elsewhere says ``aggregated`` instead: that
+    label is among the ids, and no vote.
+    """
+    by_pair: dict[str, list[dict[str, Any]]] = {}
+    for vote in votes.select(["vote_id", "pair_id", "value", "aggregated"]).to_pylist():
+        by_pair.setdefault(vote["pair_id"], []).append(vote)
+    rows = []
+    for pair, cast in sorted(by_pair.items()):
+        values = [vote["value"] for vote in cast if not vote["aggregated"]]
+        counted = Counter(values)
+        rows.append(
+            {
+                "pair_id": pair,
+                "votes": [{"value": value, "count": n} for value, n in sorted(counted.items())],
+                "agreement": _level(values) or (AGGREGATED if len(values) < len(cast) else None),
+                "vote_ids": sorted(vote["vote_id"] for vote in cast),
+            }
+        )
+    return pa.Table.from_pylist(rows, schema=HEARD)
+
+
+def _level(values: list[str]) -> str | None:
+    found = level([value for value in values if value in TERNARY])
+    return found if found in LEVELS else None
+
+
+def people_statement(build: Build) -> str:
+    """Return what the card says about listeners, beginning with a space; empty where nobody was asked about pairs."""
+    wish = build.recipe.listening
+    if wish is None or wish.rated():
+        return ""
+    votes = heard_votes(build)
+    made = pc.fill_null(votes["aggregated"], False)
+    cast = votes.filter(pc.invert(made))
+    people = pc.count_distinct(cast["annotator_id"]).as_py()
+    told = f"{people} listeners cast {cast.num_rows} votes by the protocol {wish.protocol.name}"
+    if labels := votes.num_rows - cast.num_rows:
+        told += f"; {labels} labels were made elsewhere, of votes that are not here"
+    if wish.of == "splits":
+        return (
+            f" {told} on the pairs of {' and '.join(wish.splits)}: those splits hold only pairs whose label they confirmed; "
+            "the other splits were not heard by anybody."
+        )
+    return f" {told}."

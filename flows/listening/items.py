@@ -1,0 +1,161 @@
+"""What listeners are asked about, made from the tables: items of pairs or of samples.
+
+Listeners are told what the judge of the same pairs is told: the text where the judge's task shows it, the scene and the turns
+before where it has them; and they may hear the prompt speech.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+
+from annotate.people.store.item import Clip, Item
+from contracts.ids import row_id
+from contracts.joins import among, sorted_by
+from flows.run.pipeline import Build
+from flows.run.questions import history_of, needs_history, task_of, with_writings
+from flows.stages.candidates import current_samples
+from flows.stages.gather import current_recordings
+
+SCENE: Final = ("scenario_description", "paragraph_context")
+"""What roles write that listeners are shown, in this order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Heard:
+    """A clip of the workspace and how loud it is."""
+
+    audio_id: str
+    duration_s: float
+    loudness_lufs: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Setting:
+    """All that surrounds the clips of a prompt."""
+
+    text: str | None
+    language: str
+    stratum: str
+    references: Sequence[_Heard]
+    history: Sequence[_Heard]
+    note: str | None
+
+
+def pair_items(build: Build, pairs: pa.Table, gold: Mapping[str, Sequence[str]]) -> list[Item]:
+    """Return an item per pair, sorted by pair id.
+
+    Args:
+        build: the build.
+        pairs: rows of schema PAIRS.
+        gold: pair -> values that are right, for those items that are no questions but tests.
+    """
+    settings, speech = _settings(build, pairs["prompt_id"]), _speech(current_samples(build), "sample_id")
+    return [
+        _item(
+            build,
+            subject=row["pair_id"],
+            clips=[speech[row["sample_a"]], speech[row["sample_b"]]],
+            setting=settings[row["prompt_id"]],
+            systems=sorted((row["system_a"], row["system_b"])),
+            gold=gold.get(row["pair_id"], ()),
+        )
+        for row in sorted_by(pairs, "pair_id").to_pylist()
+    ]
+
+
+def sample_items(build: Build, samples: pa.Table, gold: Mapping[str, Sequence[str]]) -> list[Item]:
+    """Return an item per sample, sorted by sample id.
+
+    Args:
+        build: the build.
+        samples: rows of schema SAMPLES.
+        gold: sample -> values that are right.
+    """
+    settings, speech = _settings(build, samples["prompt_id"]), _speech(samples, "sample_id")
+    return [
+        _item(
+            build,
+            subject=row["sample_id"],
+            clips=[speech[row["sample_id"]]],
+            setting=settings[row["prompt_id"]],
+            systems=[row["system"]],
+            gold=gold.get(row["sample_id"], ()),
+        )
+        for row in sorted_by(samples, "sample_id").to_pylist()
+    ]
+
+
+def _item(
+    build: Build, *, subject: str, clips: list[_Heard], setting: _Setting, systems: Sequence[str], gold: Sequence[str]
+) -> Item:
+    # Only downwards: what stayed quieter than the rest, because it would have clipped, must not clip in a listener's player.
+    every = [*clips, *setting.references, *setting.history]
+    level = min([build.recipe.audio.loudness_lufs, *(clip.loudness_lufs for clip in every)])
+
+    def played(heard: Sequence[_Heard]) -> tuple[Clip, ...]:
+        return tuple(
+            Clip(audio_id=clip.audio_id, duration_s=clip.duration_s, gain_db=round(level - clip.loudness_lufs, 2))
+            for clip in heard
+        )
+
+    content = [
+        subject,
+        [clip.audio_id for clip in clips],
+        [clip.audio_id for clip in setting.references],
+        [clip.audio_id for clip in setting.history],
+        [setting.text, setting.language, setting.note],
+    ]
+    return Item(
+        item_id=row_id("item", *content),
+        subject_id=subject,
+        language=setting.language,
+        text=setting.text,
+        clips=played(clips),
+        references=played(setting.references),
+        history=played(setting.history),
+        note=setting.note,
+        stratum=f"{setting.stratum}/{'-'.join(systems)}",
+        gold=tuple(gold),
+    )
+
+
+def _speech(table: pa.Table, key: str) -> dict[str, _Heard]:
+    rows = table.select([key, "audio_id", "duration_s", "loudness_lufs"]).to_pylist()
+    return {row.pop(key): _Heard(**row) for row in rows}
+
+
+def _settings(build: Build, prompt_ids: pa.ChunkedArray) -> dict[str, _Setting]:
+    """Return prompt -> setting."""
+    prompts = among(build.tables.read("prompts"), "prompt_id", prompt_ids)
+    recordings = _speech(current_recordings(build), "utterance_id")
+    past = _past(build, prompts)
+    prompts = with_writings(build, prompts, "prompt_id")
+    shows_text = "text" in task_of(build.recipe.judge).fields
+    settings = {}
+    for row in prompts.to_pylist():
+        reference = recordings.get(row["reference_utterance_id"])
+        before = [recordings.get(one) for one in past.get(row["prompt_id"], ())]
+        settings[row["prompt_id"]] = _Setting(
+            text=row["text"] if shows_text else None,
+            language=row["language"],
+            stratum=f"{row['setting']}/{row['style']}",
+            references=[reference] if reference else [],
+            history=[clip for clip in before if clip] if all(before) else [],  # half a history would mislead
+            note=_note(row),
+        )
+    return settings
+
+
+def _past(build: Build, prompts: pa.Table) -> dict[str, list[str]]:
+    """Return prompt -> recordings of the turns before; none where nobody wants them, for then they are not in the workspace."""
+    if not needs_history(build):
+        return {}
+    past = history_of(build, prompts, build.tables.read("utterances"))
+    return {row["prompt_id"]: row["history_utterance_ids"] or [] for row in past.to_pylist()}
+
+
+def _note(row: Mapping[str, Any]) -> str | None:
+    written = [row[name] for name in SCENE if row.get(name)]
+    return "\n\n".join(written) or None

@@ -1,0 +1,60 @@
+"""Files of votes that come in: whether their votes are here already, and what became of each row."""
+
+import sys
+from collections import Counter
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from annotate.people.exchange.vote_rows import Imported
+from contracts.errors import DataError
+
+
+def is_here(given: pa.Table, held: pa.Table) -> bool:
+    """Return whether a file's votes of unnamed people are all here, and refuse a file of before that has other votes now.
+
+    Nobody can tell the votes that a grown file had before from its new ones.
+
+    Raises:
+        DataError: votes of a file of this name are here that are not in it.
+    """
+    key, *_ = given.column_names
+    keys, sources = set(given[key].to_pylist()), set(given["source"].to_pylist())
+    rows = held.to_pylist()
+    before = [row for row in rows if row["source"] in sources]
+    if any(row[key] not in keys for row in before):
+        ours = {key, "annotator_id", "source", "discarded"}  # an earlier version gave other ids
+        here, now = (
+            Counter(repr([value for name, value in row.items() if name not in ours]) for row in each)
+            for each in (before, given.to_pylist())
+        )
+        if here == now:
+            return True
+        name = next(iter(sources)).removeprefix("import:")
+        raise DataError(
+            f"{name}: {len(before)} votes of a file of this name are here, and it has other votes now: with annotators: unnamed"
+            " nobody can tell which are new; if all are, give the file another name; else import a file of the new rows alone"
+        )
+    if others := {row["source"] for row in rows if row[key] in keys} - sources:
+        names = ", ".join(sorted(source.removeprefix("import:") for source in others))
+        print(
+            f"these are the very votes of {names}, and count once; if they are other people's, set vendor in the mapping",
+            file=sys.stderr,
+        )
+    return False
+
+
+def told_of(found: Imported, held: pa.Table, known_as: Mapping[str, str], new: int) -> str:
+    """Return what became of each row of a file: read, new, empty, repeated, skipped, wrong, or here and not counted."""
+    key = found.table.column_names[1:3]
+    given = zip(*(found.table[name].to_pylist() for name in key), strict=True)
+    ours = {(subject, known_as.get(who, who)) for subject, who in given}
+    rows = zip(*(held[name].to_pylist() for name in (*key, "discarded")), strict=True)
+    left_out = Counter(why for subject, who, why in rows if why is not None and (subject, who) in ours)
+    parts = [f"{found.table.num_rows} votes read", f"{new} of them new", f"{found.unanswered} places left empty"]
+    parts += [f"{number} {what}" for number, what in ((found.repeated, "repeated"), (found.cancelled, "skipped")) if number]
+    if left_out:
+        parts.append(f"{left_out.total()} do not count ({', '.join(f'{why} {n}' for why, n in sorted(left_out.items()))})")
+    if found.rejected:
+        parts.append(f"{len(found.problems)} problems, see {found.rejected}")
+    return ", ".join(parts)

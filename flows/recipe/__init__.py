@@ -1,0 +1,1 @@
+"""The recipe: its sections, and whether they fit each other."""

@@ -1,0 +1,92 @@
+"""The section ``splits`` of a recipe: how the splits are named, how large they are, and what may be in them."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from flows.recipe.parts import Strict
+from splits.quotas import Size, check
+
+
+def _is_no_union(name: str) -> str:
+    if name == "all":
+        raise ValueError("no split can be named 'all': that is what the datasets library calls all of them together")
+    return name
+
+
+SplitName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64), AfterValidator(_is_no_union)]
+Words = Annotated[tuple[str, ...], Field(min_length=1)]
+Fraction = Annotated[float, Field(gt=0, le=1)]
+Quota = Annotated[int, Field(gt=0, le=1_000_000_000)]
+
+
+class Condition(Strict):
+    """What an item must be for a split: every line that is given must hold."""
+
+    agreement: Annotated[tuple[Literal["FA", "WA", "WD"], ...], Field(min_length=1)] | None = Field(
+        default=None, description="level of agreement of the listeners"
+    )
+    teacher: Literal["right", "wrong"] | None = Field(
+        default=None, description="whether the judge chose what the listeners chose"
+    )
+    corpus_split: Words | None = Field(default=None, description="split that the corpus itself puts the target's recording in")
+    language: Words | None = None
+    setting: Words | None = None
+    style: Words | None = None
+    corpus: Words | None = None
+
+    def wanted(self) -> dict[str, tuple[str, ...]]:
+        """Return name -> allowed values."""
+        given = self.model_dump(exclude_none=True)
+        return {name: (values,) if isinstance(values, str) else tuple(values) for name, values in given.items()}
+
+    def rests_on_votes(self) -> bool:
+        """Say whether it takes people's votes on all pairs."""
+        return self.agreement is not None or self.teacher is not None
+
+
+class Split(Strict):
+    """One split."""
+
+    fraction: Fraction | None = Field(default=None, description="of what quotas leave; the fractions add up to 1")
+    quota: Quota | None = Field(default=None, description="in pairs")
+    where: Condition = Condition()
+
+    @model_validator(mode="after")
+    def _has_a_size(self) -> Self:
+        self.size()
+        return self
+
+    def size(self) -> Size:
+        """Return how much it gets."""
+        return Size(fraction=self.fraction, quota=self.quota)
+
+
+class Splits(Strict):
+    """How kept pairs are divided: by fractions or quotas alone, or split by split."""
+
+    fractions: dict[SplitName, Fraction] | None = None
+    quotas: dict[SplitName, Quota] | None = None
+    sets: dict[SplitName, Split] | None = Field(
+        default=None, description="splits with a fraction or a quota each, and conditions"
+    )
+    stratify_by: tuple[Literal["language", "setting", "style", "corpus"], ...] = Field(
+        default=("setting", "style"), description="each quota is divided over these in proportion"
+    )
+
+    @model_validator(mode="after")
+    def _make_sense(self) -> Self:
+        if sum(given is not None for given in (self.fractions, self.quotas, self.sets)) != 1:
+            raise ValueError("give one of fractions, quotas and sets")
+        if not self.named():
+            raise ValueError("name at least one split")
+        check({name: split.size() for name, split in self.named().items()})
+        return self
+
+    def named(self) -> dict[str, Split]:
+        """Return the splits by name, in the recipe's order."""
+        if self.sets is not None:
+            return dict(self.sets)
+        if self.fractions is not None:
+            return {name: Split(fraction=share) for name, share in self.fractions.items()}
+        return {name: Split(quota=quota) for name, quota in (self.quotas or {}).items()}

@@ -1,0 +1,46 @@
+"""Which environment variables a process gets that has no business with keys."""
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from flows.run.settings import SECRETS
+from storage.workspace import CREDENTIALS
+
+_SECRET_NAME: Final = re.compile(
+    r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL)S?(_|$)|_(AUTH|PAT|DSN)(_|$)", re.IGNORECASE
+)
+_LOGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://([^\s/@]*:[^\s/@]+@|\S*[?&]password=)", re.IGNORECASE)
+_KEPT: Final = re.compile(r"RAY_.*|.*_PROXY", re.IGNORECASE)
+"""Ray needs its own token, and a proxy with a login is the way to the bucket."""
+
+_MACHINE: Final = frozenset(
+    {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "DO_NOT_TRACK"}
+)
+
+
+def without_secrets(environment: Mapping[str, str], declared: Collection[str] = ()) -> dict[str, str]:
+    """Return an environment without keys, tokens, passwords and URLs with a login.
+
+    Left in is what object stores are reached with (``storage.workspace.CREDENTIALS``), Ray's own token, and proxies.
+
+    Args:
+        environment: the environment of this process.
+        declared: names that hold a secret although they do not look like it, such as those that judges declare.
+    """
+    never = {*declared, *SECRETS}
+    return {
+        name: value
+        for name, value in environment.items()
+        if name not in never
+        and (name in CREDENTIALS or _KEPT.fullmatch(name) or not (_SECRET_NAME.search(name) or _LOGIN.search(value)))
+    }
+
+
+def server_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what a private Prefect server needs of an environment: its own settings, and where this machine has its things."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name in _MACHINE or (name.startswith(("LC_", "XDG_", "PYTHON", "PREFECT_")) and name != "PREFECT_API_KEY")
+    }

@@ -1,0 +1,85 @@
+"""What a workspace remembers of its ledger, its listening test and the key of that test's links.
+
+Each is noted when it is first used, and how much it held when last looked at. Without such a note, as in workspaces from
+before, what is there is taken as it is.
+"""
+
+import contextlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import TypeAdapter
+
+from annotate.database_identity import Known, require_same
+from contracts.errors import StorageError
+from flows.run.pipeline import Build
+from storage.state import read_state
+
+Name = Literal["ledger", "listening", "secret"]
+WHAT: Final[Mapping[str, str]] = {"ledger": "ledger", "listening": "listening test", "secret": "key of the listening test"}
+
+_KNOWN: Final = TypeAdapter(Known)
+
+
+def _note(name: Name) -> str:
+    return f"known/{name}.json"
+
+
+def known_of(build: Build, name: Name) -> Known | None:
+    """Return what is remembered; None if nothing is.
+
+    Raises:
+        DamagedState: the note cannot be understood.
+    """
+    advice = f"restore it from a backup, or remove it: the {WHAT[name]} that is there now is then taken for the one that was"
+    try:
+        return read_state(build.workspace, _note(name), _KNOWN, advice=advice)
+    except FileNotFoundError:
+        return None
+
+
+def remember(build: Build, name: Name, identity: str, where: str, held: Mapping[str, int] | None = None) -> None:
+    """Note what is used, and what it holds; a command that only looks notes nothing."""
+    if build.only_looks:
+        return
+    before = known_of(build, name)
+    least = before.held if before and before.identity == identity else {}
+    now = Known(
+        identity=identity,
+        where=where,
+        held={item: max(number, least.get(item, 0)) for item, number in (held or {}).items()} if held is not None else least,
+    )
+    if now != before:
+        build.workspace.write(_note(name), _KNOWN.dump_json(now, indent=1))
+
+
+def forget(build: Build, name: Name) -> Known | None:
+    """Remember nothing any more, and return what was; a damaged note goes, too."""
+    was = None
+    with contextlib.suppress(StorageError):
+        was = known_of(build, name)
+    build.workspace.remove(_note(name))
+    return was
+
+
+def require_there(build: Build, name: Name, place: str) -> Known | None:
+    """Return what is remembered of a database, and refuse a file that is gone: opening it would begin a new one.
+
+    Raises:
+        OtherDatabase: there was one, and its file is not there.
+    """
+    known = known_of(build, name)
+    if known is not None and "://" not in place and not os.path.lexists(place):
+        require_same(known, None, what=WHAT[name], name=name, where=place)
+    return known
+
+
+def is_there(build: Build, name: Name, place: str) -> bool:
+    """Tell whether there is a database to look into, without making one.
+
+    Raises:
+        OtherDatabase: there was one, and its file is not there.
+    """
+    return require_there(build, name, place) is not None or "://" in place or Path(place).exists()

@@ -1,0 +1,280 @@
+"""The pipeline: an ordered list of stages over one workspace, each of which knows when it has nothing to do.
+
+A stage that has finished leaves a mark: the hash of its part of the recipe and of the versions of all tables that it reads
+and writes, together with its books. As long as that hash still holds, a rerun does not even open the tables.
+
+A stage that people have to help with may end in ``Waiting`` instead of books. That is no error: the build ends there, nothing
+after the stage runs, and the same command carries on when there is enough.
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from pydantic import TypeAdapter
+
+from contracts.errors import DamagedState, RecipeError, StorageError
+from contracts.ids import digest
+from contracts.schemas import empty
+from flows.recipe import model as recipes
+from flows.recipe.model import Recipe
+from flows.run.books import Books
+from flows.run.progress import Progress, Silent
+from flows.run.settings import Settings
+from storage.blobs import BlobStore
+from storage.state import read_state
+from storage.tables import DeclaredTables, ReadableTables, TableStore
+from storage.workspace import Workspace
+
+FORMAT: Final = 1
+"""Raised when a change of code makes finished stages stale."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """One recipe in one workspace, and how to run it.
+
+    Attributes:
+        recipe: what to build.
+        workspace: where.
+        ray_address: a Ray cluster; None = an embedded one.
+        progress: observer.
+        only_looks: whether the workspace is left as it is.
+        problems: where a command that only looks notes what is damaged, to go on without it; None = damage is an error.
+        stage: the stage that runs, which sees the tables that it declares and no others; None = all tables.
+        check_keys: whether judges' keys are looked for and tried before the work; else the first question finds out.
+    """
+
+    recipe: Recipe
+    workspace: Workspace
+    ray_address: str | None = None
+    progress: Progress = field(default_factory=Silent)
+    only_looks: bool = False
+    problems: dict[str, str] | None = None
+    stage: "Stage | None" = None
+    check_keys: bool = True
+
+    @property
+    def tables(self) -> TableStore:
+        """The tables of the workspace."""
+        if self.problems is not None:
+            return ReadableTables(self.workspace, self.problems)
+        if (stage := self.stage) is None:
+            return TableStore(self.workspace)
+        own = (*stage.writes, *stage.fills, f"failures@{stage.name}", f"drops@{stage.name}")
+        return DeclaredTables(self.workspace, stage.name, reads=stage.all_reads(self), writes=own)
+
+    @contextlib.contextmanager
+    def noted(self, what: str) -> Iterator[None]:
+        """Let a command that only looks go on without what is damaged; in any other one damage stays an error."""
+        try:
+            yield
+        except StorageError as error:
+            if self.problems is None:
+                raise
+            self.problems[what] = str(error)
+
+    @property
+    def blobs(self) -> BlobStore:
+        """The audio of the workspace."""
+        return BlobStore(self.workspace)
+
+    def looked_at(self) -> "Build":
+        """Return the same build for a command that only looks: damage is noted in ``problems``."""
+        return replace(self, only_looks=True, problems={})
+
+    def watched_by(self, progress: Progress) -> "Build":
+        """Return the same build with another observer."""
+        return replace(self, progress=progress)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """A stage that waits for people.
+
+    Attributes:
+        stage: its name.
+        what: what it waits for, such as ``votes``.
+        there: how many there are.
+        wanted: how many it takes, as far as is known now.
+        advice: what to do about it.
+    """
+
+    stage: str
+    what: str
+    there: int
+    wanted: int
+    advice: str
+
+    def __str__(self) -> str:
+        return f"waiting for {self.what}: {self.there} of {self.wanted}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One stage.
+
+    Attributes:
+        name: its name.
+        reads: tables it reads.
+        writes: tables or partitions it writes; ``failures@<name>`` for a fan-out. ``name@*`` = all partitions of a table.
+        reads_if: tables that it reads under some recipes only.
+        fills: tables of later stages to which it adds rows that those would make; their other rows do not make it stale.
+        settings: the part of the recipe that decides its output, as literals.
+        run: does what is missing, commits it, and returns balanced books.
+        count: counts how far it is without doing anything; None for a stage that is done in one go.
+        produced: what it leaves outside the tables, as literals; None = nothing.
+        on_cluster: whether it needs the Ray cluster.
+        active: whether the recipe wants it at all.
+        prepare: what it changes outside the tables before its inputs are looked at.
+        waits: what it would wait for now, found out cheaply; None for a stage that never waits.
+    """
+
+    name: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    settings: Callable[[Build], object]
+    run: Callable[[Build], Books | Waiting]
+    reads_if: Callable[[Build], tuple[str, ...]] = lambda _build: ()
+    fills: tuple[str, ...] = ()
+    count: Callable[[Build], Books] | None = None
+    produced: Callable[[Build], object] | None = None
+    on_cluster: bool = False
+    active: Callable[[Build], bool] = lambda _build: True
+    prepare: Callable[[Build], None] | None = None
+    waits: Callable[[Build], Waiting | None] | None = None
+
+    def all_reads(self, build: Build) -> tuple[str, ...]:
+        """Return the tables that it reads under a build's recipe."""
+        return (*self.reads, *self.reads_if(build))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """What a stage noted when it last finished: hashes of what it read and left, and its books."""
+
+    inputs: str
+    outputs: str
+    books: Books
+
+
+_MARK: Final = TypeAdapter(Mark)
+
+
+def _mark_name(stage: Stage) -> str:
+    return f"stages/{stage.name}.json"
+
+
+def _inputs(stage: Stage, build: Build) -> str:
+    return digest([FORMAT, stage.name, build.recipe.seed, stage.settings(build), _versions(stage.all_reads(build), build)])
+
+
+def _outputs(stage: Stage, build: Build) -> str:
+    return digest([_versions(stage.writes, build), stage.produced(build) if stage.produced else None])
+
+
+def _versions(patterns: tuple[str, ...], build: Build) -> dict[str, str]:
+    names = [name for pattern in patterns for name in _expanded(pattern, build)]
+    return {name: build.tables.version(name) for name in names}
+
+
+def tables_of(stage: Stage, build: Build) -> list[str]:
+    """Return the names of all tables and partitions that a stage reads or writes."""
+    return [name for pattern in (*stage.all_reads(build), *stage.writes) for name in _expanded(pattern, build)]
+
+
+def _expanded(pattern: str, build: Build) -> list[str]:
+    return build.tables.partitions(pattern.removesuffix("@*")) if pattern.endswith("@*") else [pattern]
+
+
+def mark_of(stage: Stage, build: Build) -> Mark | None:
+    """Return what a stage noted when it last finished; None if it never did, or if the note is damaged.
+
+    A mark only saves work, so a stage without a readable one is looked at anew.
+    """
+    try:
+        mark = read_state(build.workspace, _mark_name(stage), _MARK, advice="the stage is done again")
+    except (FileNotFoundError, DamagedState):
+        return None
+    return mark if mark.books.stage == stage.name and not mark.books.missing else None
+
+
+def finished(stage: Stage, build: Build) -> Books | None:
+    """Return the books of a stage that is up to date, None for one that has something to do."""
+    mark = mark_of(stage, build)
+    if mark is None or mark.inputs != _inputs(stage, build) or mark.outputs != _outputs(stage, build):
+        return None
+    return mark.books
+
+
+def execute(stage: Stage, build: Build) -> Books | Waiting:
+    """Bring a stage up to date and return its books, or what it waits for. The caller holds the workspace's lock."""
+    known = finished(stage, build)
+    if known is not None:
+        return known
+    build.workspace.require_lease()
+    if stage.prepare is not None:
+        stage.prepare(build)
+    inputs = _inputs(stage, build)  # as they are now: what changes while the stage runs is for the next run
+    books = stage.run(replace(build, stage=stage))
+    if isinstance(books, Waiting):
+        return books
+    books = books.balanced()
+    mark = {"inputs": inputs, "outputs": _outputs(stage, build), "books": books.as_dict()}
+    build.workspace.write(_mark_name(stage), json.dumps(mark, indent=1).encode())
+    return books
+
+
+def up_to(stages: tuple[Stage, ...], until: str | None) -> tuple[Stage, ...]:
+    """Return the stages up to and including ``until``; all for None.
+
+    Raises:
+        RecipeError: no stage has that name.
+    """
+    if until is None:
+        return stages
+    names = [stage.name for stage in stages]
+    if until not in names:
+        raise RecipeError(f"unknown stage {until!r}; known: {', '.join(names)}")
+    return stages[: names.index(until) + 1]
+
+
+def open_build(
+    recipe: str | os.PathLike[str], workspace: str | None = None, ray: str | None = None, progress: Progress | None = None
+) -> Build:
+    """Load a recipe and open its workspace.
+
+    Args:
+        recipe: path of the recipe.
+        workspace: folder or URL; None = the recipe's own, else the setting's, else ``workspaces/<name>`` here.
+        ray: address of a Ray cluster; None = the setting's, else an embedded one.
+        progress: observer.
+
+    Raises:
+        RecipeError: the recipe is wrong.
+        StorageError: the workspace is no folder, or its store is not there or refuses.
+    """
+    loaded = recipes.load(recipe)
+    settings = Settings()
+    where = workspace or loaded.workspace or f"{settings.workspaces.rstrip('/')}/{loaded.name}"
+    opened = Workspace(where)
+    opened.reach()
+    return Build(
+        recipe=loaded,
+        workspace=opened,
+        ray_address=ray or settings.ray_address,
+        progress=progress or Silent(),
+        check_keys=settings.key_check,
+    )
+
+
+def forget_failures(build: Build, stages: tuple[Stage, ...]) -> None:
+    """Empty the failures of these stages, so that the next run tries those rows again."""
+    with build.workspace.lock():
+        for stage in stages:
+            for name in stage.writes:
+                if name.startswith("failures@"):
+                    build.tables.replace(name, empty(name))

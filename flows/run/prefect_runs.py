@@ -1,0 +1,190 @@
+"""Running a build's stages as Prefect tasks, one task per stage."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import httpx
+from prefect import get_run_logger
+from prefect import task as prefect_task
+from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+from contracts.interrupts import interrupt_reason
+from flows.listening.store import waiting_for
+from flows.listening.votes_stages import trust
+from flows.recipe.listening_section import require
+from flows.run import reannotation
+from flows.run.books import Books, in_words
+from flows.run.damage import retry_damaged
+from flows.run.pipeline import Build, Stage, Waiting, execute, finished, up_to
+from flows.run.preflight import preflight, stages_of
+from flows.run.progress import Both
+from flows.run.questions import lost_ledger
+from flows.stages.publish import release_faults, release_of, seal_release
+from flows.views.status import drift_rows
+
+
+def _reported(report: Callable[..., Any], **what: Any) -> Any:
+    """Report something to Prefect, and return what it returns; None if its server does not answer: the work goes on."""
+    try:
+        return report(**what)
+    except httpx.HTTPError:
+        return None
+
+
+class ProgressArtifacts:
+    """One Prefect progress artifact per stage, updated at most once per percent."""
+
+    def __init__(self) -> None:
+        self._artifact: Any = None
+        self._total = self._done = self._shown = 0
+
+    def start(self, stage: str, total: int) -> None:
+        """Create the artifact if there is something to do."""
+        self._total, self._done, self._shown = total, 0, 0
+        key, description = f"stage-{stage}", f"{total} rows to do"
+        self._artifact = _reported(create_progress_artifact, progress=0.0, key=key, description=description) if total else None
+
+    def advance(self, done: int, failed: int = 0) -> None:  # noqa: ARG002 - failures are in the summary
+        """Move it."""
+        self._done += done
+        percent = 100 * self._done // max(self._total, 1)
+        if self._artifact is not None and percent > self._shown:
+            self._shown = percent
+            _reported(update_progress_artifact, artifact_id=self._artifact, progress=float(percent))
+
+    def end(self) -> None:
+        """Fill it up."""
+        if self._artifact is not None:
+            _reported(update_progress_artifact, artifact_id=self._artifact, progress=100.0)
+
+
+@contextmanager
+def _interrupted_for_a_reason() -> Iterator[None]:
+    """Raise the error of a thread that interrupted this one, so that the flow run fails with it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if (reason := interrupt_reason()) is not None:
+            raise reason from None
+        raise
+
+
+def _as_task(stage: Stage, build: Build) -> Callable[[], Books | Waiting]:
+    """Return a Prefect task for one stage. It takes no arguments: Prefect would look for futures inside a whole build."""
+
+    @prefect_task(name=stage.name, cache_policy=NO_CACHE, persist_result=False)
+    def run_stage() -> Books | Waiting:
+        up_to_date = finished(stage, build)
+        books = up_to_date or execute(stage, build)
+        if isinstance(books, Waiting):
+            get_run_logger().info("%s: %s", stage.name, books)
+            return books
+        get_run_logger().info("%s%s", in_words([books])[0], " (nothing to do)" if up_to_date else "")
+        return books
+
+    return run_stage
+
+
+def run_build(build: Build, until: str | None = None) -> str | Waiting | None:
+    """Run all stages as Prefect tasks, inside a flow run.
+
+    Returns:
+        The release's folder; what a stage waits for; None if the build was to stop before the release.
+
+    Raises:
+        UnisrmError: something is wrong with the recipe, the machine, the data or the workspace.
+    """
+    stages = up_to(stages_of(build), until)
+    watched = build.watched_by(Both(build.progress, ProgressArtifacts()))
+    with _interrupted_for_a_reason(), build.workspace.lock(), ExitStack() as stack:
+        retry_damaged(build, stages)
+        preflight(build, stages, stack)
+        if stages == stages_of(build):
+            for fault in release_faults(build):
+                get_run_logger().warning("release: %s", fault)
+        if (lost := lost_ledger(build)) is not None:
+            get_run_logger().warning("nothing is bought in this build, but: %s", lost)
+        books, waiting = list[Books](), None
+        for stage in stages:
+            outcome = _as_task(stage, watched)()
+            if isinstance(outcome, Waiting):
+                waiting = outcome
+                break
+            books.append(outcome)
+        summary, description = [_row(page) for page in books], f"Recipe {build.recipe.name}"
+        _reported(create_table_artifact, table=summary, key="build-summary", description=description)
+        return waiting or (seal_release(build) if stages == stages_of(build) else None)
+
+
+def as_state(outcome: str | Waiting | None) -> str | State[Any] | None:
+    """Return what a flow returns: a build that waits for people has completed, in a state whose name says for what."""
+    return Completed(name=str(outcome), message=outcome.advice) if isinstance(outcome, Waiting) else outcome
+
+
+def run_collection(build: Build) -> str | State[Any] | None:
+    """Carry on a build that waits for people, if it need not wait any more, inside a flow run.
+
+    Costs next to nothing while it has to wait: nobody's work is repeated, and what the recipe asks for before the listening
+    test is not done here.
+
+    Raises:
+        RecipeError: the recipe has no listening test.
+        UnisrmError: something is wrong with the machine, the data or the workspace.
+    """
+    wish = require(build.recipe)
+    stages = stages_of(build)
+    number = next(place for place, stage in enumerate(stages) if stage.name == wish.stage)
+    if open_before := [stage.name for stage in stages[:number] if finished(stage, build) is None]:
+        return Completed(name=f"not there yet: {open_before[0]}", message="build the recipe first; nothing was done")
+    if (waiting := waiting_for(build)) is not None:
+        trust(build)  # who breaks a rule is replaced now, not when everything is in
+        return as_state(waiting_for(build) or waiting)
+    if all(finished(stage, build) for stage in stages[number:]):
+        return release_of(build)
+    return as_state(run_build(build))
+
+
+def run_reannotation(
+    build: Build,
+    *,
+    judge: str | None = None,
+    task: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    mode: str | None = None,
+    pairs: int | None = None,
+) -> dict[str, Any]:
+    """Judge existing pairs again as one Prefect task, inside a flow run, and return its books.
+
+    Raises:
+        UnisrmError: something is wrong with the recipe, the machine, the data or the workspace.
+    """
+    watched = build.watched_by(Both(build.progress, ProgressArtifacts()))
+    wish = reannotation.wish_of(build, judge, task, options, mode)
+    reannotation.require(build, wish)
+
+    @prefect_task(name=reannotation.STAGE, cache_policy=NO_CACHE, persist_result=False)
+    def run() -> Books:
+        return reannotation.reannotate(watched, wish, pairs)
+
+    with _interrupted_for_a_reason(), build.workspace.lock():
+        books = run()
+        drift = drift_rows(build)
+        if drift:
+            _reported(create_table_artifact, table=drift, key="judge-drift", description=f"Recipe {build.recipe.name}")
+        get_run_logger().info("%s", in_words([books])[0])
+        return books.as_dict()
+
+
+def _row(page: Books) -> dict[str, object]:
+    return {
+        "stage": page.stage,
+        "unit": page.unit,
+        "in": page.rows_in,
+        "out": page.rows_out,
+        "failed": sum(page.failed.values()),
+        "dropped": sum(page.dropped.values()),
+    }

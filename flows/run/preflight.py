@@ -1,0 +1,113 @@
+"""All stages, in order."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any, Final
+
+from contracts import plugins
+from contracts.errors import SetupError
+from contracts.jobs import Resources
+from flows.listening.store import store_place
+from flows.listening.votes_stages import VERIFICATION, VOTES
+from flows.run.asking import asking_stages, unready
+from flows.run.cluster import check_resources, cluster, gpus_here
+from flows.run.pipeline import Build, Stage, finished
+from flows.run.questions import judge_of, key_variables, ledger_place, lost_ledger
+from flows.run.versions import version_problems
+from flows.stages.candidates import CANDIDATES
+from flows.stages.decide import DECIDING
+from flows.stages.gather import GATHERING
+from flows.stages.judging import JUDGING
+from flows.stages.publish import release_stage
+from storage.downloads import unobtainable
+
+_BEFORE_RELEASE: Final = (*GATHERING, *CANDIDATES, *JUDGING, VOTES, *DECIDING, VERIFICATION)
+STAGES: Final[tuple[Stage, ...]] = (*_BEFORE_RELEASE, release_stage(_BEFORE_RELEASE))
+
+
+def stages_of(build: Build) -> tuple[Stage, ...]:
+    """Return the stages that the recipe wants."""
+    return tuple(stage for stage in STAGES if stage.active(build))
+
+
+def preflight(build: Build, stages: tuple[Stage, ...], stack: ExitStack) -> None:
+    """Find out before any work whether this machine or cluster can do what is left to do.
+
+    Starts (or connects to) the cluster if a stage that has something to do needs it; it runs until ``stack`` ends.
+
+    Raises:
+        SetupError: an engine, model, key, CPU or GPU is missing; the message names all of them.
+    """
+    left = check_machine(build, stages)
+    needs = _needs(build, left)
+    if left & {stage.name for stage in stages if stage.on_cluster}:
+        stack.enter_context(cluster(build.ray_address, secrets=key_variables(build)))
+        check_resources(_resources(needs))
+
+
+def check_machine(build: Build, stages: tuple[Stage, ...]) -> set[str]:
+    """Return the names of the stages that have, or may come to have, something to do: from the first unfinished one on.
+
+    Raises:
+        SetupError: this machine lacks an engine, model or key for them, and no cluster stands in; the recipe demands a version
+            that an engine or metric here, or a sample that is there, does not have; or the workspace is in a bucket and no
+            database is named for what judges and people answer. All are named.
+        StorageError: replies may have to be bought, and the ledger is not the one that the workspace used, or unreadable.
+    """
+    first = next((number for number, stage in enumerate(stages) if finished(stage, build) is None), len(stages))
+    left = {stage.name for stage in stages[first:]}
+    # A cluster's workers may have the engines and models that this machine lacks.
+    here = left if build.ray_address is None else set[str]()
+    needs = _needs(build, here)
+    problems = [f"{who}: {problem}" for who, plugin in needs.items() if (problem := plugin.missing() or unobtainable(plugin))]
+    if build.ray_address is None and not gpus_here():
+        asking = [who for who, resources in _resources(needs).items() if resources.gpus]
+        problems += [f"{who}: needs a GPU and this machine has none; run it on a cluster with --ray ADDRESS" for who in asking]
+    problems += unready(build, left, stages[first : first + 1], lambda judge: judge.missing())
+    problems += _without_a_place(build, left)
+    if left and not problems:
+        problems = version_problems(build, here)
+    if problems:
+        raise SetupError("; ".join(problems))
+    if _pays(build, left) and (lost := lost_ledger(build)) is not None:
+        raise lost
+    if problems := unready(build, left, stages[first : first + 1], lambda judge: judge.missing() or judge.refused()):
+        raise SetupError("; ".join(problems))
+    return left
+
+
+def _pays(build: Build, left: set[str]) -> bool:
+    """Say whether replies may have to be bought."""
+    return any(not judge_of(role).facts for asking in asking_stages(build) if asking.stage in left for role in asking.roles)
+
+
+def _without_a_place(build: Build, left: set[str]) -> list[str]:
+    """Return what keeps the answers of judges and people from being stored: found out before hours of synthesis, not after."""
+    places: list[Callable[[Build], str]] = []
+    if any(asking.roles for asking in asking_stages(build) if asking.stage in left):
+        places.append(ledger_place)
+    if build.recipe.listening is not None and build.recipe.listening.stage in left:
+        places.append(store_place)
+    problems: list[str] = []
+    for place in places:
+        try:
+            place(build)
+        except SetupError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _resources(needs: dict[str, Any]) -> dict[str, Resources]:
+    """Return what engines and metrics occupy."""
+    return {who: plugin.resources for who, plugin in needs.items()}
+
+
+def _needs(build: Build, left: set[str]) -> dict[str, Any]:
+    needs: dict[str, Any] = {}
+    if "samples" in left:
+        needs |= {f"system {name}": engine for name, engine in build.recipe.engines.items()}
+    if "metrics" in left:
+        needs |= {
+            f"metric {metric.name}": plugins.configure("metric", metric.name, metric.options) for metric in build.recipe.metrics
+        }
+    return needs

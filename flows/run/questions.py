@@ -1,0 +1,302 @@
+"""Questions to judges: what a recipe asks of language models (or of a rule), asking what is missing, and counting it."""
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from annotate.models.inquiry import Inquiry, row_ids
+from annotate.models.judge import Judge
+from annotate.models.judging import judge_rows
+from annotate.models.ledger.ledger import Ledger
+from annotate.models.task import TaskSpec
+from contracts import plugins, schemas
+from contracts.errors import SetupError, StorageError, UnisrmError
+from contracts.joins import among, attach
+from flows.recipe.model import Role
+from flows.run.books import Books, reasons_of
+from flows.run.damage import forget_damaged
+from flows.run.known import is_there, known_of, remember, require_there
+from flows.run.pipeline import Build
+from flows.run.settings import Settings
+from flows.run.wanted import WRITTEN, want, wanted_rows
+from storage.workspace import storage_errors
+from synth.dialogues import histories
+
+SCRIPTING = ("clean_text", "style_continuation")
+"""Roles that decide which texts are spoken; all others about prompts write about those texts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """One role of a recipe and the rows that it is about.
+
+    Attributes:
+        role: what the recipe says of it.
+        requests: one row per request (see ``annotate.models.inquiry``).
+    """
+
+    role: Role
+    requests: pa.Table
+
+    @cached_property
+    def task(self) -> TaskSpec:
+        """The task."""
+        return task_of(self.role)
+
+    @cached_property
+    def judge(self) -> Judge:
+        """The configured judge."""
+        return judge_of(self.role)
+
+    @cached_property
+    def ids(self) -> pa.Array:
+        """Keys of the rows that the requests become."""
+        return row_ids(self.requests, task=self.task, judge=self.judge)
+
+
+def task_of(role: Role) -> TaskSpec:
+    """Return the task of a role."""
+    task: TaskSpec = plugins.configure("task", role.task)
+    return task
+
+
+def judge_of(role: Role) -> Judge:
+    """Return the configured judge of a role."""
+    judge: Judge = plugins.configure("judge", role.name, role.options)
+    return judge
+
+
+def key_variables(build: Build) -> frozenset[str]:
+    """Return the environment variables in which judges look for keys: the recipe's own judges, and all others as they come."""
+    recipe = build.recipe
+    judges = [judge_of(role) for role in (recipe.judge, *recipe.judges, *recipe.roles)]
+    judges += [plugins.configure("judge", name) for name in plugins.names("judge")]
+    return frozenset(name for judge in judges for name in judge.key_variables)
+
+
+def literals(role: Role) -> object:
+    """Return all that decides the answers of a role beyond the rows: its settings, the rule, model, prompts and parameters."""
+    return [role.model_dump(exclude={"options", "mode", "poll_s"}), Inquiry.of(task_of(role), judge_of(role)).identity]
+
+
+def ledger_place(build: Build) -> str:
+    """Return where the ledger of a build lies: a file or a PostgreSQL URL.
+
+    Raises:
+        SetupError: the workspace is no local folder and no ledger is configured.
+    """
+    configured = Settings().ledger
+    if configured:
+        return configured
+    if not build.workspace.is_local:
+        raise SetupError(
+            f"workspace {build.workspace.url} is not on a local disk: set UNISRM_LEDGER to a local file or a postgresql:// URL"
+        )
+    return os.fspath(build.workspace.local_path("ledger.sqlite"))
+
+
+def open_ledger(build: Build, *, paying: bool) -> Ledger:
+    """Open the ledger of a build, or start its first one.
+
+    Args:
+        build: the build.
+        paying: whether replies are to be bought: then the workspace remembers it from now on, be it empty.
+
+    Raises:
+        OtherDatabase: the one that the workspace used is gone, or another or an older one stands in its place.
+        StorageError: it cannot be opened.
+    """
+    place = ledger_place(build)
+    known = require_there(build, "ledger", place)
+    if "://" not in place:
+        with storage_errors(f"ledger {place}"):
+            Path(place).parent.mkdir(parents=True, exist_ok=True)
+    ledger = Ledger(place, account=build.recipe.name, known=known)
+    try:
+        if known is None and (paying or any(ledger.held().values())):
+            remember(build, "ledger", ledger.identity, ledger.where, ledger.held())
+    except BaseException:
+        ledger.close()
+        raise
+    return ledger
+
+
+def known_ledger(build: Build) -> Ledger | None:
+    """Open the ledger of a build if there is one: looking must not make it. Raises as ``open_ledger`` does."""
+    return open_ledger(build, paying=False) if is_there(build, "ledger", ledger_place(build)) else None
+
+
+def lost_ledger(build: Build) -> UnisrmError | None:
+    """Return what is wrong with the ledger: gone, emptied, another one, an older copy, or unreadable; None if nothing is."""
+    try:
+        if known_of(build, "ledger") is None and not (build.workspace.is_local or Settings().ledger):
+            return None  # none was used, and none is configured
+        if (ledger := known_ledger(build)) is not None:
+            ledger.close()
+    except (StorageError, SetupError) as error:
+        return error
+    return None
+
+
+def _note_replies(build: Build) -> None:
+    """Remember how much the ledger holds now, so that an older copy of it is noticed."""
+    with contextlib.suppress(StorageError):  # what is being raised already, if anything, is the error to tell
+        if (ledger := known_ledger(build)) is not None:
+            with ledger:
+                held = ledger.held()
+            remember(build, "ledger", ledger.identity, ledger.where, held)
+
+
+def ask_missing(build: Build, stage: str, table: str, questions: Sequence[Question]) -> None:
+    """Ask what is neither in the table nor among the stage's failures, and commit the answers as they come."""
+    want(build, stage, [(question.ids, question.requests["subject_id"]) for question in questions])
+    failures = f"failures@{stage}"
+    for question in questions:
+        forget_damaged(build, failures, question.ids)
+    failed = build.tables.read(failures, ["row_id"])["row_id"]
+    todo: list[tuple[Question, pa.Table]] = []
+    for question in questions:
+        open_ids = build.tables.missing(table, question.ids)
+        open_ids = open_ids.filter(pc.invert(pc.is_in(open_ids, value_set=failed)))
+        todo.append((question, question.requests.filter(pc.is_in(question.ids, value_set=open_ids))))
+    left = sum(rows.num_rows for _, rows in todo)
+    build.progress.start(stage, left)
+    try:
+        for question, rows in todo:
+            if rows.num_rows:
+                _ask(build, stage, table, question, rows)
+    finally:
+        if any(rows.num_rows and not question.judge.facts for question, rows in todo):
+            _note_replies(build)
+    if left:
+        build.tables.compact(table)
+        build.tables.compact(failures)
+    build.progress.end()
+
+
+def _ask(build: Build, stage: str, table: str, question: Question, rows: pa.Table) -> None:
+    for outcome in judge_rows(
+        rows,
+        task=question.task,
+        judge=question.judge,
+        stage=stage,
+        open_ledger=lambda: open_ledger(build, paying=not question.judge.facts),
+        clips=build.blobs,
+        budget_usd=build.recipe.budget_usd,
+        mode=question.role.mode,
+        poll_s=question.role.poll_s,
+    ):
+        build.tables.append(table, outcome.rows)
+        build.tables.append(f"failures@{stage}", outcome.failures)
+        build.progress.advance(outcome.rows.num_rows + outcome.failures.num_rows, outcome.failures.num_rows)
+
+
+def all_kept(build: Build, stage: str, table: str, question: Question) -> bool:
+    """Say whether nobody need be asked: what the table lacks was given up, or the ledger holds a reply to it."""
+    done = build.tables.read(f"failures@{stage}", ["row_id"])["row_id"]
+    left = build.tables.missing(table, question.ids)
+    left = left.filter(pc.invert(pc.is_in(left, value_set=done)))
+    rows = question.requests.filter(pc.is_in(question.ids, value_set=left))
+    keys = {case.request.key for case in Inquiry.of(question.task, question.judge).cases(rows, lacking=False)}
+    if not keys:
+        return True
+    with contextlib.suppress(StorageError, SetupError):  # a ledger that is lost has nothing, and is told of elsewhere
+        if (known := known_ledger(build)) is not None:
+            with known as ledger:
+                return keys <= ledger.replies(sorted(keys)).keys()
+    return False
+
+
+def answered(build: Build, stage: str, table: str, questions: Sequence[Question], unit: str) -> Books:
+    """Count what became of all questions of a stage."""
+    ids = pa.chunked_array([question.ids for question in questions], pa.string())
+    key = schemas.key_of(table)
+    done = among(build.tables.read(table, [key]), key, ids)
+    failures = build.tables.read(f"failures@{stage}", ["row_id", "reason"])
+    return Books(stage=stage, unit=unit, rows_in=len(ids), rows_out=done.num_rows, failed=reasons_of(failures, ids))
+
+
+def roles_about(build: Build, *subjects: str) -> list[Role]:
+    """Return the recipe's roles about rows of these tables, in order, without those that decide the texts."""
+    return [role for role in build.recipe.roles if task_of(role).subject in subjects and role.task not in SCRIPTING]
+
+
+def scripting_roles(build: Build) -> list[Role]:
+    """Return the roles that decide which texts are spoken."""
+    return [role for role in build.recipe.roles if role.task in SCRIPTING]
+
+
+def prompt_requests(build: Build, prompts: pa.Table) -> pa.Table:
+    """Return what roles about prompts are told: ``subject_id, text, language, setting, reference_text, emotion``, the past."""
+    utterances = build.tables.read("utterances")
+    columns = ["prompt_id", "text", "language", "reference_text", "target_utterance_id", "setting"]
+    table = attach(prompts.select(columns), "target_utterance_id", utterances, "utterance_id", {"emotion": "emotion"})
+    if needs_history(build):
+        past = history_of(build, prompts, utterances)
+        table = attach(table, "prompt_id", past, "prompt_id", {"history_text": "history_text"})
+    return table.drop_columns(["target_utterance_id"]).rename_columns({"prompt_id": "subject_id"})
+
+
+def writing_questions(build: Build) -> list[Question]:
+    """Return the questions of the stage ``writings``; each is told what the roles before it wrote."""
+    roles = roles_about(build, "prompts")
+    if not roles:
+        return []
+    requests = prompt_requests(build, build.tables.read("prompts"))
+    questions: list[Question] = []
+    for role in roles:
+        question = Question(role=role, requests=requests)
+        found = _contents(among(build.tables.read(WRITTEN), "writing_id", question.ids))
+        requests = _with_contents(requests, "subject_id", question.task, found)
+        questions.append(question)
+    return questions
+
+
+def with_writings(build: Build, table: pa.Table, key: str) -> pa.Table:
+    """Attach what the recipe's roles wrote about the prompts in column ``key``; a column that is there keeps its meaning."""
+    for number, role in enumerate(roles_about(build, "prompts")):
+        table = _with_contents(table, key, task_of(role), writings(build, number))
+    return table
+
+
+def writings(build: Build, number: int) -> dict[str, dict[str, Any]]:
+    """Return prompt -> content of what one role wrote, counted among those about prompts."""
+    return _contents(wanted_rows(build, "writings", WRITTEN, lambda: writing_questions(build)[number].ids, number))
+
+
+def _with_contents(table: pa.Table, key: str, task: TaskSpec, found: Mapping[str, Mapping[str, Any]]) -> pa.Table:
+    for name in task.gives:
+        if name not in table.column_names:
+            values = [_text(found.get(prompt, {}).get(name)) for prompt in table[key].to_pylist()]
+            table = table.append_column(name, pa.array(values, pa.string()))
+    return table
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) or value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _contents(rows: pa.Table) -> dict[str, dict[str, Any]]:
+    """Return subject -> content."""
+    pairs = zip(rows["subject_id"].to_pylist(), rows["content"].to_pylist(), strict=True)
+    return {subject: json.loads(content) for subject, content in pairs}
+
+
+def needs_history(build: Build) -> bool:
+    """Say whether anyone who is asked wants the turns before."""
+    recipe = build.recipe
+    tasks = [task_of(role) for role in (recipe.judge, *recipe.judges, *recipe.roles)]
+    return any("history_audio_ids" in task.audios.values() or "history_text" in task.shown for task in tasks)
+
+
+def history_of(build: Build, prompts: pa.Table, utterances: pa.Table) -> pa.Table:
+    """Return the turns before each prompt's own (see ``synth.dialogues.histories``)."""
+    return histories(prompts, utterances, longest=build.recipe.prompts.longest_history)

@@ -1,0 +1,70 @@
+"""Fan-out stages: what is missing, doing it, and counting what became of it.
+
+Such a stage has the name of its table; what could not be done lies in ``failures@<stage>``.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts import schemas
+from contracts.jobs import Job, Outcome
+from contracts.joins import among
+from flows.run.books import Books, reasons_of
+from flows.run.cluster import check_resources, cluster
+from flows.run.damage import forget_damaged
+from flows.run.fanout import fan_out
+from flows.run.pipeline import Build
+from flows.run.questions import key_variables
+
+_WITNESS: Final = "workspace.json"
+
+Work = Sequence[tuple[Job, pa.Table]]
+"""Jobs with all requests that the recipe wants of them, done or not."""
+
+
+def do_missing(build: Build, stage: str, work: Work) -> None:
+    """Do what is neither in the stage's table nor in its failures; the table has the stage's name."""
+    failures = f"failures@{stage}"
+    for _, wanted in work:
+        forget_damaged(build, failures, wanted["row_id"])
+    failed = build.tables.read(failures, ["row_id"])["row_id"]
+    todo = []
+    for job, wanted in work:
+        open_keys = build.tables.missing(stage, wanted["row_id"])
+        open_keys = open_keys.filter(pc.invert(pc.is_in(open_keys, value_set=failed)))
+        todo.append((job, among(wanted, "row_id", open_keys)))
+    left = sum(rows.num_rows for _, rows in todo)
+    build.progress.start(stage, left)
+
+    def commit(_: Job, outcome: Outcome) -> None:
+        build.tables.append(stage, outcome.rows)
+        build.tables.append(failures, outcome.failures)
+        build.progress.advance(outcome.rows.num_rows + outcome.failures.num_rows, outcome.failures.num_rows)
+
+    if left:
+        build.workspace.write(_WITNESS, b'{"format": 1}\n')
+        with cluster(build.ray_address, secrets=key_variables(build)):
+            check_resources({f"{stage}, {job}": job.resources for job, rows in todo if rows.num_rows})
+            fan_out(todo, commit, (build.workspace, _WITNESS))
+        build.tables.compact(stage)
+        build.tables.compact(failures)
+    build.progress.end()
+
+
+def count_done(build: Build, stage: str, wanted: pa.Array | pa.ChunkedArray) -> Books:
+    """Count what became of the wanted keys of a fan-out stage; not balanced while work is left."""
+    key = schemas.key_of(stage)
+    done = among(build.tables.read(stage, [key]), key, wanted)
+    drops = build.tables.read(f"drops@{stage}", ["row_id", "reason"])
+    failures = build.tables.read(f"failures@{stage}", ["row_id", "reason"])
+    return Books(
+        stage=stage,
+        unit=stage,
+        rows_in=len(wanted),
+        rows_out=done.num_rows,
+        failed=reasons_of(failures, wanted),
+        dropped=reasons_of(drops, wanted),
+    )

@@ -1,0 +1,1 @@
+"""The stages, from corpora to the release."""

@@ -1,0 +1,80 @@
+"""What the splits of a recipe ask for: how many pairs, and what is known of each pair that a condition can be about."""
+
+from collections.abc import Set
+from dataclasses import replace
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.errors import RecipeError
+from contracts.joins import attach
+from filters.comparisons import votes_by_pair
+from flows.listening.store import all_votes
+from flows.recipe.model import Recipe
+from flows.run.pipeline import Build
+from scoring.reliability.agreement_levels import levels
+from splits.quotas import Size
+
+_OF_PROMPTS: Final = ("language", "setting", "style", "corpus")
+
+
+def split_sizes(recipe: Recipe) -> dict[str, Size]:
+    """Return how many pairs each split gets; of one with a quota that people verify, more, as they will not confirm all."""
+    wish = recipe.listening
+    verified = wish.splits if wish is not None and wish.of == "splits" else ()
+    sizes = {split: wanted.size() for split, wanted in recipe.splits.named().items()}
+    return {
+        split: replace(size, oversample=wish.oversample)
+        if wish is not None and size.quota is not None and split in verified
+        else size
+        for split, size in sizes.items()
+    }
+
+
+def facts_of(build: Build, pairs: pa.Table, names: Set[str]) -> pa.Table:
+    """Return those facts about pairs, one string column each, null = unknown.
+
+    Args:
+        build: whose tables to look into.
+        pairs: rows of schema PAIRS.
+        names: of ``flows.recipe.splits_section.Condition``.
+
+    Raises:
+        RecipeError: nothing says it of these pairs.
+    """
+    table = attach(
+        pairs.select(["pair_id", "prompt_id"]),
+        "prompt_id",
+        build.tables.read("prompts"),
+        "prompt_id",
+        {name: name for name in (*_OF_PROMPTS, "target_utterance_id")},
+    )
+    if "corpus_split" in names:
+        table = with_corpus_split(table, build.tables.read("utterances"))
+    if "agreement" in names:
+        table = attach(table, "pair_id", votes_by_pair(all_votes(build)), "pair_id", {"votes": "votes"})
+        table = table.append_column("agreement", levels(table["votes"]))
+    if "teacher" in names:
+        table = with_teacher(table, build.tables.read("labels"), build.tables.read("rulings"))
+    return table
+
+
+def with_corpus_split(pairs: pa.Table, utterances: pa.Table) -> pa.Table:
+    """Append ``corpus_split``: the split of the target's recording in its corpus.
+
+    Raises:
+        RecipeError: the utterances have no column ``split``.
+    """
+    if "split" not in utterances.column_names:
+        raise RecipeError("splits: a condition asks for corpus_split, but no corpus of this recipe says a split of its own")
+    return attach(pairs, "target_utterance_id", utterances, "utterance_id", {"corpus_split": "split"})
+
+
+def with_teacher(pairs: pa.Table, labels: pa.Table, rulings: pa.Table) -> pa.Table:
+    """Append ``teacher``: ``right`` where the judge's verdict is the label, ``wrong`` where it is another, null without one."""
+    table = attach(pairs, "pair_id", labels, "pair_id", {"label": "label"})
+    table = attach(table, "pair_id", rulings, "pair_id", {"ruling": "pair_id", "verdict": "verdict"})
+    # A ruling without a verdict is a tie; a pair without a ruling was not judged.
+    verdict = pc.coalesce(table["verdict"], pc.if_else(pc.is_valid(table["ruling"]), "tie", None))
+    return table.append_column("teacher", pc.if_else(pc.equal(verdict, table["label"]), "right", "wrong"))

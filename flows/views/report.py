@@ -1,0 +1,202 @@
+"""One self-contained HTML page about a build: funnel, win rates, judges, listeners, metric distributions, pairs to listen to.
+
+Every text is escaped by the template engine: corpus texts and judges' replies are not ours.
+"""
+
+import base64
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from annotate.models.inquiry import Inquiry
+from annotate.models.inquiry_rows import InquiryRows, couples
+from contracts.errors import DamagedPart
+from contracts.joins import among, attach
+from contracts.rng import hash_fraction
+from flows.listening.listeners_report import listeners_content
+from flows.run.damage import named_audio
+from flows.run.pipeline import Build
+from flows.stages.candidates import current_facts, current_samples
+from flows.stages.decide import by_votes
+from flows.stages.judging import current_judgments, judge_questions
+from flows.views.status import books_of, inquiries, spend_rows
+from scoring.reliability.judge_reliability import agreement, drift, reliability
+from scoring.win_rates import against, win_rates
+from storage.workspace import atomic_path, storage_errors
+
+PAIRS_PER_FATE: Final = 12
+_BINS: Final = 24
+
+
+def write_report(build: Build, target: Path) -> None:
+    """Write the page; a build that is not finished gives a page of what is there.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    page = render("report.html.jinja", _content(build))
+    with storage_errors(f"writing {target}"), atomic_path(target.absolute()) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def render(template: str, content: Mapping[str, Any]) -> str:
+    """Return a template of this folder, filled; every value is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return environment.get_template(template).render(**content)
+
+
+def _content(build: Build) -> dict[str, Any]:
+    samples, asked = current_samples(build), inquiries(build)
+    judged = _judged(build)
+    kept = among(judged, "pair_id", build.tables.read("labels", ["pair_id"])["pair_id"])
+    rates = win_rates(judged)
+    systems = [str(row["system"]) for row in rates]
+    drops = build.tables.read("drops@filters")
+    return {
+        "recipe": build.recipe,
+        "problems": build.problems or {},  # filled while the rest is looked up
+        "books": [(page, state) for page, state in books_of(build)],
+        "spend": spend_rows(build),
+        "rates": rates,
+        "kept_rates": {str(row["system"]): row for row in win_rates(kept)},
+        "systems": systems,
+        "against": against(judged),
+        "judges": judges_content(asked, build.tables.read("pairs"), _unusable(build, asked)),
+        "by_votes": by_votes(build),
+        "listeners": listeners_content(build),
+        "metrics": _histograms(current_facts(build), samples, systems),
+        "fates": [
+            ("Kept pairs", _listening(build, kept, {})),
+            (
+                "Dropped pairs",
+                _listening(build, among(judged, "pair_id", drops["row_id"]), {row["row_id"]: row for row in drops.to_pylist()}),
+            ),
+        ],
+        "judge": sorted(set(zip(judged["judge"].to_pylist(), judged["judge_version"].to_pylist(), strict=True))),
+    }
+
+
+def _judged(build: Build) -> pa.Table:
+    """Return the pairs that have a ruling, with it and with the judgment that it is told by."""
+    ruled = build.tables.read("rulings")
+    ruled = ruled.append_column("told_by", pc.list_element(ruled["judgment_ids"], 0))
+    names = ("verdict", "total_a", "total_b", "votes_a", "votes_b", "votes_none", "order_flip", "told_by")
+    pairs = among(build.tables.read("pairs"), "pair_id", ruled["pair_id"])
+    pairs = attach(pairs, "pair_id", ruled, "pair_id", {name: name for name in names})
+    told = {name: name for name in ("completion", "judge", "judge_version", "order")}
+    telling = among(current_judgments(build), "judgment_id", ruled["told_by"])
+    pairs = attach(pairs, "told_by", telling, "judgment_id", told)
+    return pairs.filter(pc.is_valid(pairs["judge"]))
+
+
+def _unusable(build: Build, asked: Sequence[InquiryRows]) -> list[int | None]:
+    """Return for each inquiry how many of its questions got no usable answer.
+
+    None where that is not known: of what a re-annotation asked, and where the inquiry has judgments that the recipe does not
+    want (any more), whose failures may be gone.
+    """
+    failures = build.tables.read("failures@judgments", ["row_id", "reason"])
+    unasked = pa.array(["missing_audio", "missing_text"])
+    failed = failures.filter(pc.invert(pc.is_in(failures["reason"], value_set=unasked)))["row_id"]
+    counts: Counter[tuple[str, ...]] = Counter()
+    wanted: dict[tuple[str, ...], pa.Array] = {}
+    for question in judge_questions(build):
+        task, judge = question.task, question.judge
+        settings = Inquiry.of(task, judge).settings
+        lost = pc.is_in(question.ids, value_set=failed).to_pylist()
+        for tag, gone in zip(question.requests["language"].to_pylist(), lost, strict=True):
+            key = (task.name, judge.name, judge.model, task.prompt_version(tag), settings)
+            counts[key] += gone
+            wanted[key] = question.ids
+    found: list[int | None] = []
+    for inquiry in asked:
+        key = (inquiry.task, inquiry.judge, inquiry.model, inquiry.prompt_version, inquiry.settings)
+        own = inquiry.repetition is None and key in wanted
+        whole = own and pc.all(pc.is_in(inquiry.judgments["judgment_id"], value_set=wanted[key])).as_py()
+        found.append(counts[key] if whole else None)
+    return found
+
+
+def judges_content(asked: Sequence[InquiryRows], pairs: pa.Table, failed: Sequence[int | None] | None = None) -> dict[str, Any]:
+    """Return what the section about judges shows: each inquiry, and every two that can be compared and share pairs.
+
+    Args:
+        asked: the inquiries of the workspace.
+        pairs: table of schema PAIRS.
+        failed: for each inquiry, how many questions got no usable answer; None = not counted.
+    """
+    comparisons = []
+    for (first, before), (second, after) in couples(asked):
+        if (agreed := agreement(before, after)).pairs:
+            comparisons.append({"first": first, "second": second, "agreement": agreed, "drift": drift(before, after)})
+    return {
+        "inquiries": [
+            (inquiry, reliability(inquiry.judgments, pairs=pairs, failed=lost))
+            for inquiry, lost in zip(asked, failed or [None] * len(asked), strict=True)
+        ],
+        "comparisons": comparisons,
+    }
+
+
+def _histograms(facts: pa.Table, samples: pa.Table, systems: list[str]) -> list[dict[str, Any]]:
+    """Return per metric value the bins' range and each system's bin heights (share of its largest bin) and median."""
+    table = attach(facts, "sample_id", samples, "sample_id", {"system": "system"})
+    charts = []
+    for name in facts.column_names[1:]:
+        scored = table.filter(pc.and_(pc.is_valid(table[name]), pc.is_valid(table["system"])))  # samples may be damaged
+        values = scored[name].to_numpy()
+        if not values.size:
+            continue
+        low, high = np.percentile(values, [0.5, 99.5])
+        edges = np.linspace(low, high if high > low else low + 1.0, _BINS + 1)
+        rows = []
+        for system in systems:
+            mine = values[pc.equal(scored["system"], system).to_numpy()]
+            if mine.size:
+                heights, _ = np.histogram(np.clip(mine, edges[0], edges[-1]), edges)
+                rows.append(
+                    {"system": system, "median": float(np.median(mine)), "heights": (heights / heights.max()).round(3).tolist()}
+                )
+        charts.append({"name": name, "low": float(edges[0]), "high": float(edges[-1]), "rows": rows})
+    return charts
+
+
+def _listening(build: Build, pairs: pa.Table, drops: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return some pairs, the same ones for the same build, with their audio inline."""
+    ids = sorted(pairs["pair_id"].to_pylist(), key=lambda pair: hash_fraction(build.recipe.seed, "report", pair))[
+        :PAIRS_PER_FATE
+    ]
+    chosen = among(pairs, "pair_id", pa.array(ids, pa.string()))
+    chosen = attach(chosen, "prompt_id", build.tables.read("prompts"), "prompt_id", {"text": "text"})
+    samples = current_samples(build)
+    for side in ("a", "b"):
+        chosen = attach(chosen, f"sample_{side}", samples, "sample_id", {f"audio_{side}": "audio_id"})
+    rows: list[dict[str, Any]] = chosen.to_pylist()
+    read = named_audio(build)
+    for row in rows:
+        row["drop"] = drops.get(row["pair_id"])
+        for side in ("a", "b"):
+            row[f"audio_{side}"], row[f"damage_{side}"] = _inline(read, row[f"audio_{side}"])
+    return rows
+
+
+def _inline(read: Callable[[str], bytes], audio_id: str | None) -> tuple[str | None, str | None]:
+    """Return a clip as a data URL, or what is wrong with it."""
+    if audio_id is None:
+        return None, "the table of samples, which names this clip, is damaged"
+    try:
+        return f"data:audio/flac;base64,{base64.b64encode(read(audio_id)).decode()}", None
+    except DamagedPart as error:
+        return None, str(error)

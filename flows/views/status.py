@@ -1,0 +1,137 @@
+"""What has been done in a workspace, by stage, and what it cost."""
+
+import contextlib
+from dataclasses import replace
+
+import pyarrow as pa
+
+from annotate.models.inquiry_rows import InquiryRows, inquiries_of
+from annotate.models.ledger.entries import Spend
+from contracts.errors import StorageError
+from flows.listening.listeners_report import listening_rows
+from flows.run.books import Books
+from flows.run.pipeline import Build, Stage, finished, mark_of, tables_of
+from flows.run.preflight import stages_of
+from flows.run.questions import known_ledger
+from scoring.reliability.judge_reliability import drift_lines
+
+
+def books_of(build: Build) -> list[tuple[Books, str]]:
+    """Return the books of every stage that has begun, with its state.
+
+    States are ``done``, ``stale``, ``running``, ``waiting for ...`` and ``damaged: ...``.
+
+    ``stale``: an input or the recipe changed since it finished. ``running``: it has rows or failures, but never finished.
+    ``waiting for votes: n of m``: people are to say more; what is counted are their votes. ``damaged``: something that the
+    stage needs cannot be read; what is counted is what it noted when it last finished, or nothing.
+    """
+    strict = replace(build, problems=None)  # what is damaged must not be counted as empty
+    pages = []
+    for stage in stages_of(build):
+        try:
+            page = _page(stage, strict)
+        except StorageError as error:
+            page = _damaged(stage, build, error)
+        if page is not None:
+            pages.append(page)
+    return pages
+
+
+def _page(stage: Stage, build: Build) -> tuple[Books, str] | None:
+    current = finished(stage, build)
+    if current is not None:
+        return current, "done"
+    if stage.waits is not None and (waiting := stage.waits(build)) is not None:
+        return Books(stage=stage.name, unit=waiting.what, rows_in=waiting.wanted, rows_out=waiting.there), str(waiting)
+    mark = mark_of(stage, build)
+    if stage.count is not None and any(build.tables.num_rows(name) for name in stage.writes):
+        return stage.count(build), "stale" if mark else "running"
+    return (mark.books, "stale") if mark is not None else None
+
+
+def _damaged(stage: Stage, build: Build, error: StorageError) -> tuple[Books, str]:
+    books = Books(stage=stage.name, unit="", rows_in=0, rows_out=0)
+    with contextlib.suppress(StorageError):
+        mark = mark_of(stage, build)
+        books = mark.books if mark is not None else books
+    return books, f"damaged: {error}"
+
+
+def status_of(build: Build) -> list[dict[str, object]]:
+    """Return one row per stage, some about the listening test, and one per judge and model that was asked."""
+    rows: list[dict[str, object]] = [
+        {
+            "stage": page.stage,
+            "state": state,
+            "unit": page.unit,
+            "in": page.rows_in,
+            "out": page.rows_out,
+            "missing": page.missing,
+            "failed": page.failed,
+            "dropped": page.dropped,
+            "spent_usd": None,
+        }
+        for page, state in books_of(build)
+    ]
+    begun = {row["stage"] for row in rows}
+    rows += [_row(stage.name, "not begun") for stage in stages_of(build) if stage.name not in begun]
+    rows += listening_rows(build) + spend_rows(build)
+    return rows + _damages(build)
+
+
+def _damages(build: Build) -> list[dict[str, object]]:
+    """Return a row for each thing that a command which only looks has found damaged, and for each table that lacks a part."""
+    if build.problems is None:
+        return []
+    for name in dict.fromkeys(name for stage in stages_of(build) for name in tables_of(stage, build)):
+        with build.noted(name):
+            build.tables.require_parts(name)
+    return [_row(what, f"damaged: {told}") for what, told in build.problems.items()]
+
+
+def _row(stage: str, state: str) -> dict[str, object]:
+    return {
+        "stage": stage,
+        "state": state,
+        "unit": "",
+        "in": None,
+        "out": None,
+        "missing": None,
+        "failed": {},
+        "dropped": {},
+        "spent_usd": None,
+    }
+
+
+def spend_rows(build: Build) -> list[dict[str, object]]:
+    """Return replies, failures and money by task, judge and model."""
+    lines = list[Spend]()
+    with build.noted("ledger"):
+        if (known := known_ledger(build)) is not None:
+            with known as ledger:
+                lines = ledger.spend()
+    return [
+        {
+            "stage": f"ledger {line.task} {line.judge}/{line.model}",
+            "state": "",
+            "unit": "replies",
+            "in": None,
+            "out": line.replied,
+            "missing": None,
+            "failed": {"failed": line.failed} if line.failed else {},
+            "dropped": {},
+            "spent_usd": round(line.cost_usd, 4),
+        }
+        for line in lines
+    ]
+
+
+def inquiries(build: Build) -> list[InquiryRows]:
+    """Return what the recipe's judges said, then what every re-annotation did."""
+    again = [build.tables.read(name) for name in build.tables.partitions("judgments")]
+    return inquiries_of(build.tables.read("judgments"), pa.concat_tables(again) if again else None)
+
+
+def drift_rows(build: Build) -> list[dict[str, object]]:
+    """Return how far judges, and the repetitions of one, differ on the same pairs; empty while all was asked once."""
+    return drift_lines(inquiries(build))

@@ -1,0 +1,1 @@
+"""How far judges and annotators can be trusted: agreement, aggregation, bias, noise. Pure numbers."""

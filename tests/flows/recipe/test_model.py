@@ -1,0 +1,194 @@
+"""Recipes: what is wrong is said with file and field, before anything runs."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from contracts.errors import RecipeError
+from flows.recipe.model import load
+
+RECIPES = Path(__file__).resolve().parents[3] / "recipes"
+
+
+def changed(tmp_path, change):
+    """Write the demo recipe after ``change`` was applied to its literals."""
+    literals = yaml.safe_load((RECIPES / "demo.yaml").read_text())
+    change(literals)
+    path = tmp_path / "r.yaml"
+    path.write_text(yaml.safe_dump(literals))
+    return path
+
+
+def named(**sets):
+    """Return the change of a recipe that names its splits."""
+    return lambda literals: literals.update(splits={"sets": sets})
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in RECIPES.glob("*.yaml")))
+def test_every_shipped_recipe_loads(name, monkeypatch):
+    """Production recipes are checked down to their plug-ins' options, on a machine that has none of the models."""
+    for name_of_root in ("LIBRITTS_R", "REGULAR_SPEECH", "EMOTIONAL_SPEECH", "EXPRESSIVE_SPEECH", "DIALOGUES"):
+        monkeypatch.setenv(name_of_root, "/data")
+    assert load(RECIPES / name).systems
+
+
+def test_the_papers_recipe_has_the_papers_sizes(monkeypatch):
+    """UniSRM, Table 9, row T1: so many rows per split, 14431 in all."""
+    monkeypatch.setenv("LIBRITTS_R", "/data/LibriTTS_R")
+    quotas = load(RECIPES / "unisrm_task1.yaml").splits.quotas
+    assert quotas == {"sft": 11146, "rl": 2787, "bench": 498}
+    assert sum(quotas.values()) == 14431
+
+
+def test_splits_are_named_by_the_recipe(tmp_path):
+    """The short forms are what naming each split with its size says; a condition lists the values that are allowed."""
+    short = load(changed(tmp_path, lambda _: None)).splits.named()
+    long = named(sft={"fraction": 0.7}, rl={"fraction": 0.2}, bench={"fraction": 0.1})
+    assert load(changed(tmp_path, long)).splits.named() == short
+    where = {"style": ["expressive"], "corpus": ["asterisk"]}
+    found = load(changed(tmp_path, named(eval={"quota": 5, "where": where}, train={"fraction": 1}))).splits.named()
+    assert list(found) == ["eval", "train"]
+    assert found["eval"].where.wanted() == {"style": ("expressive",), "corpus": ("asterisk",)}
+    assert found["train"].where.wanted() == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda r: r.update(sytems=r.pop("systems")), r"sytems: unknown key, did you mean 'systems'\?"),
+        (
+            lambda r: r["prompts"].update(max_duraton_s=3),
+            r"prompts\.max_duraton_s: unknown key, did you mean 'max_duration_s'\?",
+        ),
+        (lambda r: r["systems"][0].update(voice=["en-us"]), r"systems\.0\.voice: unknown key, did you mean 'voices'\?"),
+        (lambda r: r["systems"][0].update(engine="espeek"), r"unknown engine 'espeek'\. Did you mean 'espeak'\?"),
+        (
+            lambda r: r["systems"][0].update(voices=["en-uk"]),
+            r"systems\.espeak: engine 'espeak' has no voice 'en-uk', did you mean 'en-us'\?",
+        ),
+        (lambda r: r["systems"][0].update(name="human"), r"the name 'human' is the ground-truth recording's"),
+        (lambda r: r["systems"][1].update(name="espeak"), r"systems: espeak is named twice"),
+        (
+            lambda r: r["systems"][0].update(voices=["en-us", "en-us"], voices_per_prompt=2),
+            r"systems\.0: voices: en-us is named twice",
+        ),
+        (
+            lambda r: r.update(judges=[{"name": "objective", "options": {"sim_other": 0.6}}]),
+            r"judges: 'objective' with the same model and parameters on the same task 'task1' is named twice",
+        ),
+        (lambda r: r["metrics"][0].update(name="werr"), r"unknown metric 'werr'\. Did you mean 'wer'\?"),
+        (lambda r: r["filters"][2].update(options={"maxgap": 1}), r"no option 'maxgap'\. Did you mean 'max_gap'\?"),
+        (lambda r: r["filters"][2].update(options={"max_gap": "wide"}), r"filter 'wer_gap'.*max_gap"),
+        (lambda r: r["metrics"].pop(1), r"judge 'objective' needs sim: add metrics: sim"),
+        (
+            lambda r: r.update(judge={"name": "gemini"}, metrics=[{"name": "prosody"}]),
+            r"filter 'wer_gap' needs wer: add metrics: wer",
+        ),
+        (lambda r: r["splits"].update(fractions={"sft": 0.5}), r"splits: fractions must add up to 1, got 0\.5"),
+        (lambda r: r["splits"].update(fractions={"Train!": 1.0}), r"splits\.fractions\.Train!"),
+        (lambda r: r["splits"].update(fractions={"all": 1.0}), r"splits\.fractions\.all.*no split can be named 'all'"),
+        (lambda r: r["splits"].update(fractions={"sft": 0, "rl": 1}), r"splits\.fractions\.sft: .*greater than 0"),
+        (lambda r: r["splits"].update(quotas={"sft": 1}), r"splits: give one of fractions, quotas and sets"),
+        (named(train={"fraction": 0.5, "quota": 5}), r"splits\.sets\.train: give either a fraction or a quota"),
+        (named(train={}), r"splits\.sets\.train: give either a fraction or a quota"),
+        (named(train={"fraction": 0.5}, test={"quota": 5}), r"splits: fractions must add up to 1, got 0\.5"),
+        (named(train={"fracton": 1}), r"splits\.sets\.train\.fracton: unknown key, did you mean 'fraction'\?"),
+        (named(train={"quota": 1, "where": {"agrement": ["FA"]}}), r"where\.agrement: unknown key, did you mean 'agreement'\?"),
+        (named(train={"quota": 1, "where": {"agreement": ["full"]}}), r"splits\.sets\.train\.where\.agreement"),
+        (named(train={"quota": 1, "where": {"style": []}}), r"splits\.sets\.train\.where\.style"),
+        (
+            named(train={"quota": 1, "where": {"teacher": "right"}}),
+            r"splits\.sets\.train\.where asks .* add listening with of: pairs",
+        ),
+        (lambda r: r["prompts"].update(min_duration_s=13), r"prompts: min_duration_s 13 is above max_duration_s 12"),
+        (lambda r: r["audio"].update(bandwidth_hz=12000), r"audio: bandwidth_hz must lie between 1000 and 7600, got 12000"),
+        (lambda r: r["prompts"].update(texts="many"), r"prompts\.texts: .*integer"),
+        (lambda r: r["corpora"][0].update(reader="manifest"), r"corpora\.asterisk: root is needed"),
+        (lambda r: r["release"].update(version="../../etc"), r"release\.version"),
+        (lambda r: r.pop("judge"), r"judge: Field required"),
+        (lambda r: r.update(budget_usd=float("inf")), r"line \d+, column \d+: \.inf is no number to work with"),
+        (lambda r: r.update(budget_usd="inf"), r"budget_usd: .*finite number"),
+        (lambda r: r.update(budget_usd=-1), r"budget_usd: .*greater than or equal to 0"),
+        (lambda r: r["splits"].update(fractions={"sft": float("nan")}), r"\.nan is no number to work with"),
+        (lambda r: r["splits"].update(fractions={"sft": "nan"}), r"splits\.fractions\.sft: .*finite number"),
+        (
+            lambda r: r["filters"][2].update(options={"max_gap": "inf"}),
+            r"filter 'wer_gap': max_gap: .*less than or equal to 1000",
+        ),
+        (lambda r: r.update({1: 2}), r"1: .*"),
+        (lambda r: r.update(corpora={"name": "x"}), r"corpora: .*valid list"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path, change, message):
+    """The message names the file and the field and offers the nearest known word."""
+    with pytest.raises(RecipeError, match=message) as caught:
+        load(changed(tmp_path, change))
+    assert "r.yaml" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_files_that_are_no_recipe(tmp_path):
+    """No file, no YAML, no mapping: each is said."""
+    for content, message in (
+        (None, "cannot be read"),
+        (": [", "no valid YAML"),
+        ("- a", "a recipe is a YAML mapping, this is list"),
+    ):
+        path = tmp_path / "x.yaml"
+        if content is not None:
+            path.write_text(content)
+        with pytest.raises(RecipeError, match=message):
+            load(path)
+
+
+def test_a_key_twice_is_an_error(tmp_path):
+    """The second one would win in silence: a budget of 1000 below one of 10."""
+    path = tmp_path / "r.yaml"
+    path.write_text((RECIPES / "demo.yaml").read_text() + "\nbudget_usd: 10\nbudget_usd: 1000\n")
+    with pytest.raises(
+        RecipeError, match=r"r\.yaml: no valid YAML: line \d+, column 1: key 'budget_usd' stands twice, in line"
+    ):
+        load(path)
+
+
+def test_a_date_is_a_version(tmp_path):
+    """YAML would make a date of it, or fail on one that does not exist."""
+    for version in ("2024-01-31", "2024-13-45"):
+        path = tmp_path / "r.yaml"
+        literals = yaml.safe_load((RECIPES / "demo.yaml").read_text())
+        literals["release"].pop("version", None)
+        path.write_text(yaml.safe_dump(literals).replace("release:\n", f"release:\n  version: {version}\n"))
+        assert load(path).release.version == version
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda r: r.update(budget_usd=True), r"budget_usd: a number is needed, not true or false"),
+        (lambda r: r.update(budget_usd="yes"), r"budget_usd: "),
+        (lambda r: r["prompts"].update(texts=True), r"prompts\.texts: a number is needed"),
+        (lambda r: r["judge"].update(votes=False), r"judge\.votes: a number is needed"),
+        (lambda r: r.update(splits={"quotas": {"rl": True}}), r"splits\.quotas: a number is needed"),
+        (lambda r: r.update(splits={"fractions": {"rl": True}}), r"splits\.fractions: a number is needed"),
+        (lambda r: r.update(splits={"quotas": {}}), r"splits: .*name at least one split"),
+        (
+            lambda r: r.update(filters=[{"name": "wer_gap", "options": {"max_gap": True}}]),
+            r"filter 'wer_gap': max_gap: a number is needed, not true or false",
+        ),
+        (lambda r: r["filters"].append(r["filters"][0]), r"filters: .* is named twice"),
+        (lambda r: r.update(pair_kinds=["human", "human"]), r"pair_kinds: human is named twice"),
+        (lambda r: r["corpora"][0].setdefault("options", {}).update(name="other"), r"corpora\..*\.options: name: the corpus is"),
+        (lambda r: r["corpora"][0].setdefault("options", {}).update(language="klingon"), r"corpora\..*\.options: corpus '.*language"),
+        (lambda r: r["corpora"][0].setdefault("options", {}).update(style="Expressive"), r"'regular' or 'expressive'"),
+        (lambda r: r["corpora"][0].update(root="$NOPE/x"), r"corpora\..*: root: \$NOPE/x: the variable NOPE is not set"),
+        (
+            lambda r: r.update(metrics=[*(m for m in r["metrics"] if m["name"] != "wer"), {"name": "wer", "options": {"asr": "whisper-tiny"}}]),
+            r"metrics\.wer\.options: unknown asr 'whisper-tiny'\. Did you mean 'whisper_tiny'",
+        ),
+    ],
+)  # fmt: skip
+def test_what_would_be_taken_for_something_else_is_refused(tmp_path, change, message):
+    """Python takes true for 1, pydantic texts for numbers, and an option could overrule what the section says."""
+    with pytest.raises(RecipeError, match=message):
+        load(changed(tmp_path, change))

@@ -1,0 +1,48 @@
+"""Observers of a build: plain lines for logs, bars for terminals, both at once."""
+
+import io
+
+from rich.console import Console
+
+from flows.run import progress
+from flows.run.progress import Both, Lines, Terminal
+
+
+def test_lines_give_count_rate_and_time_left(capsys, monkeypatch):
+    """At most one line per ten seconds between beginning and end."""
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    lines = Lines()
+    lines.start("samples", 100)
+    for _ in range(4):
+        now[0] += 6
+        lines.advance(10, failed=1)
+    lines.end()
+    assert capsys.readouterr().err.splitlines() == [
+        "samples: 100 to do",
+        "samples: 20/100, 2 failed, 1.7/s, 48 s left",
+        "samples: 40/100, 4 failed, 1.7/s, 36 s left",
+        "samples: 40 done, 4 failed, in 24.0 s",
+    ]
+
+
+def test_a_stage_with_nothing_to_do_says_nothing(capsys):
+    """No line for a stage that was done before."""
+    lines = Lines()
+    lines.start("samples", 0)
+    lines.end()
+    assert capsys.readouterr().err == ""
+
+
+def test_bars_and_a_second_observer_see_the_same():
+    """The terminal shows counts and failures, and the other observer is told everything too."""
+    screen = io.StringIO()
+    with Terminal(Console(file=screen, force_terminal=True, width=120)) as bars:
+        both = Both(bars, Lines())
+        both.start("metrics", 8)
+        both.advance(8, 2)
+        both.end()
+    assert "metrics" in screen.getvalue()
+    assert "8/8" in screen.getvalue()
+    assert "2 failed" in screen.getvalue()
+    assert "metrics: 8 done, 2 failed" in screen.getvalue()  # lines go above the bars while these are shown

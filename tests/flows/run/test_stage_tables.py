@@ -1,0 +1,112 @@
+"""A stage sees the tables that it declares, and what it is to make is written down once."""
+
+import pyarrow as pa
+import pytest
+
+from contracts.errors import UndeclaredTable
+from contracts.schemas import DROPS, FAILURES, SCHEMAS
+from flows.run.books import Books
+from flows.run.pipeline import Stage, execute, open_build
+from flows.run.preflight import STAGES, stages_of
+from flows.run.wanted import want, wanted_keys, wanted_rows
+from flows.views.graph import mermaid
+from tests.flows.small import corpus, recipe
+
+BY_PEOPLE = {"votes"}
+"""Tables that no stage writes: votes come in by ``annotate import``."""
+
+
+@pytest.fixture
+def build(tmp_path):
+    corpus(tmp_path / "corpus", [])
+    return open_build(recipe(tmp_path), str(tmp_path / "ws"))
+
+
+def stage(run, **declared):
+    declared = {"reads": ("pairs", "splits@*"), "writes": ("labels", "drops@odd")} | declared
+    return Stage(name="odd", settings=lambda _build: None, run=run, **declared)
+
+
+def books(_=None):
+    return Books(stage="odd", unit="rows", rows_in=0, rows_out=0)
+
+
+@pytest.mark.parametrize(
+    "touch",
+    [
+        lambda tables: tables.read("samples"),
+        lambda tables: tables.read("failures@samples", ["row_id"]),
+        lambda tables: tables.num_rows("samples"),
+        lambda tables: tables.version("samples"),
+        lambda tables: tables.missing("samples", pa.array(["a"])),
+        lambda tables: tables.partitions("samples"),
+        lambda tables: tables.append("samples", SCHEMAS["samples"].empty_table()) or tables.compact("samples"),
+    ],
+)
+def test_a_table_that_is_not_declared_is_refused(build, touch):
+    """Whatever the stage wants of it; the error names stage and table."""
+    with build.workspace.lock(), pytest.raises(UndeclaredTable, match=r"stage 'odd' reads the table '[a-z@]*samples[@*]*'"):
+        execute(stage(lambda one: books(touch(one.tables))), build)
+
+
+def test_what_is_read_only_is_not_written(build):
+    with build.workspace.lock(), pytest.raises(UndeclaredTable, match="stage 'odd' writes the table 'pairs'"):
+        execute(stage(lambda one: books(one.tables.replace("pairs", SCHEMAS["pairs"].empty_table()))), build)
+
+
+def test_declared_tables_are_there(build):
+    """Also partitions by pattern, the stage's own accounts, what it fills, and what it reads under this recipe."""
+
+    def run(one):
+        assert one.tables.partitions("splits") == []
+        for name in ("pairs", "splits@abc", "metrics", "failures@odd"):
+            assert one.tables.num_rows(name) == 0
+        one.tables.replace("drops@odd", DROPS.empty_table())
+        one.tables.replace("failures@other", FAILURES.empty_table())
+        return books()
+
+    odd = stage(run, reads_if=lambda one: ("metrics",) if one.recipe.metrics else (), fills=("failures@other",))
+    with build.workspace.lock():
+        assert execute(odd, build) == books()
+
+
+def test_every_table_that_a_stage_reads_was_written_before():
+    """So the stages have no circle, and no stage waits for a table of a later one."""
+    written = set(BY_PEOPLE)
+    for one in STAGES:
+        assert {name.partition("@*")[0] for name in one.reads} <= {name.partition("@*")[0] for name in written}, one.name
+        written |= set(one.writes)
+
+
+def test_tables_of_some_recipes_count_for_those_alone(build):
+    with_votes, without = stage(books, reads_if=lambda _build: ("votes",)), stage(books)
+    assert with_votes.all_reads(build) == (*without.reads, "votes")
+
+
+def test_the_graph_names_stages_and_tables(build):
+    lines = mermaid(build, stages_of(build)).splitlines()
+    assert lines[0] == "flowchart LR"
+    assert "  samples([samples])" in lines
+    assert "  pairs[pairs]" in lines
+    assert "  samples -->|samples| pairs" in lines
+    assert "  filters -->|labels| splits" in lines
+    assert not any("wanted" in line or "failures" in line for line in lines)
+
+
+def test_what_is_wanted_is_known_by_part(build):
+    """A stage that is to make nothing says so, too; only where nothing was ever written down is it derived."""
+
+    def never():
+        raise AssertionError
+
+    assert wanted_keys(build, "reviews", lambda: pa.array(["derived"])).to_pylist() == ["derived"]
+    want(build, "reviews", [(pa.array(["w1"]), pa.array(["s1"])), (pa.array(["w2", "w3"]), pa.array(["s1", "s2"]))])
+    assert wanted_keys(build, "reviews", never).to_pylist() == ["w1", "w2", "w3"]
+    assert wanted_keys(build, "reviews", never, 1).to_pylist() == ["w2", "w3"]
+    assert wanted_rows(build, "reviews", "writings@reviews", never, 0).num_rows == 0
+    before = build.tables.version("wanted@reviews")
+    want(build, "reviews", [(pa.array(["w1"]), pa.array(["s1"])), (pa.array(["w2", "w3"]), pa.array(["s1", "s2"]))])
+    assert build.tables.version("wanted@reviews") == before
+    want(build, "reviews", [])
+    assert wanted_keys(build, "reviews", never).to_pylist() == []
+    assert build.tables.parts("wanted@reviews")

@@ -1,0 +1,70 @@
+"""Plans: what a build would do, from the recipe, the corpus and what is there."""
+
+import pytest
+
+from flows.run.pipeline import open_build
+from flows.views.plan import plan_of
+from tests.flows.small import corpus, recipe
+
+
+@pytest.fixture
+def planned(tmp_path):
+    """Return a function from changes of the small recipe to stage -> line of its plan."""
+    corpus(tmp_path / "corpus", [])
+
+    def plan(**changes):
+        return {line["stage"]: line for line in plan_of(open_build(recipe(tmp_path, **changes), str(tmp_path / "ws")))}
+
+    return plan
+
+
+def judged(lines):
+    (line,) = (line for stage, line in lines.items() if stage.startswith("judgments"))
+    return line
+
+
+def test_only_wanted_kinds_of_pairs_are_judged(planned):
+    """Five texts, two voices of one system, one of another and the recording: 6 pairs a text, of which one is intra."""
+    systems = [
+        {"name": "espeak", "engine": "espeak", "voices": ["en-us", "en-us+klatt2"], "voices_per_prompt": 2},
+        {"name": "flite", "engine": "flite", "voices": ["kal16"]},
+    ]
+    both = planned(systems=systems, pair_kinds=["human", "inter"])
+    assert both["pairs"]["rows"] == judged(both)["calls"] == 25
+    assert planned(systems=systems, pair_kinds=["intra"])["pairs"]["rows"] == 5
+    assert planned(systems=systems, pair_kinds=["human", "inter", "intra"])["pairs"]["rows"] == 30
+
+
+def test_orders_and_votes_are_calls(planned):
+    """Both orders and three votes ask six times about a pair, and cost six times as much."""
+    once, often = planned(), planned(judge={"orders": "both", "votes": 3})
+    assert judged(often)["calls"] == 6 * judged(once)["calls"] == 6 * once["pairs"]["rows"]
+    assert judged(often)["usd_at_most"] == pytest.approx(6 * judged(once)["usd_at_most"], abs=0.04)
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"), [(None, "no paid call is allowed"), (1e-4, "may not be enough"), (1000, "budget 1000 USD, spent")]
+)
+def test_money_against_the_budget(planned, budget, said):
+    """The last word on money says whether the budget can end the build."""
+    note = planned(budget_usd=budget)["money"]["note"]
+    assert said in note
+    assert ("may not be enough" in note) == (budget == 1e-4)
+
+
+def test_a_plan_leaves_nothing_behind(planned, tmp_path):
+    """Looking makes no workspace."""
+    planned()
+    assert not (tmp_path / "ws").exists()
+
+
+def test_texts_that_no_system_speaks_are_said_last(tmp_path):
+    """Portuguese for two English engines: 0 pairs, and why; with some English beside it something comes of it."""
+    corpus(tmp_path / "corpus", [], language="pt-BR")
+    build = open_build(recipe(tmp_path), str(tmp_path / "ws"))
+    last = plan_of(build)[-1]
+    assert (last["stage"], last["rows"]) == ("nothing", 0)
+    assert last["note"].startswith("no pair can come of texts in pt: espeak speaks en; flite speaks en; add systems")
+    (tmp_path / "both").mkdir()
+    corpus(tmp_path / "both" / "corpus", [], each=lambda number: {"language": "en" if number == 1 else "pt"})
+    assert plan_of(open_build(recipe(tmp_path / "both"), str(tmp_path / "ws")))[-1]["stage"] == "release"
