@@ -12,9 +12,11 @@ import soundfile
 import yaml
 
 from contracts.schemas import METRICS
+from flows.run.kind import stages_of
 from flows.run.pipeline import Build, execute, open_build
-from flows.run.preflight import stages_of
-from flows.stages import candidates, gather
+from flows.run.wanted import wanted_rows
+from flows.stages.recordings import recording_requests
+from flows.stages.samples import sample_requests
 from scoring.measure import metric_key
 
 PAIRS = 100_000
@@ -86,7 +88,7 @@ def fill(build: Build) -> None:
     for stage in stages_of(build):
         if stage.name == "prompts":
             every = build.tables.read("utterances")["utterance_id"].combine_chunks()
-            wanted = gather._recording_requests(build, every)  # noqa: SLF001 - the bench stands in for the cluster
+            wanted = recording_requests(build, every)
             rows = [
                 {"recording_id": row["row_id"], "utterance_id": row["subject_id"], "source_sha256": "0", **clip}
                 for row in wanted.to_pylist()
@@ -109,13 +111,13 @@ def fill(build: Build) -> None:
                     "license": "GPL-3.0-or-later",
                     **clip,
                 }
-                for row in candidates.sample_requests(build).to_pylist()
+                for row in sample_requests(build).to_pylist()
                 if row["system"] != "human"
             ]
             build.tables.append("samples", pa.Table.from_pylist(rows))
         elif stage.name == "metrics":
             rows = []
-            for sample in candidates.current_samples(build)["sample_id"].to_pylist():
+            for sample in wanted_rows(build, "samples")["sample_id"].to_pylist():
                 for metric, values in FACTS.items():
                     drawn = [(name, float(rng.normal(mean, spread))) for name, (mean, spread) in values.items()]
                     rows.append(
@@ -151,7 +153,7 @@ def run() -> list[dict[str, object]]:
                     [
                         sys.executable,
                         "-c",
-                        "import flows.entry.cli, flows.stages.publish, synth.engines.espeak, scoring.metrics.wer",
+                        "import flows.entry.cli, flows.stages.release, synth.engines.espeak, scoring.metrics.wer",
                     ],
                     imports,
                 ),

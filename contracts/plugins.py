@@ -20,6 +20,7 @@ from contracts.bounds import misread
 from contracts.errors import RecipeError, SetupError
 
 PACKAGES: Final[Mapping[str, str]] = {
+    "kind": "flows.kinds",
     "corpus": "corpora",
     "engine": "synth.engines",
     "metric": "scoring.metrics",

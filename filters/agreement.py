@@ -28,6 +28,8 @@ class Agreement:
     """
 
     columns: ClassVar[tuple[str, ...]] = ("votes",)
+    makes_labels: ClassVar[bool] = False
+    needed_by: ClassVar[str | None] = None
     keep: tuple[str, ...] = ("FA", "WA", "WD", AGGREGATED)
 
     def __post_init__(self) -> None:

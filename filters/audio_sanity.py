@@ -50,6 +50,9 @@ class AudioSanity:
         if not self.min_seconds_per_character < self.max_seconds_per_character:
             raise ValueError("min_seconds_per_character must be below max_seconds_per_character")
 
+    makes_labels: ClassVar[bool] = False
+    needed_by: ClassVar[str | None] = None
+
     def reasons(self, table: pa.Table) -> pa.StringArray:
         """Return per row why it drops; null = keep."""
         characters = _characters(table["text"])

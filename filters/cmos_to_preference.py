@@ -33,6 +33,8 @@ class CmosToPreference:
     """
 
     columns: ClassVar[tuple[str, ...]] = ("votes",)
+    makes_labels: ClassVar[bool] = True
+    needed_by: ClassVar[str | None] = None
 
     def reasons(self, table: pa.Table) -> pa.StringArray:
         """Return per row why it drops; null = keep.

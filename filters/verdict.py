@@ -3,6 +3,9 @@
 A filter plug-in is a frozen dataclass with
 
 - ``columns``: the columns that it reads, a ClassVar;
+- ``makes_labels``: whether it makes the labels of people's votes, a ClassVar;
+- ``needed_by``: what makes no sense without it and so brings it into a recipe, a ClassVar: ``judge`` (labels by a judge),
+  ``both_orders`` (labels by a judge that hears each pair in both orders) or null;
 - ``reasons(table) -> StringArray``: null = keep, else a counted word that says why the row drops;
 - ``evidence(table, reasons) -> StringArray``: JSON of what the reason rests on, null for kept rows.
 
@@ -13,7 +16,7 @@ sample_rate_b (Hz), loudness_a, loudness_b (LUFS), text, votes (people's: list<s
 """
 
 from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,6 +28,8 @@ class Filter(Protocol):
     """Shape of a filter plug-in."""
 
     columns: ClassVar[tuple[str, ...]]
+    makes_labels: ClassVar[bool]
+    needed_by: ClassVar[Literal["judge", "both_orders"] | None]
 
     def reasons(self, table: pa.Table) -> pa.StringArray:
         """Return per row why it drops; null = keep."""

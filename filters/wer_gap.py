@@ -24,6 +24,8 @@ class WerGap:
     """
 
     columns: ClassVar[tuple[str, ...]] = ("wer_a", "wer_b")
+    makes_labels: ClassVar[bool] = False
+    needed_by: ClassVar[str | None] = None
     max_gap: Annotated[float, Field(gt=0, le=1000)] = 0.12
 
     def reasons(self, table: pa.Table) -> pa.StringArray:

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from flows.run.kind import stages_of
 from flows.run.pipeline import open_build
-from flows.run.preflight import stages_of
 from tests.e2e.hits import Ended, Judge, Prepared, Running, digests
 
 STARTS: Final = ("utterances", "samples", "judgments")

@@ -150,9 +150,9 @@ def serve(
     from annotate.people.web.serving import serve as run
     from annotate.people.web.site import Site
     from annotate.people.web.tokens import Tokens
+    from flows.listening.questions import rules_of
     from flows.listening.store import note_answers, open_store
-    from flows.listening.votes_stages import rules_of
-    from flows.recipe.listening_section import require
+    from flows.recipe.listening_checks import require
     from flows.run.pipeline import open_build
 
     build = open_build(recipe, workspace)
@@ -185,7 +185,7 @@ def invite(
     """Invite somebody and print their link."""
     from annotate.people.web.tokens import Tokens
     from flows.listening.store import note_answers, open_store
-    from flows.recipe.listening_section import require
+    from flows.recipe.listening_checks import require
     from flows.run.pipeline import open_build
 
     build = open_build(recipe, workspace)
@@ -220,7 +220,7 @@ def revoke(
     from annotate.people.store.annotators import ADMIN
     from annotate.people.web.tokens import Tokens
     from flows.listening.store import known_store
-    from flows.recipe.listening_section import require
+    from flows.recipe.listening_checks import require
     from flows.run.pipeline import open_build
 
     if (name is None) != admin:
@@ -274,8 +274,8 @@ def export(
 ) -> None:
     """Write what still wants votes as tasks for a vendor or for Label Studio, with the audio."""
     from annotate.people.exchange.import_export import export_tasks
-    from flows.listening.votes_stages import open_items
-    from flows.recipe.listening_section import terms_of
+    from flows.listening.questions import open_items
+    from flows.recipe.listening_checks import terms_of
     from flows.run.pipeline import open_build
 
     build = open_build(recipe, workspace)
@@ -299,10 +299,10 @@ def take_in(
     """Take votes in that were collected elsewhere; the same file again changes nothing."""
     from annotate.people.exchange.column_mapping import read_mapping
     from annotate.people.exchange.import_export import read_file
+    from flows.listening.questions import subjects
     from flows.listening.store import note_answers, open_store
     from flows.listening.vote_files import is_here, told_of
-    from flows.listening.votes_stages import subjects
-    from flows.recipe.listening_section import require, terms_of
+    from flows.recipe.listening_checks import require, terms_of
     from flows.run.pipeline import open_build
 
     build = open_build(recipe, workspace)

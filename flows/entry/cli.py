@@ -61,10 +61,11 @@ def build(  # noqa: PLR0917  # options come by name
     """
     from flows.listening.store import ended_unopened
     from flows.run.damage import has_damaged
+    from flows.run.kind import stages_of
     from flows.run.pipeline import Waiting, forget_failures, open_build, up_to
-    from flows.run.preflight import check_machine, stages_of
+    from flows.run.preflight import check_machine
     from flows.run.questions import lost_ledger
-    from flows.stages.publish import release_faults, seal_release
+    from flows.stages.release import release_faults, seal_release
 
     opened = open_build(recipe, workspace, ray)
     if (ended := ended_unopened(opened)) is not None:
@@ -141,16 +142,15 @@ def plan(
     graph: Annotated[bool, typer.Option("--graph", help="print the stages and their tables as a Mermaid chart")] = False,
 ) -> None:
     """Say what a build would do, by stage, from what is there now; runs nothing."""
+    from flows.run.kind import kind_of, stages_of
     from flows.run.pipeline import open_build
-    from flows.run.preflight import stages_of
     from flows.views.graph import mermaid
-    from flows.views.plan import plan_of
 
     build = open_build(recipe, workspace).looked_at()
     if graph:
         print(mermaid(build, stages_of(build)))
     else:
-        _show(plan_of(build), as_json)
+        _show(kind_of(build).plan(build), as_json)
 
 
 @app.command()
@@ -208,9 +208,9 @@ def reannotate(  # noqa: PLR0917  # options come by name
 ) -> None:
     """Judge the pairs once more, by another judge or as one more repetition; the labels stay as they are."""
     from flows.run.pipeline import open_build
-    from flows.run.reannotation import require, wish_of
+    from flows.run.reannotation import judged_build, require, wish_of
 
-    opened, options = open_build(recipe, workspace), _options(option or [])
+    opened, options = judged_build(open_build(recipe, workspace)), _options(option or [])
     require(opened, wish_of(opened, judge, task, options, mode))  # before Prefect starts, which takes a while
 
     def run(progress: "Progress") -> dict[str, Any]:

@@ -14,9 +14,9 @@ from annotate.people.store.item import Clip, Item
 from contracts.ids import row_id
 from contracts.joins import among, sorted_by
 from flows.run.pipeline import Build
-from flows.run.questions import history_of, needs_history, task_of, with_writings
-from flows.stages.candidates import current_samples
-from flows.stages.gather import current_recordings
+from flows.run.question import task_of
+from flows.run.questions import history_of, needs_history, with_writings
+from flows.run.wanted import wanted_rows
 
 SCENE: Final = ("scenario_description", "paragraph_context")
 """What roles write that listeners are shown, in this order."""
@@ -51,7 +51,7 @@ def pair_items(build: Build, pairs: pa.Table, gold: Mapping[str, Sequence[str]])
         pairs: rows of schema PAIRS.
         gold: pair -> values that are right, for those items that are no questions but tests.
     """
-    settings, speech = _settings(build, pairs["prompt_id"]), _speech(current_samples(build), "sample_id")
+    settings, speech = _settings(build, pairs["prompt_id"]), _speech(wanted_rows(build, "samples"), "sample_id")
     return [
         _item(
             build,
@@ -92,7 +92,7 @@ def _item(
 ) -> Item:
     # Only downwards: what stayed quieter than the rest, because it would have clipped, must not clip in a listener's player.
     every = [*clips, *setting.references, *setting.history]
-    level = min([build.recipe.audio.loudness_lufs, *(clip.loudness_lufs for clip in every)])
+    level = min([build.recipe.clip_format.loudness_lufs, *(clip.loudness_lufs for clip in every)])
 
     def played(heard: Sequence[_Heard]) -> tuple[Clip, ...]:
         return tuple(
@@ -129,10 +129,11 @@ def _speech(table: pa.Table, key: str) -> dict[str, _Heard]:
 def _settings(build: Build, prompt_ids: pa.ChunkedArray) -> dict[str, _Setting]:
     """Return prompt -> setting."""
     prompts = among(build.tables.read("prompts"), "prompt_id", prompt_ids)
-    recordings = _speech(current_recordings(build), "utterance_id")
+    recordings = _speech(wanted_rows(build, "recordings"), "utterance_id")
     past = _past(build, prompts)
     prompts = with_writings(build, prompts, "prompt_id")
-    shows_text = "text" in task_of(build.recipe.judge).fields
+    judges = build.recipe.judges_of_pairs
+    shows_text = not judges or "text" in task_of(judges[0]).fields
     settings = {}
     for row in prompts.to_pylist():
         reference = recordings.get(row["reference_utterance_id"])

@@ -14,11 +14,12 @@ from annotate.people.store.store_records import Annotator, Progress
 from contracts.joins import attach
 from flows.listening.evidence import heard_votes
 from flows.listening.store import RATED, VOTED, known_store
-from flows.listening.votes_stages import VERIFICATION, quotas_of
-from flows.recipe.listening_section import require, terms_of, words_of
+from flows.recipe.listening_checks import require, terms_of, words_of
 from flows.run.pipeline import Build, finished
-from flows.stages.candidates import current_facts
-from flows.stages.decide import splits_table
+from flows.stages.metrics import current_facts
+from flows.stages.splits import splits_table
+from flows.stages.verification import STAGE as VERIFICATION
+from flows.stages.verification import quotas_of
 from scoring.reliability.agreement_levels import TERNARY, annotator_rates, inter_annotator
 from scoring.reliability.measures import mean_interval
 from splits.assign import OVER_QUOTA

@@ -10,7 +10,8 @@ import pyarrow as pa
 from annotate.people.store.store_records import Progress
 from annotate.people.store.vote_store import Store
 from contracts.errors import SetupError
-from flows.recipe.listening_section import Listening, require, terms_of
+from flows.recipe.listening_checks import require, terms_of
+from flows.recipe.listening_section import Listening
 from flows.run.known import is_there, remember, require_there
 from flows.run.pipeline import Build, Waiting
 from storage.workspace import storage_errors

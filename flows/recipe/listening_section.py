@@ -2,21 +2,15 @@
 
 import datetime as dt
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from annotate.people.store.terms import Terms
-from contracts import plugins
-from contracts.errors import RecipeError
 from contracts.languages import MIXED, Language, language_of
 from flows.recipe.parts import Plugin, Strict, expanded
 from flows.recipe.splits_section import SplitName
-
-if TYPE_CHECKING:
-    from flows.recipe.model import Recipe
 
 Level = Literal["none", "basic", "proficient", "native"]
 
@@ -162,37 +156,6 @@ class Listening(Strict):
         return self.of == "samples"
 
 
-def terms_of(recipe: "Recipe") -> Terms:
-    """Return what a recipe decides about its listening test.
-
-    Raises:
-        RecipeError: it has none, or an unknown protocol or option.
-    """
-    wish = require(recipe)
-    return Terms(
-        protocol=plugins.configure("protocol", wish.protocol.name, wish.protocol.options),
-        protocol_name=wish.protocol.name,
-        languages=wish.languages,
-        lease_s=wish.lease_minutes * 60,
-        gold_every=wish.gold_every,
-        qualification=wish.qualification,
-        qualification_pass=wish.qualification_pass,
-        seed=recipe.seed,
-        test=recipe.name if wish.store else "",  # a file lies in the workspace, a database may be anybody's
-    )
-
-
-def require(recipe: "Recipe") -> Listening:
-    """Return the section.
-
-    Raises:
-        RecipeError: the recipe has none.
-    """
-    if recipe.listening is None:
-        raise RecipeError(f"recipe {recipe.name} has no section listening: nobody is asked to listen")
-    return recipe.listening
-
-
 def rooted(wish: Listening | None, folder: Path) -> Listening | None:
     """Return the section with the gold file's path made absolute."""
     if wish is None or wish.gold is None:
@@ -205,78 +168,3 @@ def literals(wish: Listening | None) -> dict[str, Any] | None:
     """Return the section as literals without what differs from place to place and decides no vote."""
     ends = {"incomplete", "deadline"}  # they decide when, not what; that votes are lacking is a setting of its own
     return None if wish is None else wish.model_dump(mode="json", exclude={"store", "gold", "site", *ends})
-
-
-def check_listening(recipe: "Recipe") -> None:
-    """Check that the listening test fits the rest of the recipe.
-
-    Raises:
-        RecipeError: an unknown protocol or rule, a wrong option, a protocol for another number of clips, splits that the
-            recipe does not make, a verification of votes that know no ``invalid``, filters of votes without votes, or votes
-            on pairs without a filter that goes by them.
-    """
-    wish = recipe.listening
-    readers = [rule.name for rule in recipe.filters if "votes" in plugins.configure("filter", rule.name, rule.options).columns]
-    if readers and (wish is None or wish.of != "pairs"):
-        raise RecipeError(f"filter {readers[0]!r} reads people's votes: add listening with of: pairs")
-    if wish is None:
-        return
-    terms = terms_of(recipe)
-    clips = 1 if wish.rated() else 2
-    if terms.protocol.clips != clips:
-        fitting = "samples" if terms.protocol.clips == 1 else "pairs or splits"
-        raise RecipeError(f"listening.protocol: {wish.protocol.name!r} is for of: {fitting}, not {wish.of}")
-    doubled = sorted({rule.name for rule in wish.rules if sum(other.name == rule.name for other in wish.rules) > 1})
-    if doubled:
-        raise RecipeError(f"listening.rules: {', '.join(doubled)} is named twice")
-    for rule in wish.rules:
-        plugins.configure("listener_rule", rule.name, rule.options)
-    if wish.gold is not None and not re.search(r"\.(csv|jsonl)$", wish.gold):
-        raise RecipeError(f"listening.gold: {wish.gold} must end in .csv or .jsonl")
-    values = words_of(terms)
-    if wish.of == "splits":
-        made = recipe.splits.named()
-        if lacking := [name for name in wish.splits if name not in made]:
-            raise RecipeError(f"listening.splits: {', '.join(lacking)}: splits makes {', '.join(sorted(made))} only")
-        plugins.configure("filter", VERIFIER, wish.verification)
-        if "invalid" not in values:
-            raise RecipeError(f"listening.protocol: {wish.protocol.name!r} cannot verify labels: take unisrm (A, B or invalid)")
-        _check_votes(terms, "listening.verification", wish.verification)
-    elif wish.verification:
-        raise RecipeError("listening.verification is for of: splits")
-    for rule in (rule for rule in recipe.filters if rule.name in readers):
-        _check_reader(terms, rule)
-    if wish.of == "pairs":
-        _check_decided(values, readers)
-
-
-def _check_decided(words: Sequence[str], readers: Sequence[str]) -> None:
-    """Refuse votes on pairs that decide nothing: the labels would be the judge's, whatever people say."""
-    decider = VERIFIER if "invalid" in words else PREFERENCE
-    if decider not in readers:
-        raise RecipeError(
-            f"listening: of: pairs: people's votes would decide nothing: add {decider} to filters, which "
-            + ("keeps what they confirm" if decider == VERIFIER else "makes the labels of them")
-        )
-
-
-def _check_reader(terms: Terms, rule: Plugin) -> None:
-    """Refuse a filter of votes that cannot read those of the protocol."""
-    if (rule.name == VERIFIER) != ("invalid" in words_of(terms)):
-        fitting = "unisrm" if rule.name == VERIFIER else "speechjudge"
-        raise RecipeError(f"filter {rule.name!r} cannot read votes by {terms.protocol_name!r}: take the protocol {fitting}")
-    if rule.name == VERIFIER:
-        _check_votes(terms, f"filters: {VERIFIER}", rule.options)
-
-
-def _check_votes(terms: Terms, place: str, options: dict[str, Any]) -> None:
-    """Refuse a verification that needs more votes than a pair ever gets: every pair would be dropped once all are in."""
-    needed, asked = plugins.configure("filter", VERIFIER, options).votes, terms.protocol.wanted(())
-    if needed > asked:
-        raise RecipeError(f"{place}: votes: {needed} are needed, but protocol {terms.protocol_name!r} asks for {asked} a pair")
-
-
-def words_of(terms: Terms) -> Sequence[str]:
-    """Return the words that a vote of this test may be; none where it only rates."""
-    asked = [question for question in terms.protocol.questions if question.kind == "choice" and question.about is None]
-    return asked[0].options if asked and terms.protocol.clips == 2 else ()

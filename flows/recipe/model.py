@@ -1,198 +1,108 @@
-"""Recipes: one YAML file that says which data set to build.
+"""Recipes: one YAML file that says which data set to build. Here is what every kind of data set shares."""
 
-Everything a recipe can say is below; an unknown key is an error that names the nearest known one. Options of plug-ins are
-checked against the plug-in itself when the recipe is loaded, before anything runs.
-"""
-
-import os
-from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
-from functools import cached_property
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from contracts import plugins
 from contracts.errors import RecipeError
-from contracts.yaml_mapping import read_yaml
 from flows.recipe import listening_section
-from flows.recipe.checks import check, configured
 from flows.recipe.listening_section import Listening
-from flows.recipe.parts import Metric, Name, Options, Plugin, Strict, Versioned, expanded
+from flows.recipe.parts import Metric, Name, Plugin, Strict, expanded
+from flows.recipe.sections import Corpus, Judge, Labels, Release, Role
 from flows.recipe.splits_section import Splits
 from synth.dsp import AudioFormat
 
-
-class Corpus(Strict):
-    """One source corpus."""
-
-    name: Name = Field(description="what rows call it")
-    reader: str = Field(description="corpus plug-in")
-    root: str = Field(
-        default="",
-        description="folder or URL; relative = beside the recipe; $VARIABLES are expanded; "
-        "empty = where the reader's own package lies",
-    )
-    options: Options = Field(default_factory=dict, description="fields of the reader")
-
-
-class Prompts(Strict):
-    """Which texts are spoken, after which reference."""
-
-    texts: int | None = Field(default=None, gt=0, le=100_000_000, description="how many target texts; null = all")
-    min_duration_s: float = Field(default=1.0, ge=0, le=86_400)
-    max_duration_s: float = Field(default=30.0, gt=0, le=86_400)
-    min_words: int = Field(default=1, ge=0, le=2000)
-    reference: Literal["same_speaker", "none"] = "same_speaker"
-    reference_min_duration_s: float = Field(default=1.0, ge=0, le=86_400)
-    variants: tuple[Literal["transcript", "random", "translation", "codeSwitching"], ...] = Field(
-        default=("transcript",), min_length=1, description="texts beside the transcript need the role style_continuation"
-    )
-    longest_history: int | None = Field(
-        default=None, gt=0, le=100_000, description="turns before a dialogue's target; null = all"
-    )
-
-    @model_validator(mode="after")
-    def _durations_are_a_range(self) -> Self:
-        if self.min_duration_s > self.max_duration_s:
-            raise ValueError(f"min_duration_s {self.min_duration_s:g} is above max_duration_s {self.max_duration_s:g}")
-        return self
-
-
-class Audio(Strict):
-    """The one format of all clips: a difference here would name the system."""
-
-    sample_rate_hz: int = Field(default=16000, ge=8000, le=48000)
-    bandwidth_hz: int = Field(default=7000, ge=1000, le=24000)
-    loudness_lufs: float = Field(default=-26.0, gt=-70, le=-10, description="at -23 LUFS some engines' clips would clip")
-
-    @model_validator(mode="after")
-    def _can_be_made(self) -> Self:
-        AudioFormat(**self.model_dump())  # says what does not fit
-        return self
-
-
-class System(Versioned):
-    """One TTS system: an engine with its options and voices."""
-
-    name: Name
-    engine: str = Field(description="engine plug-in")
-    voices: list[str] | None = Field(default=None, min_length=1, description="null = all voices of the engine")
-    voices_per_prompt: int = Field(default=1, ge=1, le=1000, description="more than one makes intra-system pairs")
-    speaks: str = Field(default="target", description="the target text, or the role that writes what it says instead")
-    options: Options = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _voices_are_unique(self) -> Self:
-        if doubled := sorted({name for name in self.voices or [] if (self.voices or []).count(name) > 1}):
-            raise ValueError(f"voices: {', '.join(doubled)} is named twice")
-        return self
-
-
-class Role(Plugin):
-    """A question to a language model: the judge plug-in that answers it, and how it is put."""
-
-    task: str = Field(description="task plug-in")
-    mode: Literal["live", "batch"] = Field(
-        default="live", description="one by one, or by the provider's batches: half the price"
-    )
-    poll_s: float = Field(
-        default=30.0, gt=0, le=86_400, description="first wait before a batch is looked at; later ones are longer"
-    )
-
-
-class Judge(Role):
-    """Who judges pairs, and how often each."""
-
-    task: str = "task1"
-    orders: Literal["stored", "both"] = Field(default="stored", description="both = once more with the speeches exchanged")
-    votes: int = Field(default=1, ge=1, le=99, description="how often each question is put; the majority rules")
-    on_disagreement: Literal["drop", "average"] = Field(
-        default="drop", description="where the two orders rule against each other"
-    )
-
-
-class Release(Strict):
-    """The published data set."""
-
-    version: Name = "0.1.0"
-    pretty_name: str = "Speech preference pairs"
-    shard_size_mb: int = Field(default=500, gt=0, le=100_000)
+Origin = Literal["judge", "votes", "ratings", "construction"]
 
 
 class Recipe(Strict):
-    """A whole recipe."""
+    """What the recipes of all kinds share."""
 
+    kind: str = Field(default="preference", description="kind of data set")
     name: Name
     workspace: str | None = Field(default=None, description="folder or URL; null = workspaces/<name> in the current folder")
     seed: int = Field(default=0, ge=-(2**63), lt=2**63)
     corpora: list[Corpus] = Field(min_length=1)
-    prompts: Prompts = Prompts()
-    audio: Audio = Audio()
-    human: bool = Field(default=True, description="the ground-truth recording is one more candidate")
-    systems: list[System] = Field(min_length=1)
-    pair_kinds: tuple[Literal["human", "inter", "intra"], ...] = Field(default=("human", "inter"), min_length=1)
-    metrics: list[Metric] = Field(min_length=1)
+    metrics: list[Metric] = Field(default_factory=list)
     budget_usd: float | None = Field(
         default=None, ge=0, le=1e9, description="hard stop for all paid calls; null = none is expected"
     )
-    roles: list[Role] = Field(default_factory=list, description="what else language models write, in this order")
-    judge: Judge = Field(description="its judgments decide the labels")
-    judges: list[Judge] = Field(default_factory=list, description="second opinions, kept beside")
+    labels: Labels | None = Field(default=None, description="where labels come from; null = as the rest of the recipe implies")
     filters: list[Plugin] = Field(default_factory=list)
     splits: Splits
     listening: Listening | None = Field(default=None, description="what people are asked; null = nobody")
     release: Release = Release()
 
     @model_validator(mode="after")
-    def _names_are_unique(self) -> Self:
-        for what, found in (
-            ("corpora", [corpus.name for corpus in self.corpora]),
-            ("systems", [system.name for system in self.systems]),
-            ("metrics", [metric.name for metric in self.metrics]),
-            ("roles", [role.task for role in self.roles]),
-            ("filters", [rule.name for rule in self.filters]),
-            ("pair_kinds", self.pair_kinds),
-            ("prompts.variants", self.prompts.variants),
-        ):
-            doubled = sorted({name for name in found if found.count(name) > 1})
-            if doubled:
-                raise ValueError(f"{what}: {', '.join(doubled)} is named twice")
-        if any(system.name == "human" for system in self.systems):
-            raise ValueError("systems: the name 'human' is the ground-truth recording's")
+    def _shared_names_are_unique(self) -> Self:
+        self.require_unique("corpora", (corpus.name for corpus in self.corpora))
+        self.require_unique("metrics", (metric.name for metric in self.metrics))
+        self.require_unique("filters", (rule.name for rule in self.filters))
         return self
 
-    @cached_property
-    def engines(self) -> dict[str, Any]:
-        """System name -> configured engine."""
-        return {
-            system.name: configured(f"systems.{system.name}.options", "engine", system.engine, system.options)
-            for system in self.systems
-        }
+    @model_serializer(mode="wrap")
+    def _without_unused_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is not said: a recipe without these keys stays the one that it was before they existed."""
+        found: dict[str, Any] = handler(self)
+        for name, value in (("kind", "preference"), ("labels", None)):
+            if found.get(name, value) == value:
+                found.pop(name, None)
+        return found
 
+    @staticmethod
+    def require_unique(what: str, names: Iterable[str]) -> None:
+        """Refuse a name that stands twice.
 
-def load(path: str | os.PathLike[str]) -> Recipe:
-    """Read and check a recipe.
+        Raises:
+            ValueError: one does.
+        """
+        found = list(names)
+        if doubled := sorted({name for name in found if found.count(name) > 1}):
+            raise ValueError(f"{what}: {', '.join(doubled)} is named twice")
 
-    Raises:
-        RecipeError: no such file, no YAML, an unknown key, a wrong value, an unknown plug-in or a wrong option of one; the
-            message names the file and the field.
-    """
-    file = Path(path)
-    raw = read_yaml(file, "a recipe")
-    try:
-        recipe = Recipe.model_validate(raw)
-    except ValidationError as error:
-        raise RecipeError(f"{file}: " + "; ".join(_explain(problem) for problem in error.errors())) from None
-    try:
-        corpora = [_rooted(corpus, file.parent) for corpus in recipe.corpora]
-        listening = listening_section.rooted(recipe.listening, file.parent)
-        recipe = recipe.model_copy(update={"corpora": corpora, "listening": listening})
-        check(recipe)
-    except RecipeError as error:
-        raise RecipeError(f"{file}: {error}") from error
-    return recipe
+    @property
+    def judges_of_pairs(self) -> Sequence[Judge]:
+        """The judges of items, the one whose judgments decide first; empty where none is asked."""
+        return ()
+
+    @property
+    def writers(self) -> Sequence[Role]:
+        """The roles that language models have beside judging, in order."""
+        return ()
+
+    @property
+    def clip_format(self) -> AudioFormat:
+        """The format in which all clips are kept and released."""
+        raise NotImplementedError
+
+    @property
+    def longest_history(self) -> int | None:
+        """How many turns before a dialogue's target are heard at most; None = all."""
+        return None
+
+    @property
+    def labels_from(self) -> Origin:
+        """Where labels come from: what the recipe says; else votes if a filter makes labels of them, else the judge."""
+        if self.labels is not None:
+            return self.labels.origin
+        makers = [rule for rule in self.filters if plugins.configure("filter", rule.name, rule.options).makes_labels]
+        return "votes" if makers else "judge"
+
+    def rooted(self, folder: Path) -> Self:
+        """Return the recipe with the paths of its corpora and files made absolute.
+
+        Raises:
+            RecipeError: a path holds a variable that is not set, or a corpus has no root.
+        """
+        return self.model_copy(
+            update={
+                "corpora": [_rooted(corpus, folder) for corpus in self.corpora],
+                "listening": listening_section.rooted(self.listening, folder),
+            }
+        )
 
 
 def _rooted(corpus: Corpus, folder: Path) -> Corpus:
@@ -204,31 +114,3 @@ def _rooted(corpus: Corpus, folder: Path) -> Corpus:
     if "://" not in root:
         root = str((folder / Path(root).expanduser()).resolve())
     return corpus.model_copy(update={"root": root})
-
-
-def _explain(problem: Mapping[str, Any]) -> str:
-    """Say where a validation problem is and, for an unknown key, which known one is nearest."""
-    where = ".".join(str(step) for step in problem["loc"])
-    if problem["type"] != "extra_forbidden":
-        return f"{where or 'recipe'}: {problem['msg'].removeprefix('Value error, ')}"
-    *parents, key = problem["loc"]
-    known = _known_keys(tuple(step for step in parents if isinstance(step, str)))
-    close = get_close_matches(str(key), known, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
-    return f"{where}: unknown key, {hint}"
-
-
-def _known_keys(parents: tuple[str, ...]) -> list[str]:
-    model: type[BaseModel] = Recipe
-    for step in parents:
-        if step in model.model_fields:  # else it is a key of a mapping, whose values the step before led to
-            model = next(_models(model.model_fields[step].annotation))
-    return list(model.model_fields)
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    """Yield the sections that a type is made of."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for part in getattr(annotation, "__args__", ()):
-        yield from _models(part)

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import (
@@ -15,6 +16,7 @@ from pydantic import (
     model_serializer,
 )
 
+from contracts import plugins
 from contracts.bounds import misread
 from contracts.errors import RecipeError
 
@@ -85,3 +87,15 @@ def expanded(path: str, field: str) -> str:
     if (left := re.search(r"\$(\w+|\{\w+\})", found)) is not None:
         raise RecipeError(f"{field}: {path}: the variable {left[1].strip('{}')} is not set")
     return found
+
+
+def configured(place: str, kind: str, name: str, options: Mapping[str, Any]) -> Any:
+    """Return a configured plug-in.
+
+    Raises:
+        RecipeError: an unknown plug-in or a wrong option; names the place in the recipe.
+    """
+    try:
+        return plugins.configure(kind, name, options)
+    except RecipeError as error:
+        raise RecipeError(f"{place}: {error}") from None

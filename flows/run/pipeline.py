@@ -10,31 +10,41 @@ after the stage runs, and the same command carries on when there is enough.
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final, Generic, Self
 
 from pydantic import TypeAdapter
+from typing_extensions import TypeVar
 
 from contracts.errors import DamagedState, RecipeError, StorageError
 from contracts.ids import digest
 from contracts.schemas import empty
-from flows.recipe import model as recipes
+from flows.recipe.load import load
 from flows.recipe.model import Recipe
+from flows.recipe.sections import Role
 from flows.run.books import Books
 from flows.run.progress import Progress, Silent
+from flows.run.question import Question
 from flows.run.settings import Settings
 from storage.blobs import BlobStore
 from storage.state import read_state
 from storage.tables import DeclaredTables, ReadableTables, TableStore
 from storage.workspace import Workspace
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raised when a change of code makes finished stages stale."""
 
 
+R_co = TypeVar("R_co", bound=Recipe, covariant=True, default=Recipe)
+"""Recipe of a build; a build of a kind of data set is a build of a recipe."""
+
+R_contra = TypeVar("R_contra", bound=Recipe, contravariant=True, default=Recipe)
+"""Recipes that a stage works for."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class Build:
+class Build(Generic[R_co]):
     """One recipe in one workspace, and how to run it.
 
     Attributes:
@@ -48,13 +58,13 @@ class Build:
         check_keys: whether judges' keys are looked for and tried before the work; else the first question finds out.
     """
 
-    recipe: Recipe
+    recipe: R_co
     workspace: Workspace
     ray_address: str | None = None
     progress: Progress = field(default_factory=Silent)
     only_looks: bool = False
     problems: dict[str, str] | None = None
-    stage: "Stage | None" = None
+    stage: "Stage[Any] | None" = None
     check_keys: bool = True
 
     @property
@@ -82,11 +92,11 @@ class Build:
         """The audio of the workspace."""
         return BlobStore(self.workspace)
 
-    def looked_at(self) -> "Build":
+    def looked_at(self) -> Self:
         """Return the same build for a command that only looks: damage is noted in ``problems``."""
         return replace(self, only_looks=True, problems={})
 
-    def watched_by(self, progress: Progress) -> "Build":
+    def watched_by(self, progress: Progress) -> Self:
         """Return the same build with another observer."""
         return replace(self, progress=progress)
 
@@ -114,7 +124,24 @@ class Waiting:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
+class Asking(Generic[R_contra]):
+    """What a stage asks judges or writers.
+
+    Attributes:
+        after: the stage that must have ended before the questions are known.
+        table: where the answers go.
+        roles: whom it asks.
+        questions: its questions, one for each role.
+    """
+
+    after: str
+    table: str
+    roles: Callable[[Build[R_contra]], Sequence[Role]]
+    questions: Callable[[Build[R_contra]], Sequence[Question]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage(Generic[R_contra]):
     """One stage.
 
     Attributes:
@@ -125,8 +152,11 @@ class Stage:
         fills: tables of later stages to which it adds rows that those would make; their other rows do not make it stale.
         settings: the part of the recipe that decides its output, as literals.
         run: does what is missing, commits it, and returns balanced books.
-        count: counts how far it is without doing anything; None for a stage that is done in one go.
         produced: what it leaves outside the tables, as literals; None = nothing.
+        asks: what it asks judges or writers; None = nothing.
+        needs: engines and models that its work takes: name for people -> configured plug-in.
+        wrong_versions: which versions that the recipe demands are not those here (asked where the stage has work left on this
+            machine) or of what is there, one line each.
         on_cluster: whether it needs the Ray cluster.
         active: whether the recipe wants it at all.
         prepare: what it changes outside the tables before its inputs are looked at.
@@ -136,18 +166,20 @@ class Stage:
     name: str
     reads: tuple[str, ...]
     writes: tuple[str, ...]
-    settings: Callable[[Build], object]
-    run: Callable[[Build], Books | Waiting]
-    reads_if: Callable[[Build], tuple[str, ...]] = lambda _build: ()
+    settings: Callable[[Build[R_contra]], object]
+    run: Callable[[Build[R_contra]], Books | Waiting]
+    reads_if: Callable[[Build[R_contra]], tuple[str, ...]] = lambda _build: ()
     fills: tuple[str, ...] = ()
-    count: Callable[[Build], Books] | None = None
-    produced: Callable[[Build], object] | None = None
+    produced: Callable[[Build[R_contra]], object] | None = None
+    asks: Asking[R_contra] | None = None
+    needs: Callable[[Build[R_contra]], Mapping[str, Any]] = lambda _build: {}
+    wrong_versions: Callable[[Build[R_contra], bool], Sequence[str]] = lambda _build, _is_left: ()
     on_cluster: bool = False
-    active: Callable[[Build], bool] = lambda _build: True
-    prepare: Callable[[Build], None] | None = None
-    waits: Callable[[Build], Waiting | None] | None = None
+    active: Callable[[Build[R_contra]], bool] = lambda _build: True
+    prepare: Callable[[Build[R_contra]], None] | None = None
+    waits: Callable[[Build[R_contra]], Waiting | None] | None = None
 
-    def all_reads(self, build: Build) -> tuple[str, ...]:
+    def all_reads(self, build: Build[R_contra]) -> tuple[str, ...]:
         """Return the tables that it reads under a build's recipe."""
         return (*self.reads, *self.reads_if(build))
 
@@ -164,24 +196,24 @@ class Mark:
 _MARK: Final = TypeAdapter(Mark)
 
 
-def _mark_name(stage: Stage) -> str:
+def _mark_name(stage: Stage[Any]) -> str:
     return f"stages/{stage.name}.json"
 
 
-def _inputs(stage: Stage, build: Build) -> str:
+def _inputs(stage: Stage[Any], build: Build[Any]) -> str:
     return digest([FORMAT, stage.name, build.recipe.seed, stage.settings(build), _versions(stage.all_reads(build), build)])
 
 
-def _outputs(stage: Stage, build: Build) -> str:
+def _outputs(stage: Stage[Any], build: Build[Any]) -> str:
     return digest([_versions(stage.writes, build), stage.produced(build) if stage.produced else None])
 
 
-def _versions(patterns: tuple[str, ...], build: Build) -> dict[str, str]:
+def _versions(patterns: tuple[str, ...], build: Build[Any]) -> dict[str, str]:
     names = [name for pattern in patterns for name in _expanded(pattern, build)]
     return {name: build.tables.version(name) for name in names}
 
 
-def tables_of(stage: Stage, build: Build) -> list[str]:
+def tables_of(stage: Stage[Any], build: Build[Any]) -> list[str]:
     """Return the names of all tables and partitions that a stage reads or writes."""
     return [name for pattern in (*stage.all_reads(build), *stage.writes) for name in _expanded(pattern, build)]
 
@@ -190,7 +222,7 @@ def _expanded(pattern: str, build: Build) -> list[str]:
     return build.tables.partitions(pattern.removesuffix("@*")) if pattern.endswith("@*") else [pattern]
 
 
-def mark_of(stage: Stage, build: Build) -> Mark | None:
+def mark_of(stage: Stage[Any], build: Build[Any]) -> Mark | None:
     """Return what a stage noted when it last finished; None if it never did, or if the note is damaged.
 
     A mark only saves work, so a stage without a readable one is looked at anew.
@@ -202,7 +234,7 @@ def mark_of(stage: Stage, build: Build) -> Mark | None:
     return mark if mark.books.stage == stage.name and not mark.books.missing else None
 
 
-def finished(stage: Stage, build: Build) -> Books | None:
+def finished(stage: Stage[Any], build: Build[Any]) -> Books | None:
     """Return the books of a stage that is up to date, None for one that has something to do."""
     mark = mark_of(stage, build)
     if mark is None or mark.inputs != _inputs(stage, build) or mark.outputs != _outputs(stage, build):
@@ -210,7 +242,7 @@ def finished(stage: Stage, build: Build) -> Books | None:
     return mark.books
 
 
-def execute(stage: Stage, build: Build) -> Books | Waiting:
+def execute(stage: Stage[Any], build: Build[Any]) -> Books | Waiting:
     """Bring a stage up to date and return its books, or what it waits for. The caller holds the workspace's lock."""
     known = finished(stage, build)
     if known is not None:
@@ -228,7 +260,7 @@ def execute(stage: Stage, build: Build) -> Books | Waiting:
     return books
 
 
-def up_to(stages: tuple[Stage, ...], until: str | None) -> tuple[Stage, ...]:
+def up_to(stages: tuple[Stage[Any], ...], until: str | None) -> tuple[Stage[Any], ...]:
     """Return the stages up to and including ``until``; all for None.
 
     Raises:
@@ -257,7 +289,7 @@ def open_build(
         RecipeError: the recipe is wrong.
         StorageError: the workspace is no folder, or its store is not there or refuses.
     """
-    loaded = recipes.load(recipe)
+    loaded = load(recipe)
     settings = Settings()
     where = workspace or loaded.workspace or f"{settings.workspaces.rstrip('/')}/{loaded.name}"
     opened = Workspace(where)
@@ -271,7 +303,7 @@ def open_build(
     )
 
 
-def forget_failures(build: Build, stages: tuple[Stage, ...]) -> None:
+def forget_failures(build: Build, stages: tuple[Stage[Any], ...]) -> None:
     """Empty the failures of these stages, so that the next run tries those rows again."""
     with build.workspace.lock():
         for stage in stages:

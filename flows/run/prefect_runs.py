@@ -13,17 +13,18 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from contracts.interrupts import interrupt_reason
+from flows.listening.questions import trust
 from flows.listening.store import waiting_for
-from flows.listening.votes_stages import trust
-from flows.recipe.listening_section import require
+from flows.recipe.listening_checks import require
 from flows.run import reannotation
 from flows.run.books import Books, in_words
 from flows.run.damage import retry_damaged
+from flows.run.kind import stages_of
 from flows.run.pipeline import Build, Stage, Waiting, execute, finished, up_to
-from flows.run.preflight import preflight, stages_of
+from flows.run.preflight import preflight
 from flows.run.progress import Both
 from flows.run.questions import lost_ledger
-from flows.stages.publish import release_faults, release_of, seal_release
+from flows.stages.release import release_faults, release_of, seal_release
 from flows.views.status import drift_rows
 
 
@@ -162,9 +163,9 @@ def run_reannotation(
     Raises:
         UnisrmError: something is wrong with the recipe, the machine, the data or the workspace.
     """
-    watched = build.watched_by(Both(build.progress, ProgressArtifacts()))
-    wish = reannotation.wish_of(build, judge, task, options, mode)
-    reannotation.require(build, wish)
+    watched = reannotation.judged_build(build).watched_by(Both(build.progress, ProgressArtifacts()))
+    wish = reannotation.wish_of(watched, judge, task, options, mode)
+    reannotation.require(watched, wish)
 
     @prefect_task(name=reannotation.STAGE, cache_policy=NO_CACHE, persist_result=False)
     def run() -> Books:

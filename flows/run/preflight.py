@@ -1,36 +1,22 @@
-"""All stages, in order."""
+"""Whether this machine or cluster can do what is left to do: found out before any work."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence, Set
 from contextlib import ExitStack
-from typing import Any, Final
+from typing import Any
 
-from contracts import plugins
 from contracts.errors import SetupError
 from contracts.jobs import Resources
 from flows.listening.store import store_place
-from flows.listening.votes_stages import VERIFICATION, VOTES
-from flows.run.asking import asking_stages, unready
+from flows.run.asking import unready
 from flows.run.cluster import check_resources, cluster, gpus_here
+from flows.run.kind import asking_stages
 from flows.run.pipeline import Build, Stage, finished
-from flows.run.questions import judge_of, key_variables, ledger_place, lost_ledger
-from flows.run.versions import version_problems
-from flows.stages.candidates import CANDIDATES
-from flows.stages.decide import DECIDING
-from flows.stages.gather import GATHERING
-from flows.stages.judging import JUDGING
-from flows.stages.publish import release_stage
+from flows.run.question import judge_of
+from flows.run.questions import key_variables, ledger_place, lost_ledger
 from storage.downloads import unobtainable
 
-_BEFORE_RELEASE: Final = (*GATHERING, *CANDIDATES, *JUDGING, VOTES, *DECIDING, VERIFICATION)
-STAGES: Final[tuple[Stage, ...]] = (*_BEFORE_RELEASE, release_stage(_BEFORE_RELEASE))
 
-
-def stages_of(build: Build) -> tuple[Stage, ...]:
-    """Return the stages that the recipe wants."""
-    return tuple(stage for stage in STAGES if stage.active(build))
-
-
-def preflight(build: Build, stages: tuple[Stage, ...], stack: ExitStack) -> None:
+def preflight(build: Build, stages: tuple[Stage[Any], ...], stack: ExitStack) -> None:
     """Find out before any work whether this machine or cluster can do what is left to do.
 
     Starts (or connects to) the cluster if a stage that has something to do needs it; it runs until ``stack`` ends.
@@ -39,13 +25,13 @@ def preflight(build: Build, stages: tuple[Stage, ...], stack: ExitStack) -> None
         SetupError: an engine, model, key, CPU or GPU is missing; the message names all of them.
     """
     left = check_machine(build, stages)
-    needs = _needs(build, left)
+    needs = _needs(build, stages, left)
     if left & {stage.name for stage in stages if stage.on_cluster}:
         stack.enter_context(cluster(build.ray_address, secrets=key_variables(build)))
         check_resources(_resources(needs))
 
 
-def check_machine(build: Build, stages: tuple[Stage, ...]) -> set[str]:
+def check_machine(build: Build, stages: tuple[Stage[Any], ...]) -> set[str]:
     """Return the names of the stages that have, or may come to have, something to do: from the first unfinished one on.
 
     Raises:
@@ -58,7 +44,7 @@ def check_machine(build: Build, stages: tuple[Stage, ...]) -> set[str]:
     left = {stage.name for stage in stages[first:]}
     # A cluster's workers may have the engines and models that this machine lacks.
     here = left if build.ray_address is None else set[str]()
-    needs = _needs(build, here)
+    needs = _needs(build, stages, here)
     problems = [f"{who}: {problem}" for who, plugin in needs.items() if (problem := plugin.missing() or unobtainable(plugin))]
     if build.ray_address is None and not gpus_here():
         asking = [who for who, resources in _resources(needs).items() if resources.gpus]
@@ -66,7 +52,7 @@ def check_machine(build: Build, stages: tuple[Stage, ...]) -> set[str]:
     problems += unready(build, left, stages[first : first + 1], lambda judge: judge.missing())
     problems += _without_a_place(build, left)
     if left and not problems:
-        problems = version_problems(build, here)
+        problems = [problem for stage in stages for problem in stage.wrong_versions(build, stage.name in here)]
     if problems:
         raise SetupError("; ".join(problems))
     if _pays(build, left) and (lost := lost_ledger(build)) is not None:
@@ -78,13 +64,15 @@ def check_machine(build: Build, stages: tuple[Stage, ...]) -> set[str]:
 
 def _pays(build: Build, left: set[str]) -> bool:
     """Say whether replies may have to be bought."""
-    return any(not judge_of(role).facts for asking in asking_stages(build) if asking.stage in left for role in asking.roles)
+    return any(
+        not judge_of(role).facts for stage, asking in asking_stages(build) if stage in left for role in asking.roles(build)
+    )
 
 
 def _without_a_place(build: Build, left: set[str]) -> list[str]:
     """Return what keeps the answers of judges and people from being stored: found out before hours of synthesis, not after."""
     places: list[Callable[[Build], str]] = []
-    if any(asking.roles for asking in asking_stages(build) if asking.stage in left):
+    if any(asking.roles(build) for stage, asking in asking_stages(build) if stage in left):
         places.append(ledger_place)
     if build.recipe.listening is not None and build.recipe.listening.stage in left:
         places.append(store_place)
@@ -102,12 +90,6 @@ def _resources(needs: dict[str, Any]) -> dict[str, Resources]:
     return {who: plugin.resources for who, plugin in needs.items()}
 
 
-def _needs(build: Build, left: set[str]) -> dict[str, Any]:
-    needs: dict[str, Any] = {}
-    if "samples" in left:
-        needs |= {f"system {name}": engine for name, engine in build.recipe.engines.items()}
-    if "metrics" in left:
-        needs |= {
-            f"metric {metric.name}": plugins.configure("metric", metric.name, metric.options) for metric in build.recipe.metrics
-        }
-    return needs
+def _needs(build: Build, stages: Sequence[Stage[Any]], left: Set[str]) -> dict[str, Any]:
+    """Return the engines and models that the stages left take."""
+    return {who: plugin for stage in stages if stage.name in left for who, plugin in stage.needs(build).items()}

@@ -4,29 +4,26 @@ import contextlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from annotate.models.inquiry import Inquiry, row_ids
-from annotate.models.judge import Judge
+from annotate.models.inquiry import Inquiry
 from annotate.models.judging import judge_rows
 from annotate.models.ledger.ledger import Ledger
 from annotate.models.task import TaskSpec
-from contracts import plugins, schemas
+from contracts import plugins
 from contracts.errors import SetupError, StorageError, UnisrmError
 from contracts.joins import among, attach
-from flows.recipe.model import Role
-from flows.run.books import Books, reasons_of
+from flows.recipe.sections import Role
 from flows.run.damage import forget_damaged
 from flows.run.known import is_there, known_of, remember, require_there
 from flows.run.pipeline import Build
+from flows.run.question import Question, judge_of, task_of
 from flows.run.settings import Settings
-from flows.run.wanted import WRITTEN, want, wanted_rows
+from flows.run.wanted import table_of, want, wanted_rows
 from storage.workspace import storage_errors
 from synth.dialogues import histories
 
@@ -34,57 +31,12 @@ SCRIPTING = ("clean_text", "style_continuation")
 """Roles that decide which texts are spoken; all others about prompts write about those texts."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """One role of a recipe and the rows that it is about.
-
-    Attributes:
-        role: what the recipe says of it.
-        requests: one row per request (see ``annotate.models.inquiry``).
-    """
-
-    role: Role
-    requests: pa.Table
-
-    @cached_property
-    def task(self) -> TaskSpec:
-        """The task."""
-        return task_of(self.role)
-
-    @cached_property
-    def judge(self) -> Judge:
-        """The configured judge."""
-        return judge_of(self.role)
-
-    @cached_property
-    def ids(self) -> pa.Array:
-        """Keys of the rows that the requests become."""
-        return row_ids(self.requests, task=self.task, judge=self.judge)
-
-
-def task_of(role: Role) -> TaskSpec:
-    """Return the task of a role."""
-    task: TaskSpec = plugins.configure("task", role.task)
-    return task
-
-
-def judge_of(role: Role) -> Judge:
-    """Return the configured judge of a role."""
-    judge: Judge = plugins.configure("judge", role.name, role.options)
-    return judge
-
-
 def key_variables(build: Build) -> frozenset[str]:
     """Return the environment variables in which judges look for keys: the recipe's own judges, and all others as they come."""
     recipe = build.recipe
-    judges = [judge_of(role) for role in (recipe.judge, *recipe.judges, *recipe.roles)]
+    judges = [judge_of(role) for role in (*recipe.judges_of_pairs, *recipe.writers)]
     judges += [plugins.configure("judge", name) for name in plugins.names("judge")]
     return frozenset(name for judge in judges for name in judge.key_variables)
-
-
-def literals(role: Role) -> object:
-    """Return all that decides the answers of a role beyond the rows: its settings, the rule, model, prompts and parameters."""
-    return [role.model_dump(exclude={"options", "mode", "poll_s"}), Inquiry.of(task_of(role), judge_of(role)).identity]
 
 
 def ledger_place(build: Build) -> str:
@@ -215,23 +167,14 @@ def all_kept(build: Build, stage: str, table: str, question: Question) -> bool:
     return False
 
 
-def answered(build: Build, stage: str, table: str, questions: Sequence[Question], unit: str) -> Books:
-    """Count what became of all questions of a stage."""
-    ids = pa.chunked_array([question.ids for question in questions], pa.string())
-    key = schemas.key_of(table)
-    done = among(build.tables.read(table, [key]), key, ids)
-    failures = build.tables.read(f"failures@{stage}", ["row_id", "reason"])
-    return Books(stage=stage, unit=unit, rows_in=len(ids), rows_out=done.num_rows, failed=reasons_of(failures, ids))
-
-
 def roles_about(build: Build, *subjects: str) -> list[Role]:
     """Return the recipe's roles about rows of these tables, in order, without those that decide the texts."""
-    return [role for role in build.recipe.roles if task_of(role).subject in subjects and role.task not in SCRIPTING]
+    return [role for role in build.recipe.writers if task_of(role).subject in subjects and role.task not in SCRIPTING]
 
 
 def scripting_roles(build: Build) -> list[Role]:
     """Return the roles that decide which texts are spoken."""
-    return [role for role in build.recipe.roles if role.task in SCRIPTING]
+    return [role for role in build.recipe.writers if role.task in SCRIPTING]
 
 
 def prompt_requests(build: Build, prompts: pa.Table) -> pa.Table:
@@ -254,7 +197,7 @@ def writing_questions(build: Build) -> list[Question]:
     questions: list[Question] = []
     for role in roles:
         question = Question(role=role, requests=requests)
-        found = _contents(among(build.tables.read(WRITTEN), "writing_id", question.ids))
+        found = _contents(among(build.tables.read(table_of("writings")), "writing_id", question.ids))
         requests = _with_contents(requests, "subject_id", question.task, found)
         questions.append(question)
     return questions
@@ -269,7 +212,7 @@ def with_writings(build: Build, table: pa.Table, key: str) -> pa.Table:
 
 def writings(build: Build, number: int) -> dict[str, dict[str, Any]]:
     """Return prompt -> content of what one role wrote, counted among those about prompts."""
-    return _contents(wanted_rows(build, "writings", WRITTEN, lambda: writing_questions(build)[number].ids, number))
+    return _contents(wanted_rows(build, "writings", number))
 
 
 def _with_contents(table: pa.Table, key: str, task: TaskSpec, found: Mapping[str, Mapping[str, Any]]) -> pa.Table:
@@ -292,11 +235,10 @@ def _contents(rows: pa.Table) -> dict[str, dict[str, Any]]:
 
 def needs_history(build: Build) -> bool:
     """Say whether anyone who is asked wants the turns before."""
-    recipe = build.recipe
-    tasks = [task_of(role) for role in (recipe.judge, *recipe.judges, *recipe.roles)]
+    tasks = [task_of(role) for role in (*build.recipe.judges_of_pairs, *build.recipe.writers)]
     return any("history_audio_ids" in task.audios.values() or "history_text" in task.shown for task in tasks)
 
 
 def history_of(build: Build, prompts: pa.Table, utterances: pa.Table) -> pa.Table:
     """Return the turns before each prompt's own (see ``synth.dialogues.histories``)."""
-    return histories(prompts, utterances, longest=build.recipe.prompts.longest_history)
+    return histories(prompts, utterances, longest=build.recipe.longest_history)

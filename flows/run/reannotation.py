@@ -6,7 +6,7 @@ they rest on. ``status`` and ``report`` say how far judges drift apart.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, get_args
+from typing import Annotated, Any, Final, cast, get_args
 
 import pyarrow as pa
 from pydantic import Field, TypeAdapter
@@ -16,12 +16,15 @@ from annotate.models.judging import Mode
 from contracts.errors import RecipeError, SetupError
 from contracts.joins import taken
 from contracts.rng import hash_fraction
-from flows.recipe import model
-from flows.recipe.checks import check_judge
+from flows.recipe.preference import PreferenceRecipe
+from flows.recipe.preference_checks import check_judge
+from flows.recipe.sections import Judge
 from flows.run.books import Books
 from flows.run.pipeline import Build
-from flows.run.questions import Question, answered, ask_missing, judge_of, lost_ledger, task_of
-from flows.stages.judging import pair_requests
+from flows.run.question import Question, judge_of, task_of
+from flows.run.questions import ask_missing, lost_ledger
+from flows.run.work import count_done
+from flows.stages.judgments import pair_requests
 from storage.state import read_state
 
 STAGE: Final = "reannotation"
@@ -44,15 +47,26 @@ _NOTED_LOST: Final = (
 )
 
 
+def judged_build(build: Build) -> Build[PreferenceRecipe]:
+    """Return the same build, known to be one whose pairs are judged.
+
+    Raises:
+        RecipeError: they are not.
+    """
+    if not isinstance(build.recipe, PreferenceRecipe) or build.recipe.judge is None:
+        raise RecipeError(f"recipe {build.recipe.name} has no judge: nothing can be judged again")
+    return cast("Build[PreferenceRecipe]", build)
+
+
 def wish_of(
-    build: Build, judge: str | None, task: str | None, options: Mapping[str, Any] | None, mode: str | None
-) -> model.Judge:
+    build: Build[PreferenceRecipe], judge: str | None, task: str | None, options: Mapping[str, Any] | None, mode: str | None
+) -> Judge:
     """Return what to ask: the recipe's own judge once more, or another one.
 
     Raises:
         RecipeError: the judge, task, mode or an option is unknown, or the recipe lacks what they need.
     """
-    own = build.recipe.judge
+    own = build.recipe.judges_of_pairs[0]
     changes: dict[str, Any] = {"votes": 1, "task": task or own.task, "mode": mode or own.mode}
     if judge is not None and judge != own.name:
         changes |= {"name": judge, "options": dict(options or {})}
@@ -60,12 +74,12 @@ def wish_of(
         changes["options"] = own.options | dict(options or {})
     if (asked := changes["mode"]) not in (known := get_args(Mode)):
         raise RecipeError(f"mode {asked!r} is unknown: take {' or '.join(known)}")
-    wish = model.Judge.model_validate(own.model_dump() | changes)
+    wish = Judge.model_validate(own.model_dump() | changes)
     check_judge(build.recipe, wish)
     return wish
 
 
-def require(build: Build, wish: model.Judge) -> None:
+def require(build: Build[PreferenceRecipe], wish: Judge) -> None:
     """Find out before any work whether the pairs can be judged again from here.
 
     Raises:
@@ -81,7 +95,7 @@ def require(build: Build, wish: model.Judge) -> None:
         raise lost
 
 
-def reannotate(build: Build, wish: model.Judge, pairs: int | None = None) -> Books:
+def reannotate(build: Build[PreferenceRecipe], wish: Judge, pairs: int | None = None) -> Books:
     """Ask a judge about the workspace's pairs once more and return the books. The caller holds the workspace's lock.
 
     A run that was cut off is carried on by the next one with the same judge; a finished one is followed by another repetition,
@@ -101,7 +115,7 @@ def reannotate(build: Build, wish: model.Judge, pairs: int | None = None) -> Boo
     vote = _turn(build, wish)
     question = Question(role=wish, requests=played(requests, orders=wish.orders, first_vote=vote))
     ask_missing(build, STAGE, TABLE, [question])
-    books = answered(build, STAGE, TABLE, [question], "judgments").balanced()
+    books = count_done(build, STAGE, table=TABLE, unit="judgments").balanced()
     _note(build, wish, _Noted(next=vote + 1, open=None))
     return books
 
@@ -114,16 +128,16 @@ def _some(requests: pa.Table, seed: int, pairs: int | None) -> pa.Table:
     return taken(requests, sorted(order[:pairs]))
 
 
-def _record(wish: model.Judge) -> str:
+def _record(wish: Judge) -> str:
     return f"reannotations/{Inquiry.of(task_of(wish), judge_of(wish)).identity}.json"
 
 
-def _turn(build: Build, wish: model.Judge) -> int:
+def _turn(build: Build[PreferenceRecipe], wish: Judge) -> int:
     """Return the number of the repetition to do: the one that was cut off, else the next; it is noted before it begins."""
     try:
         noted = read_state(build.workspace, _record(wish), _NOTED, advice=_NOTED_LOST)
     except FileNotFoundError:
-        asked = [one.votes for one in (build.recipe.judge, *build.recipe.judges) if _record(one) == _record(wish)]
+        asked = [one.votes for one in build.recipe.judges_of_pairs if _record(one) == _record(wish)]
         noted = _Noted(next=max(asked, default=0), open=None)
     if noted.open is not None:
         return noted.open
@@ -131,5 +145,5 @@ def _turn(build: Build, wish: model.Judge) -> int:
     return noted.next
 
 
-def _note(build: Build, wish: model.Judge, noted: _Noted) -> None:
+def _note(build: Build[PreferenceRecipe], wish: Judge, noted: _Noted) -> None:
     build.workspace.write(_record(wish), _NOTED.dump_json(noted))

@@ -3,28 +3,32 @@
 A workspace may hold rows of other recipes, or of this one as it was before; nobody derives anew which of them are wanted.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts.joins import among
+from contracts.joins import among, sorted_by
 from contracts.schemas import WANTED, key_of
 from flows.run.pipeline import Build
 
-WRITTEN: Final = "writings@writings"
-"""What models wrote about the prompts as they are spoken: the rows of the stage ``writings``."""
+_TABLES: Final[Mapping[str, str]] = {stage: f"writings@{stage}" for stage in ("texts", "writings", "reviews")}
 
 Keys: TypeAlias = pa.Array | pa.ChunkedArray
 
 
+def table_of(stage: str) -> str:
+    """Return the table in which a fan-out stage's rows lie."""
+    return _TABLES.get(stage, stage)
+
+
 def made(*stages: str) -> tuple[str, ...]:
     """Return the tables by which the rows of fan-out stages are found, for those who declare to read them."""
-    return tuple(name for stage in stages for name in (f"wanted@{stage}", stage if stage != "writings" else WRITTEN))
+    return tuple(name for stage in stages for name in (f"wanted@{stage}", table_of(stage)))
 
 
-def want(build: Build, stage: str, parts: Sequence[tuple[Keys, Keys]]) -> None:
+def want(build: Build[Any], stage: str, parts: Sequence[tuple[Keys, Keys]]) -> None:
     """Commit what a stage is to make.
 
     Args:
@@ -39,21 +43,20 @@ def want(build: Build, stage: str, parts: Sequence[tuple[Keys, Keys]]) -> None:
     build.tables.replace(f"wanted@{stage}", pa.concat_tables([WANTED.empty_table(), *tables]))
 
 
-def wanted_keys(build: Build, stage: str, derive: Callable[[], Keys], part: int | None = None) -> Keys:
-    """Return the keys that a stage is to make, all of them or those of one part.
+def wanted_keys(build: Build[Any], stage: str, part: int | None = None) -> Keys:
+    """Return the keys that a stage is to make, all of them or those of one system, metric, judge or role.
 
-    Args:
-        build: the build.
-        stage: the stage.
-        derive: finds them out from the recipe, for a workspace that was made before this was written down.
-        part: number of the system, metric, judge or role; None = all.
+    Of a workspace that was made before this was written down, every row is taken for wanted until the next build.
     """
     if not build.tables.parts(f"wanted@{stage}"):
-        return derive()
+        table = table_of(stage)
+        return build.tables.read(table, [key_of(table)])[key_of(table)]
     wanted = build.tables.read(f"wanted@{stage}", ["row_id", "part"])
     return wanted["row_id"] if part is None else wanted.filter(pc.equal(wanted["part"], part))["row_id"]
 
 
-def wanted_rows(build: Build, stage: str, table: str, derive: Callable[[], Keys], part: int | None = None) -> pa.Table:
-    """Return the rows of the stage's table that this recipe wants, of all parts or of one."""
-    return among(build.tables.read(table), key_of(table), wanted_keys(build, stage, derive, part))
+def wanted_rows(build: Build[Any], stage: str, part: int | None = None) -> pa.Table:
+    """Return the rows of a stage that this recipe wants, of all parts or of one, sorted by their key."""
+    table = table_of(stage)
+    rows = among(build.tables.read(table), key_of(table), wanted_keys(build, stage, part))
+    return sorted_by(rows, key_of(table))

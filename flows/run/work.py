@@ -4,7 +4,7 @@ Such a stage has the name of its table; what could not be done lies in ``failure
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,6 +18,7 @@ from flows.run.damage import forget_damaged
 from flows.run.fanout import fan_out
 from flows.run.pipeline import Build
 from flows.run.questions import key_variables
+from flows.run.wanted import table_of, wanted_keys
 
 _WITNESS: Final = "workspace.json"
 
@@ -54,15 +55,23 @@ def do_missing(build: Build, stage: str, work: Work) -> None:
     build.progress.end()
 
 
-def count_done(build: Build, stage: str, wanted: pa.Array | pa.ChunkedArray) -> Books:
-    """Count what became of the wanted keys of a fan-out stage; not balanced while work is left."""
-    key = schemas.key_of(stage)
-    done = among(build.tables.read(stage, [key]), key, wanted)
+def count_done(build: Build[Any], stage: str, *, table: str = "", unit: str = "") -> Books:
+    """Count what became of the wanted keys of a fan-out stage; not balanced while work is left.
+
+    Args:
+        build: the build.
+        stage: name of the stage.
+        table: where its rows lie; empty = where those of the stage do.
+        unit: what is counted; empty = the stage's name.
+    """
+    wanted, table = wanted_keys(build, stage), table or table_of(stage)
+    key = schemas.key_of(table)
+    done = among(build.tables.read(table, [key]), key, wanted)
     drops = build.tables.read(f"drops@{stage}", ["row_id", "reason"])
     failures = build.tables.read(f"failures@{stage}", ["row_id", "reason"])
     return Books(
         stage=stage,
-        unit=stage,
+        unit=unit or stage,
         rows_in=len(wanted),
         rows_out=done.num_rows,
         failed=reasons_of(failures, wanted),

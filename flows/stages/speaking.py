@@ -5,6 +5,7 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from flows.recipe.preference import PreferenceRecipe
 from flows.run.pipeline import Build
 from synth import requests
 from synth.engine import newly_handed_over, speaks
@@ -12,23 +13,23 @@ from synth.pairs import HUMAN, pairs
 from synth.scripts import language_of
 
 
-def candidates_of(build: Build) -> list[requests.Candidate]:
+def candidates_of(build: Build[PreferenceRecipe]) -> list[requests.Candidate]:
     """Return the recipe's systems as the requests need them."""
     return [
         requests.Candidate(
             system=system.name,
-            engine=system.engine,
+            engine=engine,
             params=build.recipe.engines[system.name].params(),
             voices=system.voices or [voice.name for voice in build.recipe.engines[system.name].voices()],
             voices_per_prompt=system.voices_per_prompt,
             speaks=system.speaks,
             handed_over=partial(newly_handed_over, build.recipe.engines[system.name]),
         )
-        for system in build.recipe.systems
+        for system, engine in build.recipe.rendered
     ]
 
 
-def to_speak(build: Build, chosen: pa.Table) -> pa.Table:
+def to_speak(build: Build[PreferenceRecipe], chosen: pa.Table) -> pa.Table:
     """Return the prompts as they will be spoken, as long as nobody has written them: every variant with the chosen text."""
     rows = []
     for prompt in chosen.to_pylist():
@@ -43,14 +44,14 @@ def to_speak(build: Build, chosen: pa.Table) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=chosen.schema)
 
 
-def can_speak(build: Build, wanted: pa.Table) -> pa.Array:
+def can_speak(build: Build[PreferenceRecipe], wanted: pa.Table) -> pa.Array:
     """Return per request whether its system speaks its language; recordings do."""
     engines = build.recipe.engines
     asked = zip(wanted["system"].to_pylist(), wanted["language"].to_pylist(), strict=True)
     return pa.array([system == HUMAN or speaks(engines[system], language) for system, language in asked], pa.bool_())
 
 
-def unspoken(build: Build, prompts: pa.Table) -> str | None:
+def unspoken(build: Build[PreferenceRecipe], prompts: pa.Table) -> str | None:
     """Return why nothing can come of these prompts, which is that too few systems speak their languages; None if something can.
 
     One prompt of each language is looked at: all others of it fare alike.
@@ -73,12 +74,12 @@ def unspoken(build: Build, prompts: pa.Table) -> str | None:
     return f"no {what} can come of texts in {languages}: {systems}; add systems that speak {languages}, or other corpora"
 
 
-def _items(build: Build, wanted: pa.Table) -> int:
+def _items(build: Build[PreferenceRecipe], wanted: pa.Table) -> int:
     if _is_rated(build):
         return int(wanted.num_rows)
     samples = wanted.rename_columns({"row_id": "sample_id", "subject_id": "prompt_id"})
     return int(pairs(samples, seed=build.recipe.seed, kinds=build.recipe.pair_kinds).num_rows)
 
 
-def _is_rated(build: Build) -> bool:
+def _is_rated(build: Build[PreferenceRecipe]) -> bool:
     return build.recipe.listening is not None and build.recipe.listening.rated()

@@ -13,8 +13,9 @@ from contracts.text_forms import keyed
 from flows.listening.store import RATED, VOTED
 from flows.run.pipeline import Build
 from flows.run.questions import known_ledger
-from flows.stages.decide import splits_table
-from flows.stages.writing import CHOSEN, SCRIPTED
+from flows.run.wanted import table_of
+from flows.stages.splits import splits_table
+from flows.stages.texts import CHOSEN
 from flows.views.lineage import Family, dropped_named, fate_of, made_from, parts_of, rows_named, where
 from storage.release import rows_released
 
@@ -143,7 +144,7 @@ def _authors(build: Build, prompt: dict[str, Any]) -> list[dict[str, Any]]:
     kept = "target_utterance_id" if prompt["reference_utterance_id"] is None else "reference_utterance_id"
     for chosen in _rows(build, CHOSEN, prompt[kept], kept):
         if prompt["target_utterance_id"] in {None, chosen["target_utterance_id"]}:
-            for writing in _rows(build, SCRIPTED, chosen["prompt_id"], "subject_id"):
+            for writing in _rows(build, table_of("texts"), chosen["prompt_id"], "subject_id"):
                 texts = [text for text in json.loads(writing["content"]).values() if isinstance(text, str)]
                 if keyed(prompt["text"]) in {keyed(text) for text in texts}:
                     found.append(writing)

@@ -8,17 +8,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.joins import among, attach
-from flows.recipe.listening_section import terms_of
-from flows.recipe.model import Judge, Role
-from flows.run.asking import Asking, asking_stages
-from flows.run.pipeline import Build, Stage, finished
-from flows.run.preflight import STAGES
-from flows.run.questions import judge_of, known_ledger, task_of
-from flows.stages.candidates import metric_keys
-from flows.stages.gather import choose_prompts, read_corpora
+from flows.recipe.listening_checks import terms_of
+from flows.recipe.preference import PreferenceRecipe
+from flows.recipe.sections import Judge, Role
+from flows.run.kind import Line, asking_stages, stages_of
+from flows.run.pipeline import Asking, Build, Stage, finished
+from flows.run.question import judge_of, task_of
+from flows.run.questions import known_ledger
+from flows.stages.metrics import metric_keys
+from flows.stages.prompts import choose_prompts
 from flows.stages.speaking import can_speak, candidates_of, to_speak, unspoken
 from flows.stages.split_facts import split_sizes
-from flows.stages.writing import CHOSEN, scripted, spoken_instead
+from flows.stages.texts import CHOSEN, scripted
+from flows.stages.utterances import read_corpora
+from flows.stages.writings import spoken_instead
 from synth import requests
 from synth.pairs import pairs as made_pairs
 
@@ -52,10 +55,8 @@ _LIKELY_TURNS: Final = 8
 
 _BESIDE: Final = "a second question after a reply that cannot be used, and attempts lost on the way, come on top"
 
-Line = dict[str, object]
 
-
-def plan_of(build: Build) -> list[Line]:
+def plan_of(build: Build[PreferenceRecipe]) -> list[Line]:
     """Return one row per stage: the rows that the recipe wants, those that are done, and what the others take.
 
     Done is what is there, or was given up. A stage whose inputs are still to be made is guessed, as if nothing were dropped. A
@@ -66,7 +67,7 @@ def plan_of(build: Build) -> list[Line]:
     """
     utterances, _ = read_corpora(build)
     chosen, _ = choose_prompts(build, utterances)
-    known = {stage.name for stage in STAGES if _is_finished(stage, build)}
+    known = {stage.name for stage in stages_of(build) if _is_finished(stage, build)}
     known |= _gathered(build, utterances, chosen, known)
     prompts = build.tables.read("prompts") if {"prompts", "texts"} <= known else to_speak(build, chosen)
     timed = attach(prompts, "target_utterance_id", utterances, "utterance_id", {"duration_s": "duration_s"})
@@ -89,7 +90,7 @@ def plan_of(build: Build) -> list[Line]:
         _line("prompts", prompts.num_rows, done=prompts.num_rows if "texts" in known else 0),
     ]
     spoken = [wanted.filter(pc.equal(wanted["system"], "human"))]
-    for system in build.recipe.systems:
+    for system, engine in build.recipe.rendered:
         mine = wanted.filter(pc.equal(wanted["system"], system.name))
         spoken.append(mine.filter(can_speak(build, mine)))
         audio_s = _sum(spoken[-1].filter(pc.invert(spoken[-1]["made"]))["s"])
@@ -97,11 +98,11 @@ def plan_of(build: Build) -> list[Line]:
             f"samples {system.name}",
             spoken[-1].num_rows,
             done=_count(spoken[-1]["made"]),
-            cpu_h=_hours(system.engine, audio_s),
+            cpu_h=_hours(engine, audio_s),
             disk_mb=_megabytes(build, audio_s),
         )
         mute = mine.num_rows - spoken[-1].num_rows
-        lines.append(line | {"note": f"{mute} more in languages that {system.engine} does not speak"} if mute else line)
+        lines.append(line | {"note": f"{mute} more in languages that {engine} does not speak"} if mute else line)
     wanted = pa.concat_tables(spoken)
     for metric in build.recipe.metrics:
         keys = pa.array(metric_keys(build, metric, wanted["row_id"].to_pylist()), pa.string())
@@ -116,35 +117,37 @@ def plan_of(build: Build) -> list[Line]:
     return lines if problem is None else [*lines, _line("nothing", 0) | {"note": problem}]
 
 
-def _is_finished(stage: Stage, build: Build) -> bool:
+def _is_finished(stage: Stage, build: Build[PreferenceRecipe]) -> bool:
     with build.noted(f"stage {stage.name}"):
         return finished(stage, build) is not None
     return False
 
 
-def _gathered(build: Build, utterances: pa.Table, chosen: pa.Table, known: Set[str]) -> set[str]:
+def _gathered(build: Build[PreferenceRecipe], utterances: pa.Table, chosen: pa.Table, known: Set[str]) -> set[str]:
     """Return which of the stages before synthesis would make what is there, if they were done again."""
     there = set[str]()
     if "utterances" in known or utterances.equals(build.tables.read("utterances")):
         there.add("utterances")
     if "prompts" in known or ("utterances" in there and chosen.equals(build.tables.read(CHOSEN))):
         there.add("prompts")
-    asking = {one.stage: one for one in asking_stages(build)}
+    asking = dict(asking_stages(build))
     if "texts" in known or (
-        "prompts" in there and _is_answered(build, asking["texts"]) and scripted(build)[0].equals(build.tables.read("prompts"))
+        "prompts" in there
+        and _is_answered(build, "texts", asking["texts"])
+        and scripted(build)[0].equals(build.tables.read("prompts"))
     ):
         there.add("texts")
-    if "writings" in known or ("texts" in there and _is_answered(build, asking["writings"])):
+    if "writings" in known or ("texts" in there and _is_answered(build, "writings", asking["writings"])):
         there.add("writings")
     return there
 
 
-def _is_answered(build: Build, asking: Asking) -> bool:
+def _is_answered(build: Build, stage: str, asking: Asking) -> bool:
     """Say whether the questions that a stage has now have all been answered, or were given up."""
-    return not any(len(_left(build, asking.stage, asking.table, one.ids)) for one in asking.questions(build))
+    return not any(len(_left(build, stage, asking.table, one.ids)) for one in asking.questions(build))
 
 
-def _pairs_stand(build: Build, wanted: pa.Table) -> bool:
+def _pairs_stand(build: Build[PreferenceRecipe], wanted: pa.Table) -> bool:
     """Say whether the pairs that are there are those of the wanted samples, of which none is left to be made."""
     if len(_left(build, "samples", "samples", wanted["row_id"])):
         return False
@@ -163,26 +166,32 @@ def _left(build: Build, stage: str, table: str, keys: pa.Array | pa.ChunkedArray
     return left.filter(pc.invert(pc.is_in(left, value_set=build.tables.read(f"failures@{stage}", ["row_id"])["row_id"])))
 
 
-def _asking(build: Build, wanted: pa.Table, chosen: pa.Table, prompts: pa.Table, known: set[str]) -> list[Line]:
+def _asking(
+    build: Build[PreferenceRecipe], wanted: pa.Table, chosen: pa.Table, prompts: pa.Table, known: set[str]
+) -> list[Line]:
     """Return one line per role and judge, and one for the money in all."""
     recipe = build.recipe
     pairs = made_pairs(_as_samples(wanted), seed=recipe.seed, kinds=recipe.pair_kinds).num_rows
-    guesses = {"prompts": prompts.num_rows, "samples": wanted.num_rows, "judgments": pairs * _times(recipe.judge)}
+    guesses = {
+        "prompts": prompts.num_rows,
+        "samples": wanted.num_rows,
+        "judgments": pairs * (_times(recipe.judge) if recipe.judge else 0),
+    }
     clip_s = _sum(wanted["s"]) / max(wanted.num_rows, 1)
     longest = max(prompts["text"].to_pylist(), key=len, default="")
     lines = [_line("pairs", pairs, done=pairs if "pairs" in known else 0)]
-    for asking in asking_stages(build):
+    for stage, asking in asking_stages(build):
         questions = asking.questions(build) if asking.after in known else []
-        left = [len(_left(build, asking.stage, asking.table, question.ids)) for question in questions]
+        left = [len(_left(build, stage, asking.table, question.ids)) for question in questions]
         if asking.after in known and not any(left):
-            known.add(asking.stage)
-        for number, role in enumerate(asking.roles):
-            rows, done = chosen.num_rows if asking.stage == "texts" else guesses.get(task_of(role).subject, 0), 0
+            known.add(stage)
+        for number, role in enumerate(asking.roles(build)):
+            rows, done = chosen.num_rows if stage == "texts" else guesses.get(task_of(role).subject, 0), 0
             if isinstance(role, Judge):
                 rows = pairs * _times(role)
             if questions:
                 rows, done = len(questions[number].ids), len(questions[number].ids) - left[number]
-            lines.append(_asked(asking.stage, role, rows, done=done, longest=longest, clip_s=clip_s))
+            lines.append(_asked(stage, role, rows, done=done, longest=longest, clip_s=clip_s))
     total = sum(float(str(line["usd_at_most"])) for line in lines)
     money = _line("money", 0, calls=sum(int(str(line["calls"])) for line in lines), usd_at_most=round(total, 2))
     spent = _spent(build)
@@ -197,7 +206,7 @@ def _asking(build: Build, wanted: pa.Table, chosen: pa.Table, prompts: pa.Table,
     return [*lines, *_listening(build, wanted.num_rows, pairs), money, release]
 
 
-def _listening(build: Build, samples: int, pairs: int) -> list[Line]:
+def _listening(build: Build[PreferenceRecipe], samples: int, pairs: int) -> list[Line]:
     """Say how many votes people are asked for at least, before any filter drops a pair."""
     wish = build.recipe.listening
     if wish is None:
@@ -240,7 +249,7 @@ def _asked(stage: str, role: Role, rows: int, *, done: int, longest: str, clip_s
     return line | {"hours": round(calls / min(per_minute) / 60, 2), "note": tokens}
 
 
-def _spent(build: Build) -> float:
+def _spent(build: Build[PreferenceRecipe]) -> float:
     with build.noted("ledger"):
         if (known := known_ledger(build)) is not None:
             with known as ledger:
@@ -284,5 +293,5 @@ def _hours(name: str, audio_s: float) -> float | None:
     return None if rate is None else round(rate * audio_s / 3600, 3)
 
 
-def _megabytes(build: Build, audio_s: float) -> float:
+def _megabytes(build: Build[PreferenceRecipe], audio_s: float) -> float:
     return round(audio_s * build.recipe.audio.sample_rate_hz * FLAC_BYTES_PER_SAMPLE / 1e6, 1)

@@ -21,10 +21,11 @@ from contracts.joins import among, attach
 from contracts.rng import hash_fraction
 from flows.listening.listeners_report import listeners_content
 from flows.run.damage import named_audio
+from flows.run.kind import questions_of
 from flows.run.pipeline import Build
-from flows.stages.candidates import current_facts, current_samples
-from flows.stages.decide import by_votes
-from flows.stages.judging import current_judgments, judge_questions
+from flows.run.wanted import wanted_rows
+from flows.stages.filters import by_votes
+from flows.stages.metrics import current_facts
 from flows.views.status import books_of, inquiries, spend_rows
 from scoring.reliability.judge_reliability import agreement, drift, reliability
 from scoring.win_rates import against, win_rates
@@ -58,7 +59,7 @@ def render(template: str, content: Mapping[str, Any]) -> str:
 
 
 def _content(build: Build) -> dict[str, Any]:
-    samples, asked = current_samples(build), inquiries(build)
+    samples, asked = wanted_rows(build, "samples"), inquiries(build)
     judged = _judged(build)
     kept = among(judged, "pair_id", build.tables.read("labels", ["pair_id"])["pair_id"])
     rates = win_rates(judged)
@@ -96,7 +97,7 @@ def _judged(build: Build) -> pa.Table:
     pairs = among(build.tables.read("pairs"), "pair_id", ruled["pair_id"])
     pairs = attach(pairs, "pair_id", ruled, "pair_id", {name: name for name in names})
     told = {name: name for name in ("completion", "judge", "judge_version", "order")}
-    telling = among(current_judgments(build), "judgment_id", ruled["told_by"])
+    telling = among(wanted_rows(build, "judgments", 0), "judgment_id", ruled["told_by"])
     pairs = attach(pairs, "told_by", telling, "judgment_id", told)
     return pairs.filter(pc.is_valid(pairs["judge"]))
 
@@ -112,7 +113,7 @@ def _unusable(build: Build, asked: Sequence[InquiryRows]) -> list[int | None]:
     failed = failures.filter(pc.invert(pc.is_in(failures["reason"], value_set=unasked)))["row_id"]
     counts: Counter[tuple[str, ...]] = Counter()
     wanted: dict[tuple[str, ...], pa.Array] = {}
-    for question in judge_questions(build):
+    for question in questions_of(build, "judgments"):
         task, judge = question.task, question.judge
         settings = Inquiry.of(task, judge).settings
         lost = pc.is_in(question.ids, value_set=failed).to_pylist()
@@ -180,7 +181,7 @@ def _listening(build: Build, pairs: pa.Table, drops: dict[str, dict[str, Any]]) 
     ]
     chosen = among(pairs, "pair_id", pa.array(ids, pa.string()))
     chosen = attach(chosen, "prompt_id", build.tables.read("prompts"), "prompt_id", {"text": "text"})
-    samples = current_samples(build)
+    samples = wanted_rows(build, "samples")
     for side in ("a", "b"):
         chosen = attach(chosen, f"sample_{side}", samples, "sample_id", {f"audio_{side}": "audio_id"})
     rows: list[dict[str, Any]] = chosen.to_pylist()

@@ -10,9 +10,10 @@ from annotate.models.ledger.entries import Spend
 from contracts.errors import StorageError
 from flows.listening.listeners_report import listening_rows
 from flows.run.books import Books
+from flows.run.kind import stages_of
 from flows.run.pipeline import Build, Stage, finished, mark_of, tables_of
-from flows.run.preflight import stages_of
 from flows.run.questions import known_ledger
+from flows.run.work import count_done
 from scoring.reliability.judge_reliability import drift_lines
 
 
@@ -44,8 +45,8 @@ def _page(stage: Stage, build: Build) -> tuple[Books, str] | None:
     if stage.waits is not None and (waiting := stage.waits(build)) is not None:
         return Books(stage=stage.name, unit=waiting.what, rows_in=waiting.wanted, rows_out=waiting.there), str(waiting)
     mark = mark_of(stage, build)
-    if stage.count is not None and any(build.tables.num_rows(name) for name in stage.writes):
-        return stage.count(build), "stale" if mark else "running"
+    if build.tables.parts(f"wanted@{stage.name}"):
+        return count_done(build, stage.name), "stale" if mark else "running"
     return (mark.books, "stale") if mark is not None else None
 
 

@@ -16,8 +16,8 @@ import pytest
 from annotate.people.store.vote_store import Refused
 from flows.listening.store import open_store
 from flows.run.pipeline import open_build
-from flows.stages.decide import splits_table
-from flows.stages.publish import release_of
+from flows.stages.release import release_of
+from flows.stages.splits import splits_table
 from tests.annotate.gemini_server import serving
 from tests.annotate.replies import answer
 from tests.e2e.builds import CLI, ROOT, tiny_recipe, unisrm

@@ -58,7 +58,8 @@ def paired_copy(paired, tmp_path):
 @pytest.fixture
 def recorded_here(monkeypatch):
     """Recordings are brought in by this process, for tests of stages before synthesis: Ray would take seconds to start."""
-    monkeypatch.setattr("flows.stages.gather.do_missing", _here)
+    for stage in ("prompts", "recordings"):
+        monkeypatch.setattr(f"flows.stages.{stage}.do_missing", _here)
 
 
 def _here(build, stage, work):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from annotate.people.store.item import Answer
 from annotate.people.store.vote_store import Assignment, Finished, Store
 from flows.listening.store import store_place
-from flows.recipe.listening_section import terms_of
+from flows.recipe.listening_checks import terms_of
 from flows.run.pipeline import Build
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
+from flows.run.kind import stages_of
 from flows.run.pipeline import Waiting, execute
-from flows.run.preflight import stages_of
 
 SOUNDS = Path("/usr/share/pocketsphinx/test/data/librivox")
 LINES = [

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from contracts.schemas import SCHEMAS, key_of, schema_of
+from flows.run.kind import stages_of
 from flows.run.pipeline import Waiting, finished, open_build
-from flows.run.preflight import stages_of
-from flows.stages.publish import release_of
+from flows.stages.release import release_of
 from flows.views.explain import story_of
 from flows.views.plan import plan_of
 from flows.views.status import books_of, status_of

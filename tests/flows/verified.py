@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 from contracts.schemas import VOTES
 from flows.listening.store import open_store
 from flows.run.pipeline import open_build
-from flows.stages.decide import splits_table
-from flows.stages.publish import release_of
+from flows.stages.release import release_of
+from flows.stages.splits import splits_table
 from tests.flows.small import recipe
 
 VERIFIED = {"protocol": "unisrm", "of": "splits", "languages": {"en": "proficient"}, "qualification": 0, "gold_every": 0}

@@ -17,7 +17,7 @@ from flows.listening.secret import secret_of
 from flows.listening.store import goes_without, open_store, waiting_for
 from flows.recipe.listening_section import Listening
 from flows.run.pipeline import open_build
-from tests.flows.recipe.test_model import changed
+from tests.flows.recipe.test_load import changed
 
 runner = CliRunner()
 

@@ -18,7 +18,9 @@ from pydantic import BaseModel, ValidationError
 from contracts import plugins
 from contracts.errors import RecipeError
 from contracts.ids import canonical_json
-from flows.recipe.model import Audio, Recipe, load
+from flows.recipe.load import load
+from flows.recipe.preference import PreferenceRecipe as Recipe
+from flows.recipe.sections import Audio
 from synth.dsp import AudioFormat, normalise
 from synth.engine import Waveform
 

@@ -13,11 +13,12 @@ import pytest
 from contracts.errors import UnisrmError
 from flows.listening.secret import secret_of
 from flows.run import work
+from flows.run.kind import stages_of
 from flows.run.pipeline import execute, open_build
-from flows.run.preflight import check_machine, stages_of
+from flows.run.preflight import check_machine
 from flows.run.questions import lost_ledger
 from flows.run.reannotation import reannotate, wish_of
-from flows.stages.publish import release_of
+from flows.stages.release import release_of
 from flows.views.explain import story_of
 from flows.views.plan import plan_of
 from flows.views.report import write_report

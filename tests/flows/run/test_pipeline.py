@@ -11,9 +11,10 @@ import pytest
 import soundfile
 
 from contracts.errors import StorageError
+from flows.kinds.preference import STAGES
+from flows.run.kind import stages_of
 from flows.run.pipeline import finished, forget_failures, open_build
-from flows.run.preflight import STAGES, stages_of
-from flows.stages.publish import release_of
+from flows.stages.release import release_of
 from flows.views.explain import story_of
 from flows.views.report import write_report
 from flows.views.status import status_of

@@ -8,13 +8,14 @@ import pytest
 from contracts.errors import SetupError
 from flows.entry import doctor
 from flows.entry.doctor import examine
+from flows.run.kind import stages_of
 from flows.run.pipeline import open_build, up_to
-from flows.run.preflight import check_machine, stages_of
+from flows.run.preflight import check_machine
 from scoring.metrics.utmos import Utmos
 from storage import downloads
 from tests.annotate import openai_server
 from tests.annotate.replies import answer
-from tests.flows.recipe.test_model import changed
+from tests.flows.recipe.test_load import changed
 from tests.flows.small import corpus, recipe, run
 
 PLACE = r"workspace {}.* is not on a local disk: set UNISRM_LEDGER to a local file or a postgresql:// URL"

@@ -5,9 +5,10 @@ import pytest
 
 from contracts.errors import UndeclaredTable
 from contracts.schemas import DROPS, FAILURES, SCHEMAS
+from flows.kinds.preference import STAGES
 from flows.run.books import Books
+from flows.run.kind import stages_of
 from flows.run.pipeline import Stage, execute, open_build
-from flows.run.preflight import STAGES, stages_of
 from flows.run.wanted import want, wanted_keys, wanted_rows
 from flows.views.graph import mermaid
 from tests.flows.small import corpus, recipe

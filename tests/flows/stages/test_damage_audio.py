@@ -11,11 +11,12 @@ from typer.testing import CliRunner
 
 from contracts.errors import DamagedPart
 from flows.entry.cli import app
+from flows.kinds.preference import STAGES
 from flows.run.damage import has_damaged, retry_damaged
+from flows.run.kind import stages_of
 from flows.run.pipeline import finished, open_build
-from flows.run.preflight import STAGES, stages_of
-from flows.stages import publish
-from flows.stages.publish import release_faults, release_of
+from flows.stages import release
+from flows.stages.release import release_faults, release_of
 from flows.views.explain import story_of
 from flows.views.report import write_report
 from tests.annotate.gemini_server import serving
@@ -296,13 +297,13 @@ def test_an_untouched_release_is_hashed_once(copy, monkeypatch):
     """Looking again reads no shard; a change is seen even if size and time of change are as before."""
     build = copy("released")
     hashed: list[str] = []
-    plain = publish.manifest._hashed
-    monkeypatch.setattr(publish.manifest, "_hashed", lambda fs, root, file: hashed.append(file.path) or plain(fs, root, file))
-    monkeypatch.setattr(publish, "_HASHED", {})
+    plain = release.manifest._hashed
+    monkeypatch.setattr(release.manifest, "_hashed", lambda fs, root, file: hashed.append(file.path) or plain(fs, root, file))
+    monkeypatch.setattr(release, "_HASHED", {})
     assert release_faults(build) == []
     assert len(hashed) == len(contents(release_of(build))) - 1, "a copied workspace is in no known state"
-    publish.seal_release(build)
-    publish._HASHED.clear()
+    release.seal_release(build)
+    release._HASHED.clear()
     hashed.clear()
     assert release_faults(build) == []
     assert hashed == []

@@ -9,7 +9,8 @@ import soundfile
 
 from contracts.errors import RecipeError
 from flows.run.pipeline import execute, finished, open_build
-from flows.stages.gather import GATHERING
+from flows.stages.prompts import STAGE as PROMPTS
+from flows.stages.utterances import STAGE as UTTERANCES
 from tests.flows import small
 
 pytestmark = pytest.mark.skipif(
@@ -27,7 +28,7 @@ def build_of(tmp_path, rows, **options):
 def utterances(build):
     """Run the first stage."""
     with build.workspace.lock():
-        return execute(GATHERING[0], build)
+        return execute(UTTERANCES, build)
 
 
 def test_credit_is_asked_for_before_any_work(tmp_path):
@@ -48,7 +49,7 @@ def test_texts_that_no_system_speaks_end_the_build_before_recordings(tmp_path):
     build = open_build(small.recipe(tmp_path), workspace=str(tmp_path / "ws"))
     utterances(build)
     with build.workspace.lock(), pytest.raises(RecipeError, match="no pair can come of texts in pt: espeak speaks en; flite"):
-        execute(GATHERING[1], build)
+        execute(PROMPTS, build)
     assert build.tables.read("recordings").num_rows == 0
 
 
@@ -82,7 +83,7 @@ def test_prompts_avoid_audio_that_fails(tmp_path):
         )
     build = open_build(small.recipe(tmp_path, prompts={"reference": "same_speaker"}), workspace=str(tmp_path / "ws"))
     with build.workspace.lock():
-        for stage in GATHERING[:2]:
+        for stage in (UTTERANCES, PROMPTS):
             execute(stage, build)
         failed = set(build.tables.read("failures@recordings")["subject_id"].to_pylist())
         chosen = build.tables.read("prompts@chosen")
@@ -90,5 +91,5 @@ def test_prompts_avoid_audio_that_fails(tmp_path):
         assert chosen.num_rows
         assert not failed & set(chosen["reference_utterance_id"].to_pylist())
         version = build.tables.version("failures@recordings")
-        assert finished(GATHERING[1], build) is not None
+        assert finished(PROMPTS, build) is not None
         assert build.tables.version("failures@recordings") == version

@@ -9,12 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from contracts.schemas import FAILURES, failure
+from flows.kinds.preference import STAGES
 from flows.listening.store import VOTED
 from flows.recipe.parts import Plugin
 from flows.run.pipeline import execute, open_build
-from flows.run.preflight import STAGES
-from flows.stages.decide import filters_of, splits_table
-from flows.stages.publish import release_of
+from flows.stages.filters import filters_of
+from flows.stages.release import release_of
+from flows.stages.splits import splits_table
 from tests.annotate import gemini_server
 from tests.annotate.replies import answer
 from tests.flows.listeners import listen

@@ -6,8 +6,8 @@ import pytest
 
 from contracts.errors import DataError
 from contracts.schemas import UTTERANCES
-from flows.recipe.model import Corpus
-from flows.stages.gather import read_corpora
+from flows.recipe.sections import Corpus
+from flows.stages.utterances import read_corpora
 from storage.tables import TableStore
 from storage.workspace import Workspace
 from tests.corpora import dummies

@@ -15,15 +15,13 @@ from annotate.models.tasks import task3, task4, teacher
 from contracts.errors import BudgetExceeded, RecipeError, SetupError
 from contracts.schemas import PAIRS
 from flows.entry.cli import _options
-from flows.run import questions
+from flows.run import question
+from flows.run.kind import stages_of
 from flows.run.pipeline import finished, forget_failures, open_build
-from flows.run.preflight import stages_of
 from flows.run.questions import ledger_place
 from flows.run.reannotation import reannotate, require, wish_of
-from flows.stages import judging
-from flows.stages.gather import current_recordings
-from flows.stages.judging import current_judgments
-from flows.stages.publish import release_of
+from flows.run.wanted import wanted_rows
+from flows.stages.release import release_of
 from flows.views.explain import story_of
 from flows.views.plan import plan_of
 from flows.views.report import write_report
@@ -197,13 +195,13 @@ def test_dialogues_in_batches(tmp_path, ray_cluster, gemini, openai):
     books = run(build, "splits")
     assert books["prompts"].dropped.get("no_history"), "a first turn has nothing before it"
     pairs = build.tables.num_rows("pairs")
-    assert current_judgments(build).num_rows == pairs > 0
+    assert wanted_rows(build, "judgments", 0).num_rows == pairs > 0
     assert len(gemini.jobs.jobs) >= 1
     assert not [path for path in gemini.paths if "generateContent" in path and "batch" not in path], "nothing was asked live"
     with Ledger(ledger_place(build), account="small") as ledger:
         assert {line.task for line in ledger.spend()} == {"task4", "negative_turn"}
     run(build, "release")
-    recordings = current_recordings(build).to_pylist()
+    recordings = wanted_rows(build, "recordings").to_pylist()
     turns = {row["utterance_id"]: row for row in build.tables.read("utterances").to_pylist()}
     audio = {
         (turns[row["utterance_id"]]["dialogue_id"], turns[row["utterance_id"]]["turn"]): build.blobs.encoded(row["audio_id"])
@@ -273,8 +271,7 @@ def test_kept_replies_are_read_again_for_nothing(tmp_path, paired_copy, monkeypa
         assert len(server.prompts) == asked, "the same parser finds the same fault in the kept replies"
         forgiving = replace(teacher.PLUGIN, parse=lambda reply: teacher.PLUGIN.parse(reply.replace("A is", "Output A:")))
         assert forgiving.versions == teacher.PLUGIN.versions
-        monkeypatch.setattr(questions, "task_of", lambda role: forgiving)
-        monkeypatch.setattr(judging, "task_of", lambda role: forgiving)
+        monkeypatch.setattr(question, "task_of", lambda role: forgiving)
         forget_failures(build, stages_of(build))
         again = run(build, "rulings")["judgments"]
         assert (again.rows_out, again.failed) == (books.rows_in, {})

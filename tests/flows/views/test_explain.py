@@ -7,7 +7,7 @@ from contracts.ids import canonical_json
 from contracts.schemas import SCHEMAS, failure
 from flows.run.pipeline import open_build
 from flows.run.questions import open_ledger
-from flows.stages.decide import splits_table
+from flows.stages.splits import splits_table
 from flows.views.explain import story_of
 from tests.annotate.ledgers import FULL, entry
 from tests.flows.small import recipe

@@ -1,10 +1,12 @@
 """Status: what a stage has done so far."""
 
 import pyarrow as pa
+import pytest
 
+from contracts.errors import BooksError
 from contracts.schemas import FAILURES, failure
 from flows.run.pipeline import open_build
-from flows.stages.gather import _recording_requests, _wanted_utterances
+from flows.stages.recordings import _wanted_utterances, recording_requests
 from flows.views.status import status_of
 from tests.flows.small import corpus, recipe, run
 
@@ -14,10 +16,11 @@ def test_a_stage_that_only_failed_so_far_has_begun(tmp_path, monkeypatch):
     corpus(tmp_path / "corpus", [])
     build = open_build(recipe(tmp_path), str(tmp_path / "ws"))
     monkeypatch.setattr(
-        "flows.stages.gather.do_missing", lambda *_: None
+        "flows.stages.recordings.do_missing", lambda *_: None
     )  # as if it had been killed before the first recording
-    run(build, "writings")
-    wanted = _recording_requests(build, _wanted_utterances(build))
+    with pytest.raises(BooksError):
+        run(build, "recordings")
+    wanted = recording_requests(build, _wanted_utterances(build))
     first = wanted.to_pylist()[0]
     lost = failure("recordings", first["row_id"], first["subject_id"], "undecodable", "no audio")
     build.tables.append("failures@recordings", pa.Table.from_pylist([lost], schema=FAILURES))

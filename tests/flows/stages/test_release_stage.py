@@ -2,8 +2,8 @@
 
 import pyarrow as pa
 
+from flows.kinds.preference_release import _source_types
 from flows.run.pipeline import open_build
-from flows.stages.publish import _source_types
 from tests.flows.small import recipe
 
 

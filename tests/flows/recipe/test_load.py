@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from contracts.errors import RecipeError
-from flows.recipe.model import load
+from flows.recipe.load import load
 
 RECIPES = Path(__file__).resolve().parents[3] / "recipes"
 
@@ -106,7 +106,7 @@ def test_splits_are_named_by_the_recipe(tmp_path):
         (lambda r: r["prompts"].update(texts="many"), r"prompts\.texts: .*integer"),
         (lambda r: r["corpora"][0].update(reader="manifest"), r"corpora\.asterisk: root is needed"),
         (lambda r: r["release"].update(version="../../etc"), r"release\.version"),
-        (lambda r: r.pop("judge"), r"judge: Field required"),
+        (lambda r: r.pop("judge"), r"judge: is needed: labels come from its judgments"),
         (lambda r: r.update(budget_usd=float("inf")), r"line \d+, column \d+: \.inf is no number to work with"),
         (lambda r: r.update(budget_usd="inf"), r"budget_usd: .*finite number"),
         (lambda r: r.update(budget_usd=-1), r"budget_usd: .*greater than or equal to 0"),

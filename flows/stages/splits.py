@@ -1,82 +1,25 @@
-"""The stages that decide: filters, splits."""
+"""The stage ``splits``: labelled pairs are assigned, and nothing leaks between splits."""
+
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts import plugins
 from contracts.errors import RecipeError
 from contracts.ids import digest
 from contracts.joins import among, attach, sorted_by
 from contracts.texts import LEAKAGE_FORM
-from filters import chain, comparisons
-from flows.listening.store import VOTED, all_votes, takes_votes
-from flows.recipe.parts import Plugin
+from flows.listening.store import VOTED, takes_votes
 from flows.run.books import Books, count
 from flows.run.pipeline import Build, Stage
 from flows.run.questions import needs_history
-from flows.run.wanted import made
-from flows.stages.candidates import candidate_literals, current_facts, current_samples
-from flows.stages.gather import current_recordings
-from flows.stages.judging import judged
+from flows.run.wanted import made, wanted_rows
 from flows.stages.split_facts import facts_of, split_sizes
 from splits.assign import RULE, assign
 from splits.conditions import meets
 from splits.groups import leakage_groups
 from splits.leakage import LeakageProof, prove
 from synth.dialogues import dialogue_keys
-
-
-def _filters(build: Build) -> Books:
-    compared = comparisons.join(
-        pairs=build.tables.read("pairs"),
-        samples=current_samples(build),
-        rulings=build.tables.read("rulings"),
-        facts=current_facts(build),
-        prompts=build.tables.read("prompts"),
-        votes=all_votes(build),
-        by_votes=by_votes(build),
-    )
-    rules = [(rule.name, plugins.configure("filter", rule.name, rule.options)) for rule in filters_of(build)]
-    kept, drops = chain.apply(compared, rules)
-    labels = _labels(build, kept, voted=by_votes(build))
-    build.tables.replace("drops@filters", sorted_by(drops, "row_id"))
-    build.tables.replace("labels", sorted_by(labels, "pair_id"))
-    return Books(
-        stage="filters", unit="pairs", rows_in=compared.num_rows, rows_out=labels.num_rows, dropped=count(drops["reason"])
-    )
-
-
-def filters_of(build: Build) -> list[Plugin]:
-    """Return the filters that look at every pair: the recipe's, after those without which a judge's labels make no sense."""
-    rules = build.recipe.filters
-    if by_votes(build):  # whether the judge found a winner, and the same one in both orders, says nothing of people's labels
-        return rules
-    needed = ["tied_totals"] if build.recipe.judge.orders == "stored" else ["order_agreement", "tied_totals"]
-    return [*(Plugin(name=name) for name in needed if name not in {rule.name for rule in rules}), *rules]
-
-
-def by_votes(build: Build) -> bool:
-    """Say whether people's votes make the labels, not the judge."""
-    return any(rule.name == "cmos_to_preference" for rule in build.recipe.filters)
-
-
-def _labels(build: Build, kept: pa.Table, *, voted: bool) -> pa.Table:
-    """Label every kept pair: by its votes where the recipe converts votes to preferences, by its judgment elsewhere."""
-    cast = sorted_by(all_votes(build).select(["vote_id", "pair_id", "discarded"]), "vote_id").to_pylist() if voted else []
-    votes_of: dict[str, list[str]] = {}
-    for vote in (vote for vote in cast if vote["discarded"] is None):
-        votes_of.setdefault(vote["pair_id"], []).append(vote["vote_id"])
-    lists = pa.list_(pa.string())
-    pairs_kept = kept["pair_id"].to_pylist()
-    return pa.table(
-        {
-            "pair_id": kept["pair_id"],
-            "label": kept["verdict"],
-            "source": pa.repeat("votes" if voted else "judgment", kept.num_rows),
-            "judgment_ids": pa.array([[]] * kept.num_rows, lists) if voted else kept["judgment_ids"],
-            "vote_ids": pa.array([votes_of.get(pair, []) for pair in pairs_kept], lists),
-        }
-    )
 
 
 def _splits(build: Build) -> Books:
@@ -138,7 +81,11 @@ def _leakage_keys(build: Build) -> pa.Table:
 
     A text that is spoken in place of the target's is a text of its group as well, in a row of its own.
     """
-    prompts, recordings, utterances = (build.tables.read("prompts"), current_recordings(build), build.tables.read("utterances"))
+    prompts, recordings, utterances = (
+        build.tables.read("prompts"),
+        wanted_rows(build, "recordings"),
+        build.tables.read("utterances"),
+    )
     for role in ("target", "reference"):
         prompts = attach(prompts, f"{role}_utterance_id", recordings, "utterance_id", {f"{role}_audio_id": "audio_id"})
     # Without histories a dialogue is no more than where a recording comes from, and would tie all its speakers together.
@@ -154,33 +101,19 @@ def _said_instead(build: Build) -> pa.Table:
     said = build.tables.read("samples", ["sample_id", "group_id", "spoken_text"])
     said = said.filter(pc.is_valid(said["spoken_text"]))
     if said.num_rows:
-        said = among(said, "sample_id", current_samples(build)["sample_id"])
+        said = among(said, "sample_id", wanted_rows(build, "samples")["sample_id"])
     return said.select(["group_id", "spoken_text"]).rename_columns({"spoken_text": "text"})
 
 
-DECIDING: tuple[Stage, ...] = (
-    Stage(
-        name="filters",
-        reads=("prompts", *made("samples", "metrics"), "pairs", "rulings", "votes"),
-        reads_if=lambda build: (VOTED,) if takes_votes(build) else (),
-        writes=("labels", "drops@filters"),
-        settings=lambda build: [
-            judged(build, others=False),
-            [by_votes(build), [rule.model_dump() for rule in filters_of(build)]],
-        ],
-        run=_filters,
-    ),
-    Stage(
-        name="splits",
-        reads=("utterances", "prompts", *made("recordings", "samples"), "pairs", "labels", "rulings", "votes"),
-        reads_if=lambda build: (VOTED,) if takes_votes(build) else (),
-        writes=("splits@*", "drops@splits"),
-        settings=lambda build: [
-            _split_literals(build),
-            needs_history(build),
-            candidate_literals(build),
-            LEAKAGE_FORM,
-        ],
-        run=_splits,
-    ),
+STAGE: Final[Stage] = Stage(
+    name="splits",
+    reads=("utterances", "prompts", *made("recordings", "samples"), "pairs", "labels", "rulings", "votes"),
+    reads_if=lambda build: (VOTED,) if takes_votes(build) else (),
+    writes=("splits@*", "drops@splits"),
+    settings=lambda build: [
+        _split_literals(build),
+        needs_history(build),
+        LEAKAGE_FORM,
+    ],
+    run=_splits,
 )

@@ -8,10 +8,11 @@ from contracts.errors import DataError, RecipeError, SetupError
 from contracts.plugins import configure
 from flows.listening.gold_items import read_gold
 from flows.listening.store import ended_unopened, open_store, store_place
-from flows.recipe.listening_section import literals, terms_of
-from flows.recipe.model import load
+from flows.recipe.listening_checks import terms_of
+from flows.recipe.listening_section import literals
+from flows.recipe.load import load
 from flows.run.pipeline import open_build
-from tests.flows.recipe.test_model import changed
+from tests.flows.recipe.test_load import changed
 
 FULL = {"protocol": "unisrm", "rules": [{"name": "too_fast", "options": {"min_items": 30}}]}
 

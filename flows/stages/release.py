@@ -1,10 +1,10 @@
 """The last stage: the release."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Generic
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,25 +13,19 @@ from pydantic import Field, TypeAdapter
 from contracts.errors import DamagedPart, DamagedState, StorageError
 from contracts.ids import digest
 from contracts.joins import among
-from flows.listening.evidence import heard_votes, people_statement, votes_by_value
+from flows.listening.evidence import people_statement
 from flows.listening.store import VOTED
-from flows.listening.votes_stages import released_splits
 from flows.recipe.listening_section import VERIFIER, literals
 from flows.run.books import Books
 from flows.run.damage import named_audio
-from flows.run.pipeline import Build, Stage, mark_of
-from flows.run.questions import history_of, judge_of, roles_about, scripting_roles, task_of, with_writings
+from flows.run.pipeline import Build, R_contra, Stage, mark_of
 from flows.run.versions import released_mixed
-from flows.run.wanted import made
-from flows.stages.candidates import candidate_literals, current_metrics, current_samples
-from flows.stages.decide import by_votes, filters_of, proof
-from flows.stages.gather import current_recordings, reader_of, require_credits
-from flows.stages.judging import current_judgments, task_and_judge
+from flows.stages.splits import proof
+from flows.stages.utterances import reader_of, require_credits
+from flows.stages.verification import released_splits
 from storage import manifest, release
 from storage.card import Disjoint, Facts, Funnel, Writer
-from storage.columns import release_schema
 from storage.manifest import Fault
-from storage.rows import pair_rows
 from storage.shards import Layout
 from storage.state import read_state
 
@@ -44,6 +38,29 @@ class _Pointer:
     """Which release is the build's."""
 
     folder: Annotated[str, Field(pattern=r"^releases/[A-Za-z0-9][A-Za-z0-9._+-]*$")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form(Generic[R_contra]):
+    """What a kind of data set releases.
+
+    Attributes:
+        reads: tables of which rows and card are made, beside splits and votes.
+        configuration: name of the configuration, such as ``task1``.
+        schema: release schema of the rows.
+        rows: the rows, with their split.
+        statement: what the card says of where the labels come from, as sentences.
+        identity: what decides the rows beyond the tables and the recipe, as literals.
+        writers: the language models that wrote something that is released.
+    """
+
+    reads: tuple[str, ...]
+    configuration: Callable[[Build[R_contra]], str]
+    schema: Callable[[Build[R_contra]], pa.Schema]
+    rows: Callable[[Build[R_contra]], pa.Table]
+    statement: Callable[[Build[R_contra]], str]
+    identity: Callable[[Build[R_contra]], object] = lambda _build: []
+    writers: Callable[[Build[R_contra]], list[Writer]] = lambda _build: []
 
 
 _POINTER: Final = TypeAdapter(_Pointer)
@@ -112,32 +129,7 @@ _HASHED: Final[dict[str, manifest.States]] = {}
 """Release -> states in which this process found its files right: the stage looks several times in one build."""
 
 
-def release_rows(build: Build) -> pa.Table:
-    """Return the rows of the release, with their split."""
-    samples, prompts = current_samples(build), build.tables.read("prompts")
-    utterances = build.tables.read("utterances")
-    rows = pair_rows(
-        splits=released_splits(build),
-        pairs=build.tables.read("pairs"),
-        labels=build.tables.read("labels"),
-        rulings=build.tables.read("rulings"),
-        judgments=current_judgments(build),
-        prompts=prompts,
-        utterances=utterances,
-        recordings=current_recordings(build),
-        samples=samples,
-        metrics=current_metrics(build),
-        source_types=_source_types(build, samples),
-        filters=[rule.name for rule in filters_of(build)],
-        schema=_schema(build),
-        written=with_writings(build, prompts.select(["prompt_id"]), "prompt_id"),
-        histories=history_of(build, prompts, utterances) if "history_audio" in _schema(build).names else None,
-        heard=votes_by_value(heard_votes(build)) if _pairs_were_heard(build) else None,
-    )
-    return _with_verifier(build, rows)
-
-
-def _with_verifier(build: Build, rows: pa.Table) -> pa.Table:
+def with_verifier(build: Build, rows: pa.Table) -> pa.Table:
     """Say of the rows of verified splits that they passed that filter, too."""
     wish = build.recipe.listening
     if wish is None or wish.of != "splits":
@@ -148,52 +140,29 @@ def _with_verifier(build: Build, rows: pa.Table) -> pa.Table:
     return rows.set_column(place, "filters_passed", pa.array(passed, rows["filters_passed"].type))
 
 
-def _schema(build: Build) -> pa.Schema:
-    return release_schema(build.recipe.judge.task)
-
-
-def _pairs_were_heard(build: Build) -> bool:
+def pairs_were_heard(build: Build) -> bool:
+    """Say whether people were asked about pairs."""
     wish = build.recipe.listening
     return wish is not None and not wish.rated()
 
 
-def _source_types(build: Build, samples: pa.Table) -> dict[str, str]:
-    """Return sample -> IPTC digital source type: a formant voice follows rules, every other one was made from recordings."""
-    formant = {
-        (system, voice.name)
-        for system, engine in build.recipe.engines.items()
-        for voice in engine.voices()
-        if voice.architecture.partition(" ")[0] == "formant"  # "formant (Klatt)" is one
-    }
-    types = {}
-    for row in samples.select(["sample_id", "system", "voice", "is_synthetic"]).to_pylist():
-        if not row["is_synthetic"]:
-            types[row["sample_id"]] = "digitalCapture"
-        else:
-            types[row["sample_id"]] = (
-                "algorithmicMedia" if (row["system"], row["voice"]) in formant else "trainedAlgorithmicMedia"
-            )
-    return types
-
-
-def _release(before: Sequence[Stage], build: Build) -> Books:
+def _release(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Books:
     require_credits(build, build.tables.read("utterances", ["corpus", "license"]))
-    rows = release_rows(build)
-    task = build.recipe.judge.task
+    rows, schema = with_verifier(build, form.rows(build)), form.schema(build)
     splits = [
         release.Split(
-            config=task,
+            config=form.configuration(build),
             split=split,
             rows=_batches(rows.filter(pc.equal(rows["split"], split)).drop_columns(["split"])),
-            schema=_schema(build),
+            schema=schema,
         )
         for split in build.recipe.splits.named()
     ]
     wish = build.recipe.release
-    layout = Layout(sample_rate_hz=build.recipe.audio.sample_rate_hz, shard_bytes=wish.shard_size_mb * 1_000_000)
+    layout = Layout(sample_rate_hz=build.recipe.clip_format.sample_rate_hz, shard_bytes=wish.shard_size_mb * 1_000_000)
     build.progress.start("release", 0)
     folder = release.write(
-        build.workspace, wish.version, splits=splits, audio=named_audio(build), facts=_facts(before, build), layout=layout
+        build.workspace, wish.version, splits=splits, audio=named_audio(build), facts=_facts(before, form, build), layout=layout
     )
     build.workspace.write(_CURRENT, json.dumps({"folder": folder}).encode())
     # What was written, or hashed, a moment ago need not be read once more.
@@ -208,7 +177,7 @@ def _batches(rows: pa.Table) -> Iterator[pa.Table]:
         yield rows.slice(start, _BATCH_ROWS)
 
 
-def _facts(before: Sequence[Stage], build: Build) -> Facts:
+def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Facts:
     recipe = build.recipe
     proven = proof(build)
     marks = [mark for stage in before if stage.active(build) and (mark := mark_of(stage, build)) is not None]
@@ -217,30 +186,14 @@ def _facts(before: Sequence[Stage], build: Build) -> Facts:
         version=recipe.release.version,
         funnel=[Funnel(**mark.books.as_dict()) for mark in marks],
         leakage=[Disjoint(key=key, left="any split", right="any other", shared=n) for key, n in proven.shared.items()],
-        annotations_creators=("machine-generated", "crowdsourced") if _pairs_were_heard(build) else ("machine-generated",),
-        judge_statement=_judge_statement(build),
-        writers=[
-            Writer(task=role.task, model=judge_of(role).model, prompt_versions=sorted(set(task_of(role).versions.values())))
-            for role in (*scripting_roles(build), *roles_about(build, "prompts"))
-        ],
+        annotations_creators=("machine-generated", "crowdsourced") if pairs_were_heard(build) else ("machine-generated",),
+        judge_statement=form.statement(build) + people_statement(build),
+        writers=form.writers(build),
         mixed=released_mixed(build, among(build.tables.read("pairs"), "pair_id", released_splits(build)["pair_id"])),
         recipe_digest=digest(_recipe_literals(build)),
         attribution={corpus.name: reader_of(corpus).attribution for corpus in recipe.corpora},
         seed=recipe.seed,
     )
-
-
-def _judge_statement(build: Build) -> str:
-    _, judge = task_and_judge(build)
-    people = people_statement(build)
-    what = "scores and explanations" if build.recipe.listening and by_votes(build) else "labels, scores and explanations"
-    if judge.facts:
-        nobody = "No language model listened" if people else "No person and no language model listened"
-        return (
-            f"The {what} come from the fixed rule {judge.name} over measured numbers ({', '.join(judge.facts)}). {nobody}."
-            + people
-        )
-    return f"The {what} come from the model {judge.model}. They are not human judgments." + people
 
 
 def _recipe_literals(build: Build) -> dict[str, Any]:
@@ -253,31 +206,14 @@ def _recipe_literals(build: Build) -> dict[str, Any]:
     return told
 
 
-def _settings(build: Build) -> object:
-    _, judge = task_and_judge(build)
-    return [_recipe_literals(build), candidate_literals(build), judge.version, [rule.name for rule in filters_of(build)]]
-
-
-def release_stage(before: Sequence[Stage]) -> Stage:
+def release_stage(before: Sequence[Stage[Any]], form: Form[Any]) -> Stage[Any]:
     """Return the stage that writes the release; what happened in the stages before it is a part of the card."""
     accounts = (name for stage in before for name in stage.writes if name.startswith(("drops@", "failures@")))
     return Stage(
         name="release",
-        reads=(
-            "utterances",
-            "prompts",
-            *made("writings", "recordings", "samples", "metrics"),
-            "pairs",
-            *made("judgments"),
-            "rulings",
-            "labels",
-            "splits@*",
-            "votes",
-            VOTED,
-            *dict.fromkeys(accounts),
-        ),
+        reads=(*form.reads, "splits@*", "votes", VOTED, *dict.fromkeys(accounts)),
         writes=(),
-        settings=_settings,
+        settings=lambda build: [_recipe_literals(build), form.identity(build)],
         produced=intact_release,
-        run=partial(_release, before),
+        run=partial(_release, before, form),
     )

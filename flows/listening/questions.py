@@ -1,4 +1,4 @@
-"""The stages that wait for people: votes on all pairs (or ratings of samples), and the verification of some splits."""
+"""What a listening test asks, and whom it trusts: between the tables and the store."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,21 +12,16 @@ from annotate.people.store.rule import ListenerRule
 from annotate.people.store.trust import assess
 from contracts import plugins
 from contracts.errors import DataError
-from contracts.ids import canonical_json
-from contracts.joins import among, attach, sorted_by
-from contracts.schemas import DROPS
-from filters.comparisons import votes_by_pair
+from contracts.joins import among, sorted_by
 from flows.listening import store
 from flows.listening.gold_items import follow_gold, gold_in, read_gold
 from flows.listening.items import pair_items, sample_items
 from flows.listening.store import RATED, VOTED, known_store, note_answers, open_store, waiting_for
-from flows.recipe.listening_section import VERIFIER, Listening, literals, require, terms_of
-from flows.run.books import Books, count
-from flows.run.pipeline import Build, Stage, Waiting
-from flows.run.wanted import made
-from flows.stages.candidates import candidate_literals, current_samples
-from flows.stages.decide import splits_table
-from splits.assign import cut
+from flows.recipe.listening_checks import require, terms_of
+from flows.recipe.listening_section import Listening, literals
+from flows.run.pipeline import Build, Waiting
+from flows.run.wanted import made, wanted_rows
+from flows.stages.splits import splits_table
 
 
 def gold_of(build: Build) -> dict[str, tuple[str, ...]]:
@@ -39,7 +34,7 @@ def gold_of(build: Build) -> dict[str, tuple[str, ...]]:
     wish = require(build.recipe)
     key = "sample_id" if wish.rated() else "pair_id"
     gold = read_gold(wish.gold, key, terms_of(build.recipe).protocol)
-    known = set((current_samples(build) if wish.rated() else build.tables.read("pairs", ["pair_id"]))[key].to_pylist())
+    known = set((wanted_rows(build, "samples") if wish.rated() else build.tables.read("pairs", ["pair_id"]))[key].to_pylist())
     if strange := [subject for subject in gold if subject not in known]:
         raise DataError(f"{wish.gold}: this build has no {key} {strange[0]}")
     return gold
@@ -49,14 +44,15 @@ def asked(build: Build) -> pa.Table:
     """Return the rows that votes or ratings are wanted of, gold ones included: pairs or samples, sorted by id."""
     wish = require(build.recipe)
     if wish.rated():
-        return current_samples(build)
+        return wanted_rows(build, "samples")
     pairs = build.tables.read("pairs")
     if wish.of == "splits":
-        pairs = among(pairs, "pair_id", _to_verify(build, wish)["pair_id"])
+        pairs = among(pairs, "pair_id", to_verify(build, wish)["pair_id"])
     return sorted_by(pairs, "pair_id")
 
 
-def _to_verify(build: Build, wish: Listening) -> pa.Table:
+def to_verify(build: Build, wish: Listening) -> pa.Table:
+    """Return the assigned pairs of the splits that people verify."""
     assigned = build.tables.read(splits_table(build))
     return assigned.filter(pc.is_in(assigned["split"], value_set=pa.array(wish.splits, pa.string())))
 
@@ -73,7 +69,7 @@ def items_of(build: Build) -> list[Item]:
 def subjects(build: Build) -> list[str]:
     """Return the ids of all pairs or samples that votes can be about."""
     if require(build.recipe).rated():
-        rated: list[str] = current_samples(build)["sample_id"].to_pylist()
+        rated: list[str] = wanted_rows(build, "samples")["sample_id"].to_pylist()
         return rated
     known: list[str] = build.tables.read("pairs", ["pair_id"])["pair_id"].to_pylist()
     return known
@@ -127,7 +123,7 @@ def trust(build: Build) -> None:
                 store.exclude(found.annotator_id, found.rule, json.loads(found.evidence))
 
 
-def _pull(build: Build) -> tuple[Waiting | None, Mapping[str, Sequence[str]]]:
+def pull(build: Build) -> tuple[Waiting | None, Mapping[str, Sequence[str]]]:
     """Bring the votes and ratings of the store into the tables, discarded ones included and marked.
 
     Returns:
@@ -143,107 +139,18 @@ def _pull(build: Build) -> tuple[Waiting | None, Mapping[str, Sequence[str]]]:
     return waiting or waiting_for(build), gold
 
 
-def _votes(build: Build) -> Books | Waiting:
-    waiting, gold = _pull(build)
-    if waiting is not None:
-        return waiting
-    wish = require(build.recipe)
-    key = "sample_id" if wish.rated() else "pair_id"
-    questions = [subject for subject in asked(build)[key].to_pylist() if subject not in gold]
-    unit = "samples to rate" if wish.rated() else "pairs to vote on"
-    return Books(stage="votes", unit=unit, rows_in=len(questions), rows_out=len(questions))
-
-
-def _verification(build: Build) -> Books | Waiting:
-    waiting, gold = _pull(build)
-    if waiting is not None:
-        return waiting
-    wish = require(build.recipe)
-    table = attach(_to_verify(build, wish), "pair_id", build.tables.read("labels"), "pair_id", {"verdict": "label"})
-    table = attach(table, "pair_id", votes_by_pair(build.tables.read(VOTED)), "pair_id", {"votes": "votes"})
-    table = sorted_by(table, "pair_id").combine_chunks()
-    drops = _unverified(table, gold, wish.verification)
-    confirmed = table.filter(
-        pc.invert(pc.is_in(table["pair_id"], value_set=pa.array([drop["row_id"] for drop in drops], pa.string())))
-    )
-    drops += cut(confirmed, quotas_of(build), build.recipe.seed, "verification")
-    build.tables.replace("drops@verification", sorted_by(pa.Table.from_pylist(drops, schema=DROPS), "row_id"))
-    assigned = build.tables.num_rows(splits_table(build))
-    return Books(
-        stage="verification",
-        unit="pairs",
-        rows_in=assigned,
-        rows_out=assigned - len(drops),
-        dropped=count(pa.array([drop["reason"] for drop in drops], pa.string())),
-    )
-
-
-def quotas_of(build: Build) -> dict[str, int]:
-    """Return verified split -> how many confirmed pairs are released at most; splits without a quota are left out."""
-    named = build.recipe.splits.named()
-    return {split: quota for split in require(build.recipe).splits if (quota := named[split].quota) is not None}
-
-
-def _unverified(table: pa.Table, gold: Mapping[str, Sequence[str]], options: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return a row of drops for each pair whose label people do not confirm; a gold pair is a test, and was not voted on."""
-    verifier = plugins.configure("filter", VERIFIER, options)
-    view = table.select(list(dict.fromkeys(("pair_id", *verifier.columns))))
-    reasons = verifier.reasons(view)
-    evidence = verifier.evidence(view, reasons)
-    drops = []
-    for pair, reason, why in zip(view["pair_id"].to_pylist(), reasons.to_pylist(), evidence.to_pylist(), strict=True):
-        if pair in gold:
-            drops.append(_drop(pair, "listening", "gold", canonical_json({"values": list(gold[pair])})))
-        elif reason is not None:
-            drops.append(_drop(pair, VERIFIER, reason, why))
-    return drops
-
-
-def _drop(pair: str, rule: str, reason: str, evidence: str) -> dict[str, str]:
-    return {"stage": "verification", "row_id": pair, "filter": rule, "reason": reason, "evidence": evidence}
-
-
-def released_splits(build: Build) -> pa.Table:
-    """Return the assignment of the pairs that are released: all, or without those that verification dropped."""
-    assigned = build.tables.read(splits_table(build))
-    if not VERIFICATION.active(build):
-        return assigned
-    dropped = build.tables.read("drops@verification", ["row_id"])["row_id"].combine_chunks()
-    return assigned.filter(pc.invert(pc.is_in(assigned["pair_id"], value_set=dropped)))
-
-
-def _is_of(*subjects: str) -> Any:
+def is_of(*subjects: str) -> Any:
+    """Return the condition that the listening test is about one of these: pairs, samples or splits."""
     return lambda build: build.recipe.listening is not None and build.recipe.listening.of in subjects
 
 
-def _settings(build: Build) -> object:
+def settings_of_test(build: Build) -> object:
+    """Return all that decides which votes there are, as literals."""
     wish = build.recipe.listening
     gold = gold_of(build) if wish is not None else {}
     told = {subject: list(values) for subject, values in gold.items()}
     without = ["goes on without votes that are lacking"] if store.goes_without(build) else []
-    return [literals(wish), told, store.version(build), candidate_literals(build), *without]
+    return [literals(wish), told, store.version(build), *without]
 
 
-_ASKED_ABOUT: Final = ("utterances", "prompts", *made("writings", "recordings", "samples"), "pairs")
-
-VOTES: Final = Stage(
-    name="votes",
-    reads=_ASKED_ABOUT,
-    writes=(VOTED, RATED),
-    settings=_settings,
-    run=_votes,
-    active=_is_of("pairs", "samples"),
-    prepare=publish,
-    waits=waiting_for,
-)
-
-VERIFICATION: Final = Stage(
-    name="verification",
-    reads=(*_ASKED_ABOUT, "labels", "splits@*"),
-    writes=(VOTED, RATED, "drops@verification"),
-    settings=_settings,
-    run=_verification,
-    active=_is_of("splits"),
-    prepare=publish,
-    waits=waiting_for,
-)
+ASKED_ABOUT: Final = ("utterances", "prompts", *made("writings", "recordings", "samples"), "pairs")

@@ -1,0 +1,50 @@
+"""Preferences: pairs of clips of one text, made by systems, by people, or brought along (UniSRM Tasks 1, 3, 4; SpeechJudge)."""
+
+from typing import Final
+
+from flows.kinds.preference_release import FORM
+from flows.recipe.preference import PreferenceRecipe
+from flows.recipe.preference_checks import check
+from flows.run.kind import Kind
+from flows.run.pipeline import Stage
+from flows.stages import (
+    filters,
+    judgments,
+    metrics,
+    pairs,
+    prompts,
+    recordings,
+    reviews,
+    rulings,
+    samples,
+    splits,
+    texts,
+    utterances,
+    verification,
+    votes,
+    writings,
+)
+from flows.stages.release import release_stage
+from flows.views.plan import plan_of
+
+_MAKING: Final[tuple[Stage[PreferenceRecipe], ...]] = (
+    utterances.STAGE,
+    prompts.STAGE,
+    texts.STAGE,
+    writings.STAGE,
+    recordings.STAGE,
+    samples.STAGE,
+    metrics.STAGE,
+    pairs.STAGE,
+    judgments.STAGE,
+    rulings.STAGE,
+    reviews.STAGE,
+    votes.STAGE,
+    filters.STAGE,
+    splits.STAGE,
+    verification.STAGE,
+)
+
+STAGES: Final[tuple[Stage[PreferenceRecipe], ...]] = (*_MAKING, release_stage(_MAKING, FORM))
+
+PLUGIN = Kind(recipe=PreferenceRecipe, check=check, stages=STAGES, plan=plan_of)

@@ -1,0 +1,122 @@
+"""What a data set of preferences releases: compared clips, with all that they came from."""
+
+from typing import Final
+
+import pyarrow as pa
+
+from flows.listening.evidence import heard_votes, votes_by_value
+from flows.recipe.preference import PreferenceRecipe
+from flows.run.pipeline import Build
+from flows.run.question import judge_of, task_of
+from flows.run.questions import history_of, roles_about, scripting_roles, with_writings
+from flows.run.wanted import made, wanted_rows
+from flows.stages.filters import filters_of
+from flows.stages.release import Form, pairs_were_heard
+from flows.stages.verification import released_splits
+from storage.card import Writer
+from storage.columns import release_schema
+from storage.rows import pair_rows
+
+
+def _rows(build: Build[PreferenceRecipe]) -> pa.Table:
+    """Return the rows of the release, with their split."""
+    samples, prompts = wanted_rows(build, "samples"), build.tables.read("prompts")
+    utterances = build.tables.read("utterances")
+    return pair_rows(
+        splits=released_splits(build),
+        pairs=build.tables.read("pairs"),
+        labels=build.tables.read("labels"),
+        rulings=build.tables.read("rulings"),
+        judgments=wanted_rows(build, "judgments", 0),
+        prompts=prompts,
+        utterances=utterances,
+        recordings=wanted_rows(build, "recordings"),
+        samples=samples,
+        metrics=wanted_rows(build, "metrics"),
+        source_types=_source_types(build, samples),
+        filters=[rule.name for rule in filters_of(build)],
+        schema=_schema(build),
+        written=with_writings(build, prompts.select(["prompt_id"]), "prompt_id"),
+        histories=history_of(build, prompts, utterances) if "history_audio" in _schema(build).names else None,
+        heard=votes_by_value(heard_votes(build)) if pairs_were_heard(build) else None,
+    )
+
+
+def _configuration(build: Build[PreferenceRecipe]) -> str:
+    return build.recipe.judge.task if build.recipe.judge is not None else "pairs"
+
+
+def _schema(build: Build[PreferenceRecipe]) -> pa.Schema:
+    return release_schema(_configuration(build))
+
+
+def _source_types(build: Build[PreferenceRecipe], samples: pa.Table) -> dict[str, str]:
+    """Return sample -> IPTC digital source type: a formant voice follows rules, every other one was made from recordings."""
+    formant = {
+        (system, voice.name)
+        for system, engine in build.recipe.engines.items()
+        for voice in engine.voices()
+        if voice.architecture.partition(" ")[0] == "formant"  # "formant (Klatt)" is one
+    }
+    types = {}
+    for row in samples.select(["sample_id", "system", "voice", "is_synthetic"]).to_pylist():
+        if not row["is_synthetic"]:
+            types[row["sample_id"]] = "digitalCapture"
+        else:
+            types[row["sample_id"]] = (
+                "algorithmicMedia" if (row["system"], row["voice"]) in formant else "trainedAlgorithmicMedia"
+            )
+    return types
+
+
+def _statement(build: Build[PreferenceRecipe]) -> str:
+    origin = build.recipe.labels_from
+    parts = []
+    if origin == "construction":
+        parts.append("The labels come from how the pairs were made: the clip that speaks the text is better than the other.")
+    elif origin == "votes":
+        parts.append("The labels come from people's votes.")
+    if build.recipe.judge is None:
+        return " ".join(parts)
+    judge = judge_of(build.recipe.judge)
+    what = "labels, scores and explanations" if origin == "judge" else "scores and explanations"
+    people = pairs_were_heard(build)
+    if judge.facts:
+        nobody = "No language model listened" if people else "No person and no language model listened"
+        parts.append(
+            f"The {what} come from the fixed rule {judge.name} over measured numbers ({', '.join(judge.facts)}). {nobody}."
+        )
+    else:
+        parts.append(f"The {what} come from the model {judge.model}. They are not human judgments.")
+    return " ".join(parts)
+
+
+def _identity(build: Build[PreferenceRecipe]) -> object:
+    judge = build.recipe.judge
+    return [None if judge is None else judge_of(judge).version, [rule.name for rule in filters_of(build)]]
+
+
+def _writers(build: Build[PreferenceRecipe]) -> list[Writer]:
+    return [
+        Writer(task=role.task, model=judge_of(role).model, prompt_versions=sorted(set(task_of(role).versions.values())))
+        for role in (*scripting_roles(build), *roles_about(build, "prompts"))
+    ]
+
+
+FORM: Final[Form[PreferenceRecipe]] = Form(
+    reads=(
+        "utterances",
+        "prompts",
+        *made("writings", "recordings", "samples", "metrics"),
+        "pairs",
+        *made("judgments"),
+        "rulings",
+        "labels",
+    ),
+    configuration=_configuration,
+    schema=_schema,
+    rows=_rows,
+    statement=_statement,
+    identity=_identity,
+    writers=_writers,
+)

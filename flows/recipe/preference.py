@@ -1,0 +1,70 @@
+"""Recipes of preferences: pairs of clips of one text, made by systems, by people, or brought along."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from flows.recipe.model import Recipe
+from flows.recipe.parts import configured
+from flows.recipe.sections import Audio, Judge, Prompts, Role, System
+from synth.dsp import AudioFormat
+
+
+class PreferenceRecipe(Recipe):
+    """A recipe of kind ``preference``."""
+
+    prompts: Prompts = Prompts()
+    audio: Audio = Audio()
+    human: bool = Field(default=True, description="the ground-truth recording is one more candidate")
+    systems: list[System] = Field(default_factory=list)
+    pair_kinds: tuple[Literal["human", "inter", "intra"], ...] = Field(default=("human", "inter"), min_length=1)
+    roles: list[Role] = Field(default_factory=list, description="what else language models write, in this order")
+    judge: Judge | None = Field(default=None, description="its judgments decide the labels, unless labels says otherwise")
+    judges: list[Judge] = Field(default_factory=list, description="second opinions, kept beside")
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        self.require_unique("systems", (system.name for system in self.systems))
+        self.require_unique("roles", (role.task for role in self.roles))
+        self.require_unique("pair_kinds", self.pair_kinds)
+        self.require_unique("prompts.variants", self.prompts.variants)
+        if any(system.name == "human" for system in self.systems):
+            raise ValueError("systems: the name 'human' is the ground-truth recording's")
+        if self.judge is None and self.judges:
+            raise ValueError("judges: are second opinions: name the first one as judge")
+        return self
+
+    @property
+    def judges_of_pairs(self) -> Sequence[Judge]:
+        """The judges, the one whose judgments decide first."""
+        return (self.judge, *self.judges) if self.judge is not None else ()
+
+    @property
+    def writers(self) -> Sequence[Role]:
+        """The roles."""
+        return self.roles
+
+    @property
+    def clip_format(self) -> AudioFormat:
+        """The one format of all clips."""
+        return AudioFormat(**self.audio.model_dump())
+
+    @property
+    def longest_history(self) -> int | None:
+        """How many turns before a dialogue's target are heard at most; None = all."""
+        return self.prompts.longest_history
+
+    @property
+    def rendered(self) -> list[tuple[System, str]]:
+        """The systems that have an engine, with its name."""
+        return [(system, system.engine) for system in self.systems if system.engine is not None]
+
+    @cached_property
+    def engines(self) -> dict[str, Any]:
+        """System name -> configured engine, of the systems that have one."""
+        return {
+            system.name: configured(f"systems.{system.name}.options", "engine", engine, system.options)
+            for system, engine in self.rendered
+        }

@@ -1,0 +1,139 @@
+"""Sections of a recipe that say what is read, spoken, judged and released."""
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+
+from flows.recipe.parts import Name, Options, Plugin, Strict, Versioned
+from synth.dsp import AudioFormat
+
+
+class Corpus(Strict):
+    """One source corpus."""
+
+    name: Name = Field(description="what rows call it")
+    reader: str = Field(description="corpus plug-in")
+    root: str = Field(
+        default="",
+        description="folder or URL; relative = beside the recipe; $VARIABLES are expanded; "
+        "empty = where the reader's own package lies",
+    )
+    options: Options = Field(default_factory=dict, description="fields of the reader")
+
+
+class Prompts(Strict):
+    """Which texts are spoken, after which reference."""
+
+    texts: int | None = Field(default=None, gt=0, le=100_000_000, description="how many target texts; null = all")
+    min_duration_s: float = Field(default=1.0, ge=0, le=86_400)
+    max_duration_s: float = Field(default=30.0, gt=0, le=86_400)
+    min_words: int = Field(default=1, ge=0, le=2000)
+    reference: Literal["same_speaker", "none"] = "same_speaker"
+    reference_min_duration_s: float = Field(default=1.0, ge=0, le=86_400)
+    variants: tuple[Literal["transcript", "random", "translation", "codeSwitching"], ...] = Field(
+        default=("transcript",), min_length=1, description="texts beside the transcript need the role style_continuation"
+    )
+    longest_history: int | None = Field(
+        default=None, gt=0, le=100_000, description="turns before a dialogue's target; null = all"
+    )
+
+    @model_validator(mode="after")
+    def _durations_are_a_range(self) -> Self:
+        if self.min_duration_s > self.max_duration_s:
+            raise ValueError(f"min_duration_s {self.min_duration_s:g} is above max_duration_s {self.max_duration_s:g}")
+        return self
+
+
+class Audio(Strict):
+    """The one format of all clips: a difference here would name the system."""
+
+    sample_rate_hz: int = Field(default=16000, ge=8000, le=48000)
+    bandwidth_hz: int = Field(default=7000, ge=1000, le=24000)
+    loudness_lufs: float = Field(default=-26.0, gt=-70, le=-10, description="at -23 LUFS some engines' clips would clip")
+
+    @model_validator(mode="after")
+    def _can_be_made(self) -> Self:
+        AudioFormat(**self.model_dump())  # says what does not fit
+        return self
+
+
+class System(Versioned):
+    """One TTS system: an engine with its options and voices, or a corpus that brings the system's clips along."""
+
+    name: Name
+    engine: str | None = Field(default=None, description="engine plug-in")
+    clips: str | None = Field(
+        default=None,
+        description="instead of an engine: corpus in whose rows this system's name stands as system; its clips of the recipe's "
+        "texts are taken",
+    )
+    voices: list[str] | None = Field(default=None, min_length=1, description="null = all voices of the engine")
+    voices_per_prompt: int = Field(default=1, ge=1, le=1000, description="more than one makes intra-system pairs")
+    speaks: str = Field(default="target", description="the target text, or the role that writes what it says instead")
+    options: Options = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> Self:
+        if (self.engine is None) == (self.clips is None):
+            raise ValueError("give one of engine and clips")
+        if self.clips is not None and (
+            extra := sorted(self.model_fields_set & {"voices", "voices_per_prompt", "speaks", "options", "version"})
+        ):
+            raise ValueError(f"{extra[0]}: is an engine's; the clips of {self.clips} are there already")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_unused_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is not said: a recipe without it stays the one that it was before there was such a key."""
+        found: dict[str, Any] = handler(self)
+        for name in ("version", "clips"):
+            if found.get(name) is None:
+                found.pop(name, None)
+        return found
+
+    @model_validator(mode="after")
+    def _voices_are_unique(self) -> Self:
+        if doubled := sorted({name for name in self.voices or [] if (self.voices or []).count(name) > 1}):
+            raise ValueError(f"voices: {', '.join(doubled)} is named twice")
+        return self
+
+
+class Role(Plugin):
+    """A question to a language model: the judge plug-in that answers it, and how it is put."""
+
+    task: str = Field(description="task plug-in")
+    mode: Literal["live", "batch"] = Field(
+        default="live", description="one by one, or by the provider's batches: half the price"
+    )
+    poll_s: float = Field(
+        default=30.0, gt=0, le=86_400, description="first wait before a batch is looked at; later ones are longer"
+    )
+
+
+class Judge(Role):
+    """Who judges pairs, and how often each."""
+
+    task: str = "task1"
+    orders: Literal["stored", "both"] = Field(default="stored", description="both = once more with the speeches exchanged")
+    votes: int = Field(default=1, ge=1, le=99, description="how often each question is put; the majority rules")
+    on_disagreement: Literal["drop", "average"] = Field(
+        default="drop", description="where the two orders rule against each other"
+    )
+
+
+class Labels(Strict):
+    """Where labels come from."""
+
+    origin: Literal["judge", "votes", "ratings", "construction"] = Field(
+        alias="from",
+        description="the judge's verdicts; people's votes; the corpus's ratings; or how pairs were made: the clip that speaks "
+        "the text is better than one that speaks a negative text",
+    )
+
+
+class Release(Strict):
+    """The published data set."""
+
+    version: Name = "0.1.0"
+    pretty_name: str = "Speech preference pairs"
+    shard_size_mb: int = Field(default=500, gt=0, le=100_000)

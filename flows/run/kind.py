@@ -1,0 +1,51 @@
+"""Kinds of data sets: what an item is, and by which stages items are made and released (one file each in ``flows/kinds``)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic
+
+from contracts import plugins
+from flows.recipe.model import Recipe
+from flows.run.pipeline import Asking, Build, R_contra, Stage
+from flows.run.question import Question
+
+Line = dict[str, object]
+"""One row of a plan."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind(Generic[R_contra]):
+    """One kind of data set.
+
+    Attributes:
+        recipe: its recipes.
+        check: raises ``RecipeError`` where the parts of a recipe do not fit each other.
+        stages: its stages in order, the release last.
+        plan: one row per stage: the rows that the recipe wants, those that are done, and what the others take.
+    """
+
+    recipe: type[Recipe]
+    check: Callable[[Any], None]
+    stages: tuple[Stage[R_contra], ...]
+    plan: Callable[[Build[R_contra]], list[Line]]
+
+
+def kind_of(build: Build) -> Kind[Any]:
+    """Return the kind of data set that a build makes."""
+    kind: Kind[Any] = plugins.load("kind", build.recipe.kind)
+    return kind
+
+
+def stages_of(build: Build) -> tuple[Stage[Any], ...]:
+    """Return the stages that the recipe wants."""
+    return tuple(stage for stage in kind_of(build).stages if stage.active(build))
+
+
+def asking_stages(build: Build) -> list[tuple[str, Asking[Any]]]:
+    """Return name and questions of the stages that ask judges or writers, in order."""
+    return [(stage.name, stage.asks) for stage in stages_of(build) if stage.asks is not None]
+
+
+def questions_of(build: Build, stage: str) -> Sequence[Question]:
+    """Return what a stage asks judges or writers; nothing if the recipe has no such stage."""
+    return next((asking.questions(build) for name, asking in asking_stages(build) if name == stage), ())

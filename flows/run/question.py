@@ -1,0 +1,57 @@
+"""One question to a judge or writer: a role of a recipe and the rows that it is about."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import pyarrow as pa
+
+from annotate.models.inquiry import Inquiry, row_ids
+from annotate.models.judge import Judge
+from annotate.models.task import TaskSpec
+from contracts import plugins
+from flows.recipe.sections import Role
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """One role of a recipe and the rows that it is about.
+
+    Attributes:
+        role: what the recipe says of it.
+        requests: one row per request (see ``annotate.models.inquiry``).
+    """
+
+    role: Role
+    requests: pa.Table
+
+    @cached_property
+    def task(self) -> TaskSpec:
+        """The task."""
+        return task_of(self.role)
+
+    @cached_property
+    def judge(self) -> Judge:
+        """The configured judge."""
+        return judge_of(self.role)
+
+    @cached_property
+    def ids(self) -> pa.Array:
+        """Keys of the rows that the requests become."""
+        return row_ids(self.requests, task=self.task, judge=self.judge)
+
+
+def task_of(role: Role) -> TaskSpec:
+    """Return the task of a role."""
+    task: TaskSpec = plugins.configure("task", role.task)
+    return task
+
+
+def judge_of(role: Role) -> Judge:
+    """Return the configured judge of a role."""
+    judge: Judge = plugins.configure("judge", role.name, role.options)
+    return judge
+
+
+def literals(role: Role) -> object:
+    """Return all that decides the answers of a role beyond the rows: its settings, the rule, model, prompts and parameters."""
+    return [role.model_dump(exclude={"options", "mode", "poll_s"}), Inquiry.of(task_of(role), judge_of(role)).identity]

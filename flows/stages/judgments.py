@@ -1,0 +1,82 @@
+"""The stage ``judgments``: judges compare the samples of a pair."""
+
+from typing import Final
+
+import pyarrow as pa
+
+from annotate.models.inquiry import played
+from contracts.joins import attach, sorted_by
+from flows.recipe.preference import PreferenceRecipe
+from flows.run.books import Books
+from flows.run.pipeline import Asking, Build, Stage
+from flows.run.question import Question, literals
+from flows.run.questions import ask_missing, history_of, needs_history, roles_about, with_writings
+from flows.run.wanted import made, wanted_rows
+from flows.run.work import count_done
+from flows.stages.metrics import current_facts
+
+
+def pair_requests(build: Build[PreferenceRecipe]) -> pa.Table:
+    """Return what judges are told about each pair.
+
+    Columns: ``subject_id`` (the pair), ``text``, ``language``, ``emotion``, ``reference_audio_id``, ``audio_a``, ``audio_b``,
+    every metric value with ``_a`` and ``_b``, what the roles wrote about the prompt, and ``history_audio_ids`` for dialogues.
+    """
+    samples, facts, utterances = wanted_rows(build, "samples"), current_facts(build), build.tables.read("utterances")
+    prompts, recordings = build.tables.read("prompts"), wanted_rows(build, "recordings")
+    told = {name: name for name in ("text", "language", "reference_utterance_id", "target_utterance_id")}
+    table = attach(sorted_by(build.tables.read("pairs"), "pair_id"), "prompt_id", prompts, "prompt_id", told)
+    table = attach(table, "target_utterance_id", utterances, "utterance_id", {"emotion": "emotion"})
+    table = attach(table, "reference_utterance_id", recordings, "utterance_id", {"reference_audio_id": "audio_id"})
+    for side in ("a", "b"):
+        table = attach(table, f"sample_{side}", samples, "sample_id", {f"audio_{side}": "audio_id"})
+        names = {f"{name}_{side}": name for name in facts.column_names if name != "sample_id"}
+        table = attach(table, f"sample_{side}", facts, "sample_id", names)
+    table = with_writings(build, table, "prompt_id")
+    if needs_history(build):
+        table = attach(table, "prompt_id", _heard_before(build, recordings), "prompt_id", {"history_audio_ids": "audio_ids"})
+    return table.rename_columns({"pair_id": "subject_id"})
+
+
+def _heard_before(build: Build[PreferenceRecipe], recordings: pa.Table) -> pa.Table:
+    """Return ``prompt_id, audio_ids``: the turns before as audio; null where one of them has none."""
+    past = history_of(build, build.tables.read("prompts"), build.tables.read("utterances"))
+    audio = dict(zip(recordings["utterance_id"].to_pylist(), recordings["audio_id"].to_pylist(), strict=True))
+    turns = [[audio.get(one) for one in ids or []] for ids in past["history_utterance_ids"].to_pylist()]
+    heard = [clips if clips and all(clips) else None for clips in turns]
+    return pa.table({"prompt_id": past["prompt_id"], "audio_ids": pa.array(heard, pa.list_(pa.string()))})
+
+
+def judge_questions(build: Build[PreferenceRecipe]) -> list[Question]:
+    """Return what each judge is asked about all pairs, in its orders and as often as it says, the deciding one first."""
+    requests = pair_requests(build)
+    return [
+        Question(role=wish, requests=played(requests, orders=wish.orders, votes=wish.votes))
+        for wish in build.recipe.judges_of_pairs
+    ]
+
+
+def _judgments(build: Build[PreferenceRecipe]) -> Books:
+    questions = judge_questions(build)
+    ask_missing(build, "judgments", "judgments", questions)
+    return count_done(build, "judgments")
+
+
+STAGE: Final[Stage[PreferenceRecipe]] = Stage(
+    name="judgments",
+    reads=("utterances", "prompts", *made("writings", "recordings", "samples", "metrics"), "pairs"),
+    writes=("wanted@judgments", "judgments", "failures@judgments"),
+    settings=lambda build: [
+        [literals(role) for role in roles_about(build, "prompts")],
+        [literals(wish) for wish in build.recipe.judges_of_pairs],
+        build.recipe.longest_history,
+    ],
+    run=_judgments,
+    asks=Asking(
+        after="pairs",
+        table="judgments",
+        roles=lambda build: build.recipe.judges_of_pairs,
+        questions=judge_questions,
+    ),
+    active=lambda build: bool(build.recipe.judges_of_pairs),
+)

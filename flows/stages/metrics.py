@@ -1,0 +1,100 @@
+"""The stage ``metrics``: every sample measured."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import pyarrow as pa
+
+from contracts import plugins
+from contracts.ids import canonical_json
+from contracts.jobs import Job
+from contracts.joins import attach
+from contracts.versions import meets
+from flows.recipe.parts import Metric
+from flows.run.books import Books
+from flows.run.pipeline import Build, Stage
+from flows.run.versions import installed_problem
+from flows.run.wanted import made, want, wanted_rows
+from flows.run.work import Work, count_done, do_missing
+from scoring.facts import wide
+from scoring.measure import MeasureJob, metric_key
+
+
+def _metric_work(build: Build) -> Work:
+    samples = wanted_rows(build, "samples")
+    table = attach(
+        samples,
+        "prompt_id",
+        build.tables.read("prompts"),
+        "prompt_id",
+        {name: name for name in ("text", "language", "reference_utterance_id")},
+    )
+    table = attach(
+        table, "reference_utterance_id", wanted_rows(build, "recordings"), "utterance_id", {"reference_audio_id": "audio_id"}
+    )
+    asked = ("audio_id", "text", "language", "spoken_text", "reference_audio_id")
+    table = table.select(["sample_id", *asked]).rename_columns({"sample_id": "subject_id"})
+    work: list[tuple[Job, pa.Table]] = []
+    for metric in build.recipe.metrics:
+        keys = metric_keys(build, metric, table["subject_id"].to_pylist())
+        options = canonical_json(metric.options)
+        job = MeasureJob(metric=metric.name, options=options, workspace_url=build.workspace.url, version=metric.version)
+        work.append((job, table.append_column("row_id", pa.array(keys, pa.string()))))
+    return work
+
+
+def _metrics(build: Build) -> Books:
+    work = _metric_work(build)
+    want(build, "metrics", [(requests["row_id"], requests["subject_id"]) for _, requests in work])
+    do_missing(build, "metrics", work)
+    return count_done(build, "metrics")
+
+
+def metric_keys(build: Build, metric: Metric, samples: Sequence[str]) -> list[str]:
+    """Return the keys under which a metric's values of these samples are wanted.
+
+    Where the recipe demands a version, what another one measured stays in the table and is not wanted: the same sample is
+    measured again, under a key of that version.
+    """
+    keys = [metric_key(sample, metric.name, metric.options) for sample in samples]
+    if metric.version is None:
+        return keys
+    there = build.tables.read("metrics", ["metric_key", "model_version"])
+    reported = dict(zip(there["metric_key"].to_pylist(), there["model_version"].to_pylist(), strict=True))
+    return [
+        key
+        if meets(reported.get(key, metric.version), metric.version)
+        else metric_key(sample, metric.name, metric.options, metric.version)
+        for key, sample in zip(keys, samples, strict=True)
+    ]
+
+
+def current_facts(build: Build) -> pa.Table:
+    """Return the metrics as columns: every value that the recipe's metrics can give, null where it was not scored."""
+    names = [name for metric in build.recipe.metrics for name in plugins.load("metric", metric.name).value_names]
+    return wide(wanted_rows(build, "metrics"), names)
+
+
+def _wrong_versions(build: Build, is_left: bool) -> list[str]:
+    """Return which demanded versions the metrics here do not have."""
+    problems = list[str]()
+    for metric in build.recipe.metrics if is_left else ():
+        if metric.version is not None:
+            here = plugins.configure("metric", metric.name, metric.options).installed_version()
+            problems += installed_problem(f"metric {metric.name}", here, metric.version)
+    return problems
+
+
+STAGE: Final[Stage] = Stage(
+    name="metrics",
+    reads=("prompts", *made("recordings", "samples")),
+    writes=("wanted@metrics", "metrics", "failures@metrics"),
+    settings=lambda build: [metric.model_dump() for metric in build.recipe.metrics],
+    run=_metrics,
+    wrong_versions=_wrong_versions,
+    needs=lambda build: {
+        f"metric {metric.name}": plugins.configure("metric", metric.name, metric.options) for metric in build.recipe.metrics
+    },
+    active=lambda build: bool(build.recipe.metrics),
+    on_cluster=True,
+)

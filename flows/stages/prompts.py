@@ -1,0 +1,74 @@
+"""The stage ``prompts``: which texts are spoken, after which reference."""
+
+from typing import Final
+
+import pyarrow as pa
+
+from contracts.errors import RecipeError
+from contracts.ids import row_id
+from contracts.joins import sorted_by
+from flows.recipe.preference import PreferenceRecipe
+from flows.run.books import Books, count
+from flows.run.pipeline import Build, Stage
+from flows.run.questions import needs_history
+from flows.run.work import do_missing
+from flows.stages.recordings import audio_literals, recording_requests, recording_work, used_utterances
+from flows.stages.speaking import to_speak, unspoken
+from flows.stages.texts import CHOSEN
+from synth.prompts import choose
+
+_ROUNDS: Final = 10
+"""How often prompts are chosen anew because audio failed. What fails later takes its prompts or human samples along."""
+
+
+def choose_prompts(build: Build[PreferenceRecipe], utterances: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Return the recipe's prompts, and the utterances that serve none as drops; audio that is known to fail is avoided."""
+    wish = build.recipe.prompts.model_dump(exclude={"variants", "longest_history"})
+    return choose(utterances, seed=build.recipe.seed, history=needs_history(build), failed=_failed(build), **wish)
+
+
+def _failed(build: Build[PreferenceRecipe]) -> set[str]:
+    """Return the utterances whose recording failed in this recipe's audio format."""
+    audio = audio_literals(build)
+    failures = build.tables.read("failures@recordings", ["row_id", "subject_id"]).to_pylist()
+    return {row["subject_id"] for row in failures if row["row_id"] == row_id("recording", row["subject_id"], audio)}
+
+
+def _prompts(build: Build[PreferenceRecipe]) -> Books:
+    """Choose prompts and bring their recordings in, until all of them are usable or there are no better ones.
+
+    Raises:
+        RecipeError: no pair can come of them, for want of systems that speak their languages.
+    """
+    utterances = build.tables.read("utterances")
+    human = build.recipe.human and "transcript" in build.recipe.prompts.variants
+    for _ in range(_ROUNDS):
+        prompts, drops = choose_prompts(build, utterances)
+        if problem := unspoken(build, to_speak(build, prompts)):
+            raise RecipeError(problem)
+        before = _failed(build)
+        requests = recording_requests(build, used_utterances(prompts, human=human))
+        do_missing(build, "recordings", recording_work(build, requests))
+        if _failed(build) <= before:
+            break
+    build.tables.replace("drops@prompts", sorted_by(drops, "row_id"))
+    build.tables.replace(CHOSEN, prompts)  # in order of choice: what comes later takes no text from what was there
+    used = used_utterances(prompts, human=True)
+    return Books(
+        stage="prompts", unit="recordings", rows_in=utterances.num_rows, rows_out=len(used), dropped=count(drops["reason"])
+    )
+
+
+STAGE: Final[Stage[PreferenceRecipe]] = Stage(
+    name="prompts",
+    reads=("utterances",),
+    writes=(CHOSEN, "drops@prompts"),
+    fills=("recordings", "failures@recordings"),
+    settings=lambda build: [
+        build.recipe.prompts.model_dump(exclude={"variants", "longest_history"}),
+        needs_history(build),
+        [audio_literals(build), build.recipe.human, [corpus.root for corpus in build.recipe.corpora]],
+    ],
+    run=_prompts,
+    on_cluster=True,
+)

@@ -1,0 +1,164 @@
+"""The stage ``samples``: every prompt spoken by every system."""
+
+from dataclasses import astuple
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.ids import canonical_json
+from contracts.jobs import Job
+from contracts.joins import among, attach, sorted_by
+from contracts.schemas import DROPS
+from contracts.versions import meets
+from flows.recipe.preference import PreferenceRecipe
+from flows.run.books import Books
+from flows.run.pipeline import Build, Stage
+from flows.run.versions import counted, installed_problem
+from flows.run.wanted import made, want, wanted_rows
+from flows.run.work import count_done, do_missing
+from flows.stages.recordings import audio_format, audio_literals
+from flows.stages.speaking import candidates_of
+from flows.stages.writings import spoken_instead
+from synth import requests
+from synth.handover import HANDOVER
+from synth.render import RenderJob
+
+
+def sample_requests(build: Build[PreferenceRecipe]) -> pa.Table:
+    """Return every sample that the recipe wants (schema synth.requests.WANTED)."""
+    return requests.wanted(
+        build.tables.read("prompts"),
+        candidates_of(build),
+        human=build.recipe.human,
+        audio=audio_literals(build),
+        seed=build.recipe.seed,
+        written=spoken_instead(build),
+    )
+
+
+def _samples(build: Build[PreferenceRecipe]) -> Books:
+    recordings, wanted = wanted_rows(build, "recordings"), sample_requests(build)
+    want(build, "samples", [(wanted["row_id"], wanted["subject_id"])])
+    usable = _usable(build, wanted, recordings)
+    human = usable.filter(pc.equal(usable["system"], "human"))
+    missing = among(human, "row_id", build.tables.missing("samples", human["row_id"]))
+    build.tables.append("samples", _human_samples(build, missing, recordings))
+    work: list[tuple[Job, pa.Table]] = []
+    for system, engine in build.recipe.rendered:
+        job = RenderJob(
+            engine=engine,
+            options=canonical_json(system.options),
+            system=system.name,
+            audio=audio_format(build),
+            workspace_url=build.workspace.url,
+            version=system.version,
+        )
+        work.append((job, usable.filter(pc.equal(usable["system"], system.name))))
+    do_missing(build, "samples", work)
+    return count_done(build, "samples")
+
+
+def _usable(build: Build[PreferenceRecipe], wanted: pa.Table, recordings: pa.Table) -> pa.Table:
+    """Return the requests whose recordings are there, with ``reference_audio_id``; the others become drops."""
+    wanted = attach(wanted, "reference_utterance_id", recordings, "utterance_id", {"reference_audio_id": "audio_id"})
+    wanted = attach(wanted, "target_utterance_id", recordings, "utterance_id", {"recording_id": "recording_id"})
+    no_reference = pc.and_(pc.is_valid(wanted["reference_utterance_id"]), pc.is_null(wanted["reference_audio_id"]))
+    no_recording = pc.and_(pc.equal(wanted["system"], "human"), pc.is_null(wanted["recording_id"]))
+    reason: Any = pa.scalar(None, pa.string())
+    reason = pc.if_else(pc.is_null(wanted["text"]), "no_written_text", reason)
+    reason = pc.if_else(no_recording, "human_recording_failed", pc.if_else(no_reference, "reference_failed", reason))
+    _drop_samples(build, wanted, reason)
+    return wanted.filter(pc.is_null(reason))
+
+
+def _drop_samples(build: Build[PreferenceRecipe], wanted: pa.Table, reason: pa.ChunkedArray) -> None:
+    gone = wanted.append_column("reason", reason).filter(pc.is_valid(reason))
+    drops = [
+        {
+            "stage": "samples",
+            "row_id": row["row_id"],
+            "filter": "recordings",
+            "reason": row["reason"],
+            "evidence": canonical_json(
+                {
+                    "prompt_id": row["subject_id"],
+                    "reference_utterance_id": row["reference_utterance_id"],
+                    "target_utterance_id": row["target_utterance_id"],
+                }
+            ),
+        }
+        for row in gone.to_pylist()
+    ]
+    build.tables.replace("drops@samples", sorted_by(pa.Table.from_pylist(drops, schema=DROPS), "row_id"))
+
+
+def _human_samples(build: Build[PreferenceRecipe], wanted: pa.Table, recordings: pa.Table) -> pa.Table:
+    """Turn recordings into samples of the system ``human``."""
+    utterances = build.tables.read("utterances", ["utterance_id", "license"])
+    format_columns = ("audio_id", "duration_s", "sample_rate_hz", "native_sample_rate_hz", "loudness_lufs")
+    rows = attach(wanted, "target_utterance_id", recordings, "utterance_id", {name: name for name in format_columns})
+    rows = attach(rows, "target_utterance_id", utterances, "utterance_id", {"license": "license"})
+    count_rows = rows.num_rows
+    return pa.table(
+        {
+            "sample_id": rows["row_id"],
+            "prompt_id": rows["subject_id"],
+            "group_id": rows["group_id"],
+            "system": rows["system"],
+            "engine": pa.repeat("human", count_rows),
+            "engine_version": pa.repeat("", count_rows),
+            "params": pa.repeat("{}", count_rows),
+            **{name: rows[name] for name in format_columns},
+            "is_synthetic": pa.repeat(False, count_rows),
+            "license": rows["license"],
+        }
+    )
+
+
+def candidate_literals(build: Build[PreferenceRecipe]) -> object:
+    """Return all that decides which samples there are and what is in them, beyond the prompts."""
+    systems = [
+        [
+            candidate.system,
+            candidate.engine,
+            candidate.params,
+            list(candidate.voices),
+            candidate.voices_per_prompt,
+            candidate.speaks,
+            [HANDOVER, *map(astuple, build.recipe.engines[candidate.system].controls)],
+        ]
+        for candidate in candidates_of(build)
+    ]
+    return [audio_literals(build), build.recipe.human, systems]
+
+
+def _wrong_versions(build: Build[PreferenceRecipe], is_left: bool) -> list[str]:
+    """Return which demanded versions the engines here or the samples that are there do not have."""
+    systems = {system.name: system.version for system in build.recipe.systems if system.version is not None}
+    problems = list[str]()
+    for name, demanded in systems.items() if is_left else ():
+        problems += installed_problem(f"system {name}", build.recipe.engines[name].installed_version(), demanded)
+    if not systems:
+        return problems
+    # What the recipe wants now, which may differ from what it wanted when the stage last ran.
+    wanted = among(build.tables.read("samples"), "sample_id", sample_requests(build)["row_id"])
+    for (name, reported), rows in counted(wanted, ["system", "engine_version"]).items():
+        if name in systems and not meets(reported, systems[name]):
+            problems.append(
+                f"system {name}: {rows} of its samples were made by the version {reported!r}, the recipe demands "
+                f"{systems[name]!r}: demand that one, or give the system another name, under which all are made anew"
+            )
+    return problems
+
+
+STAGE: Final[Stage[PreferenceRecipe]] = Stage(
+    name="samples",
+    reads=("utterances", "prompts", *made("writings", "recordings")),
+    writes=("wanted@samples", "samples", "failures@samples", "drops@samples"),
+    settings=candidate_literals,
+    run=_samples,
+    wrong_versions=_wrong_versions,
+    needs=lambda build: {f"system {name}": engine for name, engine in build.recipe.engines.items()},
+    on_cluster=True,
+)

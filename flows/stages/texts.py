@@ -1,0 +1,64 @@
+"""The stage ``texts``: language models clean texts or write new ones, and the prompts become what is spoken."""
+
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.joins import among, sorted_by
+from flows.recipe.preference import PreferenceRecipe
+from flows.run.books import Books, count
+from flows.run.pipeline import Asking, Build, Stage
+from flows.run.question import Question
+from flows.run.questions import ask_missing, prompt_requests, scripting_roles
+from flows.run.wanted import table_of
+from flows.stages.writings import asked_of_roles
+from synth.scripts import scripts
+
+CHOSEN: Final = "prompts@chosen"
+"""The prompts as they come from the corpora; table ``prompts`` has them as they are spoken."""
+
+
+def script_questions(build: Build[PreferenceRecipe]) -> list[Question]:
+    """Return the questions of the stage ``texts``."""
+    roles = scripting_roles(build)
+    requests = prompt_requests(build, build.tables.read(CHOSEN))
+    # What is continued is the reference's text, in the reference's language.
+    spoken = pc.replace_substring_regex(requests["setting"], "2.*", "")
+    continued = requests.set_column(requests.column_names.index("language"), "language", spoken)
+    return [Question(role=role, requests=continued if role.task == "style_continuation" else requests) for role in roles]
+
+
+def _texts(build: Build[PreferenceRecipe]) -> Books:
+    """Have texts cleaned or invented, and make the prompts that are spoken."""
+    ask_missing(build, "texts", table_of("texts"), script_questions(build))
+    spoken, drops = scripted(build)
+    build.tables.replace("drops@texts", drops)
+    build.tables.replace("prompts", spoken)
+    return Books(
+        stage="texts",
+        unit="texts",
+        rows_in=build.tables.num_rows(CHOSEN) * len(build.recipe.prompts.variants),
+        rows_out=spoken.num_rows,
+        dropped=count(drops["reason"]),
+    )
+
+
+def scripted(build: Build[PreferenceRecipe]) -> tuple[pa.Table, pa.Table]:
+    """Return the prompts as they are spoken and the drops, of the chosen prompts and what was written about them, by id."""
+    questions = script_questions(build)
+    ids = pa.chunked_array([question.ids for question in questions], pa.string())
+    written = among(build.tables.read(table_of("texts")), "writing_id", ids)
+    cleaned = any(question.task.name == "clean_text" for question in questions)
+    spoken, drops = scripts(build.tables.read(CHOSEN), written, cleaned=cleaned, variants=build.recipe.prompts.variants)
+    return sorted_by(spoken, "prompt_id"), sorted_by(drops, "row_id")
+
+
+STAGE: Final[Stage[PreferenceRecipe]] = Stage(
+    name="texts",
+    reads=("utterances", CHOSEN),
+    writes=("wanted@texts", "prompts", table_of("texts"), "failures@texts", "drops@texts"),
+    settings=lambda build: [list(build.recipe.prompts.variants), asked_of_roles(build, scripting=True)],
+    run=_texts,
+    asks=Asking(after="prompts", table=table_of("texts"), roles=scripting_roles, questions=script_questions),
+)

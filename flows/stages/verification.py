@@ -1,0 +1,91 @@
+"""The stage ``verification``: it waits until people have confirmed the labels of some splits."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts import plugins
+from contracts.ids import canonical_json
+from contracts.joins import attach, sorted_by
+from contracts.schemas import DROPS
+from filters.comparisons import votes_by_pair
+from flows.listening.questions import ASKED_ABOUT, is_of, publish, pull, settings_of_test, to_verify
+from flows.listening.store import RATED, VOTED, waiting_for
+from flows.recipe.listening_checks import require
+from flows.recipe.listening_section import VERIFIER
+from flows.run.books import Books, count
+from flows.run.pipeline import Build, Stage, Waiting
+from flows.stages.splits import splits_table
+from splits.assign import cut
+
+
+def _verification(build: Build) -> Books | Waiting:
+    waiting, gold = pull(build)
+    if waiting is not None:
+        return waiting
+    wish = require(build.recipe)
+    table = attach(to_verify(build, wish), "pair_id", build.tables.read("labels"), "pair_id", {"verdict": "label"})
+    table = attach(table, "pair_id", votes_by_pair(build.tables.read(VOTED)), "pair_id", {"votes": "votes"})
+    table = sorted_by(table, "pair_id").combine_chunks()
+    drops = _unverified(table, gold, wish.verification)
+    confirmed = table.filter(
+        pc.invert(pc.is_in(table["pair_id"], value_set=pa.array([drop["row_id"] for drop in drops], pa.string())))
+    )
+    drops += cut(confirmed, quotas_of(build), build.recipe.seed, "verification")
+    build.tables.replace("drops@verification", sorted_by(pa.Table.from_pylist(drops, schema=DROPS), "row_id"))
+    assigned = build.tables.num_rows(splits_table(build))
+    return Books(
+        stage="verification",
+        unit="pairs",
+        rows_in=assigned,
+        rows_out=assigned - len(drops),
+        dropped=count(pa.array([drop["reason"] for drop in drops], pa.string())),
+    )
+
+
+def quotas_of(build: Build) -> dict[str, int]:
+    """Return verified split -> how many confirmed pairs are released at most; splits without a quota are left out."""
+    named = build.recipe.splits.named()
+    return {split: quota for split in require(build.recipe).splits if (quota := named[split].quota) is not None}
+
+
+def _unverified(table: pa.Table, gold: Mapping[str, Sequence[str]], options: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return a row of drops for each pair whose label people do not confirm; a gold pair is a test, and was not voted on."""
+    verifier = plugins.configure("filter", VERIFIER, options)
+    view = table.select(list(dict.fromkeys(("pair_id", *verifier.columns))))
+    reasons = verifier.reasons(view)
+    evidence = verifier.evidence(view, reasons)
+    drops = []
+    for pair, reason, why in zip(view["pair_id"].to_pylist(), reasons.to_pylist(), evidence.to_pylist(), strict=True):
+        if pair in gold:
+            drops.append(_drop(pair, "listening", "gold", canonical_json({"values": list(gold[pair])})))
+        elif reason is not None:
+            drops.append(_drop(pair, VERIFIER, reason, why))
+    return drops
+
+
+def _drop(pair: str, rule: str, reason: str, evidence: str) -> dict[str, str]:
+    return {"stage": "verification", "row_id": pair, "filter": rule, "reason": reason, "evidence": evidence}
+
+
+def released_splits(build: Build) -> pa.Table:
+    """Return the assignment of the pairs that are released: all, or without those that verification dropped."""
+    assigned = build.tables.read(splits_table(build))
+    if not STAGE.active(build):
+        return assigned
+    dropped = build.tables.read("drops@verification", ["row_id"])["row_id"].combine_chunks()
+    return assigned.filter(pc.invert(pc.is_in(assigned["pair_id"], value_set=dropped)))
+
+
+STAGE: Final[Stage] = Stage(
+    name="verification",
+    reads=(*ASKED_ABOUT, "labels", "splits@*"),
+    writes=(VOTED, RATED, "drops@verification"),
+    settings=settings_of_test,
+    run=_verification,
+    active=is_of("splits"),
+    prepare=publish,
+    waits=waiting_for,
+)

@@ -1,0 +1,32 @@
+"""The stage ``votes``: it waits until people have said what they think of all pairs or samples."""
+
+from typing import Final
+
+from flows.listening.questions import ASKED_ABOUT, asked, is_of, publish, pull, settings_of_test
+from flows.listening.store import RATED, VOTED, waiting_for
+from flows.recipe.listening_checks import require
+from flows.run.books import Books
+from flows.run.pipeline import Build, Stage, Waiting
+
+
+def _votes(build: Build) -> Books | Waiting:
+    waiting, gold = pull(build)
+    if waiting is not None:
+        return waiting
+    wish = require(build.recipe)
+    key = "sample_id" if wish.rated() else "pair_id"
+    questions = [subject for subject in asked(build)[key].to_pylist() if subject not in gold]
+    unit = "samples to rate" if wish.rated() else "pairs to vote on"
+    return Books(stage="votes", unit=unit, rows_in=len(questions), rows_out=len(questions))
+
+
+STAGE: Final[Stage] = Stage(
+    name="votes",
+    reads=ASKED_ABOUT,
+    writes=(VOTED, RATED),
+    settings=settings_of_test,
+    run=_votes,
+    active=is_of("pairs", "samples"),
+    prepare=publish,
+    waits=waiting_for,
+)
