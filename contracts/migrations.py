@@ -13,7 +13,7 @@ from typing import Final
 import pyarrow as pa
 
 from contracts.errors import SchemaError
-from contracts.schemas import conform
+from contracts.schemas import PROMPTS, conform
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,15 @@ class Migration:
     migrate: Callable[[pa.Table], pa.Table]
 
 
-MIGRATIONS: Final[dict[str, tuple[Migration, ...]]] = {}
+def _text_required(schema: pa.Schema) -> pa.Schema:
+    place = schema.get_field_index("text")
+    return schema.set(place, schema.field(place).with_nullable(False))
+
+
+MIGRATIONS: Final[dict[str, tuple[Migration, ...]]] = {
+    # Contents of rated corpora may come without their text.
+    "prompts": (Migration(before=_text_required(PROMPTS), migrate=lambda rows: rows),),
+}
 """Table -> its steps: from version 1 to 2, from 2 to 3, and so on. A table that is not named here is of version 1."""
 
 

@@ -23,6 +23,19 @@ def _field(name: str, kind: pa.DataType, meaning: str, *, unit: str = "", nullab
 
 _s, _f, _i, _b = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 
+RATING_LIST: Final = pa.list_(
+    pa.struct(
+        [
+            pa.field("scale", _s, nullable=False),
+            pa.field("rater", _s),
+            pa.field("score", _f, nullable=False),
+            pa.field("raters", _i),
+            pa.field("std", _f),
+        ]
+    )
+)
+"""Ratings of one clip: scale, rater (null = a mean over raters), score, how many raters a mean rests on, their deviation."""
+
 UTTERANCES: Final = pa.schema(
     [
         _field("utterance_id", _s, "id of the recording in its corpus"),
@@ -42,6 +55,12 @@ UTTERANCES: Final = pa.schema(
         _field(
             "problem", _s, "why the row cannot be used (missing_audio, missing_transcript, ...); null = usable", nullable=True
         ),
+        _field("system", _s, "what spoke; null = a person", nullable=True),
+        _field("content_id", _s, "what is said, unique inside the corpus: clips of one content say the same", nullable=True),
+        _field("condition", _s, "condition of the recording or transmission, as the corpus names it", nullable=True),
+        _field("split", _s, "split that the corpus puts it in", nullable=True),
+        _field("references", pa.list_(_s), "reference answers or translations", nullable=True),
+        _field("ratings", RATING_LIST, "ratings that the corpus brings along", nullable=True),
         _field("problem_detail", _s, "what is wrong and what to do, where the problem's name does not say it", nullable=True),
     ]
 )
@@ -50,7 +69,7 @@ PROMPTS: Final = pa.schema(
     [
         _field("prompt_id", _s, "id of target text + reference recording"),
         _field("group_id", _s, "id of the target text: pairs, cycles and splits respect it"),
-        _field("text", _s, "target text"),
+        _field("text", _s, "target text; null = the corpus does not say it", nullable=True),
         _field("language", _s, "language of the target text"),
         _field("setting", _s, "language setting, reference2target: en2en, zh2en, en2mixed, ..."),
         _field("style", _s, "regular or expressive"),
@@ -94,6 +113,12 @@ SAMPLES: Final = pa.schema(
         _field("sample_rate_hz", _i, "rate of the blob", unit="Hz"),
         _field("native_sample_rate_hz", _i, "rate at which the engine spoke", unit="Hz"),
         _field("loudness_lufs", _f, "integrated loudness after normalisation", unit="LUFS"),
+        _field(
+            "utterance_id",
+            _s,
+            "the corpus's recording that this clip is; null = none, or the prompt's own target",
+            nullable=True,
+        ),
         _field("is_synthetic", _b, "false for human recordings only"),
         _field("license", _s, "SPDX identifier of the voice's or the recording's licence"),
     ]
@@ -156,8 +181,8 @@ RULINGS: Final = pa.schema(
         _field("scores_b", SCORES, "dimension -> mean score of B over the judgments"),
         _field("total_a", _f, "mean total of A"),
         _field("total_b", _f, "mean total of B"),
-        _field("votes_a", _i, "judgments for A"),
-        _field("votes_b", _i, "judgments for B"),
+        _field("votes_a", _i, "judgments for A; where ratings make the verdict, ratings of A"),
+        _field("votes_b", _i, "judgments for B; likewise"),
         _field("votes_none", _i, "judgments without a preference"),
         _field("order_flip", _b, "the verdict changed with the order of playing; null = one order only", nullable=True),
         _field("judgment_ids", pa.list_(_s), "all judgments that it rests on, the one it is told by first"),
@@ -233,7 +258,7 @@ LABELS: Final = pa.schema(
     [
         _field("pair_id", _s, "the pair"),
         _field("label", _s, "a, b or tie"),
-        _field("source", _s, "judgment or votes"),
+        _field("source", _s, "judgment, votes, ratings or construction"),
         _field("judgment_ids", pa.list_(_s), "judgments that the label rests on"),
         _field("vote_ids", pa.list_(_s), "votes that the label rests on"),
     ]

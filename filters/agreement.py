@@ -29,7 +29,7 @@ class Agreement:
 
     columns: ClassVar[tuple[str, ...]] = ("votes",)
     makes_labels: ClassVar[bool] = False
-    needed_by: ClassVar[str | None] = None
+    needed_by: ClassVar[tuple[str, ...]] = ()
     keep: tuple[str, ...] = ("FA", "WA", "WD", AGGREGATED)
 
     def __post_init__(self) -> None:

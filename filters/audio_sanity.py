@@ -51,7 +51,7 @@ class AudioSanity:
             raise ValueError("min_seconds_per_character must be below max_seconds_per_character")
 
     makes_labels: ClassVar[bool] = False
-    needed_by: ClassVar[str | None] = None
+    needed_by: ClassVar[tuple[str, ...]] = ()
 
     def reasons(self, table: pa.Table) -> pa.StringArray:
         """Return per row why it drops; null = keep."""

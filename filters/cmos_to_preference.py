@@ -34,7 +34,7 @@ class CmosToPreference:
 
     columns: ClassVar[tuple[str, ...]] = ("votes",)
     makes_labels: ClassVar[bool] = True
-    needed_by: ClassVar[str | None] = None
+    needed_by: ClassVar[tuple[str, ...]] = ()
 
     def reasons(self, table: pa.Table) -> pa.StringArray:
         """Return per row why it drops; null = keep.

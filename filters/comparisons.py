@@ -1,6 +1,6 @@
 """The comparisons table: one row per ruled pair, with all that filters may look at."""
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,7 +12,12 @@ from filters.cmos_to_preference import labels
 VOTE_LIST: Final = pa.list_(pa.struct([("annotator_id", pa.string()), ("value", pa.string())]))
 VOTE_LIST_WITH_MADE: Final = pa.list_(pa.struct([*VOTE_LIST.value_type, ("aggregated", pa.bool_())]))
 _RULED: Final = ("verdict", "total_a", "total_b", "votes_a", "votes_b", "votes_none", "order_flip", "judgment_ids")
-_FORMAT: Final = {"duration": "duration_s", "sample_rate": "sample_rate_hz", "loudness": "loudness_lufs"}
+_FORMAT: Final = {
+    "spoken_text": "spoken_text",
+    "duration": "duration_s",
+    "sample_rate": "sample_rate_hz",
+    "loudness": "loudness_lufs",
+}
 
 COMPARED: Final = frozenset(
     f"{name}_{side}" for name in ("sample", "system", "total", "votes", *_FORMAT) for side in ("a", "b")
@@ -28,9 +33,9 @@ def join(
     facts: pa.Table,
     prompts: pa.Table,
     votes: pa.Table,
-    by_votes: bool = False,
+    labels_from: Literal["judge", "votes", "ratings", "construction"] = "judge",
 ) -> pa.Table:
-    """Return one row per pair that has a ruling, sorted by pair id; where people's votes decide, one row per pair.
+    """Return one row per pair that has a ruling, sorted by pair id; where votes or the construction decide, one row per pair.
 
     Args:
         pairs: table of schema PAIRS.
@@ -39,18 +44,19 @@ def join(
         facts: ``sample_id`` and one double column per metric value (scoring.facts.wide).
         prompts: table of schema PROMPTS.
         votes: table of schema VOTES; may be empty; discarded ones do not count.
-        by_votes: whether people's votes (by the protocol speechjudge) make the labels, so that no pair needs the judge.
+        labels_from: what decides. By ``votes`` (of the protocol speechjudge) or ``construction`` no pair needs a ruling.
 
     Returns:
         The pair's columns; ``text``, ``language``; of the ruling ``verdict``, ``total_*``, the judge's ``votes_a``, ``votes_b``
         and ``votes_none``, ``order_flip`` and ``judgment_ids``; ``duration_*``, ``sample_rate_*``, ``loudness_*`` and every
-        metric value with ``_a`` and ``_b``; ``votes`` of people, null where there are none. With ``by_votes``, ``verdict`` is
-        what most people prefer, and what the judge says is null for pairs without a ruling.
+        metric value with ``_a`` and ``_b``; ``votes`` of people, null where there are none; ``spoken_text_*``. ``verdict`` is
+        what decides says: what most people prefer; or the clip that speaks the text, where the other one does not. What the
+        judge says is null for pairs without a ruling; its own verdict is ``judge_verdict``.
 
     Raises:
-        DataError: with ``by_votes``, a vote that is no CMOS value, or two on a pair by one annotator.
+        DataError: by votes, a vote that is no CMOS value, or two on a pair by one annotator.
     """
-    if not by_votes:
+    if labels_from in {"judge", "ratings"}:
         pairs = among(pairs, "pair_id", rulings["pair_id"])
     table = attach(pairs, "pair_id", rulings, "pair_id", _same(_RULED))
     table = attach(table, "prompt_id", prompts, "prompt_id", _same(("text", "language")))
@@ -59,9 +65,19 @@ def join(
         names = {f"{name}_{side}": name for name in facts.column_names if name != "sample_id"}
         table = attach(table, f"sample_{side}", facts, "sample_id", names)
     table = attach(table, "pair_id", votes_by_pair(votes), "pair_id", _same(("votes",)))
-    if by_votes:
+    table = table.append_column("judge_verdict", table["verdict"])
+    if labels_from == "votes":
         table = table.set_column(table.column_names.index("verdict"), "verdict", labels(table["votes"]))
+    elif labels_from == "construction":
+        table = table.set_column(table.column_names.index("verdict"), "verdict", _constructed(table))
     return sorted_by(table, "pair_id").combine_chunks()
+
+
+def _constructed(table: pa.Table) -> pa.ChunkedArray:
+    """Return the clip that speaks the text where the other one speaks something else; null elsewhere."""
+    negative_a, negative_b = pc.is_valid(table["spoken_text_a"]), pc.is_valid(table["spoken_text_b"])
+    better = pc.if_else(negative_b, pa.scalar("a", pa.string()), pa.scalar("b", pa.string()))
+    return pc.if_else(pc.xor(negative_a, negative_b), better, pa.scalar(None, pa.string()))
 
 
 def _same(names: tuple[str, ...]) -> dict[str, str]:

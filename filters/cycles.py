@@ -34,7 +34,7 @@ class Cycles:
 
     columns: ClassVar[tuple[str, ...]] = ("pair_id", "group_id", "sample_a", "sample_b", "verdict")
     makes_labels: ClassVar[bool] = False
-    needed_by: ClassVar[str | None] = None
+    needed_by: ClassVar[tuple[str, ...]] = ()
 
     def reasons(self, table: pa.Table) -> pa.StringArray:
         """Return ``cycle`` or null per row.

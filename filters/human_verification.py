@@ -38,7 +38,7 @@ class HumanVerification:
 
     columns: ClassVar[tuple[str, ...]] = ("votes", "verdict")
     makes_labels: ClassVar[bool] = False
-    needed_by: ClassVar[str | None] = None
+    needed_by: ClassVar[tuple[str, ...]] = ()
     votes: Annotated[int, Field(ge=3, le=99)] = 3
 
     def __post_init__(self) -> None:

@@ -22,7 +22,7 @@ class OrderAgreement:
 
     columns: ClassVar[tuple[str, ...]] = ("verdict", "order_flip", "votes_a", "votes_b", "votes_none", "judgment_ids")
     makes_labels: ClassVar[bool] = False
-    needed_by: ClassVar[str | None] = "both_orders"
+    needed_by: ClassVar[tuple[str, ...]] = ("both_orders",)
 
     def reasons(self, table: pa.Table) -> pa.StringArray:
         """Return per row why it drops; null = keep."""

@@ -22,7 +22,7 @@ class TiedTotals:
 
     columns: ClassVar[tuple[str, ...]] = ("total_a", "total_b", "verdict")
     makes_labels: ClassVar[bool] = False
-    needed_by: ClassVar[str | None] = "judge"
+    needed_by: ClassVar[tuple[str, ...]] = ("judge", "ratings")
 
     def reasons(self, table: pa.Table) -> pa.StringArray:
         """Return per row why it drops; null = keep."""

@@ -4,19 +4,20 @@ A filter plug-in is a frozen dataclass with
 
 - ``columns``: the columns that it reads, a ClassVar;
 - ``makes_labels``: whether it makes the labels of people's votes, a ClassVar;
-- ``needed_by``: what makes no sense without it and so brings it into a recipe, a ClassVar: ``judge`` (labels by a judge),
-  ``both_orders`` (labels by a judge that hears each pair in both orders) or null;
+- ``needed_by``: the sources of labels that make no sense without it and so bring it into a recipe, a ClassVar: ``judge``,
+  ``both_orders`` (a judge that hears each pair in both orders), ``ratings``, ``construction``;
 - ``reasons(table) -> StringArray``: null = keep, else a counted word that says why the row drops;
 - ``evidence(table, reasons) -> StringArray``: JSON of what the reason rests on, null for kept rows.
 
 The table is the comparisons table, one row a pair: pair_id, group_id, sample_a, sample_b, system_a, system_b, verdict
-(``a``, ``b`` or null: the judge's, or that of people where their votes make the labels), total_a, total_b, votes_a, votes_b,
+(``a``, ``b`` or null: of what the labels come from), judge_verdict (the judge's), total_a, total_b, votes_a, votes_b,
 votes_none (the judge's), order_flip, judgment_ids, wer_a, wer_b (ratio), duration_a, duration_b (s), sample_rate_a,
-sample_rate_b (Hz), loudness_a, loudness_b (LUFS), text, votes (people's: list<struct<annotator_id: string, value: string>>).
+sample_rate_b (Hz), loudness_a, loudness_b (LUFS), spoken_text_a, spoken_text_b, text, votes (people's:
+list<struct<annotator_id: string, value: string>>).
 """
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,7 +30,7 @@ class Filter(Protocol):
 
     columns: ClassVar[tuple[str, ...]]
     makes_labels: ClassVar[bool]
-    needed_by: ClassVar[Literal["judge", "both_orders"] | None]
+    needed_by: ClassVar[tuple[str, ...]]
 
     def reasons(self, table: pa.Table) -> pa.StringArray:
         """Return per row why it drops; null = keep."""

@@ -25,7 +25,7 @@ class WerGap:
 
     columns: ClassVar[tuple[str, ...]] = ("wer_a", "wer_b")
     makes_labels: ClassVar[bool] = False
-    needed_by: ClassVar[str | None] = None
+    needed_by: ClassVar[tuple[str, ...]] = ()
     max_gap: Annotated[float, Field(gt=0, le=1000)] = 0.12
 
     def reasons(self, table: pa.Table) -> pa.StringArray:

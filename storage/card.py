@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import jinja2
+import numpy as np
 import pyarrow as pa
 import yaml
 
-from storage.columns import AUDIOS
+from storage.columns import AUDIO, AUDIOS
 
 _PROVENANCE: Final = ("engine", "engine_version", "model", "voice", "license")
 
@@ -131,6 +132,7 @@ class Facts:
         recipe_digest: hash of the recipe.
         attribution: corpus -> who made it, as its licence asks.
         seed: the recipe's seed.
+        template: template of the card, one for each sort of items.
     """
 
     pretty_name: str
@@ -144,6 +146,12 @@ class Facts:
     recipe_digest: str = ""
     attribution: Mapping[str, str] = field(default_factory=dict)
     seed: int | None = None
+    template: str = "card.md.jinja"
+
+
+_GAPS: Final = (0.2, 0.5, 1.0)
+_GAP_WORDS: Final = ("up to 0.2", "up to 0.5", "up to 1", "more than 1")
+"""Bins of the difference of two ratings."""
 
 
 class Tally:
@@ -170,11 +178,17 @@ class Tally:
             "license": ["license"],
             "corpus": ["corpus", "license"],
             "judge": ["judge", "judge_version", "judge_model", "prompt_version"],
+            "scale": ["scale"],
         }.items():
             self.counts.setdefault(what, Counter()).update(_values(rows, columns))
         for side in "ab":
             clips = ["system", *_PROVENANCE, "is_synthetic", "digital_source_type"]
             self.counts.setdefault("clip", Counter()).update(_values(rows, [f"{column}_{side}" for column in clips]))
+            rated = ["system", "condition", "license", "is_synthetic"]
+            self.counts.setdefault("rated_clip", Counter()).update(_values(rows, [f"{column}_{side}" for column in rated]))
+        if "rating_gap" in rows.column_names:
+            bins = np.digitize(rows["rating_gap"].to_numpy(), _GAPS, right=True)
+            self.counts.setdefault("gap", Counter()).update(_GAP_WORDS[place] for place in bins)
 
     def sorted(self, what: str) -> list[tuple[Any, int]]:
         """Return the counted values of one kind, most frequent first."""
@@ -274,14 +288,20 @@ def render(facts: Facts, tally: Tally, schemas: Mapping[str, pa.Schema]) -> str:
     splits = [(config, split, rows, tally.labels[config, split]) for (config, split), rows in tally.rows.items()]
     names = ("system", *_PROVENANCE, "synthetic", "source")
     clips = [(dict(zip(names, clip, strict=True)), n) for clip, n in tally.sorted("clip")]
-    return environment.get_template("card.md.jinja").render(
+    rated = [
+        (dict(zip(("system", "condition", "license", "synthetic"), clip, strict=True)), n)
+        for clip, n in tally.sorted("rated_clip")
+    ]
+    return environment.get_template(facts.template).render(
         top=Verbatim(text=top),
         facts=facts,
         tally=tally,
         splits=splits,
         clips=clips,
+        rated_clips=rated,
+        gaps=[(word, tally.counts.get("gap", Counter())[word]) for word in _GAP_WORDS],
         columns=columns,
-        has_synthetic=any(clip["synthetic"] for clip, _ in clips),
+        has_synthetic=any(clip["synthetic"] for clip, _ in [*clips, *rated]),
         example=_example(tally, schemas),
     )
 
@@ -289,8 +309,10 @@ def render(facts: Facts, tally: Tally, schemas: Mapping[str, pa.Schema]) -> str:
 def _example(tally: Tally, schemas: Mapping[str, pa.Schema]) -> dict[str, Any]:
     """Return the first split with rows and its columns with several clips, for the code that shows how to load it."""
     config, split = next((key for key, rows in tally.rows.items() if rows), ("", ""))
-    lists = [column.name for column in schemas.get(config, ()) if column.type == AUDIOS]
-    return {"config": Verbatim(text=config), "split": Verbatim(text=split), "lists": [Verbatim(text=name) for name in lists]}
+    columns = schemas.get(config, ())
+    lists = [Verbatim(text=column.name) for column in columns if column.type == AUDIOS]
+    clips = ", ".join(f'"{column.name}"' for column in columns if column.type == AUDIO)
+    return {"config": Verbatim(text=config), "split": Verbatim(text=split), "clips": Verbatim(text=clips), "lists": lists}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,7 +42,7 @@ TASK1: Final = pa.schema(
         *_sides("system", _s, "system"),
         *_sides("spoken_text", _s, "what was to be said instead of the text; null = the text itself,", nullable=True),
         _field("label", _s, "the better clip: a or b"),
-        _field("label_source", _s, "what the label rests on: judgment or votes"),
+        _field("label_source", _s, "what the label rests on: judgment, votes or construction"),
         _field("completion", _s, "the judge's reasoning and verdict in the training format (SPEC U5)", nullable=True),
         *_sides("scores", _DIMENSION_SCORES, "the judge's score per dimension, mean over its judgments,", nullable=True),
         *_sides("judge_votes", _i, "number of judgments in favour", nullable=True),
@@ -99,6 +99,39 @@ TASK4: Final = pa.schema(
     ]
 )
 """One row of task 4: which clip is the better next turn of a dialogue."""
+
+RATED_PAIRS: Final = pa.schema(
+    [
+        _field("pair_id", _s, "id of the two clips, whatever their order"),
+        _field("text", _s, "what both clips say; null = the corpus does not tell", nullable=True),
+        _field("language", _s, "language of the clips"),
+        _field("content_id", _s, "what is said, as the corpus names it"),
+        *_sides("audio", AUDIO, "clip, as it was heard"),
+        *_sides("system", _s, "system, as the corpus names it; human = a person"),
+        *_sides("condition", _s, "condition of recording or transmission, as the corpus names it,", nullable=True),
+        *_sides("speaker_id", _s, "speaker in that corpus", nullable=True),
+        _field("label", _s, "the clip that was rated higher: a or b"),
+        _field("label_source", _s, "what the label rests on: ratings"),
+        _field("scale", _s, "the scale of the ratings that decide"),
+        *_sides("rating", _f, "mean rating on that scale"),
+        _field("rating_gap", _f, "difference of the two ratings, above 0"),
+        *_sides("raters", _i, "ratings behind the mean; null = unknown,", nullable=True),
+        _field("votes", _VOTE_COUNTS, "human votes on the pair by value; null = nobody voted", nullable=True),
+        _field("agreement", _s, "level of agreement of the votes: FA, WA, WD, FD", nullable=True),
+        _field("vote_ids", pa.list_(_s), "the human votes that count; null = nobody voted", nullable=True),
+        _field("filters_passed", pa.list_(_s), "filters that looked at the row and kept it"),
+        _field("leakage_group", _s, "rows of one group share a text or a recording and lie in one split"),
+        _field("license", _s, "SPDX expression for the row as a whole"),
+        *_sides("license", _s, "SPDX identifier of the clip"),
+        *_sides("is_synthetic", _b, "whether a machine spoke"),
+        *_sides("duration_s", _f, "length"),
+        *_sides("loudness_lufs", _f, "integrated loudness"),
+        _field("corpus", _s, "corpus of the clips"),
+        *_sides("source_id", _s, "the corpus's own id of the clip"),
+        *_sides("source_ref", _s, "metadata file and line that names the clip, relative to the corpus root", nullable=True),
+    ]
+)
+"""One row of rated pairs: two clips of one content, and which of them people rated higher."""
 
 _BY_TASK: Final = {"task3": TASK3, "task4": TASK4}
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.joins import among, attach, sorted_by
-from storage.columns import TASK1
+from storage.columns import RATED_PAIRS, TASK1
 
 _SIDE: Final = ("system", "spoken_text", "is_synthetic", "engine", "engine_version", "model", "voice", "seed", "params")
 _VOTES: Final = ("votes_a", "votes_b", "votes_none")
@@ -87,6 +87,62 @@ def pair_rows(
         rows = attach(rows, "pair_id", heard, "pair_id", {name: name for name in ("votes", "agreement", "vote_ids")})
     have = [name for name in schema.names if name in rows.column_names]
     return rows.select([*have, "split"])
+
+
+def rated_pair_rows(
+    *,
+    splits: pa.Table,
+    pairs: pa.Table,
+    labels: pa.Table,
+    rulings: pa.Table,
+    prompts: pa.Table,
+    utterances: pa.Table,
+    samples: pa.Table,
+    filters: Sequence[str],
+    scale: str,
+    heard: pa.Table | None = None,
+) -> pa.Table:
+    """Return one row per assigned pair of rated clips: the columns of ``row_schema(RATED_PAIRS)`` and ``split``.
+
+    Args:
+        splits: table of schema SPLITS; decides which pairs are released.
+        pairs: table of schema PAIRS.
+        labels: table of schema LABELS.
+        rulings: table of schema RULINGS: totals are mean ratings, votes the ratings behind them (0 = unknown).
+        prompts: table of schema PROMPTS.
+        utterances: table of schema UTTERANCES.
+        samples: table of schema SAMPLES, each of which is an utterance.
+        filters: names of the filters that every row passed.
+        scale: the scale of the ratings.
+        heard: ``pair_id, votes, agreement, vote_ids`` of the pairs that people voted on; None = nobody was asked.
+    """
+    rows = attach(splits, "pair_id", pairs, "pair_id", {name: name for name in ("prompt_id", "sample_a", "sample_b")})
+    rows = sorted_by(rows, "prompt_id", "pair_id")
+    rows = attach(rows, "prompt_id", prompts, "prompt_id", {name: name for name in ("text", "language", "corpus")})
+    rows = attach(rows, "pair_id", labels, "pair_id", {"label": "label", "label_source": "source"})
+    ratings = {f"rating_{side}": f"total_{side}" for side in "ab"} | {f"counted_{side}": f"votes_{side}" for side in "ab"}
+    rows = attach(rows, "pair_id", rulings, "pair_id", ratings)
+    clip = ("system", "license", "is_synthetic", "duration_s", "loudness_lufs", "utterance_id")
+    source = ("condition", "speaker_id", "source_id", "source_ref")
+    for side in "ab":
+        names = {f"{name}_{side}": name for name in clip} | {f"audio_{side}": "audio_id"}
+        rows = attach(rows, f"sample_{side}", samples, "sample_id", names)
+        rows = attach(rows, f"utterance_id_{side}", utterances, "utterance_id", {f"{name}_{side}": name for name in source})
+        counted = rows[f"counted_{side}"]
+        rows = rows.append_column(f"raters_{side}", pc.if_else(pc.greater(counted, 0), counted, pa.scalar(None, pa.int64())))
+    rows = attach(rows, "utterance_id_a", utterances, "utterance_id", {"content_id": "content_id"})
+    licenses = zip(rows["license_a"].to_pylist(), rows["license_b"].to_pylist(), strict=True)
+    made = {
+        "rating_gap": pc.abs(pc.subtract(rows["rating_a"], rows["rating_b"])),
+        "scale": pa.repeat(pa.scalar(scale, pa.string()), rows.num_rows),
+        "license": pa.array([_conjunction(pair) for pair in licenses], pa.string()),
+        "filters_passed": pa.array([list(filters)] * rows.num_rows, pa.list_(pa.string())),
+    }
+    for name, column in made.items():
+        rows = rows.append_column(name, column)
+    if heard is not None:
+        rows = attach(rows, "pair_id", heard, "pair_id", {name: name for name in ("votes", "agreement", "vote_ids")})
+    return rows.select([*(name for name in RATED_PAIRS.names if name in rows.column_names), "split"])
 
 
 def _with_prompt(rows: pa.Table, prompts: pa.Table, utterances: pa.Table, recordings: pa.Table) -> pa.Table:

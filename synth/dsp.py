@@ -5,10 +5,10 @@ fixed linear filter or a fixed rule in float64, without dither: the same input g
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import Final
+from typing import ClassVar, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -86,6 +86,33 @@ class AudioFormat:
         return 2.1 * self.bandwidth_hz
 
 
+@dataclass(frozen=True, kw_only=True)
+class AsHeard:
+    """Clips as people heard them when they rated them: decoded, mono, at one rate; not trimmed, filtered or made louder.
+
+    Attributes:
+        sample_rate_hz: rate of the clip.
+    """
+
+    sample_rate_hz: int = 16000
+    loudness_lufs: ClassVar[float | None] = None
+    """Clips are as loud as they are."""
+
+
+ClipFormat: TypeAlias = AudioFormat | AsHeard
+"""What all clips of a data set are brought to."""
+
+
+def format_literals(clip_format: ClipFormat) -> dict[str, object]:
+    """Return a format of clips as literals: they decide the keys of recordings and samples."""
+    literals: dict[str, object] = asdict(clip_format)
+    return literals | {"as_heard": True} if isinstance(clip_format, AsHeard) else literals
+
+
+UNGATED_LUFS: Final = -70.0
+"""Absolute gate of ITU-R BS.1770-4: a clip that is quieter all through has no loudness, and is noted as this loud."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Clip:
     """A standard clip.
@@ -105,6 +132,26 @@ class Clip:
     loudness_lufs: float
     duration_s: float
     trimmed_speech_s: float = 0.0
+
+
+def as_heard(waveform: Waveform, audio: AsHeard) -> Clip:
+    """Make the clip of a waveform that people heard as it is: resample and quantise, nothing else.
+
+    Raises:
+        DataError: the waveform is empty or not finite.
+    """
+    if len(waveform.samples) == 0 or not np.isfinite(waveform.samples).all():
+        raise DataError("the clip is empty or not finite")
+    rate = audio.sample_rate_hz
+    samples = resample(waveform.samples, waveform.sample_rate_hz, rate)
+    pcm = np.clip(np.round(samples.astype(np.float64) * 32768), -32768, 32767).astype(np.int16)
+    return Clip(
+        pcm=pcm,
+        sample_rate_hz=rate,
+        native_sample_rate_hz=waveform.sample_rate_hz,
+        loudness_lufs=max(round(integrated_loudness(pcm / 32768, rate), 3), UNGATED_LUFS),
+        duration_s=len(pcm) / rate,
+    )
 
 
 def normalise(waveform: Waveform, audio: AudioFormat) -> Clip:

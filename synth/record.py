@@ -15,7 +15,8 @@ from contracts.schemas import FAILURES, RECORDINGS, failure
 from corpora.root import LinkOutside, Root
 from storage.blobs import BlobStore
 from storage.workspace import Workspace
-from synth.dsp import AudioFormat
+from synth.dsp import AsHeard, Clip, ClipFormat, as_heard
+from synth.engine import Waveform
 from synth.recording import decode
 from synth.sanity import standard_clip
 
@@ -38,7 +39,7 @@ class RecordJob:
     table: ClassVar[str] = "recordings"
 
     roots: str
-    audio: AudioFormat
+    audio: ClipFormat
     workspace_url: str
     linked_anywhere: tuple[str, ...] = ()
 
@@ -88,7 +89,7 @@ class RecordSession:
         waveform = decode(data, row["audio_path"])
         if isinstance(waveform, Failure):
             return waveform
-        clip = standard_clip(waveform, row["text"], self._job.audio)
+        clip = _clip(waveform, row["text"], self._job.audio)
         if isinstance(clip, Failure):
             return Failure(clip.reason, f"{row['audio_path']}: {clip.message}")
         return {
@@ -118,3 +119,13 @@ class RecordSession:
             return Failure("missing_audio", f"{path} is not there")
         except PermissionError:
             return Failure("unreadable_audio", f"{path} may not be read: correct its permissions")
+
+
+def _clip(waveform: Waveform, text: str | None, audio: ClipFormat) -> Clip | Failure:
+    """Return the clip in the format of the data set; one that people rated is taken as it is, however it sounds."""
+    if not isinstance(audio, AsHeard):
+        return standard_clip(waveform, text, audio)
+    try:
+        return as_heard(waveform, audio)
+    except DataError as error:
+        return Failure("empty", str(error))

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from flows.kinds.preference_plan import plan_of
 from flows.kinds.preference_release import FORM
 from flows.recipe.preference import PreferenceRecipe
 from flows.recipe.preference_checks import check
@@ -25,7 +26,6 @@ from flows.stages import (
     writings,
 )
 from flows.stages.release import release_stage
-from flows.views.plan import plan_of
 
 _MAKING: Final[tuple[Stage[PreferenceRecipe], ...]] = (
     utterances.STAGE,

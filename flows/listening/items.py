@@ -92,11 +92,16 @@ def _item(
 ) -> Item:
     # Only downwards: what stayed quieter than the rest, because it would have clipped, must not clip in a listener's player.
     every = [*clips, *setting.references, *setting.history]
-    level = min([build.recipe.clip_format.loudness_lufs, *(clip.loudness_lufs for clip in every)])
+    target = build.recipe.clip_format.loudness_lufs
+    level = None if target is None else min([target, *(clip.loudness_lufs for clip in every)])
 
     def played(heard: Sequence[_Heard]) -> tuple[Clip, ...]:
         return tuple(
-            Clip(audio_id=clip.audio_id, duration_s=clip.duration_s, gain_db=round(level - clip.loudness_lufs, 2))
+            Clip(
+                audio_id=clip.audio_id,
+                duration_s=clip.duration_s,
+                gain_db=0.0 if level is None else round(level - clip.loudness_lufs, 2),
+            )
             for clip in heard
         )
 

@@ -13,7 +13,7 @@ from flows.recipe.listening_section import Listening
 from flows.recipe.parts import Metric, Name, Plugin, Strict, expanded
 from flows.recipe.sections import Corpus, Judge, Labels, Release, Role
 from flows.recipe.splits_section import Splits
-from synth.dsp import AudioFormat
+from synth.dsp import ClipFormat
 
 Origin = Literal["judge", "votes", "ratings", "construction"]
 
@@ -74,7 +74,7 @@ class Recipe(Strict):
         return ()
 
     @property
-    def clip_format(self) -> AudioFormat:
+    def clip_format(self) -> ClipFormat:
         """The format in which all clips are kept and released."""
         raise NotImplementedError
 

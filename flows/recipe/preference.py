@@ -61,6 +61,11 @@ class PreferenceRecipe(Recipe):
         """The systems that have an engine, with its name."""
         return [(system, system.engine) for system in self.systems if system.engine is not None]
 
+    @property
+    def brought_along(self) -> list[tuple[System, str]]:
+        """The systems whose clips a corpus brings along, with its name."""
+        return [(system, system.clips) for system in self.systems if system.clips is not None]
+
     @cached_property
     def engines(self) -> dict[str, Any]:
         """System name -> configured engine, of the systems that have one."""

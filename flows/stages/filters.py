@@ -23,11 +23,11 @@ def _filters(build: Build) -> Books:
         facts=current_facts(build),
         prompts=build.tables.read("prompts"),
         votes=all_votes(build),
-        by_votes=by_votes(build),
+        labels_from=build.recipe.labels_from,
     )
     rules = [(rule.name, plugins.configure("filter", rule.name, rule.options)) for rule in filters_of(build)]
     kept, drops = chain.apply(compared, rules)
-    labels = _labels(build, kept, voted=by_votes(build))
+    labels = _labels(build, kept)
     build.tables.replace("drops@filters", sorted_by(drops, "row_id"))
     build.tables.replace("labels", sorted_by(labels, "pair_id"))
     return Books(
@@ -36,39 +36,32 @@ def _filters(build: Build) -> Books:
 
 
 def filters_of(build: Build) -> list[Plugin]:
-    """Return the filters that look at every pair: the recipe's, after those without which a judge's labels make no sense."""
-    rules = build.recipe.filters
-    if by_votes(build):  # whether the judge found a winner, and the same one in both orders, says nothing of people's labels
-        return rules
-    return [*(Plugin(name=name) for name in _needed(build) if name not in {rule.name for rule in rules}), *rules]
+    """Return the filters that look at every pair: the recipe's, after those without which its labels make no sense."""
+    origin, rules = build.recipe.labels_from, build.recipe.filters
+    needs = {"judge", "both_orders"} if origin == "judge" and build.recipe.judges_of_pairs[0].orders == "both" else {origin}
+    needed = [name for name in plugins.names("filter") if needs & set(plugins.load("filter", name).needed_by)]
+    return [*(Plugin(name=name) for name in needed if name not in {rule.name for rule in rules}), *rules]
 
 
-def _needed(build: Build) -> list[str]:
-    """Return the filters without which labels of the recipe's judge make no sense."""
-    needs = {"judge", "both_orders"} if build.recipe.judges_of_pairs[0].orders == "both" else {"judge"}
-    return [name for name in plugins.names("filter") if plugins.load("filter", name).needed_by in needs]
-
-
-def by_votes(build: Build) -> bool:
-    """Say whether people's votes make the labels, not the judge."""
-    return build.recipe.labels_from == "votes"
-
-
-def _labels(build: Build, kept: pa.Table, *, voted: bool) -> pa.Table:
-    """Label every kept pair: by its votes where the recipe converts votes to preferences, by its judgment elsewhere."""
-    cast = sorted_by(all_votes(build).select(["vote_id", "pair_id", "discarded"]), "vote_id").to_pylist() if voted else []
+def _labels(build: Build, kept: pa.Table) -> pa.Table:
+    """Label every kept pair, and say which judgments or votes the label rests on."""
+    origin = build.recipe.labels_from
+    cast = (
+        sorted_by(all_votes(build).select(["vote_id", "pair_id", "discarded"]), "vote_id").to_pylist()
+        if origin == "votes"
+        else []
+    )
     votes_of: dict[str, list[str]] = {}
     for vote in (vote for vote in cast if vote["discarded"] is None):
         votes_of.setdefault(vote["pair_id"], []).append(vote["vote_id"])
     lists = pa.list_(pa.string())
-    pairs_kept = kept["pair_id"].to_pylist()
     return pa.table(
         {
             "pair_id": kept["pair_id"],
             "label": kept["verdict"],
-            "source": pa.repeat("votes" if voted else "judgment", kept.num_rows),
-            "judgment_ids": pa.array([[]] * kept.num_rows, lists) if voted else kept["judgment_ids"],
-            "vote_ids": pa.array([votes_of.get(pair, []) for pair in pairs_kept], lists),
+            "source": pa.repeat("judgment" if origin == "judge" else origin, kept.num_rows),
+            "judgment_ids": kept["judgment_ids"] if origin == "judge" else pa.array([[]] * kept.num_rows, lists),
+            "vote_ids": pa.array([votes_of.get(pair, []) for pair in kept["pair_id"].to_pylist()], lists),
         }
     )
 

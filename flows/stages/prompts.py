@@ -3,6 +3,7 @@
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from contracts.errors import RecipeError
 from contracts.ids import row_id
@@ -12,9 +13,10 @@ from flows.run.books import Books, count
 from flows.run.pipeline import Build, Stage
 from flows.run.questions import needs_history
 from flows.run.work import do_missing
-from flows.stages.recordings import audio_literals, recording_requests, recording_work, used_utterances
+from flows.stages.recordings import recording_requests, recording_work, used_utterances
 from flows.stages.speaking import to_speak, unspoken
 from flows.stages.texts import CHOSEN
+from synth.dsp import format_literals
 from synth.prompts import choose
 
 _ROUNDS: Final = 10
@@ -24,12 +26,13 @@ _ROUNDS: Final = 10
 def choose_prompts(build: Build[PreferenceRecipe], utterances: pa.Table) -> tuple[pa.Table, pa.Table]:
     """Return the recipe's prompts, and the utterances that serve none as drops; audio that is known to fail is avoided."""
     wish = build.recipe.prompts.model_dump(exclude={"variants", "longest_history"})
-    return choose(utterances, seed=build.recipe.seed, history=needs_history(build), failed=_failed(build), **wish)
+    people = utterances.filter(pc.is_null(utterances["system"]))
+    return choose(people, seed=build.recipe.seed, history=needs_history(build), failed=_failed(build), **wish)
 
 
 def _failed(build: Build[PreferenceRecipe]) -> set[str]:
     """Return the utterances whose recording failed in this recipe's audio format."""
-    audio = audio_literals(build)
+    audio = format_literals(build.recipe.clip_format)
     failures = build.tables.read("failures@recordings", ["row_id", "subject_id"]).to_pylist()
     return {row["subject_id"] for row in failures if row["row_id"] == row_id("recording", row["subject_id"], audio)}
 
@@ -55,7 +58,11 @@ def _prompts(build: Build[PreferenceRecipe]) -> Books:
     build.tables.replace(CHOSEN, prompts)  # in order of choice: what comes later takes no text from what was there
     used = used_utterances(prompts, human=True)
     return Books(
-        stage="prompts", unit="recordings", rows_in=utterances.num_rows, rows_out=len(used), dropped=count(drops["reason"])
+        stage="prompts",
+        unit="recordings",
+        rows_in=utterances["system"].null_count,
+        rows_out=len(used),
+        dropped=count(drops["reason"]),
     )
 
 
@@ -67,7 +74,7 @@ STAGE: Final[Stage[PreferenceRecipe]] = Stage(
     settings=lambda build: [
         build.recipe.prompts.model_dump(exclude={"variants", "longest_history"}),
         needs_history(build),
-        [audio_literals(build), build.recipe.human, [corpus.root for corpus in build.recipe.corpora]],
+        [format_literals(build.recipe.clip_format), build.recipe.human, [corpus.root for corpus in build.recipe.corpora]],
     ],
     run=_prompts,
     on_cluster=True,

@@ -13,8 +13,9 @@ from flows.run.pipeline import Build, Stage
 from flows.run.questions import history_of, needs_history
 from flows.run.wanted import want
 from flows.run.work import Work, count_done, do_missing
+from flows.stages.brought_along import clip_requests
 from flows.stages.utterances import reader_of
-from synth.dsp import AudioFormat
+from synth.dsp import format_literals
 from synth.record import RecordJob
 
 
@@ -24,29 +25,22 @@ def used_utterances(prompts: pa.Table, *, human: bool) -> pa.Array:
     return pc.unique(pa.concat_arrays([prompts[name].combine_chunks() for name in columns]).drop_null())
 
 
-def audio_format(build: Build[PreferenceRecipe]) -> AudioFormat:
-    """Return the format of all clips of a build."""
-    return AudioFormat(**build.recipe.audio.model_dump())
-
-
-def audio_literals(build: Build[PreferenceRecipe]) -> dict[str, object]:
-    """Return that format as literals."""
-    return dict(build.recipe.audio.model_dump())
-
-
 def _wanted_utterances(build: Build[PreferenceRecipe]) -> pa.Array:
     """Return every utterance whose recording the prompts refer to."""
     prompts, utterances = build.tables.read("prompts"), build.tables.read("utterances")
     wanted = [used_utterances(prompts, human=build.recipe.human)]
     if needs_history(build):
         wanted.append(pc.list_flatten(history_of(build, prompts, utterances)["history_utterance_ids"]).combine_chunks())
+    if build.recipe.brought_along:
+        clips = clip_requests(build, prompts)["target_utterance_id"]
+        wanted.append(pc.unique(clips.combine_chunks().drop_null()))
     return pa.concat_arrays(wanted)
 
 
-def recording_requests(build: Build[PreferenceRecipe], wanted: pa.Array) -> pa.Table:
+def recording_requests(build: Build, wanted: pa.Array) -> pa.Table:
     """Return ``row_id, subject_id, corpus, audio_path, text`` of the recordings of these utterances."""
     used = among(build.tables.read("utterances"), "utterance_id", wanted)
-    audio = audio_literals(build)
+    audio = format_literals(build.recipe.clip_format)
     keys = [row_id("recording", utterance, audio) for utterance in used["utterance_id"].to_pylist()]
     return pa.table(
         {
@@ -59,11 +53,11 @@ def recording_requests(build: Build[PreferenceRecipe], wanted: pa.Array) -> pa.T
     )
 
 
-def recording_work(build: Build[PreferenceRecipe], requests: pa.Table) -> Work:
+def recording_work(build: Build, requests: pa.Table) -> Work:
     """Return the job that brings these recordings in."""
     roots = canonical_json({corpus.name: corpus.root for corpus in build.recipe.corpora})
     anywhere = tuple(corpus.name for corpus in build.recipe.corpora if reader_of(corpus).follow_links == "anywhere")
-    job = RecordJob(roots=roots, linked_anywhere=anywhere, audio=audio_format(build), workspace_url=build.workspace.url)
+    job = RecordJob(roots=roots, linked_anywhere=anywhere, audio=build.recipe.clip_format, workspace_url=build.workspace.url)
     return [(job, requests)]
 
 
@@ -79,7 +73,7 @@ STAGE: Final[Stage[PreferenceRecipe]] = Stage(
     reads=("utterances", "prompts"),
     writes=("wanted@recordings", "recordings", "failures@recordings"),
     settings=lambda build: [
-        audio_literals(build),
+        format_literals(build.recipe.clip_format),
         build.recipe.human,
         [corpus.root for corpus in build.recipe.corpora],
         [needs_history(build), build.recipe.prompts.longest_history],

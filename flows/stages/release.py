@@ -52,6 +52,7 @@ class Form(Generic[R_contra]):
         statement: what the card says of where the labels come from, as sentences.
         identity: what decides the rows beyond the tables and the recipe, as literals.
         writers: the language models that wrote something that is released.
+        template: template of the card.
     """
 
     reads: tuple[str, ...]
@@ -61,6 +62,7 @@ class Form(Generic[R_contra]):
     statement: Callable[[Build[R_contra]], str]
     identity: Callable[[Build[R_contra]], object] = lambda _build: []
     writers: Callable[[Build[R_contra]], list[Writer]] = lambda _build: []
+    template: str = "card.md.jinja"
 
 
 _POINTER: Final = TypeAdapter(_Pointer)
@@ -189,6 +191,7 @@ def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Facts
         annotations_creators=("machine-generated", "crowdsourced") if pairs_were_heard(build) else ("machine-generated",),
         judge_statement=form.statement(build) + people_statement(build),
         writers=form.writers(build),
+        template=form.template,
         mixed=released_mixed(build, among(build.tables.read("pairs"), "pair_id", released_splits(build)["pair_id"])),
         recipe_digest=digest(_recipe_literals(build)),
         attribution={corpus.name: reader_of(corpus).attribution for corpus in recipe.corpora},

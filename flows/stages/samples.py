@@ -17,40 +17,44 @@ from flows.run.pipeline import Build, Stage
 from flows.run.versions import counted, installed_problem
 from flows.run.wanted import made, want, wanted_rows
 from flows.run.work import count_done, do_missing
-from flows.stages.recordings import audio_format, audio_literals
+from flows.stages.brought_along import clip_requests
 from flows.stages.speaking import candidates_of
 from flows.stages.writings import spoken_instead
 from synth import requests
+from synth.dsp import format_literals
 from synth.handover import HANDOVER
+from synth.pairs import HUMAN
 from synth.render import RenderJob
 
 
 def sample_requests(build: Build[PreferenceRecipe]) -> pa.Table:
     """Return every sample that the recipe wants (schema synth.requests.WANTED)."""
-    return requests.wanted(
-        build.tables.read("prompts"),
+    prompts = build.tables.read("prompts")
+    spoken = requests.wanted(
+        prompts,
         candidates_of(build),
         human=build.recipe.human,
-        audio=audio_literals(build),
+        audio=format_literals(build.recipe.clip_format),
         seed=build.recipe.seed,
         written=spoken_instead(build),
     )
+    return sorted_by(pa.concat_tables([spoken, clip_requests(build, prompts)]), "row_id")
 
 
 def _samples(build: Build[PreferenceRecipe]) -> Books:
     recordings, wanted = wanted_rows(build, "recordings"), sample_requests(build)
     want(build, "samples", [(wanted["row_id"], wanted["subject_id"])])
     usable = _usable(build, wanted, recordings)
-    human = usable.filter(pc.equal(usable["system"], "human"))
-    missing = among(human, "row_id", build.tables.missing("samples", human["row_id"]))
-    build.tables.append("samples", _human_samples(build, missing, recordings))
+    recorded = usable.filter(_is_recorded(build, usable))
+    missing = among(recorded, "row_id", build.tables.missing("samples", recorded["row_id"]))
+    build.tables.append("samples", _recorded_samples(build, missing, recordings))
     work: list[tuple[Job, pa.Table]] = []
     for system, engine in build.recipe.rendered:
         job = RenderJob(
             engine=engine,
             options=canonical_json(system.options),
             system=system.name,
-            audio=audio_format(build),
+            audio=build.recipe.clip_format,
             workspace_url=build.workspace.url,
             version=system.version,
         )
@@ -64,12 +68,20 @@ def _usable(build: Build[PreferenceRecipe], wanted: pa.Table, recordings: pa.Tab
     wanted = attach(wanted, "reference_utterance_id", recordings, "utterance_id", {"reference_audio_id": "audio_id"})
     wanted = attach(wanted, "target_utterance_id", recordings, "utterance_id", {"recording_id": "recording_id"})
     no_reference = pc.and_(pc.is_valid(wanted["reference_utterance_id"]), pc.is_null(wanted["reference_audio_id"]))
-    no_recording = pc.and_(pc.equal(wanted["system"], "human"), pc.is_null(wanted["recording_id"]))
+    no_recording = pc.and_(_is_recorded(build, wanted), pc.is_null(wanted["recording_id"]))
+    lost = pc.if_else(pc.equal(wanted["system"], HUMAN), "human_recording_failed", "clip_failed")
+    lost = pc.if_else(pc.or_(pc.equal(wanted["system"], HUMAN), pc.is_valid(wanted["target_utterance_id"])), lost, "no_clip")
     reason: Any = pa.scalar(None, pa.string())
     reason = pc.if_else(pc.is_null(wanted["text"]), "no_written_text", reason)
-    reason = pc.if_else(no_recording, "human_recording_failed", pc.if_else(no_reference, "reference_failed", reason))
+    reason = pc.if_else(no_recording, lost, pc.if_else(no_reference, "reference_failed", reason))
     _drop_samples(build, wanted, reason)
     return wanted.filter(pc.is_null(reason))
+
+
+def _is_recorded(build: Build[PreferenceRecipe], wanted: pa.Table) -> pa.ChunkedArray:
+    """Say of each request whether its clip is a recording: a person's, or one that a corpus brought along."""
+    names = [HUMAN, *(system.name for system, _ in build.recipe.brought_along)]
+    return pc.is_in(wanted["system"], value_set=pa.array(names, pa.string()))
 
 
 def _drop_samples(build: Build[PreferenceRecipe], wanted: pa.Table, reason: pa.ChunkedArray) -> None:
@@ -93,24 +105,26 @@ def _drop_samples(build: Build[PreferenceRecipe], wanted: pa.Table, reason: pa.C
     build.tables.replace("drops@samples", sorted_by(pa.Table.from_pylist(drops, schema=DROPS), "row_id"))
 
 
-def _human_samples(build: Build[PreferenceRecipe], wanted: pa.Table, recordings: pa.Table) -> pa.Table:
-    """Turn recordings into samples of the system ``human``."""
+def _recorded_samples(build: Build[PreferenceRecipe], wanted: pa.Table, recordings: pa.Table) -> pa.Table:
+    """Turn recordings into samples: of people, or of the systems whose clips a corpus brought along."""
     utterances = build.tables.read("utterances", ["utterance_id", "license"])
     format_columns = ("audio_id", "duration_s", "sample_rate_hz", "native_sample_rate_hz", "loudness_lufs")
     rows = attach(wanted, "target_utterance_id", recordings, "utterance_id", {name: name for name in format_columns})
     rows = attach(rows, "target_utterance_id", utterances, "utterance_id", {"license": "license"})
     count_rows = rows.num_rows
+    is_human = pc.equal(rows["system"], HUMAN)
     return pa.table(
         {
             "sample_id": rows["row_id"],
             "prompt_id": rows["subject_id"],
             "group_id": rows["group_id"],
             "system": rows["system"],
-            "engine": pa.repeat("human", count_rows),
+            "engine": pc.if_else(is_human, "human", "corpus"),
             "engine_version": pa.repeat("", count_rows),
             "params": pa.repeat("{}", count_rows),
             **{name: rows[name] for name in format_columns},
-            "is_synthetic": pa.repeat(False, count_rows),
+            "utterance_id": pc.if_else(is_human, pa.scalar(None, pa.string()), rows["target_utterance_id"]),
+            "is_synthetic": pc.invert(is_human),
             "license": rows["license"],
         }
     )
@@ -130,7 +144,8 @@ def candidate_literals(build: Build[PreferenceRecipe]) -> object:
         ]
         for candidate in candidates_of(build)
     ]
-    return [audio_literals(build), build.recipe.human, systems]
+    brought = [[system.name, corpus] for system, corpus in build.recipe.brought_along]
+    return [format_literals(build.recipe.clip_format), build.recipe.human, systems, *brought]
 
 
 def _wrong_versions(build: Build[PreferenceRecipe], is_left: bool) -> list[str]:

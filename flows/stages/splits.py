@@ -90,7 +90,17 @@ def _leakage_keys(build: Build) -> pa.Table:
         prompts = attach(prompts, f"{role}_utterance_id", recordings, "utterance_id", {f"{role}_audio_id": "audio_id"})
     # Without histories a dialogue is no more than where a recording comes from, and would tie all its speakers together.
     keys = prompts.append_column("dialogue", dialogue_keys(prompts, utterances)) if needs_history(build) else prompts
-    return pa.concat_tables([keys, _said_instead(build)], promote_options="default")
+    return pa.concat_tables([keys, _said_instead(build), _brought_along(build)], promote_options="default")
+
+
+def _brought_along(build: Build) -> pa.Table:
+    """Return ``group_id, target_utterance_id, target_audio_id`` of the clips that a corpus brought along."""
+    clips = build.tables.read("samples", ["sample_id", "group_id", "utterance_id", "audio_id"])
+    clips = clips.filter(pc.is_valid(clips["utterance_id"]))
+    if clips.num_rows:
+        clips = among(clips, "sample_id", wanted_rows(build, "samples")["sample_id"])
+    names = {"utterance_id": "target_utterance_id", "audio_id": "target_audio_id"}
+    return clips.select(["group_id", *names]).rename_columns({"group_id": "group_id"} | names)
 
 
 def _said_instead(build: Build) -> pa.Table:

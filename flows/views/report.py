@@ -24,7 +24,6 @@ from flows.run.damage import named_audio
 from flows.run.kind import questions_of
 from flows.run.pipeline import Build
 from flows.run.wanted import wanted_rows
-from flows.stages.filters import by_votes
 from flows.stages.metrics import current_facts
 from flows.views.status import books_of, inquiries, spend_rows
 from scoring.reliability.judge_reliability import agreement, drift, reliability
@@ -75,7 +74,7 @@ def _content(build: Build) -> dict[str, Any]:
         "systems": systems,
         "against": against(judged),
         "judges": judges_content(asked, build.tables.read("pairs"), _unusable(build, asked)),
-        "by_votes": by_votes(build),
+        "by_votes": build.recipe.labels_from == "votes",
         "listeners": listeners_content(build),
         "metrics": _histograms(current_facts(build), samples, systems),
         "fates": [

@@ -76,7 +76,7 @@ def test_people_need_no_judge():
     )
     facts, prompts = pa.table({"sample_id": pa.array([], pa.string())}), rows(PROMPTS, {"prompt_id": "t"})
     samples = rows(SAMPLES, {"sample_id": "s0"}, {"sample_id": "s1"})
-    table = join(pairs=pairs, samples=samples, rulings=rulings, facts=facts, prompts=prompts, votes=votes, by_votes=True)
+    table = join(pairs=pairs, samples=samples, rulings=rulings, facts=facts, prompts=prompts, votes=votes, labels_from="votes")
     assert table["pair_id"].to_pylist() == ["p0", "p1", "p2"]
     assert table["verdict"].to_pylist() == ["b", "a", None]
     assert table["total_a"].to_pylist() == [0.0, None, 3.0]

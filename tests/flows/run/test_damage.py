@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import UnisrmError
+from flows.kinds.preference_plan import plan_of
 from flows.listening.secret import secret_of
 from flows.run import work
 from flows.run.kind import stages_of
@@ -20,7 +21,6 @@ from flows.run.questions import lost_ledger
 from flows.run.reannotation import reannotate, wish_of
 from flows.stages.release import release_of
 from flows.views.explain import story_of
-from flows.views.plan import plan_of
 from flows.views.report import write_report
 from flows.views.status import drift_rows, status_of
 from tests.annotate import gemini_server

@@ -15,6 +15,7 @@ from annotate.models.tasks import task3, task4, teacher
 from contracts.errors import BudgetExceeded, RecipeError, SetupError
 from contracts.schemas import PAIRS
 from flows.entry.cli import _options
+from flows.kinds.preference_plan import plan_of
 from flows.run import question
 from flows.run.kind import stages_of
 from flows.run.pipeline import finished, forget_failures, open_build
@@ -23,7 +24,6 @@ from flows.run.reannotation import reannotate, require, wish_of
 from flows.run.wanted import wanted_rows
 from flows.stages.release import release_of
 from flows.views.explain import story_of
-from flows.views.plan import plan_of
 from flows.views.report import write_report
 from flows.views.status import drift_rows, status_of
 from tests.annotate import gemini_server, openai_server

@@ -2,8 +2,8 @@
 
 import pytest
 
+from flows.kinds.preference_plan import plan_of
 from flows.run.pipeline import open_build
-from flows.views.plan import plan_of
 from tests.flows.small import corpus, recipe
 
 

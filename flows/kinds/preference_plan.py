@@ -1,0 +1,173 @@
+"""What a build would do and cost, from what is there now; runs nothing and writes nothing."""
+
+from collections.abc import Set
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.joins import among, attach
+from flows.recipe.preference import PreferenceRecipe
+from flows.recipe.sections import Judge
+from flows.run.kind import Line, asking_stages, stages_of
+from flows.run.pipeline import Build
+from flows.run.question import task_of
+from flows.stages.metrics import metric_keys
+from flows.stages.prompts import choose_prompts
+from flows.stages.speaking import can_speak, candidates_of, to_speak, unspoken
+from flows.stages.texts import CHOSEN, scripted
+from flows.stages.utterances import read_corpora
+from flows.stages.writings import spoken_instead
+from flows.views.plan_lines import (
+    BESIDE,
+    asked_line,
+    count_true,
+    cpu_hours,
+    is_answered,
+    is_finished,
+    left_keys,
+    listening_lines,
+    megabytes,
+    plan_line,
+    spent_usd,
+    times,
+    total_of,
+)
+from synth import requests
+from synth.pairs import pairs as made_pairs
+
+SECONDS_PER_CHARACTER: Final = 0.065
+"""Length of speech per character of English text, where the corpus does not say how long its recording is."""
+
+
+def plan_of(build: Build[PreferenceRecipe]) -> list[Line]:
+    """Return one row per stage: the rows that the recipe wants, those that are done, and what the others take.
+
+    Done is what is there, or was given up. A stage whose inputs are still to be made is guessed, as if nothing were dropped. A
+    change of the recipe or of this software may make a stage run again; what it would find there is done.
+
+    Raises:
+        UnisrmError: a corpus cannot be read, or the recipe does not fit it.
+    """
+    utterances, _ = read_corpora(build)
+    chosen, _ = choose_prompts(build, utterances)
+    known = {stage.name for stage in stages_of(build) if is_finished(stage, build)}
+    known |= _gathered(build, utterances, chosen, known)
+    prompts = build.tables.read("prompts") if {"prompts", "texts"} <= known else to_speak(build, chosen)
+    timed = attach(prompts, "target_utterance_id", utterances, "utterance_id", {"duration_s": "duration_s"})
+    guessed = pc.multiply(pc.cast(pc.utf8_length(timed["text"]), pa.float64()), SECONDS_PER_CHARACTER)
+    lengths = pa.table({"prompt_id": timed["prompt_id"], "s": pc.coalesce(timed["duration_s"], guessed)})
+
+    wanted = requests.wanted(
+        prompts,
+        candidates_of(build),
+        human=build.recipe.human,
+        audio=build.recipe.audio.model_dump(),
+        seed=build.recipe.seed,
+        written=spoken_instead(build) if "writings" in known else {},
+    )
+    wanted = attach(wanted, "subject_id", lengths, "prompt_id", {"s": "s"})
+    made = pc.invert(pc.is_in(wanted["row_id"], value_set=left_keys(build, "samples", "samples", wanted["row_id"])))
+    wanted = wanted.append_column("made", made)
+    lines: list[Line] = [
+        plan_line("utterances", utterances.num_rows, done=utterances.num_rows if "utterances" in known else 0),
+        plan_line("prompts", prompts.num_rows, done=prompts.num_rows if "texts" in known else 0),
+    ]
+    spoken = [wanted.filter(pc.equal(wanted["system"], "human"))]
+    for system, engine in build.recipe.rendered:
+        mine = wanted.filter(pc.equal(wanted["system"], system.name))
+        spoken.append(mine.filter(can_speak(build, mine)))
+        audio_s = total_of(spoken[-1].filter(pc.invert(spoken[-1]["made"]))["s"])
+        line = plan_line(
+            f"samples {system.name}",
+            spoken[-1].num_rows,
+            done=count_true(spoken[-1]["made"]),
+            cpu_h=cpu_hours(engine, audio_s),
+            disk_mb=megabytes(build, audio_s),
+        )
+        mute = mine.num_rows - spoken[-1].num_rows
+        lines.append(line | {"note": f"{mute} more in languages that {engine} does not speak"} if mute else line)
+    wanted = pa.concat_tables(spoken)
+    for metric in build.recipe.metrics:
+        keys = pa.array(metric_keys(build, metric, wanted["row_id"].to_pylist()), pa.string())
+        left = pc.is_in(keys, value_set=left_keys(build, "metrics", "metrics", keys))
+        cpu_h = cpu_hours(metric.name, total_of(wanted.filter(left)["s"]))
+        lines.append(plan_line(f"metrics {metric.name}", wanted.num_rows, done=wanted.num_rows - count_true(left), cpu_h=cpu_h))
+    if "pairs" not in known and all(line["rows"] == line["done"] for line in lines) and _pairs_stand(build, wanted):
+        known.add("pairs")
+    lines += _asking(build, wanted, chosen, prompts, known)
+    lines += [plan_line(what, 0) | {"note": f"damaged: {told}"} for what, told in (build.problems or {}).items()]
+    problem = unspoken(build, prompts)
+    return lines if problem is None else [*lines, plan_line("nothing", 0) | {"note": problem}]
+
+
+def _gathered(build: Build[PreferenceRecipe], utterances: pa.Table, chosen: pa.Table, known: Set[str]) -> set[str]:
+    """Return which of the stages before synthesis would make what is there, if they were done again."""
+    there = set[str]()
+    if "utterances" in known or utterances.equals(build.tables.read("utterances")):
+        there.add("utterances")
+    if "prompts" in known or ("utterances" in there and chosen.equals(build.tables.read(CHOSEN))):
+        there.add("prompts")
+    asking = dict(asking_stages(build))
+    if "texts" in known or (
+        "prompts" in there
+        and is_answered(build, "texts", asking["texts"])
+        and scripted(build)[0].equals(build.tables.read("prompts"))
+    ):
+        there.add("texts")
+    if "writings" in known or ("texts" in there and is_answered(build, "writings", asking["writings"])):
+        there.add("writings")
+    return there
+
+
+def _pairs_stand(build: Build[PreferenceRecipe], wanted: pa.Table) -> bool:
+    """Say whether the pairs that are there are those of the wanted samples, of which none is left to be made."""
+    if len(left_keys(build, "samples", "samples", wanted["row_id"])):
+        return False
+    made = among(wanted, "row_id", build.tables.read("samples", ["sample_id"])["sample_id"])
+    pairs = made_pairs(_as_samples(made), seed=build.recipe.seed, kinds=build.recipe.pair_kinds)
+    return set(pairs["pair_id"].to_pylist()) == set(build.tables.read("pairs", ["pair_id"])["pair_id"].to_pylist())
+
+
+def _as_samples(wanted: pa.Table) -> pa.Table:
+    return wanted.rename_columns({"row_id": "sample_id", "subject_id": "prompt_id"})
+
+
+def _asking(
+    build: Build[PreferenceRecipe], wanted: pa.Table, chosen: pa.Table, prompts: pa.Table, known: set[str]
+) -> list[Line]:
+    """Return one line per role and judge, and one for the money in all."""
+    recipe = build.recipe
+    pairs = made_pairs(_as_samples(wanted), seed=recipe.seed, kinds=recipe.pair_kinds).num_rows
+    guesses = {
+        "prompts": prompts.num_rows,
+        "samples": wanted.num_rows,
+        "judgments": pairs * (times(recipe.judge) if recipe.judge else 0),
+    }
+    clip_s = total_of(wanted["s"]) / max(wanted.num_rows, 1)
+    longest = max(prompts["text"].to_pylist(), key=len, default="")
+    lines = [plan_line("pairs", pairs, done=pairs if "pairs" in known else 0)]
+    for stage, asking in asking_stages(build):
+        questions = asking.questions(build) if asking.after in known else []
+        left = [len(left_keys(build, stage, asking.table, question.ids)) for question in questions]
+        if asking.after in known and not any(left):
+            known.add(stage)
+        for number, role in enumerate(asking.roles(build)):
+            rows, done = chosen.num_rows if stage == "texts" else guesses.get(task_of(role).subject, 0), 0
+            if isinstance(role, Judge):
+                rows = pairs * times(role)
+            if questions:
+                rows, done = len(questions[number].ids), len(questions[number].ids) - left[number]
+            lines.append(asked_line(stage, role, rows, done=done, longest=longest, clip_s=clip_s))
+    total = sum(float(str(line["usd_at_most"])) for line in lines)
+    money = plan_line("money", 0, calls=sum(int(str(line["calls"])) for line in lines), usd_at_most=round(total, 2))
+    spent = spent_usd(build)
+    money["note"] = f"spent so far {spent:.2f} USD; {BESIDE}" if total else f"spent so far {spent:.2f} USD"
+    if recipe.budget_usd is None:
+        money["note"] = f"no budget_usd: no paid call is allowed; {money['note']}"
+    else:
+        over = "which may not be enough; " if total > recipe.budget_usd - spent else ""
+        money["note"] = f"budget {recipe.budget_usd:g} USD, {over}{money['note']}"
+    release = plan_line("release", pairs, disk_mb=megabytes(build, total_of(wanted["s"]) * 1.5))
+    release["note"] = "before filters"
+    return [*lines, *listening_lines(build, wanted.num_rows, pairs), money, release]
