@@ -12,6 +12,7 @@ UnisrmError
 │   ├── DamagedState       a file that says what has been done cannot be understood
 │   └── OtherDatabase      the ledger or listening test is gone, or is not the one that the workspace used
 ├── UndeclaredTable        a stage touches a table that it does not declare
+├── UndeclaredSection      a stage reads a section of the recipe that its settings do not hold
 ├── LeakageError           two splits share a text, a recording or a dialogue
 ├── BooksError             rows in != rows out + failures + drops
 └── BudgetExceeded         the next paid call would pass the recipe's budget
@@ -67,6 +68,10 @@ class OtherDatabase(StorageError):
 
 class UndeclaredTable(UnisrmError):
     """A stage reads or writes a table that it does not declare, so it would not notice when the table changes."""
+
+
+class UndeclaredSection(UnisrmError):
+    """A stage reads a section of the recipe that its settings do not hold: a defect of the stage."""
 
 
 class LeakageError(UnisrmError):

@@ -24,8 +24,9 @@ from flows.recipe.load import load
 from flows.recipe.model import Recipe
 from flows.recipe.sections import Role
 from flows.run.books import Books
+from flows.run.declared import declared, noting
 from flows.run.progress import Progress, Silent
-from flows.run.question import Question
+from flows.run.question import Question, key_variables
 from flows.run.settings import Settings
 from storage.blobs import BlobStore
 from storage.state import read_state
@@ -55,6 +56,7 @@ class Build(Generic[R_co]):
         only_looks: whether the workspace is left as it is.
         problems: where a command that only looks notes what is damaged, to go on without it; None = damage is an error.
         stage: the stage that runs, which sees the tables that it declares and no others; None = all tables.
+        secrets: environment variables that hold keys: no worker sees them.
         check_keys: whether judges' keys are looked for and tried before the work; else the first question finds out.
     """
 
@@ -65,6 +67,7 @@ class Build(Generic[R_co]):
     only_looks: bool = False
     problems: dict[str, str] | None = None
     stage: "Stage[Any] | None" = None
+    secrets: frozenset[str] = frozenset()
     check_keys: bool = True
 
     @property
@@ -151,6 +154,7 @@ class Stage(Generic[R_contra]):
         reads_if: tables that it reads under some recipes only.
         fills: tables of later stages to which it adds rows that those would make; their other rows do not make it stale.
         settings: the part of the recipe that decides its output, as literals.
+        checks: fields of the recipe, beside those of its settings, that it looks at only to refuse what cannot work.
         run: does what is missing, commits it, and returns balanced books.
         produced: what it leaves outside the tables, as literals; None = nothing.
         asks: what it asks judges or writers; None = nothing.
@@ -168,6 +172,7 @@ class Stage(Generic[R_contra]):
     writes: tuple[str, ...]
     settings: Callable[[Build[R_contra]], object]
     run: Callable[[Build[R_contra]], Books | Waiting]
+    checks: tuple[str, ...] = ()
     reads_if: Callable[[Build[R_contra]], tuple[str, ...]] = lambda _build: ()
     fills: tuple[str, ...] = ()
     produced: Callable[[Build[R_contra]], object] | None = None
@@ -250,8 +255,10 @@ def execute(stage: Stage[Any], build: Build[Any]) -> Books | Waiting:
     build.workspace.require_lease()
     if stage.prepare is not None:
         stage.prepare(build)
-    inputs = _inputs(stage, build)  # as they are now: what changes while the stage runs is for the next run
-    books = stage.run(replace(build, stage=stage))
+    read = set[str]()
+    noted = replace(build, recipe=noting(build.recipe, read))
+    inputs = _inputs(stage, noted)  # as they are now: what changes while the stage runs is for the next run
+    books = stage.run(replace(build, stage=stage, recipe=declared(build.recipe, stage.name, {*read, *stage.checks})))
     if isinstance(books, Waiting):
         return books
     books = books.balanced()
@@ -299,6 +306,7 @@ def open_build(
         workspace=opened,
         ray_address=ray or settings.ray_address,
         progress=progress or Silent(),
+        secrets=key_variables(loaded),
         check_keys=settings.key_check,
     )
 

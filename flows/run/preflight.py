@@ -12,7 +12,7 @@ from flows.run.cluster import check_resources, cluster, gpus_here
 from flows.run.kind import asking_stages
 from flows.run.pipeline import Build, Stage, finished
 from flows.run.question import judge_of
-from flows.run.questions import key_variables, ledger_place, lost_ledger
+from flows.run.questions import ledger_place, lost_ledger
 from storage.downloads import unobtainable
 
 
@@ -27,7 +27,7 @@ def preflight(build: Build, stages: tuple[Stage[Any], ...], stack: ExitStack) ->
     left = check_machine(build, stages)
     needs = _needs(build, stages, left)
     if left & {stage.name for stage in stages if stage.on_cluster}:
-        stack.enter_context(cluster(build.ray_address, secrets=key_variables(build)))
+        stack.enter_context(cluster(build.ray_address, secrets=build.secrets))
         check_resources(_resources(needs))
 
 

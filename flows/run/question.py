@@ -9,6 +9,7 @@ from annotate.models.inquiry import Inquiry, row_ids
 from annotate.models.judge import Judge
 from annotate.models.task import TaskSpec
 from contracts import plugins
+from flows.recipe.model import Recipe
 from flows.recipe.sections import Role
 
 
@@ -55,3 +56,10 @@ def judge_of(role: Role) -> Judge:
 def literals(role: Role) -> object:
     """Return all that decides the answers of a role beyond the rows: its settings, the rule, model, prompts and parameters."""
     return [role.model_dump(exclude={"options", "mode", "poll_s"}), Inquiry.of(task_of(role), judge_of(role)).identity]
+
+
+def key_variables(recipe: Recipe) -> frozenset[str]:
+    """Return the environment variables in which judges look for keys: the recipe's own judges, and all others as they come."""
+    judges = [judge_of(role) for role in (*recipe.judges_of_pairs, *recipe.writers)]
+    judges += [plugins.configure("judge", name) for name in plugins.names("judge")]
+    return frozenset(name for judge in judges for name in judge.key_variables)

@@ -14,14 +14,13 @@ from annotate.models.inquiry import Inquiry
 from annotate.models.judging import judge_rows
 from annotate.models.ledger.ledger import Ledger
 from annotate.models.task import TaskSpec
-from contracts import plugins
 from contracts.errors import SetupError, StorageError, UnisrmError
 from contracts.joins import among, attach
 from flows.recipe.sections import Role
 from flows.run.damage import forget_damaged
 from flows.run.known import is_there, known_of, remember, require_there
 from flows.run.pipeline import Build
-from flows.run.question import Question, judge_of, task_of
+from flows.run.question import Question, task_of
 from flows.run.settings import Settings
 from flows.run.wanted import table_of, want, wanted_rows
 from storage.workspace import storage_errors
@@ -29,14 +28,6 @@ from synth.dialogues import histories
 
 SCRIPTING = ("clean_text", "style_continuation")
 """Roles that decide which texts are spoken; all others about prompts write about those texts."""
-
-
-def key_variables(build: Build) -> frozenset[str]:
-    """Return the environment variables in which judges look for keys: the recipe's own judges, and all others as they come."""
-    recipe = build.recipe
-    judges = [judge_of(role) for role in (*recipe.judges_of_pairs, *recipe.writers)]
-    judges += [plugins.configure("judge", name) for name in plugins.names("judge")]
-    return frozenset(name for judge in judges for name in judge.key_variables)
 
 
 def ledger_place(build: Build) -> str:

@@ -17,7 +17,6 @@ from flows.run.cluster import check_resources, cluster
 from flows.run.damage import forget_damaged
 from flows.run.fanout import fan_out
 from flows.run.pipeline import Build
-from flows.run.questions import key_variables
 from flows.run.wanted import table_of, wanted_keys
 
 _WITNESS: Final = "workspace.json"
@@ -47,7 +46,7 @@ def do_missing(build: Build, stage: str, work: Work) -> None:
 
     if left:
         build.workspace.write(_WITNESS, b'{"format": 1}\n')
-        with cluster(build.ray_address, secrets=key_variables(build)):
+        with cluster(build.ray_address, secrets=build.secrets):
             check_resources({f"{stage}, {job}": job.resources for job, rows in todo if rows.num_rows})
             fan_out(todo, commit, (build.workspace, _WITNESS))
         build.tables.compact(stage)

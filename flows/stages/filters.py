@@ -71,6 +71,10 @@ STAGE: Final[Stage] = Stage(
     reads=("prompts", *made("samples", "metrics"), "pairs", "rulings", "votes"),
     reads_if=lambda build: (VOTED,) if takes_votes(build) else (),
     writes=("labels", "drops@filters"),
-    settings=lambda build: [build.recipe.labels_from, [rule.model_dump() for rule in filters_of(build)]],
+    settings=lambda build: [
+        build.recipe.labels_from,
+        [rule.model_dump() for rule in filters_of(build)],
+        [metric.name for metric in build.recipe.metrics],
+    ],
     run=_filters,
 )

@@ -70,6 +70,7 @@ STAGE: Final[Stage[PreferenceRecipe]] = Stage(
         [literals(role) for role in roles_about(build, "prompts")],
         [literals(wish) for wish in build.recipe.judges_of_pairs],
         build.recipe.longest_history,
+        [metric.name for metric in build.recipe.metrics],
     ],
     run=_judgments,
     asks=Asking(

@@ -77,5 +77,6 @@ STAGE: Final[Stage[PreferenceRecipe]] = Stage(
         [format_literals(build.recipe.clip_format), build.recipe.human, [corpus.root for corpus in build.recipe.corpora]],
     ],
     run=_prompts,
+    checks=("systems", "pair_kinds", "listening"),
     on_cluster=True,
 )

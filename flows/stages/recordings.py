@@ -77,6 +77,7 @@ STAGE: Final[Stage[PreferenceRecipe]] = Stage(
         build.recipe.human,
         [corpus.root for corpus in build.recipe.corpora],
         [needs_history(build), build.recipe.prompts.longest_history],
+        [[system.name, corpus] for system, corpus in build.recipe.brought_along],
     ],
     run=_recordings,
     on_cluster=True,

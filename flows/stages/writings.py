@@ -8,7 +8,7 @@ from flows.recipe.preference_checks import NEGATIVES
 from flows.run.books import Books
 from flows.run.pipeline import Asking, Build, Stage
 from flows.run.question import literals
-from flows.run.questions import ask_missing, roles_about, scripting_roles, writing_questions, writings
+from flows.run.questions import ask_missing, needs_history, roles_about, scripting_roles, writing_questions, writings
 from flows.run.wanted import table_of
 from flows.run.work import count_done
 
@@ -41,7 +41,7 @@ def spoken_instead(build: Build[PreferenceRecipe]) -> dict[str, dict[str, str]]:
 def asked_of_roles(build: Build[PreferenceRecipe], *, scripting: bool) -> object:
     """Return all that decides what roles write: those that decide the texts, or all others about prompts."""
     roles = scripting_roles(build) if scripting else roles_about(build, "prompts")
-    return [[literals(role) for role in roles], build.recipe.prompts.longest_history]
+    return [[literals(role) for role in roles], needs_history(build), build.recipe.longest_history]
 
 
 STAGE: Final[Stage[PreferenceRecipe]] = Stage(

@@ -77,7 +77,7 @@ def test_judges_declare_where_they_look_for_keys(tmp_path):
     corpus(tmp_path / "corpus", [])
     server = {"name": "openai", "options": {"base_url": "http://127.0.0.1:9/v1", "key_variable": "OUR_LLM"}}
     build = open_build(recipe(tmp_path, judges=[{"task": "teacher", **server}]), str(tmp_path / "ws"))
-    declared = key_variables(build)
+    declared = key_variables(build.recipe)
     assert declared == {"GEMINI_API_KEY", "GOOGLE_API_KEY", "OPENAI_API_KEY", "OUR_LLM"}
     assert without_secrets({"OUR_LLM": "value"}, declared) == {}
 

@@ -3,9 +3,10 @@
 import pyarrow as pa
 import pytest
 
-from contracts.errors import UndeclaredTable
+from contracts.errors import UndeclaredSection, UndeclaredTable
 from contracts.schemas import DROPS, FAILURES, SCHEMAS
 from flows.kinds.preference import STAGES
+from flows.recipe.preference import PreferenceRecipe
 from flows.run.books import Books
 from flows.run.kind import stages_of
 from flows.run.pipeline import Stage, execute, open_build
@@ -95,19 +96,53 @@ def test_the_graph_names_stages_and_tables(build):
 
 
 def test_what_is_wanted_is_known_by_part(build):
-    """A stage that is to make nothing says so, too; only where nothing was ever written down is it derived."""
-
-    def never():
-        raise AssertionError
-
-    assert wanted_keys(build, "reviews", lambda: pa.array(["derived"])).to_pylist() == ["derived"]
+    """A stage that is to make nothing says so, too; only where nothing was ever written down is every row wanted."""
+    rows = pa.table({"pair_id": ["p1"], "group_id": ["g"], "prompt_id": ["q"], "kind": ["inter"], "sample_a": ["a"]})
+    for name in ("sample_b", "system_a", "system_b"):
+        rows = rows.append_column(name, pa.array([name]))
+    build.tables.append("pairs", rows)
+    assert wanted_keys(build, "pairs").to_pylist() == ["p1"]
     want(build, "reviews", [(pa.array(["w1"]), pa.array(["s1"])), (pa.array(["w2", "w3"]), pa.array(["s1", "s2"]))])
-    assert wanted_keys(build, "reviews", never).to_pylist() == ["w1", "w2", "w3"]
-    assert wanted_keys(build, "reviews", never, 1).to_pylist() == ["w2", "w3"]
-    assert wanted_rows(build, "reviews", "writings@reviews", never, 0).num_rows == 0
+    assert wanted_keys(build, "reviews").to_pylist() == ["w1", "w2", "w3"]
+    assert wanted_keys(build, "reviews", 1).to_pylist() == ["w2", "w3"]
+    assert wanted_rows(build, "reviews", 0).num_rows == 0
     before = build.tables.version("wanted@reviews")
     want(build, "reviews", [(pa.array(["w1"]), pa.array(["s1"])), (pa.array(["w2", "w3"]), pa.array(["s1", "s2"]))])
     assert build.tables.version("wanted@reviews") == before
     want(build, "reviews", [])
-    assert wanted_keys(build, "reviews", never).to_pylist() == []
+    assert wanted_keys(build, "reviews").to_pylist() == []
     assert build.tables.parts("wanted@reviews")
+
+
+@pytest.mark.parametrize(
+    ("read", "section"),
+    [
+        (lambda recipe: recipe.systems, "systems"),
+        (lambda recipe: recipe.engines, "systems"),
+        (lambda recipe: recipe.judges_of_pairs, "judge"),
+        (lambda recipe: recipe.clip_format, "audio"),
+        (lambda recipe: recipe.model_dump(), "kind|workspace|corpora"),
+    ],
+)
+def test_a_section_that_the_settings_do_not_hold_is_refused(build, read, section):
+    """Also behind what is derived from it: such a stage would not notice its change."""
+    with build.workspace.lock(), pytest.raises(UndeclaredSection, match=f"stage 'odd' reads the section '({section})'"):
+        execute(stage(lambda one: books(read(one.recipe))), build)
+
+
+def test_what_settings_are_made_of_is_there(build):
+    """Names, seed and budget always; sections that are only checked by name."""
+    seen = []
+
+    def run(one):
+        recipe = one.recipe
+        seen.extend(
+            [recipe.name, recipe.seed, recipe.budget_usd, recipe.kind, recipe.human, len(recipe.engines), recipe.pair_kinds]
+        )
+        assert isinstance(recipe, PreferenceRecipe)
+        return books()
+
+    settings = {"settings": lambda one: [one.recipe.human, list(one.recipe.engines)], "checks": ("pair_kinds",)}
+    with build.workspace.lock():
+        execute(Stage(name="odd", reads=(), writes=(), run=run, **settings), build)
+    assert seen == ["small", 3, 1.0, "preference", True, 2, ("human", "inter")]

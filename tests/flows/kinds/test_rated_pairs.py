@@ -1,0 +1,149 @@
+"""Pairs of rated clips, from small tables: who is left out, who wins, and what stays together."""
+
+import pyarrow as pa
+import pytest
+
+from contracts.ids import row_id
+from contracts.schemas import RECORDINGS, UTTERANCES, conform
+from flows.kinds.rated_pairs import chosen, group_of, prompts_of, rulings_of, samples_of
+from synth.pairs import pairs
+
+MEAN = {"rater": None, "raters": 8, "std": 0.5}
+SINGLE = {"raters": None, "std": None}
+
+
+def rating(score, scale="mos", **more):
+    return {"scale": scale, "score": score, **(SINGLE if "rater" in more else MEAN), **more}
+
+
+def utterances(*rows):
+    """Return rows of UTTERANCES: (id, content, system, ratings)."""
+    return conform(
+        pa.Table.from_pylist(
+            [
+                {
+                    "utterance_id": name,
+                    "corpus": "c",
+                    "source_id": name,
+                    "language": "en",
+                    "style": "regular",
+                    "license": "CC0-1.0",
+                    "text": "hello" if content == "one" else None,
+                    "content_id": content,
+                    "system": system,
+                    "ratings": ratings,
+                }
+                for name, content, system, ratings in rows
+            ],
+            schema=UTTERANCES,
+        ),
+        "utterances",
+    )
+
+
+def recordings(*names):
+    return pa.Table.from_pylist(
+        [
+            {
+                "recording_id": f"r-{name}",
+                "utterance_id": name,
+                "audio_id": f"a-{name}",
+                "duration_s": 1.0,
+                "sample_rate_hz": 16000,
+                "native_sample_rate_hz": 22050,
+                "loudness_lufs": -30.0,
+                "source_sha256": "0",
+            }
+            for name in names
+        ],
+        schema=RECORDINGS,
+    )
+
+
+TABLE = utterances(
+    ("u1", "one", "sys1", [rating(3.0)]),
+    ("u2", "one", "sys2", [rating(4.5)]),
+    ("u3", "one", None, [rating(5.0, rater="x"), rating(4.0, rater="y"), rating(1.0)]),
+    ("u4", "two", "sys1", [rating(2.0)]),
+    ("u5", "two", "sys2", [rating(2.0)]),
+    ("u6", None, "sys2", [rating(2.0)]),
+    ("u7", "two", "sys3", [rating(2.0, scale="noise")]),
+    ("u8", "two", "sys4", None),
+)
+
+
+def test_what_cannot_stand_in_a_pair_is_dropped_with_its_reason():
+    usable, drops = chosen(TABLE, "mos")
+    assert usable["utterance_id"].to_pylist() == ["u1", "u2", "u3", "u4", "u5"]
+    assert {row["row_id"]: row["reason"] for row in drops.to_pylist()} == {
+        "u6": "no_content",
+        "u7": "no_rating",
+        "u8": "no_rating",
+    }
+
+
+def test_single_raters_count_where_they_are_known():
+    """The mean of u3 is that of its two raters: the corpus's stated mean beside them is left out."""
+    usable, _ = chosen(TABLE, "mos")
+    assert usable["rating"].to_pylist() == [3.0, 4.5, 4.5, 2.0, 2.0]
+
+
+def test_a_content_is_one_prompt_with_the_text_that_any_of_its_clips_has():
+    usable, _ = chosen(TABLE, "mos")
+    rows = {row["group_id"]: row for row in prompts_of(usable).to_pylist()}
+    assert {group: row["text"] for group, row in rows.items()} == {group_of("c", "one"): "hello", group_of("c", "two"): None}
+
+
+def test_the_higher_mean_wins_and_equal_ones_are_no_preference():
+    usable, _ = chosen(TABLE, "mos")
+    samples = samples_of(usable, recordings("u1", "u2", "u3", "u4", "u5"))
+    assert dict(zip(samples["utterance_id"].to_pylist(), samples["system"].to_pylist(), strict=True))["u3"] == "human"
+    found = pairs(samples, seed=1)
+    assert found.num_rows == 3 + 1, "pairs inside a content only"
+    ruled = rulings_of(found, samples, TABLE, "mos")
+    name = dict(zip(samples["sample_id"].to_pylist(), samples["utterance_id"].to_pylist(), strict=True))
+    sides = {row["pair_id"]: {"a": name[row["sample_a"]], "b": name[row["sample_b"]]} for row in found.to_pylist()}
+    better = {frozenset(sides[row["pair_id"]].values()): sides[row["pair_id"]].get(row["verdict"]) for row in ruled.to_pylist()}
+    assert better == {
+        frozenset({"u1", "u2"}): "u2",
+        frozenset({"u1", "u3"}): "u3",
+        frozenset({"u2", "u3"}): None,
+        frozenset({"u4", "u5"}): None,
+    }
+    counted = {sides[row["pair_id"]][side]: row[f"votes_{side}"] for row in ruled.to_pylist() for side in "ab"}
+    assert counted == {"u1": 8, "u2": 8, "u3": 2, "u4": 8, "u5": 8}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_labels_agree_with_pandas(seed):
+    """An independent computation: the mean per clip, then every two clips of a content."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    rows = [
+        (f"u{n}", f"c{n % 4}", f"s{n % 3}", [rating(float(rng.integers(1, 6)), rater=f"r{k}") for k in range(3)])
+        for n in range(20)
+    ]
+    table = utterances(*rows)
+    import pandas as pd
+
+    frame = pd.DataFrame([(name, one["score"]) for name, _, _, ratings in rows for one in ratings], columns=["clip", "score"])
+    means = frame.groupby("clip")["score"].mean()
+    usable, _ = chosen(table, "mos")
+    samples = samples_of(usable, recordings(*(name for name, *_ in rows)))
+    name = dict(zip(samples["sample_id"].to_pylist(), samples["utterance_id"].to_pylist(), strict=True))
+    found = pairs(samples, seed=seed)
+    assert found.num_rows == 4 * (5 * 4 // 2)
+    verdicts = dict(
+        zip(*(rulings_of(found, samples, table, "mos")[column].to_pylist() for column in ("pair_id", "verdict")), strict=True)
+    )
+    for row in found.to_pylist():
+        a, b = means[name[row["sample_a"]]], means[name[row["sample_b"]]]
+        assert verdicts[row["pair_id"]] == ("a" if a > b else "b" if b > a else None)
+
+
+def test_keys_of_clips_as_they_were_heard_differ_from_all_others():
+    from synth.dsp import AsHeard, AudioFormat, format_literals
+
+    heard, normalised = (format_literals(one) for one in (AsHeard(sample_rate_hz=16000), AudioFormat(sample_rate_hz=16000)))
+    assert row_id("recording", "u", heard) != row_id("recording", "u", normalised)
