@@ -1,17 +1,24 @@
 """Plug-ins: one file is one plug-in, found by its name and imported only when asked for.
 
 A plug-in module defines ``PLUGIN``: a frozen, keyword-only dataclass (its fields are its whole configuration) or a value.
-There is no registry: the files of a package are the list.
+There is no registry: the files of a package are the list, beside entry points of installed packages and the files of folders
+that a recipe names.
 """
 
 import dataclasses
 import importlib
 import importlib.util
 import math
+import os
 import pkgutil
 import re
+import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
 from typing import Any, Final, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
@@ -34,27 +41,101 @@ PACKAGES: Final[Mapping[str, str]] = {
 }
 
 
+FOLDERS: Final = "UNISRM_PLUGINS"
+"""Environment variable with folders of plug-ins, as in PATH: workers inherit it."""
+
 _DEFINES: Final = re.compile(r"^PLUGIN\b|^from \S+ import PLUGIN as PLUGIN$", re.MULTILINE)
+
+
+def add_folder(folder: Path) -> None:
+    """Make the plug-ins of a folder known: ``<folder>/<kind>/<name>.py``, such as ``my_plugins/filter/long_clips.py``.
+
+    Raises:
+        RecipeError: it is no folder, or holds a folder that is no kind of plug-in.
+    """
+    if not folder.is_dir():
+        raise RecipeError(f"plugins: {folder} is no folder")
+    kinds = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith((".", "_")))
+    for kind in kinds:
+        if kind not in PACKAGES:
+            close = get_close_matches(kind, PACKAGES, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise RecipeError(f"plugins: {folder / kind}: no kind of plug-in.{hint} Known: {', '.join(sorted(PACKAGES))}")
+    known = _folders()
+    if folder.resolve() not in known:
+        os.environ[FOLDERS] = os.pathsep.join(map(str, [*known, folder.resolve()]))
+
+
+def _folders() -> list[Path]:
+    return [Path(entry) for entry in os.environ.get(FOLDERS, "").split(os.pathsep) if entry]
 
 
 def names(kind: str) -> list[str]:
     """Return the names of all plug-ins of a kind, sorted, without importing any of them.
 
-    A module that neither defines ``PLUGIN`` at the start of a line nor imports it as ``PLUGIN`` is support code, no plug-in.
+    They come from this project, from installed packages (entry points of the group ``unisrm_data.<kind>``) and from the folders
+    that a recipe or ``UNISRM_PLUGINS`` names. A module that neither defines ``PLUGIN`` at the start of a line nor imports it as
+    ``PLUGIN`` is support code, no plug-in.
+
+    Raises:
+        RecipeError: two of them have one name.
     """
+    return sorted(_sources(kind))
+
+
+def _sources(kind: str) -> dict[str, str | Path]:
+    """Return name -> module, or the file of one that lies in a folder."""
+    found: dict[str, str | Path] = {name: f"{PACKAGES[kind]}.{name}" for name in _built_in(kind)}
+    others: list[tuple[str, str | Path]] = list(_installed(kind))
+    others += [
+        (file.stem, file)
+        for folder in _folders()
+        for file in sorted((folder / kind).glob("*.py"))
+        if _DEFINES.search(file.read_text(encoding="utf-8"))
+    ]
+    for name, source in others:
+        if name in found:
+            raise RecipeError(f"{kind} {name!r} is there twice: {found[name]} and {source}; give one another name")
+        found[name] = source
+    return found
+
+
+@cache
+def _built_in(kind: str) -> tuple[str, ...]:
     spec = importlib.util.find_spec(PACKAGES[kind])
     if spec is None or spec.submodule_search_locations is None:
-        return []
+        return ()
     found = []
     for module in pkgutil.iter_modules(spec.submodule_search_locations):
         origin = importlib.util.find_spec(f"{PACKAGES[kind]}.{module.name}")
         loader = origin.loader if origin else None
         source = loader.get_source(origin.name) if origin and hasattr(loader, "get_source") else None  # type: ignore[union-attr]
-        if source and any(
-            line.startswith("PLUGIN") or line.endswith("import PLUGIN as PLUGIN") for line in source.splitlines()
-        ):
+        if source and _DEFINES.search(source):
             found.append(module.name)
-    return sorted(found)
+    return tuple(found)
+
+
+@cache
+def _installed(kind: str) -> tuple[tuple[str, str], ...]:
+    return tuple((point.name, point.value) for point in metadata.entry_points(group=f"unisrm_data.{kind}"))
+
+
+def _module(kind: str, name: str, source: str | Path) -> ModuleType:
+    if isinstance(source, str):
+        return importlib.import_module(source)
+    known = f"unisrm_plugins.{kind}.{name}"
+    if known in sys.modules:
+        return sys.modules[known]
+    spec = importlib.util.spec_from_file_location(known, source)
+    if spec is None or spec.loader is None:
+        raise RecipeError(f"{kind} {name!r}: {source} is no Python module")
+    module = sys.modules[known] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[known]
+        raise
+    return module
 
 
 def load(kind: str, name: str) -> Any:
@@ -64,13 +145,14 @@ def load(kind: str, name: str) -> Any:
         RecipeError: no plug-in of that name; the message lists those that exist.
         SetupError: its module needs a package that is not installed.
     """
-    known = names(kind)
-    if name not in known:
+    sources = _sources(kind)
+    if name not in sources:
+        known = sorted(sources)
         close = get_close_matches(name, known, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise RecipeError(f"unknown {kind} {name!r}.{hint} Known: {', '.join(known)}")
     try:
-        module = importlib.import_module(f"{PACKAGES[kind]}.{name}")
+        module = _module(kind, name, sources[name])
     except ModuleNotFoundError as error:
         raise SetupError(f"{kind} {name!r} needs the Python package {error.name!r}, which is not installed") from error
     return module.PLUGIN

@@ -109,7 +109,8 @@ class TaskSpec:
     Attributes:
         name: name of the plug-in.
         subject: table of the rows it is about.
-        templates: language of the row (``en``, ``zh``) -> file in ``prompts/``; another language gets the first one.
+        templates: language of the row (``en``, ``zh``) -> file in ``prompts/``, or the absolute path of another file; a row in
+            another language gets the first one.
         fields: columns of a request that the template shows, each as one quoted line of corpus text.
         passages: likewise, with their line breaks kept.
         audios: label in the prompt -> column of a request with the audio id, in the order in which a judge hears them. A column
@@ -186,9 +187,9 @@ def _template(name: str) -> "jinja2.Template":
     import jinja2
 
     environment = jinja2.Environment(  # noqa: S701  # prompts are plain text: HTML escapes would be read out as such
-        loader=jinja2.FileSystemLoader(PROMPTS),
+        loader=jinja2.FileSystemLoader((PROMPTS / name).parent),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(name)
+    return environment.get_template(Path(name).name)

@@ -13,6 +13,7 @@ from contracts.errors import RecipeError
 from contracts.yaml_mapping import read_yaml
 from flows.recipe.checks import check
 from flows.recipe.model import Recipe
+from flows.recipe.parts import expanded
 
 DEFAULT_KIND: Final = "preference"
 
@@ -29,6 +30,8 @@ def load(path: str | os.PathLike[str]) -> Recipe:
     file = Path(path)
     raw = read_yaml(file, "a recipe")
     try:
+        if isinstance(folder := raw.get("plugins"), str):
+            plugins.add_folder((file.parent / Path(expanded(folder, "plugins")).expanduser()).resolve())
         kind = _kind(raw.get("kind", DEFAULT_KIND))
         recipe: Recipe = kind.recipe.model_validate(raw).rooted(file.parent)
         check(recipe)

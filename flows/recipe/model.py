@@ -23,6 +23,9 @@ class Recipe(Strict):
 
     kind: str = Field(default="preference", description="kind of data set")
     name: Name
+    plugins: str | None = Field(
+        default=None, description="folder with plug-ins of one's own, as <kind>/<name>.py; relative = beside the recipe"
+    )
     workspace: str | None = Field(default=None, description="folder or URL; null = workspaces/<name> in the current folder")
     seed: int = Field(default=0, ge=-(2**63), lt=2**63)
     corpora: list[Corpus] = Field(min_length=1)
@@ -47,7 +50,7 @@ class Recipe(Strict):
     def _without_unused_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what is not said: a recipe without these keys stays the one that it was before they existed."""
         found: dict[str, Any] = handler(self)
-        for name, value in (("kind", "preference"), ("labels", None)):
+        for name, value in (("kind", "preference"), ("labels", None), ("plugins", None)):
             if found.get(name, value) == value:
                 found.pop(name, None)
         return found

@@ -201,7 +201,7 @@ def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Facts
 
 def _recipe_literals(build: Build) -> dict[str, Any]:
     """Return the recipe without what differs from machine to machine: where it works and where its corpora lie."""
-    told = build.recipe.model_dump(exclude={"workspace", "listening"})
+    told = build.recipe.model_dump(exclude={"workspace", "listening", "plugins"})
     for corpus in told["corpora"]:
         del corpus["root"]
     if build.recipe.listening is not None:
