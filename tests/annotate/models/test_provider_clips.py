@@ -129,7 +129,7 @@ def test_a_part_that_another_process_swept_is_no_error(clips, tones, tmp_path, m
             now = path.stat().st_mtime + 2 * 3600
             with monkeypatch.context() as patch:
                 patch.setattr("annotate.models.provider_clips.time.time", lambda: now)
-                sweep(path.parents[2], 10**9)
+                sweep(path.parents[1], 10**9)
             assert not path.exists()
 
     monkeypatch.setattr(Path, "write_bytes", written)

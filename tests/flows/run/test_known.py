@@ -44,7 +44,7 @@ def call(*arguments):
 
 
 def recipe_of(build):
-    return build.workspace.local_path("x").parents[3] / "r.yaml"
+    return build.workspace.local_path("x").parents[2] / "r.yaml"
 
 
 def tables_in(place):

@@ -35,7 +35,7 @@ def flip(path: Path) -> None:
 
 def swap(path: Path) -> None:
     """Put another clip of the workspace in a clip's place."""
-    other = next(blob for blob in sorted(path.parents[2].rglob("*.flac")) if blob.name != path.name)
+    other = next(blob for blob in sorted(path.parents[1].rglob("*.flac")) if blob.name != path.name)
     path.write_bytes(other.read_bytes())
 
 
