@@ -4,7 +4,9 @@ import pandas as pd
 import pyarrow as pa
 
 from contracts.schemas import PAIRS, PROMPTS, RULINGS, SAMPLES, VOTES
+from filters import chain
 from filters.comparisons import COMPARED, VOTE_LIST, join, votes_by_pair
+from filters.construction import Construction
 from tests.rows import rows
 
 
@@ -80,6 +82,41 @@ def test_people_need_no_judge():
     assert table["pair_id"].to_pylist() == ["p0", "p1", "p2"]
     assert table["verdict"].to_pylist() == ["b", "a", None]
     assert table["total_a"].to_pylist() == [0.0, None, 3.0]
+
+
+def test_the_clip_that_speaks_the_text_is_better_by_construction():
+    """SPEC K2: with or without a ruling; where both clips, or neither, speak the text, nothing is known; a judge's opposite drops."""
+    spoken = {"s0": None, "s1": "another text", "s2": None, "s3": "a third"}
+    samples = rows(SAMPLES, *({"sample_id": name, "spoken_text": text} for name, text in spoken.items()))
+    sides = {
+        "p0": ("s0", "s1"),
+        "p1": ("s1", "s0"),
+        "p2": ("s0", "s2"),
+        "p3": ("s1", "s3"),
+        "p4": ("s0", "s3"),
+        "p5": ("s3", "s2"),
+    }
+    pairs = rows(
+        PAIRS,
+        *({"pair_id": pair, "prompt_id": "t", "sample_a": a, "sample_b": b} for pair, (a, b) in sides.items()),
+    )
+    said = {"p1": "b", "p4": "b", "p5": None}
+    rulings = rows(RULINGS, *({"pair_id": pair, "verdict": verdict} for pair, verdict in said.items()))
+    facts, prompts = pa.table({"sample_id": pa.array([], pa.string())}), rows(PROMPTS, {"prompt_id": "t"})
+    table = join(
+        pairs=pairs,
+        samples=samples,
+        rulings=rulings,
+        facts=facts,
+        prompts=prompts,
+        votes=VOTES.empty_table(),
+        labels_from="construction",
+    )
+    assert table["verdict"].to_pylist() == ["a", "b", None, None, "a", "b"]
+    kept, drops = chain.apply(table, [("construction", Construction())])
+    assert kept["pair_id"].to_pylist() == ["p0", "p1", "p5"]
+    reasons = {row["row_id"]: row["reason"] for row in drops.to_pylist()}
+    assert reasons == {"p2": "no_construction", "p3": "no_construction", "p4": "judge_contradicts_construction"}
 
 
 def test_a_label_of_elsewhere_is_told_apart_from_votes():
