@@ -86,11 +86,11 @@ RECORDINGS: Final = pa.schema(
     [
         _field("recording_id", _s, "id of utterance + audio format: the row_id of the request"),
         _field("utterance_id", _s, "the utterance"),
-        _field("audio_id", _s, "blob of the normalised recording"),
-        _field("duration_s", _f, "length after trimming", unit="s"),
+        _field("audio_id", _s, "blob of the recording as a clip"),
+        _field("duration_s", _f, "length of the blob", unit="s"),
         _field("sample_rate_hz", _i, "rate of the blob", unit="Hz"),
         _field("native_sample_rate_hz", _i, "rate of the source file", unit="Hz"),
-        _field("loudness_lufs", _f, "integrated loudness after normalisation", unit="LUFS"),
+        _field("loudness_lufs", _f, "integrated loudness of the blob", unit="LUFS"),
         _field("source_sha256", _s, "sha256 of the source file"),
     ]
 )
@@ -385,6 +385,8 @@ def conform(table: pa.Table, name: str, schema: pa.Schema | None = None) -> pa.T
             row = pc.index(pc.is_null(column), True).as_py()
             raise SchemaError(f"table {name}, column {field.name}, row {row}: null where a value is required")
         _refuse_nan(column, name, field)
+        if field.type == RATING_LIST:
+            _check_ratings(column, name, field)
         columns.append(column)
     return pa.Table.from_arrays(columns, schema=schema)
 
@@ -399,6 +401,19 @@ def _refuse_nan(column: pa.ChunkedArray, name: str, field: pa.Field) -> None:
             for under, value in named or ():
                 if value is not None and math.isnan(value):
                     raise SchemaError(f"table {name}, column {field.name}, row {row}: NaN under {under}; unknown is null")
+
+
+def _check_ratings(column: pa.ChunkedArray, name: str, field: pa.Field) -> None:
+    """Raise where a rating lacks what it must have, or has NaN: Arrow checks neither inside of lists."""
+    ratings = pc.list_flatten(column)
+    for part in ratings.type:
+        values = pc.struct_field(ratings, part.name)
+        bad = pc.is_null(values, nan_is_null=True) if pa.types.is_floating(part.type) else pc.is_null(values)
+        if part.nullable:
+            bad = pc.and_(bad, pc.is_valid(values))
+        if (first := pc.index(bad, True).as_py()) >= 0:
+            row = pc.list_parent_indices(column)[first].as_py()
+            raise SchemaError(f"table {name}, column {field.name}, row {row}: null or NaN under {part.name}")
 
 
 def _misfit(column: pa.ChunkedArray, field: pa.Field) -> str:

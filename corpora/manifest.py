@@ -4,18 +4,25 @@ Columns: ``audio`` (path relative to the root, ``/`` as separator) and ``text``;
 ``speaker``, ``language``, ``style`` (regular or expressive), ``emotion``, ``license`` (SPDX), and for a turn of a dialogue
 both ``dialogue`` (its name) and ``turn`` (1 for the first, then 2, 3, ...: a turn after a gap has no complete history).
 
+A corpus of rated clips also has ``system`` (what spoke; empty = a person), ``content_id`` (clips of one content say the same),
+``condition`` (such as ``noise 10 dB``), ``split`` (the corpus's own), ``references`` (answers or translations: one text, in
+JSON Lines also a list of them), and ratings, which may stand in three places:
+
+- means in columns: ``rating.<scale>``, with ``rating.<scale>.raters`` (how many it rests on) and ``rating.<scale>.std``;
+- in JSON Lines, ``ratings``: ``[{"scale": "mos", "rater": "r1", "score": 4}]``; without ``rater`` it is a mean, which may have
+  ``raters`` and ``std``;
+- one per line in ``ratings.csv`` beside the manifest, with the columns ``id`` (that of the manifest), ``rater``, ``scale`` and
+  ``score``.
+
 UTF-8, with or without byte order mark. CSV has a header and double quotes; TSV has a header and no quoting at all; JSON Lines
-has one flat object per line, in which ``id``, ``speaker``, ``dialogue`` and ``turn`` may be numbers.
+has one object per line, in which names and ``turn`` may be numbers.
 """
 
-import csv
-import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import PurePosixPath
-from typing import ClassVar, Final, get_args
+from typing import Any, ClassVar, Final, get_args
 
 import pyarrow as pa
 
@@ -23,20 +30,26 @@ from contracts.errors import DataError
 from contracts.json_text import DuplicateKey, json_value
 from contracts.languages import UNKNOWN, Language
 from contracts.licences import UNSTATED, Licence
+from contracts.text_forms import keyed
+from corpora import clip_ratings
+from corpora.clip_ratings import BadRating, DuplicateRating, RatingsFile
+from corpora.delimited import separated_rows, unknown
 from corpora.links import FollowLinks
 from corpora.noise_tags import NoiseTags
-from corpora.reader import Style, Utterance, batches, decode, lines
+from corpora.reader import NeedsText, Style, Utterance, batches, decode, lines
 from corpora.root import Root
 
 _REQUIRED: Final = ("audio", "text")
-_COLUMNS: Final = (*_REQUIRED, "id", "speaker", "language", "style", "emotion", "license", "dialogue", "turn")
+_NAMES: Final = ("id", "speaker", "dialogue", "system", "content_id", "condition", "split")
+_COLUMNS: Final = (*_REQUIRED, *_NAMES, "turn", "language", "style", "emotion", "license", "references")
+_RATING_COLUMNS: Final = ("rating.<scale>", "rating.<scale>.raters", "rating.<scale>.std")
 _FILES: Final = ("manifest.csv", "manifest.tsv", "manifest.jsonl")
 _STYLES: Final = get_args(Style)
 _CHUNK_ROWS: Final = 500
-_LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _TURN: Final = re.compile(r"[0-9]{1,9}")  # as text, for all three formats; nine digits fit any integer column
 
-_Fields = Mapping[str, str | None]
+_Fields = Mapping[str, Any]
+"""Texts or nulls, but for ``references`` and ``ratings``, and numbers under ratings: what JSON has there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +71,7 @@ class Manifest:
         noise_tags: what its transcripts write for sounds that are no words, as it stands there: ``["[noise]", "<laugh>"]``. It
             is taken out of every text where it is a whole word (``um`` of ``um, well``, not of ``umbrella``) in the same case;
             without this option, all that stands in brackets is text to be spoken.
+        text: whether a row needs a text; ``optional`` for clips of which only the content's id or the ratings matter.
     """
 
     DEFAULT_ROOT: ClassVar[str | None] = None
@@ -70,6 +84,7 @@ class Manifest:
     attribution: str = ""
     follow_links: FollowLinks = "inside"
     noise_tags: tuple[str, ...] = ()
+    text: NeedsText = "required"
 
     def __post_init__(self) -> None:
         if not all(tag.strip() for tag in self.noise_tags):
@@ -77,7 +92,7 @@ class Manifest:
 
     def read(self, root: str) -> Iterator[pa.RecordBatch]:
         """Yield the rows in the order of the manifest (see ``corpora.reader.Corpus``)."""
-        return batches(self.name, self._utterances(Root(self.name, root, self.follow_links)))
+        return batches(self.name, self._utterances(Root(self.name, root, self.follow_links)), self.text)
 
     def _utterances(self, root: Root) -> Iterator[Utterance]:
         file = self._find(root)
@@ -86,22 +101,28 @@ class Manifest:
             text = decode(root.read(file), where)
         except FileNotFoundError:
             raise DataError(f"corpus {self.name!r}: {where} is missing; set the option file, or leave it out") from None
-        rows = _json_rows(text, where) if file.endswith(".jsonl") else _separated_rows(text, where, tabs=file.endswith(".tsv"))
-        tags = NoiseTags(self.noise_tags)
+        if file.endswith(".jsonl"):
+            rows = _json_rows(text, where)
+        else:
+            required = _REQUIRED if self.text == "required" else _REQUIRED[:1]
+            rows = separated_rows(text, where, _check_columns, required, tabs=file.endswith(".tsv"))
+        tags, rated = NoiseTags(self.noise_tags), _ratings_beside(root, file)
         chunk = list[tuple[int, _Fields | None]]()
         empty = True
         for row in rows:
             empty = False
             chunk.append(row)
             if len(chunk) == _CHUNK_ROWS:
-                yield from self._chunk(root, file, chunk, tags)
+                yield from self._chunk(root, file, chunk, tags, rated)
                 chunk.clear()
-        yield from self._chunk(root, file, chunk, tags)
+        yield from self._chunk(root, file, chunk, tags, rated)
         if otherwise := tags.in_another_case():
             tag, place = otherwise
             raise DataError(f"{where}: noise_tags: {tag!r} stands in no text, but in another case at {place}: write that")
         if empty:
             raise DataError(f"{where}: no rows; write one per recording, with the columns {', '.join(_COLUMNS)}")
+        if rated is not None:
+            yield from self._unread(rated)
 
     def _find(self, root: Root) -> str:
         if self.file is not None:
@@ -114,8 +135,10 @@ class Manifest:
             )
         return found[0]
 
-    def _chunk(self, root: Root, file: str, rows: list[tuple[int, _Fields | None]], tags: NoiseTags) -> Iterator[Utterance]:
-        utterances = [self._row(f"{file}:{number}", fields, tags) for number, fields in rows]
+    def _chunk(
+        self, root: Root, file: str, rows: list[tuple[int, _Fields | None]], tags: NoiseTags, rated: RatingsFile | None
+    ) -> Iterator[Utterance]:
+        utterances = [self._row(f"{file}:{number}", fields, tags, rated) for number, fields in rows]
         found = {row.audio_path: root.find(row.audio_path) for row in utterances if row.audio_path is not None}
         headers = root.headers(found.values())
         for row in utterances:
@@ -123,17 +146,10 @@ class Manifest:
                 row.heard_in(found[row.audio_path], headers)
             yield row
 
-    def _row(self, place: str, fields: _Fields | None, tags: NoiseTags) -> Utterance:
+    def _row(self, place: str, fields: _Fields | None, tags: NoiseTags, rated: RatingsFile | None) -> Utterance:
         """Make a row; ``place`` (file and row number) is its id where it has none that is safe to publish."""
         if fields is None:
-            return Utterance(
-                source_id=place,
-                source_ref=place,
-                language=self.language or UNKNOWN,
-                license=self.license or UNSTATED,
-                style=self.style,
-                problem="malformed_row",
-            )
+            return self._unusable(place, "malformed_row")
         audio, outside = fields.get("audio"), False
         if audio:
             outside = _is_outside(audio)
@@ -151,6 +167,10 @@ class Manifest:
             emotion=fields.get("emotion") or None,
             dialogue_id=dialogue,
             turn=turn,
+            system=fields.get("system") or None,
+            content_id=fields.get("content_id") or None,
+            condition=fields.get("condition") or None,
+            split=fields.get("split") or None,
         )
         for problem, holds in (
             ("path_outside_corpus", outside),
@@ -163,7 +183,55 @@ class Manifest:
             if holds:
                 row.problem = problem
                 break
+        _add_lists(row, fields, rated)
         return row
+
+    def _unread(self, rated: RatingsFile) -> Iterator[Utterance]:
+        """Yield what ``ratings.csv`` has beyond the clips of the manifest."""
+        for number in rated.malformed:
+            yield self._unusable(f"{rated.name}:{number}", "malformed_row")
+        for number, source_id, count in rated.of_others():
+            detail = f"{count} ratings from here on are of {source_id[:200]!r}, which is no id of the manifest"
+            yield self._unusable(f"{rated.name}:{number}", "unknown_clip", detail)
+
+    def _unusable(self, place: str, problem: str, detail: str | None = None) -> Utterance:
+        return Utterance(
+            source_id=place,
+            source_ref=place,
+            language=self.language or UNKNOWN,
+            license=self.license or UNSTATED,
+            style=self.style,
+            problem=problem,
+            problem_detail=detail,
+        )
+
+
+def _ratings_beside(root: Root, file: str) -> RatingsFile | None:
+    beside = PurePosixPath(file).with_name(clip_ratings.FILE)
+    folder = "" if beside.parent == PurePosixPath() else str(beside.parent)
+    if str(beside) == file or clip_ratings.FILE not in root.files(folder):
+        return None
+    where = f"{root.url}/{beside}"
+    return RatingsFile(decode(root.read(str(beside)), where), where, str(beside))
+
+
+def _add_lists(row: Utterance, fields: _Fields, rated: RatingsFile | None) -> None:
+    """Read the references and ratings of a row into it; the first problem of the row is kept."""
+    of_file = rated.of_clip(row.source_id) if rated else ()
+    try:
+        row.references = _references(fields.get("references"))
+        found = [*clip_ratings.of_columns(fields), *clip_ratings.of_list(fields.get("ratings"), row.source_ref or "")]
+        row.ratings = clip_ratings.once_each([*found, *of_file]) or None
+    except DuplicateRating as error:
+        problem, detail = "duplicate_rating", str(error)
+    except BadRating as error:
+        problem, detail = "malformed_rating", str(error)
+    except ValueError as error:
+        problem, detail = "malformed_reference", str(error)
+    else:
+        return
+    if row.problem is None:
+        row.problem, row.problem_detail = problem, detail
 
 
 def _turn(value: str | None) -> int | None:
@@ -182,49 +250,8 @@ def _is_outside(path: str) -> bool:
     )
 
 
-def _separated_rows(text: str, where: str, *, tabs: bool) -> Iterator[tuple[int, _Fields | None]]:
-    """Yield row number (of its last line) and fields; None for a row with too few, too many or badly quoted fields."""
-    rows = _tab_separated(text) if tabs else _comma_separated(text, where)
-    header = [name.strip() for name in next(rows, (0, []))[1] or []]
-    _check_columns(header, f"{where}, header")
-    missing = [column for column in _REQUIRED if column not in header]
-    if missing:
-        raise DataError(f"{where}, header: no column {missing[0]!r}, it has {header}; the first line must name the columns")
-    if len(set(header)) != len(header):
-        raise DataError(f"{where}, header: a column occurs twice in {header}; name each once")
-    for number, values in rows:
-        if values is None or len(values) != len(header):
-            yield number, None
-        else:
-            yield number, dict(zip(header, values, strict=True))
-
-
-def _tab_separated(text: str) -> Iterator[tuple[int, list[str] | None]]:
-    for number, line in enumerate(_LINE_END.split(text), start=1):
-        if line:
-            yield number, line.split("\t")
-
-
-def _comma_separated(text: str, where: str) -> Iterator[tuple[int, list[str] | None]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    while True:
-        before = reader.line_num
-        try:
-            values = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            if reader.line_num > before + 1:  # nobody knows at which of these lines the next row begins
-                advice = "look for a double quote that is not closed or not doubled"
-                raise DataError(f"{where}, row {reader.line_num}: {error}; {advice}") from error
-            yield reader.line_num, None
-            continue
-        if values:
-            yield reader.line_num, values
-
-
 def _json_rows(text: str, where: str) -> Iterator[tuple[int, _Fields | None]]:
-    """Yield line number and fields; None for a line that is no flat JSON object of strings."""
+    """Yield line number and fields; None for a line that is no JSON object, or has a value of a wrong type."""
     for number, line in enumerate(lines(text), start=1):
         if not line.strip():
             continue
@@ -238,20 +265,37 @@ def _json_rows(text: str, where: str) -> Iterator[tuple[int, _Fields | None]]:
         if not isinstance(fields, dict):
             yield number, None
             continue
-        _check_columns(list(fields), f"{where}, row {number}")
+        _check_columns(list(fields), f"{where}, row {number}", extra=("ratings",))
         for name, value in fields.items():
-            kinds = (int, float) if name == "turn" else (int,) if name in {"id", "speaker", "dialogue"} else ()
+            kinds = (int, float) if name == "turn" else (int,) if name in _NAMES else ()
             if isinstance(value, kinds) and not isinstance(value, bool):
                 fields[name] = str(value)
-        yield number, fields if all(value is None or isinstance(value, str) for value in fields.values()) else None
+        yield number, fields if all(_has_type(name, value) for name, value in fields.items()) else None
 
 
-def _check_columns(names: list[str], where: str) -> None:
+def _has_type(name: str, value: Any) -> bool:
+    """Tell whether a value is a text or null; what is wrong with a rating or a reference is found where it is read."""
+    return value is None or isinstance(value, str) or name in {"references", "ratings"} or clip_ratings.is_rating_column(name)
+
+
+def _check_columns(names: list[str], where: str, extra: tuple[str, ...] = ()) -> None:
     for name in names:
-        if name not in _COLUMNS:
-            close = get_close_matches(name, _COLUMNS, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            raise DataError(f"{where}: unknown column {name[:80]!r}.{hint} Known: {', '.join(_COLUMNS)}")
+        if name not in (*_COLUMNS, *extra) and not clip_ratings.is_rating_column(name):
+            raise unknown(name, (*_COLUMNS, *extra, *_RATING_COLUMNS), where)
+
+
+def _references(value: Any) -> tuple[str, ...] | None:
+    """Return the reference answers of a row: one text, or a list of them.
+
+    Raises:
+        ValueError: it holds what is no text.
+    """
+    found = [value] if isinstance(value, str) else value or ()
+    if not isinstance(found, list | tuple) or not all(isinstance(text, str) for text in found):
+        raise ValueError("references: neither a text nor a list of texts")
+    if isinstance(value, list) and not all(map(keyed, found)):
+        raise ValueError("references: one of them is empty")
+    return tuple(text.strip() for text in found if keyed(text)) or None
 
 
 PLUGIN = Manifest

@@ -5,7 +5,7 @@ used stays a row whose ``problem`` says why; only a corpus that cannot be unders
 
 ==========================  ==========================================================================================
 missing_audio               the metadata names a recording that is not there
-missing_transcript          a recording (or row) without a transcript
+missing_transcript          a recording (or row) without a transcript, unless the reader says that it needs none
 empty_audio                 a file without a byte of audio
 truncated_audio             a file shorter than its header promises (WAV, W64, AIFF, AU, CAF, NIST)
 empty_text                  a transcript of white space and invisible characters only
@@ -20,6 +20,10 @@ link_outside_corpus         a link to a file outside of the corpus; the reader's
 ambiguous_audio             several files whose names differ from the one in the metadata only in Unicode form or case
 unknown_language            a language that ``contracts.languages`` does not know
 unknown_license             a licence that is no SPDX expression
+malformed_rating            a rating that is no finite number, or of nobody, or lacks its scale
+duplicate_rating            two ratings of a clip by one rater on one scale, or two means
+malformed_reference         reference answers that are no texts
+unknown_clip                ratings of a clip that the metadata do not list
 missing_license, missing_language, unknown_style, malformed_turn, unknown_speaker, bracketed_note, known_bad_file
                             see the reader that gives them
 ==========================  ==========================================================================================
@@ -40,6 +44,7 @@ from contracts.licences import licence_of
 from contracts.schemas import UTTERANCES
 from contracts.text_forms import keyed
 from contracts.texts import LONGEST_TEXT
+from corpora.clip_ratings import Rating
 from corpora.headers import Header
 from corpora.links import FollowLinks
 from corpora.root import Found
@@ -49,6 +54,11 @@ _BATCH_ROWS: Final = 1000
 
 Style = Literal["regular", "expressive"]
 """How a text is read out."""
+
+NeedsText = Literal["required", "optional"]
+"""Whether a recording without a transcript can be used."""
+
+_NAMES: Final = ("speaker_id", "dialogue_id", "emotion", "system", "content_id", "condition", "split")
 
 
 class Corpus(Protocol):
@@ -86,7 +96,8 @@ class Corpus(Protocol):
 class Utterance:
     """One recording as a reader found it, before the checks that all corpora share. Columns as in ``UTTERANCES``.
 
-    Names of speakers, dialogues and emotions are one whatever blanks stand around them and whatever Unicode form they have.
+    Names of speakers, dialogues, emotions, systems, contents, conditions and splits are one whatever blanks stand around them
+    and whatever Unicode form they have. Raters are named as the corpus names them.
 
     A turn of a dialogue has both ``dialogue_id`` and ``turn``; turns count 1, 2, 3, ..., so that a missing one is seen.
     """
@@ -103,6 +114,12 @@ class Utterance:
     dialogue_id: str | None = None
     turn: int | None = None
     duration_s: float | None = None
+    system: str | None = None
+    content_id: str | None = None
+    condition: str | None = None
+    split: str | None = None
+    references: tuple[str, ...] | None = None
+    ratings: tuple[Rating, ...] | None = None
     problem: str | None = None
     problem_detail: str | None = None
 
@@ -138,7 +155,7 @@ def lines(text: str) -> list[str]:
     return rows[:-1] if rows[-1] == "" else rows
 
 
-def batches(corpus: str, utterances: Iterable[Utterance]) -> Iterator[pa.RecordBatch]:
+def batches(corpus: str, utterances: Iterable[Utterance], text: NeedsText = "required") -> Iterator[pa.RecordBatch]:
     """Run the shared checks and give ids: the last step of every reader.
 
     ``utterance_id`` is ``row_id("utterance", corpus, source_id)``. A repeated ``source_id`` keeps its row, with the problem
@@ -148,6 +165,7 @@ def batches(corpus: str, utterances: Iterable[Utterance]) -> Iterator[pa.RecordB
     Args:
         corpus: the corpus's name in the recipe.
         utterances: rows in a fixed order; the first problem that a reader found is kept.
+        text: whether a row without a transcript has a problem; an optional one that is blank is null.
 
     Yields:
         Batches of at most 1000 rows of ``UTTERANCES``.
@@ -155,7 +173,7 @@ def batches(corpus: str, utterances: Iterable[Utterance]) -> Iterator[pa.RecordB
     Raises:
         DataError: there is not one row.
     """
-    rows, seen = (_row(corpus, utterance) for utterance in utterances), dict[str, int]()
+    rows, seen = (_row(corpus, utterance, text) for utterance in utterances), dict[str, int]()
     turns = set[tuple[str, int]]()
     while chunk := list(islice(rows, _BATCH_ROWS)):
         for row in chunk:
@@ -175,25 +193,50 @@ def batches(corpus: str, utterances: Iterable[Utterance]) -> Iterator[pa.RecordB
         )
 
 
-def _row(corpus: str, utterance: Utterance) -> dict[str, Any]:
+def _row(corpus: str, utterance: Utterance, text: NeedsText) -> dict[str, Any]:
     row = asdict(utterance)
     undecodable = nul = False
     for column, value in row.items():
-        if isinstance(value, str) and not value.isascii():
-            row[column] = readable(value)
+        if isinstance(value, str | tuple):
+            row[column] = _readable(value)
             undecodable |= row[column] != value
-        nul |= isinstance(value, str) and "\0" in value
+            nul |= _has_nul(value)
     if row["text"] is not None:
         row["text"] = row["text"].strip()
-    found = "undecodable_metadata" if undecodable else "nul_character" if nul else _text_problem(row["text"])
+        if text == "optional" and not keyed(row["text"]):
+            row["text"] = None
+    found = "undecodable_metadata" if undecodable else "nul_character" if nul else _text_problem(row["text"], text)
     row["problem"] = row["problem"] or found
-    for name in ("speaker_id", "dialogue_id", "emotion"):
+    for name in _NAMES:
         row[name] = row[name] and (unicodedata.normalize("NFC", keyed(row[name])) or None)
     language, licence = language_of(row["language"]), licence_of(row["license"])
     row["problem"] = row["problem"] or ("unknown_language" if language is None else None)
     row["problem"] = row["problem"] or ("unknown_license" if licence is None else None)
     row |= {"language": language or row["language"], "license": licence or row["license"]}
     return row | {"corpus": corpus, "utterance_id": row_id("utterance", corpus, row["source_id"])}
+
+
+def _readable(value: Any) -> Any:
+    """Return a value with all its texts readable."""
+    match value:
+        case str():
+            return value if value.isascii() else readable(value)
+        case tuple():
+            return tuple(map(_readable, value))
+        case dict():
+            return {name: _readable(part) for name, part in value.items()}
+    return value
+
+
+def _has_nul(value: Any) -> bool:
+    match value:
+        case str():
+            return "\0" in value
+        case tuple():
+            return any(map(_has_nul, value))
+        case dict():
+            return any(map(_has_nul, value.values()))
+    return False
 
 
 def readable(value: str) -> str:
@@ -204,9 +247,9 @@ def readable(value: str) -> str:
         return value.encode("utf-8", errors="backslashreplace").decode("utf-8")
 
 
-def _text_problem(text: str | None) -> str | None:
+def _text_problem(text: str | None, needed: NeedsText) -> str | None:
     if text is None:
-        return "missing_transcript"
+        return "missing_transcript" if needed == "required" else None
     if not keyed(text):
         return "empty_text"
     return "text_too_long" if len(text) > LONGEST_TEXT else None

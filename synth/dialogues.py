@@ -22,7 +22,7 @@ HISTORIES: Final = pa.schema(
 )
 """What was said before a prompt's target: the recordings in order, and their words, a line each. Null = no complete history."""
 
-TURN_COLUMNS: Final = ("utterance_id", "corpus", "dialogue_id", "turn", "problem")
+TURN_COLUMNS: Final = ("utterance_id", "corpus", "dialogue_id", "turn", "text", "problem")
 
 _Dialogue = tuple[str, str]  # corpus and dialogue id
 _Row = Mapping[str, Any]
@@ -34,7 +34,7 @@ def openings(utterances: Iterable[_Row]) -> dict[_Dialogue, list[str]]:
     The history of a turn in an opening is what stands before it there.
 
     Args:
-        utterances: rows with TURN_COLUMNS; those that are no turn, or have a problem, are as good as not there.
+        utterances: rows with TURN_COLUMNS; those that are no turn, have a problem or no text, are as good as not there.
 
     Returns:
         (corpus, dialogue id) -> utterance ids; dialogues without a usable first turn have no entry.
@@ -44,7 +44,8 @@ def openings(utterances: Iterable[_Row]) -> dict[_Dialogue, list[str]]:
     """
     turns = defaultdict[_Dialogue, dict[int, str]](dict)
     for row in utterances:
-        if row["problem"] is None and row["dialogue_id"] is not None and row["turn"] is not None:
+        is_turn = row["dialogue_id"] is not None and row["turn"] is not None
+        if row["problem"] is None and is_turn and row["text"] is not None:
             known = turns[row["corpus"], row["dialogue_id"]]
             if known.setdefault(row["turn"], row["utterance_id"]) != row["utterance_id"]:
                 raise DataError(
@@ -97,7 +98,7 @@ def histories(prompts: pa.Table, utterances: pa.Table, *, longest: int | None) -
     """
     if longest is not None and longest < 1:
         raise RecipeError(f"dialogue history: longest must be 1 or more, or null for all, got {longest}")
-    turns = _turns(utterances, "text", "speaker_id")
+    turns = _turns(utterances, "speaker_id")
     known = {row["utterance_id"]: row for row in turns}
     before = openings(turns)
     rows = []

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from contracts.errors import DataError
 from synth.engine import Samples, Waveform
-from synth.loudness import integrated_loudness
+from synth.loudness import ABSOLUTE_GATE_LUFS, integrated_loudness
 
 _Signal = npt.NDArray[np.float64]
 
@@ -92,11 +92,18 @@ class AsHeard:
 
     Attributes:
         sample_rate_hz: rate of the clip.
+
+    Raises:
+        ValueError: no speech is heard at that rate.
     """
 
     sample_rate_hz: int = 16000
     loudness_lufs: ClassVar[float | None] = None
     """Clips are as loud as they are."""
+
+    def __post_init__(self) -> None:
+        if not 8000 <= self.sample_rate_hz <= 48000:
+            raise ValueError(f"sample_rate_hz must lie between 8000 and 48000, got {self.sample_rate_hz}")
 
 
 ClipFormat: TypeAlias = AudioFormat | AsHeard
@@ -109,13 +116,9 @@ def format_literals(clip_format: ClipFormat) -> dict[str, object]:
     return literals | {"as_heard": True} if isinstance(clip_format, AsHeard) else literals
 
 
-UNGATED_LUFS: Final = -70.0
-"""Absolute gate of ITU-R BS.1770-4: a clip that is quieter all through has no loudness, and is noted as this loud."""
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Clip:
-    """A standard clip.
+    """A clip in the format of its data set.
 
     Attributes:
         pcm: mono int16, shape (n,).
@@ -135,21 +138,23 @@ class Clip:
 
 
 def as_heard(waveform: Waveform, audio: AsHeard) -> Clip:
-    """Make the clip of a waveform that people heard as it is: resample and quantise, nothing else.
+    """Make the clip of a waveform that people rated as it is: resample and quantise, nothing else.
+
+    What exceeds full scale is cut there, as players do. A clip without loudness (BS.1770-4) is noted at the absolute gate.
 
     Raises:
         DataError: the waveform is empty or not finite.
     """
     if len(waveform.samples) == 0 or not np.isfinite(waveform.samples).all():
-        raise DataError("the clip is empty or not finite")
+        raise DataError("cannot keep a waveform that is empty or not finite")
     rate = audio.sample_rate_hz
-    samples = resample(waveform.samples, waveform.sample_rate_hz, rate)
-    pcm = np.clip(np.round(samples.astype(np.float64) * 32768), -32768, 32767).astype(np.int16)
+    samples = resample(waveform.samples, waveform.sample_rate_hz, rate).astype(np.float64)
+    pcm = np.clip(np.round(samples * 32768), -32768, 32767).astype(np.int16)
     return Clip(
         pcm=pcm,
         sample_rate_hz=rate,
         native_sample_rate_hz=waveform.sample_rate_hz,
-        loudness_lufs=max(round(integrated_loudness(pcm / 32768, rate), 3), UNGATED_LUFS),
+        loudness_lufs=max(round(integrated_loudness(pcm / 32768, rate), 3), ABSOLUTE_GATE_LUFS),
         duration_s=len(pcm) / rate,
     )
 

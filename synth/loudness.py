@@ -11,7 +11,8 @@ _RATE_HZ: Final = 48000
 _BLOCK: Final = round(0.4 * _RATE_HZ)
 _STEP: Final = round(0.1 * _RATE_HZ)
 _OFFSET_DB: Final = -0.691
-_ABSOLUTE_GATE_LUFS: Final = -70.0
+ABSOLUTE_GATE_LUFS: Final = -70.0
+"""Blocks below it do not count: what is quieter all through has no loudness."""
 _RELATIVE_GATE_LU: Final = -10.0
 
 # Annex 1, tables 1 and 2: the shelf of the head and the high-pass, as second-order sections. They hold at 48 kHz. The same
@@ -41,7 +42,7 @@ def integrated_loudness(signal: npt.NDArray[np.float64], rate_hz: int) -> float:
     sums = np.concatenate([[0.0], np.cumsum(squared)])
     starts = np.arange(0, len(squared) - _BLOCK + 1, _STEP)
     powers = (sums[starts + _BLOCK] - sums[starts]) / _BLOCK
-    powers = powers[powers > 10 ** ((_ABSOLUTE_GATE_LUFS - _OFFSET_DB) / 10)]
+    powers = powers[powers > 10 ** ((ABSOLUTE_GATE_LUFS - _OFFSET_DB) / 10)]
     if len(powers) == 0:
         return -math.inf
     powers = powers[powers > powers.mean() * 10 ** (_RELATIVE_GATE_LU / 10)]

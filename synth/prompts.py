@@ -61,7 +61,7 @@ def choose(
     """Choose target texts and their reference recordings.
 
     Every utterance ends once: as a target, as a reference, or as a drop. Reasons of drops: ``other_style``, ``too_short``,
-    ``too_long``, ``few_words``, ``no_history``, ``duplicate_text`` (equal in their
+    ``too_long``, ``no_text``, ``few_words``, ``no_history``, ``duplicate_text`` (equal in their
     ``identity_form``; one of them stays in the game), ``no_reference``, ``recording_failed``, ``not_selected`` (more than
     ``texts`` wanted); for an utterance with a ``problem``, that problem.
 
@@ -106,6 +106,9 @@ def choose(
     for row in rows:
         if row["problem"] is not None:
             dropped[row["utterance_id"]] = ("corpora", row["problem"], {"corpus": row["corpus"]})
+            continue
+        if row["text"] is None:
+            dropped[row["utterance_id"]] = (STAGE, "no_text", {"corpus": row["corpus"]})
             continue
         duration_s, spoken = row["duration_s"], keyed(row["text"])
         words = count_words(spoken)

@@ -1,4 +1,4 @@
-"""The fan-out ``recordings``: every human recording that a data set needs, as a standard clip."""
+"""The fan-out ``recordings``: every recording of a corpus that a data set needs, as a clip in its format."""
 
 import hashlib
 import json
@@ -15,10 +15,9 @@ from contracts.schemas import FAILURES, RECORDINGS, failure
 from corpora.root import LinkOutside, Root
 from storage.blobs import BlobStore
 from storage.workspace import Workspace
-from synth.dsp import AsHeard, Clip, ClipFormat, as_heard
-from synth.engine import Waveform
+from synth.dsp import ClipFormat
 from synth.recording import decode
-from synth.sanity import standard_clip
+from synth.sanity import recorded_clip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +88,7 @@ class RecordSession:
         waveform = decode(data, row["audio_path"])
         if isinstance(waveform, Failure):
             return waveform
-        clip = _clip(waveform, row["text"], self._job.audio)
+        clip = recorded_clip(waveform, row["text"], self._job.audio)
         if isinstance(clip, Failure):
             return Failure(clip.reason, f"{row['audio_path']}: {clip.message}")
         return {
@@ -119,13 +118,3 @@ class RecordSession:
             return Failure("missing_audio", f"{path} is not there")
         except PermissionError:
             return Failure("unreadable_audio", f"{path} may not be read: correct its permissions")
-
-
-def _clip(waveform: Waveform, text: str | None, audio: ClipFormat) -> Clip | Failure:
-    """Return the clip in the format of the data set; one that people rated is taken as it is, however it sounds."""
-    if not isinstance(audio, AsHeard):
-        return standard_clip(waveform, text, audio)
-    try:
-        return as_heard(waveform, audio)
-    except DataError as error:
-        return Failure("empty", str(error))

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from contracts.errors import DataError
 from contracts.jobs import Failure
-from synth.dsp import AudioFormat, Clip, above_hum, in_band, normalise, sustained_dbfs
+from synth.dsp import AsHeard, AudioFormat, Clip, ClipFormat, above_hum, as_heard, in_band, normalise, sustained_dbfs
 from synth.engine import Waveform
 
 SILENT_DBFS: Final = -66.0
@@ -65,6 +65,17 @@ def standard_clip(
     return clip
 
 
+def recorded_clip(waveform: Waveform, text: str | None, audio: ClipFormat) -> Clip | Failure:
+    """Return the clip of a recording, or why there is none: of one that people rated as it is, that there is no sound at all.
+
+    A clip that is silent, noisy, clipped or cut short was rated for that. The reasons are ``empty`` and ``not_finite``, and
+    for a standard clip those of ``standard_clip``.
+    """
+    if not isinstance(audio, AsHeard):
+        return standard_clip(waveform, text, audio)
+    return _no_sound(waveform) or as_heard(waveform, audio)
+
+
 def inspect(waveform: Waveform, text: str | None, audio: AudioFormat, expected_rate_hz: int | None = None) -> Failure | None:
     """Return why a raw clip must not be used; None for a sane one.
 
@@ -78,11 +89,9 @@ def inspect(waveform: Waveform, text: str | None, audio: AudioFormat, expected_r
     it would sound duller than all others), ``silent`` (or offset, rumble, hum and clicks alone), ``clipped``, ``too_short``,
     ``too_long``. A steady tone in the band of speech is none of them: whether a sound is speech is for metrics to tell.
     """
+    if problem := _no_sound(waveform):
+        return problem
     samples, rate = waveform.samples, waveform.sample_rate_hz
-    if len(samples) == 0:
-        return Failure("empty", "the clip has no samples")
-    if not np.isfinite(samples).all():
-        return Failure("not_finite", f"{int((~np.isfinite(samples)).sum())} of {len(samples)} samples are NaN or infinite")
     if expected_rate_hz is not None and rate != expected_rate_hz:
         return Failure("wrong_rate", f"the clip has {rate} Hz, its voice speaks at {expected_rate_hz} Hz")
     if rate < audio.lowest_native_rate_hz:
@@ -102,6 +111,15 @@ def inspect(waveform: Waveform, text: str | None, audio: AudioFormat, expected_r
         return Failure("too_short", f"{seconds:.2f} s for {len(text)} characters; at least {shortest:.2f} s")
     if seconds > longest:
         return Failure("too_long", f"{seconds:.2f} s for {len(text)} characters; at most {longest:.2f} s")
+    return None
+
+
+def _no_sound(waveform: Waveform) -> Failure | None:
+    samples = waveform.samples
+    if len(samples) == 0:
+        return Failure("empty", "the clip has no samples")
+    if not np.isfinite(samples).all():
+        return Failure("not_finite", f"{int((~np.isfinite(samples)).sum())} of {len(samples)} samples are NaN or infinite")
     return None
 
 

@@ -82,6 +82,29 @@ def test_nan_is_refused_in_columns_and_maps():
     assert conform(metrics[:1], "metrics").num_rows == 1
 
 
+def rated(*ratings):
+    row = {field.name: "-" for field in SCHEMAS["utterances"] if not field.nullable}
+    return pa.Table.from_pylist([row | {"ratings": given} for given in ratings], schema=SCHEMAS["utterances"])
+
+
+@pytest.mark.parametrize(
+    ("rating", "part"),
+    [
+        ({"scale": "mos", "score": float("nan")}, "score"),
+        ({"scale": "mos", "score": 4.0, "std": float("nan")}, "std"),
+        ({"scale": None, "score": 4.0}, "scale"),
+        ({"scale": "mos", "score": None}, "score"),
+    ],
+)
+def test_a_rating_has_scale_and_score(rating, part):
+    """Arrow does not look into lists; null for all else is unknown."""
+    whole = [{"scale": "mos", "score": 4.0}]
+    assert conform(rated(None, [], whole), "utterances").num_rows == 3
+    table = pa.concat_tables([rated(None, whole), rated([*whole, rating])])
+    with pytest.raises(SchemaError, match=f"table utterances, column ratings, row 2: null or NaN under {part}"):
+        conform(table, "utterances")
+
+
 def test_a_wrong_type_is_named():
     """Text where a number belongs is an error, not a guess."""
     recordings = empty("recordings").set_column(3, "duration_s", pa.array([], pa.string()))

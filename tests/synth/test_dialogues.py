@@ -75,6 +75,7 @@ def test_the_last_turns_only():
         ([BOOKING[1], BOOKING[2]], "the first turn is missing"),
         ([BOOKING[0], BOOKING[2]], "a turn between is missing"),
         ([BOOKING[0], said(2, None, problem="missing_transcript"), BOOKING[2]], "a turn between is unusable"),
+        ([BOOKING[0], said(2, None), BOOKING[2]], "nobody knows what a turn between says"),
         ([BOOKING[0], said(2, dialogue="other"), BOOKING[2]], "another dialogue does not fill the gap"),
         ([BOOKING[0], said(2, corpus="other"), BOOKING[2]], "another corpus's dialogue of that name does not"),
         ([BOOKING[0] | {"dialogue_id": None}, BOOKING[1]], "the first is no turn"),

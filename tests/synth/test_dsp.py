@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.signal import lfilter, welch
 
 from contracts.errors import DataError
-from synth.dsp import AudioFormat, Clip, in_band, normalise, resample
+from contracts.ids import row_id
+from synth.dsp import AsHeard, AudioFormat, Clip, as_heard, format_literals, in_band, normalise, resample
 from synth.engine import Waveform
 
 AUDIO = AudioFormat()
@@ -150,3 +151,53 @@ def test_a_format_that_contradicts_itself_is_refused(options):
     """A bandwidth that the rate cannot carry, and other impossible settings, never reach a clip."""
     with pytest.raises(ValueError, match=next(iter(options))):
         AudioFormat(**options)
+
+
+def test_a_clip_as_heard_is_the_file_to_the_bit():
+    """At the clip's rate nothing is done at all: neither offset nor lead-in, click or level change."""
+    pcm = np.random.default_rng(3).integers(-32768, 32768, 16000).astype(np.int16)
+    pcm[:4000] = 900
+    clip = as_heard(Waveform(pcm.astype(np.float32) / np.float32(32768), 16000), AsHeard())
+    assert np.array_equal(clip.pcm, pcm)
+    assert (clip.sample_rate_hz, clip.native_sample_rate_hz, clip.duration_s) == (16000, 16000, 1.0)
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000])
+@pytest.mark.parametrize("level", [0.002, 0.1])
+def test_a_clip_as_heard_keeps_level_length_and_band(rate, level):
+    """A resampled tone is the same tone, offset included; what its loudness is by an independent meter is noted."""
+    torch = pytest.importorskip("torch")
+    torchaudio = pytest.importorskip("torchaudio")
+
+    def tone(hz):
+        return level * np.sin(2 * np.pi * 440 * np.arange(2 * hz) / hz) + 0.1
+
+    clip = as_heard(Waveform(tone(rate).astype(np.float32), rate), AsHeard())
+    error = clip.pcm[2000:-2000] / 32768 - tone(16000)[2000:-2000]
+    assert np.abs(error).max() < 1e-4
+    assert (clip.duration_s, clip.native_sample_rate_hz) == (2.0, rate)
+    read = torchaudio.functional.loudness(torch.from_numpy(clip.pcm / 32768)[None], 16000).item()
+    assert clip.loudness_lufs == pytest.approx(read, abs=0.2)
+
+
+@pytest.mark.parametrize("samples", [np.zeros(16000), np.full(9000, 1e-5), np.zeros(1), np.ones(1), np.full(16000, 3.0)])
+def test_whatever_was_rated_is_a_clip(samples):
+    """Silence, a single sample and what exceeds full scale: each has a loudness that a table can hold."""
+    clip = as_heard(Waveform(samples.astype(np.float32), 16000), AsHeard())
+    assert len(clip.pcm) == len(samples)
+    assert np.isfinite(clip.loudness_lufs)
+    assert clip.loudness_lufs >= -70
+    assert clip.pcm.max() == min(round(samples[0] * 32768), 32767)
+
+
+def test_as_heard_is_refused_where_there_is_nothing_and_at_absurd_rates():
+    with pytest.raises(DataError):
+        as_heard(Waveform(np.array([], np.float32), 16000), AsHeard())
+    with pytest.raises(ValueError, match="sample_rate_hz"):
+        AsHeard(sample_rate_hz=0)
+
+
+def test_keys_of_clips_as_heard_are_their_own():
+    """Row keys are made of a format's literals: no standard format has those of a clip as heard."""
+    formats = [AsHeard(), AsHeard(sample_rate_hz=24000), AudioFormat(), AudioFormat(sample_rate_hz=24000)]
+    assert len({row_id("recording", "u", format_literals(audio)) for audio in formats}) == len(formats)

@@ -136,6 +136,7 @@ def test_unshared_references_come_first_across_speakers():
         ({"text": "This is TEXT, number 0!"}, "duplicate_text"),
         ({"speaker_id": "lonely"}, "no_reference"),
         ({"problem": "missing_audio", "text": None}, "missing_audio"),
+        ({"text": None}, "no_text"),
     ],
 )
 def test_reasons(columns, reason):

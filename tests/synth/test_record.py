@@ -14,7 +14,7 @@ from contracts.errors import RecipeError
 from contracts.schemas import conform
 from storage.blobs import BlobStore
 from storage.workspace import Workspace
-from synth.dsp import AudioFormat
+from synth.dsp import AsHeard, AudioFormat
 from synth.record import RecordJob
 
 RATE = 24000
@@ -57,14 +57,14 @@ def corpus(tmp_path):
     return root
 
 
-def run(corpus, *paths, text=TEXT, root=None):
+def run(corpus, *paths, text=TEXT, root=None, audio=None):
     """Record paths of the corpus; returns rows and failures by utterance."""
     requests = [
         {"row_id": f"r{n}", "subject_id": f"u{n}", "corpus": "c", "audio_path": path, "text": text}
         for n, path in enumerate(paths)
     ]
     workspace = str(corpus.parent / "workspace")
-    job = RecordJob(roots=json.dumps({"c": root or str(corpus)}), audio=AudioFormat(), workspace_url=workspace)
+    job = RecordJob(roots=json.dumps({"c": root or str(corpus)}), audio=audio or AudioFormat(), workspace_url=workspace)
     assert pickle.loads(pickle.dumps(job)) == job
     outcome = job.open().run(pa.Table.from_pylist(requests, schema=SCHEMA))
     rows = {row["utterance_id"]: row for row in conform(outcome.rows, "recordings").to_pylist()}
@@ -116,6 +116,45 @@ def test_length_is_checked_against_the_transcript_if_there_is_one(corpus):
     assert failures["u0"]["reason"] == "too_short"
     rows, _ = run(corpus, "a/whole.wav", text=None)
     assert list(rows) == ["u0"]
+
+
+def test_a_rated_clip_is_kept_as_it_was_heard(corpus):
+    """Silence, noise, clipping and narrow bands were rated as such; channels are averaged, nothing else is done."""
+    left, right = (np.random.default_rng(seed).integers(-9000, 9000, 32000).astype(np.int16) * 2 for seed in (1, 2))
+    sounds = {
+        "a/stereo.wav": np.stack([left, right], axis=1),
+        "a/silent.wav": np.zeros(8000, np.int16),
+        "a/clipped.wav": np.repeat(np.array([32767, -32768], np.int16), 8000),
+        "a/offset.wav": np.full(8000, 9000, np.int16),
+    }
+    for name, pcm in sounds.items():
+        soundfile.write(corpus / name, pcm, 16000)
+    rows, failures = run(corpus, *sounds, "a/phone.wav", text="word " * 200, audio=AsHeard())
+    assert failures == {}
+    blobs = BlobStore(Workspace(str(corpus.parent / "workspace")))
+    for row, pcm in zip(rows.values(), sounds.values(), strict=False):
+        kept, _ = blobs.waveform(row["audio_id"])
+        heard = pcm if pcm.ndim == 1 else pcm.mean(axis=1)
+        assert np.array_equal(np.round(kept * 32768), heard)
+        assert row["duration_s"] == len(pcm) / 16000
+    assert rows["u1"]["loudness_lufs"] == -70
+    assert (rows["u4"]["native_sample_rate_hz"], rows["u4"]["duration_s"]) == (8000, 2.0)
+
+
+def test_what_does_not_decode_is_no_rated_clip(corpus):
+    """Nor is what has no samples, or samples that are no numbers."""
+    soundfile.write(corpus / "a/none.wav", np.zeros(0, np.int16), 16000)
+    soundfile.write(corpus / "a/nan.wav", np.full(800, np.nan, np.float32), 16000, subtype="FLOAT")
+    paths = ("a/text.wav", "a/cut.wav", "a/none.wav", "a/nan.wav", "a/nothing.wav")
+    rows, failures = run(corpus, *paths, audio=AsHeard())
+    assert rows == {}
+    assert [failures[f"u{n}"]["reason"] for n in range(5)] == [
+        "undecodable",
+        "truncated",
+        "empty",
+        "not_finite",
+        "missing_audio",
+    ]
 
 
 def test_any_fsspec_url_is_a_root(corpus):
