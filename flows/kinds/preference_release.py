@@ -119,4 +119,5 @@ FORM: Final[Form[PreferenceRecipe]] = Form(
     statement=_statement,
     identity=_identity,
     writers=_writers,
+    versioned=("samples", "metrics", "judgments"),
 )

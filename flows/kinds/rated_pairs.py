@@ -350,7 +350,7 @@ _MAKING: Final[tuple[Stage[RatedPairsRecipe], ...]] = (
 )
 
 FORM: Final[Form[RatedPairsRecipe]] = Form(
-    reads=("utterances", "prompts", *made("recordings", "samples"), "pairs", "rulings", "labels"),
+    reads=("utterances", "prompts", *made("recordings", "samples", "metrics"), "pairs", "rulings", "labels"),
     configuration=lambda _build: "rated_pairs",
     schema=lambda _build: RATED_PAIRS,
     rows=_rows,

@@ -1,6 +1,6 @@
 """Versions of what spoke, measured and judged: which a recipe demands, and which are mixed in one data set."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import pyarrow as pa
@@ -39,9 +39,11 @@ def mixed_versions(build: Build) -> list[Mixed]:
 
 
 def mixed_in(tables: Mapping[str, pa.Table]) -> list[Mixed]:
-    """Return what more than one version made among the rows of ``samples``, ``metrics`` and ``judgments``."""
+    """Return what more than one version made among the rows of ``samples``, ``metrics`` or ``judgments``, by their names."""
     found = []
     for table, owner, column, told in _REPORTED:
+        if table not in tables:
+            continue
         versions: dict[tuple[str, ...], dict[str, int]] = {}
         for (*who, version), rows in counted(tables[table], [*owner, column]).items():
             if version is not None:
@@ -67,19 +69,23 @@ def version_rows(build: Build) -> list[dict[str, object]]:
     return [{"mixed": one.what, "versions": dict(one.versions)} for one in mixed_versions(build)]
 
 
-def released_mixed(build: Build, pairs: pa.Table) -> list[Mixed]:
+def released_mixed(build: Build, pairs: pa.Table, versioned: Collection[str]) -> list[Mixed]:
     """Return what is mixed among the samples of these pairs, their measurements and judgments.
 
     Args:
         build: the build.
         pairs: rows of schema PAIRS.
+        versioned: which tables count: ``samples``, ``metrics``, ``judgments``.
     """
     samples = pa.concat_arrays([pairs[f"sample_{side}"].combine_chunks() for side in "ab"])
-    heard, measured, judged = wanted_rows(build, "samples"), wanted_rows(build, "metrics"), wanted_rows(build, "judgments", 0)
-    return mixed_in(
-        {
-            "samples": heard.filter(pc.is_in(heard["sample_id"], value_set=samples)),
-            "metrics": measured.filter(pc.is_in(measured["sample_id"], value_set=samples)),
-            "judgments": judged.filter(pc.is_in(judged["pair_id"], value_set=pairs["pair_id"].combine_chunks())),
-        }
-    )
+    of_pairs = {
+        "samples": ("sample_id", samples),
+        "metrics": ("sample_id", samples),
+        "judgments": ("pair_id", pairs["pair_id"]),
+    }
+    found = {}
+    for table in versioned:
+        column, keys = subjects[table]
+        rows = wanted_rows(build, table, 0 if table == "judgments" else None)
+        found[table] = rows.filter(pc.is_in(rows[column], value_set=keys))
+    return mixed_in(found)

@@ -53,6 +53,7 @@ class Form(Generic[R_contra]):
         identity: what decides the rows beyond the tables and the recipe, as literals.
         writers: the language models that wrote something that is released.
         template: template of the card.
+        versioned: tables of which the card says where several versions made them.
     """
 
     reads: tuple[str, ...]
@@ -63,6 +64,7 @@ class Form(Generic[R_contra]):
     identity: Callable[[Build[R_contra]], object] = lambda _build: []
     writers: Callable[[Build[R_contra]], list[Writer]] = lambda _build: []
     template: str = "card.md.jinja"
+    versioned: tuple[str, ...] = ("metrics",)
 
 
 _POINTER: Final = TypeAdapter(_Pointer)
@@ -192,7 +194,9 @@ def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Facts
         judge_statement=form.statement(build) + people_statement(build),
         writers=form.writers(build),
         template=form.template,
-        mixed=released_mixed(build, among(build.tables.read("pairs"), "pair_id", released_splits(build)["pair_id"])),
+        mixed=released_mixed(
+            build, among(build.tables.read("pairs"), "pair_id", released_splits(build)["pair_id"]), form.versioned
+        ),
         recipe_digest=digest(_recipe_literals(build)),
         attribution={corpus.name: reader_of(corpus).attribution for corpus in recipe.corpora},
         seed=recipe.seed,
