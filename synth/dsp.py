@@ -111,9 +111,15 @@ ClipFormat: TypeAlias = AudioFormat | AsHeard
 
 
 def format_literals(clip_format: ClipFormat) -> dict[str, object]:
-    """Return a format of clips as literals: they decide the keys of recordings and samples."""
+    """Return a format of clips as literals: they decide the keys of recordings and samples.
+
+    ``trim_db`` and ``pad_s`` count where they are not the usual ones: no recipe sets them, and keys in workspaces lack them.
+    """
     literals: dict[str, object] = asdict(clip_format)
-    return literals | {"as_heard": True} if isinstance(clip_format, AsHeard) else literals
+    if isinstance(clip_format, AsHeard):
+        return literals | {"as_heard": True}
+    usual = {"trim_db": AudioFormat.trim_db, "pad_s": AudioFormat.pad_s}
+    return {name: value for name, value in literals.items() if name not in usual or value != usual[name]}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

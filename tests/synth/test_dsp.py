@@ -199,5 +199,17 @@ def test_as_heard_is_refused_where_there_is_nothing_and_at_absurd_rates():
 
 def test_keys_of_clips_as_heard_are_their_own():
     """Row keys are made of a format's literals: no standard format has those of a clip as heard."""
-    formats = [AsHeard(), AsHeard(sample_rate_hz=24000), AudioFormat(), AudioFormat(sample_rate_hz=24000)]
+    formats = [
+        AsHeard(),
+        AsHeard(sample_rate_hz=24000),
+        AudioFormat(),
+        AudioFormat(sample_rate_hz=24000),
+        AudioFormat(trim_db=30.0),
+        AudioFormat(pad_s=0.1),
+    ]
     assert len({row_id("recording", "u", format_literals(audio)) for audio in formats}) == len(formats)
+
+
+def test_literals_of_a_standard_format_are_those_that_keys_were_made_of():
+    """Workspaces hold keys made of the recipe's audio section alone; others would have all synthesis done again."""
+    assert format_literals(AudioFormat()) == {"sample_rate_hz": 16000, "bandwidth_hz": 7000, "loudness_lufs": -26.0}
