@@ -78,10 +78,10 @@ def released_mixed(build: Build, pairs: pa.Table, versioned: Collection[str]) ->
         versioned: which tables count: ``samples``, ``metrics``, ``judgments``.
     """
     samples = pa.concat_arrays([pairs[f"sample_{side}"].combine_chunks() for side in "ab"])
-    of_pairs = {
+    subjects = {
         "samples": ("sample_id", samples),
         "metrics": ("sample_id", samples),
-        "judgments": ("pair_id", pairs["pair_id"]),
+        "judgments": ("pair_id", pairs["pair_id"].combine_chunks()),
     }
     found = {}
     for table in versioned:

@@ -59,10 +59,11 @@ def _strata(build: Build, homes: pa.Table) -> pa.Table:
 
 def splits_table(build: Build) -> str:
     """Return the partition that holds the assignment under the recipe's present wish."""
-    return f"splits@{digest(_split_literals(build))[:16]}"
+    return f"splits@{digest(split_literals(build))[:16]}"
 
 
-def _split_literals(build: Build) -> list[object]:
+def split_literals(build: Build) -> list[object]:
+    """Return all that decides which split a pair is in, beyond the pairs, as literals."""
     sizes = {split: [size.fraction, size.quota, size.oversample] for split, size in split_sizes(build.recipe).items()}
     return [build.recipe.seed, build.recipe.splits.model_dump(exclude_none=True), sizes, RULE]
 
@@ -121,7 +122,7 @@ STAGE: Final[Stage] = Stage(
     reads_if=lambda build: (VOTED,) if takes_votes(build) else (),
     writes=("splits@*", "drops@splits"),
     settings=lambda build: [
-        _split_literals(build),
+        split_literals(build),
         needs_history(build),
         LEAKAGE_FORM,
     ],

@@ -17,7 +17,7 @@ from flows.recipe.listening_checks import require
 from flows.recipe.listening_section import VERIFIER
 from flows.run.books import Books, count
 from flows.run.pipeline import Build, Stage, Waiting
-from flows.stages.splits import splits_table
+from flows.stages.splits import split_literals, splits_table
 from splits.assign import cut
 
 
@@ -83,7 +83,7 @@ STAGE: Final[Stage] = Stage(
     name="verification",
     reads=(*ASKED_ABOUT, "labels", "splits@*"),
     writes=(VOTED, RATED, "drops@verification"),
-    settings=settings_of_test,
+    settings=lambda build: [settings_of_test(build), split_literals(build)],
     run=_verification,
     active=is_of("splits"),
     prepare=publish,
