@@ -357,6 +357,7 @@ FORM: Final[Form[RatedPairsRecipe]] = Form(
     statement=lambda build: (
         f"The labels come from people's ratings on the scale {build.recipe.scale}, which the corpora brought along."
     ),
+    annotated="found",
     template="card_rated_pairs.md.jinja",
     identity=lambda build: [rule.name for rule in filters_of(build)],
 )

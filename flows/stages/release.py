@@ -52,6 +52,7 @@ class Form(Generic[R_contra]):
         statement: what the card says of where the labels come from, as sentences.
         identity: what decides the rows beyond the tables and the recipe, as literals.
         writers: the language models that wrote something that is released.
+        annotated: the Hub's word for who made the labels and scores, beside listeners.
         template: template of the card.
         versioned: tables of which the card says where several versions made them.
     """
@@ -63,6 +64,7 @@ class Form(Generic[R_contra]):
     statement: Callable[[Build[R_contra]], str]
     identity: Callable[[Build[R_contra]], object] = lambda _build: []
     writers: Callable[[Build[R_contra]], list[Writer]] = lambda _build: []
+    annotated: str = "machine-generated"
     template: str = "card.md.jinja"
     versioned: tuple[str, ...] = ("metrics",)
 
@@ -190,7 +192,7 @@ def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Facts
         version=recipe.release.version,
         funnel=[Funnel(**mark.books.as_dict()) for mark in marks],
         leakage=[Disjoint(key=key, left="any split", right="any other", shared=n) for key, n in proven.shared.items()],
-        annotations_creators=("machine-generated", "crowdsourced") if pairs_were_heard(build) else ("machine-generated",),
+        annotations_creators=(form.annotated, "crowdsourced") if pairs_were_heard(build) else (form.annotated,),
         judge_statement=form.statement(build) + people_statement(build),
         writers=form.writers(build),
         template=form.template,

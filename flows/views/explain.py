@@ -167,6 +167,7 @@ def _sample(build: Build, sample: dict[str, Any]) -> dict[str, Any]:
     ratings = _rows(build, "ratings", sample["sample_id"], "sample_id") + _rows(build, RATED, sample["sample_id"], "sample_id")
     if ratings:
         story["ratings"] = ratings
+    story |= _utterance(build, sample["utterance_id"], "clip of the corpus")
     prompt = _row(build, "prompts", sample["prompt_id"])
     return story | ({"prompt": prompt} | _prompt(build, prompt) if prompt else {})
 
@@ -178,7 +179,7 @@ def _pair(build: Build, pair: dict[str, Any]) -> dict[str, Any]:
         if sample:
             story[f"speech {side.upper()}"] = sample
             for chapter, facts in _sample(build, sample).items():
-                if chapter.startswith(("metric", "audio", "written")):
+                if chapter.startswith(("metric", "audio", "written", "clip")):
                     story[f"speech {side.upper()}: {chapter}"] = facts
     for judgment in _rows(build, "judgments", pair["pair_id"], "pair_id"):
         story[f"judgment {judgment['judgment_id']}"] = judgment

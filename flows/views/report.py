@@ -74,7 +74,7 @@ def _content(build: Build) -> dict[str, Any]:
         "systems": systems,
         "against": against(judged),
         "judges": judges_content(asked, build.tables.read("pairs"), _unusable(build, asked)),
-        "by_votes": build.recipe.labels_from == "votes",
+        "origin": build.recipe.labels_from,
         "listeners": listeners_content(build),
         "metrics": _histograms(current_facts(build), samples, systems),
         "fates": [
@@ -84,21 +84,29 @@ def _content(build: Build) -> dict[str, Any]:
                 _listening(build, among(judged, "pair_id", drops["row_id"]), {row["row_id"]: row for row in drops.to_pylist()}),
             ),
         ],
-        "judge": sorted(set(zip(judged["judge"].to_pylist(), judged["judge_version"].to_pylist(), strict=True))),
+        "judge": sorted(
+            {
+                (name, version)
+                for name, version in zip(judged["judge"].to_pylist(), judged["judge_version"].to_pylist(), strict=True)
+                if name is not None
+            }
+        ),
     }
 
 
 def _judged(build: Build) -> pa.Table:
     """Return the pairs that have a ruling, with it and with the judgment that it is told by."""
     ruled = build.tables.read("rulings")
-    ruled = ruled.append_column("told_by", pc.list_element(ruled["judgment_ids"], 0))
+    first = [ids[0] if ids else None for ids in ruled["judgment_ids"].to_pylist()]  # ratings make rulings without judgments
+    ruled = ruled.append_column("told_by", pa.array(first, pa.string()))
     names = ("verdict", "total_a", "total_b", "votes_a", "votes_b", "votes_none", "order_flip", "told_by")
     pairs = among(build.tables.read("pairs"), "pair_id", ruled["pair_id"])
     pairs = attach(pairs, "pair_id", ruled, "pair_id", {name: name for name in names})
     told = {name: name for name in ("completion", "judge", "judge_version", "order")}
     telling = among(wanted_rows(build, "judgments", 0), "judgment_id", ruled["told_by"])
     pairs = attach(pairs, "told_by", telling, "judgment_id", told)
-    return pairs.filter(pc.is_valid(pairs["judge"]))
+    # Of a damaged table of judgments some are not there.
+    return pairs.filter(pc.or_(pc.is_valid(pairs["judge"]), pc.is_null(pairs["told_by"])))
 
 
 def _unusable(build: Build, asked: Sequence[InquiryRows]) -> list[int | None]:

@@ -58,8 +58,8 @@ def paired_copy(paired, tmp_path):
 @pytest.fixture
 def recorded_here(monkeypatch):
     """Recordings are brought in by this process, for tests of stages before synthesis: Ray would take seconds to start."""
-    for stage in ("prompts", "recordings"):
-        monkeypatch.setattr(f"flows.stages.{stage}.do_missing", _here)
+    for place in ("stages.prompts", "stages.recordings", "kinds.rated_pairs"):
+        monkeypatch.setattr(f"flows.{place}.do_missing", _here)
 
 
 def _here(build, stage, work):

@@ -15,9 +15,10 @@ def test_a_stage_that_only_failed_so_far_has_begun(tmp_path, monkeypatch):
     """Failures are shown as soon as they are there, not only beside the first success."""
     corpus(tmp_path / "corpus", [])
     build = open_build(recipe(tmp_path), str(tmp_path / "ws"))
-    monkeypatch.setattr(
-        "flows.stages.recordings.do_missing", lambda *_: None
-    )  # as if it had been killed before the first recording
+    for stage in ("prompts", "recordings"):
+        monkeypatch.setattr(
+            f"flows.stages.{stage}.do_missing", lambda *_: None
+        )  # as if it had been killed before the first recording
     with pytest.raises(BooksError):
         run(build, "recordings")
     wanted = recording_requests(build, _wanted_utterances(build))

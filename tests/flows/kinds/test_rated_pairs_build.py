@@ -1,0 +1,97 @@
+"""A build of rated pairs, from a manifest of rated clips to a release, beside what pandas makes of the same files."""
+
+import json
+from itertools import combinations
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from corpora.dummies import rated_manifest
+from flows.entry.cli import app
+from flows.run.kind import stages_of
+from flows.run.pipeline import finished, open_build
+from flows.stages.release import release_of
+from tests.flows.small import run
+
+SPLITS = {
+    "train": {"fraction": 1.0, "where": {"corpus_split": ["train"]}},
+    "test": {"quota": 50, "where": {"corpus_split": ["test"]}},
+}
+
+
+@pytest.fixture
+def build(tmp_path, recorded_here):
+    """Return a finished build: eight contents by three systems, of which the last content is the corpus's test."""
+    rated_manifest(tmp_path / "mos", contents=8, systems=3, raters=4)
+    recipe = {
+        "kind": "rated_pairs",
+        "name": "rated",
+        "corpora": [{"name": "mos", "reader": "manifest", "root": "mos", "options": {"text": "optional"}}],
+        "scale": "mos",
+        "splits": {"sets": SPLITS},
+    }
+    (tmp_path / "r.yaml").write_text(yaml.safe_dump(recipe))
+    opened = open_build(tmp_path / "r.yaml", str(tmp_path / "ws"))
+    with opened.workspace.lock():
+        run(opened, "release")
+    return opened
+
+
+def released(build):
+    """Return the released rows, with their split."""
+    folder = build.workspace.local_path(release_of(build).removeprefix(f"{build.workspace.url}/"))
+    tables = []
+    for file in sorted(folder.rglob("*.parquet")):
+        rows = pq.read_table(file)
+        tables.append(rows.append_column("split", pa.repeat(file.name.partition("-")[0], rows.num_rows)))
+    return pa.concat_tables(tables).to_pandas()
+
+
+def test_labels_are_those_of_an_independent_script(build, tmp_path):
+    """Mean per clip from the single ratings, every two clips of a content, the higher mean is better; equal ones are no row."""
+    means = pd.read_csv(tmp_path / "mos" / "ratings.csv").groupby("id")["score"].mean()
+    clips = pd.read_csv(tmp_path / "mos" / "manifest.csv").set_index("id")
+    expected = {
+        frozenset(pair): (max(pair, key=means.get), clips.loc[pair[0], "split"])
+        for _, group in clips[clips["split"] != "dev"].groupby("content_id")
+        for pair in combinations(group.index, 2)
+        if means[pair[0]] != means[pair[1]]
+    }
+    rows = released(build)
+    found = {
+        frozenset({row.source_id_a, row.source_id_b}): (row[f"source_id_{row.label}"], row.split) for _, row in rows.iterrows()
+    }
+    assert found == expected
+    gaps = (rows["source_id_a"].map(means) - rows["source_id_b"].map(means)).abs()
+    assert (rows["rating_gap"] - gaps).abs().max() < 1e-12
+    assert set(rows["raters_a"]) == {4}
+    assert set(rows["label_source"]) == {"ratings"}
+
+
+def test_every_clip_is_accounted_for_and_nothing_is_done_twice(build):
+    books = {stage.name: finished(stage, build) for stage in stages_of(build)}
+    assert all(books.values())
+    assert not any(page.missing for page in books.values())
+    assert books["release"].rows_out == len(released(build))
+    again = open_build(build.workspace.local_path("..") / "r.yaml", build.workspace.url)
+    assert all(finished(stage, again) for stage in stages_of(again))
+
+
+def test_the_story_of_a_row_goes_back_to_the_line_of_the_corpus(build, tmp_path):
+    row = released(build).iloc[0]
+    told = CliRunner().invoke(
+        app, ["explain", str(tmp_path / "r.yaml"), row["pair_id"], "--workspace", build.workspace.url, "--json"]
+    )
+    assert told.exit_code == 0, told.output
+    assert row["source_ref_a"] in json.dumps(json.loads(told.output))
+
+
+@pytest.mark.parametrize("command", [["plan"], ["status"], ["report"]])
+def test_commands_that_look_know_the_kind(build, tmp_path, command, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, [*command, str(tmp_path / "r.yaml"), "--workspace", build.workspace.url])
+    assert done.exit_code == 0, done.output
