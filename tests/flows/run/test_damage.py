@@ -44,6 +44,8 @@ JSON_DAMAGE = {
     "object": b'{"parts": [{"name": "../x", "rows": true}], "inputs": 2, "books": {}, "folder": "../../etc", "next": -1}',
     "nested": b"[" * 3000,
 }
+EVERY_TIME = ["gone", "empty", "cut", "folder", "object"]
+"""The others are read by the same code as these: no JSON at all, or another one."""
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +132,13 @@ def attempt(action):
         return None, str(error)
 
 
-@pytest.mark.parametrize("damage", [*DAMAGE, *JSON_DAMAGE])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *EVERY_TIME,
+        *(pytest.param(damage, marks=pytest.mark.slow) for damage in [*DAMAGE, *JSON_DAMAGE] if damage not in EVERY_TIME),
+    ],
+)
 def test_each_kind_of_file(whole, damage):
     """Build, status and plan end well or in one line that names the place; nothing is bought or voted again."""
     path, workspace, server = whole
