@@ -1,4 +1,4 @@
-"""Clips, requests and ledgers for the tests of judging."""
+"""Clips, requests, ledgers and a database server for the tests of judging."""
 
 from pathlib import Path
 
@@ -9,8 +9,12 @@ import pytest
 from annotate.models.ledger.ledger import Ledger
 from storage.blobs import BlobStore
 from storage.workspace import Workspace
+from tests.annotate import postgres
 
 RATE_HZ = 16000
+
+postgres_server = postgres.postgres_server
+"""Defined here alone: a session fixture that several modules import is set up once for each of them."""
 
 
 @pytest.fixture

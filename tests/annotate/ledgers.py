@@ -1,9 +1,7 @@
 """Ledgers of both kinds for tests, and the books that they must balance."""
 
-import os
+import multiprocessing
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -12,9 +10,9 @@ import pytest
 
 from annotate.models.judge import Reply
 from annotate.models.ledger.ledger import Entry
-from tests.annotate.postgres import postgres_server
 
-__all__ = ["FULL", "balanced", "entry", "place", "postgres_server", "query", "running"]
+forking = multiprocessing.get_context("fork")
+"""Processes that share what is imported; to import it again would take each of them a second or two."""
 
 FULL = Reply(
     text="<think>", model_served="m-1", input_tokens=5, output_tokens=7, cost_usd=0.5, latency_s=1.5, attempts=2, raw='{"a": 1}'
@@ -56,10 +54,3 @@ def balanced(place: str) -> dict[str, int]:
     expected = {account: int(picousd) for account, picousd in query(place, sums)}
     assert {account: picousd for account, picousd in owed.items() if picousd} == {a: p for a, p in expected.items() if p}
     return owed
-
-
-def running(script: str, *arguments: str) -> subprocess.Popen[str]:
-    """Start a Python script in a process of its own."""
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    command = [sys.executable, "-c", script, *arguments]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True)

@@ -8,9 +8,6 @@ from annotate.people.store.item import Answer, Clip, Item
 from annotate.people.store.terms import Terms
 from annotate.people.store.vote_store import Assignment, Finished, Store
 from contracts.plugins import configure
-from tests.annotate.postgres import postgres_server
-
-__all__ = ["Clock", "as_of_before", "finish", "gold", "hear", "item", "join", "place", "postgres_server", "terms", "vote"]
 
 BOTH = {"en": "native", "zh": "native"}
 

@@ -14,7 +14,7 @@ from tests.annotate import ledgers
 from tests.annotate.ledgers import FULL, entry, query
 from tests.annotate.postgres import PASSWORD
 
-place, postgres_server = ledgers.place, ledgers.postgres_server
+place = ledgers.place
 
 
 def refused(where) -> str:

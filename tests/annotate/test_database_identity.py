@@ -14,7 +14,7 @@ from tests.annotate import ledgers
 from tests.annotate.ledgers import FULL, entry, query
 from tests.annotate.listeners import terms
 
-place, postgres_server = ledgers.place, ledgers.postgres_server
+place = ledgers.place
 
 
 def bought(where, *keys):

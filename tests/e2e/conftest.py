@@ -13,6 +13,16 @@ def environment(tmp_path_factory):
     return os.environ | {"PREFECT_HOME": str(home), "PYTHONUNBUFFERED": "1", "GEMINI_API_KEY": "test-key"}
 
 
+@pytest.fixture(scope="session")
+def api(environment):
+    """The variables of a Prefect server of the user's own, which the builds need not start."""
+    from flows.run.local_api import _PrivateServer
+
+    with _PrivateServer() as server:
+        assert server.answers(180)
+        yield {"PREFECT_API_URL": server.url, "PREFECT_API_AUTH_STRING": server.login}
+
+
 @pytest.fixture
 def call_log(tmp_path, environment):
     """Put counters before the real engines' programs: each call is a line of the log, then the real program runs."""

@@ -20,6 +20,7 @@ from flows.run.pipeline import execute, open_build
 from flows.stages.release import release_of
 from tests.annotate.gemini_server import Answer, GeminiServer, card, reply, serving
 from tests.e2e.builds import CLI, ROOT, SIGNALS_ON, tiny_recipe
+from tests.flows.small import without_ray
 
 PROGRESS = re.compile(r"\w+: (\d+ to do|\d+/\d+, \d+ failed, .* left|\d+ done, \d+ failed, in .* s)")
 MARK = "UNISRM_TEST_BUILD"
@@ -119,23 +120,6 @@ class Prepared:
             return 0.0
         with Ledger(str(workspace / "ledger.sqlite"), account="tiny") as ledger:
             return ledger.owed_usd()
-
-
-@contextlib.contextmanager
-def without_ray() -> Iterator[None]:
-    """Let fan-outs work in this process, batch by batch."""
-
-    def fan_out(work, commit, witness=None):
-        for job, requests in work:
-            if requests.num_rows:
-                commit(job, job.open().run(requests))
-
-    with (
-        patch("flows.run.work.fan_out", fan_out),
-        patch("flows.run.work.cluster", lambda *_, **__: contextlib.nullcontext()),
-        patch("flows.run.work.check_resources", lambda *_: None),
-    ):
-        yield
 
 
 @dataclass(frozen=True)

@@ -27,16 +27,6 @@ def prepared(tmp_path_factory, environment):
         yield Prepared.make(tmp_path_factory.mktemp("kills"), judge, environment)
 
 
-@pytest.fixture(scope="module")
-def api(environment):
-    """The variables of a Prefect server of the user's own, which the builds need not wait for."""
-    from flows.run.local_api import _PrivateServer
-
-    with _PrivateServer() as server:
-        assert server.answers(180)
-        yield {"PREFECT_API_URL": server.url, "PREFECT_API_AUTH_STRING": server.login}
-
-
 @pytest.fixture
 def build(prepared, api, request):
     """A build that is just where it is to be hit: ``(running, how to check its end)``."""
@@ -75,7 +65,7 @@ def build(prepared, api, request):
 @pytest.mark.parametrize(
     ("stage", "kind", "number"),
     [
-        ("utterances", "terminal", signal.SIGINT),
+        pytest.param("utterances", "terminal", signal.SIGINT, marks=pytest.mark.slow),
         pytest.param("samples", "terminal", signal.SIGINT, marks=pytest.mark.slow),
         ("samples", "driver", signal.SIGTERM),
         ("judgments", "terminal", signal.SIGINT),
@@ -107,7 +97,7 @@ def test_a_build_outlives_its_private_server(build):
 @pytest.mark.parametrize(
     "kind",
     [
-        "raylet",
+        pytest.param("raylet", marks=pytest.mark.slow),
         pytest.param("gcs_server", marks=pytest.mark.slow),
         pytest.param("worker", marks=pytest.mark.slow),
         "ray_process",

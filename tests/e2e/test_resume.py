@@ -28,12 +28,20 @@ def marked(workspace, stage):
     return (workspace / "stages" / f"{stage}.json").exists()
 
 
-def test_killed_builds_end_in_the_same_release(tmp_path, environment, call_log):
-    """Killed while recording, synthesising, measuring and judging, a build ends byte for byte like one that was left alone."""
-    calm, stormy = tmp_path / "calm", tmp_path / "stormy"
+@pytest.mark.parametrize(
+    "stages",
+    [
+        ("synthesising", "judging"),
+        pytest.param(("recording", "synthesising", "measuring", "judging"), marks=pytest.mark.slow),
+    ],
+    ids="-".join,
+)
+def test_killed_builds_end_in_the_same_release(tmp_path, environment, api, call_log, stages):
+    """Killed in each of these stages, a build ends byte for byte like one that was left alone."""
+    calm, stormy, served = tmp_path / "calm", tmp_path / "stormy", environment | api
     with serving(slowly) as server:
         recipe = tiny_recipe(tmp_path, judge={"options": {"concurrency": 2, "base_url": server.url}})
-        release = unisrm(environment, "build", recipe, "-w", calm).stdout.strip().splitlines()[-1]
+        release = unisrm(served, "build", recipe, "-w", calm).stdout.strip().splitlines()[-1]
         assert release.startswith("release: ")
         calls_calm = len(call_log.read_text().splitlines())
         asked_calm = len(server.bodies)
@@ -43,23 +51,21 @@ def test_killed_builds_end_in_the_same_release(tmp_path, environment, call_log):
 
         total = {table: TableStore(Workspace(calm)).num_rows(table) for table in ("samples", "judgments")}
         store = TableStore(Workspace(stormy))
-        kills = [
-            kill_when(environment, condition, "build", recipe, "-w", stormy)
-            for condition in (
-                lambda: marked(stormy, "utterances"),  # in the stage prompts, which brings recordings in
-                lambda: 6 < store.num_rows("samples") < total["samples"],  # the six human ones come first
-                lambda: marked(stormy, "samples"),  # in the stage metrics
-                lambda: 0 < len(server.answered) < total["judgments"] // 2,
-            )
-        ]
-        last = unisrm(environment, "build", recipe, "-w", stormy).stdout.strip().splitlines()[-1]
+        moments = {
+            "recording": lambda: marked(stormy, "utterances"),  # in the stage prompts, which brings recordings in
+            "synthesising": lambda: 6 < store.num_rows("samples") < total["samples"],  # the six human ones come first
+            "measuring": lambda: marked(stormy, "samples"),
+            "judging": lambda: 0 < len(server.answered) < total["judgments"] // 2,
+        }
+        kills = [kill_when(environment, moments[stage], "build", recipe, "-w", stormy) for stage in stages]
+        last = unisrm(served, "build", recipe, "-w", stormy).stdout.strip().splitlines()[-1]
 
         assert all(kills), "the build was killed each time"
         assert digests(last) == digests(release)
         assert Path(last.removeprefix("release: ")).name == Path(release.removeprefix("release: ")).name
 
         repeated = len(call_log.read_text().splitlines()) - calls_calm
-        assert 0 <= repeated <= IN_FLIGHT * sum(kills[:2])
+        assert 0 <= repeated <= IN_FLIGHT * len({"recording", "synthesising"} & set(stages))
         times = collections.Counter(hashlib.sha256(json.dumps(body["contents"]).encode()).hexdigest() for body in server.bodies)
         again = sum(times.values()) - asked_calm
         assert again <= 2, "at most the two requests in flight are asked again"

@@ -3,15 +3,13 @@
 import contextlib
 import shutil
 
-import pyarrow.compute as pc
 import pytest
 
-from contracts.joins import among
 from flows.run.cluster import cluster
 from flows.run.pipeline import open_build
 from tests.annotate import gemini_server
 from tests.annotate.replies import answer
-from tests.flows.small import corpus, recipe, run
+from tests.flows.small import corpus, recipe, run, without_ray
 
 PLANTED = dict.fromkeys(
     (
@@ -41,11 +39,12 @@ def ray_cluster():
 
 
 @pytest.fixture(scope="session")
-def paired(tmp_path_factory, ray_cluster):
+def paired(tmp_path_factory):
     """A folder with the plain corpus, and a workspace in which the plain recipe is built up to its pairs; to be copied."""
     folder = tmp_path_factory.mktemp("paired")
     corpus(folder / "corpus", [])
-    run(open_build(recipe(folder), str(folder / "ws")))
+    with without_ray():
+        run(open_build(recipe(folder), str(folder / "ws")))
     return folder
 
 
@@ -56,21 +55,10 @@ def paired_copy(paired, tmp_path):
 
 
 @pytest.fixture
-def recorded_here(monkeypatch):
-    """Recordings are brought in by this process, for tests of stages before synthesis: Ray would take seconds to start."""
-    for place in ("stages.prompts", "stages.recordings", "kinds.rated_pairs"):
-        monkeypatch.setattr(f"flows.{place}.do_missing", _here)
-
-
-def _here(build, stage, work):
-    """Do a fan-out's work in this process, where Ray would take seconds to start."""
-    for job, wanted in work:
-        failed = build.tables.read(f"failures@{stage}", ["row_id"])["row_id"]
-        left = build.tables.missing(stage, wanted["row_id"])
-        rows = among(wanted, "row_id", left.filter(pc.invert(pc.is_in(left, value_set=failed))))
-        outcome = job.open().run(rows)
-        build.tables.append(stage, outcome.rows)
-        build.tables.append(f"failures@{stage}", outcome.failures)
+def in_this_process():
+    """Fan-outs work in this process, where they are not what is tested."""
+    with without_ray():
+        yield
 
 
 @pytest.fixture(scope="module")

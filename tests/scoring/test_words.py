@@ -51,16 +51,17 @@ def rate(reference, heard, language="en"):
     return error_counts(units(reference, language), units(heard, language))["wer"]
 
 
-@pytest.mark.parametrize("case", GOLDEN, ids=lambda case: f"{case['language']}: {case['reference']} / {case['heard']}")
-def test_golden(case):
+def test_golden():
     """The rate of every pair is the one that a person counts."""
-    assert rate(case["reference"], case["heard"], case["language"]) == pytest.approx(float(Fraction(case["rate"])))
+    rates = [(rate(case["reference"], case["heard"], case["language"]), case) for case in GOLDEN]
+    assert [(counted, case) for counted, case in rates if counted != pytest.approx(float(Fraction(case["rate"])))] == []
 
 
-@pytest.mark.parametrize("case", [case for case in GOLDEN if case["said"]], ids=lambda case: case["reference"])
-def test_golden_rates_are_those_of_jiwer(case):
+def test_golden_rates_are_those_of_jiwer():
     """The table itself is right: jiwer counts the same errors in the units that were written by hand."""
-    assert jiwer.wer(case["said"], case["transcript"]) == pytest.approx(float(Fraction(case["rate"])))
+    rates = [(jiwer.wer(case["said"], case["transcript"]), case) for case in GOLDEN if case["said"]]
+    assert len(rates) > 50
+    assert [(counted, case) for counted, case in rates if counted != pytest.approx(float(Fraction(case["rate"])))] == []
 
 
 def test_the_golden_table_is_long_enough():

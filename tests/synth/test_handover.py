@@ -69,17 +69,20 @@ def test_every_engine_says_what_it_obeys():
     assert set(OBEYS) == set(NAMES)
 
 
-@pytest.mark.parametrize(("name", "code"), list(product(NAMES, SYNTAX)))
-@pytest.mark.parametrize("frame", ["Well {} now.", "{} now", "well {}"])
-def test_no_syntax_reaches_an_engine_and_no_word_is_lost(name, code, frame):
+def alphanumeric(text: str) -> str:
+    return "".join(filter(str.isalnum, text))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_syntax_reaches_an_engine_and_no_word_is_lost(name):
     """In the text and in the reference's, wherever it stands."""
-    text = frame.format(code)
-    for voice in plugins.configure("engine", name).voices():
-        ready = prepared(request(name, text, voice.name), plugins.configure("engine", name))
-        assert ready.reference.text == ready.text
-        assert not [code for code in OBEYS[name] if code in ready.text]
-        letters = "".join(filter(str.isalnum, ready.text))
-        assert letters == "".join(filter(str.isalnum, identity_form(text))) or letters == "".join(filter(str.isalnum, text))
+    engine = plugins.configure("engine", name)
+    for frame, code, voice in product(["Well {} now.", "{} now", "well {}"], SYNTAX, engine.voices()):
+        text = frame.format(code)
+        ready = prepared(request(name, text, voice.name), engine)
+        assert ready.reference.text == ready.text, text
+        assert not [code for code in OBEYS[name] if code in ready.text], text
+        assert alphanumeric(ready.text) in {alphanumeric(identity_form(text)), alphanumeric(text)}, text
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -119,13 +122,14 @@ def test_invisible_characters_and_emoji_are_no_reason_to_refuse(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("text", ["-", "\u2014", "\u2013", "'", '"', "''", "?!", "...", "`", "(.)", "\u00b4"])
-def test_marks_alone_reach_no_engine(name, text):
+def test_marks_alone_reach_no_engine(name):
     """Festival's diphone voice died of a segmentation fault; what has a name, such as &, is spoken."""
-    answer = prepared(request(name, text), plugins.configure("engine", name))
-    assert isinstance(answer, Failure)
-    assert answer.reason == "nothing_to_say"
-    assert prepared(request(name, "&"), plugins.configure("engine", name)).text == "&"
+    engine = plugins.configure("engine", name)
+    for text in ("-", "\u2014", "\u2013", "'", '"', "''", "?!", "...", "`", "(.)", "\u00b4"):
+        answer = prepared(request(name, text), engine)
+        assert isinstance(answer, Failure), text
+        assert answer.reason == "nothing_to_say"
+    assert prepared(request(name, "&"), engine).text == "&"
 
 
 def phonemes(text: str) -> str:

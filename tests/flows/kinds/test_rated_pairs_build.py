@@ -24,7 +24,7 @@ SPLITS = {
 
 
 @pytest.fixture
-def build(tmp_path, recorded_here):
+def build(tmp_path, in_this_process):
     """Return a finished build: eight contents by three systems, of which the last content is the corpus's test."""
     rated_manifest(tmp_path / "mos", contents=8, systems=3, raters=4)
     recipe = {

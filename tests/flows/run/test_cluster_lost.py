@@ -39,7 +39,16 @@ VICTIMS = {
 }
 
 
-@pytest.mark.parametrize("victim", VICTIMS)
+@pytest.mark.parametrize(
+    "victim",
+    [
+        "raylet",
+        pytest.param("gcs", marks=pytest.mark.slow),  # a stopped one is noticed below
+        "workers",
+        pytest.param("stand-ins", marks=pytest.mark.slow),
+        "driver",
+    ],
+)
 def test_whatever_is_killed_the_fan_out_ends_right(ray_cluster, tmp_path, victim):
     """``kill -9`` after the first batch: every request is done, what was committed is not done again, and it takes no minute."""
     log, done = tmp_path / "log", []
@@ -73,7 +82,7 @@ def test_a_daemon_that_stands_still_is_noticed(ray_cluster, tmp_path, monkeypatc
     assert not is_running(gcs)
 
 
-@pytest.mark.parametrize("stopped", [False, True])
+@pytest.mark.parametrize("stopped", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_killed_build_takes_its_cluster_along(stopped):
     """``kill -9``: no process and no folder is left, even where Ray's own process cannot run: Ray may hold its interpreter."""
     script = (

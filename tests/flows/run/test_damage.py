@@ -1,6 +1,5 @@
 """Every kind of file of a real workspace, damaged in every way: the build's result is right, or one line says what to do."""
 
-import contextlib
 import hashlib
 import json
 import os
@@ -13,7 +12,6 @@ import pytest
 from contracts.errors import UnisrmError
 from flows.kinds.preference_plan import plan_of
 from flows.listening.secret import secret_of
-from flows.run import work
 from flows.run.kind import stages_of
 from flows.run.pipeline import execute, open_build
 from flows.run.preflight import check_machine
@@ -26,7 +24,7 @@ from flows.views.status import drift_rows, status_of
 from tests.annotate import gemini_server
 from tests.annotate.replies import answer
 from tests.flows.listeners import listen
-from tests.flows.small import corpus, recipe, run
+from tests.flows.small import corpus, recipe, run, without_ray
 
 VERIFIED = {"protocol": "unisrm", "of": "splits", "languages": {"en": "proficient"}, "qualification": 0, "gold_every": 0}
 OTHERS = ("blobs/", "releases/", "cache/")
@@ -44,6 +42,8 @@ JSON_DAMAGE = {
     "object": b'{"parts": [{"name": "../x", "rows": true}], "inputs": 2, "books": {}, "folder": "../../etc", "next": -1}',
     "nested": b"[" * 3000,
 }
+EVERY_TIME = ["gone", "empty", "cut", "folder", "object"]
+"""The others are read by the same code as these: no JSON at all, or another one."""
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +51,7 @@ def whole(tmp_path_factory):
     """A finished workspace with judgments, a re-annotation, votes and a release; engines run in this process."""
     folder = tmp_path_factory.mktemp("whole")
     corpus(folder / "corpus", [])
-    with gemini_server.serving(text=answer) as server, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(work, "fan_out", in_this_process)
-        patch.setattr(work, "cluster", lambda _address, **_: contextlib.nullcontext())
-        patch.setattr(work, "check_resources", lambda _wanted: None)
+    with gemini_server.serving(text=answer) as server, pytest.MonkeyPatch.context() as patch, without_ray():
         patch.setenv("GEMINI_API_KEY", "canary-key-7431")
         path = recipe(folder, judge={"options": {"base_url": server.url, "backoff_s": 0.01}}, listening=VERIFIED)
         build = open_build(path, str(folder / "ws"))
@@ -76,13 +73,6 @@ def restored(workspace):
     copy = lambda old, new: shutil.copy(old, new) if ".sqlite" in old else os.link(old, new)  # noqa: E731
     shutil.copytree(workspace.with_name("backup"), workspace, copy_function=copy)
     return workspace
-
-
-def in_this_process(todo, commit, _witness):
-    """Do what ``flows.run.fanout.fan_out`` does, without Ray: what is damaged here is read by the driver."""
-    for job, rows in todo:
-        if rows.num_rows:
-            commit(job, job.open().run(rows))
 
 
 def finish(path, workspace):
@@ -130,7 +120,13 @@ def attempt(action):
         return None, str(error)
 
 
-@pytest.mark.parametrize("damage", [*DAMAGE, *JSON_DAMAGE])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *EVERY_TIME,
+        *(pytest.param(damage, marks=pytest.mark.slow) for damage in [*DAMAGE, *JSON_DAMAGE] if damage not in EVERY_TIME),
+    ],
+)
 def test_each_kind_of_file(whole, damage):
     """Build, status and plan end well or in one line that names the place; nothing is bought or voted again."""
     path, workspace, server = whole

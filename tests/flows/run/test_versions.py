@@ -90,7 +90,7 @@ def test_an_engine_of_another_version_is_refused_before_any_work(tmp_path):
         job.open()
 
 
-def test_what_a_metric_of_another_version_measured_is_measured_again(tmp_path, paired_copy, ray_cluster):
+def test_what_a_metric_of_another_version_measured_is_measured_again(tmp_path, paired_copy, in_this_process):
     """Only that, under keys of its own: nothing is removed, and without the demand all is as it was."""
     build = opened(tmp_path)
     stale = relabel(build, "metrics", "model_version", "0", lambda row: True)

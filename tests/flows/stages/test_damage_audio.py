@@ -20,7 +20,7 @@ from flows.stages.release import release_faults, release_of
 from flows.views.explain import story_of
 from flows.views.report import write_report
 from tests.annotate.gemini_server import serving
-from tests.flows.small import recipe, run
+from tests.flows.small import recipe, run, without_ray
 
 RELEASE = STAGES[-1]
 NOBODY = 65534
@@ -73,10 +73,10 @@ BLOB_DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory, ray_cluster):
+def built(tmp_path_factory):
     """A workspace up to the pairs, a copy of it up to the splits, and one with the release; and the judge's server."""
     folder = tmp_path_factory.mktemp("built")
-    with serving() as server, pytest.MonkeyPatch.context() as patch:
+    with serving() as server, pytest.MonkeyPatch.context() as patch, without_ray():
         patch.setenv("GEMINI_API_KEY", "canary")
         recipe(
             folder,
@@ -170,7 +170,7 @@ def test_the_story_and_the_report_show_the_damage(copy, tmp_path):
     assert page.count("<audio") > page.count("restore the file") > 0
 
 
-def test_a_sample_that_could_not_be_measured_is_measured_when_it_is_restored(paired_copy, tmp_path, ray_cluster):
+def test_a_sample_that_could_not_be_measured_is_measured_when_it_is_restored(paired_copy, tmp_path, in_this_process):
     """The failure names sample and file; the next build tries again without being told to, and the books balance."""
     build = open_build(recipe(tmp_path), str(tmp_path / "ws"))
     whole_table = build.tables.read("metrics")

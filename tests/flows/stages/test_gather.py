@@ -70,7 +70,7 @@ def test_a_dropped_row_says_what_was_meant(tmp_path):
     assert "did you mean 'CC0-1.0'?" in advice["CC0 1.0"]
 
 
-@pytest.mark.usefixtures("recorded_here")
+@pytest.mark.usefixtures("in_this_process")
 def test_prompts_avoid_audio_that_fails(tmp_path):
     """A recording that does not decode is no reference as long as its speaker has others; the next build looks no further."""
     silence = tmp_path / "silence.wav"

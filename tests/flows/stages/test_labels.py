@@ -19,7 +19,7 @@ from flows.stages.splits import splits_table
 from tests.annotate import gemini_server
 from tests.annotate.replies import answer
 from tests.flows.listeners import listen
-from tests.flows.small import corpus, recipe, run
+from tests.flows.small import corpus, recipe, run, without_ray
 
 COMPARED = {
     "protocol": "speechjudge", "of": "pairs", "languages": {"en": "proficient"}, "qualification": 0, "gold_every": 0,
@@ -27,11 +27,11 @@ COMPARED = {
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory, ray_cluster):
+def judged(tmp_path_factory):
     """A workspace in which all is done up to the judgments; the judge is a server that speaks Gemini's format."""
     folder = tmp_path_factory.mktemp("judged")
     corpus(folder / "corpus", [])
-    with gemini_server.serving(text=answer) as server, pytest.MonkeyPatch.context() as patch:
+    with gemini_server.serving(text=answer) as server, pytest.MonkeyPatch.context() as patch, without_ray():
         patch.setenv("GEMINI_API_KEY", "canary-key-7431")
         judge = {"options": {"base_url": server.url, "backoff_s": 0.01}}
         run(open_build(recipe(folder, judge=judge), str(folder / "ws")), "judgments")

@@ -87,7 +87,7 @@ def files(folder):
     return [path for path in Path(folder).rglob("*") if path.is_file()]
 
 
-def test_scenes_negatives_and_second_opinions(tmp_path, ray_cluster, gemini, openai):
+def test_scenes_negatives_and_second_opinions(tmp_path, in_this_process, gemini, openai):
     """Task 3: texts cleaned, scenes and wrong texts written, those spoken, judged both ways round and by others, and reviewed."""
     corpus(tmp_path / "corpus", [], emotion="happy")
     systems = [
@@ -170,7 +170,7 @@ def test_scenes_negatives_and_second_opinions(tmp_path, ray_cluster, gemini, ope
         assert CANARY.encode() not in file.read_bytes(), f"{file} holds the key"
 
 
-def test_dialogues_in_batches(tmp_path, ray_cluster, gemini, openai):
+def test_dialogues_in_batches(tmp_path, in_this_process, gemini, openai):
     """Task 4: turns before are heard as audio, a wrong turn is written and spoken, and everything goes through batches."""
     corpus(
         tmp_path / "corpus",
@@ -217,7 +217,7 @@ def test_dialogues_in_batches(tmp_path, ray_cluster, gemini, openai):
     assert 'cast_column("history_audio", [Audio(decode=False)])' in readme
 
 
-def test_other_styles_and_languages(tmp_path, ray_cluster, gemini, openai):
+def test_other_styles_and_languages(tmp_path, in_this_process, gemini, openai):
     """S1: a reference's text is continued; what is drawn, translated and mixed becomes prompts of their own."""
     corpus(tmp_path / "corpus", [])
     path = recipe(

@@ -8,7 +8,7 @@ from tests.annotate import openai_server
 from tests.annotate.replies import answer, reply_for, task_of
 from tests.flows.small import corpus, recipe, run
 
-pytestmark = pytest.mark.usefixtures("recorded_here")
+pytestmark = pytest.mark.usefixtures("in_this_process")
 
 
 def test_a_prompt_added_later_takes_no_text_away(tmp_path, monkeypatch):

@@ -16,10 +16,7 @@ from annotate.models.judge import Refusal, Reply
 from annotate.models.ledger import owners
 from annotate.models.ledger.ledger import Ledger
 from contracts.errors import StorageError
-from tests.annotate import ledgers
 from tests.annotate.ledgers import balanced, entry, query
-
-postgres_server = ledgers.postgres_server
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -164,7 +161,7 @@ class Books(RuleBasedStateMachine):
 
 
 TestBooks = Books.TestCase
-TestBooks.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestBooks.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
 
 
 def test_books_balance_on_a_server(postgres_server):

@@ -1,5 +1,6 @@
 """The ledger keeps what was paid for, in a file and on a server alike."""
 
+import contextlib
 import signal
 
 import pytest
@@ -8,9 +9,9 @@ from annotate.models.judge import Refusal, Reply
 from annotate.models.ledger.ledger import Batch, Ledger, Spend
 from contracts.errors import BudgetExceeded, StorageError
 from tests.annotate import ledgers
-from tests.annotate.ledgers import FULL, balanced, entry, query, running
+from tests.annotate.ledgers import FULL, balanced, entry, forking, query
 
-place, postgres_server = ledgers.place, ledgers.postgres_server
+place = ledgers.place
 
 
 @pytest.fixture
@@ -296,27 +297,29 @@ def test_a_batch_of_the_dead_is_adopted_by_whoever_wants_its_answers(place):
     balanced(place)
 
 
-WRITER = """
-import sys
-from annotate.models.judge import Reply
-from annotate.models.ledger.ledger import Entry, Ledger
-with Ledger(sys.argv[1]) as ledger:
-    for number in range(10**9):
-        key = f"k{number}"
-        ledger.claim([Entry(key=key, row_id=key, judge="j", model="m", task="t", prompt_version="v")])
-        ledger.mark_sent([(key, 0.0)], None)
-        ledger.commit([(key, Reply(text="x" * 2000))])
-        print(key, flush=True)
-"""
+def write_on(place: str, test) -> None:
+    """Commit replies without end, and acknowledge each."""
+    with Ledger(place) as ledger:
+        for number in range(10**9):
+            ledger.claim([entry(f"k{number}")])
+            ledger.mark_sent([(f"k{number}", 0.0)], None)
+            ledger.commit([(f"k{number}", Reply(text="x" * 2000))])
+            test.send(f"k{number}")
 
 
 def test_kill_leaves_every_acknowledged_reply(place):
     """Killed in the middle of writing: all replies that were acknowledged are there, and the file is sound."""
-    with running(WRITER, place) as writer:
-        acknowledged = [writer.stdout.readline().strip() for _ in range(50)]
-        writer.send_signal(signal.SIGKILL)
-        acknowledged += [line.strip() for line in writer.stdout if line.endswith("\n")]
-        writer.wait()
+    test, there = forking.Pipe()
+    writer = forking.Process(target=write_on, args=(place, there), daemon=True)
+    writer.start()
+    there.close()
+    acknowledged = [test.recv() for _ in range(50)]
+    writer.kill()
+    with contextlib.suppress(EOFError):
+        while True:
+            acknowledged.append(test.recv())
+    writer.join()
+    assert writer.exitcode == -signal.SIGKILL
     with Ledger(place) as ledger:
         replies = ledger.replies(acknowledged)
         assert set(replies) == set(acknowledged)

@@ -10,9 +10,9 @@ from annotate.models.judge import Reply
 from annotate.models.ledger.ledger import Ledger
 from contracts.errors import StorageError
 from tests.annotate import ledgers
-from tests.annotate.ledgers import balanced, entry, query, running
+from tests.annotate.ledgers import balanced, entry, query
 
-place, postgres_server = ledgers.place, ledgers.postgres_server
+place = ledgers.place
 
 # What version 1 wrote.
 VERSION_1 = """
@@ -127,22 +127,3 @@ def test_other_databases_are_refused(tmp_path):
     with pytest.raises(StorageError, match="a database, but no ledger"):
         Ledger(path)
     assert query(str(path), "SELECT name FROM sqlite_master") == [("photos",)]
-
-
-OPENER = """
-import sys
-from annotate.models.ledger.ledger import Ledger
-sys.stdin.readline()
-with Ledger(sys.argv[1], account="here") as ledger:
-    ledger.beat()
-    print(ledger.owed_usd())
-"""
-
-
-def test_several_processes_may_open_a_new_ledger_at_once(place):
-    """One of them makes the tables, the others wait for it."""
-    openers = [running(OPENER, place) for _ in range(3)]
-    for opener in openers:
-        opener.stdin.write("go\n")
-        opener.stdin.flush()
-    assert [opener.communicate()[0] for opener in openers] == ["0.0\n"] * 3

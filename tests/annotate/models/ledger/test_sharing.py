@@ -1,5 +1,7 @@
 """Processes that share a ledger: real ones, in files and on a server, dying as processes die."""
 
+import os
+import random
 import signal
 import time
 from collections import Counter
@@ -9,47 +11,45 @@ import pytest
 
 from annotate.models.judge import Refusal, Reply
 from annotate.models.ledger import owners
-from annotate.models.ledger.ledger import Ledger, LedgerFailed
+from annotate.models.ledger.ledger import Entry, Ledger, LedgerFailed
 from annotate.models.ledger.owners import LEASE_S
 from contracts.errors import StorageError
 from tests.annotate import ledgers
-from tests.annotate.ledgers import FULL, balanced, entry, query, running
+from tests.annotate.ledgers import FULL, balanced, entry, forking, query
 
-place, postgres_server = ledgers.place, ledgers.postgres_server
+place = ledgers.place
 
-# Asks every key, in an order of its own, of a provider that is a file: one line per request. Between asking and committing it
-# looks whether it should stop there and wait for its end.
-ASKER = """
-import os, random, sys, time
-from annotate.models.judge import Reply
-from annotate.models.ledger.ledger import Entry, Ledger
-place, provider, name, keys, group, budget, victim = sys.argv[1:]
-order = [f"k{number}" for number in range(int(keys))]
-random.Random(name).shuffle(order)
-print("ready", flush=True)
-sys.stdin.readline()
-log = os.open(provider, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-with Ledger(place, account="here") as ledger:
-    todo, asked = order, 0
-    while todo:
-        some, todo = todo[:int(group)], todo[int(group):]
-        entries = [Entry(key=key, row_id=key, judge="j", model="m", task="t", prompt_version="v") for key in some]
-        ours = ledger.claim(entries)
-        poor = set(ledger.mark_sent([(key, 0.1) for key in ours], float(budget)))
-        for key in ours:
-            if key not in poor:
-                os.write(log, f"{name} {key}\\n".encode())
-        time.sleep(0.005)  # a provider takes its time, in which the others ask
-        asked += len(ours) - len(poor)
-        if victim == "yes" and asked > 3 * int(group):
-            print("in the middle", flush=True)
-            sys.stdin.readline()
-        ledger.commit([(key, Reply(text=name, cost_usd=0.1)) for key in ours if key not in poor])
-        ledger.give_back(sorted(poor))
-        done = ledger.replies(some)
-        ledger.beat()
-        todo += [key for key in some if key not in done and key not in poor]
-"""
+
+def ask_all(*, place: str, provider: Path, name: str, keys: int, group: int, budget: float, is_victim: bool, test) -> None:
+    """Ask every key, in an order of its own, of a provider that is a file: one line per request.
+
+    A victim looks between asking and committing whether it should stop there and wait for its end.
+    """
+    todo = [f"k{number}" for number in range(keys)]
+    random.Random(name).shuffle(todo)
+    test.recv()
+    log = os.open(provider, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    with Ledger(place, account="here") as ledger:
+        asked = 0
+        while todo:
+            some, todo = todo[:group], todo[group:]
+            ours = ledger.claim(
+                [Entry(key=key, row_id=key, judge="j", model="m", task="t", prompt_version="v") for key in some]
+            )
+            unpaid = set(ledger.mark_sent([(key, 0.1) for key in ours], budget))
+            for key in ours:
+                if key not in unpaid:
+                    os.write(log, f"{name} {key}\n".encode())
+            time.sleep(0.005)  # a provider takes its time, in which the others ask
+            asked += len(ours) - len(unpaid)
+            if is_victim and asked > 3 * group:
+                test.send("in the middle")
+                test.recv()
+            ledger.commit([(key, Reply(text=name, cost_usd=0.1)) for key in ours if key not in unpaid])
+            ledger.give_back(sorted(unpaid))
+            done = ledger.replies(some)
+            ledger.beat()
+            todo += [key for key in some if key not in done and key not in unpaid]
 
 
 class Askers:
@@ -57,25 +57,26 @@ class Askers:
 
     def __init__(self, place: str, folder: Path, count: int, *, keys: int, group: int, budget: float = 1e6, victims: int = 0):
         self.provider = folder / "provider.txt"
-        self.processes = [
-            running(
-                ASKER, place, str(self.provider), f"p{n}", str(keys), str(group), str(budget), "yes" if n < victims else "no"
-            )
-            for n in range(count)
-        ]
+        self.processes, self.channels = [], []
+        for number in range(count):
+            here, there = forking.Pipe()
+            facts = {"place": place, "provider": self.provider, "keys": keys, "group": group, "budget": budget}
+            facts |= {"name": f"p{number}", "is_victim": number < victims, "test": there}
+            process = forking.Process(target=ask_all, kwargs=facts, daemon=True)
+            process.start()
+            self.processes.append(process)
+            self.channels.append(here)
 
     def start(self, *which: int) -> None:
-        """Start some, or all, together: only when each of them has imported what it needs."""
-        chosen = [self.processes[number] for number in which] or self.processes
-        for process in chosen:
-            assert process.stdout.readline() == "ready\n"
-        for process in chosen:
-            process.stdin.write("go\n")
-            process.stdin.flush()
+        """Start some, or all, together."""
+        for channel in [self.channels[number] for number in which] or self.channels:
+            channel.send("go")
 
-    def join(self) -> None:
+    def join(self) -> list[int | None]:
+        """Wait for the end of all and return their exit codes."""
         for process in self.processes:
-            _, _ = process.communicate(timeout=120)
+            process.join(120)
+        return [process.exitcode for process in self.processes]
 
     def asked(self) -> list[tuple[str, str]]:
         return [tuple(line.split()) for line in self.provider.read_text().splitlines()]
@@ -85,8 +86,7 @@ def test_nobody_asks_what_another_one_asks(place, tmp_path):
     """Three processes with the same 300 questions ask each of them once between them, and all get all replies."""
     askers = Askers(place, tmp_path, 3, keys=300, group=7)
     askers.start()
-    askers.join()
-    assert [process.returncode for process in askers.processes] == [0, 0, 0]
+    assert askers.join() == [0, 0, 0]
     asked = askers.asked()
     assert sorted(key for _, key in asked) == sorted(f"k{number}" for number in range(300))
     assert len({name for name, _ in asked}) > 1
@@ -101,13 +101,11 @@ def test_nobody_asks_what_another_one_asks(place, tmp_path):
 def test_survivors_take_over_from_the_killed(place, tmp_path):
     """After kill -9 the others ask again what had no reply, at most one group of it twice, and count its price."""
     askers = Askers(place, tmp_path, 3, keys=200, group=8, victims=1)
-    victim = askers.processes[0]
     askers.start(0)
-    assert victim.stdout.readline() == "in the middle\n"
+    assert askers.channels[0].recv() == "in the middle"
     askers.start(1, 2)
-    victim.send_signal(signal.SIGKILL)
-    askers.join()
-    assert [process.returncode for process in askers.processes] == [-signal.SIGKILL, 0, 0]
+    askers.processes[0].kill()
+    assert askers.join() == [-signal.SIGKILL, 0, 0]
     times = Counter(key for _, key in askers.asked())
     twice = {key for key, count in times.items() if count > 1}
     assert len(times) == 200
@@ -124,7 +122,7 @@ def test_two_processes_keep_one_budget(place, tmp_path):
     """Together they ask for as much as the account may owe, and for no cent more."""
     askers = Askers(place, tmp_path, 2, keys=100, group=5, budget=3.0)
     askers.start()
-    askers.join()
+    assert askers.join() == [0, 0]
     assert len(askers.asked()) == 30
     assert balanced(place) == {"here": 3 * 10**12}
 
@@ -159,7 +157,7 @@ def test_a_step_of_the_clock_takes_nothing_from_a_living_process(place, tmp_path
     """By an hour, forward or back, here or there: who is there is alive, and what it paid for is kept."""
     asker = Askers(place, tmp_path, 1, keys=20, group=4, victims=1)
     asker.start()
-    assert asker.processes[0].stdout.readline() == "in the middle\n"
+    assert asker.channels[0].recv() == "in the middle"
     keys = [f"k{number}" for number in range(20)]
     open_keys = {key for (key,) in query(place, "SELECT key FROM ledger_requests WHERE state = 'sent'")}
     assert len(open_keys) == 4
@@ -171,9 +169,9 @@ def test_a_step_of_the_clock_takes_nothing_from_a_living_process(place, tmp_path
             claimed = other.claim([entry(key) for key in keys])
             assert not open_keys & set(claimed)
             other.give_back(claimed)
-    asker.processes[0].stdin.write("go on\n" * 20)
-    asker.join()
-    assert asker.processes[0].returncode == 0
+    for _ in keys:
+        asker.channels[0].send("go on")
+    assert asker.join() == [0]
     with Ledger(place, account="here") as ledger:
         assert set(ledger.replies(keys)) == set(keys)
         assert ledger.owed_usd() == pytest.approx(2.0)

@@ -131,14 +131,23 @@ NOTATIONS = {
 }
 
 
-@pytest.mark.parametrize(("conclusion", "stated"), [(one, line) for one, lines in NOTATIONS.items() for line in lines])
+@pytest.mark.parametrize("conclusion", NOTATIONS)
 @pytest.mark.parametrize("around", ["{}", "Verdict.\n{}\nOn the other hand:", "> {}", "1. {}"])
-def test_an_earlier_conclusion_in_any_notation_makes_the_reply_refused(conclusion: Conclusion, stated: str, around: str):
+def test_an_earlier_conclusion_in_any_notation_makes_the_reply_refused(conclusion: Conclusion, around: str):
     """Which of two is meant, nobody can tell, and one that cannot be read may be the one that is meant."""
-    reply = conclusion.write(f"{conclusion.criteria[0]} is even.\n{around.format(stated)}", [Decimal(8), Decimal(2)])
-    with pytest.raises(ParseError) as caught:
+    reasons = {}
+    for stated in NOTATIONS[conclusion]:
+        rationale = f"{conclusion.criteria[0]} is even.\n{around.format(stated)}"
+        reasons[stated] = refusal(conclusion, conclusion.write(rationale, [Decimal(8), Decimal(2)]))
+    assert {stated: reason for stated, reason in reasons.items() if reason not in {"conclusion_twice", "text_outside"}} == {}
+
+
+def refusal(conclusion: Conclusion, reply: str) -> str | None:
+    try:
         conclusion.read(reply)
-    assert caught.value.reason in {"conclusion_twice", "text_outside"}
+    except ParseError as error:
+        return error.reason
+    return None
 
 
 @pytest.mark.parametrize(

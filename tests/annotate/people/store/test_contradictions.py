@@ -11,7 +11,7 @@ from contracts.schemas import VOTES
 from tests.annotate import listeners
 from tests.annotate.listeners import Clock, hear, item, join, terms
 
-place, postgres_server = listeners.place, listeners.postgres_server
+place = listeners.place
 
 
 def test_one_clip_at_a_time(place):

@@ -17,7 +17,7 @@ from contracts.schemas import RATINGS, VOTES
 from tests.annotate import listeners
 from tests.annotate.listeners import Clock, finish, item, join, terms
 
-place, postgres_server = listeners.place, listeners.postgres_server
+place = listeners.place
 
 NAMES = ("gold_accuracy", "too_fast", "one_sided", "patterned", "peer_agreement")
 RULES = {name: plugins.configure("listener_rule", name) for name in NAMES}

@@ -11,9 +11,6 @@ from annotate.models.ledger.ledger import Ledger
 from annotate.people.store.vote_store import Store
 from contracts.errors import StorageError
 from tests.annotate.listeners import terms
-from tests.annotate.postgres import postgres_server
-
-__all__ = ["postgres_server"]
 
 _PROCESSES = 8
 

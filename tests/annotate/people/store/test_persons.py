@@ -12,7 +12,7 @@ from contracts.schemas import VOTES
 from tests.annotate import listeners
 from tests.annotate.listeners import as_of_before, item, terms
 
-place, postgres_server = listeners.place, listeners.postgres_server
+place = listeners.place
 
 
 def votes(*said):

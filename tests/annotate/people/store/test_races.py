@@ -12,7 +12,7 @@ from contracts.errors import DataError
 from tests.annotate import ledgers, listeners
 from tests.annotate.listeners import Clock, gold, hear, item, join, terms, vote
 
-place, postgres_server = listeners.place, listeners.postgres_server
+place = listeners.place
 
 
 def _together(actions):

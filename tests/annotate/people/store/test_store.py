@@ -12,7 +12,7 @@ from contracts.schemas import VOTES, conform
 from tests.annotate import ledgers, listeners
 from tests.annotate.listeners import Clock, finish, gold, hear, item, join, terms, vote
 
-place, postgres_server = listeners.place, listeners.postgres_server
+place = listeners.place
 
 
 @pytest.fixture
