@@ -44,14 +44,15 @@ def facts_of(build: Build, pairs: pa.Table, names: Set[str]) -> pa.Table:
         RecipeError: nothing says it of these pairs.
     """
     table = attach(
-        pairs.select(["pair_id", "prompt_id"]),
+        pairs.select(["pair_id", "prompt_id", "sample_a", "sample_b"]),
         "prompt_id",
         build.tables.read("prompts"),
         "prompt_id",
         {name: name for name in (*_OF_PROMPTS, "target_utterance_id")},
     )
     if "corpus_split" in names:
-        table = with_corpus_split(build, pairs, table)
+        samples = build.tables.read("samples", ["sample_id", "utterance_id"])
+        table = with_corpus_split(table, build.tables.read("utterances"), samples)
     if "agreement" in names:
         table = attach(table, "pair_id", votes_by_pair(all_votes(build)), "pair_id", {"votes": "votes"})
         table = table.append_column("agreement", levels(table["votes"]))
@@ -60,24 +61,25 @@ def facts_of(build: Build, pairs: pa.Table, names: Set[str]) -> pa.Table:
     return table
 
 
-def with_corpus_split(build: Build, pairs: pa.Table, table: pa.Table) -> pa.Table:
+def with_corpus_split(pairs: pa.Table, utterances: pa.Table, samples: pa.Table) -> pa.Table:
     """Append ``corpus_split``: the split of the target's recording in its corpus, or that of both clips that it brought along.
+
+    Args:
+        pairs: ``target_utterance_id``, ``sample_a``, ``sample_b``.
+        utterances: table of schema UTTERANCES.
+        samples: ``sample_id, utterance_id`` of schema SAMPLES.
 
     Raises:
         RecipeError: no corpus says a split of its own.
     """
-    utterances = build.tables.read("utterances", ["utterance_id", "split"])
     if utterances["split"].null_count == utterances.num_rows:
         raise RecipeError("splits: a condition asks for corpus_split, but no corpus of this recipe says a split of its own")
-    found = attach(table, "target_utterance_id", utterances, "utterance_id", {"corpus_split": "split"})
-    clips = pairs.select(["pair_id", "sample_a", "sample_b"])
+    table = attach(pairs, "target_utterance_id", utterances, "utterance_id", {"of_target": "split"})
     for side in "ab":
-        samples = build.tables.read("samples", ["sample_id", "utterance_id"])
-        clips = attach(clips, f"sample_{side}", samples, "sample_id", {f"clip_{side}": "utterance_id"})
-        clips = attach(clips, f"clip_{side}", utterances, "utterance_id", {f"split_{side}": "split"})
-    same = pc.if_else(pc.equal(clips["split_a"], clips["split_b"]), clips["split_a"], pa.scalar(None, pa.string()))
-    place = found.column_names.index("corpus_split")
-    return found.set_column(place, "corpus_split", pc.coalesce(found["corpus_split"], same))
+        table = attach(table, f"sample_{side}", samples, "sample_id", {f"clip_{side}": "utterance_id"})
+        table = attach(table, f"clip_{side}", utterances, "utterance_id", {f"split_{side}": "split"})
+    same = pc.if_else(pc.equal(table["split_a"], table["split_b"]), table["split_a"], pa.scalar(None, pa.string()))
+    return pairs.append_column("corpus_split", pc.coalesce(table["of_target"], same))
 
 
 def with_teacher(pairs: pa.Table, labels: pa.Table, rulings: pa.Table) -> pa.Table:

@@ -106,9 +106,10 @@ def test_a_killed_build_takes_its_cluster_along(stopped):
 
 def start(tmp_path, monkeypatch, body, **limits):
     """Start a cluster whose process is a script of ours."""
-    (tmp_path / "flows").mkdir()
-    (tmp_path / "flows" / "__init__.py").touch()
-    (tmp_path / "flows" / "ray_process.py").write_text(
+    (tmp_path / "flows" / "run").mkdir(parents=True)
+    for package in ("flows", "flows/run"):
+        (tmp_path / package / "__init__.py").touch()
+    (tmp_path / "flows" / "run" / "ray_process.py").write_text(
         "import os, sys, time\nfrom multiprocessing.connection import Connection\nc = Connection(int(sys.argv[1]))\n" + body
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))

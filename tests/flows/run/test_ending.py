@@ -110,7 +110,7 @@ def _in_group(group):
 
 def test_the_exit_itself_is_bounded():
     """A library that hangs in the interpreter's exit does not keep the process, and the code stays."""
-    process = begun("import atexit, flows.run.ending\nflows.ending._EXIT_S = 0.5\natexit.register(time.sleep, 60)\nready()")
+    process = begun("import atexit, flows.run.ending\nflows.run.ending._EXIT_S = 0.5\natexit.register(time.sleep, 60)\nready()")
     began = time.monotonic()
     assert ended(process) == (0, "", "")
     assert time.monotonic() - began < 20

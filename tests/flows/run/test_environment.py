@@ -4,7 +4,7 @@ import pytest
 
 from flows.run.environment import server_environment, without_secrets
 from flows.run.pipeline import open_build
-from flows.run.questions import key_variables
+from flows.run.question import key_variables
 from tests.flows.small import corpus, recipe
 
 SECRET = [

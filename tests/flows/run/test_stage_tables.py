@@ -121,7 +121,7 @@ def test_what_is_wanted_is_known_by_part(build):
         (lambda recipe: recipe.engines, "systems"),
         (lambda recipe: recipe.judges_of_pairs, "judge"),
         (lambda recipe: recipe.clip_format, "audio"),
-        (lambda recipe: recipe.model_dump(), "kind|workspace|corpora"),
+        (lambda recipe: recipe.model_dump(), "plugins"),
     ],
 )
 def test_a_section_that_the_settings_do_not_hold_is_refused(build, read, section):

@@ -16,9 +16,18 @@ def test_right_and_wrong_teachers():
 
 
 def test_a_split_of_the_corpus():
-    """It is the split of the target's recording, null without one; a workspace without the column says so."""
-    pairs = pa.table({"target_utterance_id": ["u1", None, "u2"]})
-    utterances = pa.table({"utterance_id": ["u1", "u2"], "split": ["train", None]})
-    assert with_corpus_split(pairs, utterances)["corpus_split"].to_pylist() == ["train", None, None]
+    """That of the target's recording, else of both clips that a corpus brought along; where no corpus has any it says so."""
+    pairs = pa.table(
+        {
+            "target_utterance_id": ["u1", None, "u2", None, None],
+            "sample_a": ["s", "s", "s", "s3", "s3"],
+            "sample_b": ["s", "s", "s", "s4", "s5"],
+        }
+    )
+    samples = pa.table({"sample_id": ["s", "s3", "s4", "s5"], "utterance_id": [None, "u3", "u4", "u5"]})
+    split = ["train", None, "test", "test", "train"]
+    utterances = pa.table({"utterance_id": ["u1", "u2", "u3", "u4", "u5"], "split": split})
+    assert with_corpus_split(pairs, utterances, samples)["corpus_split"].to_pylist() == ["train", None, None, "test", None]
+    nowhere = utterances.set_column(1, "split", pa.nulls(5, pa.string()))
     with pytest.raises(RecipeError, match="no corpus of this recipe says a split of its own"):
-        with_corpus_split(pairs, utterances.drop_columns(["split"]))
+        with_corpus_split(pairs, nowhere, samples)
