@@ -1,7 +1,10 @@
 """Ledgers of both kinds for tests, and the books that they must balance."""
 
 import multiprocessing
+import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -54,3 +57,10 @@ def balanced(place: str) -> dict[str, int]:
     expected = {account: int(picousd) for account, picousd in query(place, sums)}
     assert {account: picousd for account, picousd in owed.items() if picousd} == {a: p for a, p in expected.items() if p}
     return owed
+
+
+def running(script: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start a Python script in a process of its own."""
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", script, *arguments]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True)

@@ -48,7 +48,7 @@ def test_a_row_tells_what_its_question_shows():
     judged = rows(JUDGMENTS, judgment("p", "ab", 0, "a", 8.0, 4.0))
     table = pair_rows(
         splits=rows(SPLITS, {"pair_id": "p", "split": "sft"}),
-        pairs=rows(PAIRS, {"pair_id": "p", "prompt_id": "t", "sample_a": "s0", "sample_b": "s1"}),
+        pairs=rows(PAIRS, {"pair_id": "p", "prompt_id": "t", "text": "the target", "sample_a": "s0", "sample_b": "s1"}),
         labels=rows(LABELS, {"pair_id": "p", "label": "a", "source": "judgment"}),
         rulings=rulings(judged),
         judgments=judged,
@@ -83,7 +83,7 @@ def test_a_row_tells_what_its_question_shows():
     (row,) = table.to_pylist()
     assert row["history_audio"] == ["f1", "f2"]
     assert (row["emotion"], row["dialogue_id"], row["turn"]) == ("sad", "d", 3)
-    assert (row["spoken_text_a"], row["spoken_text_b"], row["text"]) == (None, "No.", "-")
+    assert (row["spoken_text_a"], row["spoken_text_b"], row["text"]) == (None, "No.", "the target")
     assert row["license"] == "(MIT OR Apache-2.0) AND CC-BY-4.0 AND CC-BY-NC-4.0 AND CC0-1.0"
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from contracts.errors import StorageError
 from contracts.migrations import MIGRATIONS, Migration
-from contracts.schemas import FAILURES, KEYS, SCHEMAS, SCORES, failure
+from contracts.schemas import FAILURES, KEYS, RATING_LIST, SCHEMAS, SCORES, failure
 from storage import tables
 from storage.tables import ReadableTables, TableStore
 from storage.workspace import Workspace
@@ -20,6 +20,7 @@ VALUES = {
     SCORES: [("s", 0.5)],
     pa.int32(): 1,
     pa.list_(pa.string()): ["x"],
+    RATING_LIST: [{"scale": "mos", "rater": "r", "score": 4.0, "raters": None, "std": None}],
 }
 
 
