@@ -48,13 +48,19 @@ def test_a_row_tells_what_its_question_shows():
     judged = rows(JUDGMENTS, judgment("p", "ab", 0, "a", 8.0, 4.0))
     table = pair_rows(
         splits=rows(SPLITS, {"pair_id": "p", "split": "sft"}),
-        pairs=rows(PAIRS, {"pair_id": "p", "prompt_id": "t", "text": "the target", "sample_a": "s0", "sample_b": "s1"}),
+        pairs=rows(PAIRS, {"pair_id": "p", "prompt_id": "t", "sample_a": "s0", "sample_b": "s1"}),
         labels=rows(LABELS, {"pair_id": "p", "label": "a", "source": "judgment"}),
         rulings=rulings(judged),
         judgments=judged,
         prompts=rows(
             PROMPTS,
-            {"prompt_id": "t", "target_utterance_id": "u3", "reference_utterance_id": "u4", "license": "CC0-1.0"},
+            {
+                "prompt_id": "t",
+                "text": "the target",
+                "target_utterance_id": "u3",
+                "reference_utterance_id": "u4",
+                "license": "CC0-1.0",
+            },
         ),
         utterances=rows(
             UTTERANCES,
