@@ -46,7 +46,8 @@ _ALIKE: Final = {
 
 # A dash between numbers is a range, an en dash also the minus of one; with spaces around it, between words, it is punctuation.
 _DASH: Final = re.compile(
-    "(?<=[0-9%\u00b0年月日号])\u2014(?=[0-9])|[\u2012\u2013\ufe32](?=[.$\u20ac\u00a3\u00a50-9])|(?<=\\w)[\u2012\u2013\ufe32](?=\\w)"
+    "(?<=[0-9%\u00b0年月日号])[\u2014\u2015\ufe31\ufe58](?=[0-9])"
+    "|[\u2012\u2013\ufe32](?=[.$\u20ac\u00a3\u00a50-9])|(?<=\\w)[\u2012\u2013\ufe32](?=\\w)"
     "|(?<=[\\w%\u00b0'] )[\u2012\u2013](?= [$\u20ac\u00a3\u00a5]?[0-9])"
 )
 # The ring accent and the ordinal's raised o, which keyboards have in place of the degree sign.

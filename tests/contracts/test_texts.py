@@ -22,7 +22,7 @@ from contracts.texts import folded, identity_form, leakage_form, simplified
         ("40ºC 90˚ 1º", "40°C 90° 1o"),
         ("3—5 a—b", "3-5 a—b"),
         ("\u1ffd", "'"),
-        ("a\ufe32b", "a-b"),
+        ("a\ufe32b 1\ufe582", "a-b 1-2"),
         ("1①", "1 1"),
         ("\uff21\uff22\uff23\uff11", "ABC1"),
         ("he\u200bllo co\u00adoperate \ufeffx", "hello cooperate x"),
