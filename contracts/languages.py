@@ -59,7 +59,7 @@ Yiddish; yo yor: Yoruba; za zha: Zhuang, Chuang; zh zho chi: Chinese; zu zul: Zu
 # Codes of ISO 639-3 that stand for a language above them in what corpora and models say, and common names beside ISO's.
 _ALSO: Final = (
     "zh: cmn, Mandarin, Mandarin Chinese, Putonghua; ar: arb, Standard Arabic; fa: pes, Farsi; ms: zsm; sw: swh; et: ekk; "
-    "lv: lvs; ne: npi; or: ory; uz: uzn; az: azj; mn: khk; sq: als; yi: ydd"
+    "lv: lvs; ne: npi; or: ory; uz: uzn; az: azj; mn: khk; sq: als; yi: ydd, ji; he: iw; ro: mo"
 )
 # Common names of languages without two letters.
 _NAMED: Final = (

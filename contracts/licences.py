@@ -11,7 +11,7 @@ from pydantic import AfterValidator
 UNSTATED: Final = "NOASSERTION"
 """SPDX's word for a licence that nobody stated."""
 
-_WANTS_CREDIT: Final = re.compile(r"\b(?:CC-BY|ODC-By)-")
+_WANTS_CREDIT: Final = re.compile(r"\b(?:CC-BY|ODC-By|ODbL|OGL-UK|OGL-Canada|NLOD|DL-DE-BY|etalab)-")
 
 
 def licence_of(stated: str) -> str | None:
@@ -30,7 +30,7 @@ def licence_hint(stated: str) -> str:
 
 
 def wants_credit(licence: str) -> bool:
-    """Tell whether a licence asks whoever passes its work on to name who made it, as all CC-BY ones do."""
+    """Tell whether a licence asks whoever passes its work on to name who made it, as CC-BY and open data do."""
     return bool(_WANTS_CREDIT.search(licence))
 
 

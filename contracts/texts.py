@@ -29,21 +29,29 @@ _SUPERSCRIPT: Final = "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2
 _SUBSCRIPT: Final = "\u2080\u2081\u2082\u2083\u2084\u2085\u2086\u2087\u2088\u2089\u208a\u208b"
 _RAISED: Final = re.compile(f"[{_SUPERSCRIPT}]+")
 _LOWERED: Final = re.compile(f"(?<=[0-9])(?=[{_SUBSCRIPT}])|[{_SUBSCRIPT}]+")
+_LOWERED_BEFORE: Final = re.compile(f"(?<=[{_SUBSCRIPT}])(?=[0-9])")
 _PLAIN: Final = str.maketrans(_SUPERSCRIPT + _SUBSCRIPT, "0123456789+-" * 2)
 _ALIKE: Final = {
-    **dict.fromkeys("\u2018\u2019\u02bc\u2032\u00b4`", "'"),
+    **dict.fromkeys("\u2018\u2019\u02bc\u2032\u00b4\u1ffd`", "'"),
     **dict.fromkeys("\u2010\u2011\u2212\ufe63\uff0d", "-"),
     "\u2044": "/",
     "\u2215": "/",
+    "\u066a": "%",
+    "\u0609": "\u2030",
+    "\u066b": ".",
+    "\u066c": ",",
     **dict.fromkeys("\u2122\u2120", ""),
 }
 
 
-# An en dash is the minus of a number or the hyphen of a range; between words with spaces around it is punctuation.
+# A dash between numbers is a range, an en dash also the minus of one; with spaces around it, between words, it is punctuation.
 _DASH: Final = re.compile(
-    "[\u2012\u2013](?=[.$\u20ac\u00a3\u00a50-9])|(?<=\\w)[\u2012\u2013](?=\\w)"
+    "(?<=[0-9%\u00b0年月日号])[\u2014\u2015\ufe31\ufe58](?=[0-9])"
+    "|[\u2012\u2013\ufe32](?=[.$\u20ac\u00a3\u00a50-9])|(?<=\\w)[\u2012\u2013\ufe32](?=\\w)"
     "|(?<=[\\w%\u00b0'] )[\u2012\u2013](?= [$\u20ac\u00a3\u00a5]?[0-9])"
 )
+# The ring accent and the ordinal's raised o, which keyboards have in place of the degree sign.
+_DEGREE: Final = re.compile("(?<=[0-9])( ?)(?:\u02da|\u00ba(?= ?[CF]\\b))")
 # The circle of a Chinese zero, for which most keyboards have only the geometric one.
 _CIRCLE: Final = re.compile("(?<=[\u3007零一二三四五六七八九])[\u25cb\u25ef]+|[\u25cb\u25ef]+(?=[零一二三四五六七八九])")
 _UNEQUAL: Final = re.compile(r"!=(?=[ \w(\"'-])")
@@ -78,12 +86,14 @@ def folded(text: str) -> str:
     """Return a text as its reader sees it: NFKC, one kind of apostrophe, hyphen and space, nothing invisible, no digits glued.
 
     Plain NFKC makes 102 of ``10²`` and ``11/2`` of ``1½``; here they are ``10^2`` and ``1 1/2``. A lowered digit stays
-    beside a letter (``H₂O`` is H2O), and is set apart from a digit (``10₂`` is 10_2). Digits of all scripts are Arabic ones.
-    Case is kept.
+    beside a letter (``H₂O`` is H2O), and is set apart from digits (``10₂`` is 10_2, ``log₂8`` is log2 8). Digits of all
+    scripts are Arabic ones, with their points and percent signs. Case is kept.
     """
     text = with_operators(without_hidden(text))
     if not text.isascii():
         text = _RAISED.sub(lambda run: f"^{run.group().translate(_PLAIN)} ", text)
+        text = _DEGREE.sub(r"\1" + "\u00b0", text)
+        text = _LOWERED_BEFORE.sub(" ", text)
         text = _LOWERED.sub(lambda run: run.group().translate(_PLAIN) or "_", text)
         text = _DASH.sub("-", text)
         text = _CIRCLE.sub(lambda run: "\u3007" * len(run.group()), text)
@@ -148,7 +158,7 @@ _ENGLISH_NUMBER: Final = re.compile(
 _HAS_HAN: Final = re.compile(f"[{HAN}]")
 
 
-LEAKAGE_FORM: Final = 4
+LEAKAGE_FORM: Final = 5
 """Version of ``leakage_form``. A workspace whose splits were made by an older one has them checked anew, which asks nobody."""
 
 

@@ -28,6 +28,15 @@ _CURRENCIES: Final[dict[str, list[Form]]] = {
     "\u20bd": [tuple("卢布")],
     "\u0e3f": [tuple("泰铢"), "铢"],
 }
+_DOLLARS: Final[dict[str, list[Form]]] = {
+    "US": [tuple("美元"), tuple("美金")],
+    "HK": [tuple("港元"), tuple("港币")],
+    "NT": [tuple("新台币"), tuple("台币")],
+    **{country: [tuple("澳元"), tuple("澳币")] for country in ("A", "AU")},
+    **{country: [tuple("加元"), tuple("加币")] for country in ("C", "CA")},
+    "NZ": [tuple("新西兰元"), tuple("纽元")],
+    "S": [tuple("新加坡元"), tuple("新元")],
+}
 _UNITS: Final = {
     "km/h": "公里每小时 千米每小时", "m/s": "米每秒", "mph": "英里每小时",
     "km": "公里 千米", "m": "米", "cm": "厘米 公分", "mm": "毫米", "nm": "纳米", "\u03bcm": "微米", "kg": "公斤 千克",
@@ -56,6 +65,7 @@ _DASHES: Final[dict[str, Form]] = {
 _BETWEEN: Final[dict[str, list[Form]]] = {
     ":": ["比", ()],
     "/": [(), tuple("斜杠")],
+    "x": ["乘", tuple("乘以"), "x", "by", "times"],
     "_": [tuple("下标"), "底", tuple("下划线"), "base"],
 }
 _DAYS: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
@@ -74,7 +84,8 @@ _TOKEN: Final = regex.compile(
     | (?P<percent_low>{_NUMBER})%?\ ?[-~]\ ?(?P<percent_high>{_NUMBER})%
     | (?P<weekdays>(?<=(?:周|星期)[一二三四五六日天])-(?=周|星期))
     | (?P<halves>[0-9]+)\.5(?P<measure>个?(?=小时|钟头|月)|[年天周])
-    | (?P<currency>\p{{Sc}})\ ?(?P<amount>{_NUMBER})(?P<amount_scale>[十百千万亿]{{0,2}})
+    | (?P<country>(?<![A-Za-z])(?:US|HK|NT|AU?|CA?|NZ|S)(?=\$))?(?P<currency>\p{{Sc}})\ ?
+        (?P<amount>{_NUMBER})(?P<amount_scale>[十百千万亿]{{0,2}})
         (?!\ ?(?i:thousand|million|billion|[kmb]\b))
     | (?P<yuan>[0-9]+\.[0-9]{{1,2}})(?P<called>[元块])
     | (?P<feet>[0-9]+)'(?!')\ ?(?:(?P<inches>[0-9]{{1,2}})(?:"|'')?)?(?![A-Za-z0-9'])
@@ -83,7 +94,7 @@ _TOKEN: Final = regex.compile(
         |\ ?(?P<unit>{_UNIT_NAMES})(?:(?:\^|(?<=m))(?P<square>[23]))?(?![A-Za-z0-9/])|(?P<inch>''|")
         |(?P<scale>[十百千万亿]{{1,2}}))?
     | \^(?P<power>[-+]?[0-9]+)
-    | (?P<between>(?<=[0-9])[:/_](?=[0-9]))
+    | (?P<between>(?<=[0-9])[:/_](?=[0-9])|(?<=[0-9]\ ?)[xX](?=\ ?[0-9]))
     | (?P<symbol>(?<=[\p{{L}}\p{{N}})%]\ ?)(?:<=|>=|[<>=+*&\u00d7\u00f7\u2264\u2265\u2260\u2248\u00b1])
         (?=\ ?[-(\p{{L}}\p{{N}}])|(?<![-=<>])(?:<=|>=|[<>])(?=\ ?[0-9])|[\u2264\u2265\u2260\u2248\u00b1\u221a\u221e\u03c0]
         |{FACTORIAL})
@@ -152,7 +163,7 @@ def _form(match: Any) -> Form:
         place = numbers.integer(found["place"])
         return [("第", place), (place, "号"), ("井", "号", place), tuple(english.forms(match.group()))]
     if found["between"]:
-        return [*_BETWEEN[found["between"]], "to"]
+        return [*_BETWEEN[found["between"].lower()], "to"]
     after = match.string[match.end() : match.end() + 1]
     if after == "^" and found["number"] and found["number"].isdigit():
         return [numbers.quantity(found["number"]), english_numbers.quantity(found["number"])]
@@ -235,7 +246,11 @@ def _measure(found: dict[str, str], after: str) -> list[Form]:
     if found["square"]:
         metres: list[Form] = [(number, "平", "米"), (number, "平", "方")] if (unit, found["square"]) == ("m", "2") else []
         return [(number, *("平方" if found["square"] == "2" else "立方"), names), *metres]
-    return [(number, names)]
+    per = [tuple(name.split("每")) for name in _UNITS[unit].split() if "每" in name]  # 每小时六十公里, 时速六十公里
+    before: list[Form] = [
+        (*first, number, *one) for one, time in per for first in ("每" + time, *(["时速"] if time == "小时" else []))
+    ]
+    return [(number, names), *before]
 
 
 def _is_day(month: str, day: str) -> bool:
@@ -248,7 +263,7 @@ def _names(words: str) -> list[Form]:
 
 def _money(found: dict[str, str]) -> list[Form]:
     amount, scale = found["amount"], found["amount_scale"]
-    names = _CURRENCIES.get(found["currency"], [found["currency"]])
+    names = _DOLLARS.get(found["country"] or "", _CURRENCIES.get(found["currency"], [found["currency"]]))
     readings: list[Form] = [(numbers.number(amount, scale), names)]
     whole, _, minor = amount.partition(".")
     if found["currency"] == "\u00a5" and not scale and len(minor) in {1, 2} and int(minor):

@@ -125,7 +125,8 @@ def percent(written: str, *, per: str = "百") -> list[Form]:
     tenths: list[Form] = []
     if per == "百" and len(written) == 2 and written.isdigit() and written[0] != "0":
         tenths = [(_DIGITS[int(written[0])], "成", () if written[1] == "0" else _DIGITS[int(written[1])])]
-    return [(per, "分", "之", value), *tenths]
+    whole: list[Form] = [tuple("百分百")] if (written, per) == ("100", "百") else []
+    return [(per, "分", "之", value), *tenths, *whole]
 
 
 def fraction(above: str, below: str) -> list[Form]:

@@ -40,10 +40,12 @@ _TOKEN: Final = regex.compile(
       (?P<numero>(?<![\p{{L}}\p{{N}}])(?:(?-i:N[oO]s?)\.?|no\.)(?=\ ?[0-9]))
     | (?<![\p{{L}}\p{{N}}])(?P<month>{_MONTH_NAMES})\.?\ (?P<date>{_DAY})(?:st|nd|rd|th)?\b(?![.:]?[0-9]|\ ?%)
         (?:-(?P<until>{_DAY})(?:st|nd|rd|th)?\b(?![.:/-]?[0-9]|\ ?%))?
+    | (?<![0-9/-])(?P<iso_year>[12][0-9]{{3}})-(?P<iso_month>0[1-9]|1[0-2])-(?P<iso_day>0[1-9]|[12][0-9]|3[01])(?![0-9/-])
+    | (?<![0-9/])(?P<slash_first>{_DAY})/(?P<slash_second>{_DAY})/(?P<slash_year>[12][0-9]{{3}})(?![0-9/])
     | {SPAN}(?:\ ?(?P<span_magnitude>(?:thousand|million|billion|trillion|k|mn?|bn?|t)\b))?
     | (?<![\p{{L}}\p{{N}}])(?P<first>(?=(?-i:\p{{Lu}}))(?:{_MONTH_NAMES}|{_DAY_NAMES}))\.?\ ?-\ ?
         (?P<last>(?=(?-i:\p{{Lu}}))(?:{_MONTH_NAMES}|{_DAY_NAMES}))\b
-    | (?P<country>(?<![\p{{L}}\p{{N}}])(?-i:US|AU|CA|NZ|HK|A|C))?(?P<currency>\p{{Sc}})\ ?(?P<amount>{_NUMBER})
+    | (?P<country>(?<![\p{{L}}\p{{N}}])(?-i:US|AU|CA|NZ|HK|NT|A|C|S))?(?P<currency>\p{{Sc}})\ ?(?P<amount>{_NUMBER})
         (?:\ ?(?P<magnitude>(?:thousand|million|billion|trillion|k|mn?|bn?|t)\b))?
     | (?P<scheme>https?)://
     | (?P<simple>(?<![\p{{N}}'.-])[a-z]{{2,}}(?:'[a-z]+)?(?=[\ ,;:!?]|\.?(?:\ |$)))
@@ -54,6 +56,7 @@ _TOKEN: Final = regex.compile(
     | (?P<nth>[0-9]{{1,3}}(?:,[0-9]{{3}})+|[0-9]+)(?:st|nd|rd|th)\b
     | '?(?P<decade>[0-9]*0)'?s\b
     | (?P<feet>[0-9]++)(?:'(?!')\ ?(?P<inches>[0-9]{{1,2}}(?![0-9]))?(?:"|''|\u201d)?(?![\p{{L}}\p{{N}}']))
+    | (?<![0-9.,:/-]\ ?)(?P<spaced>[1-9][0-9]{{0,2}}(?:\ [0-9]{{3}})+)(?![0-9.,:/-]?[0-9]|\ [0-9])
     | (?:(?P<whole>[0-9]+)\ )?(?<![0-9/])(?P<above>[0-9]+)/(?P<below>[0-9]+)(?![/0-9])
     | (?P<number>{_NUMBER})(?:\ ?(?P<percent>[%\u2030])
         |(?P<unit>{_UNIT})(?:(?:\^|(?<=m))(?P<square>[23]))?(?![\p{{L}}\p{{N}}/'])
@@ -61,7 +64,8 @@ _TOKEN: Final = regex.compile(
     | (?P<inside>(?<=[0-9]\ ?)[~*x:/_](?=\ ?[0-9]))
     | \^(?P<power>[-+]?[0-9]+)
     | (?P<roman>(?<=\b(?:war|chapter|part|volume|act|type|phase|article)\ )(?-i:[IVX]))\b
-    | (?P<dotted>(?<![\p{{L}}\p{{N}}.])\p{{L}}{{1,3}}(?:\.\p{{L}}{{1,3}})+\b\.?|(?<![\p{{L}}\p{{N}}.])(?:\p{{L}}\.){{2,}})
+    | (?P<dotted>(?<![\p{{L}}\p{{N}}.])\p{{L}}{{1,3}}(?:\.\p{{L}}{{1,3}})+\b\.?(?:'s\b)?
+        |(?<![\p{{L}}\p{{N}}.])(?:\p{{L}}\.){{2,}}(?:'s\b)?)
     | (?P<word>'?{_WORD}(?:-{_WORD})*)
     | (?P<rest>[\p{{L}}\p{{M}}\p{{N}}]+)
     | (?P<hash>\#)(?=[\p{{L}}0-9])
@@ -108,6 +112,7 @@ def _is_filler(form: Form) -> bool:
     return isinstance(form, list) and isinstance(form[0], str) and form[0] in FILLERS
 
 
+_SCALE_WORD: Final = regex.compile(r"\ (?:hundred|thousand|million|billion|trillion)\b", regex.IGNORECASE)
 _IN_CONTEXT: Final = ABBREVIATIONS.keys() | {unit for unit in UNITS if unit.isalpha()}
 
 
@@ -139,6 +144,8 @@ def _form(match: Any) -> Form:
         if match.string[match.end() : match.end() + 1] == "^" and found["number"].isdigit():
             return numbers.quantity(found["number"])
         unit = match.group()[len(found["number"]) :]
+        if found["number"] == "1" and not unit and _SCALE_WORD.match(match.string, match.end()):
+            return ["one", "a"]
         if unit and is_repeated(match.string, match.end(), unit):
             return [amounts.quantity(found), numbers.number(found["number"])]
         return amounts.quantity(found)
@@ -165,6 +172,11 @@ def _figures(found: dict[str, str]) -> "Form | None":
         return [numbers.plural(int(found["decade"])), (numbers.integer(found["decade"]), "s")]
     if found["above"]:
         return amounts.fraction(found)
+    if found["iso_year"] or found["slash_year"]:
+        return amounts.calendar(found)
+    if found["spaced"]:
+        parts = found["spaced"].split()
+        return [tuple(map(numbers.integer, parts)), numbers.number(",".join(parts))]
     return amounts.power(found["power"]) if found["power"] else None
 
 
@@ -197,6 +209,8 @@ def _word(match: Any, *, shouted: bool) -> Form:
     beside_digits = text[match.end() : match.end() + 1].isdigit() or text[max(start - 1, 0)].isdigit()
     lowered = token.lower()
     means = tuple(expansions(text, start, match.end(), shouted=shouted))
+    if lowered == "x" and text[max(start - 1, 0)].isdigit():
+        means = ("times",)
     before = text[max(start - 30, 0) : start]
     is_unit = lowered in UNITS and is_measured(lowered, before)
     is_numeral = token.isupper() and names_a_ruler(token, before, text[match.end() : match.end() + 30])
@@ -216,6 +230,8 @@ def _dotted(token: str) -> Form:
     """Read an abbreviation with dots inside: joined (NATO), by its letters (USA), or as words with a missing space between."""
     parts = [part for part in token.split(".") if part]
     joined = "".join(parts)
+    if joined.endswith("'s"):
+        return word(f"{joined[:-2].upper()}'s")
     whole = word(joined, shouted=True)
     first, *others = (part.lower() for part in parts)
     apart = (first, *(form for part in others for form in (JOINTS["."], part)))

@@ -28,6 +28,7 @@ _TITLES: Final = {
     "hon": "honorable", "col": "colonel", "mt": "mount",
 }  # fmt: skip
 _STREETS: Final = {"ave": "avenue"}
+_AFTER_NAMES: Final = {"co": "company", "corp": "corporation", "v": "versus"}
 _BEFORE_NUMBERS: Final = {
     "fig": "figure",
     "figs": "figures",
@@ -36,8 +37,12 @@ _BEFORE_NUMBERS: Final = {
     "vol": "volume",
     "ch": "chapter",
     "sec": "section",
+    "apt": "apartment",
+    "rm": "room",
+    "ext": "extension",
+    "est": "established",
 }
-ABBREVIATIONS: Final = MONTHS | DAYS | _ANYWHERE | _TITLES | _STREETS | _BEFORE_NUMBERS
+ABBREVIATIONS: Final = MONTHS | DAYS | _ANYWHERE | _TITLES | _STREETS | _AFTER_NAMES | _BEFORE_NUMBERS
 
 _STAY_IN_CAPITALS: Final = frozenset({"mr", "mrs", "dr", "st", "jr", "sr", "vs"})  # LT, INC and MT are acronyms
 _NAME: Final = regex.compile(r"\.?\ \p{Lu}[\p{Ll}']")
@@ -81,6 +86,10 @@ def expansions(text: str, start: int, end: int, *, shouted: bool) -> list[str]:
         return [_TITLES[plain]] if _is_title(token, after, shouted=shouted) else []
     if plain in _STREETS:
         return [_STREETS[plain]] if _BEFORE_A_STREET.search(before) and not _NAME.match(after) else []
+    if plain in _AFTER_NAMES:
+        is_abbreviation = after.startswith(".") and _BEFORE_A_STREET.search(before) is not None
+        fits = token.islower() and _NAME.match(after) is not None if plain == "v" else token[0].isupper()
+        return [_AFTER_NAMES[plain]] if is_abbreviation and fits else []
     if plain in _ANYWHERE:
         return _anywhere(plain, before, after)
     if token.islower() and plain in {"mar", "sun", "sat", "wed"}:

@@ -9,7 +9,7 @@ import regex
 
 from scoring import english_numbers as numbers
 from scoring.english_abbreviations import day_name
-from scoring.english_signs import CURRENCIES, RANGE, SYMBOLS
+from scoring.english_signs import CURRENCIES, DASHES, INSIDE, RANGE, SYMBOLS
 from scoring.english_words import unit_names
 from scoring.readings import Form
 
@@ -22,6 +22,8 @@ _DOLLARS: Final = {
     "CA": "canadian",
     "NZ": "new zealand",
     "HK": "hong kong",
+    "NT": "new taiwan",
+    "S": "singapore",
 }
 
 
@@ -99,9 +101,9 @@ def _plain_money(found: dict[str, str], names: tuple[str, str, str, str]) -> For
     many, one, minor_many, minor_one = names
     amount, magnitude = found["amount"], (found["magnitude"] or "").lower()
     name: Form = [one, many] if amount == "1" and not magnitude else [many, one]
-    if magnitude:
-        return (numbers.number(amount), _MAGNITUDES.get(magnitude, magnitude), name)
     number: Form = [numbers.number(amount), "a"] if amount == "1" else numbers.number(amount)
+    if magnitude:
+        return (number, _MAGNITUDES.get(magnitude, magnitude), name)
     whole, _, minor = amount.partition(".")
     if len(minor) != 2:
         return (number, name)
@@ -125,6 +127,28 @@ def day(value: int, month: str | None, until: str | None = None) -> Form:
         return [(["the", ()], nth, ["of", ()]), numbers.cardinal(value)]
     name = day_name(month)
     return [(name, [nth, ("the", nth), numbers.integer(str(value))]), (["the", ()], nth, "of", name)]
+
+
+def calendar(found: dict[str, str]) -> Form:
+    """Read 2024-05-03, 5/3/2024 and 3/5/2024 as a date that exists, or number by number."""
+    if found["iso_year"]:
+        year, joint, parts = found["iso_year"], DASHES["either"], (found["iso_month"], found["iso_day"])
+        written, orders = (numbers.integer(year), joint, numbers.integer(parts[0]), joint, numbers.integer(parts[1])), [parts]
+    else:
+        year, joint, parts = found["slash_year"], INSIDE["/"], (found["slash_first"], found["slash_second"])
+        written, orders = (
+            (numbers.integer(parts[0]), joint, numbers.integer(parts[1]), joint, numbers.integer(year)),
+            [parts, parts[::-1]],
+        )
+    dates: list[Form] = [
+        (day(int(date), _MONTH_NAMES[int(month) - 1]), numbers.integer(year)) for month, date in orders if 0 < int(month) <= 12
+    ]
+    return [written, *dates]
+
+
+_MONTH_NAMES: Final = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december",
+)  # fmt: skip
 
 
 def fraction(found: dict[str, str]) -> Form:

@@ -214,7 +214,11 @@ def clock(hours: str, minutes: str, seconds: str | None) -> list[Form]:
     h, m = int(hours), int(minutes)
     hour = _below_hundred(h) if h else integer("0")
     if seconds is not None:
-        return [(integer(str(h)), _minutes(m), _minutes(int(seconds)))]
+        s = int(seconds)
+        parts = ((h, "hour"), (m, "minute"), (s, "second"))
+        named: list[Form] = [(cardinal(value), name if value == 1 else f"{name}s") for value, name in parts if value]
+        whole: Form = (*named[:-1], ["and", ()], named[-1]) if len(named) > 1 else tuple(named)
+        return [(integer(str(h)), _minutes(m), _minutes(s)), *([whole] if named else [])]
     if not m:
         return [(hour, [(), "o'clock", "hundred"])]
     readings: list[Form] = [(hour, _minutes(m))]

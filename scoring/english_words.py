@@ -58,7 +58,10 @@ UNITS: Final = {
     "ghz": "gigahertz", "kb": "kilobyte", "mb": "megabyte", "gb": "gigabyte", "tb": "terabyte", "kw": "kilowatt",
     "kwh": "kilowatt hour", "db": "decibel", "\u03c9": "ohm", "hrs": "hour", "hr": "hour", "mins": "minute", "secs": "second",
     "yrs": "year", "yds": "yard", "sq": "square", "mph": "mile per hour", "kmh": "kilometer per hour",
-    "kph": "kilometer per hour", "km/h": "kilometer per hour", "m/s": "meter per second",
+    "kph": "kilometer per hour", "km/h": "kilometer per hour", "m/s": "meter per second", "mbps": "megabit per second",
+    "gbps": "gigabit per second", "kcal": "kilocalorie", "kj": "kilojoule", "tbsp": "tablespoon", "tsp": "teaspoon",
+    "psi": "pound per square inch", "fps": "frame per second", "rpm": "revolution per minute", "mw": "megawatt",
+    "gw": "gigawatt", "ha": "hectare", "gal": "gallon",
 }  # fmt: skip
 """Abbreviated units; they are units beside a spelled number, too, where they are no other words (``is_measured``)."""
 
@@ -76,7 +79,7 @@ _UNAMBIGUOUS: Final = frozenset({
 })  # fmt: skip
 _COUNT: Final = regex.compile(
     r"(?:[0-9]|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|\w+ty|hundred|thousand|million"
-    r"|half|few|several|many|per|square|cubic))[ -]\Z",
+    r"|half|few|several|many|per|square|cubic|sq|cu)\.?)[ -]\Z",
     regex.IGNORECASE,
 )
 _NUMBERED: Final = regex.compile(
@@ -174,6 +177,8 @@ def word(
     if _PLURAL_ACRONYM.fullmatch(token):
         letters = tuple(lowered[:-2])
         readings += [(*letters, lowered[-2:]), (*letters, f"{lowered[-2]}'s"), f"{lowered[:-1]}'s"]
+    elif _POSSESSIVE_ACRONYM.fullmatch(token):
+        readings.append((*lowered[:-3], lowered[-3:]))
     elif len(parts := _CAMEL.findall(token)) > 1 and not shouted:
         readings.append(tuple(part.lower() for part in parts))
     if len(token) == 1 and (name := unicodedata.name(token, "")).startswith("GREEK"):
@@ -184,6 +189,7 @@ def word(
 
 
 _PLURAL_ACRONYM: Final = regex.compile("[A-Z]{2,5}s")
+_POSSESSIVE_ACRONYM: Final = regex.compile("[A-Z]{2,5}'s")
 _CAMEL: Final = regex.compile(r"\p{Lu}?\p{Ll}+(?=\p{Lu})|(?<=\p{Ll})\p{Lu}\p{Ll}+|(?<=\p{Ll})\p{Lu}+\Z")
 
 

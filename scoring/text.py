@@ -15,7 +15,7 @@ from contracts.texts import folded
 from scoring import chinese, english
 from scoring.readings import Form, Units
 
-READINGS: Final = "3"
+READINGS: Final = "4"
 """Version of the rules; part of the ``model_version`` of metrics that count units. Rows without it have version 1."""
 
 # A sign before a number, and signs that are spoken, are units of their own; digits never merge with what a power adds.

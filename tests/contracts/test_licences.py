@@ -35,8 +35,16 @@ def test_an_unknown_licence_is_told_the_nearest_one(stated, nearest):
 
 @pytest.mark.parametrize(
     ("licence", "wants"),
-    [("CC-BY-4.0", True), ("CC-BY-NC-SA-3.0", True), ("MIT AND CC-BY-SA-3.0", True), ("CC0-1.0", False), ("MIT", False)],
+    [
+        ("CC-BY-4.0", True),
+        ("CC-BY-NC-SA-3.0", True),
+        ("MIT AND CC-BY-SA-3.0", True),
+        ("ODbL-1.0", True),
+        ("OGL-UK-3.0", True),
+        ("CC0-1.0", False),
+        ("MIT", False),
+    ],
 )
 def test_who_asks_for_credit(licence, wants):
-    """All licences of Creative Commons but the dedication to the public domain."""
+    """All licences of Creative Commons but the dedication to the public domain, and those of open data that ask for it."""
     assert wants_credit(licence) == wants

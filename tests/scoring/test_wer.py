@@ -57,7 +57,7 @@ def test_clear_speech_has_few_errors(session, reader, speaker):
 
 def test_rows_tell_the_rules_that_counted_them(session):
     """The version of a row names the version of the readings, so that rows of older rules are told apart."""
-    assert session.model_version.endswith("; readings 3")
+    assert session.model_version.endswith("; readings 4")
 
 
 def test_a_perfect_reading_of_digits_has_no_error():

@@ -19,10 +19,14 @@ _WORDS: Final = frozenset([
 ])  # fmt: skip
 _SIGNS: Final = frozenset("*_`#>|:.,;!()[]-\u2013\u2014=/\u2022\u3001\u3002\uff0c\uff1b\uff1a\uff01\uff08\uff09\u3010\u3011+")
 _NUMBERED: Final = re.compile(r"\A\s*(?P<number>[12])[.)]\s")
-_SCALE: Final = re.compile(r"(?<![\w.])1\s*(?:-|\u2013|to)\s*10(?![\w.])")
+_SCALE: Final = re.compile(r"(?<![\w.])(?:1\s*(?:-|\u2013|to)|out\s+of)\s*10(?![\w.])")
 _HEADING: Final = re.compile(r"\s*#|\s*(?:[-*\u2022]\s|[0-9]+[.)]\s)?\s*(?:\*\*|__)[^*]*(?:\*\*|__)\W*\Z")
 _FINISHED: Final = re.compile(r"[.!\u3002\uff01\u2026][\s*_`\"')\]\u201d\u2019]*\Z")
 _NAMED_TEXT: Final = re.compile(r"[^:\uff1a]*\w[^:\uff1a]*[:\uff1a].*\w")
+# A line with a verb, or of a table, is no title; "how robotic they are" is one.
+_STATEMENT: Final = re.compile(
+    r"(?i)\A\s*\||\A(?!.*\bhow\b).*\b(?:is|are|was|were|has|have|sounds?|feels?|seems?|lacks?|shows?|outperforms?)\b"
+)
 _POINTS_ON: Final = re.compile(
     r"(?i)\b(?:here|below|following|follows|rank(?:s|ed|ing)?|counts?|counted)\b|\u5982\u4e0b|\u6392\u540d|\u6b21\u6570"
 )
@@ -63,7 +67,8 @@ def leads_on(line: str, *, adjoining: bool) -> bool:
     if _HEADING.match(line) or re.search(r"[-:=,;\u2013\u2014\uff1a\uff0c]\Z", bare):
         return True
     if not _FINISHED.search(line):
-        return adjoining or (not _NAMED_TEXT.match(line) and len(line.split()) <= 6)
+        longest = 6 if _STATEMENT.search(line) else 14
+        return adjoining or (not _NAMED_TEXT.match(line) and len(line.split()) <= longest)
     last = re.split(r"[.!?\u3002]\s*", line.strip().rstrip(".!\u3002*_` "))[-1]
     return _POINTS_ON.search(last) is not None or re.fullmatch(r"\W*[A-Za-z]*\W*", line) is not None
 

@@ -19,7 +19,7 @@ _NOUN: Final = (
 _MARKS: Final = r"[ \t*_`\"'()\[\]]{0,9}"
 _WORDS: Final = rf"(?:(?!{_NOUN}|[AB]\b)[\w'-]{{1,30}}[ \t*_,]{{1,9}})"
 _VERB: Final = (
-    r"(?:is|are|was|would\s+be|sounds?|seems?|feels?|appears?|remains?|stays?|ranks?|performs?|comes\s+(?:out|across)|does|has"
+    r"(?:is|are|was|(?:would|to)\s+be|sounds?|seems?|feels?|appears?|remains?|stays?|ranks?|performs?|comes\s+(?:out|across)|does|has"
     r"|deserves|turns\s+out|proves|gets|emerges?|stands?)"
 )
 _ASPECT_OF: Final = (
@@ -27,18 +27,23 @@ _ASPECT_OF: Final = (
     r"|on\s+(?:the\s+whole|balance)|for\s+sure)\b)"
 )
 _ASPECT: Final = rf"{_ASPECT_OF}\s+(?:in|at|on|for|regarding|concerning|when|where|during|[a-z]+ed)\b"
+_MACHINE: Final = r"(?:robotic|artificial|synthetic|mechanical)(?=\s+(?:than|overall)\b|[ \t*_]*(?:[.,;!\n]|\Z))"
 _BEST: Final = (
     r"(?:better|superior|more\s+(?:natural|human|human-like|convincing|realistic|lifelike|pleasant|fitting|suitable|appropriate)"
     r"(?!-|\s+(?:paus|pac|rhythm|inton|prosod|articul|stress))|preferable|preferred|stronger|winner|winning|best|most\s+natural"
-    r"|ahead|first\s+place|victory|the\s+win)"
+    r"|ahead|first\s+place|victory|the\s+win|the\s+(?:upper\s+hand|edge(?!\s+of))|higher\s+(?:score|rating|marks)|(?:rated|ranked|scored)\s+higher"
+    rf"|closer\s+to\s+(?:an?\s+)?(?:actual\s+|real\s+)?human|less\s+{_MACHINE}|most\s+(?:human|lifelike|realistic)"
+    r"|more\s+like\s+an?\s+(?:actual\s+|real\s+)?(?:person|human)|the\s+one\s+i(?:['\u2019]d|\s+would)?\s+(?:choose|pick|prefer))"
 )
 _WORST: Final = (
     r"(?:worse|inferior|less\s+(?:natural|human|convincing|realistic|suitable)|loser|losing"
+    rf"|more\s+{_MACHINE}|no\s+match|lower\s+(?:score|rating|marks)|(?:rated|ranked|scored)\s+lower"
     r"|weaker|worst|least\s+natural|behind)"
 )
 _CHOSEN: Final = (
     r"(?:winner|verdict|preference|preferred|choice|pick|picks?|answer|better|best|prefer|choose|chose|select|vote|favou?r|favou?rite"
-    r"|win|victory|advantage|more\s+natural|go|conclusion)"
+    r"|win|victory|advantage|the\s+edge|(?:more|most)\s+(?:natural|human)(?:[- ](?:sounding|like))?|go|conclusion"
+    r"|higher\s+(?:score|rating|marks))"
 )
 _NAMED: Final = (
     r"(?:one|output|speech|audio|clip|recording|of\s+the\s+two|overall|is|was|goes|to|for|with"
@@ -46,7 +51,7 @@ _NAMED: Final = (
 )
 _ZH_BEST: Final = (
     r"(?:\u66f4(?:\u597d|\u81ea\u7136|\u4f73|\u4f18|\u80dc|\u50cf\u771f\u4eba)|\u8f83(?:\u597d|\u4f18|\u4f73)|\u80dc\u51fa|\u83b7\u80dc"
-    r"|\u8d62|\u6700\u597d|\u5360\u4f18|\u66f4\u52a0\u81ea\u7136)"
+    r"|\u4f18\u4e8e|\u80dc\u8fc7|\u597d\u4e8e|\u8d62|\u6700\u597d|\u5360\u4f18|\u66f4\u52a0\u81ea\u7136)"
 )
 _ZH_WORST: Final = r"(?:\u66f4(?:\u5dee|\u4e0d\u81ea\u7136)|\u8f83\u5dee|\u4e0d\u5982|\u8f93\u4e86|\u6700\u5dee)"
 _ZH_CHOSEN: Final = (
@@ -134,13 +139,20 @@ def _patterns(names: str) -> tuple[tuple[bool, re.Pattern[str]], ...]:
     only = rf"(?P<name_only>(?<![A-Za-z0-9])[{names}](?![A-Za-z0-9]))"
     after = rf"(?!(?:\s+(?:than|to)\s+(?:{whole}))?{_ASPECT})"
     subject = rf"(?P<subject>){label}{_MARKS},?{_MARKS}{_WORDS}{{0,3}}?"
-    finite = r"(?:wins|won|prevails|takes\s+it|outclasses)"
-    loses = r"(?:(?:loses|lost)(?=\W*(?:\Z|[.!;,\n]|overall|clearly|to\b))|lags|falls\s+(?:short|behind))"
-    beats = r"(?:beats|outperforms|outscores|surpasses|exceeds|defeats|over|tops|>+|\u2265)"
+    finite = (
+        r"(?:wins|won|prevails|takes\s+(?:it|the\s+lead(?=\W*(?:[.,;!\n]|\Z)))|outclasses|comes\s+out\s+on\s+top"
+        r"|(?:scores|rates|ranks)\s+higher)"
+    )
+    loses = (
+        r"(?:(?:loses|lost)(?=\W*(?:\Z|[.!;,\n]|overall|clearly|to\b))|lags|falls\s+(?:short|behind)"
+        r"|pales\s+(?:in\s+comparison|beside|next))"
+    )
+    beats = r"(?:beats|edges\s+out|outperforms|outscores|surpasses|exceeds|defeats|over|tops|>+|\u2265)"
     plain = (
         (True, rf"{subject}(?i:{_VERB}[ \t*_]{{1,9}}{_WORDS}{{0,5}}?{_BEST})\b{after}"),
         (False, rf"{subject}(?i:{_VERB}[ \t*_]{{1,9}}{_WORDS}{{0,5}}?{_WORST})\b{after}"),
         (True, rf"{subject}(?i:{finite})\b{after}"),
+        (True, rf"(?i:\b(?:rate|rank|score)\s+){label}{_MARKS}(?i:(?:much|far|slightly)\s+)?(?i:higher|above)\b{after}"),
         (False, rf"{subject}(?i:{loses})\b{after}"),
         (True, rf"(?P<subject>){label}{_MARKS}(?i:(?:clearly|easily|still|also)\s+)?(?i:{beats}){_MARKS}(?:{whole}){after}"),
         (False, rf"(?P<subject>){label}{_MARKS}(?:<+|\u2264){_MARKS}(?:{whole}){after}"),

@@ -191,6 +191,13 @@ def encoding_of(path: Path) -> str:
         return "utf-16" if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
 
 
+def _decoded(data: bytes, encoding: str) -> str:
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError:
+        return ""
+
+
 def _undecoded(text: str) -> str | None:
     """Return what is wrong with a text that holds bytes of another encoding, and how to convert it; None = nothing."""
     found = _ESCAPED.search(text)
@@ -199,7 +206,7 @@ def _undecoded(text: str) -> str | None:
     # A program that writes Chinese in its old encoding gives whole words of it; one odd letter is Western.
     data = text.encode("utf-8", "surrogateescape")
     is_chinese = _CHINESE_WORD.search(data.decode("gb18030", "replace")) is not None
-    encoding = "GB18030" if is_chinese else "WINDOWS-1252"
+    encoding = "GB18030" if is_chinese else "BIG5" if _CHINESE_WORD.search(_decoded(data, "big5")) else "WINDOWS-1252"
     return (
         f"byte 0x{ord(found[0]) - 0xDC00:02x} is no UTF-8: save the file as 'CSV UTF-8', "
         f"or convert it with iconv -f {encoding} -t UTF-8"

@@ -55,6 +55,7 @@ READ = {
     "bold line": ("{}\n\n**Output A: 8, Output B: 6**", 8, 6),
     "heading": ("{}\n\n### Conclusion\nOutput A: 8, Output B: 6", 8, 6),
     "heading line": ("{}\n\n## Output A: 8, Output B: 6", 8, 6),
+    "out of ten over a list": ("{}\n\nScores (out of 10):\n- Output A: 8\n- Output B: 6", 8, 6),
     "list": ("{}\n\nScores:\n- Output A: 8\n- Output B: 6", 8, 6),
     "stars": ("{}\n\n**Final Scores**\n* Output A: 8\n* Output B: 6", 8, 6),
     "numbered": ("{}\n\nFinal scores:\n1. Output A: 8\n2. Output B: 6", 8, 6),
@@ -183,12 +184,20 @@ DOUBTFUL = [
     "Glitches in each\n- Output A: 3\n- Output B: 1",
     "Here are the counts of glitches.\n\nOutput A: 3, Output B: 1",
     "### Overall Naturalness\nOutput A: 3, Output B: 1",
+    "Number of glitches that I noticed in each of the two\n\nOutput A: 3, Output B: 1",
+    "Out of 10, how robotic they are\n\nOutput A: 3, Output B: 1",
 ]
 VERDICTS = [
     *("Output B is the better one.", "I prefer Output B.", "**Winner: B**", "Therefore, B wins.", "Final answer: B."),
     *("Verdict: B > A.", "### Verdict\nOutput B is better.", "Overall, B is better than A.", "So Output A is worse."),
     *("\u56e0\u6b64\uff0cB\u66f4\u81ea\u7136\u3002", "Correction: the scores are swapped.", "Lower is better."),
     *("Output A is not the more natural one.", "I would pick the second one.", "Output B outperforms Output A."),
+    *("I find Output B to be clearly more natural.", "Output B edges out Output A.", "Output B comes out on top."),
+    *("The edge goes to Output B.", "Output B has the upper hand.", "Output B takes the lead.", "Output B scores higher."),
+    *("Output A is no match for Output B.", "Output A pales in comparison to Output B.", "Output A is rated lower."),
+    *("Output A sounds more robotic than Output B.", "Output A is more artificial.", "Output B is less mechanical."),
+    *("Of the two, B is the one I'd choose.", "The most human-like is Output B.", "Output B is closer to human speech."),
+    *("Output B deserves the higher score.", "I rate Output B higher than Output A.", "总体而言,B的表现优于A。"),
 ]
 
 
@@ -227,7 +236,16 @@ def test_what_is_doubtful_is_refused(end):
 
 
 @pytest.mark.parametrize(
-    "said", ["Output A is the better one.", "Output B is better in pacing.", "Overall, A is better than B."]
+    "said",
+    [
+        *("Output A is the better one.", "Output B is better in pacing.", "Overall, A is better than B."),
+        *(
+            "Output B has a higher pitch.",
+            "Output A sounds more robotic in the second half.",
+            "Output A has more artificial pauses.",
+        ),
+        *("Output B has the edge in clarity.", "Output B has lower volume.", "Output A is rated higher."),
+    ],
 )
 def test_a_verdict_that_agrees_is_read(said):
     """So is praise in one respect."""

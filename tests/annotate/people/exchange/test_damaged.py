@@ -141,9 +141,13 @@ def test_what_excel_saves_is_read(tmp_path, encoding, separator, named):
     assert read(tmp_path / "votes.csv", skip_bad=True).table.num_rows == 1
 
 
-def test_a_header_in_another_encoding_is_told_with_the_right_one(tmp_path):
-    (tmp_path / "votes.csv").write_bytes("题目编号,评分人,选择\np1,张三,A\n".encode("gbk"))
-    with pytest.raises(DataError, match=r"votes\.csv: line 1: byte 0xcc is no UTF-8: .*iconv -f GB18030 -t UTF-8"):
+@pytest.mark.parametrize(
+    ("header", "encoding", "named"),
+    [("题目编号,评分人,选择", "gbk", "byte 0xcc is no UTF-8: .*GB18030"), ("pair,張三豐,vote", "big5", "byte 0xb1 .*BIG5")],
+)
+def test_a_header_in_another_encoding_is_told_with_the_right_one(tmp_path, header, encoding, named):
+    (tmp_path / "votes.csv").write_bytes(f"{header}\np1,x,A\n".encode(encoding))
+    with pytest.raises(DataError, match=rf"votes\.csv: line 1: {named} -t UTF-8"):
         read(tmp_path / "votes.csv")
 
 
