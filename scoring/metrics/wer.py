@@ -16,8 +16,8 @@ from scoring.metric import Measurement, MetricRequest, absent
 from scoring.readings import closest
 from scoring.text import READINGS, units
 from scoring.transcriber import RATE_HZ, Transcriber, TranscriberSession
-from scoring.waveform import resampled
 from storage.downloads import Download, Downloading
+from synth.dsp import resample
 
 
 class WerSession:
@@ -44,7 +44,7 @@ class WerSession:
             return Failure(reason="empty_reference", message=f"normalisation leaves nothing of the text {request.text!r}")
         if not request.waveform.size:
             return Failure(reason="empty_audio", message="the clip has no samples")
-        heard = self._transcriber.transcribe(resampled(request.waveform, request.sample_rate_hz, RATE_HZ), language)
+        heard = self._transcriber.transcribe(resample(request.waveform, request.sample_rate_hz, RATE_HZ), language)
         return Measurement(values=error_counts(reference, units(heard, language)), detail=canonical_json({"transcript": heard}))
 
 
