@@ -73,7 +73,7 @@ class AsteriskPrompts:
             if row.problem != "malformed_row":
                 file = root.find(f"{_RECORDINGS}/{row.source_id}.g722")
                 header = Header(duration_s=file.size / _BYTES_PER_SECOND, problem=None if file.size else "empty_audio")
-                row.heard_in(file, {} if file.problem else {file.path: header})
+                row.take_audio(file, {} if file.problem else {file.path: header})
             yield row
 
     def _transcripts(self, root: Root) -> Iterator[Utterance]:

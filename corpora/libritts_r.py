@@ -91,7 +91,7 @@ class LibriTTSR:
         headers = root.headers(found)
         for row, file in zip(rows, found, strict=True):
             if row.problem != "malformed_row":
-                row.heard_in(file, headers)
+                row.take_audio(file, headers)
             if row.source_id in _KNOWN_BAD:
                 row.problem = "known_bad_file"
         yield from sorted(rows, key=lambda row: row.source_id)

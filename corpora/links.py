@@ -1,4 +1,4 @@
-"""Where the links inside a corpus may lead: to what the user named, unless told otherwise.
+"""Where the links inside a corpus may lead: to what the user named, unless the options say otherwise.
 
 Inside are the corpus's folder and, where that is a snapshot in the cache of a model hub, whose files are links of the form
 ``snapshots/<revision>/x -> ../../blobs/<hash>``, the folder ``blobs`` beside ``snapshots``. A link to anywhere else could bring

@@ -143,7 +143,7 @@ class Manifest:
         headers = root.headers(found.values())
         for row in utterances:
             if row.audio_path is not None:
-                row.heard_in(found[row.audio_path], headers)
+                row.take_audio(found[row.audio_path], headers)
             yield row
 
     def _row(self, place: str, fields: _Fields | None, tags: NoiseTags, rated: RatingsFile | None) -> Utterance:

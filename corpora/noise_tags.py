@@ -17,7 +17,7 @@ class NoiseTags:
         longest_first = sorted(tags, key=len, reverse=True)
         self._any = re.compile("|".join(map(_whole, longest_first))) if tags else None
         self._unseen = {tag: re.compile(_whole(tag), re.IGNORECASE) for tag in tags}
-        self._elsewhere = dict[str, str]()
+        self._other_case = dict[str, str]()
 
     def removed(self, text: str | None, place: str) -> str | None:
         """Return a text without the tags; ``place`` is where it stands."""
@@ -26,13 +26,13 @@ class NoiseTags:
         for tag in set(self._any.findall(text)) & self._unseen.keys():
             del self._unseen[tag]
         for tag, pattern in self._unseen.items():
-            if tag not in self._elsewhere and pattern.search(text):
-                self._elsewhere[tag] = place
+            if tag not in self._other_case and pattern.search(text):
+                self._other_case[tag] = place
         return " ".join(self._any.sub(" ", text).split())
 
     def in_another_case(self) -> tuple[str, str] | None:
         """Return a tag that stood in no text as it is written, but in another case, and the first place where it did."""
-        return next(((tag, self._elsewhere[tag]) for tag in self._unseen if tag in self._elsewhere), None)
+        return next(((tag, self._other_case[tag]) for tag in self._unseen if tag in self._other_case), None)
 
 
 def _whole(tag: str) -> str:

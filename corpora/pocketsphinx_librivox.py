@@ -65,7 +65,7 @@ class PocketsphinxLibrivox:
         headers = root.headers(found)
         for row, file in zip(rows, found, strict=True):
             if row.problem != "malformed_row":
-                row.heard_in(file, headers)
+                row.take_audio(file, headers)
             yield row
 
     def _line(self, line: str, ref: str) -> Utterance:

@@ -123,7 +123,7 @@ class Utterance:
     problem: str | None = None
     problem_detail: str | None = None
 
-    def heard_in(self, file: Found, headers: Mapping[str, Header]) -> None:
+    def take_audio(self, file: Found, headers: Mapping[str, Header]) -> None:
         """Take over what is known of the recording's file; a problem of the row itself is kept."""
         self.audio_path = file.path
         header = headers.get(file.path, Header())

@@ -16,7 +16,7 @@ from corpora.headers import HEAD_BYTES, Header, probe
 from corpora.links import ADVICE, FollowLinks, bounds, leads_outside
 
 _MOST_NAMED: Final = 5
-_TOLD: Final = (FileNotFoundError, NotADirectoryError, PermissionError)
+_PROPAGATED: Final = (FileNotFoundError, NotADirectoryError, PermissionError)
 
 
 class LinkOutside(DataError):
@@ -73,11 +73,11 @@ class Names:
 
 
 @contextlib.contextmanager
-def _reaching(corpus: str, url: str, *told: type[Exception]) -> Iterator[None]:
-    """Turn what file systems raise into one line, but for what is told otherwise."""
+def _reaching(corpus: str, url: str, *propagated: type[Exception]) -> Iterator[None]:
+    """Turn what file systems raise into one line, except the given ones."""
     try:
         yield
-    except told:
+    except propagated:
         raise
     except Exception as error:  # each protocol has errors of its own, from its own library
         why = " ".join(str(error).split()) or type(error).__name__
@@ -117,8 +117,8 @@ class Root:
         self._bounds = bounds(self._path or "/", follow_links) if self._local else None
 
     def _reaching(self) -> contextlib.AbstractContextManager[None]:
-        """Say in one line that a server is gone; what is wrong with a file is told where it is read."""
-        return _reaching(self._corpus, self.url, *((Exception,) if self._local else _TOLD))
+        """Raise one line where a server is gone; what is wrong with a file is reported where it is read."""
+        return _reaching(self._corpus, self.url, *((Exception,) if self._local else _PROPAGATED))
 
     def _full(self, path: str) -> str:
         return f"{self._path}/{path}" if path else self._path

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from contracts.errors import DataError
 from filters.verdict import first_reason, quote
-from scoring.reliability.agreement_levels import made_elsewhere, refuse_second_ballots
+from scoring.reliability.agreement_levels import are_aggregated, refuse_second_ballots
 
 VALUES: Final = ("A", "B", "invalid")
 """What a listener may say (protocol ``unisrm``)."""
@@ -92,7 +92,7 @@ def _counts(votes: Any) -> npt.NDArray[np.int64]:
         )
     refuse_second_ballots(row_of, pc.struct_field(cast, "annotator_id"))
     codes = found.to_numpy(zero_copy_only=False).astype(np.int64)
-    of_people = ~made_elsewhere(cast)
+    of_people = ~are_aggregated(cast)
     return np.bincount((row_of * len(VALUES) + codes)[of_people], minlength=len(column) * len(VALUES)).reshape(-1, len(VALUES))
 
 

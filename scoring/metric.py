@@ -28,7 +28,7 @@ class MetricRequest:
         language: language of ``text``: ``en``, ``zh``, or ``mixed`` for code-switched text.
         reference: speech of the speaker that the clip should sound like, shape (m,); None where there is none.
         reference_rate_hz: rate of ``reference``.
-        spoken_text: what its speaker was told to say instead of ``text``; None = that very text.
+        spoken_text: what its speaker was to speak instead of ``text``; None = that very text.
     """
 
     sample_id: str
@@ -84,7 +84,7 @@ class Metric(Protocol):
         ...
 
     def missing(self) -> str | None:
-        """Say in one line what this machine lacks and how to get it; None = ready. Loads nothing."""
+        """Return in one line what is missing here and how to get it; None = ready. Loads nothing."""
         ...
 
     def installed_version(self) -> str | None:
@@ -105,8 +105,8 @@ class Metric(Protocol):
 
 def absent(*modules: str, install: str) -> str | None:
     """Return how to install Python modules if one of them is not there, without importing any; None if all are."""
-    lacking = [module for module in modules if importlib.util.find_spec(module) is None]
-    return f"Python module {', '.join(lacking)} is not installed: pip install {install}" if lacking else None
+    missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    return f"Python module {', '.join(missing)} is not installed: pip install {install}" if missing else None
 
 
 def accelerator_missing(device: str) -> str | None:

@@ -7,7 +7,7 @@ def mean_ratings(ratings: pa.Array | pa.ChunkedArray, scale: str) -> pa.Array:
     """Return the mean rating of each clip on a scale; null where it has none.
 
     Where single raters are known, it is their mean, each with equal weight; a mean that the corpus states beside them is left
-    out, for it may rest on raters that were excluded elsewhere. Where only stated means are there, it is their mean.
+    out, for it may rest on raters whom the corpus excluded. Where only stated means are there, it is their mean.
 
     Args:
         ratings: column of type RATING_LIST.

@@ -1,6 +1,6 @@
 """All readings of a text as one graph, and the two readings of two texts that are closest to each other.
 
-``2024`` is read "twenty twenty four" or "two thousand and twenty four", and a recogniser that hears either may write ``2024``.
+``2024`` is read "twenty twenty four" or "two thousand and twenty four", and the transcript of either may be ``2024``.
 No single normal form makes these equal without making different readings equal, too. So a text is the set of its readings, and
 the errors between two texts are those of the closest two.
 
@@ -17,7 +17,7 @@ import numpy as np
 
 Form: TypeAlias = "str | tuple[Form, ...] | list[Form]"
 
-_Edges = list[tuple[int, str | None]]  # where from and the unit on the way; None = nothing is said
+_Edges = list[tuple[int, str | None]]  # where from and the unit on the way; None = no unit
 
 
 class Units(list[str]):
@@ -112,20 +112,20 @@ def _shortest_path(left: Sequence[_Edges], right: Sequence[_Edges]) -> "tuple[li
             continue
         if len(best) > MOST_PAIRS:
             return None
-        for extra, source, unit, heard in _steps(left, right, pair):
+        for extra, source, unit, other in _steps(left, right, pair):
             total = cost + extra
             if total < best.get(source, total + 1):
                 best[source] = total
-                parents[source] = pair, unit, heard
+                parents[source] = pair, unit, other
                 heappush(queue, (total, source))
-    said, transcript, pair = list[str](), list[str](), 0
+    reference, hypothesis, pair = list[str](), list[str](), 0
     while pair != goal:
-        pair, unit, heard = parents[pair]
+        pair, unit, other = parents[pair]
         if unit is not None:
-            said.append(unit)
-        if heard is not None:
-            transcript.append(heard)
-    return said, transcript
+            reference.append(unit)
+        if other is not None:
+            hypothesis.append(other)
+    return reference, hypothesis
 
 
 _DELETED, _ALIGNED, _INSERTED = range(3)
@@ -192,7 +192,7 @@ def _steps(left: Sequence[_Edges], right: Sequence[_Edges], pair: int) -> Iterat
     width = len(right)
     row, column = divmod(pair, width)
     mine, others = left[row], right[column]
-    if mine and mine[0][1] is None:  # a choice: nothing is said on these edges, and the first is the usual one
+    if mine and mine[0][1] is None:  # a choice: these edges have no unit, and the first is the usual one
         for rank, (source, _) in enumerate(mine):
             yield int(rank > 0), source * width + column, None, None
         return
@@ -201,8 +201,8 @@ def _steps(left: Sequence[_Edges], right: Sequence[_Edges], pair: int) -> Iterat
             yield int(rank > 0), row * width + source, None, None
         return
     for source, unit in mine:
-        for aside, heard in others:
-            yield _ERROR if unit != heard else 0, source * width + aside, unit, heard
+        for aside, other in others:
+            yield _ERROR if unit != other else 0, source * width + aside, unit, other
         yield _ERROR, source * width + column, unit, None
-    for aside, heard in others:
-        yield _ERROR, row * width + aside, None, heard
+    for aside, other in others:
+        yield _ERROR, row * width + aside, None, other

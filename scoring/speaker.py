@@ -57,14 +57,16 @@ class ResemblyzerEncoder:
 
     def __init__(self) -> None:
         import resemblyzer
-        import threadpoolctl
         import torch
+        from torchaudio.transforms import MelSpectrogram
 
         torch.set_num_threads(1)
-        # librosa's matrix products round differently on two threads: 6e-8 in the cosine. Both limits hold for the process.
-        threadpoolctl.threadpool_limits(limits=1)
         self._preprocess = resemblyzer.preprocess_wav
         self._encoder = resemblyzer.VoiceEncoder("cpu", verbose=False)
+        # The package's own features are librosa's, whose first call compiles for up to half a minute in every process.
+        self._mel = MelSpectrogram(
+            RATE_HZ, n_fft=400, hop_length=160, n_mels=40, pad_mode="constant", norm="slaney", mel_scale="slaney"
+        )
         self.model_version = resemblyzer_version()
 
     def embed(self, waveform: Waveform) -> Embedding | None:
@@ -76,7 +78,18 @@ class ResemblyzerEncoder:
             return None
         if len(speech) < _RESEMBLYZER_WINDOW:
             speech = np.resize(speech, _RESEMBLYZER_WINDOW)
-        return _unit(self._encoder.embed_utterance(speech))
+        return _unit(self._mean_embedding(speech))
+
+    def _mean_embedding(self, speech: Waveform) -> npt.NDArray[np.float32]:
+        """Return the mean embedding of overlapping windows, as the package's ``embed_utterance`` with its defaults."""
+        import torch
+
+        of_samples, of_frames = self._encoder.compute_partial_slices(len(speech), rate=1.3, min_coverage=0.75)
+        padded = np.pad(speech, (0, max(0, of_samples[-1].stop - len(speech))))
+        with torch.inference_mode():
+            mel = self._mel(torch.as_tensor(padded, dtype=torch.float32)).T
+            mean: npt.NDArray[np.float32] = self._encoder(torch.stack([mel[part] for part in of_frames])).mean(dim=0).numpy()
+        return mean
 
 
 class WavlmEncoder:

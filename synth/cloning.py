@@ -44,8 +44,8 @@ def missing(
         return f"no Python module {', '.join(absent)}: {install}"
     if model_path is not None and not Path(model_path).exists():
         return f"no model at {model_path}: download it there, or leave model_path out to fetch the published one"
-    if model_path is not None and (lacking := [name for name in holds if not Path(model_path, name).exists()]):
-        return f"{model_path} has no {', '.join(lacking)}: download the whole model there, or leave model_path out"
+    if model_path is not None and (missing := [name for name in holds if not Path(model_path, name).exists()]):
+        return f"{model_path} has no {', '.join(missing)}: download the whole model there, or leave model_path out"
     if device.startswith("cuda") and not _GPU_DRIVER.exists():
         return "no NVIDIA driver: run it on a machine with a GPU, or set device to cpu (very slow)"
     return None
@@ -131,7 +131,7 @@ def imitate(
             yield ready
             continue
         reference = ready.reference
-        assert reference is not None  # an engine that clones is not asked without one
+        assert reference is not None  # an engine that clones gets no request without one
         if problem := _unusable(reference, max_reference_s, needs_reference_text=needs_reference_text):
             yield problem
             continue

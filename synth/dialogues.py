@@ -1,4 +1,4 @@
-"""What was said before: the turns of a dialogue up to the one that is to be judged (UniSRM, Task 4).
+"""What was spoken before: the turns of a dialogue up to the one that is to be judged (UniSRM, Task 4).
 
 A history is all turns from the first to the one before the target. It counts only when it is complete: a turn that is missing
 or unusable in the corpus leaves a gap, and nothing after a gap has a history, because a reply cannot be judged on half of what
@@ -20,7 +20,7 @@ HISTORIES: Final = pa.schema(
         ("history_text", pa.string()),
     ]
 )
-"""What was said before a prompt's target: the recordings in order, and their words, a line each. Null = no complete history."""
+"""What was spoken before a prompt's target: recordings in order, and their words, a line each. Null = no complete history."""
 
 TURN_COLUMNS: Final = ("utterance_id", "corpus", "dialogue_id", "turn", "text", "problem")
 
@@ -75,7 +75,7 @@ def position(row: _Row, before: Mapping[_Dialogue, Sequence[str]]) -> int | None
 
 
 def histories(prompts: pa.Table, utterances: pa.Table, *, longest: int | None) -> pa.Table:
-    """Return what was said before each prompt's target turn.
+    """Return what was spoken before each prompt's target turn.
 
     Both columns are null where there is no complete, non-empty history: the prompt has no target recording, that is no turn of
     a dialogue or its first, or any earlier turn is missing or unusable, even one that ``longest`` would cut off.
@@ -105,14 +105,14 @@ def histories(prompts: pa.Table, utterances: pa.Table, *, longest: int | None) -
     for prompt in prompts.select(["prompt_id", "target_utterance_id"]).to_pylist():
         target = known.get(prompt["target_utterance_id"])
         turn = position(target, before) if target else None
-        heard = before[target["corpus"], target["dialogue_id"]][: turn - 1] if target and turn else []
+        history = before[target["corpus"], target["dialogue_id"]][: turn - 1] if target and turn else []
         if longest is not None:
-            heard = heard[-longest:]
+            history = history[-longest:]
         rows.append(
             {
                 "prompt_id": prompt["prompt_id"],
-                "history_utterance_ids": heard or None,
-                "history_text": _script(known[utterance] for utterance in heard) if heard else None,
+                "history_utterance_ids": history or None,
+                "history_text": _script(known[utterance] for utterance in history) if history else None,
             }
         )
     return pa.Table.from_pylist(rows, schema=HISTORIES)

@@ -47,7 +47,7 @@ class Waveform:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Reference:
-    """The recording whose voice a zero-shot engine should take on, and what is said in it if that is known."""
+    """The recording whose voice a zero-shot engine should take on, and what is spoken in it if that is known."""
 
     waveform: Samples
     sample_rate_hz: int
@@ -59,7 +59,7 @@ class RenderRequest:
     """One text to speak.
 
     Attributes:
-        text: what to say, one line or more.
+        text: what to speak, one line or more.
         language: BCP 47 tag; ``mixed`` for code-switched Chinese and English.
         voice: name of one of the engine's voices.
         seed: for engines that draw random numbers; the others ignore it.
@@ -164,10 +164,10 @@ def prepared(request: RenderRequest, engine: Engine) -> RenderRequest | Failure:
         return text or Failure("nothing_to_say", "there is no word in it, only punctuation, pictures or invisible characters")
     reference = request.reference
     if reference is not None and reference.text is not None:
-        heard = _handed_over(reference.text, engine, request.voice)
-        if isinstance(heard, Failure):
-            return heard
-        reference = replace(reference, text=heard)
+        reference_text = _handed_over(reference.text, engine, request.voice)
+        if isinstance(reference_text, Failure):
+            return reference_text
+        reference = replace(reference, text=reference_text)
     return replace(request, text=text, reference=reference)
 
 

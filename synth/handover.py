@@ -1,4 +1,4 @@
-"""What an engine gets of a text: in its alphabet, without what nobody hears, and with nothing in it that it would obey.
+"""What an engine gets of a text: in its alphabet, without what is not spoken, and with nothing in it that it would obey.
 
 Texts come from corpora and language models. Whatever stands in one is to be spoken, so syntax that controls an engine is
 taken apart: the words stay, the markup does not work. Every engine declares its own syntax in its own file.
@@ -14,7 +14,7 @@ from contracts.jobs import Failure
 from contracts.text_forms import spoken
 from synth.plain_ascii import one_line, plain_ascii, unmarked
 
-_SAID: Final = frozenset("^_*&%#@/\\")
+_NAMED_SIGNS: Final = frozenset("^_*&%#@/\\")
 """Signs with a name that Unicode does not call symbols."""
 
 HANDOVER: Final = 2
@@ -37,7 +37,7 @@ class Control:
 
 
 def handed_over(text: str, controls: Sequence[Control], voice: str, *, ascii_only: bool) -> str | Failure:
-    """Return the text that an engine gets, in one line; empty if there is nothing to say.
+    """Return the text that an engine gets, in one line; empty if there is nothing to speak.
 
     Args:
         text: what is to be spoken.
@@ -52,13 +52,13 @@ def handed_over(text: str, controls: Sequence[Control], voice: str, *, ascii_onl
         if voice in control.voices or not control.voices:
             given = re.sub(control.pattern, control.instead, given)
     given = " ".join(given.split())
-    return given if any(_is_said(character) for character in given) else ""
+    return given if any(_is_spoken(character) for character in given) else ""
 
 
-def _is_said(character: str) -> bool:
+def _is_spoken(character: str) -> bool:
     """Whether a character alone makes a text one that can be spoken; some programs die of marks without any."""
     category = unicodedata.category(character)
-    return category[0] in "LN" or category in {"Sm", "Sc", "So"} or character in _SAID
+    return category[0] in "LN" or category in {"Sm", "Sc", "So"} or character in _NAMED_SIGNS
 
 
 def newly_handed_over(text: str, controls: Sequence[Control], voice: str, *, ascii_only: bool) -> str | None:

@@ -59,7 +59,7 @@ _SPELLED: Final = str.maketrans(
         "\u0131": "i",
     }
 )
-"""Signs as ``scoring.english`` hears them, and letters that are no other letter with a mark."""
+"""Signs as ``scoring.english`` reads them, and letters that are no other letter with a mark."""
 
 _AMBIGUOUS: Final = "\u00aa\u00ba"
 """Ordinal indicators, which are degrees as often: NFKD makes 1o of 1 with one, which is read as ten."""

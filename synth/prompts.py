@@ -85,7 +85,7 @@ def choose(
         styles: styles to use, for targets and references; None = all.
         reference: ``same_speaker``: another recording of the target's speaker; ``none``: prompts without reference speech.
         reference_min_duration_s: shortest reference recording.
-        history: whether targets are turns of dialogues, to be judged by what was said before.
+        history: whether targets are turns of dialogues, to be judged by what was spoken before.
         failed: utterances whose audio was tried and cannot be used.
 
     Returns:

@@ -35,7 +35,7 @@ WANTED: Final = pa.schema(
 """
 
 TARGET: Final = "target"
-"""What a system speaks unless it is told otherwise: the prompt's text."""
+"""What a system speaks by default: the prompt's text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,12 +94,14 @@ def wanted(
         for candidate in candidates:
             instead = candidate.speaks != TARGET
             text = keyed(written.get(candidate.speaks, {}).get(prompt_id, "")) or None
-            told = {"text": text, "spoken_text": text} if instead else {}
+            spoken = {"text": text, "spoken_text": text} if instead else {}
             for voice in _voices(candidate, prompt_id, seed):
                 key = [prompt_id, candidate.system, candidate.engine, candidate.params, voice, seed, audio]
-                sample = row_id("sample", *key, *([text] if instead else []), *candidate.handed_over({**base, **told}, voice))
+                sample = row_id("sample", *key, *([text] if instead else []), *candidate.handed_over({**base, **spoken}, voice))
                 engine_seed = int(hash_fraction(seed, "samples", sample) * 2**31)
-                rows.append({**base, **told, "row_id": sample, "system": candidate.system, "voice": voice, "seed": engine_seed})
+                rows.append(
+                    {**base, **spoken, "row_id": sample, "system": candidate.system, "voice": voice, "seed": engine_seed}
+                )
         if human and prompt["target_utterance_id"] is not None:
             sample = row_id("sample", prompt_id, "human", prompt["target_utterance_id"], audio)
             rows.append({**base, "row_id": sample, "system": "human", "voice": None, "seed": None})

@@ -1,4 +1,4 @@
-"""Is this clip speech of this text at all? Coarse bounds that catch broken renderings, not poor ones."""
+"""Is this clip speech of this text at all? Coarse bounds that catch broken renderings, not bad ones."""
 
 import unicodedata
 from typing import Final
@@ -81,7 +81,7 @@ def inspect(waveform: Waveform, text: str | None, audio: AudioFormat, expected_r
 
     Args:
         waveform: what the engine or the file delivered.
-        text: what is said in it; None if unknown, then any length will do.
+        text: what is spoken in it; None if unknown, then any length will do.
         audio: format that the clip is to be brought to.
         expected_rate_hz: rate at which it should have come.
 
@@ -99,8 +99,8 @@ def inspect(waveform: Waveform, text: str | None, audio: AudioFormat, expected_r
         return Failure("narrow_band", f"{rate} Hz cannot carry a bandwidth of {audio.bandwidth_hz} Hz: {remedy}")
     speech = above_hum(in_band(waveform, audio, _ENDS_S), audio.sample_rate_hz)
     if (level := sustained_dbfs(speech, audio.sample_rate_hz)) < SILENT_DBFS:
-        heard = f"without offset, rumble, hum, clicks and what lies above {audio.bandwidth_hz} Hz"
-        return Failure("silent", f"the loudest 100 ms reach {level:.1f} dBFS {heard}, below {SILENT_DBFS:g}")
+        measured = f"without offset, rumble, hum, clicks and what lies above {audio.bandwidth_hz} Hz"
+        return Failure("silent", f"the loudest 100 ms reach {level:.1f} dBFS {measured}, below {SILENT_DBFS:g}")
     if (share := _flat_top_share(samples)) > CLIPPED_SHARE:
         return Failure("clipped", f"{share:.2%} of the samples sit at full scale, more than {CLIPPED_SHARE:.2%}")
     if text is None:

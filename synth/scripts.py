@@ -1,4 +1,4 @@
-"""What is spoken: the transcripts of the chosen prompts, cleaned if wished, and what a language model wrote after them.
+"""What is spoken: the transcripts of the chosen prompts, optionally cleaned, and what a language model wrote after them.
 
 SpeechJudge (appendix A.1) speaks cleaned transcripts in regular prompts; in expressive ones it has a language model continue
 the reference's text, translate the continuation, and switch languages within it. Nobody has recorded what a model wrote: such
@@ -119,23 +119,24 @@ def _transcript(prompt: dict[str, Any], written: _Contents, cleaned: bool) -> di
 def _written(prompt: dict[str, Any], variant: Variant, written: _Contents) -> dict[str, Any] | _Reason:
     if prompt["reference_utterance_id"] is None:
         return "no_reference", {}
-    heard = prompt["setting"].removesuffix(f"2{prompt['language']}")
-    language = language_of(heard, variant)
+    reference_language = prompt["setting"].removesuffix(f"2{prompt['language']}")
+    language = language_of(reference_language, variant)
     if language is None:
-        return "unsupported_language", {"language": heard}
+        return "unsupported_language", {"language": reference_language}
     text = _text(written, STYLE_CONTINUATION, prompt, variant)
     if not text:
         return "no_continuation", {}
     if not _is_written_in(text, language):
         return "wrong_language", {"language": language, "text": text}
-    changes = {"text": text, "language": language, "setting": f"{heard}2{language}", "style": "expressive"}
+    changes = {"text": text, "language": language, "setting": f"{reference_language}2{language}", "style": "expressive"}
     return identified({**prompt, **changes, "target_utterance_id": None})
 
 
-def language_of(heard: str, variant: Variant) -> str | None:
-    """Return the language of a variant of a prompt whose reference speaks ``heard``; None = there is no such text."""
-    other = _OTHER.get(_primary(heard))
-    return {"transcript": heard, "random": heard, "translation": other, "codeSwitching": MIXED if other else None}[variant]
+def language_of(reference: str, variant: Variant) -> str | None:
+    """Return the language of a variant of a prompt, given that of its reference; None = there is no such text."""
+    other = _OTHER.get(_primary(reference))
+    languages = {"transcript": reference, "random": reference, "translation": other, "codeSwitching": MIXED if other else None}
+    return languages[variant]
 
 
 def _primary(language: str) -> str:

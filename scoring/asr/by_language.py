@@ -23,7 +23,7 @@ class RoutedSession:
         self.model_version = "; ".join(f"{language}: {sessions[name].model_version}" for language, name in by_route)
 
     def transcribe(self, waveform: Waveform, language: str) -> str:
-        """Return what the language's recogniser hears."""
+        """Return the transcript of the language's recogniser."""
         return self._sessions[self._routes[language]].transcribe(waveform, language)
 
 

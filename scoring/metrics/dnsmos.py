@@ -22,7 +22,7 @@ from contracts.jobs import Failure, Resources
 from scoring.mel import mel_filters
 from scoring.metric import Measurement, MetricRequest, Waveform, absent
 from scoring.pitch import Floats, frames_of
-from scoring.waveform import resampled
+from synth.dsp import resample
 
 _RATE_HZ: Final = 16000
 _WINDOW: Final = 144160  # 9.01 s
@@ -58,7 +58,7 @@ class DnsmosSession:
             if not request.waveform.size:
                 yield Failure(reason="empty_audio", message="the clip has no samples")
                 continue
-            waveform = np.clip(resampled(request.waveform, request.sample_rate_hz, _RATE_HZ), -1.0, 1.0)
+            waveform = np.clip(resample(request.waveform, request.sample_rate_hz, _RATE_HZ), -1.0, 1.0)
             scores = np.mean([self._opinion(window) for window in windows(waveform)], axis=0)
             yield Measurement(values=dict(zip(Dnsmos.value_names, map(float, scores), strict=True)))
 

@@ -24,7 +24,7 @@ from scoring.mel import mel_filters
 from scoring.metric import Measurement, MetricRequest
 from scoring.pitch import HOP_S, OVERSAMPLING, Floats, PitchTrack, frames_of, normalised_autocorrelation, track_pitch
 from scoring.text import READINGS, units
-from scoring.waveform import resampled
+from synth.dsp import resample
 
 _RATE_HZ: Final = 16000
 _HOP: Final = round(HOP_S * _RATE_HZ)
@@ -66,7 +66,7 @@ class ProsodySession:
 
 
 def _values(request: MetricRequest) -> dict[str, float | None]:
-    waveform = resampled(request.waveform, request.sample_rate_hz, _RATE_HZ)
+    waveform = resample(request.waveform, request.sample_rate_hz, _RATE_HZ)
     power = np.abs(np.fft.rfft(frames_of(waveform, _WINDOW, _HOP) * np.hanning(_WINDOW), _FFT)) ** 2
     level_db = 10 * np.log10(power.sum(axis=1) * 2 / (_FFT * np.sum(np.hanning(_WINDOW) ** 2)) + 1e-12)
     loud_db = np.percentile(level_db, 95)

@@ -25,8 +25,8 @@ from scoring.speaker import (
     resemblyzer_version,
     wavlm_version,
 )
-from scoring.waveform import resampled
 from storage.downloads import HubFile
+from synth.dsp import resample
 
 _REMEMBERED: Final = 512
 
@@ -51,7 +51,7 @@ class SimSession:
         reference = self._embed_reference(request.reference, request.reference_rate_hz)
         if reference is None:
             return Failure(reason="reference_without_speech", message="the reference holds too little speech for an embedding")
-        clip = self._encoder.embed(resampled(request.waveform, request.sample_rate_hz, RATE_HZ))
+        clip = self._encoder.embed(resample(request.waveform, request.sample_rate_hz, RATE_HZ))
         if clip is None:
             return Failure(reason="no_speech", message="the clip holds too little speech for a speaker embedding")
         return Measurement(values={"sim": float(np.sum(clip * reference))})
@@ -59,7 +59,7 @@ class SimSession:
     def _embed_reference(self, waveform: Waveform, rate_hz: int) -> Embedding | None:
         key = hashlib.sha256(f"{rate_hz}/".encode() + waveform.tobytes()).digest()
         if key not in self._references:
-            self._references[key] = self._encoder.embed(resampled(waveform, rate_hz, RATE_HZ))
+            self._references[key] = self._encoder.embed(resample(waveform, rate_hz, RATE_HZ))
             if len(self._references) > _REMEMBERED:
                 self._references.popitem(last=False)
         self._references.move_to_end(key)
@@ -100,7 +100,7 @@ class Sim:
         """Return what to install, or that WavLM's folder is not there."""
         if self.encoder == "resemblyzer":
             packages = "webrtcvad-wheels librosa && pip install --no-deps Resemblyzer==0.1.4"
-            return absent("resemblyzer", "torch", "webrtcvad", "librosa", "threadpoolctl", install=packages)
+            return absent("resemblyzer", "torch", "torchaudio", "webrtcvad", "librosa", install=packages)
         if Path(self.model_path).is_absolute() and not Path(self.model_path).is_dir():
             return f"{self.model_path} is not there: download microsoft/wavlm-base-plus-sv, or leave model_path out"
         return absent("transformers", "torch", install="transformers torch")

@@ -14,8 +14,8 @@ from contracts.bounds import Gpus
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from scoring.metric import Measurement, MetricRequest, absent, accelerator_missing
-from scoring.waveform import resampled
 from storage.downloads import WebFile, cache_home
+from synth.dsp import resample
 
 _RATE_HZ: Final = 16000
 _SHORTEST: Final = 1600  # 0.1 s: below it the network's convolutions have nothing to work on
@@ -38,7 +38,7 @@ class UtmosSession:
         import torch
 
         for request in requests:
-            waveform = resampled(request.waveform, request.sample_rate_hz, _RATE_HZ)
+            waveform = resample(request.waveform, request.sample_rate_hz, _RATE_HZ)
             if len(waveform) < _SHORTEST:
                 yield Failure(reason="too_short", message=f"{len(waveform)} samples are too few for a score")
                 continue

@@ -1,4 +1,4 @@
-"""Word error rate of what a recogniser hears against the text: WER of English, CER of Chinese, MER of code-switched text.
+"""Word error rate of a recogniser's transcript against the text: WER of English, CER of Chinese, MER of code-switched text.
 
 SpeechJudge scores intelligibility like this. Units and normalisation are those of ``scoring.text``; alignment and
 counts are jiwer's.
@@ -16,8 +16,8 @@ from scoring.metric import Measurement, MetricRequest, absent
 from scoring.readings import closest
 from scoring.text import READINGS, units
 from scoring.transcriber import RATE_HZ, Transcriber, TranscriberSession
-from scoring.waveform import resampled
 from storage.downloads import Download, Downloading
+from synth.dsp import resample
 
 
 class WerSession:
@@ -44,30 +44,32 @@ class WerSession:
             return Failure(reason="empty_reference", message=f"normalisation leaves nothing of the text {request.text!r}")
         if not request.waveform.size:
             return Failure(reason="empty_audio", message="the clip has no samples")
-        heard = self._transcriber.transcribe(resampled(request.waveform, request.sample_rate_hz, RATE_HZ), language)
-        return Measurement(values=error_counts(reference, units(heard, language)), detail=canonical_json({"transcript": heard}))
+        transcript = self._transcriber.transcribe(resample(request.waveform, request.sample_rate_hz, RATE_HZ), language)
+        return Measurement(
+            values=error_counts(reference, units(transcript, language)), detail=canonical_json({"transcript": transcript})
+        )
 
 
 def error_counts(reference: Sequence[str], hypothesis: Sequence[str]) -> dict[str, float | None]:
     """Align two sequences of units and count errors: those of their closest readings, where they have several.
 
     Args:
-        reference: what should be said; at least one unit.
-        hypothesis: what was heard; may be empty.
+        reference: what should be spoken; at least one unit.
+        hypothesis: what was recognised; may be empty.
 
     Returns:
         The values that ``Wer`` documents.
     """
     import jiwer
 
-    said, heard = closest(reference, hypothesis)
-    counts = jiwer.process_words(" ".join(said), " ".join(heard))
+    reference, hypothesis = closest(reference, hypothesis)
+    counts = jiwer.process_words(" ".join(reference), " ".join(hypothesis))
     return {
         "wer": float(counts.wer),
         "substitutions": float(counts.substitutions),
         "deletions": float(counts.deletions),
         "insertions": float(counts.insertions),
-        "reference_words": float(len(said)),
+        "reference_words": float(len(reference)),
     }
 
 
@@ -76,7 +78,7 @@ class Wer:
     """Word error rate.
 
     Values: ``wer`` (errors per reference unit; above 1 where much is inserted), ``substitutions``, ``deletions``,
-    ``insertions`` and ``reference_words`` (counts of units). The detail is ``{"transcript": what was heard}``.
+    ``insertions`` and ``reference_words`` (counts of units). The detail is ``{"transcript": the recognised text}``.
 
     Attributes:
         asr: name of the asr plug-in.

@@ -1,6 +1,6 @@
 """Consensus: from the judgments of one inquiry to one ruling per pair.
 
-The judge heard a pair in one order or in both (``ab``, ``ba``), and in each order one or more times (votes).
+A pair is judged in one order or in both (``ab``, ``ba``), and in each order one or more times (votes).
 
 Within an order, the verdict is the majority of the votes for A and for B. Votes without a preference abstain; as many for A as
 for B is no preference. Then, over the orders:
@@ -97,7 +97,7 @@ def rulings(judgments: pa.Table, *, on_disagreement: Literal["drop", "average"] 
         on_disagreement: what becomes of a pair whose verdict changes with the order of playing.
 
     Returns:
-        Table of schema RULINGS. ``judgment_ids`` begins with the judgment that the ruling is told by: of those in order ``ab``
+        Table of schema RULINGS. ``judgment_ids`` begins with the deciding judgment: of those in order ``ab``
         that share the ruling's verdict the one of the lowest vote; failing these any in order ``ab``, then any that shares the
         verdict, then any. The others follow, sorted.
 
@@ -131,17 +131,17 @@ def rulings(judgments: pa.Table, *, on_disagreement: Literal["drop", "average"] 
         "total_b": mean_b,
         **votes,
         "order_flip": pa.array(flip, pa.bool_(), mask=~both),
-        "judgment_ids": _told_first(judgments, found, sign),
+        "judgment_ids": _deciding_first(judgments, found, sign),
     }
     return conform(pa.table(table), "rulings")
 
 
 def _refuse_mixtures(judgments: pa.Table) -> None:
-    asked = judgments.select(["pair_id", *_INQUIRY]).group_by(["pair_id", *_INQUIRY]).aggregate([])
-    if asked.num_rows == pc.count_distinct(asked["pair_id"]).as_py():
+    inquiries = judgments.select(["pair_id", *_INQUIRY]).group_by(["pair_id", *_INQUIRY]).aggregate([])
+    if inquiries.num_rows == pc.count_distinct(inquiries["pair_id"]).as_py():
         return
     twice = (
-        asked.group_by("pair_id")
+        inquiries.group_by("pair_id")
         .aggregate([([], "count_all")])
         .sort_by([("count_all", "descending"), ("pair_id", "ascending")])
     )
@@ -203,14 +203,14 @@ def unfold(scores: Any) -> tuple[Ints, pa.StringArray, Floats]:
     return owner, scores.keys.slice(start, end - start), values
 
 
-def _told_first(judgments: pa.Table, found: Marks, sign: Ints) -> pa.ListArray:
-    """Return per pair its judgments' ids, that which tells the ruling first; the rows of ``judgments`` are sorted by id."""
+def _deciding_first(judgments: pa.Table, found: Marks, sign: Ints) -> pa.ListArray:
+    """Return per pair its judgments' ids, the deciding one first; the rows of ``judgments`` are sorted by id."""
     place = np.arange(len(found.pair))
     rank = 2 * (found.order != ORDERS.index("ab")) + (found.sign != sign[found.pair])
     best = np.lexsort((place, judgments["vote"].to_numpy(), rank, found.pair))
-    telling = np.zeros(len(place), dtype=np.bool_)
-    telling[best[np.unique(found.pair[best], return_index=True)[1]]] = True
-    listed = np.lexsort((place, ~telling, found.pair))
+    deciding = np.zeros(len(place), dtype=np.bool_)
+    deciding[best[np.unique(found.pair[best], return_index=True)[1]]] = True
+    listed = np.lexsort((place, ~deciding, found.pair))
     offsets = np.concatenate([[0], np.cumsum(np.bincount(found.pair, minlength=len(sign)))])
     ids = judgments["judgment_id"].combine_chunks().take(pa.array(listed))
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), ids, type=RULINGS.field("judgment_ids").type)

@@ -1,4 +1,4 @@
-"""What several annotators of one pair say together: levels of agreement, majority, and how far to trust whom.
+"""Levels of agreement of the annotators of one pair, their majority, and how far to trust whom.
 
 Source: SpeechJudge (section 3.2 for the levels, appendices B.1 and B.2 for reliability). The paper defines the levels by the
 cases of two and three votes that its own test has. Imported pairs may have any number, so here they follow from two questions,
@@ -15,8 +15,8 @@ Where the paper is silent:
   third annotator joins "if any disagreements". The published figures say the same: full agreement is 51.5 % of the pairs, and
   2 * 0.515 + 3 * 0.485 is the published mean of 2.49 votes a pair (to its rounding), so every other pair had three votes.
 - One vote is ``needs_second``; none is ``no_votes``.
-- A label that was made of votes elsewhere is no vote. A pair whose own votes are too few has its label and no level: the word
-  is ``aggregated``. Two such labels that differ are no majority.
+- An imported label, aggregated from votes that are not here, is no vote. A pair whose own votes are too few has its label and
+  no level: the word is ``aggregated``. Two such labels that differ are no majority.
 - A value that is not in the list below is an error. It is never read as a tie.
 """
 
@@ -100,12 +100,12 @@ def majority(votes: Sequence[str]) -> str | None:
 
 
 def _counted(votes: Sequence[str]) -> tuple[int, int, int]:
-    said = [ternary(vote) for vote in votes]
-    return said.count("A"), said.count("B"), said.count("T")
+    outcomes = [ternary(vote) for vote in votes]
+    return outcomes.count("A"), outcomes.count("B"), outcomes.count("T")
 
 
 def _outcome(a: int, b: int, ties: int, *made: int) -> tuple[str, str | None]:
-    """Return level and majority of so many votes, and of so many labels for A, B and a tie that were made elsewhere."""
+    """Return level and majority of so many votes, and of so many aggregated labels for A, B and a tie."""
     cast = a + b + ties
     label = next((word for word, n in (("a", a), ("b", b), ("tie", ties)) if n > 1 and 2 * n > cast), None)
     if cast == 0:
@@ -119,8 +119,8 @@ def _outcome(a: int, b: int, ties: int, *made: int) -> tuple[str, str | None]:
     else:
         found = "WD" if a and b else "WA"
     if found in UNFINISHED and any(made):
-        said = [word for word, n in zip(("a", "b", "tie"), made, strict=True) if n]
-        return AGGREGATED, said[0] if len(said) == 1 else None
+        labels = [word for word, n in zip(("a", "b", "tie"), made, strict=True) if n]
+        return AGGREGATED, labels[0] if len(labels) == 1 else None
     return found, label
 
 
@@ -129,7 +129,7 @@ def levels(votes: pa.Array | pa.ChunkedArray) -> pa.StringArray:
 
     Args:
         votes: list<struct<annotator_id: string, value: string>>, perhaps with a boolean ``aggregated`` in the struct, true of
-            labels that were made elsewhere; a null list is no votes.
+            imported labels; a null list is no votes.
 
     Raises:
         DataError: unknown value, or an annotator who voted twice on one pair; names the row.
@@ -156,19 +156,19 @@ def _look_up(votes: pa.Array | pa.ChunkedArray, part: int) -> pa.StringArray:
 
 
 def _label_counts(votes: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    """Return how many votes for A, B and T each row holds, and how many such labels of elsewhere, shape (rows, 6)."""
+    """Return how many votes for A, B and T each row holds, and how many aggregated labels, shape (rows, 6)."""
     column = votes.combine_chunks() if isinstance(votes, pa.ChunkedArray) else votes
     cast_votes = pc.list_flatten(column)
     row_of = pc.list_parent_indices(column).to_numpy(zero_copy_only=False)
     labels = _label_codes(pc.struct_field(cast_votes, "value"), row_of)
     refuse_second_ballots(row_of, pc.struct_field(cast_votes, "annotator_id"))
     kinds = 2 * len(_LABELS)
-    codes = labels + len(_LABELS) * made_elsewhere(cast_votes)
+    codes = labels + len(_LABELS) * are_aggregated(cast_votes)
     return np.bincount(row_of * kinds + codes, minlength=len(column) * kinds).reshape(-1, kinds)
 
 
-def made_elsewhere(cast_votes: pa.StructArray) -> npt.NDArray[np.bool_]:
-    """Return per entry of a flat votes column whether it is a label that was made elsewhere, no vote of a person."""
+def are_aggregated(cast_votes: pa.StructArray) -> npt.NDArray[np.bool_]:
+    """Return per entry of a flat votes column whether it is an imported label, no vote of a person."""
     if cast_votes.type.get_field_index(AGGREGATED) < 0:
         return np.zeros(len(cast_votes), dtype=np.bool_)
     flags = pc.fill_null(pc.struct_field(cast_votes, AGGREGATED), False)

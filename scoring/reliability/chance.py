@@ -11,24 +11,25 @@ Counts = npt.NDArray[np.integer[Any]]
 
 
 def at_least(hits: Counts, trials: Counts, share: Floats | float) -> Floats:
-    """Return the chance of so many hits or more in independent trials, exactly: the regularised incomplete beta function.
+    """Return the chance of so many hits or more in independent trials, exactly.
 
     Args:
         hits: how many trials hit.
         trials: how many there were.
         share: chance of a hit in one trial.
     """
-    from scipy.special import betainc
+    from scipy.special import bdtrc
 
-    hits, trials = np.asarray(hits), np.asarray(trials)
-    tail = betainc(np.maximum(hits, 1), np.maximum(trials - hits + 1, 1), share)
-    return np.where(hits <= 0, 1.0, np.where(hits > trials, 0.0, tail))
+    chances: Floats = bdtrc(np.asarray(hits) - 1, trials, share)
+    return chances
 
 
 def at_most(hits: Counts, trials: Counts, share: Floats | float) -> Floats:
     """Return the chance of so many hits or fewer; arguments as for ``at_least``."""
-    hits, trials = np.asarray(hits), np.asarray(trials)
-    return at_least(trials - hits, trials, 1.0 - np.asarray(share))
+    from scipy.special import bdtr
+
+    chances: Floats = bdtr(hits, trials, share)
+    return chances
 
 
 def mean_at_most(mean: float, trials: int, expected: float, spread: float) -> float:

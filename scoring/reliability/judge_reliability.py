@@ -23,7 +23,7 @@ _DECIMALS: Final = 9  # means of the same scores may differ by a bit of the last
 
 @dataclass(frozen=True, kw_only=True)
 class Reliability:
-    """What the judgments of one inquiry say about the judge.
+    """The reliability of a judge in one inquiry.
 
     Attributes:
         judgments: how many there are.
@@ -114,10 +114,10 @@ def reliability(judgments: pa.Table, *, pairs: pa.Table | None = None, failed: i
     Raises:
         DataError: the judgments are of more than one inquiry, or have an unknown order or verdict.
     """
-    said = marks(judgments)
-    decided = said.sign != 0
-    for_first = said.sign == np.where(said.order == ORDERS.index("ab"), 1, -1)
-    signs, counts = majority_signs(said)
+    found = marks(judgments)
+    decided = found.sign != 0
+    for_first = found.sign == np.where(found.order == ORDERS.index("ab"), 1, -1)
+    signs, counts = majority_signs(found)
     both = (counts > 0).all(axis=1)
     triplets, groups = circles(rulings(judgments), pairs) if pairs is not None else (_NO_PAIRS, _NO_PAIRS)
     return Reliability(
@@ -130,17 +130,17 @@ def reliability(judgments: pa.Table, *, pairs: pa.Table | None = None, failed: i
         tie_rate=share(int((~decided).sum()), judgments.num_rows, nothing="no judgments"),
         cycle_rate=triplets,
         cyclic_groups=groups,
-        self_consistency=_self_consistency(said, len(signs)),
+        self_consistency=_self_consistency(found, len(signs)),
         failure_rate=Measure.undefined("failures were not counted")
         if failed is None
-        else share(failed, failed + judgments.num_rows, nothing="nothing was asked"),
+        else share(failed, failed + judgments.num_rows, nothing="no requests"),
     )
 
 
-def _self_consistency(said: Marks, pairs: int) -> Measure:
-    questions = said.pair * len(ORDERS) + said.order
+def _self_consistency(found: Marks, pairs: int) -> Measure:
+    questions = found.pair * len(ORDERS) + found.order
     size = pairs * len(ORDERS)
-    votes = np.stack([np.bincount(questions[said.sign == sign], minlength=size) for sign in (1, -1, 0)], axis=1)
+    votes = np.stack([np.bincount(questions[found.sign == sign], minlength=size) for sign in (1, -1, 0)], axis=1)
     n = votes.sum(axis=1)
     votes, n = votes[n > 1], n[n > 1]
     agreeing = (votes * (votes - 1)).sum(axis=1) / (n * (n - 1))

@@ -5,7 +5,6 @@ What cannot be computed has no value but a reason, so that nobody takes a 0 for 
 
 from dataclasses import dataclass, replace
 from math import sqrt
-from statistics import NormalDist
 from typing import Any, Final, Self
 
 import numpy as np
@@ -13,8 +12,6 @@ import numpy.typing as npt
 
 CONFIDENCE: Final = 0.95
 """Level of every interval, two-sided."""
-
-_Z: Final = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,18 +38,8 @@ class Measure:
         return cls(value=None, n=n, why=why)
 
 
-def wilson(successes: int, n: int) -> tuple[float, float]:
-    """Return the score interval of a share (Wilson 1927; Newcombe 1998, method 3), for n > 0 independent trials."""
-    share, z2 = successes / n, _Z * _Z
-    centre = share + z2 / (2 * n)
-    half = _Z * sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    low, high = (centre - half) / (1 + z2 / n), (centre + half) / (1 + z2 / n)
-    # Rounding alone would put the end of an interval around 0 or 1 beside it.
-    return (0.0 if successes == 0 else low), (1.0 if successes == n else high)
-
-
 def share(successes: int, n: int, *, nothing: str) -> Measure:
-    """Return a share with its Wilson interval.
+    """Return a share with its score interval (Wilson 1927; Newcombe 1998, method 3).
 
     Args:
         successes: how many of them.
@@ -61,8 +48,10 @@ def share(successes: int, n: int, *, nothing: str) -> Measure:
     """
     if n == 0:
         return Measure.undefined(nothing)
-    low, high = wilson(successes, n)
-    return Measure(value=successes / n, n=n, low=low, high=high)
+    from scipy.stats import binomtest
+
+    interval = binomtest(successes, n).proportion_ci(CONFIDENCE, method="wilson")
+    return Measure(value=successes / n, n=n, low=float(interval.low), high=float(interval.high))
 
 
 def kappa(first: npt.NDArray[np.integer[Any]], second: npt.NDArray[np.integer[Any]]) -> Measure:

@@ -29,7 +29,7 @@ _FOLDERS: Final = {
 }
 
 # Festival splits a text into utterances; each becomes a numbered file. This is what its text2wave script does, which cannot
-# be told to start with a smaller heap.
+# start with a smaller heap.
 _PROGRAM: Final = (
     "(begin (set! piece 0)"
     " (set! tts_hooks (list utt.synth (lambda (utt)"
@@ -82,9 +82,9 @@ class Festival:
         """Return how to install the program or a voice if one is not there."""
         if problem := absent("festival", "festival"):
             return problem
-        lacking = [voice.model for voice in _VOICES if not _FOLDERS[voice.name].is_dir()]
-        if lacking:
-            return f"Festival lacks voices: apt-get install {' '.join(lacking)} festlex-cmu festlex-poslex"
+        missing = [voice.model for voice in _VOICES if not _FOLDERS[voice.name].is_dir()]
+        if missing:
+            return f"Festival lacks voices: apt-get install {' '.join(missing)} festlex-cmu festlex-poslex"
         return None
 
     def installed_version(self) -> str:

