@@ -25,7 +25,7 @@ from storage.shards import Layout, write_split
 CLIP_BYTES = 120_000  # about four seconds of 24 kHz FLAC
 ROW_GROUP_ROWS = 100
 RATIO_TARGET = 0.8
-_AUDIO = [field.name for field in TASK1 if field.type == AUDIO]
+_AUDIO = [field.name for field in TASK1.columns if field.type == AUDIO]
 
 
 def run(megabytes: int = 450, repeats: int = 9) -> list[dict[str, Any]]:
@@ -43,7 +43,9 @@ def _compare(name: str, clips: dict[str, bytes], rows: list[pa.Table], repeats: 
     ours, raw = list[float](), list[float]()
     for _ in range(repeats):  # interleaved, so that a busy machine disturbs both alike
         raw.append(_timed(lambda folder: _write_raw(folder, clips, rows)))
-        ours.append(_timed(lambda folder: write_split(folder, "task1", "sft", rows, clips.__getitem__, layout=layout)))
+        ours.append(
+            _timed(lambda folder: write_split(folder, "task1", "sft", rows, clips.__getitem__, layout=layout, schema=TASK1))
+        )
     value, baseline = (size / 1e6 / statistics.median(times) for times in (ours, raw))
     ratio = statistics.median(other / mine for other, mine in zip(raw, ours, strict=True))  # of neighbours: load comes and goes
     return {
@@ -67,7 +69,7 @@ def _timed(work: Callable[[Path], object]) -> float:
 
 
 def _write_raw(folder: Path, clips: dict[str, bytes], rows: list[pa.Table]) -> None:
-    with pq.ParquetWriter(folder / "raw.parquet", TASK1) as writer:
+    with pq.ParquetWriter(folder / "raw.parquet", TASK1.columns) as writer:
         for table in rows:
             columns = dict(zip(table.column_names, table.columns, strict=True))
             for name in _AUDIO:
@@ -77,7 +79,7 @@ def _write_raw(folder: Path, clips: dict[str, bytes], rows: list[pa.Table]) -> N
                     pa.array([f"{clip}.flac" for clip in ids], pa.string()),
                 ]
                 columns[name] = pa.StructArray.from_arrays(data, fields=list(AUDIO))
-            writer.write_table(pa.table(columns, schema=TASK1), row_group_size=ROW_GROUP_ROWS)
+            writer.write_table(pa.table(columns, schema=TASK1.columns), row_group_size=ROW_GROUP_ROWS)
 
 
 def _unique(count: int) -> tuple[dict[str, bytes], list[pa.Table]]:

@@ -14,11 +14,11 @@ from typing import Any, Final
 import jinja2
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import yaml
 
-from storage.columns import AUDIO, AUDIOS
-
-_PROVENANCE: Final = ("engine", "engine_version", "model", "voice", "license")
+from contracts.errors import SchemaError
+from storage.columns import Count, ReleaseSchema
 
 # SPDX identifiers that the Hub knows under another name than their own in lower case.
 _HUB_LICENSES: Final = {
@@ -132,7 +132,6 @@ class Facts:
         recipe_digest: hash of the recipe.
         attribution: corpus -> who made it, as its licence asks.
         seed: the recipe's seed.
-        template: template of the card, one for each sort of items.
     """
 
     pretty_name: str
@@ -146,65 +145,98 @@ class Facts:
     recipe_digest: str = ""
     attribution: Mapping[str, str] = field(default_factory=dict)
     seed: int | None = None
-    template: str = "card.md.jinja"
 
 
-_GAPS: Final = (0.2, 0.5, 1.0)
-_GAP_WORDS: Final = ("up to 0.2", "up to 0.5", "up to 1", "more than 1")
-"""Bins of the difference of two ratings."""
+_FRAME: Final = {
+    "language": Count(columns=("language",)),
+    "license": Count(columns=("license",)),
+    "corpus": Count(columns=("corpus", "license")),
+}
+"""What every card counts."""
+
+_UNKNOWN: Final = "unknown"
 
 
 class Tally:
-    """Counts what goes into a release while its rows stream by."""
+    """Counts what goes into a release while its rows stream by.
 
-    def __init__(self) -> None:
+    Attributes:
+        schemas: configuration -> release schema; all are of one sort of item.
+        rows: configuration and split -> rows.
+        labels: configuration and split -> label -> rows.
+        synthetic: whether a machine spoke one of the clips.
+    """
+
+    def __init__(self, schemas: Mapping[str, ReleaseSchema]) -> None:
+        """Count nothing yet.
+
+        Raises:
+            SchemaError: the configurations are of several sorts of items, for which there is no card.
+        """
+        self.schemas = schemas
+        bodies = {schema.body.template: schema.body for schema in schemas.values()}
+        if len(bodies) != 1:
+            raise SchemaError(f"a release holds one sort of item; got {', '.join(sorted(bodies)) or 'none'}")
+        (self.body,) = bodies.values()
         self.rows: dict[tuple[str, str], int] = {}
-        self.counts: dict[str, Counter[Any]] = {}
         self.labels: dict[tuple[str, str], Counter[str]] = {}
+        self.synthetic = False
+        self._declared = {**_FRAME, **self.body.counts}
+        self._counts: dict[str, Counter[Any]] = {name: Counter() for name in self._declared}
 
     def open(self, config: str, split: str) -> None:
         """Begin a split, so that one without rows is counted too."""
         self.rows[config, split], self.labels[config, split] = 0, Counter()
 
     def add(self, config: str, split: str, rows: pa.Table) -> None:
-        """Count a table of release rows; columns that its schema lacks are not counted."""
+        """Count a table of release rows; columns that it lacks are not counted."""
+        schema = self.schemas[config]
         self.rows[config, split] += rows.num_rows
-        if "label" in rows.column_names:
-            self.labels[config, split].update(_values(rows, ["label"]))
-        for what, columns in {
-            "language": ["language"],
-            "setting": ["setting", "style"],
-            "pair_kind": ["pair_kind"],
-            "license": ["license"],
-            "corpus": ["corpus", "license"],
-            "judge": ["judge", "judge_version", "judge_model", "prompt_version"],
-            "scale": ["scale"],
-        }.items():
-            self.counts.setdefault(what, Counter()).update(_values(rows, columns))
-        for side in "ab":
-            clips = ["system", *_PROVENANCE, "is_synthetic", "digital_source_type"]
-            self.counts.setdefault("clip", Counter()).update(_values(rows, [f"{column}_{side}" for column in clips]))
-            rated = ["system", "condition", "license", "is_synthetic"]
-            self.counts.setdefault("rated_clip", Counter()).update(_values(rows, [f"{column}_{side}" for column in rated]))
-        if "rating_gap" in rows.column_names:
-            bins = np.digitize(rows["rating_gap"].to_numpy(), _GAPS, right=True)
-            self.counts.setdefault("gap", Counter()).update(_GAP_WORDS[place] for place in bins)
+        if schema.label_column is not None:
+            self.labels[config, split].update(_values(rows, [schema.label_column]))
+        for what, count in self._declared.items():
+            for names in count.names():
+                self._counts[what].update(_values(rows, names, count.bounds))
+        spoken = (rows[name] for name in schema.synthetic_columns if name in rows.column_names)
+        self.synthetic = self.synthetic or any(pc.any(column).as_py() for column in spoken)
 
     def sorted(self, what: str) -> list[tuple[Any, int]]:
-        """Return the counted values of one kind, most frequent first."""
-        return sorted(self.counts.get(what, Counter()).items(), key=lambda item: (-item[1], str(item[0])))
+        """Return the counted values of one kind, most frequent first; numbers in bins in their order, the empty ones too."""
+        bounds = self._declared[what].bounds
+        if bounds:
+            found = [(word, self._counts[what][word]) for word in _words(bounds)]
+            unknown = self._counts[what][_UNKNOWN]
+            return [*found, (_UNKNOWN, unknown)] if unknown else found
+        return sorted(self._counts[what].items(), key=lambda item: (-item[1], str(item[0])))
+
+    def records(self, what: str) -> list[tuple[dict[str, Any], int]]:
+        """Return the same with the values of several columns by name."""
+        return [(dict(zip(self._declared[what].columns, values, strict=True)), n) for values, n in self.sorted(what)]
 
     def values(self, what: str) -> list[str]:
         """Return the single-column values of one kind in alphabetical order."""
-        return sorted({value for value in self.counts.get(what, Counter()) if value is not None})
+        return sorted({value for value in self._counts[what] if value is not None})
 
 
-def _values(rows: pa.Table, columns: Sequence[str]) -> dict[Any, int]:
+def _values(rows: pa.Table, columns: Sequence[str], bounds: Sequence[float] = ()) -> dict[Any, int]:
     if not set(columns) <= set(rows.column_names):
         return {}
+    if bounds:
+        rows = rows.select(columns).set_column(0, columns[0], _binned(rows[columns[0]], bounds))
     grouped = rows.select(columns).group_by(list(columns)).aggregate([([], "count_all")])
     keys = zip(*(grouped[column].to_pylist() for column in columns), strict=True)
     return {key if len(columns) > 1 else key[0]: n for key, n in zip(keys, grouped["count_all"].to_pylist(), strict=True)}
+
+
+def _words(bounds: Sequence[float]) -> list[str]:
+    return [*(f"up to {bound:g}" for bound in bounds), f"more than {bounds[-1]:g}"]
+
+
+def _binned(column: pa.ChunkedArray, bounds: Sequence[float]) -> pa.Array:
+    """Return the bin of each number, in words; 3.7 - 3.5 is 0.2, whatever is left of binary fractions."""
+    numbers = pc.round(column.cast(pa.float64()), 9).to_numpy()
+    words = pa.array([*_words(bounds), _UNKNOWN]).take(pa.array(np.digitize(numbers, bounds, right=True)))
+    return pc.if_else(pc.is_valid(column), words, _UNKNOWN)
 
 
 def escape(value: object) -> str:
@@ -263,13 +295,12 @@ def header(facts: Facts, tally: Tally) -> dict[str, Any]:
     }
 
 
-def render(facts: Facts, tally: Tally, schemas: Mapping[str, pa.Schema]) -> str:
+def render(facts: Facts, tally: Tally) -> str:
     """Return the whole card.
 
     Args:
         facts: what the build knows.
-        tally: what the rows told.
-        schemas: configuration -> release schema, whose columns the card explains.
+        tally: what the rows told, and the schemas whose columns the card explains.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -281,38 +312,37 @@ def render(facts: Facts, tally: Tally, schemas: Mapping[str, pa.Schema]) -> str:
         keep_trailing_newline=True,
     )
     columns = {
-        config: [(column.name, str(column.type), (column.metadata or {}).get(b"meaning", b"").decode()) for column in schema]
-        for config, schema in schemas.items()
+        config: [
+            (column.name, str(column.type), (column.metadata or {}).get(b"meaning", b"").decode()) for column in schema.columns
+        ]
+        for config, schema in tally.schemas.items()
     }
     top = yaml.safe_dump(header(facts, tally), sort_keys=False, allow_unicode=True, default_flow_style=False, width=1000)
-    splits = [(config, split, rows, tally.labels[config, split]) for (config, split), rows in tally.rows.items()]
-    names = ("system", *_PROVENANCE, "synthetic", "source")
-    clips = [(dict(zip(names, clip, strict=True)), n) for clip, n in tally.sorted("clip")]
-    rated = [
-        (dict(zip(("system", "condition", "license", "synthetic"), clip, strict=True)), n)
-        for clip, n in tally.sorted("rated_clip")
-    ]
-    return environment.get_template(facts.template).render(
+    labels = {label: words for schema in tally.schemas.values() for label, words in schema.labels.items()}
+    return environment.get_template(tally.body.template).render(
         top=Verbatim(text=top),
         facts=facts,
         tally=tally,
-        splits=splits,
-        clips=clips,
-        rated_clips=rated,
-        gaps=[(word, tally.counts.get("gap", Counter())[word]) for word in _GAP_WORDS],
+        labels=labels,
+        splits=[(config, split, rows, tally.labels[config, split]) for (config, split), rows in tally.rows.items()],
         columns=columns,
-        has_synthetic=any(clip["synthetic"] for clip, _ in [*clips, *rated]),
-        example=_example(tally, schemas),
+        example=_example(tally),
     )
 
 
-def _example(tally: Tally, schemas: Mapping[str, pa.Schema]) -> dict[str, Any]:
-    """Return the first split with rows and its columns with several clips, for the code that shows how to load it."""
-    config, split = next((key for key, rows in tally.rows.items() if rows), ("", ""))
-    columns = schemas.get(config, ())
-    lists = [Verbatim(text=column.name) for column in columns if column.type == AUDIOS]
-    clips = ", ".join(f'"{column.name}"' for column in columns if column.type == AUDIO)
-    return {"config": Verbatim(text=config), "split": Verbatim(text=split), "clips": Verbatim(text=clips), "lists": lists}
+def _example(tally: Tally) -> dict[str, Any]:
+    """Return the first split with rows and its columns of clips, for the code that shows how to load it."""
+    config, split = next((key for key, rows in tally.rows.items() if rows), next(iter(tally.rows)))
+    schema = tally.schemas[config]
+    lists = schema.audio_list_columns
+    clips = [f'"{name}"' for name in schema.audio_columns if name not in lists]
+    one_or_more = f"{clips[0]}," if len(clips) == 1 else ", ".join(clips)
+    return {
+        "config": Verbatim(text=config),
+        "split": Verbatim(text=split),
+        "clips": Verbatim(text=one_or_more),
+        "lists": [Verbatim(text=name) for name in lists],
+    }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,11 @@
-"""Columns of the released rows, by task: what a row is, and all that its task shows to whom it asks.
+"""Release schemas: the columns of the released rows by sort of item, and what general code must know of them.
 
-A prompt of the task can be put together again from one row: that is what a reward model is trained on.
+A row of a task holds all that the task shows to whom it asks: a prompt can be put together again from one row, which is what a
+reward model is trained on.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import pyarrow as pa
@@ -12,6 +15,89 @@ AUDIO: Final = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 AUDIOS: Final = pa.list_(AUDIO)
 """Likewise with several clips, in the order in which they are heard: a list of audio ids."""
+
+GROUP: Final = "leakage_group"
+"""Column of every release: rows with one value of it lie in one split."""
+
+
+def item_column(columns: pa.Schema) -> str:
+    """Return the column with the item's id: the first one of every release, so that a file alone says which it is."""
+    return str(columns.names[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Count:
+    """A tally of the card: how many rows have which values in some columns.
+
+    Attributes:
+        columns: columns counted together.
+        sides: what is put behind ``_`` to each column's name; every side is counted, so that two clips count twice.
+        bounds: count one column of numbers in bins, of which these are the upper bounds, themselves included.
+    """
+
+    columns: tuple[str, ...]
+    sides: tuple[str, ...] = ()
+    bounds: tuple[float, ...] = ()
+
+    def names(self) -> list[list[str]]:
+        """Return the lists of columns to count."""
+        return [[f"{column}_{side}" for column in self.columns] for side in self.sides] or [list(self.columns)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Body:
+    """What a card says of one sort of item.
+
+    Attributes:
+        template: template that fills the frame (``card.md.jinja``).
+        counts: name of a tally in the template -> what is counted.
+    """
+
+    template: str
+    counts: Mapping[str, Count]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseSchema:
+    """What one configuration of a release consists of.
+
+    Attributes:
+        columns: Arrow schema of the rows; the first column is the item's id.
+        body: what the card says of such rows.
+        label_column: column of the label, if there is one.
+        labels: label -> what it means, as the heading of a column of the card.
+    """
+
+    columns: pa.Schema
+    body: Body
+    label_column: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all columns."""
+        return list(self.columns.names)
+
+    @property
+    def item_column(self) -> str:
+        """Column with the item's id, unique in the configuration."""
+        return item_column(self.columns)
+
+    @property
+    def audio_columns(self) -> list[str]:
+        """Columns of clips, those of several among them."""
+        return [column.name for column in self.columns if column.type in (AUDIO, AUDIOS)]
+
+    @property
+    def audio_list_columns(self) -> list[str]:
+        """Columns of several clips each."""
+        return [column.name for column in self.columns if column.type == AUDIOS]
+
+    @property
+    def synthetic_columns(self) -> list[str]:
+        """Columns that say whether a machine spoke a clip."""
+        return [name for name in self.columns.names if name.startswith("is_synthetic")]
+
 
 _DIMENSION_SCORES: Final = pa.list_(pa.struct([("dimension", pa.string()), ("score", pa.float64())]))
 _METRIC_VALUES: Final = pa.list_(pa.struct([("metric", pa.string()), ("value", pa.float64())]))
@@ -28,7 +114,7 @@ def _sides(name: str, kind: pa.DataType, meaning: str, *, nullable: bool = False
 
 _s, _f, _i, _b = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 
-TASK1: Final = pa.schema(
+_TASK1: Final = pa.schema(
     [
         _field("pair_id", _s, "id of the two clips, whatever their order"),
         _field("text", _s, "target text: both clips speak it, but for one with a spoken_text of its own"),
@@ -77,20 +163,16 @@ TASK1: Final = pa.schema(
         _field("speaker_id", _s, "speaker of the reference in that corpus", nullable=True),
     ]
 )
-"""One row of task 1: an utterance-level preference pair with all that it came from."""
-
-TASK3: Final = pa.schema(
+_TASK3: Final = pa.schema(
     [
-        *TASK1,
+        *_TASK1,
         _field("scenario_description", _s, "scene in which the text is said, by a language model", nullable=True),
         _field("paragraph_context", _s, "paragraph around the text, by a language model", nullable=True),
     ]
 )
-"""One row of task 3: which clip suits the scene."""
-
-TASK4: Final = pa.schema(
+_TASK4: Final = pa.schema(
     [
-        *TASK1,
+        *_TASK1,
         _field("dialogue_id", _s, "dialogue that the text is a turn of, in its corpus", nullable=True),
         _field("turn", _i, "place of the text in its dialogue, from 1 on", nullable=True),
         _field(
@@ -98,11 +180,10 @@ TASK4: Final = pa.schema(
         ),
     ]
 )
-"""One row of task 4: which clip is the better next turn of a dialogue."""
-
-RATED_PAIRS: Final = pa.schema(
+_RATED_PAIRS: Final = pa.schema(
     [
         _field("pair_id", _s, "id of the two clips, whatever their order"),
+        _field("group_id", _s, "id of the content: all pairs of its clips share it"),
         _field("text", _s, "what both clips say; null = the corpus does not tell", nullable=True),
         _field("language", _s, "language of the clips"),
         _field("content_id", _s, "what is said, as the corpus names it"),
@@ -115,7 +196,8 @@ RATED_PAIRS: Final = pa.schema(
         _field("scale", _s, "the scale of the ratings that decide"),
         *_sides("rating", _f, "mean rating on that scale"),
         _field("rating_gap", _f, "difference of the two ratings, above 0"),
-        *_sides("raters", _i, "ratings behind the mean; null = unknown,", nullable=True),
+        *_sides("raters", _i, "number of ratings behind the mean; null = unknown,", nullable=True),
+        *_sides("rating_std", _f, "sample standard deviation of the ratings; null = unknown,", nullable=True),
         _field("votes", _VOTE_COUNTS, "human votes on the pair by value; null = nobody voted", nullable=True),
         _field("agreement", _s, "level of agreement of the votes: FA, WA, WD, FD", nullable=True),
         _field("vote_ids", pa.list_(_s), "the human votes that count; null = nobody voted", nullable=True),
@@ -124,24 +206,78 @@ RATED_PAIRS: Final = pa.schema(
         _field("license", _s, "SPDX expression for the row as a whole"),
         *_sides("license", _s, "SPDX identifier of the clip"),
         *_sides("is_synthetic", _b, "whether a machine spoke"),
-        *_sides("duration_s", _f, "length"),
-        *_sides("loudness_lufs", _f, "integrated loudness"),
+        *_sides(
+            "digital_source_type",
+            _s,
+            "IPTC digital source type: digitalCapture; null = a machine of which the corpus does not say how it works,",
+            nullable=True,
+        ),
+        *_sides("duration_s", _f, "length in seconds"),
+        *_sides("loudness_lufs", _f, "integrated loudness in LUFS"),
+        *_sides("native_sample_rate_hz", _i, "sampling rate of the corpus's file"),
         _field("corpus", _s, "corpus of the clips"),
         *_sides("source_id", _s, "the corpus's own id of the clip"),
         *_sides("source_ref", _s, "metadata file and line that names the clip, relative to the corpus root", nullable=True),
     ]
 )
-"""One row of rated pairs: two clips of one content, and which of them people rated higher."""
+_BETTER: Final = {"a": "a is better", "b": "b is better"}
+
+_PAIRS: Final = Body(
+    template="card_pairs.md.jinja",
+    counts={
+        "setting": Count(columns=("setting", "style")),
+        "pair_kind": Count(columns=("pair_kind",)),
+        "judge": Count(columns=("judge", "judge_version", "judge_model", "prompt_version")),
+        "clip": Count(
+            columns=(
+                "system",
+                "engine",
+                "engine_version",
+                "model",
+                "voice",
+                "license",
+                "is_synthetic",
+                "digital_source_type",
+            ),
+            sides=("a", "b"),
+        ),
+    },
+)
+
+TASK1: Final = ReleaseSchema(columns=_TASK1, body=_PAIRS, label_column="label", labels=_BETTER)
+"""Task 1: an utterance-level preference pair with all that it came from."""
+
+TASK3: Final = ReleaseSchema(columns=_TASK3, body=_PAIRS, label_column="label", labels=_BETTER)
+"""Task 3: which clip suits the scene."""
+
+TASK4: Final = ReleaseSchema(columns=_TASK4, body=_PAIRS, label_column="label", labels=_BETTER)
+"""Task 4: which clip is the better next turn of a dialogue."""
+
+RATED_PAIRS: Final = ReleaseSchema(
+    columns=_RATED_PAIRS,
+    body=Body(
+        template="card_rated_pairs.md.jinja",
+        counts={
+            "scale": Count(columns=("scale",)),
+            "gap": Count(columns=("rating_gap",), bounds=(0.2, 0.5, 1)),
+            "raters": Count(columns=("raters",), sides=("a", "b"), bounds=(1, 4, 8, 16)),
+            "clip": Count(columns=("system", "condition", "license", "is_synthetic"), sides=("a", "b")),
+        },
+    ),
+    label_column="label",
+    labels=_BETTER,
+)
+"""Rated pairs: two clips of one content, and which of them people rated higher."""
 
 _BY_TASK: Final = {"task3": TASK3, "task4": TASK4}
 
 
-def release_schema(task: str) -> pa.Schema:
+def release_schema(task: str) -> ReleaseSchema:
     """Return the release schema of pairs that were judged in a task; tasks that show no more than Task 1 share its schema."""
     return _BY_TASK.get(task, TASK1)
 
 
-def row_schema(schema: pa.Schema) -> pa.Schema:
+def row_schema(schema: ReleaseSchema) -> pa.Schema:
     """Return what the writer takes for a release schema: audio ids (string) where the release has audio."""
     ids = {AUDIO: pa.string(), AUDIOS: pa.list_(pa.string())}
-    return pa.schema([field.with_type(ids.get(field.type, field.type)) for field in schema])
+    return pa.schema([column.with_type(ids.get(column.type, column.type)) for column in schema.columns])

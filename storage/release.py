@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from contracts.errors import DamagedPart, DataError, RecipeError
 from storage import manifest
 from storage.card import Facts, Tally, render
-from storage.columns import TASK1
+from storage.columns import ReleaseSchema, item_column
 from storage.manifest import MANIFEST, File
 from storage.shards import Layout, write_split
 from storage.workspace import Workspace, atomic_path, storage_errors, sync
@@ -41,14 +41,14 @@ class Split:
     Attributes:
         config: configuration, such as ``task1``.
         split: name, such as ``sft``.
-        rows: tables of ``storage.shards.row_schema(schema)``, read once; the rows of one prompt belong together.
+        rows: tables of ``storage.columns.row_schema(schema)``, read once; rows that share clips belong together.
         schema: release schema of the configuration.
     """
 
     config: str
     split: str
     rows: Iterable[pa.Table]
-    schema: pa.Schema = TASK1
+    schema: ReleaseSchema
 
 
 def write(
@@ -97,7 +97,7 @@ def write(
 
 
 def _build(folder: Path, splits: Sequence[Split], audio: Callable[[str], bytes], facts: Facts, layout: Layout) -> list[File]:
-    tally, files = Tally(), list[File]()
+    tally, files = Tally({split.config: split.schema for split in splits}), list[File]()
     for split in splits:
         tally.open(split.config, split.split)
         rows = _counted(split, tally)
@@ -105,8 +105,7 @@ def _build(folder: Path, splits: Sequence[Split], audio: Callable[[str], bytes],
             files.append(_entry(folder, shard.path, shard.rows))
     if not files:
         raise DataError("a release needs rows, but every split is empty; look at `unisrm-data status` for what dropped them")
-    schemas = {split.config: split.schema for split in splits}
-    (folder / "README.md").write_text(render(facts, tally, schemas), encoding="utf-8")
+    (folder / "README.md").write_text(render(facts, tally), encoding="utf-8")
     return sorted([*files, _entry(folder, "README.md", None)], key=lambda file: file.path)
 
 
@@ -180,30 +179,33 @@ def _publish(workspace: Workspace, folder: Path, name: str) -> None:
         workspace.put_file(path, f"{name}/{path.relative_to(folder).as_posix()}")
 
 
-def rows_released(workspace: Workspace, pair_ids: Collection[str]) -> list[dict[str, Any]]:
-    """Return ``pair_id, release, file, row`` of these pairs in the workspace's releases; rows count from 0 in their file.
+def rows_released(workspace: Workspace, item_ids: Collection[str]) -> list[dict[str, Any]]:
+    """Return where these items stand in the workspace's releases: ``<item's column>, release, file, row``, rows from 0 on.
 
     Raises:
         DamagedPart: a manifest or a shard cannot be read.
         StorageError: the workspace cannot be read.
     """
     found = list[dict[str, Any]]()
-    wanted = pa.array(sorted(pair_ids), pa.string())
+    wanted = pa.array(sorted(item_ids), pa.string())
     complete = [name for name in workspace.listdir("releases") if workspace.exists(f"releases/{name}/{MANIFEST}")]
     for name in complete if len(wanted) else ():
         root = workspace.path(f"releases/{name}")
         for file in manifest.read(workspace.filesystem, root):
             if file.rows is not None:
-                ids = _pair_ids(workspace, f"{root}/{file.path}")
+                column, ids = _item_ids(workspace, f"{root}/{file.path}")
                 places = pc.indices_nonzero(pc.is_in(ids, value_set=wanted)).to_pylist()
-                found += [{"pair_id": ids[row].as_py(), "release": name, "file": file.path, "row": row} for row in places]
+                found += [{column: ids[row].as_py(), "release": name, "file": file.path, "row": row} for row in places]
     return found
 
 
-def _pair_ids(workspace: Workspace, path: str) -> pa.ChunkedArray:
+def _item_ids(workspace: Workspace, path: str) -> tuple[str, pa.ChunkedArray]:
+    """Return the column of the items' ids in a shard, and the ids."""
     try:
-        with workspace.filesystem.open(path, "rb") as shard:
-            return pq.ParquetFile(shard).read(columns=["pair_id"])["pair_id"]
+        with workspace.filesystem.open(path, "rb") as handle:
+            shard = pq.ParquetFile(handle)
+            column = item_column(shard.schema_arrow)
+            return column, shard.read(columns=[column])[column]
     except (OSError, pa.ArrowException) as error:
         raise DamagedPart(f"{path} cannot be read ({error}): build the release again") from error
 

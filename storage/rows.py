@@ -1,249 +1,264 @@
-"""Release rows: every kept pair joined with all that it came from (pure)."""
+"""Release rows of compared pairs: every kept pair joined with all that it came from (pure)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from functools import cache
+from typing import Final, Protocol
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts.joins import among, attach, sorted_by
-from storage.columns import RATED_PAIRS, TASK1
+from contracts.joins import Ints, RowSource, attach, chained, row_numbers, sorted_by
+from storage.columns import TASK1, ReleaseSchema
 
-_SIDE: Final = ("system", "spoken_text", "is_synthetic", "engine", "engine_version", "model", "voice", "seed", "params")
-_VOTES: Final = ("votes_a", "votes_b", "votes_none")
-_METRIC: Final = pa.struct([("metric", pa.string()), ("value", pa.float64())])
-_SCORE: Final = pa.struct([("dimension", pa.string()), ("score", pa.float64())])
+_OF_PROMPT: Final = ("text", "language", "setting", "style", "corpus", "speaker_id")
+_OF_TARGET: Final = ("source_id", "emotion", "dialogue_id", "turn")
+_OF_SAMPLE: Final = ("system", "spoken_text", "is_synthetic", "engine", "engine_version", "model", "voice", "seed", "params")
+_OF_JUDGMENT: Final = ("judge", "judge_version", "judge_model", "prompt_version")
+_OF_RULING: Final = {f"judge_{name}": name for name in ("votes_a", "votes_b", "votes_none")}
+OF_LISTENERS: Final = ("votes", "agreement", "vote_ids")
 
 
-def pair_rows(
-    *,
-    splits: pa.Table,
-    pairs: pa.Table,
-    labels: pa.Table,
-    rulings: pa.Table,
-    judgments: pa.Table,
-    prompts: pa.Table,
-    utterances: pa.Table,
-    recordings: pa.Table,
-    samples: pa.Table,
-    metrics: pa.Table,
-    source_types: Mapping[str, str],
-    filters: Sequence[str],
-    schema: pa.Schema = TASK1,
-    written: pa.Table | None = None,
-    histories: pa.Table | None = None,
-    heard: pa.Table | None = None,
-) -> pa.Table:
-    """Return one row per assigned pair: the columns of ``row_schema(schema)`` and ``split``; rows of a prompt are neighbours.
+class Rows(Protocol):
+    """Joins the rows of a release, batch by batch."""
 
-    Args:
-        splits: table of schema SPLITS; decides which pairs are released.
-        pairs: table of schema PAIRS.
-        labels: table of schema LABELS.
-        rulings: table of schema RULINGS.
-        judgments: table of schema JUDGMENTS with those that the rulings are told by.
-        prompts: table of schema PROMPTS.
-        utterances: table of schema UTTERANCES.
-        recordings: table of schema RECORDINGS, one row per utterance.
-        samples: table of schema SAMPLES.
-        metrics: table of schema METRICS.
-        source_types: sample id -> IPTC digital source type.
-        filters: names of the filters that every row passed.
-        schema: release schema of the task.
-        written: ``prompt_id`` and columns of the schema that language models wrote about the prompt; None = they wrote none.
-        histories: ``prompt_id, history_utterance_ids``: the turns before, for a schema that has them.
-        heard: ``pair_id, votes, agreement, vote_ids`` of the pairs that people voted on; None = nobody was asked.
+    def ordered(self, splits: pa.Table) -> pa.Table:
+        """Return rows of schema SPLITS in the order of a release, neighbours share clips, and the row number ``pair``."""
+        ...
+
+    def batch(self, splits: pa.Table) -> pa.Table:
+        """Return one release row (``row_schema``) for each of some rows of ``ordered``, in their order."""
+        ...
+
+
+class PairRows:
+    """Joins released pairs with all that they came from, batch by batch.
+
+    Look-ups are prepared once, for all batches; memory beyond the tables grows with a batch only.
     """
-    rows = attach(
-        splits,
-        "pair_id",
-        pairs,
-        "pair_id",
-        {name: name for name in ("prompt_id", "sample_a", "sample_b")} | {"pair_kind": "kind"},
-    )
-    rows = sorted_by(rows, "prompt_id", "pair_id")
-    rows = _with_prompt(rows, prompts, utterances, recordings)
-    if written is not None:
-        wanted = {name: name for name in written.column_names if name in schema.names and name not in rows.column_names}
-        rows = attach(rows, "prompt_id", written, "prompt_id", wanted)
-    if histories is not None:
-        before = _histories(among(histories, "prompt_id", rows["prompt_id"]), utterances, recordings)
-        rows = attach(rows, "prompt_id", before, "prompt_id", {"history_audio": "audio_ids", "history_licenses": "licenses"})
-    rows = attach(rows, "pair_id", labels, "pair_id", {"label": "label", "label_source": "source"})
-    rows = _with_ruling(rows, rulings, judgments)
-    sampled = samples.append_column(
-        "source_type", pa.array([source_types[key] for key in samples["sample_id"].to_pylist()], pa.string())
-    )
-    measured = _metric_lists(metrics)
-    for side in ("a", "b"):
-        names = {f"{name}_{side}": name for name in _SIDE}
-        names |= {f"audio_{side}": "audio_id", f"license_{side}": "license", f"digital_source_type_{side}": "source_type"}
-        rows = attach(rows, f"sample_{side}", sampled, "sample_id", names)
-        rows = attach(rows, f"sample_{side}", measured, "sample_id", {f"metrics_{side}": "metrics", f"wer_{side}": "wer"})
-    rows = rows.append_column("license", _row_licenses(rows))
-    passed = pa.array([list(filters)] * rows.num_rows, pa.list_(pa.string()))
-    rows = rows.append_column("filters_passed", passed)
-    if heard is not None:
-        rows = attach(rows, "pair_id", heard, "pair_id", {name: name for name in ("votes", "agreement", "vote_ids")})
-    have = [name for name in schema.names if name in rows.column_names]
-    return rows.select([*have, "split"])
+
+    def __init__(
+        self,
+        *,
+        pairs: pa.Table,
+        labels: pa.Table,
+        rulings: pa.Table,
+        judgments: pa.Table,
+        prompts: pa.Table,
+        utterances: pa.Table,
+        recordings: pa.Table,
+        samples: pa.Table,
+        metrics: pa.Table,
+        source_types: Mapping[str, str],
+        filters: Sequence[str],
+        schema: ReleaseSchema = TASK1,
+        written: pa.Table | None = None,
+        histories: pa.Table | None = None,
+        heard: pa.Table | None = None,
+    ) -> None:
+        """Prepare the look-ups.
+
+        Args:
+            pairs: table of schema PAIRS.
+            labels: table of schema LABELS.
+            rulings: table of schema RULINGS.
+            judgments: table of schema JUDGMENTS with those that the rulings are told by.
+            prompts: table of schema PROMPTS.
+            utterances: table of schema UTTERANCES.
+            recordings: table of schema RECORDINGS, one row per utterance.
+            samples: table of schema SAMPLES.
+            metrics: table of schema METRICS.
+            source_types: sample id -> IPTC digital source type.
+            filters: names of the filters that every row passed.
+            schema: release schema of the task.
+            written: ``prompt_id`` and columns of the schema that language models wrote about the prompt; None = no columns.
+            histories: ``prompt_id, history_utterance_ids``: the turns before, for a schema that has them.
+            heard: ``pair_id, votes, agreement, vote_ids`` of the pairs that people voted on; None = nobody was asked.
+        """
+        self._schema, self._filters = schema, list(filters)
+        self._pairs, self._order = RowSource(pairs, ("pair_id", "kind")), pairs.select(["pair_id", "prompt_id"])
+        self._prompts = RowSource(prompts, (*_OF_PROMPT, "reference_text", "license"))
+        self._utterances = RowSource(utterances, (*_OF_TARGET, "license"))
+        self._recordings = RowSource(recordings, ("audio_id",))
+        self._labels = RowSource(labels, ("label", "source"))
+        self._rulings = RowSource(rulings, ("scores_a", "scores_b", *_OF_RULING.values()))
+        judgments = judgments.append_column("judge_model", pc.coalesce(judgments["model_served"], judgments["model"]))
+        self._judgments = RowSource(judgments, (*_OF_JUDGMENT, "completion", "verdict", "order"))
+        types = pa.array([source_types[key] for key in samples["sample_id"].to_pylist()], pa.string())
+        samples = samples.append_column("source_type", types)
+        self._samples = RowSource(samples, (*_OF_SAMPLE, "audio_id", "license", "source_type"))
+        self._metrics = _Metrics(metrics, samples["sample_id"])
+        # Row numbers that lead from one table to the next.
+        pair, utterance = pairs["pair_id"], utterances["utterance_id"]
+        self._prompt = row_numbers(pairs["prompt_id"], prompts["prompt_id"])
+        self._target = row_numbers(prompts["target_utterance_id"], utterance)
+        self._reference = row_numbers(prompts["reference_utterance_id"], utterance)
+        self._recording = row_numbers(utterance, recordings["utterance_id"])
+        self._label = row_numbers(pair, labels["pair_id"])
+        self._ruling = row_numbers(pair, rulings["pair_id"])
+        self._judgment = row_numbers(_first(rulings["judgment_ids"]), judgments["judgment_id"])
+        self._sample = {side: row_numbers(pairs[f"sample_{side}"], samples["sample_id"]) for side in "ab"}
+        self._written = self._histories = self._heard = None
+        if written is not None:
+            released = [name for name in written.column_names if name in schema.names]
+            self._written = (RowSource(written, released), released, row_numbers(prompts["prompt_id"], written["prompt_id"]))
+        if histories is not None:
+            turns = histories["history_utterance_ids"]
+            ends = _offsets(pc.fill_null(pc.list_value_length(turns), 0).to_numpy())
+            self._histories = (
+                row_numbers(prompts["prompt_id"], histories["prompt_id"]),
+                ends,
+                row_numbers(pc.list_flatten(turns), utterance),
+            )
+        if heard is not None:
+            self._heard = (RowSource(heard, OF_LISTENERS), row_numbers(pair, heard["pair_id"]))
+
+    def ordered(self, splits: pa.Table) -> pa.Table:
+        """Return rows of schema SPLITS by prompt and pair, and ``pair``: the pair's row number."""
+        return ordered(splits, self._order)
+
+    def batch(self, assigned: pa.Table) -> pa.Table:
+        """Return one release row (``row_schema``) for each of some rows of ``ordered``, in their order."""
+        pair = assigned["pair"].to_numpy()
+        rows = {"pair_id": self._pairs.take("pair_id", pair), "pair_kind": self._pairs.take("kind", pair)}
+        rows |= {"leakage_group": assigned["leakage_group"], "filters_passed": repeated(self._filters, len(pair))}
+        rows |= self._labels.select({"label": "label", "label_source": "source"}, chained(pair, self._label))
+        rows |= self._of_prompt(chained(pair, self._prompt))
+        rows |= self._of_judge(chained(pair, self._ruling), rows["label"])
+        for side, of_pair in self._sample.items():
+            sample = chained(pair, of_pair)
+            names = {f"{name}_{side}": name for name in _OF_SAMPLE}
+            names |= {f"audio_{side}": "audio_id", f"license_{side}": "license", f"digital_source_type_{side}": "source_type"}
+            rows |= self._samples.select(names, sample)
+            rows |= {f"{name}_{side}": column for name, column in self._metrics.of(sample).items()}
+        licenses = ("license_a", "license_b", "prompt_license", "reference_license", "history_licenses")
+        rows["license"] = row_licenses([rows[name] for name in licenses if name in rows])
+        if self._heard is not None:
+            heard, of_pair = self._heard
+            rows |= heard.select(same(*OF_LISTENERS), chained(pair, of_pair))
+        return pa.table({name: rows[name] for name in self._schema.names if name in rows})
+
+    def _of_prompt(self, prompt: Ints) -> dict[str, pa.Array]:
+        names = same(*_OF_PROMPT) | {"prompt_text": "reference_text", "prompt_license": "license"}
+        rows = self._prompts.select(names, prompt)
+        rows |= self._utterances.select(same(*_OF_TARGET), chained(prompt, self._target))
+        reference = chained(prompt, self._reference)
+        names = {"reference_source_id": "source_id", "reference_license": "license"}
+        rows |= self._utterances.select(names, reference)
+        rows |= self._recordings.select({"prompt_audio": "audio_id"}, chained(reference, self._recording))
+        if self._written is not None:
+            written, released, of_prompt = self._written
+            rows = written.select(same(*released), chained(prompt, of_prompt)) | rows
+        if self._histories is not None:
+            of_prompt, ends, of_turn = self._histories
+            places, offsets = _places(ends, chained(prompt, of_prompt))
+            utterance = of_turn[places]
+            audio = self._recordings.take("audio_id", chained(utterance, self._recording))
+            without = np.concatenate([[0], np.cumsum(audio.is_null().to_numpy(zero_copy_only=False))])
+            # No audio of an empty history, nor of one in which a turn has none.
+            silent = (np.diff(offsets) == 0) | (np.diff(without[offsets]) > 0)
+            rows["history_audio"] = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), audio, mask=pa.array(silent))
+            licenses = self._utterances.take("license", utterance)
+            rows["history_licenses"] = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), licenses)
+        return rows
+
+    def _of_judge(self, ruling: Ints, label: pa.Array) -> dict[str, pa.Array]:
+        judgment = chained(ruling, self._judgment)
+        rows = self._rulings.select(_OF_RULING, ruling) | self._judgments.select(same(*_OF_JUDGMENT), judgment)
+        for name in ("scores_a", "scores_b"):
+            rows[name] = self._rulings.take(name, ruling).cast(self._schema.columns.field(name).type)
+        # No training text for this label is a reasoning that ends in another verdict, or that calls A what was played second.
+        verdict, order = (self._judgments.take(name, judgment) for name in ("verdict", "order"))
+        telling = pc.and_(pc.equal(verdict, label), pc.equal(order, "ab"))
+        rows["completion"] = pc.if_else(telling, self._judgments.take("completion", judgment), pa.scalar(None, pa.string()))
+        return rows
 
 
-def rated_pair_rows(
-    *,
-    splits: pa.Table,
-    pairs: pa.Table,
-    labels: pa.Table,
-    rulings: pa.Table,
-    prompts: pa.Table,
-    utterances: pa.Table,
-    samples: pa.Table,
-    filters: Sequence[str],
-    scale: str,
-    heard: pa.Table | None = None,
-) -> pa.Table:
-    """Return one row per assigned pair of rated clips: the columns of ``row_schema(RATED_PAIRS)`` and ``split``.
+class _Metrics:
+    """All numbers measured of each sample, sorted by name; kept flat, with numbers for the names."""
 
-    Args:
-        splits: table of schema SPLITS; decides which pairs are released.
-        pairs: table of schema PAIRS.
-        labels: table of schema LABELS.
-        rulings: table of schema RULINGS: totals are mean ratings, votes the ratings behind them (0 = unknown).
-        prompts: table of schema PROMPTS.
-        utterances: table of schema UTTERANCES.
-        samples: table of schema SAMPLES, each of which is an utterance.
-        filters: names of the filters that every row passed.
-        scale: the scale of the ratings.
-        heard: ``pair_id, votes, agreement, vote_ids`` of the pairs that people voted on; None = nobody was asked.
-    """
-    rows = attach(splits, "pair_id", pairs, "pair_id", {name: name for name in ("prompt_id", "sample_a", "sample_b")})
-    rows = sorted_by(rows, "prompt_id", "pair_id")
-    rows = attach(rows, "prompt_id", prompts, "prompt_id", {name: name for name in ("text", "language", "corpus")})
-    rows = attach(rows, "pair_id", labels, "pair_id", {"label": "label", "label_source": "source"})
-    ratings = {f"rating_{side}": f"total_{side}" for side in "ab"} | {f"counted_{side}": f"votes_{side}" for side in "ab"}
-    rows = attach(rows, "pair_id", rulings, "pair_id", ratings)
-    clip = ("system", "license", "is_synthetic", "duration_s", "loudness_lufs", "utterance_id")
-    source = ("condition", "speaker_id", "source_id", "source_ref")
-    for side in "ab":
-        names = {f"{name}_{side}": name for name in clip} | {f"audio_{side}": "audio_id"}
-        rows = attach(rows, f"sample_{side}", samples, "sample_id", names)
-        rows = attach(rows, f"utterance_id_{side}", utterances, "utterance_id", {f"{name}_{side}": name for name in source})
-        counted = rows[f"counted_{side}"]
-        rows = rows.append_column(f"raters_{side}", pc.if_else(pc.greater(counted, 0), counted, pa.scalar(None, pa.int64())))
-    rows = attach(rows, "utterance_id_a", utterances, "utterance_id", {"content_id": "content_id"})
-    licenses = zip(rows["license_a"].to_pylist(), rows["license_b"].to_pylist(), strict=True)
-    made = {
-        "rating_gap": pc.abs(pc.subtract(rows["rating_a"], rows["rating_b"])),
-        "scale": pa.repeat(pa.scalar(scale, pa.string()), rows.num_rows),
-        "license": pa.array([_conjunction(pair) for pair in licenses], pa.string()),
-        "filters_passed": pa.array([list(filters)] * rows.num_rows, pa.list_(pa.string())),
-    }
-    for name, column in made.items():
-        rows = rows.append_column(name, column)
-    if heard is not None:
-        rows = attach(rows, "pair_id", heard, "pair_id", {name: name for name in ("votes", "agreement", "vote_ids")})
-    return rows.select([*(name for name in RATED_PAIRS.names if name in rows.column_names), "split"])
+    def __init__(self, metrics: pa.Table, samples: pa.ChunkedArray) -> None:
+        lists = metrics["values"].combine_chunks().cast(pa.list_(pa.struct([("name", pa.string()), ("value", pa.float64())])))
+        of_row = row_numbers(metrics["sample_id"], samples)
+        self._measured = np.isin(np.arange(len(samples)), of_row)
+        names = lists.flatten().field("name").dictionary_encode()
+        self._names = names.dictionary.take(pc.sort_indices(names.dictionary))
+        rank = row_numbers(names.dictionary, pa.chunked_array([self._names]))
+        sample, name = of_row[pc.list_parent_indices(lists).to_numpy()], rank[names.indices.to_numpy()]
+        value = lists.flatten().field("value").to_numpy(zero_copy_only=False)  # null is NaN here
+        sample, name, value = (column[sample >= 0] for column in (sample, name, value))
+        self._wer = np.full(len(samples), np.nan)
+        if (wer := pc.index(self._names, "wer").as_py()) >= 0:
+            self._wer[sample[name == wer]] = value[name == wer]
+        order = np.lexsort((value, name, sample))
+        self._name, self._value = name[order], value[order]
+        self._ends = _offsets(np.bincount(sample, minlength=len(samples)))
 
-
-def _with_prompt(rows: pa.Table, prompts: pa.Table, utterances: pa.Table, recordings: pa.Table) -> pa.Table:
-    names = {
-        name: name
-        for name in (
-            "text",
-            "language",
-            "setting",
-            "style",
-            "corpus",
-            "speaker_id",
-            "target_utterance_id",
-            "reference_utterance_id",
+    def of(self, rows: Ints) -> dict[str, pa.Array]:
+        """Return ``metrics`` (list of metric and value; null = nothing measured) and ``wer`` of samples by row number."""
+        places, offsets = _places(self._ends, rows)
+        value = self._value[places]
+        items = [self._names.take(pa.array(self._name[places])), pa.array(value, mask=np.isnan(value))]
+        lists = pa.ListArray.from_arrays(
+            pa.array(offsets, pa.int32()),
+            pa.StructArray.from_arrays(items, ["metric", "value"]),
+            mask=pa.array((rows < 0) | ~self._measured[rows]),
         )
-    }
-    rows = attach(
-        rows, "prompt_id", prompts, "prompt_id", names | {"prompt_text": "reference_text", "prompt_license": "license"}
-    )
-    told = {name: name for name in ("source_id", "emotion", "dialogue_id", "turn")}
-    rows = attach(rows, "target_utterance_id", utterances, "utterance_id", told)
-    heard = {"reference_source_id": "source_id", "reference_license": "license"}
-    rows = attach(rows, "reference_utterance_id", utterances, "utterance_id", heard)
-    return attach(rows, "reference_utterance_id", recordings, "utterance_id", {"prompt_audio": "audio_id"})
+        wer = np.where(rows < 0, np.nan, self._wer[rows])
+        return {"metrics": lists, "wer": pa.array(wer, mask=np.isnan(wer))}
 
 
-def _histories(histories: pa.Table, utterances: pa.Table, recordings: pa.Table) -> pa.Table:
-    """Return ``prompt_id, audio_ids, licenses`` of the turns before; null where there are none, or one has no audio."""
-    turns = histories["history_utterance_ids"].to_pylist()
-    used = pa.array(sorted({turn for ids in turns for turn in ids or []}), pa.string())
-    audio, licenses = (
-        dict(zip(found["utterance_id"].to_pylist(), found[column].to_pylist(), strict=True))
-        for table, column in ((recordings, "audio_id"), (utterances, "license"))
-        for found in [among(table, "utterance_id", used)]
-    )
-    lists = pa.list_(pa.string())
-    return pa.table(
-        {
-            "prompt_id": histories["prompt_id"],
-            "audio_ids": pa.array(
-                [[audio[turn] for turn in ids] if ids and all(turn in audio for turn in ids) else None for ids in turns], lists
-            ),
-            "licenses": pa.array([[licenses[turn] for turn in ids or []] for ids in turns], lists),
-        }
-    )
+def ordered(splits: pa.Table, pairs: pa.Table) -> pa.Table:
+    """Return rows of schema SPLITS by prompt and pair, and ``pair``: the row number in ``pairs`` (``pair_id, prompt_id``)."""
+    pairs = pairs.append_column("pair", pa.array(np.arange(pairs.num_rows)))
+    rows = attach(splits, "pair_id", pairs, "pair_id", same("prompt_id", "pair"))
+    rows = rows.set_column(rows.num_columns - 1, "pair", pc.fill_null(rows["pair"], -1))
+    return sorted_by(rows, "prompt_id", "pair_id").drop_columns(["prompt_id"])
 
 
-def _with_ruling(rows: pa.Table, rulings: pa.Table, judgments: pa.Table) -> pa.Table:
-    rulings = rulings.append_column("told_by", pc.list_element(rulings["judgment_ids"], 0))
-    names = {name: name for name in ("verdict", "scores_a", "scores_b", "told_by")}
-    rows = attach(rows, "pair_id", rulings, "pair_id", names | {f"judge_{name}": name for name in _VOTES})
-    judgments = among(judgments, "judgment_id", rulings["told_by"])
-    judgments = judgments.append_column("judge_model", pc.coalesce(judgments["model_served"], judgments["model"]))
-    names = {name: name for name in ("completion", "judge", "judge_version", "judge_model", "prompt_version", "order")}
-    rows = attach(rows, "told_by", judgments, "judgment_id", names | {"told": "verdict"})
-    # No training text for this label is a reasoning that ends in another verdict, or that calls A what was played second.
-    telling = pc.and_(pc.equal(rows["told"], rows["label"]), pc.equal(rows["order"], "ab"))
-    told = pc.if_else(telling, rows["completion"], pa.scalar(None, pa.string()))
-    rows = rows.set_column(rows.column_names.index("completion"), "completion", told)
-    for side in ("a", "b"):
-        column = f"scores_{side}"
-        listed = [
-            None if scores is None else [{"dimension": name, "score": score} for name, score in scores]
-            for scores in rows[column].to_pylist()
-        ]
-        rows = rows.set_column(rows.column_names.index(column), column, pa.array(listed, pa.list_(_SCORE)))
-    return rows
+def same(*names: str) -> dict[str, str]:
+    """Return columns that keep their names."""
+    return {name: name for name in names}
 
 
-def _metric_lists(metrics: pa.Table) -> pa.Table:
-    """Return ``sample_id``, ``metrics`` (list of metric and value, sorted) and ``wer`` (null = not scored)."""
-    values: dict[str, list[tuple[str, float | None]]] = {}
-    for row in metrics.select(["sample_id", "values"]).to_pylist():
-        values.setdefault(row["sample_id"], []).extend(row["values"])
-    listed = [[{"metric": name, "value": value} for name, value in sorted(items)] for items in values.values()]
-    wer = [dict(items).get("wer") for items in values.values()]
-    return pa.table(
-        {
-            "sample_id": pa.array(list(values), pa.string()),
-            "metrics": pa.array(listed, pa.list_(_METRIC)),
-            "wer": pa.array(wer, pa.float64()),
-        }
-    )
+def repeated(values: Sequence[str], rows: int) -> pa.Array:
+    """Return the same list in every row."""
+    return pa.repeat(pa.scalar(list(values), pa.list_(pa.string())), rows)
 
 
-def _row_licenses(rows: pa.Table) -> pa.Array:
-    """Return the licence of all that a row holds: both clips, the text, the reference speech, the turns before."""
-    columns = [rows[name].to_pylist() for name in ("license_a", "license_b", "prompt_license", "reference_license")]
-    before = rows["history_licenses"].to_pylist() if "history_licenses" in rows.column_names else [None] * rows.num_rows
-    return pa.array(
-        [
-            _conjunction([one for one in (*own, *(heard or [])) if one is not None])
-            for *own, heard in zip(*columns, before, strict=True)
-        ],
-        pa.string(),
-    )
+def row_licenses(columns: Sequence[pa.Array]) -> pa.Array:
+    """Return the licence of all that each row holds, as an SPDX expression.
+
+    Args:
+        columns: licences, or lists of licences, of what a row holds; null = it holds none of that.
+    """
+    lines = [pc.binary_join(column, "\n") if pa.types.is_list(column.type) else column for column in columns]
+    joined = pc.binary_join_element_wise(*lines, "\n", null_handling="skip").dictionary_encode()
+    return pa.array(map(_conjunction, joined.dictionary.to_pylist()), pa.string()).take(joined.indices)
 
 
-def _conjunction(licenses: Sequence[str]) -> str:
-    """Join SPDX expressions by AND, each licence once; what contains an OR is put in brackets."""
-    terms: set[str] = set()
-    for expression in licenses:
+@cache
+def _conjunction(lines: str) -> str:
+    """Join SPDX expressions, one a line, by AND, each licence once; what contains an OR is put in brackets."""
+    terms = set[str]()
+    for expression in filter(None, lines.split("\n")):
         terms |= {f"({expression})"} if " OR " in expression else set(expression.split(" AND "))
     return " AND ".join(sorted(terms))
+
+
+def _first(lists: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the first of each list; null = there is none."""
+    return pc.list_element(pc.if_else(pc.greater(pc.list_value_length(lists), 0), lists, None), 0)
+
+
+def _offsets(lengths: Ints) -> Ints:
+    """Return where each list begins, and where the last one ends."""
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+
+def _places(ends: Ints, rows: Ints) -> tuple[Ints, Ints]:
+    """Return where the values of some lists stand, of lists that end at ``ends[1:]``, and offsets; -1 is an empty list."""
+    start = ends[rows]
+    lengths = np.where(rows < 0, 0, ends[rows + 1] - start)
+    offsets = _offsets(lengths)
+    return np.arange(offsets[-1]) - np.repeat(offsets[:-1] - start, lengths), offsets

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from contracts.errors import DamagedPart, SchemaError
-from storage.columns import AUDIO, AUDIOS, TASK1, row_schema
+from storage.columns import AUDIO, AUDIOS, ReleaseSchema, row_schema
 
 _FLAC_HEADER_BYTES: Final = 42  # marker and STREAMINFO (RFC 9639)
 _FETCHED_ROWS: Final = 25
@@ -55,9 +55,9 @@ class Shard:
     rows: int
 
 
-def features(schema: pa.Schema, sample_rate_hz: int) -> dict[str, Any]:
+def features(schema: ReleaseSchema, sample_rate_hz: int) -> dict[str, Any]:
     """Return the ``datasets`` features of a release schema as JSON-ready literals."""
-    return {field.name: _feature(field.type, sample_rate_hz) for field in schema}
+    return {field.name: _feature(field.type, sample_rate_hz) for field in schema.columns}
 
 
 def _feature(kind: pa.DataType, sample_rate_hz: int) -> Any:
@@ -78,7 +78,7 @@ def write_split(
     audio: Callable[[str], bytes],
     *,
     layout: Layout,
-    schema: pa.Schema = TASK1,
+    schema: ReleaseSchema,
 ) -> list[Shard]:
     """Write one split as ``<config>/<split>-00000-of-00003.parquet`` and so on.
 
@@ -124,17 +124,17 @@ def write_split(
 class _Writing:
     """What all shards of a split share: the schema as it is handed to Parquet, and the options of its columns."""
 
-    def __init__(self, schema: pa.Schema, layout: Layout) -> None:
+    def __init__(self, schema: ReleaseSchema, layout: Layout) -> None:
         # All nullable: ``datasets`` takes a required column for no Audio feature.
         encoded = {AUDIO: _ENCODED, AUDIOS: pa.list_(_ENCODED)}
-        self.schema = pa.schema([(field.name, encoded.get(field.type, field.type)) for field in schema])
+        self.schema = pa.schema([(field.name, encoded.get(field.type, field.type)) for field in schema.columns])
         self._info = json.dumps({"info": {"features": features(schema, layout.sample_rate_hz)}}, separators=(",", ":"))
         self._limit = 2 * layout.row_group_bytes
         buffer = pa.BufferOutputStream()
-        pq.write_table(schema.empty_table(), buffer)
+        pq.write_table(schema.columns.empty_table(), buffer)
         columns = pq.ParquetFile(buffer.getvalue()).schema
         self._leaves = [columns.column(index).path for index in range(len(columns))]
-        self._audio = _audio_columns(schema)
+        self._audio = schema.audio_columns
         self._arenas, self._spare = ({name: bytearray() for name in self._audio} for _ in range(2))
 
     def table(self, parts: Sequence[pa.Table], clips: Mapping[str, bytes]) -> pa.Table:
@@ -201,7 +201,7 @@ def _one_ahead(items: Iterator[pa.Table]) -> Generator[pa.Table]:
 
 
 def _row_groups(
-    rows: Iterable[pa.Table], audio: Callable[[str], bytes], schema: pa.Schema, layout: Layout
+    rows: Iterable[pa.Table], audio: Callable[[str], bytes], schema: ReleaseSchema, layout: Layout
 ) -> Iterator[tuple[list[pa.Table], dict[str, bytes]]]:
     """Yield the rows of each row group and the clips that they use."""
     parts, clips = list[pa.Table](), dict[str, bytes]()
@@ -225,10 +225,10 @@ def _row_groups(
         yield parts, clips
 
 
-def _clips_of_rows(table: pa.Table, schema: pa.Schema) -> list[list[str]]:
+def _clips_of_rows(table: pa.Table, schema: ReleaseSchema) -> list[list[str]]:
     """Return the clips that each row uses."""
     used = list[list[str]]([] for _ in range(table.num_rows))
-    for column in _audio_columns(schema):
+    for column in schema.audio_columns:
         for clips, value in zip(used, table[column].to_pylist(), strict=True):
             clips += [clip for clip in (value if isinstance(value, list) else [value]) if clip is not None]
     return used
@@ -248,17 +248,13 @@ def _fetched(
             yield clips, fetched
 
 
-def _audio_columns(schema: pa.Schema) -> list[str]:
-    return [field.name for field in schema if field.type in (AUDIO, AUDIOS)]
-
-
 def _flac(clip: str, data: bytes) -> bytes:
     if len(data) < _FLAC_HEADER_BYTES or not data.startswith(b"fLaC"):
         raise DamagedPart(f"audio {clip} is no FLAC file: restore it from a backup")
     return data
 
 
-def _checked(table: pa.Table, schema: pa.Schema) -> pa.Table:
+def _checked(table: pa.Table, schema: ReleaseSchema) -> pa.Table:
     """Return the table with the columns of ``row_schema(schema)``.
 
     Raises:

@@ -17,11 +17,9 @@ from contracts.errors import DamagedPart, StorageError
 from contracts.ids import ID_HEX_LENGTH, audio_id
 from storage import manifest
 from storage.blobs import decoded
-from storage.columns import AUDIO, AUDIOS
+from storage.columns import AUDIO, AUDIOS, GROUP, item_column
 
 CARD: Final = "README.md"
-GROUP: Final = "leakage_group"
-"""Rows with one value of it must lie in one split."""
 
 _SHARD: Final = re.compile(r"(?P<split>.+)-\d{5}-of-\d{5}\.parquet")
 _AUDIO_NAME: Final = re.compile(rf"(?P<id>[0-9a-f]{{{ID_HEX_LENGTH}}})\.flac")
@@ -180,9 +178,8 @@ class _Rows:
                 self._found.add(path, what, start + row, column)
 
     def _verify_ids(self, path: str, start: int, batch: pa.RecordBatch) -> None:
-        column = next((name for name in batch.schema.names if name.endswith("_id")), None)  # the first is the row's own
-        config = path.rpartition("/")[0]
-        for row, value in enumerate(batch[column].to_pylist() if column else (), start=start):
+        column, config = item_column(batch.schema), path.rpartition("/")[0]
+        for row, value in enumerate(batch[column].to_pylist(), start=start):
             if value is None:
                 self._found.add(path, "has no id", row, column)
                 continue

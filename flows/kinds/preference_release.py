@@ -12,18 +12,16 @@ from flows.run.questions import history_of, roles_about, scripting_roles, with_w
 from flows.run.wanted import made, wanted_rows
 from flows.stages.filters import filters_of
 from flows.stages.release import Form, pairs_were_heard
-from flows.stages.verification import released_splits
 from storage.card import Writer
-from storage.columns import release_schema
-from storage.rows import pair_rows
+from storage.columns import ReleaseSchema, release_schema
+from storage.rows import PairRows
 
 
-def _rows(build: Build[PreferenceRecipe]) -> pa.Table:
-    """Return the rows of the release, with their split."""
+def _rows(build: Build[PreferenceRecipe]) -> PairRows:
+    """Return what joins the rows of the release."""
     samples, prompts = wanted_rows(build, "samples"), build.tables.read("prompts")
     utterances = build.tables.read("utterances")
-    return pair_rows(
-        splits=released_splits(build),
+    return PairRows(
         pairs=build.tables.read("pairs"),
         labels=build.tables.read("labels"),
         rulings=build.tables.read("rulings"),
@@ -46,7 +44,7 @@ def _configuration(build: Build[PreferenceRecipe]) -> str:
     return build.recipe.judge.task if build.recipe.judge is not None else "pairs"
 
 
-def _schema(build: Build[PreferenceRecipe]) -> pa.Schema:
+def _schema(build: Build[PreferenceRecipe]) -> ReleaseSchema:
     return release_schema(_configuration(build))
 
 

@@ -31,7 +31,7 @@ from flows.stages.utterances import read_corpora
 from flows.views.plan_lines import is_finished, listening_lines, megabytes, plan_line, total_of
 from scoring.ratings import mean_ratings
 from storage.columns import RATED_PAIRS
-from storage.rows import rated_pair_rows
+from storage.rated_rows import RatedPairRows
 from synth.dsp import AsHeard, format_literals
 from synth.pairs import HUMAN, pairs
 
@@ -271,9 +271,8 @@ def _raters(ratings: Sequence[dict[str, object]], scale: str) -> int:
     return single or max((int(str(rating["raters"] or 0)) for rating in mine), default=0)
 
 
-def _rows(build: _Build) -> pa.Table:
-    return rated_pair_rows(
-        splits=verification.released_splits(build),
+def _rows(build: _Build) -> RatedPairRows:
+    return RatedPairRows(
         pairs=build.tables.read("pairs"),
         labels=build.tables.read("labels"),
         rulings=build.tables.read("rulings"),
@@ -358,7 +357,6 @@ FORM: Final[Form[RatedPairsRecipe]] = Form(
         f"The labels come from people's ratings on the scale {build.recipe.scale}, which the corpora brought along."
     ),
     annotated="found",
-    template="card_rated_pairs.md.jinja",
     identity=lambda build: [rule.name for rule in filters_of(build)],
 )
 

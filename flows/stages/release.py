@@ -25,7 +25,9 @@ from flows.stages.utterances import reader_of, require_credits
 from flows.stages.verification import released_splits
 from storage import manifest, release
 from storage.card import Disjoint, Facts, Funnel, Writer
+from storage.columns import ReleaseSchema
 from storage.manifest import Fault
+from storage.rows import Rows
 from storage.shards import Layout
 from storage.state import read_state
 
@@ -48,24 +50,22 @@ class Form(Generic[R_contra]):
         reads: tables of which rows and card are made, beside splits and votes.
         configuration: name of the configuration, such as ``task1``.
         schema: release schema of the rows.
-        rows: the rows, with their split.
+        rows: joins the rows, batch by batch.
         statement: what the card says of where the labels come from, as sentences.
         identity: what decides the rows beyond the tables and the recipe, as literals.
         writers: the language models that wrote something that is released.
         annotated: the Hub's word for who made the labels and scores, beside listeners.
-        template: template of the card.
         versioned: tables of which the card says where several versions made them.
     """
 
     reads: tuple[str, ...]
     configuration: Callable[[Build[R_contra]], str]
-    schema: Callable[[Build[R_contra]], pa.Schema]
-    rows: Callable[[Build[R_contra]], pa.Table]
+    schema: Callable[[Build[R_contra]], ReleaseSchema]
+    rows: Callable[[Build[R_contra]], Rows]
     statement: Callable[[Build[R_contra]], str]
     identity: Callable[[Build[R_contra]], object] = lambda _build: []
     writers: Callable[[Build[R_contra]], list[Writer]] = lambda _build: []
     annotated: str = "machine-generated"
-    template: str = "card.md.jinja"
     versioned: tuple[str, ...] = ("metrics",)
 
 
@@ -135,13 +135,12 @@ _HASHED: Final[dict[str, manifest.States]] = {}
 """Release -> states in which this process found its files right: the stage looks several times in one build."""
 
 
-def with_verifier(build: Build, rows: pa.Table) -> pa.Table:
-    """Say of the rows of verified splits that they passed that filter, too."""
+def with_verifier(build: Build, split: str, rows: pa.Table) -> pa.Table:
+    """Say of the rows of a split, if it is a verified one, that they passed that filter, too."""
     wish = build.recipe.listening
-    if wish is None or wish.of != "splits":
+    if wish is None or wish.of != "splits" or split not in wish.splits:
         return rows
-    pairs = zip(rows["filters_passed"].to_pylist(), rows["split"].to_pylist(), strict=True)
-    passed = [[*names, VERIFIER] if split in wish.splits else names for names, split in pairs]
+    passed = [[*names, VERIFIER] for names in rows["filters_passed"].to_pylist()]
     place = rows.column_names.index("filters_passed")
     return rows.set_column(place, "filters_passed", pa.array(passed, rows["filters_passed"].type))
 
@@ -154,12 +153,13 @@ def pairs_were_heard(build: Build) -> bool:
 
 def _release(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Books:
     require_credits(build, build.tables.read("utterances", ["corpus", "license"]))
-    rows, schema = with_verifier(build, form.rows(build)), form.schema(build)
+    rows, schema = form.rows(build), form.schema(build)
+    assigned = rows.ordered(released_splits(build))
     splits = [
         release.Split(
             config=form.configuration(build),
             split=split,
-            rows=_batches(rows.filter(pc.equal(rows["split"], split)).drop_columns(["split"])),
+            rows=_batches(build, split, rows, assigned.filter(pc.equal(assigned["split"], split))),
             schema=schema,
         )
         for split in build.recipe.splits.named()
@@ -175,12 +175,12 @@ def _release(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Boo
     _HASHED[f"{build.workspace.url}/{folder}"] = manifest.states(build.workspace.filesystem, build.workspace.path(folder))
     seal_release(build)
     build.progress.end()
-    return Books(stage="release", unit="pairs", rows_in=released_splits(build).num_rows, rows_out=rows.num_rows)
+    return Books(stage="release", unit="pairs", rows_in=assigned.num_rows, rows_out=assigned.num_rows)
 
 
-def _batches(rows: pa.Table) -> Iterator[pa.Table]:
-    for start in range(0, rows.num_rows, _BATCH_ROWS):
-        yield rows.slice(start, _BATCH_ROWS)
+def _batches(build: Build, split: str, rows: Rows, assigned: pa.Table) -> Iterator[pa.Table]:
+    for start in range(0, assigned.num_rows, _BATCH_ROWS):
+        yield with_verifier(build, split, rows.batch(assigned.slice(start, _BATCH_ROWS)))
 
 
 def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Facts:
@@ -195,7 +195,6 @@ def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Facts
         annotations_creators=(form.annotated, "crowdsourced") if pairs_were_heard(build) else (form.annotated,),
         judge_statement=form.statement(build) + people_statement(build),
         writers=form.writers(build),
-        template=form.template,
         mixed=released_mixed(
             build, among(build.tables.read("pairs"), "pair_id", released_splits(build)["pair_id"]), form.versioned
         ),

@@ -3,6 +3,7 @@
 import itertools
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts import joins
-from contracts.joins import among, attach, sorted_by, taken
+from contracts.joins import RowSource, among, attach, chained, row_numbers, sorted_by, taken
 
 MB = 1_000_000
 LONG = "x" * 2 * MB
@@ -84,6 +85,32 @@ def test_rows_are_taken_as_arrow_takes_them(case, piece_bytes):
         assert taken(table, numbers).equals(table.take(numbers))
         by = table.select([1, 0]).rename_columns({"int64": "n", "string": "s"})
         assert sorted_by(by, "n", "s").equals(by.sort_by([("n", "ascending"), ("s", "ascending")]))
+
+
+@given(chunked_tables(), st.sampled_from([1, 1 << 28]))
+def test_a_few_rows_are_taken_as_arrow_takes_them(case, piece_bytes):
+    """In chunks or in one, as the column's size has it; -1 is null. Arrow's own take is the oracle."""
+    table, rows = case
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(joins, "_PIECE_BYTES", piece_bytes)
+        source = RowSource(table, table.column_names)
+    found = source.select(
+        {f"new {name}": name for name in table.column_names}, np.array([-1 if n is None else n for n in rows], int)
+    )
+    expected = table.take(pa.array(rows, pa.int64()))
+    assert list(found) == [f"new {name}" for name in table.column_names]
+    for name, column in zip(table.column_names, found.values(), strict=True):
+        assert column.equals(expected[name].combine_chunks())
+
+
+@given(st.lists(st.sampled_from([None, *"abcd"])), st.sets(st.sampled_from("abce")), st.sets(st.sampled_from("aceg")))
+def test_row_numbers_lead_from_table_to_table(refs, keys, far):
+    """From a reference to a row, and from there to a row of a third table; -1 = there is none. Lists are the oracle."""
+    keys, far = sorted(keys, reverse=True), sorted(far)
+    near = row_numbers(pa.array(refs, pa.string()), pa.chunked_array([pa.array(keys, pa.string())]))
+    assert near.tolist() == [keys.index(ref) if ref in keys else -1 for ref in refs]
+    link = row_numbers(pa.array(keys, pa.string()), pa.chunked_array([pa.array(far, pa.string())]))
+    assert chained(near, link).tolist() == [far.index(ref) if ref in keys and ref in far else -1 for ref in refs]
 
 
 def test_the_schema_stays():

@@ -1,4 +1,4 @@
-"""Tiny release rows and clips for the tests of shards and releases."""
+"""Tiny release rows, one function for each sort of item, and clips for the tests of shards and releases."""
 
 import io
 
@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import soundfile
 
-from storage.columns import TASK1, row_schema
+from storage.columns import RATED_PAIRS, TASK1, row_schema
 
 RATE = 16000
 
@@ -82,3 +82,49 @@ def rows(count: int, start: int = 0, **columns) -> pa.Table:
         }
         made.append(row | columns)
     return pa.Table.from_pylist(made, schema=row_schema(TASK1))
+
+
+def rated_rows(count: int, start: int = 0, **columns) -> pa.Table:
+    """Return rows of rated pairs: a recording against one of three systems, with a smaller difference from row to row."""
+    made = []
+    for number in range(start, start + count):
+        row = {
+            "pair_id": f"pair-{number:05d}",
+            "group_id": f"g{number // 3}",
+            "text": None,
+            "language": "en",
+            "content_id": f"c{number // 3}",
+            "audio_a": f"human{number // 3}",
+            "audio_b": f"tts{number}",
+            "system_a": "human",
+            "system_b": f"tts{number % 3}",
+            "condition_b": "noise 10 dB",
+            "label": "a",
+            "label_source": "ratings",
+            "scale": "mos",
+            "rating_a": 4.7,
+            "rating_b": 4.7 - 1.2 / (1 + number % 4),
+            "rating_gap": 1.2 / (1 + number % 4),
+            "raters_a": 8,
+            "raters_b": None,
+            "rating_std_a": 0.5,
+            "filters_passed": ["rating_gap"],
+            "leakage_group": f"g{number // 3}",
+            "license": "CC-BY-4.0",
+            "license_a": "CC-BY-4.0",
+            "license_b": "CC-BY-4.0",
+            "is_synthetic_a": False,
+            "is_synthetic_b": True,
+            "digital_source_type_a": "digitalCapture",
+            "duration_s_a": 1.0,
+            "duration_s_b": 1.0,
+            "loudness_lufs_a": -23.0,
+            "loudness_lufs_b": -20.0,
+            "native_sample_rate_hz_a": 48000,
+            "native_sample_rate_hz_b": 24000,
+            "corpus": "somos",
+            "source_id_a": f"human/{number}",
+            "source_id_b": f"tts/{number}",
+        }
+        made.append(row | columns)
+    return pa.Table.from_pylist(made, schema=row_schema(RATED_PAIRS))

@@ -1,7 +1,9 @@
-"""Escaping and the Hub's vocabulary."""
+"""Escaping, the Hub's vocabulary, and the page for each sort of item."""
 
 import re
+from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import yaml
 from huggingface_hub import DatasetCard
@@ -9,9 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from storage.card import Facts, Funnel, Mixed, Tally, Writer, escape, hub_license, render, size_category
-from storage.columns import TASK1
-from tests.storage.release_rows import rows
+from contracts.errors import SchemaError
+from storage.card import Disjoint, Facts, Funnel, Mixed, Tally, Writer, escape, hub_license, render, size_category
+from storage.columns import AUDIO, RATED_PAIRS, TASK1, TASK4, Body, ReleaseSchema
+from tests.storage.release_rows import rated_rows, rows
+
+BARE = {"pretty_name": "x", "version": "1", "funnel": [], "leakage": []}
 
 
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp", "Cf"]), min_size=1, max_size=30))
@@ -27,7 +32,7 @@ def test_escaped_text_is_shown_as_it_is(text):
 
 def test_card_survives_hostile_names():
     """A system called like markup, and a title with YAML in it, neither break the header nor become markup."""
-    tally = Tally()
+    tally = Tally({"task1": TASK1})
     tally.open("task1", "sft")
     tally.add("task1", "sft", rows(2, system_b="<img src=x onerror=alert(1)>|evil|\n# top"))
     title = "---\nlicense: mit\n---\n# x"
@@ -38,7 +43,7 @@ def test_card_survives_hostile_names():
         leakage=[],
         writers=[Writer(task="scenario", model="<img|evil>", prompt_versions=["v1", "v2"])],
     )
-    card = render(facts, tally, {"task1": TASK1})
+    card = render(facts, tally)
     assert yaml.safe_load(card.split("\n---\n")[0].removeprefix("---\n"))["pretty_name"] == title
     assert "<img" not in card
     assert "| scenario | &lt;img\\|evil&gt; | v1, v2 |" in card
@@ -62,11 +67,11 @@ LANGUAGES = [
 @pytest.mark.parametrize(("tags", "codes"), LANGUAGES)
 def test_the_hub_gets_language_codes(tags, codes):
     """The Hub's rule for ``language``: ISO 639-1, -2 or -3 codes of small letters; a card may have none, but no empty list."""
-    tally = Tally()
+    tally = Tally({"task1": TASK1})
     tally.open("task1", "sft")
     for tag in tags:
         tally.add("task1", "sft", rows(1, language=tag))
-    content = render(Facts(pretty_name="x", version="1", funnel=[], leakage=[]), tally, {"task1": TASK1})
+    content = render(Facts(pretty_name="x", version="1", funnel=[], leakage=[]), tally)
     data = DatasetCard(content).data.to_dict()  # as the Hub's own client reads it
     assert data.get("language", []) == codes
     assert ("language" in data) == bool(codes)
@@ -99,14 +104,105 @@ def test_size_category(n, word):
 
 def test_mixed_versions_are_a_section_and_nothing_where_there_are_none():
     """One row per version; a card of one version each is, to the byte, as if nobody had looked."""
-    tally = Tally()
+    tally = Tally({"task1": TASK1})
     tally.open("task1", "sft")
     tally.add("task1", "sft", rows(2))
-    told = {"pretty_name": "x", "version": "1", "funnel": [], "leakage": []}
-    plain = render(Facts(**told), tally, {"task1": TASK1})
+    plain = render(Facts(**BARE), tally)
     assert "Mixed" not in plain
     mixed = [Mixed(what="system flite", versions={"flite-2.2": 40, "flite-99.0": 2})]
-    card = render(Facts(**told, mixed=mixed), tally, {"task1": TASK1})
+    card = render(Facts(**BARE, mixed=mixed), tally)
     section = card[card.index("## Mixed versions") : card.index("## Licences")]
     assert "| system flite | flite-2.2 | 40 |\n| system flite | flite-99.0 | 2 |\n" in section
     assert card.replace(section, "") == plain
+
+
+# Sorts of items
+
+
+def test_the_card_of_judged_pairs_stays_as_it_is():
+    """``card_pairs.txt``, to the byte: a changed card changes the digest of every release."""
+    facts = Facts(
+        pretty_name="Pairs | <script>alert(1)</script> of *people*",
+        version="0.1.0",
+        funnel=[Funnel(stage="filters", unit="pairs", rows_in=70, rows_out=66, dropped={"cycle": 3, "wer_gap": 1})],
+        leakage=[Disjoint(key="text", left="sft", right="bench", shared=0)],
+        judge_statement="A documented rule, not a person and not a language model.",
+        attribution={"asterisk_prompts": "Allison Smith"},
+        recipe_digest="f00d",
+        seed=1,
+        writers=[Writer(task="scenario", model="m|1", prompt_versions=["v1", "v2"])],
+        mixed=[Mixed(what="system flite", versions={"flite-2.2": 40, "flite-99.0": 2})],
+    )
+    tally = Tally({"task1": TASK1})
+    for split, table in (("sft", rows(48)), ("rl", rows(12, 48)), ("bench", rows(0))):
+        tally.open("task1", split)
+        tally.add("task1", split, table)
+    assert render(facts, tally) == (Path(__file__).parent / "card_pairs.txt").read_text()
+
+
+def rated_card(*tables):
+    """Return the card of rated pairs."""
+    tally = Tally({"rated_pairs": RATED_PAIRS})
+    tally.open("rated_pairs", "train")
+    for table in tables:
+        tally.add("rated_pairs", "train", table)
+    return render(Facts(**BARE, judge_statement="The labels come from people's ratings."), tally)
+
+
+def test_the_card_of_rated_pairs():
+    """Scale, how ratings became labels, differences, raters, systems; nothing of judges, engines or settings."""
+    card = rated_card(rated_rows(8), rated_rows(4, 8, condition_b="a|b <i>"))
+    for line in (
+        "| rated\\_pairs | train | 12 | 12 | 0 |",
+        "The labels come from people's ratings. The clip with the higher mean rating is better, however small the difference.",
+        "| mos | 12 |",
+        "| up to 0.2 | 0 |\n| up to 0.5 | 6 |\n| up to 1 | 3 |\n| more than 1 | 3 |\n\n",
+        "| up to 8 | 12 |\n| up to 16 | 0 |\n| more than 16 | 0 |\n| unknown | 12 |\n\n",
+        "| human | - | CC-BY-4.0 | no | 12 |",
+        "| tts0 | noise 10 dB | CC-BY-4.0 | yes | 3 |",
+        "| tts0 | a\\|b &lt;i&gt; | CC-BY-4.0 | yes | 1 |",
+        "contains synthetic speech",
+        "### rated\\_pairs",
+        'for column in ("audio_a", "audio_b"):',
+    ):
+        assert line in card
+    for word in ("engine", "judge", "prompt\\_version", "task1"):
+        assert word not in card
+    assert "contains synthetic speech" not in rated_card(rated_rows(2, is_synthetic_b=False))
+
+
+@pytest.mark.parametrize(
+    ("gap", "word"),
+    [(3.7 - 3.5, "up to 0.2"), (3.4 - 3.2, "up to 0.2"), (0.21, "up to 0.5"), (4.1 - 3.1, "up to 1"), (1.001, "more than 1")],
+)
+def test_a_difference_at_a_bound_is_below_it(gap, word):
+    """3.7 - 3.5 is 0.2, though not in binary fractions."""
+    assert f"| {word} | 1 |" in rated_card(rated_rows(1, rating_gap=gap))
+
+
+def test_an_item_of_one_clip_without_a_label_has_a_card():
+    """General code asks the schema: no column of labels, one clip in the code that loads it."""
+    columns = pa.schema(
+        [
+            pa.field("clip_id", pa.string()),
+            pa.field("audio", AUDIO),
+            pa.field("is_synthetic", pa.bool_()),
+            *(pa.field(name, pa.string()) for name in ("language", "license", "corpus")),
+        ]
+    )
+    schema = ReleaseSchema(columns=columns, body=Body(template="card.md.jinja", counts={}))
+    assert (schema.item_column, schema.audio_columns, schema.synthetic_columns) == ("clip_id", ["audio"], ["is_synthetic"])
+    tally = Tally({"clips": schema})
+    tally.open("clips", "train")
+    tally.add("clips", "train", pa.table({"clip_id": ["1"], "language": ["en"], "license": ["MIT"], "corpus": ["c"]}))
+    card = render(Facts(**BARE), tally)
+    assert "| configuration | split | rows |\n|---|---|---:|\n| clips | train | 1 |\n\n" in card
+    assert 'for column in ("audio",):' in card
+    assert "| c | MIT | 1 | - |" in card
+
+
+def test_a_release_holds_one_sort_of_item():
+    """Several configurations may be released together if one card can describe them."""
+    assert set(Tally({"task1": TASK1, "task4": TASK4}).schemas) == {"task1", "task4"}
+    with pytest.raises(SchemaError, match=r"one sort of item; got card_pairs.md.jinja, card_rated_pairs.md.jinja"):
+        Tally({"task1": TASK1, "rated_pairs": RATED_PAIRS})

@@ -16,10 +16,12 @@ import yaml
 from contracts.errors import DamagedPart, DataError, RecipeError, StorageError
 from storage import release
 from storage.card import Disjoint, Facts, Funnel
-from storage.release import Split, verify, write
+from storage.columns import RATED_PAIRS, TASK1
+from storage.release import Split, rows_released, verify, write
 from storage.shards import Layout
+from storage.verification import verify_release
 from storage.workspace import Workspace
-from tests.storage.release_rows import RATE, clip, rows
+from tests.storage.release_rows import RATE, clip, rated_rows, rows
 
 LAYOUT = Layout(sample_rate_hz=RATE, shard_bytes=200_000)
 FACTS = Facts(
@@ -36,9 +38,9 @@ FACTS = Facts(
 
 def splits(sft: int = 48, bench: int = 6) -> list[Split]:
     return [
-        Split(config="task1", split="sft", rows=[rows(sft)]),
-        Split(config="task1", split="rl", rows=[rows(12, 48)]),
-        Split(config="task1", split="bench", rows=[rows(bench, 60)]),
+        Split(config="task1", split="sft", rows=[rows(sft)], schema=TASK1),
+        Split(config="task1", split="rl", rows=[rows(12, 48)], schema=TASK1),
+        Split(config="task1", split="bench", rows=[rows(bench, 60)], schema=TASK1),
     ]
 
 
@@ -59,12 +61,12 @@ def flip(path: Path) -> None:
     path.write_bytes(data)
 
 
-def load(folder: Path, cache: Path, program: str) -> dict:
+def load(folder: Path, cache: Path, program: str, config: str = "task1") -> dict:
     """Run a program with ``datasets`` offline in a process of its own, as a user would, and return the JSON that it prints."""
     start = f"""
         import io, json, soundfile
         from datasets import Audio, load_dataset
-        data = load_dataset({str(folder)!r}, "task1", cache_dir={str(cache)!r})
+        data = load_dataset({str(folder)!r}, {config!r}, cache_dir={str(cache)!r})
     """
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": str(cache), "TQDM_DISABLE": "1"}
     code = textwrap.dedent(start) + textwrap.dedent(program)
@@ -106,6 +108,37 @@ def test_datasets_loads_it(tmp_path):
     }
 
 
+def test_datasets_loads_rated_pairs(tmp_path):
+    """Likewise of clips that people rated; ``verify`` and the search for a row know the items of both."""
+    parts = {"train": rated_rows(30), "test": rated_rows(6, 30)}
+    rated = [Split(config="rated_pairs", split=split, rows=[part], schema=RATED_PAIRS) for split, part in parts.items()]
+    workspace, name = release_to(tmp_path / "ws", splits=rated)
+    found = load(
+        workspace.local_path(name),
+        tmp_path / "cache",
+        """
+        raw = data["train"].cast_column("audio_b", Audio(decode=False))
+        row = raw.select_columns(["audio_b", "label", "rating_a", "raters_b", "text", "vote_ids"])[1]
+        pcm, rate = soundfile.read(io.BytesIO(row["audio_b"]["bytes"]), dtype="int16")
+        print(json.dumps({
+            "rows": {split: len(data[split]) for split in data}, "rate": rate, "first": pcm[:5].tolist(),
+            "row": {name: row[name] for name in ("label", "rating_a", "raters_b", "text", "vote_ids")},
+        }))
+    """,
+        config="rated_pairs",
+    )
+    assert found == {
+        "rows": {"train": 30, "test": 6},
+        "rate": RATE,
+        "first": soundfile.read(io.BytesIO(clip("tts1")), dtype="int16")[0][:5].tolist(),
+        "row": {"label": "a", "rating_a": 4.7, "raters_b": None, "text": None, "vote_ids": None},
+    }
+    verified = verify_release(str(workspace.local_path(name)))
+    assert (verified.rows, verified.clips, verified.problems) == (36, 72, [])
+    place = {"release": name.split("/")[1], "file": "rated_pairs/test-00000-of-00001.parquet", "row": 2}
+    assert rows_released(workspace, ["pair-00032"]) == [{"pair_id": "pair-00032", **place}]
+
+
 def test_empty_split_does_not_break_loading(tmp_path):
     """A split without rows has no file and no entry, and the card still counts it."""
     workspace, name = release_to(tmp_path / "ws", splits=splits(bench=0))
@@ -117,7 +150,7 @@ def test_empty_split_does_not_break_loading(tmp_path):
 def test_same_rows_same_bytes(tmp_path):
     """Two workspaces, differently cut tables: the same folder name and the same bytes."""
     first, name = release_to(tmp_path / "one")
-    cut = [Split(config="task1", split="sft", rows=[rows(5), rows(43, 5)]), *splits()[1:]]
+    cut = [Split(config="task1", split="sft", rows=[rows(5), rows(43, 5)], schema=TASK1), *splits()[1:]]
     second, again = release_to(tmp_path / "two", splits=cut)
     assert again == name
     assert name.startswith("releases/0.1.0-")
@@ -253,7 +286,7 @@ def test_refusals(tmp_path):
     with pytest.raises(RecipeError, match="no folder name"):
         write(Workspace(tmp_path), "../x", splits=splits(), audio=clip, facts=FACTS, layout=LAYOUT)
     with pytest.raises(DataError, match="every split is empty"):
-        release_to(tmp_path, splits=[Split(config="task1", split="sft", rows=[])])
+        release_to(tmp_path, splits=[Split(config="task1", split="sft", rows=[], schema=TASK1)])
 
 
 def test_card(tmp_path):

@@ -1,12 +1,13 @@
 """Release rows: what a row says of the judge comes from its ruling and from the judgment that the ruling is told by."""
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
-from contracts.schemas import JUDGMENTS, LABELS, PAIRS, PROMPTS, RECORDINGS, SAMPLES, SPLITS, UTTERANCES, empty
+from contracts.schemas import JUDGMENTS, LABELS, METRICS, PAIRS, PROMPTS, RECORDINGS, SAMPLES, SPLITS, UTTERANCES, empty
 from scoring.reliability.aggregation import rulings
 from storage.columns import TASK1, TASK4, row_schema
-from storage.rows import pair_rows
+from storage.rows import PairRows
 from tests.rows import rows
 
 
@@ -19,11 +20,19 @@ def judgment(pair, order, vote, verdict, *totals):
     }  # fmt: skip
 
 
+def joined(splits, batch_rows=1000, **tables):
+    """Return the rows of all pairs in the order of a release, joined batch by batch, as a release's writer takes them."""
+    found = PairRows(**tables)
+    assigned = found.ordered(splits)
+    batches = [found.batch(assigned.slice(start, batch_rows)) for start in range(0, assigned.num_rows, batch_rows)]
+    return pa.concat_tables(batches)
+
+
 def released(judgments, labels):
     """Return pair -> release row, for labels ``{pair: (label, source)}``."""
     pairs = list(labels)
     judged = rows(JUDGMENTS, *judgments)
-    table = pair_rows(
+    table = joined(
         splits=rows(SPLITS, *({"pair_id": pair, "split": "sft"} for pair in pairs)),
         pairs=rows(PAIRS, *({"pair_id": pair, "prompt_id": "t", "sample_a": "s0", "sample_b": "s1"} for pair in pairs)),
         labels=rows(LABELS, *({"pair_id": pair, "label": label, "source": source} for pair, (label, source) in labels.items())),
@@ -37,16 +46,14 @@ def released(judgments, labels):
         source_types={"s0": "digitalCapture", "s1": "algorithmicMedia"},
         filters=["cycles"],
     )
-    assert table.drop_columns(["split"]).schema.types == [
-        row_schema(TASK1).field(name).type for name in table.column_names[:-1]
-    ]
+    assert table.schema.types == [row_schema(TASK1).field(name).type for name in table.column_names]
     return {row["pair_id"]: row for row in table.to_pylist()}
 
 
 def test_a_row_tells_what_its_question_shows():
     """Scene, turns before as audio in order, and what a clip said instead; licences of all that is heard count for the row."""
     judged = rows(JUDGMENTS, judgment("p", "ab", 0, "a", 8.0, 4.0))
-    table = pair_rows(
+    table = joined(
         splits=rows(SPLITS, {"pair_id": "p", "split": "sft"}),
         pairs=rows(PAIRS, {"pair_id": "p", "prompt_id": "t", "sample_a": "s0", "sample_b": "s1"}),
         labels=rows(LABELS, {"pair_id": "p", "label": "a", "source": "judgment"}),
@@ -85,7 +92,7 @@ def test_a_row_tells_what_its_question_shows():
             ]
         ),
     )
-    assert set(table.column_names) - {"split"} == set(TASK4.names) - {"votes", "agreement", "vote_ids"}
+    assert set(table.column_names) == set(TASK4.names) - {"votes", "agreement", "vote_ids"}
     (row,) = table.to_pylist()
     assert row["history_audio"] == ["f1", "f2"]
     assert (row["emotion"], row["dialogue_id"], row["turn"]) == ("sad", "d", 3)
@@ -131,3 +138,80 @@ def test_a_pair_that_people_alone_labelled_names_no_judge():
     names = ("completion", "judge", "judge_model", "scores_a", "judge_votes_a", "judge_votes_b", "judge_votes_none")
     assert [found["q"][name] for name in names] == [None] * len(names)
     assert found["q"]["label"] == "b"
+
+
+def many(seed):
+    """Return tables of ten prompts with three clips each, whose rows lie in any order, and what was measured of each clip."""
+    draw = np.random.default_rng(seed)
+
+    def shuffled(schema, made):
+        return rows(schema, *(made[place] for place in draw.permutation(len(made))))
+
+    samples = [f"s{prompt}{clip}" for prompt in range(10) for clip in range(3)]
+    measured = {sample: [(f"m{n}", float(draw.random())) for n in draw.permutation(draw.integers(0, 4))] for sample in samples}
+    wer = {sample: float(draw.random()) if draw.random() < 0.7 else None for sample in samples}
+    pairs = [
+        {
+            "pair_id": f"p{draw.integers(10**9)}",
+            "prompt_id": f"t{prompt}",
+            "sample_a": f"s{prompt}{a}",
+            "sample_b": f"s{prompt}{b}",
+        }
+        for prompt in range(10)
+        for a, b in ((0, 1), (2, 0), (1, 2))
+    ]
+    labels = [{"pair_id": pair["pair_id"], "label": "ab"[draw.integers(2)], "source": "judgment"} for pair in pairs]
+    judged = [judgment(pair["pair_id"], "ab", 0, "ab"[draw.integers(2)], 2.0, 1.0) for pair in pairs]
+    tables = {
+        "splits": shuffled(SPLITS, [{"pair_id": pair["pair_id"], "split": "sft"} for pair in pairs[:-2]]),
+        "pairs": shuffled(PAIRS, pairs),
+        "labels": shuffled(LABELS, labels),
+        "rulings": rulings(rows(JUDGMENTS, *judged)),
+        "judgments": shuffled(JUDGMENTS, judged),
+        "prompts": shuffled(PROMPTS, [{"prompt_id": f"t{n}", "text": f"text {n}", "license": "CC0-1.0"} for n in range(10)]),
+        "utterances": empty("utterances"),
+        "recordings": empty("recordings"),
+        "samples": shuffled(SAMPLES, [{"sample_id": sample, "audio_id": f"audio {sample}"} for sample in samples]),
+        "metrics": shuffled(
+            METRICS,
+            [{"sample_id": sample, "metric": "many", "values": values} for sample, values in measured.items()]
+            + [{"sample_id": sample, "metric": "wer", "values": [("wer", value)]} for sample, value in wer.items()]
+            + [{"sample_id": "of another recipe", "metric": "wer", "values": [("wer", 1.0)]}],
+        ),
+        "source_types": dict.fromkeys(samples, "algorithmicMedia"),
+        "filters": ["cycles"],
+    }
+    return tables, {sample: sorted([*values, ("wer", wer[sample])]) for sample, values in measured.items()}, wer
+
+
+@pytest.mark.parametrize("batch_rows", [1, 7, 100])
+def test_batches_are_joined_as_a_loop_would(batch_rows):
+    """Each row has its own prompt, clips, measurements and judgment, whatever the order of the tables and the batch."""
+    tables, measured, wer = many(batch_rows)
+    found = joined(**tables, batch_rows=batch_rows).to_pylist()
+    pairs = {row["pair_id"]: row for row in tables["pairs"].to_pylist()}
+    labels = {row["pair_id"]: row["label"] for row in tables["labels"].to_pylist()}
+    said = {row["pair_id"]: row for row in tables["judgments"].to_pylist()}
+    released = sorted(tables["splits"]["pair_id"].to_pylist(), key=lambda pair: (pairs[pair]["prompt_id"], pair))
+    assert [row["pair_id"] for row in found] == released, "rows of a prompt are neighbours, since they share clips"
+    for row in found:
+        pair, judged = pairs[row["pair_id"]], said[row["pair_id"]]
+        assert row["text"] == f"text {pair['prompt_id'][1:]}"
+        assert row["label"] == labels[row["pair_id"]]
+        assert row["completion"] == (judged["completion"] if judged["verdict"] == row["label"] else None)
+        for side in "ab":
+            sample = pair[f"sample_{side}"]
+            assert row[f"audio_{side}"] == f"audio {sample}"
+            assert [(item["metric"], item["value"]) for item in row[f"metrics_{side}"]] == measured[sample]
+            assert row[f"wer_{side}"] == wer[sample]
+
+
+def test_a_clip_without_measurements_has_none():
+    """Null, which is not the empty list of a metric that had nothing to say."""
+    tables, _, _ = many(0)
+    metrics = tables["metrics"].filter(pa.array([sample != "s00" for sample in tables["metrics"]["sample_id"].to_pylist()]))
+    metrics = pa.concat_tables([metrics, rows(METRICS, {"sample_id": "s00", "metric": "many", "values": []})])
+    found = joined(**tables | {"metrics": metrics}).to_pylist()
+    assert {str(row["metrics_a"]) for row in found if row["audio_a"] == "audio s00"} == {"[]"}
+    found = joined(**tables | {"metrics": empty("metrics")}).to_pylist()
+    assert {(row["metrics_a"], row["wer_b"]) for row in found} == {(None, None)}

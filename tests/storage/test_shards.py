@@ -28,13 +28,13 @@ def content(folder: Path) -> dict[str, bytes]:
 def test_clips_and_rows_come_back(tmp_path):
     """Every row is there with the very bytes of its clips, null reference speech as null, and nothing reencoded."""
     table = rows(130)
-    shards = write_split(tmp_path, "task1", "sft", [table], clip, layout=LAYOUT)
+    shards = write_split(tmp_path, "task1", "sft", [table], clip, layout=LAYOUT, schema=TASK1)
     assert [(shard.path, shard.rows) for shard in shards] == [("task1/sft-00000-of-00001.parquet", 130)]
     found = pq.read_table(tmp_path / shards[0].path)
     assert found.column_names == TASK1.names
     for column in TASK1.names:
         expected = table[column].to_pylist()
-        if TASK1.field(column).type == AUDIO:
+        if TASK1.columns.field(column).type == AUDIO:
             expected = [None if one is None else {"bytes": clip(one), "path": f"{one}.flac"} for one in expected]
         assert found[column].to_pylist() == expected
     assert soundfile.info(io.BytesIO(found["audio_a"][0].as_py()["bytes"])).samplerate == RATE
@@ -64,7 +64,7 @@ def test_lists_of_clips_come_back(tmp_path):
 
 def test_layout_for_the_hub(tmp_path):
     """Row groups of 100 rows, page indexes, FLAC stored as it is and once per row group, features in the metadata."""
-    (shard,) = write_split(tmp_path, "task1", "rl", [rows(250)], clip, layout=LAYOUT)
+    (shard,) = write_split(tmp_path, "task1", "rl", [rows(250)], clip, layout=LAYOUT, schema=TASK1)
     file = pq.ParquetFile(tmp_path / shard.path)
     groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
     assert [group.num_rows for group in groups] == [100, 100, 50]
@@ -87,7 +87,7 @@ def test_layout_for_the_hub(tmp_path):
 def test_shards_end_at_their_size(tmp_path):
     """A shard is closed by the row group that reaches its size; names count all of them."""
     layout = Layout(sample_rate_hz=RATE, shard_bytes=60_000, row_group_rows=10)
-    shards = write_split(tmp_path, "task1", "sft", [rows(100)], clip, layout=layout)
+    shards = write_split(tmp_path, "task1", "sft", [rows(100)], clip, layout=layout, schema=TASK1)
     assert len(shards) > 2
     assert [shard.path for shard in shards] == [f"task1/sft-{n:05d}-of-{len(shards):05d}.parquet" for n in range(len(shards))]
     assert sum(shard.rows for shard in shards) == 100
@@ -99,7 +99,9 @@ def test_shards_end_at_their_size(tmp_path):
 def test_row_groups_bound_the_audio(tmp_path):
     """Long clips make row groups shorter, so that a reader never holds more than the limit."""
     limit = 7 * len(clip("a0"))
-    (shard,) = write_split(tmp_path, "t", "s", [rows(20)], clip, layout=Layout(sample_rate_hz=RATE, row_group_bytes=limit))
+    (shard,) = write_split(
+        tmp_path, "t", "s", [rows(20)], clip, layout=Layout(sample_rate_hz=RATE, row_group_bytes=limit), schema=TASK1
+    )
     file = pq.ParquetFile(tmp_path / shard.path)
     for index in range(file.metadata.num_row_groups):
         group = file.read_row_group(index).to_pylist()
@@ -113,10 +115,10 @@ def test_bytes_do_not_depend_on_batches(tmp_path_factory, cuts):
     """However the rows are cut into tables, the files are byte for byte the same."""
     table, layout = rows(60), Layout(sample_rate_hz=RATE, row_group_rows=7, shard_bytes=50_000)
     whole, parts = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("parts")
-    write_split(whole, "t", "s", [table], clip, layout=layout)
+    write_split(whole, "t", "s", [table], clip, layout=layout, schema=TASK1)
     edges = [0, *sorted(cuts), 60]
     batches = (table.slice(start, stop - start) for start, stop in pairwise(edges))
-    write_split(parts, "t", "s", batches, clip, layout=layout)
+    write_split(parts, "t", "s", batches, clip, layout=layout, schema=TASK1)
     assert content(whole) == content(parts)
 
 
@@ -129,28 +131,30 @@ def test_rows_stream(tmp_path):
             seen.append(sum(path.stat().st_size for path in (tmp_path / "t").glob(".s-*")))
             yield rows(10, start)
 
-    write_split(tmp_path, "t", "s", batches(), clip, layout=Layout(sample_rate_hz=RATE, row_group_rows=10, shard_bytes=1))
+    write_split(
+        tmp_path, "t", "s", batches(), clip, layout=Layout(sample_rate_hz=RATE, row_group_rows=10, shard_bytes=1), schema=TASK1
+    )
     assert seen[-1] > 5 * 10 * len(clip("a0"))
 
 
 def test_each_clip_is_fetched_once_per_row_group(tmp_path):
     """A clip that several rows share is read once."""
     asked = []
-    write_split(tmp_path, "t", "s", [rows(60)], lambda one: asked.append(one) or clip(one), layout=LAYOUT)
+    write_split(tmp_path, "t", "s", [rows(60)], lambda one: asked.append(one) or clip(one), layout=LAYOUT, schema=TASK1)
     assert len(asked) == len(set(asked))
 
 
 def test_no_rows_no_shard(tmp_path):
     """``datasets`` cannot load an empty split, so there is no file for one."""
-    assert write_split(tmp_path, "t", "s", [rows(0)], clip, layout=LAYOUT) == []
-    assert write_split(tmp_path, "t", "s", [], clip, layout=LAYOUT) == []
+    assert write_split(tmp_path, "t", "s", [rows(0)], clip, layout=LAYOUT, schema=TASK1) == []
+    assert write_split(tmp_path, "t", "s", [], clip, layout=LAYOUT, schema=TASK1) == []
     assert content(tmp_path) == {}
 
 
 def test_missing_nullable_columns_are_null(tmp_path):
     """A nullable column may be left out; column order is free."""
     table = rows(3).drop_columns(["votes", "prompt_audio"])
-    (shard,) = write_split(tmp_path, "t", "s", [table.select(table.column_names[::-1])], clip, layout=LAYOUT)
+    (shard,) = write_split(tmp_path, "t", "s", [table.select(table.column_names[::-1])], clip, layout=LAYOUT, schema=TASK1)
     found = pq.read_table(tmp_path / shard.path)
     assert found.column_names == TASK1.names
     assert found["prompt_audio"].null_count == 3
@@ -171,10 +175,10 @@ def test_missing_nullable_columns_are_null(tmp_path):
 def test_wrong_rows_are_refused(tmp_path, spoil, message):
     """Rows that break the schema are an error that names the column."""
     with pytest.raises(SchemaError, match=message):
-        write_split(tmp_path, "t", "s", [spoil(rows(3))], clip, layout=LAYOUT)
+        write_split(tmp_path, "t", "s", [spoil(rows(3))], clip, layout=LAYOUT, schema=TASK1)
 
 
 def test_every_column_has_a_meaning():
     """The schema explains itself; audio ids stand for audio in the rows given."""
-    assert all(field.metadata[b"meaning"] for field in TASK1)
+    assert all(field.metadata[b"meaning"] for field in TASK1.columns)
     assert row_schema(TASK1).field("audio_a").type == pa.string()

@@ -20,6 +20,7 @@ from contracts.errors import StorageError
 from contracts.ids import audio_id
 from flows.entry.cli import app
 from storage import manifest
+from storage.columns import TASK1
 from storage.release import Split
 from storage.verification import verify_release
 from tests.storage.release_rows import RATE, rows
@@ -51,7 +52,7 @@ def true_rows(count: int, start: int) -> pa.Table:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     splits = [
-        Split(config="task1", split=name, rows=[true_rows(count, start)])
+        Split(config="task1", split=name, rows=[true_rows(count, start)], schema=TASK1)
         for name, count, start in (("sft", 12, 0), ("rl", 6, 12), ("bench", 6, 18))
     ]
     workspace, name = release_to(tmp_path_factory.mktemp("whole"), splits=splits, audio=CLIPS.__getitem__)
