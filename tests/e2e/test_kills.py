@@ -67,7 +67,7 @@ def build(prepared, api, request):
     [
         pytest.param("utterances", "terminal", signal.SIGINT, marks=pytest.mark.slow),
         pytest.param("samples", "terminal", signal.SIGINT, marks=pytest.mark.slow),
-        ("samples", "driver", signal.SIGTERM),
+        pytest.param("samples", "driver", signal.SIGTERM, marks=pytest.mark.slow),
         ("judgments", "terminal", signal.SIGINT),
         pytest.param("judgments", "driver", signal.SIGTERM, marks=pytest.mark.slow),
         pytest.param("judgments", "driver", signal.SIGKILL, marks=pytest.mark.slow),
