@@ -1,5 +1,6 @@
 """Recipes: one YAML file that says which data set to build. Here is what every kind of data set shares."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -18,7 +19,7 @@ from synth.dsp import ClipFormat
 Origin = Literal["judge", "votes", "ratings", "construction"]
 
 
-class Recipe(Strict):
+class Recipe(Strict, ABC):
     """What the recipes of all kinds share."""
 
     kind: str = Field(default="preference", description="kind of data set")
@@ -77,9 +78,9 @@ class Recipe(Strict):
         return ()
 
     @property
+    @abstractmethod
     def clip_format(self) -> ClipFormat:
         """The format in which all clips are kept and released."""
-        raise NotImplementedError
 
     @property
     def longest_history(self) -> int | None:
