@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.joins import Ints, RowSource, chained, row_numbers
+from contracts.ratings import rating_summaries
 from storage.columns import RATED_PAIRS
 from storage.rows import OF_LISTENERS, ordered, repeated, row_licenses, same
 
@@ -98,32 +98,6 @@ class RatedPairRows:
         rows |= self._utterances.select(same(*_OF_UTTERANCE, "content_id"), utterance)
         rows |= self._rulings.select({"rating": f"total_{side}", "raters": f"votes_{side}"}, ruling)
         rows["raters"] = pc.if_else(pc.greater(rows["raters"], 0), rows["raters"], None)
-        rows["rating_std"] = rating_spread(self._utterances.take("ratings", utterance), self._scale)
+        rows["rating_std"] = rating_summaries(self._utterances.take("ratings", utterance), self._scale)["std"]
         rows["digital_source_type"] = pc.if_else(rows["is_synthetic"], pa.scalar(None, pa.string()), "digitalCapture")
         return {f"{name}_{side}": column for name, column in rows.items()}
-
-
-def rating_spread(ratings: pa.ListArray, scale: str) -> pa.Array:
-    """Return the sample standard deviation (n - 1) of each clip's ratings on a scale; null = unknown.
-
-    Where single raters are known it is theirs, and null for one rater; otherwise what the corpus states beside its only mean.
-
-    Args:
-        ratings: ratings of each clip (``contracts.schemas.RATING_LIST``).
-        scale: name of the scale.
-    """
-    listed, clips = ratings.flatten(), len(ratings)
-    clip = pc.list_parent_indices(ratings).to_numpy()
-    scores = listed.field("score").to_numpy()
-    stated = listed.field("std").to_numpy(zero_copy_only=False)
-    on_scale = pc.equal(listed.field("scale"), scale).to_numpy(zero_copy_only=False)
-    single = on_scale & listed.field("rater").is_valid().to_numpy(zero_copy_only=False)
-    mean = on_scale & ~single
-    raters, means = np.bincount(clip[single], minlength=clips), np.bincount(clip[mean], minlength=clips)
-    center = np.bincount(clip[single], scores[single], clips) / np.maximum(raters, 1)
-    squares = np.bincount(clip[single], (scores[single] - center[clip[single]]) ** 2, clips)
-    spread = np.sqrt(squares / np.maximum(raters - 1, 1))
-    spread[raters == 1] = np.nan
-    only = np.bincount(clip[mean], stated[mean], clips)
-    spread = np.where(raters > 0, spread, np.where(means == 1, only, np.nan))
-    return pa.array(spread, mask=np.isnan(spread))

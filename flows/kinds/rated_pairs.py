@@ -4,7 +4,6 @@ Nothing is synthesised and nobody is asked: a corpus brings clips, what they say
 kept as they were heard.
 """
 
-from collections.abc import Sequence
 from typing import Final, Literal, Self
 
 import pyarrow as pa
@@ -12,9 +11,7 @@ import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
 from contracts.errors import DataError
-from contracts.ids import canonical_json, row_id
-from contracts.joins import among, attach, sorted_by
-from contracts.schemas import DROPS, PROMPTS, RULINGS, SAMPLES, SCORES
+from contracts.joins import among, sorted_by
 from flows.listening.evidence import heard_votes, votes_by_value
 from flows.recipe.model import Origin, Recipe
 from flows.recipe.parts import Strict
@@ -29,11 +26,11 @@ from flows.stages.recordings import recording_requests, recording_work
 from flows.stages.release import Form, pairs_were_heard, release_stage
 from flows.stages.utterances import read_corpora
 from flows.views.plan_lines import is_finished, listening_lines, megabytes, plan_line, total_of
-from scoring.ratings import mean_ratings
 from storage.columns import RATED_PAIRS
 from storage.rated_rows import RatedPairRows
+from synth import rated_clips
 from synth.dsp import AsHeard, format_literals
-from synth.pairs import HUMAN, pairs
+from synth.pairs import pairs
 
 
 class HeardAudio(Strict):
@@ -69,39 +66,9 @@ class RatedPairsRecipe(Recipe):
 _Build = Build[RatedPairsRecipe]
 
 
-def _check(recipe: RatedPairsRecipe) -> None:
-    """Nothing: what this kind needs depends on the corpora alone."""
-
-
-def chosen(table: pa.Table, scale: str) -> tuple[pa.Table, pa.Table]:
-    """Return the utterances that can stand in a pair, with ``rating``, and the others as drops.
-
-    Args:
-        table: table of schema UTTERANCES.
-        scale: the scale that decides.
-
-    Reasons of drops: ``no_content`` (the corpus does not say which clips say the same) and ``no_rating`` (none on the scale).
-    """
-    rated = table.append_column("rating", mean_ratings(table["ratings"], scale))
-    reason = pc.if_else(pc.is_null(rated["rating"]), "no_rating", pa.scalar(None, pa.string()))
-    reason = pc.if_else(pc.is_null(rated["content_id"]), "no_content", reason)
-    return rated.filter(pc.is_null(reason)), _drops("contents", rated.append_column("reason", reason))
-
-
-def _drops(stage: str, rows: pa.Table) -> pa.Table:
-    """Return a row of drops for each utterance with a reason, by id."""
-    gone = rows.filter(pc.is_valid(rows["reason"])).select(["utterance_id", "corpus", "source_id", "source_ref", "reason"])
-    drops = [
-        {
-            "stage": stage,
-            "row_id": row["utterance_id"],
-            "filter": stage,
-            "reason": row["reason"],
-            "evidence": canonical_json({name: row[name] for name in ("corpus", "source_id", "source_ref")}),
-        }
-        for row in gone.to_pylist()
-    ]
-    return sorted_by(pa.Table.from_pylist(drops, schema=DROPS), "row_id")
+def _rated(build: _Build) -> pa.Table:
+    """Return the utterances that can stand in a pair."""
+    return rated_clips.rated(build.tables.read("utterances"), build.recipe.scale)[0]
 
 
 def _contents(build: _Build) -> Books:
@@ -111,7 +78,7 @@ def _contents(build: _Build) -> Books:
         DataError: no clip has both a content and a rating.
     """
     found = build.tables.read("utterances")
-    usable, drops = chosen(found, build.recipe.scale)
+    usable, drops = rated_clips.rated(found, build.recipe.scale)
     if not usable.num_rows:
         scales = sorted({rating["scale"] for ratings in found["ratings"].to_pylist() for rating in ratings or ()})
         raise DataError(
@@ -119,45 +86,13 @@ def _contents(build: _Build) -> Books:
             f"there are {', '.join(scales) or 'no ratings at all'}: correct scale, or the manifest"
         )
     build.tables.replace("drops@contents", drops)
-    build.tables.replace("prompts", prompts_of(usable))
-    return Books(
-        stage="contents",
-        unit="clips",
-        rows_in=found.num_rows,
-        rows_out=usable.num_rows,
-        dropped=count(drops["reason"]),
-    )
-
-
-def prompts_of(usable: pa.Table) -> pa.Table:
-    """Return a row of schema PROMPTS per content of rated utterances, by id; a content's first clip speaks for it."""
-    first: dict[str, dict[str, object]] = {}
-    columns = ["utterance_id", "corpus", "content_id", "text", "language", "style", "license"]
-    for row in sorted_by(usable.select(columns), "utterance_id").to_pylist():
-        group = group_of(row["corpus"], row["content_id"])
-        prompt = {
-            "prompt_id": row_id("content prompt", group),
-            "group_id": group,
-            "setting": f"{row['language']}2{row['language']}",
-            **{name: row[name] for name in ("text", "language", "style", "corpus", "license")},
-        }
-        known = first.setdefault(group, prompt)
-        known["text"] = known["text"] if known["text"] is not None else row["text"]
-    return sorted_by(pa.Table.from_pylist(list(first.values()), schema=PROMPTS), "prompt_id")
-
-
-def group_of(corpus: str, content_id: str) -> str:
-    """Return the text group of a content."""
-    return row_id("content", corpus, content_id)
-
-
-def _requests(build: _Build) -> pa.Table:
-    usable, _ = chosen(build.tables.read("utterances"), build.recipe.scale)
-    return recording_requests(build, usable["utterance_id"])
+    build.tables.replace("prompts", rated_clips.contents(usable))
+    dropped = count(drops["reason"])
+    return Books(stage="contents", unit="clips", rows_in=found.num_rows, rows_out=usable.num_rows, dropped=dropped)
 
 
 def _recordings(build: _Build) -> Books:
-    requests = _requests(build)
+    requests = recording_requests(build, _rated(build)["utterance_id"])
     want(build, "recordings", [(requests["row_id"], requests["subject_id"])])
     do_missing(build, "recordings", recording_work(build, requests))
     return count_done(build, "recordings")
@@ -165,110 +100,29 @@ def _recordings(build: _Build) -> Books:
 
 def _samples(build: _Build) -> Books:
     """Take every recording for a sample of its system."""
-    usable, _ = chosen(build.tables.read("utterances"), build.recipe.scale)
-    recordings = wanted_rows(build, "recordings")
-    rows = samples_of(usable, recordings)
-    known = among(rows, "sample_id", build.tables.missing("samples", rows["sample_id"]))
-    build.tables.append("samples", known)
-    want(build, "samples", [(rows["sample_id"], rows["prompt_id"])])
-    failed = recordings["utterance_id"].combine_chunks()
-    lost = usable.append_column("reason", pa.repeat("recording_failed", usable.num_rows))
-    lost = lost.filter(pc.invert(pc.is_in(usable["utterance_id"], value_set=failed)))
-    build.tables.replace("drops@samples", _drops("samples", lost))
-    dropped = {"recording_failed": lost.num_rows} if lost.num_rows else {}
-    return Books(stage="samples", unit="clips", rows_in=usable.num_rows, rows_out=rows.num_rows, dropped=dropped)
-
-
-def samples_of(usable: pa.Table, recordings: pa.Table) -> pa.Table:
-    """Return a row of schema SAMPLES per recording of a rated utterance, by id."""
-    names = ("corpus", "content_id", "system", "license")
-    rows = attach(recordings, "utterance_id", usable, "utterance_id", {name: name for name in names})
-    groups = [
-        group_of(corpus, content)
-        for corpus, content in zip(rows["corpus"].to_pylist(), rows["content_id"].to_pylist(), strict=True)
-    ]
-    kept = ("audio_id", "duration_s", "sample_rate_hz", "native_sample_rate_hz", "loudness_lufs", "license", "utterance_id")
-    samples = pa.table(
-        {
-            "sample_id": pa.array([row_id("rated sample", one) for one in rows["recording_id"].to_pylist()], pa.string()),
-            "prompt_id": pa.array([row_id("content prompt", group) for group in groups], pa.string()),
-            "group_id": pa.array(groups, pa.string()),
-            "system": pc.coalesce(rows["system"], HUMAN),
-            "engine": pa.repeat("corpus", rows.num_rows),
-            "engine_version": pa.repeat("", rows.num_rows),
-            "params": pa.repeat("{}", rows.num_rows),
-            "is_synthetic": pc.is_valid(rows["system"]),
-            **{name: rows[name] for name in kept},
-        }
-    )
-    return sorted_by(among(samples, "sample_id", samples["sample_id"]), "sample_id").select(
-        [name for name in SAMPLES.names if name in samples.column_names]
-    )
+    usable, recordings = _rated(build), wanted_rows(build, "recordings")
+    samples = rated_clips.samples(usable, recordings)
+    build.tables.append("samples", among(samples, "sample_id", build.tables.missing("samples", samples["sample_id"])))
+    want(build, "samples", [(samples["sample_id"], samples["prompt_id"])])
+    is_there = pc.is_in(usable["utterance_id"], value_set=recordings["utterance_id"].combine_chunks())
+    reason = pc.if_else(is_there, pa.scalar(None, pa.string()), "recording_failed")
+    drops = rated_clips.drops("samples", usable, reason)
+    build.tables.replace("drops@samples", drops)
+    dropped = count(drops["reason"])
+    return Books(stage="samples", unit="clips", rows_in=usable.num_rows, rows_out=samples.num_rows, dropped=dropped)
 
 
 def _pairs(build: _Build) -> Books:
-    samples = wanted_rows(build, "samples")
-    found = pairs(samples, seed=build.recipe.seed)
+    found = pairs(wanted_rows(build, "samples"), seed=build.recipe.seed)
     build.tables.replace("pairs", sorted_by(found, "pair_id"))
     return Books(stage="pairs", unit="possible pairs", rows_in=found.num_rows, rows_out=found.num_rows)
 
 
 def _rulings(build: _Build) -> Books:
-    ruled = rulings_of(
-        build.tables.read("pairs"), wanted_rows(build, "samples"), build.tables.read("utterances"), build.recipe.scale
-    )
+    found, samples = build.tables.read("pairs"), wanted_rows(build, "samples")
+    ruled = rated_clips.rulings(found, samples, _rated(build), build.recipe.scale)
     build.tables.replace("rulings", ruled)
-    return Books(stage="rulings", unit="rated pairs", rows_in=ruled.num_rows, rows_out=ruled.num_rows)
-
-
-def rulings_of(found: pa.Table, samples: pa.Table, rated: pa.Table, scale: str) -> pa.Table:
-    """Return a row of schema RULINGS per pair, by id: the higher mean rating wins, equal ones are no preference.
-
-    Args:
-        found: table of schema PAIRS.
-        samples: table of schema SAMPLES, each of which stands for one utterance.
-        rated: table of schema UTTERANCES.
-        scale: the scale that decides.
-    """
-    usable, _ = chosen(rated, scale)
-    raters = [_raters(ratings, scale) for ratings in usable["ratings"].to_pylist()]
-    usable = usable.append_column("raters", pa.array(raters, pa.int64()))
-    table = sorted_by(found, "pair_id").select(["pair_id", "sample_a", "sample_b"])
-    for side in ("a", "b"):
-        table = attach(table, f"sample_{side}", samples, "sample_id", {f"utterance_{side}": "utterance_id"})
-        names = {f"total_{side}": "rating", f"votes_{side}": "raters"}
-        table = attach(table, f"utterance_{side}", usable, "utterance_id", names)
-    a, b = table["total_a"], table["total_b"]
-    none = pa.scalar(None, pa.string())
-    verdict = pc.if_else(pc.greater(a, b), "a", pc.if_else(pc.less(a, b), "b", none))
-    scores = {
-        f"scores_{side}": pa.array(
-            [[(scale, score)] for score in table[f"total_{side}"].to_pylist()], RULINGS.field("scores_a").type
-        )
-        for side in ("a", "b")
-    }
-    return pa.table(
-        {
-            "pair_id": table["pair_id"],
-            "verdict": verdict,
-            **{name: pa.array(values, SCORES) for name, values in scores.items()},
-            "total_a": a,
-            "total_b": b,
-            "votes_a": table["votes_a"],
-            "votes_b": table["votes_b"],
-            "votes_none": pa.repeat(0, table.num_rows),
-            "order_flip": pa.nulls(table.num_rows, pa.bool_()),
-            "judgment_ids": pa.array([[]] * table.num_rows, pa.list_(pa.string())),
-        },
-        schema=RULINGS,
-    )
-
-
-def _raters(ratings: Sequence[dict[str, object]], scale: str) -> int:
-    """Return how many ratings of a clip are known to stand behind its mean; 0 = unknown."""
-    mine = [rating for rating in ratings if rating["scale"] == scale]
-    single = sum(rating["rater"] is not None for rating in mine)
-    return single or max((int(str(rating["raters"] or 0)) for rating in mine), default=0)
+    return Books(stage="rulings", unit="rated pairs", rows_in=found.num_rows, rows_out=ruled.num_rows)
 
 
 def _rows(build: _Build) -> RatedPairRows:
@@ -288,7 +142,7 @@ def _rows(build: _Build) -> RatedPairRows:
 def _plan(build: _Build) -> list[Line]:
     """Return what a build would do; nothing is synthesised or paid for."""
     found, _ = read_corpora(build)
-    usable, _ = chosen(found, build.recipe.scale)
+    usable, _ = rated_clips.rated(found, build.recipe.scale)
     sizes = pc.value_counts(pc.binary_join_element_wise(usable["corpus"], usable["content_id"], "/"))
     possible = sum(n * (n - 1) // 2 for n in (item["counts"].as_py() for item in sizes))
     done = {stage.name for stage in _MAKING if is_finished(stage, build)}
@@ -360,4 +214,4 @@ FORM: Final[Form[RatedPairsRecipe]] = Form(
     identity=lambda build: [rule.name for rule in filters_of(build)],
 )
 
-PLUGIN: Final = Kind(recipe=RatedPairsRecipe, check=_check, stages=(*_MAKING, release_stage(_MAKING, FORM)), plan=_plan)
+PLUGIN: Final = Kind(recipe=RatedPairsRecipe, stages=(*_MAKING, release_stage(_MAKING, FORM)), plan=_plan)

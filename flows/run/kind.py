@@ -19,15 +19,15 @@ class Kind(Generic[R_contra]):
 
     Attributes:
         recipe: its recipes.
-        check: raises ``RecipeError`` where the parts of a recipe do not fit each other.
         stages: its stages in order, the release last.
         plan: one row per stage: the rows that the recipe wants, those that are done, and what the others take.
+        check: raises ``RecipeError`` where the parts of a recipe do not fit each other.
     """
 
     recipe: type[Recipe]
-    check: Callable[[Any], None]
     stages: tuple[Stage[R_contra], ...]
     plan: Callable[[Build[R_contra]], list[Line]]
+    check: Callable[[Any], None] = lambda _recipe: None
 
 
 def kind_of(build: Build) -> Kind[Any]:

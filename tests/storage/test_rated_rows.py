@@ -5,9 +5,9 @@ import statistics
 import pyarrow as pa
 import pytest
 
-from contracts.schemas import LABELS, PAIRS, PROMPTS, RATING_LIST, RULINGS, SAMPLES, SPLITS, UTTERANCES
+from contracts.schemas import LABELS, PAIRS, PROMPTS, RULINGS, SAMPLES, SPLITS, UTTERANCES
 from storage.columns import RATED_PAIRS, row_schema
-from storage.rated_rows import RatedPairRows, rating_spread
+from storage.rated_rows import RatedPairRows
 from tests.rows import rows
 
 
@@ -118,25 +118,3 @@ def test_people_who_confirmed_a_label_are_named():
     found = joined.batch(joined.ordered(rows(SPLITS, {"pair_id": "p1"}, {"pair_id": "p2"}))).to_pylist()
     assert [row["vote_ids"] for row in found] == [["v1", "v2"], None]
     assert found[0]["votes"] == [{"value": "A", "count": 2}]
-
-
-def test_the_deviation_of_ratings():
-    """That of single raters with n - 1, as ``statistics.stdev``; of a stated mean its own; null where nothing says it."""
-    scores = [3.0, 4.0, 4.5, 1.0]
-    single = [{"scale": "mos", "rater": f"r{n}", "score": score} for n, score in enumerate(scores)]
-    mean = {"scale": "mos", "score": 3.0, "std": 0.5}
-    other = {"scale": "style", "rater": "r1", "score": 1.0}
-    cases = [
-        ([*single, other], statistics.stdev(scores)),
-        ([*single, mean], statistics.stdev(scores)),
-        (single[:1], None),
-        ([single[0], single[0] | {"rater": "x"}], 0.0),
-        ([mean, other], 0.5),
-        ([mean, mean | {"std": 0.7}], None),
-        ([mean | {"std": None}], None),
-        ([other], None),
-        ([], None),
-        (None, None),
-    ]
-    found = rating_spread(pa.array([ratings for ratings, _ in cases], RATING_LIST), "mos").to_pylist()
-    assert found == [None if spread is None else pytest.approx(spread) for _, spread in cases]

@@ -5,8 +5,9 @@ import pytest
 
 from contracts.ids import row_id
 from contracts.schemas import RECORDINGS, UTTERANCES, conform
-from flows.kinds.rated_pairs import chosen, group_of, prompts_of, rulings_of, samples_of
 from synth.pairs import pairs
+from synth.rated_clips import contents, group_of, rated, rulings
+from synth.rated_clips import samples as samples_of
 
 MEAN = {"rater": None, "raters": 8, "std": 0.5}
 SINGLE = {"raters": None, "std": None}
@@ -73,7 +74,7 @@ TABLE = utterances(
 
 
 def test_what_cannot_stand_in_a_pair_is_dropped_with_its_reason():
-    usable, drops = chosen(TABLE, "mos")
+    usable, drops = rated(TABLE, "mos")
     assert usable["utterance_id"].to_pylist() == ["u1", "u2", "u3", "u4", "u5"]
     assert {row["row_id"]: row["reason"] for row in drops.to_pylist()} == {
         "u6": "no_content",
@@ -84,23 +85,23 @@ def test_what_cannot_stand_in_a_pair_is_dropped_with_its_reason():
 
 def test_single_raters_count_where_they_are_known():
     """The mean of u3 is that of its two raters: the corpus's stated mean beside them is left out."""
-    usable, _ = chosen(TABLE, "mos")
+    usable, _ = rated(TABLE, "mos")
     assert usable["rating"].to_pylist() == [3.0, 4.5, 4.5, 2.0, 2.0]
 
 
 def test_a_content_is_one_prompt_with_the_text_that_any_of_its_clips_has():
-    usable, _ = chosen(TABLE, "mos")
-    rows = {row["group_id"]: row for row in prompts_of(usable).to_pylist()}
+    usable, _ = rated(TABLE, "mos")
+    rows = {row["group_id"]: row for row in contents(usable).to_pylist()}
     assert {group: row["text"] for group, row in rows.items()} == {group_of("c", "one"): "hello", group_of("c", "two"): None}
 
 
 def test_the_higher_mean_wins_and_equal_ones_are_no_preference():
-    usable, _ = chosen(TABLE, "mos")
+    usable, _ = rated(TABLE, "mos")
     samples = samples_of(usable, recordings("u1", "u2", "u3", "u4", "u5"))
     assert dict(zip(samples["utterance_id"].to_pylist(), samples["system"].to_pylist(), strict=True))["u3"] == "human"
     found = pairs(samples, seed=1)
     assert found.num_rows == 3 + 1, "pairs inside a content only"
-    ruled = rulings_of(found, samples, TABLE, "mos")
+    ruled = rulings(found, samples, usable, "mos")
     name = dict(zip(samples["sample_id"].to_pylist(), samples["utterance_id"].to_pylist(), strict=True))
     sides = {row["pair_id"]: {"a": name[row["sample_a"]], "b": name[row["sample_b"]]} for row in found.to_pylist()}
     better = {frozenset(sides[row["pair_id"]].values()): sides[row["pair_id"]].get(row["verdict"]) for row in ruled.to_pylist()}
@@ -129,13 +130,13 @@ def test_labels_agree_with_pandas(seed):
 
     frame = pd.DataFrame([(name, one["score"]) for name, _, _, ratings in rows for one in ratings], columns=["clip", "score"])
     means = frame.groupby("clip")["score"].mean()
-    usable, _ = chosen(table, "mos")
+    usable, _ = rated(table, "mos")
     samples = samples_of(usable, recordings(*(name for name, *_ in rows)))
     name = dict(zip(samples["sample_id"].to_pylist(), samples["utterance_id"].to_pylist(), strict=True))
     found = pairs(samples, seed=seed)
     assert found.num_rows == 4 * (5 * 4 // 2)
     verdicts = dict(
-        zip(*(rulings_of(found, samples, table, "mos")[column].to_pylist() for column in ("pair_id", "verdict")), strict=True)
+        zip(*(rulings(found, samples, usable, "mos")[column].to_pylist() for column in ("pair_id", "verdict")), strict=True)
     )
     for row in found.to_pylist():
         a, b = means[name[row["sample_a"]]], means[name[row["sample_b"]]]

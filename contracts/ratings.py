@@ -1,0 +1,48 @@
+"""What the ratings of a clip come to (``contracts.schemas.RATING_LIST``): one rule, for labels, rows and cards."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+def rating_summaries(ratings: pa.Array | pa.ChunkedArray, scale: str) -> pa.Table:
+    """Return ``mean``, ``raters`` and ``std`` of each clip's ratings on a scale.
+
+    Where single raters are known, it is their mean, each with equal weight; a mean that the corpus states beside them is left
+    out, for it may rest on raters that were excluded elsewhere. Where only stated means are there, it is their mean.
+
+    Args:
+        ratings: ratings of each clip.
+        scale: name of the scale.
+
+    Returns:
+        One row per clip: ``mean`` (null = not rated), ``raters`` (how many stand behind it, of stated means the largest number;
+        0 = unknown) and ``std`` (sample standard deviation, n - 1, over single raters, or what is stated beside the only mean;
+        null = unknown, or one rater).
+    """
+    whole = ratings.combine_chunks() if isinstance(ratings, pa.ChunkedArray) else ratings
+    listed, clips = whole.flatten(), len(whole)
+    clip = pc.list_parent_indices(whole).to_numpy()
+    scores = listed.field("score").to_numpy()
+    on_scale = pc.equal(listed.field("scale"), scale).to_numpy(zero_copy_only=False)
+    single = on_scale & listed.field("rater").is_valid().to_numpy(zero_copy_only=False)
+    stated = on_scale & ~single
+
+    def sums(of: np.ndarray, values: np.ndarray) -> np.ndarray:
+        return np.bincount(clip[of], values[of], clips)
+
+    singles, means = (np.bincount(clip[of], minlength=clips) for of in (single, stated))
+    center = np.where(singles > 0, sums(single, scores) / np.maximum(singles, 1), sums(stated, scores) / np.maximum(means, 1))
+    squares = sums(single, (scores - center[clip]) ** 2)
+    spread = np.where(singles > 1, np.sqrt(squares / np.maximum(singles - 1, 1)), np.nan)
+    only = sums(stated, listed.field("std").to_numpy(zero_copy_only=False))
+    spread = np.where((singles == 0) & (means == 1), only, spread)
+    behind = np.zeros(clips, np.int64)
+    np.maximum.at(behind, clip[stated], pc.fill_null(listed.field("raters"), 0).to_numpy()[stated])
+    return pa.table(
+        {
+            "mean": pa.array(center, mask=(singles == 0) & (means == 0)),
+            "raters": np.where(singles > 0, singles, behind),
+            "std": pa.array(spread, mask=np.isnan(spread)),
+        }
+    )

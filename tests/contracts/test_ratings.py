@@ -1,0 +1,49 @@
+"""What ratings of a clip come to."""
+
+import statistics
+
+import pyarrow as pa
+import pytest
+
+from contracts.ratings import rating_summaries
+from contracts.schemas import RATING_LIST
+
+
+def test_the_deviation_of_ratings():
+    """That of single raters with n - 1, as ``statistics.stdev``; of a stated mean its own; null where nothing says it."""
+    scores = [3.0, 4.0, 4.5, 1.0]
+    single = [{"scale": "mos", "rater": f"r{n}", "score": score} for n, score in enumerate(scores)]
+    mean = {"scale": "mos", "score": 3.0, "std": 0.5}
+    other = {"scale": "style", "rater": "r1", "score": 1.0}
+    cases = [
+        ([*single, other], statistics.stdev(scores)),
+        ([*single, mean], statistics.stdev(scores)),
+        (single[:1], None),
+        ([single[0], single[0] | {"rater": "x"}], 0.0),
+        ([mean, other], 0.5),
+        ([mean, mean | {"std": 0.7}], None),
+        ([mean | {"std": None}], None),
+        ([other], None),
+        ([], None),
+        (None, None),
+    ]
+    found = rating_summaries(pa.array([ratings for ratings, _ in cases], RATING_LIST), "mos")["std"].to_pylist()
+    assert found == [None if spread is None else pytest.approx(spread) for _, spread in cases]
+
+
+def test_means_and_raters():
+    """Single raters before stated means; of stated means their mean, and the largest number of raters."""
+
+    def one(score, scale="mos", rater=None, raters=None):
+        return {"scale": scale, "rater": rater, "score": score, "raters": raters, "std": None}
+
+    cases = [
+        (None, None, 0),
+        ([], None, 0),
+        ([one(3.0, scale="noise")], None, 0),
+        ([one(3.0)], 3.0, 0),
+        ([one(3.0, raters=8), one(4.0, raters=2)], 3.5, 8),
+        ([one(5.0, rater="x"), one(4.0, rater="y"), one(1.0, raters=9)], 4.5, 2),
+    ]
+    found = rating_summaries(pa.chunked_array([pa.array([ratings for ratings, *_ in cases], RATING_LIST)]), "mos")
+    assert list(zip(found["mean"].to_pylist(), found["raters"].to_pylist(), strict=True)) == [tuple(rest) for _, *rest in cases]
