@@ -12,6 +12,7 @@ from flows.recipe.sections import Judge
 from flows.run.kind import Line, asking_stages, stages_of
 from flows.run.pipeline import Build
 from flows.run.question import task_of
+from flows.stages.brought_along import clip_requests
 from flows.stages.metrics import metric_keys
 from flows.stages.prompts import choose_prompts
 from flows.stages.speaking import can_speak, candidates_of, to_speak, unspoken
@@ -34,6 +35,7 @@ from flows.views.plan_lines import (
     total_of,
 )
 from synth import requests
+from synth.dsp import format_literals
 from synth.pairs import pairs as made_pairs
 
 SECONDS_PER_CHARACTER: Final = 0.065
@@ -62,10 +64,11 @@ def plan_of(build: Build[PreferenceRecipe]) -> list[Line]:
         prompts,
         candidates_of(build),
         human=build.recipe.human,
-        audio=build.recipe.audio.model_dump(),
+        audio=format_literals(build.recipe.clip_format),
         seed=build.recipe.seed,
         written=spoken_instead(build) if "writings" in known else {},
     )
+    wanted = pa.concat_tables([wanted, _clips(build, prompts, utterances)])
     wanted = attach(wanted, "subject_id", lengths, "prompt_id", {"s": "s"})
     made = pc.invert(pc.is_in(wanted["row_id"], value_set=left_keys(build, "samples", "samples", wanted["row_id"])))
     wanted = wanted.append_column("made", made)
@@ -87,6 +90,11 @@ def plan_of(build: Build[PreferenceRecipe]) -> list[Line]:
         )
         mute = mine.num_rows - spoken[-1].num_rows
         lines.append(line | {"note": f"{mute} more in languages that {engine} does not speak"} if mute else line)
+    for system, corpus in build.recipe.brought_along:
+        spoken.append(wanted.filter(pc.equal(wanted["system"], system.name)))
+        done, mute = count_true(spoken[-1]["made"]), prompts.num_rows - pc.count_distinct(spoken[-1]["subject_id"]).as_py()
+        line = plan_line(f"samples {system.name}", spoken[-1].num_rows, done=done)
+        lines.append(line | {"note": f"{mute} texts have no usable clip of it in {corpus}"} if mute else line)
     wanted = pa.concat_tables(spoken)
     for metric in build.recipe.metrics:
         keys = pa.array(metric_keys(build, metric, wanted["row_id"].to_pylist()), pa.string())
@@ -99,6 +107,14 @@ def plan_of(build: Build[PreferenceRecipe]) -> list[Line]:
     lines += [plan_line(what, 0) | {"note": f"damaged: {told}"} for what, told in (build.problems or {}).items()]
     problem = unspoken(build, prompts)
     return lines if problem is None else [*lines, plan_line("nothing", 0) | {"note": problem}]
+
+
+def _clips(build: Build[PreferenceRecipe], prompts: pa.Table, utterances: pa.Table) -> pa.Table:
+    """Return the requests of brought-along clips that are there, and are not known to fail."""
+    clips = clip_requests(build, prompts, utterances)
+    failed = build.tables.read("failures@recordings", ["subject_id"])["subject_id"].combine_chunks()
+    lost = pc.or_(pc.is_null(clips["target_utterance_id"]), pc.is_in(clips["target_utterance_id"], value_set=failed))
+    return clips.filter(pc.invert(lost))
 
 
 def _gathered(build: Build[PreferenceRecipe], utterances: pa.Table, chosen: pa.Table, known: Set[str]) -> set[str]:

@@ -16,7 +16,7 @@ from synth.requests import WANTED
 _OF_PROMPT = ("group_id", "text", "language", "reference_utterance_id", "reference_text")
 
 
-def clip_requests(build: Build[PreferenceRecipe], prompts: pa.Table) -> pa.Table:
+def clip_requests(build: Build[PreferenceRecipe], prompts: pa.Table, utterances: pa.Table) -> pa.Table:
     """Return one row per clip of a brought-along system and prompt of the same text (schema WANTED), sorted by row id.
 
     ``target_utterance_id`` is the clip; null = the corpus has none of that text.
@@ -24,7 +24,7 @@ def clip_requests(build: Build[PreferenceRecipe], prompts: pa.Table) -> pa.Table
     audio, rows = format_literals(build.recipe.clip_format), list[dict[str, object]]()
     columns = ["prompt_id", *_OF_PROMPT]
     for system, corpus in build.recipe.brought_along:
-        clips = _clips(build.tables.read("utterances"), corpus, system.name)
+        clips = _clips(utterances, corpus, system.name)
         for prompt in prompts.select(columns).to_pylist():
             for clip in clips.get((identity_form(prompt["text"] or ""), prompt["language"]), [None]):
                 key = row_id("sample", prompt["prompt_id"], system.name, clip or "", audio)

@@ -32,7 +32,7 @@ def _wanted_utterances(build: Build[PreferenceRecipe]) -> pa.Array:
     if needs_history(build):
         wanted.append(pc.list_flatten(history_of(build, prompts, utterances)["history_utterance_ids"]).combine_chunks())
     if build.recipe.brought_along:
-        clips = clip_requests(build, prompts)["target_utterance_id"]
+        clips = clip_requests(build, prompts, utterances)["target_utterance_id"]
         wanted.append(pc.unique(clips.combine_chunks().drop_null()))
     return pa.concat_arrays(wanted)
 

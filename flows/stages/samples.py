@@ -38,7 +38,7 @@ def sample_requests(build: Build[PreferenceRecipe]) -> pa.Table:
         seed=build.recipe.seed,
         written=spoken_instead(build),
     )
-    return sorted_by(pa.concat_tables([spoken, clip_requests(build, prompts)]), "row_id")
+    return sorted_by(pa.concat_tables([spoken, clip_requests(build, prompts, build.tables.read("utterances"))]), "row_id")
 
 
 def _samples(build: Build[PreferenceRecipe]) -> Books:

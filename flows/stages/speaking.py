@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from flows.recipe.preference import PreferenceRecipe
 from flows.run.pipeline import Build
 from synth import requests
+from synth.dsp import format_literals
 from synth.engine import newly_handed_over, speaks
 from synth.pairs import HUMAN, pairs
 from synth.scripts import language_of
@@ -62,7 +63,7 @@ def unspoken(build: Build[PreferenceRecipe], prompts: pa.Table) -> str | None:
         prompts.filter(pc.is_in(prompts["prompt_id"], value_set=first.combine_chunks())),
         candidates_of(build),
         human=build.recipe.human,
-        audio=build.recipe.audio.model_dump(),
+        audio=format_literals(build.recipe.clip_format),
         seed=build.recipe.seed,
     )
     spoken = wanted.filter(can_speak(build, wanted))
