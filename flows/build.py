@@ -4,8 +4,8 @@ from typing import Any
 
 from prefect import State, flow
 
+from flows.entry.prefect_runs import as_state, run_build
 from flows.run.pipeline import open_build
-from flows.run.prefect_runs import as_state, run_build
 
 
 @flow(name="build-unisrm-data", persist_result=False)

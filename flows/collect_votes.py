@@ -4,8 +4,8 @@ from typing import Any
 
 from prefect import State, flow
 
+from flows.entry.prefect_runs import run_collection
 from flows.run.pipeline import open_build
-from flows.run.prefect_runs import run_collection
 
 
 @flow(name="collect-votes", persist_result=False)

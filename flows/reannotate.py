@@ -4,8 +4,8 @@ from typing import Any
 
 from prefect import flow
 
+from flows.entry.prefect_runs import run_reannotation
 from flows.run.pipeline import open_build
-from flows.run.prefect_runs import run_reannotation
 
 
 @flow(name="reannotate", persist_result=False)

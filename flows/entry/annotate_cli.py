@@ -150,10 +150,10 @@ def serve(
     from annotate.people.web.serving import serve as run
     from annotate.people.web.site import Site
     from annotate.people.web.tokens import Tokens
-    from flows.listening.questions import rules_of
     from flows.listening.store import note_answers, open_store
     from flows.recipe.listening_checks import require
     from flows.run.pipeline import open_build
+    from flows.stages.listeners import rules_of
 
     build = open_build(recipe, workspace)
     proxies = _proxies(proxy)
@@ -274,9 +274,9 @@ def export(
 ) -> None:
     """Write what still wants votes as tasks for a vendor or for Label Studio, with the audio."""
     from annotate.people.exchange.import_export import export_tasks
-    from flows.listening.questions import open_items
     from flows.recipe.listening_checks import terms_of
     from flows.run.pipeline import open_build
+    from flows.stages.listeners import open_items
 
     build = open_build(recipe, workspace)
     items = open_items(build)
@@ -299,11 +299,11 @@ def take_in(
     """Take votes in that were collected elsewhere; the same file again changes nothing."""
     from annotate.people.exchange.column_mapping import read_mapping
     from annotate.people.exchange.import_export import read_file
-    from flows.listening.questions import subjects
     from flows.listening.store import note_answers, open_store
     from flows.listening.vote_files import is_here, told_of
     from flows.recipe.listening_checks import require, terms_of
     from flows.run.pipeline import open_build
+    from flows.stages.listeners import subjects
 
     build = open_build(recipe, workspace)
     terms = terms_of(build.recipe)

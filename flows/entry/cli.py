@@ -59,11 +59,11 @@ def build(  # noqa: PLR0917  # options come by name
 
     A build that needs people's votes ends with a line that says how many are there; the same command carries on.
     """
+    from flows.entry.preflight import check_machine
     from flows.listening.store import ended_unopened
     from flows.run.damage import has_damaged
     from flows.run.kind import stages_of
     from flows.run.pipeline import Waiting, forget_failures, open_build, up_to
-    from flows.run.preflight import check_machine
     from flows.run.questions import lost_ledger
     from flows.stages.release import release_faults, seal_release
 
@@ -73,7 +73,7 @@ def build(  # noqa: PLR0917  # options come by name
     opened = replace(opened, check_keys=opened.check_keys and not no_key_check)
 
     def run(progress: "Progress") -> "str | Waiting | None":
-        from flows.run.prefect_runs import run_build  # imports Prefect, which must find the API's address set
+        from flows.entry.prefect_runs import run_build  # imports Prefect, which must find the API's address set
 
         # The keys were tried a moment ago, before Prefect started.
         return run_build(replace(opened, check_keys=False).watched_by(progress), until)
@@ -107,7 +107,7 @@ def _in_flow(name: str, body: Callable[["Progress"], Any]) -> Any:
     with prefect_api() as api, _observed() as progress:
         from prefect import flow
 
-        from flows.run.prefect_runs import as_state
+        from flows.entry.prefect_runs import as_state
 
         outcomes, begun = list[Any](), threading.Event()
 
@@ -207,14 +207,14 @@ def reannotate(  # noqa: PLR0917  # options come by name
     workspace: WorkspaceUrl = None,
 ) -> None:
     """Judge the pairs once more, by another judge or as one more repetition; the labels stay as they are."""
+    from flows.entry.reannotation import judged_build, require, wish_of
     from flows.run.pipeline import open_build
-    from flows.run.reannotation import judged_build, require, wish_of
 
     opened, options = judged_build(open_build(recipe, workspace)), _options(option or [])
     require(opened, wish_of(opened, judge, task, options, mode))  # before Prefect starts, which takes a while
 
     def run(progress: "Progress") -> dict[str, Any]:
-        from flows.run.prefect_runs import run_reannotation
+        from flows.entry.prefect_runs import run_reannotation
 
         watched = opened.watched_by(progress)
         return run_reannotation(watched, judge=judge, task=task, options=options, mode=mode, pairs=pairs)

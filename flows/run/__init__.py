@@ -1,1 +1,1 @@
-"""Running stages: the pipeline, fan-outs on Ray, questions to judges, Prefect."""
+"""Running stages: the pipeline, fan-outs on Ray, questions to judges."""

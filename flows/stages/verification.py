@@ -11,12 +11,12 @@ from contracts.ids import canonical_json
 from contracts.joins import attach, sorted_by
 from contracts.schemas import DROPS
 from filters.comparisons import votes_by_pair
-from flows.listening.questions import ASKED_ABOUT, is_of, publish, pull, settings_of_test, to_verify
 from flows.listening.store import RATED, VOTED, waiting_for
 from flows.recipe.listening_checks import require
 from flows.recipe.listening_section import VERIFIER
 from flows.run.books import Books, count
 from flows.run.pipeline import Build, Stage, Waiting
+from flows.stages.listeners import ASKED_ABOUT, is_of, publish, pull, settings_of_test, to_verify
 from flows.stages.splits import split_literals, splits_table
 from splits.assign import cut
 

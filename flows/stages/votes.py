@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from flows.listening.questions import ASKED_ABOUT, asked, is_of, publish, pull, settings_of_test
 from flows.listening.store import RATED, VOTED, waiting_for
 from flows.recipe.listening_checks import require
 from flows.run.books import Books
 from flows.run.pipeline import Build, Stage, Waiting
+from flows.stages.listeners import ASKED_ABOUT, asked, is_of, publish, pull, settings_of_test
 
 
 def _votes(build: Build) -> Books | Waiting:

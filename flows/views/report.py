@@ -19,12 +19,12 @@ from annotate.models.inquiry_rows import InquiryRows, couples
 from contracts.errors import DamagedPart
 from contracts.joins import among, attach
 from contracts.rng import hash_fraction
-from flows.listening.listeners_report import listeners_content
 from flows.run.damage import named_audio
 from flows.run.kind import questions_of
 from flows.run.pipeline import Build
 from flows.run.wanted import wanted_rows
 from flows.stages.metrics import current_facts
+from flows.views.listeners_report import listeners_content
 from flows.views.status import books_of, inquiries, spend_rows
 from scoring.reliability.judge_reliability import agreement, drift, reliability
 from scoring.win_rates import against, win_rates

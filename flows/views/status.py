@@ -8,12 +8,12 @@ import pyarrow as pa
 from annotate.models.inquiry_rows import InquiryRows, inquiries_of
 from annotate.models.ledger.entries import Spend
 from contracts.errors import StorageError
-from flows.listening.listeners_report import listening_rows
 from flows.run.books import Books
 from flows.run.kind import stages_of
 from flows.run.pipeline import Build, Stage, finished, mark_of, tables_of
 from flows.run.questions import known_ledger
 from flows.run.work import count_done
+from flows.views.listeners_report import listening_rows
 from scoring.reliability.judge_reliability import drift_lines
 
 

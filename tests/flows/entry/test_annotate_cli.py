@@ -12,11 +12,11 @@ from annotate.people.store.item import Answer, Clip, Item
 from annotate.people.web.tokens import Tokens
 from contracts.errors import DataError, RecipeError, SetupError, StorageError
 from flows.entry.annotate_cli import annotate
-from flows.listening.listeners_report import listening_rows
 from flows.listening.secret import secret_of
 from flows.listening.store import goes_without, open_store, waiting_for
 from flows.recipe.listening_section import Listening
 from flows.run.pipeline import open_build
+from flows.views.listeners_report import listening_rows
 from tests.flows.recipe.test_load import changed
 
 runner = CliRunner()

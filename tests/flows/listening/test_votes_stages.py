@@ -10,18 +10,18 @@ import pyarrow.parquet as pq
 
 from annotate.people.store.vote_store import Store
 from contracts.schemas import VOTES
+from flows.entry.prefect_runs import run_collection
+from flows.entry.preflight import check_machine
 from flows.kinds.preference import STAGES
 from flows.listening.evidence import votes_by_value
-from flows.listening.listeners_report import listeners_content
-from flows.listening.questions import items_of, publish
 from flows.listening.store import RATED, VOTED, open_store, waiting_for
 from flows.run.kind import stages_of
 from flows.run.pipeline import Waiting, finished, mark_of, open_build
-from flows.run.prefect_runs import run_collection
-from flows.run.preflight import check_machine
+from flows.stages.listeners import items_of, publish
 from flows.stages.release import release_of
 from flows.stages.verification import STAGE as VERIFICATION
 from flows.views.explain import story_of
+from flows.views.listeners_report import listeners_content
 from flows.views.report import write_report
 from flows.views.status import status_of
 from tests.flows.deaths import killed_at_every_write

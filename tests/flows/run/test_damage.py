@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import UnisrmError
+from flows.entry.preflight import check_machine
+from flows.entry.reannotation import reannotate, wish_of
 from flows.kinds.preference_plan import plan_of
 from flows.listening.secret import secret_of
 from flows.run.kind import stages_of
 from flows.run.pipeline import execute, open_build
-from flows.run.preflight import check_machine
 from flows.run.questions import lost_ledger
-from flows.run.reannotation import reannotate, wish_of
 from flows.stages.release import release_of
 from flows.views.explain import story_of
 from flows.views.report import write_report

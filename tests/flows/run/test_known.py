@@ -8,12 +8,12 @@ from annotate.people.store.vote_store import Store
 from contracts.errors import DamagedState, OtherDatabase, SetupError
 from flows.entry.annotate_cli import secret_of
 from flows.entry.cli import app
+from flows.entry.reannotation import require, wish_of
 from flows.listening.store import known_store, note_answers, open_store
 from flows.recipe.listening_checks import terms_of
 from flows.run.known import known_of
 from flows.run.pipeline import open_build
 from flows.run.questions import known_ledger, ledger_place, lost_ledger, open_ledger
-from flows.run.reannotation import require, wish_of
 from flows.views.status import status_of
 from tests.annotate.ledgers import query
 from tests.annotate.test_database_identity import bought

@@ -15,12 +15,12 @@ from annotate.models.tasks import task3, task4, teacher
 from contracts.errors import BudgetExceeded, RecipeError, SetupError
 from contracts.schemas import PAIRS
 from flows.entry.cli import _options
+from flows.entry.reannotation import reannotate, require, wish_of
 from flows.kinds.preference_plan import plan_of
 from flows.run import question
 from flows.run.kind import stages_of
 from flows.run.pipeline import finished, forget_failures, open_build
 from flows.run.questions import ledger_place
-from flows.run.reannotation import reannotate, require, wish_of
 from flows.run.wanted import wanted_rows
 from flows.stages.release import release_of
 from flows.views.explain import story_of

@@ -6,7 +6,7 @@ import pytest
 
 from annotate.people.store.store_records import Annotator, Progress
 from contracts.schemas import RATINGS
-from flows.listening.listeners_report import _annotators, opinions
+from flows.views.listeners_report import _annotators, opinions
 from flows.views.report import render
 from tests.flows.views.test_report_judges import cells
 

@@ -13,17 +13,17 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from contracts.interrupts import interrupt_reason
-from flows.listening.questions import trust
+from flows.entry import reannotation
+from flows.entry.preflight import preflight
 from flows.listening.store import waiting_for
 from flows.recipe.listening_checks import require
-from flows.run import reannotation
 from flows.run.books import Books, in_words
 from flows.run.damage import retry_damaged
 from flows.run.kind import stages_of
 from flows.run.pipeline import Build, Stage, Waiting, execute, finished, up_to
-from flows.run.preflight import preflight
 from flows.run.progress import Both
 from flows.run.questions import lost_ledger
+from flows.stages.listeners import trust
 from flows.stages.release import release_faults, release_of, seal_release
 from flows.views.status import drift_rows
 

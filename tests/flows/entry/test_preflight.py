@@ -8,9 +8,9 @@ import pytest
 from contracts.errors import SetupError
 from flows.entry import doctor
 from flows.entry.doctor import examine
+from flows.entry.preflight import check_machine
 from flows.run.kind import stages_of
 from flows.run.pipeline import open_build, up_to
-from flows.run.preflight import check_machine
 from scoring.metrics.utmos import Utmos
 from storage import downloads
 from tests.annotate import openai_server
