@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -63,11 +64,21 @@ def running():
 
 
 def api(url, path, body, method="POST"):
+    """Ask Prefect's API, again while it says that it is busy (503, a locked database), as Prefect's own clients do."""
     request = urllib.request.Request(
         f"{url}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}, method=method
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.loads(answer.read() or b"null")
+
+    def asked():
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return [json.loads(answer.read() or b"null")]
+        except urllib.error.HTTPError as error:
+            if error.code != 503:
+                raise
+            return None
+
+    return wait_for(asked, 60, f"an answer to {method} {path}")[0]
 
 
 def wait_for(condition, seconds, what):
