@@ -170,14 +170,15 @@ class Gemini:
     async def _wire(self) -> AsyncIterator[Wire]:
         if (problem := self.missing()) is not None:
             raise SetupError(f"judge {self.name!r}: {problem}")
-        import httpx2
         from google import genai
         from google.genai import types
+
+        from annotate.models.providers.connections import http_client
 
         key = _api_key()
         assert key is not None
         # An httpx client of ours: the SDK's other transport sends a request a second time when a connection breaks.
-        async with httpx2.AsyncClient(limits=httpx2.Limits(max_connections=self.concurrency)) as http:
+        async with http_client(self.concurrency) as http:
             address = (self.base_url or _ADDRESS).rstrip("/")
             options = types.HttpOptions(base_url=address, api_version="v1beta", httpx_async_client=http)
             client = genai.Client(vertexai=False, api_key=key, http_options=options)

@@ -183,9 +183,10 @@ async def connected(
     import httpx2
     import openai
 
+    from annotate.models.providers.connections import http_client
+
     timeout = httpx2.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_S))
-    limits = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
-    async with httpx2.AsyncClient(limits=limits, timeout=timeout, follow_redirects=False) as http:
+    async with http_client(concurrency, timeout=timeout, follow_redirects=False) as http:
         client = openai.AsyncOpenAI(
             api_key=secret or "none",
             base_url=base_url or OPENAI_URL,
