@@ -23,11 +23,14 @@ import pyarrow as pa
 
 from contracts.errors import DamagedPart, DataError, RecipeError
 from storage import manifest
-from storage.card import Facts, Tally, render
+from storage.card import render
+from storage.card_facts import Facts
 from storage.columns import ReleaseSchema
+from storage.local_files import atomic_path, storage_errors, sync
 from storage.manifest import MANIFEST, File
 from storage.shards import Layout, write_split
-from storage.workspace import Workspace, atomic_path, storage_errors, sync
+from storage.tally import Tally
+from storage.workspace import Workspace
 
 _STAGING: Final = ".tmp-"
 

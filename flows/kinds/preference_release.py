@@ -12,7 +12,7 @@ from flows.run.questions import history_of, roles_about, scripting_roles, with_w
 from flows.run.wanted import made, wanted_rows
 from flows.stages.filters import filters_of
 from flows.stages.release import Form, pairs_were_heard
-from storage.card import Writer
+from storage.card_facts import Writer
 from storage.columns import ReleaseSchema, release_schema
 from storage.rows import PairRows
 

@@ -23,7 +23,7 @@ from flows.run.pipeline import Build
 from flows.run.question import Question, task_of
 from flows.run.settings import Settings
 from flows.run.wanted import table_of, want, wanted_rows
-from storage.workspace import storage_errors
+from storage.local_files import storage_errors
 from synth.dialogues import histories
 
 SCRIPTING = ("clean_text", "style_continuation")

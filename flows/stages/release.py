@@ -17,13 +17,14 @@ from flows.listening.store import VOTED
 from flows.recipe.listening_section import VERIFIER, literals
 from flows.run.books import Books
 from flows.run.damage import named_audio
-from flows.run.pipeline import Build, R_contra, Stage, mark_of
+from flows.run.marks import mark_of
+from flows.run.pipeline import Build, R_contra, Stage
 from flows.run.versions import released_mixed
 from flows.stages.splits import proof
 from flows.stages.utterances import reader_of, require_credits
 from flows.stages.verification import released_splits
 from storage import manifest, release
-from storage.card import Disjoint, Facts, Funnel, Writer
+from storage.card_facts import Disjoint, Facts, Funnel, Writer
 from storage.columns import ReleaseSchema
 from storage.manifest import Fault
 from storage.released import CURRENT, current

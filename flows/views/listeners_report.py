@@ -15,7 +15,8 @@ from contracts.joins import attach
 from flows.listening.evidence import heard_votes
 from flows.listening.store import RATED, VOTED, known_store
 from flows.recipe.listening_checks import require, terms_of, words_of
-from flows.run.pipeline import Build, finished
+from flows.run.marks import finished
+from flows.run.pipeline import Build
 from flows.stages.metrics import current_facts
 from flows.stages.splits import splits_table
 from flows.stages.verification import STAGE as VERIFICATION

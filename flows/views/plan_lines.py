@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 from flows.recipe.listening_checks import terms_of
 from flows.recipe.sections import Judge, Role
 from flows.run.kind import Line
-from flows.run.pipeline import Asking, Build, Stage, finished
+from flows.run.marks import finished
+from flows.run.pipeline import Asking, Build, Stage
 from flows.run.question import judge_of, task_of
 from flows.run.questions import known_ledger
 from flows.stages.split_facts import split_sizes

@@ -15,7 +15,7 @@ import yaml
 
 from contracts.errors import DamagedPart, DataError, RecipeError, StorageError
 from storage import release
-from storage.card import Disjoint, Facts, Funnel
+from storage.card_facts import Disjoint, Facts, Funnel
 from storage.columns import RATED_PAIRS, TASK1
 from storage.release import Split, verify, write
 from storage.released import rows_released
