@@ -127,7 +127,7 @@ def listeners_content(build: Build) -> dict[str, Any] | None:
     sided = attach(sided, "pair_id", prompts, "pair_id", _same("style", "language", "sample_a", "sample_b"))
     rates = {row["annotator_id"]: row["rate"] for row in annotator_rates(sided).to_pylist()}
     return shown | {
-        "has_ties": "T" in words_of(terms_of(build.recipe)),
+        "has_ties": "T" in words_of(terms_of(build.recipe).protocol),
         "agreement": _agreement(sided),
         "annotators": _annotators(test.annotators, votes, rates),
         "accuracy": _accuracy(build, sided),
