@@ -4,7 +4,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from flows.listening.evidence import heard_votes, votes_by_value
+from flows.listening.evidence import counted_votes, votes_by_value
 from flows.recipe.preference import PreferenceRecipe
 from flows.run.pipeline import Build
 from flows.run.question import judge_of, task_of
@@ -36,7 +36,7 @@ def _rows(build: Build[PreferenceRecipe]) -> PairRows:
         schema=_schema(build),
         written=with_writings(build, prompts.select(["prompt_id"]), "prompt_id"),
         histories=history_of(build, prompts, utterances) if "history_audio" in _schema(build).names else None,
-        heard=votes_by_value(heard_votes(build)) if pairs_were_heard(build) else None,
+        heard=votes_by_value(counted_votes(build)) if pairs_were_heard(build) else None,
     )
 
 

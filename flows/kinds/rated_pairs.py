@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from contracts.errors import DataError
 from contracts.joins import among, sorted_by
-from flows.listening.evidence import heard_votes, votes_by_value
+from flows.listening.evidence import counted_votes, votes_by_value
 from flows.recipe.model import Origin, Recipe
 from flows.recipe.parts import Strict
 from flows.run.books import Books, count
@@ -135,7 +135,7 @@ def _rows(build: _Build) -> RatedPairRows:
         samples=wanted_rows(build, "samples"),
         filters=[rule.name for rule in filters_of(build)],
         scale=build.recipe.scale,
-        heard=votes_by_value(heard_votes(build)) if pairs_were_heard(build) else None,
+        heard=votes_by_value(counted_votes(build)) if pairs_were_heard(build) else None,
     )
 
 

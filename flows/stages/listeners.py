@@ -149,7 +149,7 @@ def settings_of_test(build: Build) -> object:
     wish = build.recipe.listening
     gold = gold_of(build) if wish is not None else {}
     told = {subject: list(values) for subject, values in gold.items()}
-    without = ["goes on without votes that are lacking"] if store.goes_without(build) else []
+    without = ["goes on without votes that are lacking"] if store.goes_on_without_votes(build) else []
     return [literals(wish), told, store.version(build), *without]
 
 

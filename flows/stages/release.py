@@ -27,7 +27,7 @@ from storage import manifest, release
 from storage.card_facts import Disjoint, Facts, Funnel, Writer
 from storage.columns import ReleaseSchema
 from storage.manifest import Fault
-from storage.released import CURRENT, current
+from storage.released import CURRENT, current_release
 from storage.rows import Rows
 from storage.shards import Layout
 
@@ -70,7 +70,7 @@ def release_of(build: Build) -> str | None:
     The note is a pointer only: the stage that finds none writes the release, or finds the very same one, and notes it anew.
     """
     try:
-        name = current(build.workspace)
+        name = current_release(build.workspace)
     except DamagedState:
         return None
     return name and f"{build.workspace.url}/{name}"
