@@ -169,9 +169,9 @@ def scripting_roles(build: Build) -> list[Role]:
 
 
 def prompt_requests(build: Build, prompts: pa.Table) -> pa.Table:
-    """Return what roles about prompts are told: ``subject_id, text, language, setting, reference_text, emotion``, the past."""
+    """Return what roles about prompts see: ``subject_id``, text, languages, the reference's text, emotion and the past."""
     utterances = build.tables.read("utterances")
-    columns = ["prompt_id", "text", "language", "reference_text", "target_utterance_id", "setting"]
+    columns = ["prompt_id", "text", "language", "reference_text", "target_utterance_id", "reference_language"]
     table = attach(prompts.select(columns), "target_utterance_id", utterances, "utterance_id", {"emotion": "emotion"})
     if needs_history(build):
         past = history_of(build, prompts, utterances)

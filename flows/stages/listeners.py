@@ -47,12 +47,12 @@ def asked(build: Build) -> pa.Table:
         return wanted_rows(build, "samples")
     pairs = build.tables.read("pairs")
     if wish.of == "splits":
-        pairs = among(pairs, "pair_id", to_verify(build, wish)["pair_id"])
+        pairs = among(pairs, "pair_id", to_verify(build, wish)["item_id"])
     return sorted_by(pairs, "pair_id")
 
 
 def to_verify(build: Build, wish: Listening) -> pa.Table:
-    """Return the assigned pairs of the splits that people verify."""
+    """Return the assigned items of the splits that people verify."""
     assigned = build.tables.read(splits_table(build))
     return assigned.filter(pc.is_in(assigned["split"], value_set=pa.array(wish.splits, pa.string())))
 

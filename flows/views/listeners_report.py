@@ -235,7 +235,7 @@ def _verification(build: Build) -> list[dict[str, Any]]:
     assigned, quotas = build.tables.read(splits_table(build)).to_pylist(), quotas_of(build)
     rows = []
     for split in wish.splits:
-        pairs = [row["pair_id"] for row in assigned if row["split"] == split]
+        pairs = [row["item_id"] for row in assigned if row["split"] == split]
         reasons = Counter(drops[pair] for pair in pairs if pair in drops)
         confirmed = len(pairs) - reasons.total() + reasons[OVER_QUOTA]
         row = {"split": split, "quota": quotas.get(split), "asked": len(pairs), "confirmed": confirmed}
