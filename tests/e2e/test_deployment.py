@@ -189,7 +189,7 @@ def test_a_build_waits_for_listeners_and_collect_votes_finishes_it(tmp_path, dep
         )
         run("build-unisrm-data", recipe)
         build = open_build(recipe, f"{client['UNISRM_WORKSPACES']}/heard")
-        truth = {row["pair_id"]: row["label"].upper() for row in build.tables.read("labels").to_pylist()}
+        truth = {row["item_id"]: row["label"].upper() for row in build.tables.read("labels").to_pylist()}
         verified = [row for row in build.tables.read(splits_table(build)).to_pylist() if row["split"] != "sft"]
         assert {row["split"] for row in verified} == {"rl", "bench"}
         asked = len(server.bodies)
@@ -207,7 +207,7 @@ def test_a_build_waits_for_listeners_and_collect_votes_finishes_it(tmp_path, dep
             unisrm(client, "annotate", "invite", recipe, name, "--level", "en=proficient", "--base-url", address).stdout.strip()
             for name in ("Ada", "Ben", "Cleo")
         ]
-        contradicted = min(row["pair_id"] for row in verified if row["split"] == "rl")
+        contradicted = min(row["item_id"] for row in verified if row["split"] == "rl")
         other = {"A": "B", "B": "A"}
 
         def say(assignment):

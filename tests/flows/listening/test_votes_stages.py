@@ -186,7 +186,7 @@ def test_five_point_votes_make_the_labels(opened):
     books = run(build, "release")
     assert marks_before(build, "votes") == before
     assert books["filters"].dropped == {"tie": 1}
-    rows = {row["pair_id"]: row for row in build.tables.read("labels").to_pylist()}
+    rows = {row["item_id"]: row for row in build.tables.read("labels").to_pylist()}
     assert {row["source"] for row in rows.values()} == {"votes"}
     assert rows[split]["label"] == "b"
     assert len(rows[split]["vote_ids"]) == 3
