@@ -234,7 +234,7 @@ def test_a_build_waits_for_listeners_and_collect_votes_finishes_it(tmp_path, dep
         split = path.name.partition("-")[0]
         released[split] = set(pq.read_table(path, columns=["pair_id"])["pair_id"].to_pylist())
     for split in ("rl", "bench"):
-        confirmed = {row["pair_id"] for row in verified if row["split"] == split} - {contradicted}
+        confirmed = {row["item_id"] for row in verified if row["split"] == split} - {contradicted}
         assert released.get(split, set()) == confirmed
     assert "nothing to do" in unisrm(client, "build", recipe).stderr
 
