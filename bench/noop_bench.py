@@ -13,7 +13,8 @@ import yaml
 
 from contracts.schemas import METRICS
 from flows.run.kind import stages_of
-from flows.run.pipeline import Build, execute, open_build
+from flows.run.marks import execute
+from flows.run.pipeline import Build, open_build
 from flows.run.wanted import wanted_rows
 from flows.stages.recordings import recording_requests
 from flows.stages.samples import sample_requests

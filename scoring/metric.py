@@ -73,7 +73,11 @@ class MetricSession(Protocol):
 
 
 class Metric(Protocol):
-    """Configuration of a metric: a frozen dataclass whose fields are its options."""
+    """Configuration of a metric: a frozen dataclass whose fields are its options.
+
+    It may also have ``cpu_s_per_audio_s: ClassVar[float | None]``, the CPU seconds on one core that a second of audio takes;
+    without it a plan says that the time is unknown.
+    """
 
     value_names: ClassVar[tuple[str, ...]]
     needs_reference: ClassVar[bool]

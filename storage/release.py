@@ -12,24 +12,25 @@ import hashlib
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import fsspec
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from contracts.errors import DamagedPart, DataError, RecipeError
 from storage import manifest
-from storage.card import Facts, Tally, render
-from storage.columns import ReleaseSchema, item_column
+from storage.card import render
+from storage.card_facts import Facts
+from storage.columns import ReleaseSchema
+from storage.local_files import atomic_path, storage_errors, sync
 from storage.manifest import MANIFEST, File
 from storage.shards import Layout, write_split
-from storage.workspace import Workspace, atomic_path, storage_errors, sync
+from storage.tally import Tally
+from storage.workspace import Workspace
 
 _STAGING: Final = ".tmp-"
 
@@ -177,37 +178,6 @@ def _publish(workspace: Workspace, folder: Path, name: str) -> None:
         return
     for path in sorted(paths, key=lambda path: (path.name == MANIFEST, path)):
         workspace.put_file(path, f"{name}/{path.relative_to(folder).as_posix()}")
-
-
-def rows_released(workspace: Workspace, item_ids: Collection[str]) -> list[dict[str, Any]]:
-    """Return where these items stand in the workspace's releases: ``<item's column>, release, file, row``, rows from 0 on.
-
-    Raises:
-        DamagedPart: a manifest or a shard cannot be read.
-        StorageError: the workspace cannot be read.
-    """
-    found = list[dict[str, Any]]()
-    wanted = pa.array(sorted(item_ids), pa.string())
-    complete = [name for name in workspace.listdir("releases") if workspace.exists(f"releases/{name}/{MANIFEST}")]
-    for name in complete if len(wanted) else ():
-        root = workspace.path(f"releases/{name}")
-        for file in manifest.read(workspace.filesystem, root):
-            if file.rows is not None:
-                column, ids = _item_ids(workspace, f"{root}/{file.path}")
-                places = pc.indices_nonzero(pc.is_in(ids, value_set=wanted)).to_pylist()
-                found += [{column: ids[row].as_py(), "release": name, "file": file.path, "row": row} for row in places]
-    return found
-
-
-def _item_ids(workspace: Workspace, path: str) -> tuple[str, pa.ChunkedArray]:
-    """Return the column of the items' ids in a shard, and the ids."""
-    try:
-        with workspace.filesystem.open(path, "rb") as handle:
-            shard = pq.ParquetFile(handle)
-            column = item_column(shard.schema_arrow)
-            return column, shard.read(columns=[column])[column]
-    except (OSError, pa.ArrowException) as error:
-        raise DamagedPart(f"{path} cannot be read ({error}): build the release again") from error
 
 
 def verify(folder: str) -> list[File]:

@@ -10,6 +10,7 @@
 """
 
 import json
+import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -26,6 +27,7 @@ from contracts.errors import DamagedPart, SchemaError
 from storage.columns import AUDIO, AUDIOS, ReleaseSchema, row_schema
 
 _FLAC_HEADER_BYTES: Final = 42  # marker and STREAMINFO (RFC 9639)
+_SHARD: Final = re.compile(r"(?P<split>.+)-\d{5}-of-\d{5}\.parquet")
 _FETCHED_ROWS: Final = 25
 _FETCHERS: Final = 8
 
@@ -53,6 +55,12 @@ class Shard:
 
     path: str
     rows: int
+
+
+def split_of(name: str) -> str:
+    """Return the split of a shard by its file name; any other name as it is."""
+    shard = _SHARD.fullmatch(name)
+    return shard["split"] if shard else name
 
 
 def features(schema: ReleaseSchema, sample_rate_hz: int) -> dict[str, Any]:

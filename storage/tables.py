@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field, TypeAdapter
 
-from contracts.errors import DamagedPart, StorageError, UndeclaredTable
+from contracts.errors import DamagedPart, StorageError
 from contracts.ids import digest
 from contracts.migrations import migrated, version_of
 from contracts.schemas import conform, key_of, schema_of
@@ -217,83 +217,6 @@ class TableStore:
         for entry in self.workspace.listdir(f"tables/{name}"):
             if entry not in listed and _OURS.fullmatch(entry):  # a stray file is somebody's
                 self.workspace.remove(f"tables/{name}/{entry}")
-
-
-class DeclaredTables(TableStore):
-    """The tables that a stage has declared: any other is refused, since a stage that reads it would not notice its change."""
-
-    def __init__(self, workspace: Workspace, stage: str, reads: Sequence[str], writes: Sequence[str]) -> None:
-        """Take the tables of a workspace.
-
-        Args:
-            workspace: where they lie.
-            stage: name of the stage, for messages.
-            reads: names of the tables that it may read; ``name@*`` = all partitions of a table.
-            writes: names of those that it may write, and read.
-        """
-        super().__init__(workspace)
-        self._stage, self._reads, self._writes = stage, tuple(reads), tuple(writes)
-
-    def parts(self, name: str) -> list[Part]:
-        """Return the committed parts of a declared table.
-
-        Raises:
-            UndeclaredTable: the stage has not declared it.
-            DamagedState: its manifest cannot be understood.
-        """
-        self._require(name, (*self._reads, *self._writes), "reads")
-        return super().parts(name)
-
-    def partitions(self, name: str) -> list[str]:
-        """Return the names of a table's partitions that hold something, sorted, if the stage has declared all of them."""
-        self._require(f"{name}@*", (*self._reads, *self._writes), "reads")
-        return super().partitions(name)
-
-    def _commit(self, name: str, parts: Sequence[Part]) -> None:
-        self._require(name, self._writes, "writes")
-        super()._commit(name, parts)
-
-    def _require(self, name: str, declared: Sequence[str], what: str) -> None:
-        if not {name, f"{name.partition('@')[0]}@*"} & set(declared):
-            raise UndeclaredTable(f"stage {self._stage!r} {what} the table {name!r}, which it does not declare")
-
-
-class ReadableTables(TableStore):
-    """The tables for a command that only looks: what is damaged is empty, and noted."""
-
-    def __init__(self, workspace: Workspace, problems: dict[str, str]) -> None:
-        """Take the tables of a workspace.
-
-        Args:
-            workspace: where they lie.
-            problems: gets what is damaged: table -> what is wrong and what helps.
-        """
-        super().__init__(workspace)
-        self.problems = problems
-
-    def parts(self, name: str) -> list[Part]:
-        """Return the committed parts; none where the manifest is damaged."""
-        try:
-            return super().parts(name)
-        except StorageError as error:
-            self.problems[name] = str(error)
-            return []
-
-    def partitions(self, name: str) -> list[str]:
-        """Return the names of a table's partitions; none where they cannot be listed."""
-        try:
-            return super().partitions(name)
-        except StorageError as error:
-            self.problems["tables"] = str(error)
-            return []
-
-    def read(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """Return all committed rows; none where a part is damaged."""
-        try:
-            return super().read(name, columns)
-        except StorageError as error:
-            self.problems[name] = str(error)
-            return self._schema(name, columns).empty_table()
 
 
 def _digest(data: bytes) -> str:

@@ -18,10 +18,10 @@ from contracts.ids import ID_HEX_LENGTH, audio_id
 from storage import manifest
 from storage.blobs import decoded
 from storage.columns import AUDIO, AUDIOS, GROUP, item_column
+from storage.shards import split_of
 
 CARD: Final = "README.md"
 
-_SHARD: Final = re.compile(r"(?P<split>.+)-\d{5}-of-\d{5}\.parquet")
 _AUDIO_NAME: Final = re.compile(rf"(?P<id>[0-9a-f]{{{ID_HEX_LENGTH}}})\.flac")
 _BATCH_ROWS: Final = 100
 _THREADS: Final = 8
@@ -188,9 +188,7 @@ class _Rows:
                 self._found.add(path, f"{value} is the id of row {first} of {file}, too", row, column)
 
     def _verify_groups(self, path: str, start: int, batch: pa.RecordBatch) -> None:
-        name = path.rpartition("/")[2]
-        shard = _SHARD.fullmatch(name)
-        split = shard["split"] if shard else name
+        split = split_of(path.rpartition("/")[2])
         for row, value in enumerate(batch[GROUP].to_pylist() if GROUP in batch.schema.names else (), start=start):
             if value is not None and (other := self._splits.setdefault(value, split)) != split:
                 self._found.add(path, f"{value} lies in the split {other}, too: the splits leak", row, GROUP)

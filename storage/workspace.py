@@ -15,7 +15,6 @@ renamed; an object store's single PUT is atomic by itself. So no reader ever see
 
 import contextlib
 import errno
-import fcntl
 import os
 import threading
 from collections.abc import Iterator
@@ -26,56 +25,16 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from contracts.errors import StorageError
-from storage.lease import Holder, Lease, locked
+from storage.lease import Lease
+from storage.local_files import ADVICE, atomic_path, storage_errors
+from storage.local_lock import local_lock
 
-_ADVICE: Final = {
-    errno.ENOSPC: "the disk is full: free some space or move the workspace, then run the same command again",
-    errno.EDQUOT: "the disk quota is used up: free some space or move the workspace, then run the same command again",
-    errno.EROFS: "the file system is read-only: choose another workspace with --workspace",
-    errno.EACCES: "permission denied: give this user access, or choose another workspace with --workspace",
-    errno.ENOTDIR: "a file stands where a folder should be: move it away, then run the same command again",
-    errno.EISDIR: "a folder stands where a file should be: move it away, then run the same command again",
-}
 _STORE_ADVICE: Final = (
     "check that the store can be reached, that the bucket is there and that this machine has the right credentials, "
     "then run the same command again"
 )
 _REACH_S: Final = 60.0
 """How long a store may take to answer the first question."""
-
-
-CREDENTIALS: Final = frozenset(
-    {
-        "AWS_ACCESS_KEY_ID",
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_SESSION_TOKEN",
-        "AWS_SECURITY_TOKEN",
-        "AWS_WEB_IDENTITY_TOKEN_FILE",
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-        "AWS_SHARED_CREDENTIALS_FILE",
-        "FSSPEC_S3_KEY",
-        "FSSPEC_S3_SECRET",
-        "FSSPEC_S3_TOKEN",
-        "GOOGLE_APPLICATION_CREDENTIALS",
-        "AZURE_STORAGE_ACCOUNT_KEY",
-        "AZURE_STORAGE_CONNECTION_STRING",
-        "AZURE_STORAGE_SAS_TOKEN",
-    }
-)
-"""Environment variables with which object stores are reached: workers read recordings there and write clips."""
-
-
-@contextlib.contextmanager
-def storage_errors(what: str) -> Iterator[None]:
-    """Turn operating-system errors of reading or writing ``what`` into a ``StorageError`` that says what to do."""
-    try:
-        yield
-    except OSError as error:
-        advice = _ADVICE.get(error.errno or 0) or " ".join(str(error).split()) or type(error).__name__
-        raise StorageError(f"{what}: {advice}") from error
 
 
 class Workspace:
@@ -135,7 +94,7 @@ class Workspace:
             StorageError: it is a file, or cannot be read.
         """
         if self.is_local and Path(self.path(name)).is_file():
-            raise StorageError(f"listing {self.path(name)}: {_ADVICE[errno.ENOTDIR]}")
+            raise StorageError(f"listing {self.path(name)}: {ADVICE[errno.ENOTDIR]}")
         self._fs.invalidate_cache()
         folder = self.path(name).rstrip("/")
         try:
@@ -259,7 +218,7 @@ class Workspace:
             LeaseLost: a lease was lost inside the block; nothing was written since.
             StorageError: the store cannot keep two builds apart, or the lock is damaged.
         """
-        return self._local_lock() if self.is_local else self._remote_lock()
+        return local_lock(Path(self.path("lock")), self.url) if self.is_local else self._remote_lock()
 
     def require_lease(self) -> None:
         """Make sure that whoever held the workspace by this object still does; for loops that wait or work long unwritten.
@@ -269,24 +228,6 @@ class Workspace:
         """
         if self._lease is not None:
             self._lease.check()
-
-    @contextlib.contextmanager
-    def _local_lock(self) -> Iterator[None]:
-        path = Path(self.path("lock"))
-        with storage_errors(f"opening the workspace {self.url}"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle = path.open("a+", encoding="utf-8", errors="replace")
-        with handle:
-            with storage_errors(f"locking the workspace {self.url}"):
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    handle.seek(0)
-                    raise locked(self.url, _holder(handle.read())) from None
-                handle.truncate(0)
-                handle.write(Holder.this_process().written().decode())
-                handle.flush()
-            yield
 
     @contextlib.contextmanager
     def _remote_lock(self) -> Iterator[None]:
@@ -302,37 +243,6 @@ class Workspace:
                     self._lease = None
 
 
-@contextlib.contextmanager
-def atomic_path(final: Path) -> Iterator[Path]:
-    """Yield a temporary neighbour of ``final``; on success flush it to the disk and rename it, on error remove it."""
-    final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = final.with_name(f".{final.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-    try:
-        yield temporary
-        sync(temporary)
-        temporary.replace(final)
-        sync(final.parent)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-
-
-def sync(path: Path) -> None:
-    """Flush a file or a folder's entries to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _shown(error: BaseException) -> str:
     told = " ".join(str(error).split())
     return told if isinstance(error, OSError) and told else f"{type(error).__name__} {told}".rstrip()
-
-
-def _holder(lock: str) -> Holder | None:
-    with contextlib.suppress(ValueError):
-        return Holder.read(lock.encode())
-    return None

@@ -6,7 +6,7 @@ in order, with a waveform or with the reason why there is none. A request that a
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ class Voice:
         license: SPDX expression of the voice data's licence, ``LicenseRef-...`` where SPDX has no identifier.
         architecture: how it makes speech: formant, diphone, statistical parametric, HMM, VITS ...
         sample_rate_hz: rate at which it speaks.
+        source_type: IPTC digital source type of its speech: made by rules alone, or by what was learnt from recordings.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Voice:
     license: str
     architecture: str
     sample_rate_hz: int
+    source_type: Literal["algorithmicMedia", "trainedAlgorithmicMedia"] = "trainedAlgorithmicMedia"
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +97,9 @@ class Engine(Protocol):
         clones_voice: whether it takes on the voice of a reference.
         ascii_only: whether it reads no character beyond ASCII.
         controls: what in a text it would obey or stumble over; it never gets any of it.
+
+    An engine may also have ``cpu_s_per_audio_s: ClassVar[float | None]``, the CPU seconds on one core that a second of speech
+    takes; without it a plan says that the time is unknown.
     """
 
     architecture: ClassVar[str]

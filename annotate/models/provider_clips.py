@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 from contracts.errors import DataError
 from storage.blobs import BlobStore
-from storage.workspace import storage_errors
+from storage.local_files import storage_errors
 
 Container = Literal["wav", "mp3", "flac"]
 

@@ -118,6 +118,8 @@ class TaskSpec:
         dimensions: what is scored, in the order of the reply; none for a task that only writes.
         scale: lowest and highest score.
         gives: keys of ``Written.content``; none for a task about pairs.
+        makes_texts: whether what it writes decides the texts that are spoken.
+        makes_negatives: whether a system may speak what it writes instead of the text; it gives ``text`` then.
         parse: turns a reply into what it says, or raises ``ParseError``.
     """
 
@@ -130,6 +132,8 @@ class TaskSpec:
     dimensions: tuple[Dimension, ...] = ()
     scale: tuple[float, float] = (0.0, 10.0)
     gives: tuple[str, ...] = ()
+    makes_texts: bool = False
+    makes_negatives: bool = False
     parse: Callable[[str], Parsed | Written]
 
     @property

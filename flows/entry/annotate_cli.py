@@ -1,19 +1,15 @@
 """The command line's part about the listening test: ``unisrm-data annotate serve|invite|revoke|close|reopen|export|import``."""
 
-import contextlib
 import enum
-import ipaddress
-import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from contracts.errors import DamagedState, DataError, RecipeError
-from contracts.languages import language_hint, language_of
+from contracts.errors import DataError, RecipeError
+from flows.entry.listening_options import ADDRESS, address_of, levels_of, proxies_of
 from flows.listening.secret import secret_of
-from flows.run.settings import Settings
 
 if TYPE_CHECKING:
     from annotate.people.store.vote_store import Store
@@ -22,8 +18,6 @@ if TYPE_CHECKING:
 annotate = typer.Typer(
     no_args_is_help=True, help="The listening test of a recipe: serve it, invite people, take votes in and out."
 )
-
-_ADDRESS: Final = "listening.url"
 
 
 class Form(enum.StrEnum):
@@ -44,42 +38,6 @@ BaseUrl = Annotated[
         help="address at which listeners reach the test; default: $UNISRM_LISTENING_URL, else where it was last served",
     ),
 ]
-
-
-def _address(build: "Build", given: str | None, port: int | None = None) -> str:
-    """Return where listeners reach the test: as given, as set, at the port of this machine, or where it was last served."""
-    known = given or Settings().listening_url
-    if known is not None and not _is_address(known):
-        raise RecipeError(f"--base-url {known!r}: write where listeners reach the test, such as https://listen.example.org")
-    if known is None and port is None:
-        with contextlib.suppress(FileNotFoundError):
-            known = build.workspace.read(_ADDRESS).decode("utf-8", "replace").strip()
-            if not _is_address(known):
-                raise DamagedState(
-                    f"{build.workspace.path(_ADDRESS)} holds no address: give --base-url, or serve the test again"
-                )
-    return (known or f"http://127.0.0.1:{port or 8000}").rstrip("/")
-
-
-def _is_address(url: str) -> bool:
-    return re.fullmatch(r"https?://[^\s/?#]+[!-~]*", url) is not None
-
-
-def _proxies(given: list[str] | None) -> list[str]:
-    """Return the networks of the proxies that are believed, as given or as set.
-
-    Raises:
-        RecipeError: one is no address.
-    """
-    named = given or (Settings().listening_proxy or "").split(",")
-    proxies = []
-    for proxy in filter(None, map(str.strip, named)):
-        try:
-            network = ipaddress.ip_network(proxy, strict=False)
-        except ValueError:
-            raise RecipeError(f"--proxy {proxy!r}: write the address or network of a proxy, such as 127.0.0.1") from None
-        proxies.append(str(network.network_address) if network.num_addresses == 1 else str(network))
-    return proxies
 
 
 def _warn_of_deadline(build: "Build") -> None:
@@ -104,24 +62,6 @@ def _warn_of_gold(store: "Store", levels: dict[str, str] | None = None) -> None:
             "admin's page, name a file as listening.gold in the recipe, or set listening.qualification to 0",
             file=sys.stderr,
         )
-
-
-def _levels(given: list[str]) -> dict[str, str]:
-    """Read ``language=level``."""
-    from annotate.people.store.terms import LEVELS
-
-    levels: dict[str, str] = {}
-    said: dict[str, str] = {}
-    for item in given:
-        language, sign, level = item.partition("=")
-        if not sign or level not in LEVELS:
-            raise RecipeError(f"--level {item!r}: write LANGUAGE=LEVEL, the level one of {', '.join(LEVELS)}")
-        if (known := language_of(language)) is None:
-            raise RecipeError(f"--level {item!r}: there is no language {language!r}: {language_hint(language)}")
-        if (other := said.setdefault(known, item)) != item:
-            raise RecipeError(f"--level {other!r} and {item!r} are of one language, {known}: keep one")
-        levels[known] = level
-    return levels
 
 
 @annotate.command()
@@ -156,13 +96,13 @@ def serve(
     from flows.stages.listeners import rules_of
 
     build = open_build(recipe, workspace)
-    proxies = _proxies(proxy)
-    wish, secret, address = require(build.recipe), secret_of(build), _address(build, base_url, port)
+    proxies = proxies_of(proxy)
+    wish, secret, address = require(build.recipe), secret_of(build), address_of(build, base_url, port)
     _warn_of_deadline(build)
     site = Site(base_url=address, **wish.site.model_dump())
     with open_store(build, secret=secret) as store:
         app = make_app(store, secret=secret, audio=Playback(build.blobs), site=site, rules=rules_of(build))
-        build.workspace.write(_ADDRESS, address.encode())
+        build.workspace.write(ADDRESS, address.encode())
         _warn_of_gold(store)
         admin = Tokens(secret).admin_invitation(store.revoked(ADMIN))
         print(f"listening test at {address}; admin: {address}/admin/i/{admin}", flush=True)
@@ -189,8 +129,8 @@ def invite(
     from flows.run.pipeline import open_build
 
     build = open_build(recipe, workspace)
-    languages, levels = require(build.recipe).languages, _levels(level)
-    address = _address(build, base_url)
+    languages, levels = require(build.recipe).languages, levels_of(level)
+    address = address_of(build, base_url)
     _warn_of_deadline(build)
     with open_store(build) as store:
         if (known := store.named(name)) is not None:
@@ -232,7 +172,7 @@ def revoke(
     with opened as store:
         if name is None:
             token = Tokens(secret_of(build)).admin_invitation(store.revoke(ADMIN))
-            print(f"{_address(build, base_url)}/admin/i/{token}")
+            print(f"{address_of(build, base_url)}/admin/i/{token}")
             return
         annotator = store.named(name) or store.annotator(name)
         if annotator is None or annotator.elsewhere:

@@ -3,13 +3,9 @@
 Heavy libraries are imported inside the commands: ``--help`` must not wait for them.
 """
 
-import contextlib
 import enum
 import json
-import os
 import sys
-import threading
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,7 +14,8 @@ import typer
 
 from contracts.errors import RecipeError
 from flows.entry.annotate_cli import RecipePath, WorkspaceUrl, annotate
-from flows.run.ending import own_signals
+from flows.entry.printed_rows import print_rows
+from flows.entry.terminal_flow import run_in_flow
 
 if TYPE_CHECKING:
     from flows.run.pipeline import Waiting
@@ -91,47 +88,11 @@ def build(  # noqa: PLR0917  # options come by name
         print("nothing to do", file=sys.stderr)
         outcome: str | Waiting | None = seal_release(opened) if whole else None
     else:
-        outcome = _in_flow("build-unisrm-data", run)
+        outcome = run_in_flow("build-unisrm-data", run)
     if isinstance(outcome, Waiting):
         print(f"{outcome}; {outcome.advice}")
     elif outcome is not None:
         print(f"release: {outcome}")
-
-
-def _in_flow(name: str, body: Callable[["Progress"], Any]) -> Any:
-    """Run ``body`` as a Prefect flow that this terminal watches, and return its outcome."""
-    from flows.run.local_api import prefect_api
-
-    for level in ("PREFECT_LOGGING_LEVEL", "PREFECT_INTERNAL_LOGGING_LEVEL"):
-        os.environ.setdefault(level, "CRITICAL")  # the error itself arrives here, and is one line
-    with prefect_api() as api, _observed() as progress:
-        from prefect import flow
-
-        from flows.entry.prefect_runs import as_state
-
-        outcomes, begun = list[Any](), threading.Event()
-
-        # The deployment's flow takes names; this one closes over what is open already.
-        @flow(name=name, persist_result=False)
-        def run() -> object:
-            begun.set()
-            with own_signals(), api.in_reach():
-                outcomes.append(body(progress))
-            return as_state(outcomes[-1])
-
-        api.run_flow(run, begun.is_set)
-        return outcomes[-1]
-
-
-@contextlib.contextmanager
-def _observed() -> Iterator["Progress"]:
-    from flows.run.progress import Lines, Terminal
-
-    if sys.stderr.isatty():
-        with Terminal() as bars:
-            yield bars
-    else:
-        yield Lines()
 
 
 @app.command()
@@ -150,7 +111,7 @@ def plan(
     if graph:
         print(mermaid(build, stages_of(build)))
     else:
-        _show(kind_of(build).plan(build), as_json)
+        print_rows(kind_of(build).plan(build), as_json)
 
 
 @app.command()
@@ -164,15 +125,15 @@ def status(recipe: RecipePath, workspace: WorkspaceUrl = None, as_json: AsJson =
     drift = drift_rows(opened)  # first, as what is damaged there stands among the stages
     stages, mixed = status_of(opened), version_rows(opened)
     if as_json:
-        _show([*stages, *drift, *mixed], as_json)
+        print_rows([*stages, *drift, *mixed], as_json)
         return
-    _show(stages, as_json)
+    print_rows(stages, as_json)
     if drift:
         print("\ndrift between judges, on the pairs that both judged:")
-        _show(drift, as_json)
+        print_rows(drift, as_json)
     if mixed:
         print("\nmade by several versions (a `version` in the recipe demands one):")
-        _show(mixed, as_json)
+        print_rows(mixed, as_json)
 
 
 @app.command()
@@ -219,7 +180,7 @@ def reannotate(  # noqa: PLR0917  # options come by name
         watched = opened.watched_by(progress)
         return run_reannotation(watched, judge=judge, task=task, options=options, mode=mode, pairs=pairs)
 
-    books = _in_flow("reannotate", run)
+    books = run_in_flow("reannotate", run)
     failed = sum(books["failed"].values())
     print(f"reannotation: {books['rows_in']} judgments wanted, {books['rows_out']} there, {failed} failed")
 
@@ -310,29 +271,4 @@ def doctor(as_json: AsJson = False) -> None:
     """Say which engines, metrics, judges, keys and devices this machine has, and how to get what is missing."""
     from flows.entry.doctor import examine
 
-    _show(examine(), as_json)
-
-
-def _show(rows: list[dict[str, object]], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(rows, ensure_ascii=False, indent=2))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    if not rows:
-        return
-    table = Table(*rows[0].keys(), box=None)
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
-    Console(soft_wrap=False, width=None if sys.stdout.isatty() else 200).print(table)
-
-
-def _cell(value: object) -> str:
-    from rich.markup import escape
-
-    if isinstance(value, dict):
-        return escape(", ".join(f"{name} {number}" for name, number in value.items()))
-    if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1 else str(round(value, 2))
-    return escape("" if value is None else str(value))
+    print_rows(examine(), as_json)

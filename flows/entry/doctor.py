@@ -8,7 +8,7 @@ from typing import Any
 
 from contracts import plugins
 from contracts.errors import SetupError
-from flows.run.cluster import gpus_here
+from flows.run.cluster_resources import gpus_here
 from storage.downloads import to_fetch, unobtainable
 
 _PROBED = ("engine", "metric", "asr", "judge")

@@ -20,7 +20,8 @@ from flows.recipe.listening_checks import require
 from flows.run.books import Books, in_words
 from flows.run.damage import retry_damaged
 from flows.run.kind import stages_of
-from flows.run.pipeline import Build, Stage, Waiting, execute, finished, up_to
+from flows.run.marks import execute, finished
+from flows.run.pipeline import Build, Stage, Waiting, up_to
 from flows.run.progress import Both
 from flows.run.questions import lost_ledger
 from flows.stages.listeners import trust

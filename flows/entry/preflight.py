@@ -8,9 +8,11 @@ from contracts.errors import SetupError
 from contracts.jobs import Resources
 from flows.listening.store import store_place
 from flows.run.asking import unready
-from flows.run.cluster import check_resources, cluster, gpus_here
+from flows.run.cluster import cluster
+from flows.run.cluster_resources import check_resources, gpus_here
 from flows.run.kind import asking_stages
-from flows.run.pipeline import Build, Stage, finished
+from flows.run.marks import finished
+from flows.run.pipeline import Build, Stage
 from flows.run.question import judge_of
 from flows.run.questions import ledger_place, lost_ledger
 from storage.downloads import unobtainable

@@ -85,7 +85,7 @@ def plan_of(build: Build[PreferenceRecipe]) -> list[Line]:
             f"samples {system.name}",
             spoken[-1].num_rows,
             done=count_true(spoken[-1]["made"]),
-            cpu_h=cpu_hours(engine, audio_s),
+            cpu_h=cpu_hours("engine", engine, audio_s),
             disk_mb=megabytes(build, audio_s),
         )
         mute = mine.num_rows - spoken[-1].num_rows
@@ -99,7 +99,7 @@ def plan_of(build: Build[PreferenceRecipe]) -> list[Line]:
     for metric in build.recipe.metrics:
         keys = pa.array(metric_keys(build, metric, wanted["row_id"].to_pylist()), pa.string())
         left = pc.is_in(keys, value_set=left_keys(build, "metrics", "metrics", keys))
-        cpu_h = cpu_hours(metric.name, total_of(wanted.filter(left)["s"]))
+        cpu_h = cpu_hours("metric", metric.name, total_of(wanted.filter(left)["s"]))
         lines.append(plan_line(f"metrics {metric.name}", wanted.num_rows, done=wanted.num_rows - count_true(left), cpu_h=cpu_h))
     if "pairs" not in known and all(line["rows"] == line["done"] for line in lines) and _pairs_stand(build, wanted):
         known.add("pairs")

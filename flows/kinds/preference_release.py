@@ -12,7 +12,7 @@ from flows.run.questions import history_of, roles_about, scripting_roles, with_w
 from flows.run.wanted import made, wanted_rows
 from flows.stages.filters import filters_of
 from flows.stages.release import Form, pairs_were_heard
-from storage.card import Writer
+from storage.card_facts import Writer
 from storage.columns import ReleaseSchema, release_schema
 from storage.rows import PairRows
 
@@ -49,22 +49,16 @@ def _schema(build: Build[PreferenceRecipe]) -> ReleaseSchema:
 
 
 def _source_types(build: Build[PreferenceRecipe], samples: pa.Table) -> dict[str, str]:
-    """Return sample -> IPTC digital source type: a formant voice follows rules, every other one was made from recordings."""
-    formant = {
-        (system, voice.name)
-        for system, engine in build.recipe.engines.items()
-        for voice in engine.voices()
-        if voice.architecture.partition(" ")[0] == "formant"  # "formant (Klatt)" is one
+    """Return sample -> IPTC digital source type; a synthetic voice that no engine here has was learnt from recordings."""
+    voices = {
+        (system, voice.name): voice.source_type for system, engine in build.recipe.engines.items() for voice in engine.voices()
     }
-    types = {}
-    for row in samples.select(["sample_id", "system", "voice", "is_synthetic"]).to_pylist():
-        if not row["is_synthetic"]:
-            types[row["sample_id"]] = "digitalCapture"
-        else:
-            types[row["sample_id"]] = (
-                "algorithmicMedia" if (row["system"], row["voice"]) in formant else "trainedAlgorithmicMedia"
-            )
-    return types
+    return {
+        row["sample_id"]: voices.get((row["system"], row["voice"]), "trainedAlgorithmicMedia")
+        if row["is_synthetic"]
+        else "digitalCapture"
+        for row in samples.select(["sample_id", "system", "voice", "is_synthetic"]).to_pylist()
+    }
 
 
 def _statement(build: Build[PreferenceRecipe]) -> str:

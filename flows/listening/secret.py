@@ -36,7 +36,7 @@ def secret_of(build: "Build") -> str:
         )
     from annotate.database_identity import require_same
     from flows.run.known import WHAT, remember, require_there
-    from storage.workspace import storage_errors
+    from storage.local_files import storage_errors
 
     path = build.workspace.local_path(_SECRET)
     known = require_there(build, "secret", str(path))

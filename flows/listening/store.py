@@ -14,7 +14,7 @@ from flows.recipe.listening_checks import require, terms_of
 from flows.recipe.listening_section import Listening
 from flows.run.known import is_there, remember, require_there
 from flows.run.pipeline import Build, Waiting
-from storage.workspace import storage_errors
+from storage.local_files import storage_errors
 
 VOTED = "votes@listening"
 RATED = "ratings@listening"

@@ -4,10 +4,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from annotate.people.store.protocol import ListeningProtocol
 from annotate.people.store.terms import Terms
 from contracts import plugins
 from contracts.errors import RecipeError
-from flows.recipe.listening_section import PREFERENCE, VERIFIER, Listening
+from flows.recipe.listening_section import VERIFIER, Listening
 from flows.recipe.model import Recipe
 from flows.recipe.parts import Plugin
 
@@ -69,14 +70,16 @@ def check_listening(recipe: Recipe) -> None:
         plugins.configure("listener_rule", rule.name, rule.options)
     if wish.gold is not None and not re.search(r"\.(csv|jsonl)$", wish.gold):
         raise RecipeError(f"listening.gold: {wish.gold} must end in .csv or .jsonl")
-    values = words_of(terms)
+    values = words_of(terms.protocol)
     if wish.of == "splits":
         made = recipe.splits.named()
         if lacking := [name for name in wish.splits if name not in made]:
             raise RecipeError(f"listening.splits: {', '.join(lacking)}: splits makes {', '.join(sorted(made))} only")
         plugins.configure("filter", VERIFIER, wish.verification)
         if "invalid" not in values:
-            raise RecipeError(f"listening.protocol: {wish.protocol.name!r} cannot verify labels: take unisrm (A, B or invalid)")
+            raise RecipeError(
+                f"listening.protocol: {wish.protocol.name!r} cannot verify labels: take {_protocols(verifying=True)}"
+            )
         _check_votes(terms, "listening.verification", wish.verification)
     elif wish.verification:
         raise RecipeError("listening.verification is for of: splits")
@@ -88,18 +91,21 @@ def check_listening(recipe: Recipe) -> None:
 
 def _check_decided(words: Sequence[str], readers: Sequence[str]) -> None:
     """Refuse votes on pairs that decide nothing: the labels would be the judge's, whatever people say."""
-    decider = VERIFIER if "invalid" in words else PREFERENCE
-    if decider not in readers:
+    if "invalid" in words:
+        deciders, effect = [VERIFIER], "keeps what they confirm"
+    else:
+        deciders = [name for name in plugins.names("filter") if plugins.load("filter", name).makes_labels]
+        effect = "makes the labels of them"
+    if not set(deciders) & set(readers):
         raise RecipeError(
-            f"listening: of: pairs: people's votes would decide nothing: add {decider} to filters, which "
-            + ("keeps what they confirm" if decider == VERIFIER else "makes the labels of them")
+            f"listening: of: pairs: people's votes would decide nothing: add {' or '.join(deciders)} to filters, which {effect}"
         )
 
 
 def _check_reader(terms: Terms, rule: Plugin) -> None:
     """Refuse a filter of votes that cannot read those of the protocol."""
-    if (rule.name == VERIFIER) != ("invalid" in words_of(terms)):
-        fitting = "unisrm" if rule.name == VERIFIER else "speechjudge"
+    if (rule.name == VERIFIER) != ("invalid" in words_of(terms.protocol)):
+        fitting = _protocols(verifying=rule.name == VERIFIER)
         raise RecipeError(f"filter {rule.name!r} cannot read votes by {terms.protocol_name!r}: take the protocol {fitting}")
     if rule.name == VERIFIER:
         _check_votes(terms, f"filters: {VERIFIER}", rule.options)
@@ -112,7 +118,13 @@ def _check_votes(terms: Terms, place: str, options: dict[str, Any]) -> None:
         raise RecipeError(f"{place}: votes: {needed} are needed, but protocol {terms.protocol_name!r} asks for {asked} a pair")
 
 
-def words_of(terms: Terms) -> Sequence[str]:
-    """Return the words that a vote of this test may be; none where it only rates."""
-    asked = [question for question in terms.protocol.questions if question.kind == "choice" and question.about is None]
-    return asked[0].options if asked and terms.protocol.clips == 2 else ()
+def words_of(protocol: ListeningProtocol) -> Sequence[str]:
+    """Return the words that a vote by a protocol may be; none where it only rates."""
+    asked = [question for question in protocol.questions if question.kind == "choice" and question.about is None]
+    return asked[0].options if asked and protocol.clips == 2 else ()
+
+
+def _protocols(*, verifying: bool) -> str:
+    """Return the names of the protocols for pairs that verify labels, or of those that do not."""
+    words = {name: words_of(plugins.configure("protocol", name)) for name in plugins.names("protocol")}
+    return " or ".join(name for name, known in words.items() if known and ("invalid" in known) == verifying)

@@ -17,9 +17,6 @@ Level = Literal["none", "basic", "proficient", "native"]
 VERIFIER: Final = "human_verification"
 """Filter that decides by the votes which pairs of the verified splits stay."""
 
-PREFERENCE: Final = "cmos_to_preference"
-"""Filter with which five-point votes become the labels."""
-
 
 def _named(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value

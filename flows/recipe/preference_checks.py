@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence, Set
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any
 
 from annotate.models.inquiry import Inquiry
 from annotate.models.task import TaskSpec
@@ -12,8 +12,10 @@ from flows.recipe.checks import check_measured
 from flows.recipe.preference import PreferenceRecipe
 from flows.recipe.sections import Role, System
 
-NEGATIVES: Final = frozenset({"negative_text", "negative_turn"})
-"""Roles whose text a system can speak instead of the target's."""
+
+def _negative_roles() -> list[str]:
+    """Return the tasks whose text a system can speak instead of the target's."""
+    return [name for name in plugins.names("task") if plugins.load("task", name).makes_negatives]
 
 
 def check(recipe: PreferenceRecipe) -> None:
@@ -63,7 +65,7 @@ def _check_labels(recipe: PreferenceRecipe) -> None:
         case "construction" if all(system.speaks == "target" for system in recipe.systems):
             raise RecipeError(
                 "labels.from is construction, but every system speaks the target: let one speak what a role writes instead "
-                f"({' or '.join(sorted(NEGATIVES))})"
+                f"({' or '.join(_negative_roles())})"
             )
         case "ratings":
             raise RecipeError("labels.from: ratings make labels in recipes of kind rated_pairs")
@@ -100,10 +102,10 @@ def _check_roles(recipe: PreferenceRecipe) -> None:
     if set(recipe.prompts.variants) != {"transcript"} and "style_continuation" not in tasks:
         raise RecipeError("prompts.variants: texts beside the transcript need the role style_continuation")
     for system in recipe.systems:
-        if system.speaks != "target" and system.speaks not in tasks & NEGATIVES:
+        if system.speaks != "target" and system.speaks not in tasks & set(_negative_roles()):
             raise RecipeError(
                 f"systems.{system.name}: speaks is {system.speaks!r}; it can be target, or "
-                f"{' or '.join(sorted(NEGATIVES))} where the recipe has that role"
+                f"{' or '.join(_negative_roles())} where the recipe has that role"
             )
 
 

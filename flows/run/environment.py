@@ -5,7 +5,29 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from flows.run.settings import SECRETS
-from storage.workspace import CREDENTIALS
+
+CREDENTIALS: Final = frozenset(
+    {
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_SECURITY_TOKEN",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_SHARED_CREDENTIALS_FILE",
+        "FSSPEC_S3_KEY",
+        "FSSPEC_S3_SECRET",
+        "FSSPEC_S3_TOKEN",
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "AZURE_STORAGE_ACCOUNT_KEY",
+        "AZURE_STORAGE_CONNECTION_STRING",
+        "AZURE_STORAGE_SAS_TOKEN",
+    }
+)
+"""Environment variables with which object stores are reached: workers read recordings there and write clips."""
 
 _SECRET_NAME: Final = re.compile(
     r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL)S?(_|$)|_(AUTH|PAT|DSN)(_|$)", re.IGNORECASE
@@ -22,7 +44,7 @@ _MACHINE: Final = frozenset(
 def without_secrets(environment: Mapping[str, str], declared: Collection[str] = ()) -> dict[str, str]:
     """Return an environment without keys, tokens, passwords and URLs with a login.
 
-    Left in is what object stores are reached with (``storage.workspace.CREDENTIALS``), Ray's own token, and proxies.
+    Left in is what object stores are reached with (``CREDENTIALS``), Ray's own token, and proxies.
 
     Args:
         environment: the environment of this process.

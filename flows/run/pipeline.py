@@ -1,41 +1,30 @@
-"""The pipeline: an ordered list of stages over one workspace, each of which knows when it has nothing to do.
-
-A stage that has finished leaves a mark: the hash of its part of the recipe and of the versions of all tables that it reads
-and writes, together with its books. As long as that hash still holds, a rerun does not even open the tables.
+"""Builds and stages: what a recipe is built in, and what the steps of a build declare.
 
 A stage that people have to help with may end in ``Waiting`` instead of books. That is no error: the build ends there, nothing
 after the stage runs, and the same command carries on when there is enough.
 """
 
 import contextlib
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Generic, Self
+from typing import Any, Generic, Self
 
-from pydantic import TypeAdapter
 from typing_extensions import TypeVar
 
-from contracts.errors import DamagedState, RecipeError, StorageError
-from contracts.ids import digest
+from contracts.errors import RecipeError, StorageError
 from contracts.schemas import empty
 from flows.recipe.load import load
 from flows.recipe.model import Recipe
 from flows.recipe.sections import Role
 from flows.run.books import Books
-from flows.run.declared import declared, noting
 from flows.run.progress import Progress, Silent
 from flows.run.question import Question, key_variables
 from flows.run.settings import Settings
 from storage.blobs import BlobStore
-from storage.state import read_state
-from storage.tables import DeclaredTables, ReadableTables, TableStore
+from storage.table_access import DeclaredTables, ReadableTables
+from storage.tables import TableStore
 from storage.workspace import Workspace
-
-FORMAT: Final = 2
-"""Raised when a change of code makes finished stages stale."""
-
 
 R_co = TypeVar("R_co", bound=Recipe, covariant=True, default=Recipe)
 """Recipe of a build; a build of a kind of data set is a build of a recipe."""
@@ -187,84 +176,6 @@ class Stage(Generic[R_contra]):
     def all_reads(self, build: Build[R_contra]) -> tuple[str, ...]:
         """Return the tables that it reads under a build's recipe."""
         return (*self.reads, *self.reads_if(build))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mark:
-    """What a stage noted when it last finished: hashes of what it read and left, and its books."""
-
-    inputs: str
-    outputs: str
-    books: Books
-
-
-_MARK: Final = TypeAdapter(Mark)
-
-
-def _mark_name(stage: Stage[Any]) -> str:
-    return f"stages/{stage.name}.json"
-
-
-def _inputs(stage: Stage[Any], build: Build[Any]) -> str:
-    return digest([FORMAT, stage.name, build.recipe.seed, stage.settings(build), _versions(stage.all_reads(build), build)])
-
-
-def _outputs(stage: Stage[Any], build: Build[Any]) -> str:
-    return digest([_versions(stage.writes, build), stage.produced(build) if stage.produced else None])
-
-
-def _versions(patterns: tuple[str, ...], build: Build[Any]) -> dict[str, str]:
-    names = [name for pattern in patterns for name in _expanded(pattern, build)]
-    return {name: build.tables.version(name) for name in names}
-
-
-def tables_of(stage: Stage[Any], build: Build[Any]) -> list[str]:
-    """Return the names of all tables and partitions that a stage reads or writes."""
-    return [name for pattern in (*stage.all_reads(build), *stage.writes) for name in _expanded(pattern, build)]
-
-
-def _expanded(pattern: str, build: Build) -> list[str]:
-    return build.tables.partitions(pattern.removesuffix("@*")) if pattern.endswith("@*") else [pattern]
-
-
-def mark_of(stage: Stage[Any], build: Build[Any]) -> Mark | None:
-    """Return what a stage noted when it last finished; None if it never did, or if the note is damaged.
-
-    A mark only saves work, so a stage without a readable one is looked at anew.
-    """
-    try:
-        mark = read_state(build.workspace, _mark_name(stage), _MARK, advice="the stage is done again")
-    except (FileNotFoundError, DamagedState):
-        return None
-    return mark if mark.books.stage == stage.name and not mark.books.missing else None
-
-
-def finished(stage: Stage[Any], build: Build[Any]) -> Books | None:
-    """Return the books of a stage that is up to date, None for one that has something to do."""
-    mark = mark_of(stage, build)
-    if mark is None or mark.inputs != _inputs(stage, build) or mark.outputs != _outputs(stage, build):
-        return None
-    return mark.books
-
-
-def execute(stage: Stage[Any], build: Build[Any]) -> Books | Waiting:
-    """Bring a stage up to date and return its books, or what it waits for. The caller holds the workspace's lock."""
-    known = finished(stage, build)
-    if known is not None:
-        return known
-    build.workspace.require_lease()
-    if stage.prepare is not None:
-        stage.prepare(build)
-    read = set[str]()
-    noted = replace(build, recipe=noting(build.recipe, read))
-    inputs = _inputs(stage, noted)  # as they are now: what changes while the stage runs is for the next run
-    books = stage.run(replace(build, stage=stage, recipe=declared(build.recipe, stage.name, {*read, *stage.checks})))
-    if isinstance(books, Waiting):
-        return books
-    books = books.balanced()
-    mark = {"inputs": inputs, "outputs": _outputs(stage, build), "books": books.as_dict()}
-    build.workspace.write(_mark_name(stage), json.dumps(mark, indent=1).encode())
-    return books
 
 
 def up_to(stages: tuple[Stage[Any], ...], until: str | None) -> tuple[Stage[Any], ...]:

@@ -23,11 +23,8 @@ from flows.run.pipeline import Build
 from flows.run.question import Question, task_of
 from flows.run.settings import Settings
 from flows.run.wanted import table_of, want, wanted_rows
-from storage.workspace import storage_errors
+from storage.local_files import storage_errors
 from synth.dialogues import histories
-
-SCRIPTING = ("clean_text", "style_continuation")
-"""Roles that decide which texts are spoken; all others about prompts write about those texts."""
 
 
 def ledger_place(build: Build) -> str:
@@ -160,12 +157,13 @@ def all_kept(build: Build, stage: str, table: str, question: Question) -> bool:
 
 def roles_about(build: Build, *subjects: str) -> list[Role]:
     """Return the recipe's roles about rows of these tables, in order, without those that decide the texts."""
-    return [role for role in build.recipe.writers if task_of(role).subject in subjects and role.task not in SCRIPTING]
+    tasks = [(role, task_of(role)) for role in build.recipe.writers]
+    return [role for role, task in tasks if task.subject in subjects and not task.makes_texts]
 
 
 def scripting_roles(build: Build) -> list[Role]:
     """Return the roles that decide which texts are spoken."""
-    return [role for role in build.recipe.writers if role.task in SCRIPTING]
+    return [role for role in build.recipe.writers if task_of(role).makes_texts]
 
 
 def prompt_requests(build: Build, prompts: pa.Table) -> pa.Table:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from contracts.versions import meets, wrong_version
 from flows.run.pipeline import Build
 from flows.run.wanted import wanted_rows
-from storage.card import Mixed
+from storage.card_facts import Mixed
 
 _REPORTED: Final = (
     ("samples", ("system",), "engine_version", "system {}"),

@@ -13,7 +13,8 @@ from contracts import schemas
 from contracts.jobs import Job, Outcome
 from contracts.joins import among
 from flows.run.books import Books, reasons_of
-from flows.run.cluster import check_resources, cluster
+from flows.run.cluster import cluster
+from flows.run.cluster_resources import check_resources
 from flows.run.damage import forget_damaged
 from flows.run.fanout import fan_out
 from flows.run.pipeline import Build

@@ -4,11 +4,10 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Final, Generic
+from typing import Any, Final, Generic
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field, TypeAdapter
 
 from contracts.errors import DamagedPart, DamagedState, StorageError
 from contracts.ids import digest
@@ -18,28 +17,21 @@ from flows.listening.store import VOTED
 from flows.recipe.listening_section import VERIFIER, literals
 from flows.run.books import Books
 from flows.run.damage import named_audio
-from flows.run.pipeline import Build, R_contra, Stage, mark_of
+from flows.run.marks import mark_of
+from flows.run.pipeline import Build, R_contra, Stage
 from flows.run.versions import released_mixed
 from flows.stages.splits import proof
 from flows.stages.utterances import reader_of, require_credits
 from flows.stages.verification import released_splits
 from storage import manifest, release
-from storage.card import Disjoint, Facts, Funnel, Writer
+from storage.card_facts import Disjoint, Facts, Funnel, Writer
 from storage.columns import ReleaseSchema
 from storage.manifest import Fault
+from storage.released import CURRENT, current
 from storage.rows import Rows
 from storage.shards import Layout
-from storage.state import read_state
 
-_CURRENT: Final = "releases/current.json"
 _SEAL: Final = "releases/sealed.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Pointer:
-    """Which release is the build's."""
-
-    folder: Annotated[str, Field(pattern=r"^releases/[A-Za-z0-9][A-Za-z0-9._+-]*$")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +61,6 @@ class Form(Generic[R_contra]):
     versioned: tuple[str, ...] = ("metrics",)
 
 
-_POINTER: Final = TypeAdapter(_Pointer)
 _BATCH_ROWS: Final = 1000
 
 
@@ -79,10 +70,10 @@ def release_of(build: Build) -> str | None:
     The note is a pointer only: the stage that finds none writes the release, or finds the very same one, and notes it anew.
     """
     try:
-        name = read_state(build.workspace, _CURRENT, _POINTER, advice="the release is looked for again").folder
-    except (FileNotFoundError, DamagedState):
+        name = current(build.workspace)
+    except DamagedState:
         return None
-    return f"{build.workspace.url}/{name}" if build.workspace.exists(f"{name}/{manifest.MANIFEST}") else None
+    return name and f"{build.workspace.url}/{name}"
 
 
 def release_faults(build: Build) -> list[Fault]:
@@ -170,7 +161,7 @@ def _release(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Boo
     folder = release.write(
         build.workspace, wish.version, splits=splits, audio=named_audio(build), facts=_facts(before, form, build), layout=layout
     )
-    build.workspace.write(_CURRENT, json.dumps({"folder": folder}).encode())
+    build.workspace.write(CURRENT, json.dumps({"folder": folder}).encode())
     # What was written, or hashed, a moment ago need not be read once more.
     _HASHED[f"{build.workspace.url}/{folder}"] = manifest.states(build.workspace.filesystem, build.workspace.path(folder))
     seal_release(build)

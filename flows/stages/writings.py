@@ -4,7 +4,6 @@ from typing import Final
 
 from annotate.models.parse.negatives import suits
 from flows.recipe.preference import PreferenceRecipe
-from flows.recipe.preference_checks import NEGATIVES
 from flows.run.books import Books
 from flows.run.pipeline import Asking, Build, Stage
 from flows.run.question import literals
@@ -22,7 +21,7 @@ def _writings(build: Build[PreferenceRecipe]) -> Books:
 
 def spoken_instead(build: Build[PreferenceRecipe]) -> dict[str, dict[str, str]]:
     """Return role -> prompt -> the text that is spoken instead of the target's; only texts that serve as one."""
-    wanted = {system.speaks for system in build.recipe.systems} & NEGATIVES
+    wanted = {system.speaks for system in build.recipe.systems} - {"target"}
     if not wanted:
         return {}
     prompts = build.tables.read("prompts")

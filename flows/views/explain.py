@@ -17,7 +17,8 @@ from flows.run.wanted import table_of
 from flows.stages.splits import splits_table
 from flows.stages.texts import CHOSEN
 from flows.views.lineage import Family, dropped_named, fate_of, made_from, parts_of, rows_named, where
-from storage.release import rows_released
+from flows.views.near_ids import near_rows
+from storage.released import rows_released
 
 _ABOUT_PROMPTS: Final = ("failures@texts", "failures@writings")
 
@@ -68,10 +69,10 @@ def story_of(build: Build, name: str) -> dict[str, Any]:
             story["released"] = released
     damaged = {f"damaged: {what}": told for what, told in (build.problems or {}).items()}
     if not story:
-        told = f"; {'; '.join(damaged.values())}" if damaged else ""
+        hint = [f"did you mean {' or '.join(near)}?"] if (near := near_rows(build, name)) else []
         raise DataError(
             f"no pair, sample, prompt, utterance, recording, file, drop or failure has the id {name!r} in "
-            f"{build.workspace.url}{told}"
+            f"{'; '.join([build.workspace.url, *hint, *damaged.values()])}"
         )
     return story | damaged
 

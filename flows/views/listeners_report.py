@@ -15,7 +15,8 @@ from contracts.joins import attach
 from flows.listening.evidence import heard_votes
 from flows.listening.store import RATED, VOTED, known_store
 from flows.recipe.listening_checks import require, terms_of, words_of
-from flows.run.pipeline import Build, finished
+from flows.run.marks import finished
+from flows.run.pipeline import Build
 from flows.stages.metrics import current_facts
 from flows.stages.splits import splits_table
 from flows.stages.verification import STAGE as VERIFICATION
@@ -126,7 +127,7 @@ def listeners_content(build: Build) -> dict[str, Any] | None:
     sided = attach(sided, "pair_id", prompts, "pair_id", _same("style", "language", "sample_a", "sample_b"))
     rates = {row["annotator_id"]: row["rate"] for row in annotator_rates(sided).to_pylist()}
     return shown | {
-        "has_ties": "T" in words_of(terms_of(build.recipe)),
+        "has_ties": "T" in words_of(terms_of(build.recipe).protocol),
         "agreement": _agreement(sided),
         "annotators": _annotators(test.annotators, votes, rates),
         "accuracy": _accuracy(build, sided),

@@ -1,32 +1,20 @@
 """What the plans of all kinds of data sets are made of."""
 
 import math
-from collections.abc import Mapping
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from contracts import plugins
 from flows.recipe.listening_checks import terms_of
 from flows.recipe.sections import Judge, Role
 from flows.run.kind import Line
-from flows.run.pipeline import Asking, Build, Stage, finished
+from flows.run.marks import finished
+from flows.run.pipeline import Asking, Build, Stage
 from flows.run.question import judge_of, task_of
 from flows.run.questions import known_ledger
 from flows.stages.split_facts import split_sizes
-
-CPU_S_PER_AUDIO_S: Final[Mapping[str, float]] = {
-    "espeak": 0.005,
-    "flite": 0.03,
-    "festival": 0.18,
-    "piper": 0.13,
-    "kokoro": 1.3,
-    "wer": 0.3,
-    "sim": 0.1,
-    "dnsmos": 0.15,
-    "prosody": 0.02,
-}
-"""CPU seconds per second of audio on one core, measured with the embedded engines and models; unknown for others."""
 
 FLAC_BYTES_PER_SAMPLE: Final = 1.1
 """Size of 16-bit speech as FLAC, measured on the demo."""
@@ -110,9 +98,9 @@ def total_of(column: pa.ChunkedArray) -> float:
     return float(pc.sum(column).as_py() or 0.0)
 
 
-def cpu_hours(name: str, audio_s: float) -> float | None:
-    """Return CPU hours for so many seconds of audio; None where no rate is known."""
-    rate = CPU_S_PER_AUDIO_S.get(name)
+def cpu_hours(kind: str, name: str, audio_s: float) -> float | None:
+    """Return the CPU hours that an engine or metric takes for so many seconds of audio; None if its plug-in does not say."""
+    rate: float | None = getattr(plugins.load(kind, name), "cpu_s_per_audio_s", None)
     return None if rate is None else round(rate * audio_s / 3600, 3)
 
 

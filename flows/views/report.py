@@ -28,7 +28,7 @@ from flows.views.listeners_report import listeners_content
 from flows.views.status import books_of, inquiries, spend_rows
 from scoring.reliability.judge_reliability import agreement, drift, reliability
 from scoring.win_rates import against, win_rates
-from storage.workspace import atomic_path, storage_errors
+from storage.local_files import atomic_path, storage_errors
 
 PAIRS_PER_FATE: Final = 12
 _BINS: Final = 24

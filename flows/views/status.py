@@ -10,7 +10,8 @@ from annotate.models.ledger.entries import Spend
 from contracts.errors import StorageError
 from flows.run.books import Books
 from flows.run.kind import stages_of
-from flows.run.pipeline import Build, Stage, finished, mark_of, tables_of
+from flows.run.marks import finished, mark_of, tables_of
+from flows.run.pipeline import Build, Stage
 from flows.run.questions import known_ledger
 from flows.run.work import count_done
 from flows.views.listeners_report import listening_rows

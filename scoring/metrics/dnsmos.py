@@ -116,6 +116,7 @@ class Dnsmos:
     """
 
     value_names: ClassVar[tuple[str, ...]] = ("dnsmos_ovrl", "dnsmos_sig", "dnsmos_bak", "dnsmos_p808")
+    cpu_s_per_audio_s: ClassVar[float | None] = 0.15
     needs_reference: ClassVar[bool] = False
 
     @property

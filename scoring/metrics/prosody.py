@@ -192,6 +192,7 @@ class Prosody:
         "flux_floor_ratio",
         "high_band_periodicity",
     )
+    cpu_s_per_audio_s: ClassVar[float | None] = 0.02
     needs_reference: ClassVar[bool] = False
 
     @property

@@ -80,6 +80,7 @@ class Sim:
     """
 
     value_names: ClassVar[tuple[str, ...]] = ("sim",)
+    cpu_s_per_audio_s: ClassVar[float | None] = 0.1
     needs_reference: ClassVar[bool] = True
 
     encoder: Literal["resemblyzer", "wavlm"] = "resemblyzer"

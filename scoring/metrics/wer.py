@@ -86,6 +86,7 @@ class Wer:
     """
 
     value_names: ClassVar[tuple[str, ...]] = ("wer", "substitutions", "deletions", "insertions", "reference_words")
+    cpu_s_per_audio_s: ClassVar[float | None] = 0.3
     needs_reference: ClassVar[bool] = False
 
     asr: str = "whisper_tiny"

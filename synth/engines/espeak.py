@@ -34,6 +34,7 @@ class Espeak:
     architecture: ClassVar[str] = _FORMANT
     languages: ClassVar[tuple[str, ...]] = ("en",)
     clones_voice: ClassVar[bool] = False
+    cpu_s_per_audio_s: ClassVar[float | None] = 0.005
     ascii_only: ClassVar[bool] = False
     # Double brackets switch espeak-ng to phoneme mnemonics.
     controls: ClassVar[tuple[Control, ...]] = (Control(pattern=r"\[(?=\[)", instead="[ "),)
@@ -51,7 +52,14 @@ class Espeak:
         """Return the American voice and variants that differ clearly from it."""
         kinds = {"en-us": _FORMANT, "en-us+f3": _FORMANT, "en-us+klatt": _KLATT, "en-us+klatt2": _KLATT}
         return tuple(
-            Voice(name=name, model=f"espeak-ng {name}", license="GPL-3.0-or-later", architecture=kind, sample_rate_hz=22050)
+            Voice(
+                name=name,
+                model=f"espeak-ng {name}",
+                license="GPL-3.0-or-later",
+                architecture=kind,
+                sample_rate_hz=22050,
+                source_type="algorithmicMedia",
+            )
             for name, kind in kinds.items()
         )
 

@@ -63,6 +63,7 @@ class Festival:
     architecture: ClassVar[str] = "HMM, diphone"
     languages: ClassVar[tuple[str, ...]] = ("en",)
     clones_voice: ClassVar[bool] = False
+    cpu_s_per_audio_s: ClassVar[float | None] = 0.18
     ascii_only: ClassVar[bool] = True
     controls: ClassVar[tuple[Control, ...]] = _STUMBLES
 

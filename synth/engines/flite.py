@@ -31,6 +31,7 @@ class Flite:
     architecture: ClassVar[str] = f"{_DIPHONE}, {_STATISTICAL}"
     languages: ClassVar[tuple[str, ...]] = ("en",)
     clones_voice: ClassVar[bool] = False
+    cpu_s_per_audio_s: ClassVar[float | None] = 0.03
     ascii_only: ClassVar[bool] = True
     controls: ClassVar[tuple[Control, ...]] = ()
 

@@ -43,6 +43,7 @@ class Kokoro:
     architecture: ClassVar[str] = "StyleTTS 2"
     languages: ClassVar[tuple[str, ...]] = ("en",)
     clones_voice: ClassVar[bool] = False
+    cpu_s_per_audio_s: ClassVar[float | None] = 1.3
     ascii_only: ClassVar[bool] = True
     controls: ClassVar[tuple[Control, ...]] = ()
 

@@ -53,6 +53,7 @@ class Piper:
     architecture: ClassVar[str] = "VITS"
     languages: ClassVar[tuple[str, ...]] = ("en",)
     clones_voice: ClassVar[bool] = False
+    cpu_s_per_audio_s: ClassVar[float | None] = 0.13
     ascii_only: ClassVar[bool] = False
     # Double brackets switch espeak-ng to phoneme mnemonics.
     controls: ClassVar[tuple[Control, ...]] = (Control(pattern=r"\[(?=\[)", instead="[ "),)

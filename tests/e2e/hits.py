@@ -16,7 +16,8 @@ from unittest.mock import patch
 
 from annotate.models.ledger.ledger import Ledger
 from flows.run.kind import stages_of
-from flows.run.pipeline import execute, open_build
+from flows.run.marks import execute
+from flows.run.pipeline import open_build
 from flows.stages.release import release_of
 from tests.annotate.gemini_server import Answer, GeminiServer, card, reply, serving
 from tests.e2e.builds import CLI, ROOT, SIGNALS_ON, tiny_recipe

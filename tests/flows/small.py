@@ -11,7 +11,8 @@ from unittest.mock import patch
 import yaml
 
 from flows.run.kind import stages_of
-from flows.run.pipeline import Waiting, execute
+from flows.run.marks import execute
+from flows.run.pipeline import Waiting
 
 SOUNDS = Path("/usr/share/pocketsphinx/test/data/librivox")
 LINES = [

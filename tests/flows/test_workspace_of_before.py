@@ -11,7 +11,8 @@ import yaml
 from contracts.schemas import SCHEMAS, key_of, schema_of
 from flows.kinds.preference_plan import plan_of
 from flows.run.kind import stages_of
-from flows.run.pipeline import Waiting, finished, open_build
+from flows.run.marks import finished
+from flows.run.pipeline import Waiting, open_build
 from flows.stages.release import release_of
 from flows.views.explain import story_of
 from flows.views.status import books_of, status_of

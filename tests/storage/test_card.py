@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from contracts.errors import SchemaError
-from storage.card import Disjoint, Facts, Funnel, Mixed, Tally, Writer, escape, hub_license, render, size_category
+from storage.card import escape, render
+from storage.card_facts import Disjoint, Facts, Funnel, Mixed, Writer
 from storage.columns import AUDIO, RATED_PAIRS, TASK1, TASK4, Body, ReleaseSchema
+from storage.hub_metadata import hub_license, size_category
+from storage.tally import Tally
 from tests.storage.release_rows import rated_rows, rows
 
 BARE = {"pretty_name": "x", "version": "1", "funnel": [], "leakage": []}

@@ -15,9 +15,10 @@ import yaml
 
 from contracts.errors import DamagedPart, DataError, RecipeError, StorageError
 from storage import release
-from storage.card import Disjoint, Facts, Funnel
+from storage.card_facts import Disjoint, Facts, Funnel
 from storage.columns import RATED_PAIRS, TASK1
-from storage.release import Split, rows_released, verify, write
+from storage.release import Split, verify, write
+from storage.released import rows_released
 from storage.shards import Layout
 from storage.verification import verify_release
 from storage.workspace import Workspace

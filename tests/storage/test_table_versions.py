@@ -9,7 +9,8 @@ from contracts.errors import StorageError
 from contracts.migrations import MIGRATIONS, Migration
 from contracts.schemas import FAILURES, KEYS, RATING_LIST, SCHEMAS, SCORES, failure
 from storage import tables
-from storage.tables import ReadableTables, TableStore
+from storage.table_access import ReadableTables
+from storage.tables import TableStore
 from storage.workspace import Workspace
 
 VALUES = {

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import StorageError, WorkspaceLocked
+from storage import local_files
 from storage import workspace as module
 from storage.workspace import Workspace
 
@@ -32,7 +33,7 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "sync", full)
+    monkeypatch.setattr(local_files, "sync", full)
     with pytest.raises(StorageError, match="the disk is full: free some space or move the workspace"):
         opened.write("a/b", b"new")
     assert opened.read("a/b") == b"old"

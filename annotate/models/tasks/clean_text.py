@@ -16,6 +16,7 @@ FIELDS: Final = {"text": Text(longest=LONGEST_TEXT)}
 PLUGIN: Final = TaskSpec(
     name="clean_text",
     subject="prompts",
+    makes_texts=True,
     templates={"en": "clean_text.en.jinja"},
     fields=("text", "language"),
     audios={},

@@ -14,6 +14,7 @@ FIELDS: Final = {"text": Text(longest=1_000)}
 PLUGIN: Final = TaskSpec(
     name="negative_text",
     subject="prompts",
+    makes_negatives=True,
     templates={"en": "negative_text.en.jinja"},
     fields=("text", "emotion", "language", "scenario_description", "paragraph_context"),
     audios={},

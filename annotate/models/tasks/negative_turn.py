@@ -14,6 +14,7 @@ FIELDS: Final[dict[str, Field]] = {"text": Text(longest=1_000), "flaw": OneOf(va
 PLUGIN: Final = TaskSpec(
     name="negative_turn",
     subject="prompts",
+    makes_negatives=True,
     templates={"en": "negative_turn.en.jinja"},
     fields=("text", "language"),
     passages=("history_text",),

@@ -49,6 +49,7 @@ def _check(content: Mapping[str, Any]) -> None:
 PLUGIN: Final = TaskSpec(
     name="style_continuation",
     subject="prompts",
+    makes_texts=True,
     templates={"en": "style_continuation.en.jinja", "zh": "style_continuation.zh.jinja"},
     fields=("language",),
     passages=("reference_text",),

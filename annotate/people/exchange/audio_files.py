@@ -12,7 +12,7 @@ import numpy.typing as npt
 from annotate.people.exchange.exported_tasks import Task
 from annotate.people.store.item import Clip
 from contracts.errors import DataError
-from storage.workspace import atomic_path
+from storage.local_files import atomic_path
 
 Audio = Callable[[str], tuple[npt.NDArray[np.int16], int]]
 """Audio id -> its mono samples and rate in Hz, as ``BlobStore.pcm`` gives them."""

@@ -26,7 +26,7 @@ from annotate.people.exchange.vote_rows import Imported
 from annotate.people.store.item import Item
 from annotate.people.store.protocol import ListeningProtocol
 from contracts.errors import DataError, RecipeError
-from storage.workspace import storage_errors
+from storage.local_files import storage_errors
 
 Kind = Literal["csv", "xlsx", "jsonl", "label_studio"]
 

@@ -43,8 +43,8 @@ from annotate.people.exchange.vote_rows import BallotBox, Cast, Imported, import
 from annotate.people.store.protocol import ListeningProtocol, Question
 from contracts.errors import DataError
 from contracts.json_text import noting_decoder
+from storage.local_files import atomic_path, storage_errors
 from storage.private_files import private
-from storage.workspace import atomic_path, storage_errors
 
 CONFIG: Final = "label_config.xml"
 LOCAL_FILES: Final = "/data/local-files/?d="

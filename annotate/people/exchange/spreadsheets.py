@@ -21,8 +21,8 @@ from annotate.people.exchange.vote_reader import BallotReader
 from annotate.people.exchange.vote_rows import BallotBox, Cast, Imported, imported, of_unnamed
 from annotate.people.store.protocol import ListeningProtocol
 from contracts.errors import DataError
+from storage.local_files import atomic_path, storage_errors
 from storage.private_files import private
-from storage.workspace import atomic_path, storage_errors
 
 Kind = Literal["csv", "xlsx", "jsonl"]
 

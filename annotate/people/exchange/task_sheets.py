@@ -13,7 +13,7 @@ from annotate.people.exchange.cells import neutral
 from annotate.people.exchange.exported_tasks import Task
 from annotate.people.exchange.protocol_wording import asked, said
 from annotate.people.store.protocol import ListeningProtocol, Question
-from storage.workspace import atomic_path
+from storage.local_files import atomic_path
 
 
 def write_sheet(

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from corpora.dummies import rated_manifest
 from flows.entry.cli import app
 from flows.run.kind import stages_of
-from flows.run.pipeline import finished, open_build
+from flows.run.marks import finished
+from flows.run.pipeline import open_build
 from flows.stages.release import release_of
 from tests.flows.small import run
 

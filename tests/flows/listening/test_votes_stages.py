@@ -16,7 +16,8 @@ from flows.kinds.preference import STAGES
 from flows.listening.evidence import votes_by_value
 from flows.listening.store import RATED, VOTED, open_store, waiting_for
 from flows.run.kind import stages_of
-from flows.run.pipeline import Waiting, finished, mark_of, open_build
+from flows.run.marks import finished, mark_of
+from flows.run.pipeline import Waiting, open_build
 from flows.stages.listeners import items_of, publish
 from flows.stages.release import release_of
 from flows.stages.verification import STAGE as VERIFICATION

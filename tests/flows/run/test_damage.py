@@ -15,7 +15,8 @@ from flows.entry.reannotation import reannotate, wish_of
 from flows.kinds.preference_plan import plan_of
 from flows.listening.secret import secret_of
 from flows.run.kind import stages_of
-from flows.run.pipeline import execute, open_build
+from flows.run.marks import execute
+from flows.run.pipeline import open_build
 from flows.run.questions import lost_ledger
 from flows.stages.release import release_of
 from flows.views.explain import story_of

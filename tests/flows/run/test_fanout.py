@@ -6,7 +6,7 @@ import pytest
 
 from contracts.errors import SetupError
 from contracts.jobs import Resources
-from flows.run.cluster import check_resources
+from flows.run.cluster_resources import check_resources
 from flows.run.fanout import fan_out
 from tests.flows.fake_job import TroubleJob, requests
 

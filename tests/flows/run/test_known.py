@@ -6,9 +6,9 @@ from typer.testing import CliRunner
 from annotate.models.ledger.ledger import Ledger
 from annotate.people.store.vote_store import Store
 from contracts.errors import DamagedState, OtherDatabase, SetupError
-from flows.entry.annotate_cli import secret_of
 from flows.entry.cli import app
 from flows.entry.reannotation import require, wish_of
+from flows.listening.secret import secret_of
 from flows.listening.store import known_store, note_answers, open_store
 from flows.recipe.listening_checks import terms_of
 from flows.run.known import known_of

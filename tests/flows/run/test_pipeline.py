@@ -13,7 +13,8 @@ import soundfile
 from contracts.errors import StorageError
 from flows.kinds.preference import STAGES
 from flows.run.kind import stages_of
-from flows.run.pipeline import finished, forget_failures, open_build
+from flows.run.marks import finished
+from flows.run.pipeline import forget_failures, open_build
 from flows.stages.release import release_of
 from flows.views.explain import story_of
 from flows.views.report import write_report

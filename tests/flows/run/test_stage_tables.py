@@ -9,7 +9,8 @@ from flows.kinds.preference import STAGES
 from flows.recipe.preference import PreferenceRecipe
 from flows.run.books import Books
 from flows.run.kind import stages_of
-from flows.run.pipeline import Stage, execute, open_build
+from flows.run.marks import execute
+from flows.run.pipeline import Stage, open_build
 from flows.run.wanted import want, wanted_keys, wanted_rows
 from flows.views.graph import mermaid
 from tests.flows.small import corpus, recipe

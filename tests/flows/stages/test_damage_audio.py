@@ -14,7 +14,8 @@ from flows.entry.cli import app
 from flows.kinds.preference import STAGES
 from flows.run.damage import has_damaged, retry_damaged
 from flows.run.kind import stages_of
-from flows.run.pipeline import finished, open_build
+from flows.run.marks import finished
+from flows.run.pipeline import open_build
 from flows.stages import release
 from flows.stages.release import release_faults, release_of
 from flows.views.explain import story_of

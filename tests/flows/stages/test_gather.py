@@ -8,7 +8,8 @@ import pytest
 import soundfile
 
 from contracts.errors import RecipeError
-from flows.run.pipeline import execute, finished, open_build
+from flows.run.marks import execute, finished
+from flows.run.pipeline import open_build
 from flows.stages.prompts import STAGE as PROMPTS
 from flows.stages.utterances import STAGE as UTTERANCES
 from tests.flows import small

@@ -12,7 +12,8 @@ from contracts.schemas import FAILURES, failure
 from flows.kinds.preference import STAGES
 from flows.listening.store import VOTED
 from flows.recipe.parts import Plugin
-from flows.run.pipeline import execute, open_build
+from flows.run.marks import execute
+from flows.run.pipeline import open_build
 from flows.stages.filters import filters_of
 from flows.stages.release import release_of
 from flows.stages.splits import splits_table

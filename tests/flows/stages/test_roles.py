@@ -20,7 +20,8 @@ from flows.entry.reannotation import reannotate, require, wish_of
 from flows.kinds.preference_plan import plan_of
 from flows.run import question
 from flows.run.kind import stages_of
-from flows.run.pipeline import finished, forget_failures, open_build
+from flows.run.marks import finished
+from flows.run.pipeline import forget_failures, open_build
 from flows.run.questions import ledger_place
 from flows.run.wanted import wanted_rows
 from flows.stages.release import release_of

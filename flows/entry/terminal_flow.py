@@ -1,0 +1,49 @@
+"""Commands that run as a Prefect flow which their terminal watches."""
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from flows.run.ending import own_signals
+
+if TYPE_CHECKING:
+    from flows.run.progress import Progress
+
+
+def run_in_flow(name: str, body: Callable[["Progress"], Any]) -> Any:
+    """Run ``body`` as a Prefect flow that this terminal watches, and return its outcome."""
+    from flows.run.local_api import prefect_api
+
+    for level in ("PREFECT_LOGGING_LEVEL", "PREFECT_INTERNAL_LOGGING_LEVEL"):
+        os.environ.setdefault(level, "CRITICAL")  # the error itself arrives here, and is one line
+    with prefect_api() as api, _observed() as progress:
+        from prefect import flow
+
+        from flows.entry.prefect_runs import as_state
+
+        outcomes, begun = list[Any](), threading.Event()
+
+        # The deployment's flow takes names; this one closes over what is open already.
+        @flow(name=name, persist_result=False)
+        def run() -> object:
+            begun.set()
+            with own_signals(), api.in_reach():
+                outcomes.append(body(progress))
+            return as_state(outcomes[-1])
+
+        api.run_flow(run, begun.is_set)
+        return outcomes[-1]
+
+
+@contextlib.contextmanager
+def _observed() -> Iterator["Progress"]:
+    from flows.run.progress import Lines, Terminal
+
+    if sys.stderr.isatty():
+        with Terminal() as bars:
+            yield bars
+    else:
+        yield Lines()

@@ -1,0 +1,33 @@
+"""Whether work fits a machine or a cluster at all, found out before it waits there for ever."""
+
+from pathlib import Path
+
+from contracts.errors import SetupError
+from contracts.jobs import Resources
+from flows.run.cluster import running_cluster
+
+
+def gpus_here() -> int:
+    """Return how many NVIDIA GPUs this machine has, without loading anything."""
+    devices = [*Path("/dev").glob("nvidia[0-9]*"), *Path("/dev").glob("dxg")]  # the second one is Windows' subsystem for Linux
+    return len(devices)
+
+
+def check_resources(wanted: dict[str, Resources]) -> None:
+    """Refuse work that the cluster could never place: Ray would wait for the missing GPU for ever.
+
+    Args:
+        wanted: what asks (for the message) -> what one session of it occupies.
+
+    Raises:
+        SetupError: more CPUs or GPUs are wanted at once than the largest node of the cluster has.
+    """
+    nodes = running_cluster().nodes()
+    for who, need in wanted.items():
+        for kind, amount in (("GPU", need.gpus), ("CPU", need.cpus)):
+            most = max((node.get(kind, 0.0) for node in nodes), default=0.0)
+            if amount > most:
+                raise SetupError(
+                    f"{who} needs {amount:g} {kind}, but the largest node of this cluster has {most:g}: connect to "
+                    f"another cluster with --ray, or leave it out of the recipe"
+                )

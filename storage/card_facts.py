@@ -1,0 +1,79 @@
+"""What a build knows of a release and its data set card tells."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Funnel:
+    """What one stage did with its rows: in = out + failed + dropped."""
+
+    stage: str
+    unit: str
+    rows_in: int
+    rows_out: int
+    failed: Mapping[str, int] = field(default_factory=dict)
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disjoint:
+    """One line of the leakage proof: how many values of ``key`` two splits share."""
+
+    key: str
+    left: str
+    right: str
+    shared: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writer:
+    """A language model that wrote a part of the rows: cleaned or invented texts, scenes, texts that do not fit."""
+
+    task: str
+    model: str
+    prompt_versions: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixed:
+    """What more than one version made.
+
+    Attributes:
+        what: a system, metric or judge.
+        versions: version as rows report it -> rows.
+    """
+
+    what: str
+    versions: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the card says beyond what the rows themselves tell.
+
+    Attributes:
+        pretty_name: title.
+        version: version that the recipe gives the release.
+        funnel: the books of every stage, in order.
+        leakage: the proof that the splits are disjoint.
+        annotations_creators: the Hub's words for who annotated: machine-generated, crowdsourced, expert-generated.
+        judge_statement: what kind of judge labelled the rows, and what it is not.
+        writers: language models that wrote a part of the rows, in the order in which they were asked.
+        mixed: what was made by several versions, over the released rows.
+        recipe_digest: hash of the recipe.
+        attribution: corpus -> who made it, as its licence asks.
+        seed: the recipe's seed.
+    """
+
+    pretty_name: str
+    version: str
+    funnel: Sequence[Funnel]
+    leakage: Sequence[Disjoint]
+    annotations_creators: Sequence[str] = ("machine-generated",)
+    judge_statement: str = ""
+    writers: Sequence[Writer] = ()
+    mixed: Sequence[Mixed] = ()
+    recipe_digest: str = ""
+    attribution: Mapping[str, str] = field(default_factory=dict)
+    seed: int | None = None

@@ -1,0 +1,56 @@
+"""Files on a local disk: writing one whole or not at all, and what to do about the operating system's errors."""
+
+import contextlib
+import errno
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from contracts.errors import StorageError
+
+ADVICE: Final = {
+    errno.ENOSPC: "the disk is full: free some space or move the workspace, then run the same command again",
+    errno.EDQUOT: "the disk quota is used up: free some space or move the workspace, then run the same command again",
+    errno.EROFS: "the file system is read-only: choose another workspace with --workspace",
+    errno.EACCES: "permission denied: give this user access, or choose another workspace with --workspace",
+    errno.ENOTDIR: "a file stands where a folder should be: move it away, then run the same command again",
+    errno.EISDIR: "a folder stands where a file should be: move it away, then run the same command again",
+}
+"""Number of an operating-system error -> what to do about it."""
+
+
+@contextlib.contextmanager
+def storage_errors(what: str) -> Iterator[None]:
+    """Turn operating-system errors of reading or writing ``what`` into a ``StorageError`` that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        advice = ADVICE.get(error.errno or 0) or " ".join(str(error).split()) or type(error).__name__
+        raise StorageError(f"{what}: {advice}") from error
+
+
+@contextlib.contextmanager
+def atomic_path(final: Path) -> Iterator[Path]:
+    """Yield a temporary neighbour of ``final``; on success flush it to the disk and rename it, on error remove it."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = final.with_name(f".{final.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    try:
+        yield temporary
+        sync(temporary)
+        temporary.replace(final)
+        sync(final.parent)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def sync(path: Path) -> None:
+    """Flush a file or a folder's entries to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

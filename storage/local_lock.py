@@ -1,0 +1,43 @@
+"""The lock of a workspace on a local disk: one of the operating system, which frees it even after ``kill -9``."""
+
+import contextlib
+import fcntl
+from collections.abc import Iterator
+from pathlib import Path
+
+from storage.lease import Holder, locked
+from storage.local_files import storage_errors
+
+
+@contextlib.contextmanager
+def local_lock(path: Path, url: str) -> Iterator[None]:
+    """Hold a workspace on a local disk.
+
+    Args:
+        path: the lock file.
+        url: the workspace, for messages.
+
+    Raises:
+        WorkspaceLocked: another process holds it.
+        StorageError: the disk refuses.
+    """
+    with storage_errors(f"opening the workspace {url}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = path.open("a+", encoding="utf-8", errors="replace")
+    with handle:
+        with storage_errors(f"locking the workspace {url}"):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                handle.seek(0)
+                raise locked(url, _holder(handle.read())) from None
+            handle.truncate(0)
+            handle.write(Holder.this_process().written().decode())
+            handle.flush()
+        yield
+
+
+def _holder(lock: str) -> Holder | None:
+    with contextlib.suppress(ValueError):
+        return Holder.read(lock.encode())
+    return None

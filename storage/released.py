@@ -1,0 +1,134 @@
+"""Finished releases of a workspace, read back: which there are, their splits, and rows without the bytes of their clips."""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pydantic import Field, TypeAdapter
+
+from contracts.errors import DamagedPart
+from storage import manifest
+from storage.columns import AUDIO, AUDIOS, item_column
+from storage.manifest import MANIFEST, File
+from storage.shards import split_of
+from storage.state import read_state
+from storage.workspace import Workspace
+
+CURRENT: Final = "releases/current.json"
+"""Names the release of the last build."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pointer:
+    """Content of ``CURRENT``."""
+
+    folder: Annotated[str, Field(pattern=r"^releases/[A-Za-z0-9][A-Za-z0-9._+-]*$")]
+
+
+_POINTER: Final = TypeAdapter(_Pointer)
+
+
+def current(workspace: Workspace) -> str | None:
+    """Return the folder of the last build's release, relative to the workspace; None if there is none.
+
+    Raises:
+        DamagedState: the note of it is damaged. The next build writes it anew.
+    """
+    try:
+        name = read_state(workspace, CURRENT, _POINTER, advice="the next build looks for the release again").folder
+    except FileNotFoundError:
+        return None
+    return name if workspace.exists(f"{name}/{MANIFEST}") else None
+
+
+def complete(workspace: Workspace) -> list[str]:
+    """Return the folders of all complete releases, relative to the workspace and sorted."""
+    folders = [f"releases/{name}" for name in workspace.listdir("releases")]
+    return [folder for folder in folders if workspace.exists(f"{folder}/{MANIFEST}")]
+
+
+def shards_of(workspace: Workspace, folder: str) -> dict[tuple[str, str], list[File]]:
+    """Return configuration and split -> shards in order.
+
+    Raises:
+        DamagedPart: the release's manifest is damaged.
+    """
+    shards: dict[tuple[str, str], list[File]] = {}
+    for file in manifest.read(workspace.filesystem, workspace.path(folder)):
+        if file.rows is not None:
+            config, _, name = file.path.rpartition("/")
+            shards.setdefault((config, split_of(name)), []).append(file)
+    return shards
+
+
+def columns_of(workspace: Workspace, folder: str, shard: File) -> list[str]:
+    """Return the names of a shard's columns; raises as ``read_shard`` does."""
+    with _opened(workspace, folder, shard) as file:
+        return list(file.schema_arrow.names)
+
+
+def read_shard(workspace: Workspace, folder: str, shard: File, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return the rows of a shard; a column of clips holds their audio ids, and one of lists of clips lists of them.
+
+    Args:
+        workspace: where the release lies.
+        folder: the release, relative to the workspace.
+        shard: the shard.
+        columns: which columns, in that order; None = all.
+
+    Raises:
+        DamagedPart: the shard is missing or cannot be read.
+    """
+    with _opened(workspace, folder, shard) as file:
+        schema = file.schema_arrow
+        fields = [schema.field(name) for name in (schema.names if columns is None else columns)]
+        rows = file.read(columns=[_LEAVES.get(field.type, "{}").format(field.name) for field in fields])
+    return pa.table({field.name: _audio_ids(rows[field.name], field.type) for field in fields})
+
+
+_LEAVES: Final = {AUDIO: "{}.path", AUDIOS: "{}.list.element.path"}
+"""Type of a column of clips -> its part in the Parquet file that holds the audio ids."""
+
+
+def _audio_ids(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | pa.Array:
+    if kind == AUDIO:
+        return pc.replace_substring(pc.struct_field(column, "path"), ".flac", "")
+    if kind == AUDIOS:
+        lists = column.combine_chunks()
+        ids = pc.replace_substring(pc.struct_field(lists.values, "path"), ".flac", "")
+        return pa.ListArray.from_arrays(lists.offsets, ids, mask=lists.is_null())
+    return column
+
+
+def rows_released(workspace: Workspace, item_ids: Collection[str]) -> list[dict[str, Any]]:
+    """Return where these items stand in the workspace's releases: ``<item's column>, release, file, row``, rows from 0 on.
+
+    Raises:
+        DamagedPart: a manifest or a shard cannot be read.
+        StorageError: the workspace cannot be read.
+    """
+    found = list[dict[str, Any]]()
+    wanted = pa.array(sorted(item_ids), pa.string())
+    for folder in complete(workspace) if len(wanted) else ():
+        for shard in (shard for shards in shards_of(workspace, folder).values() for shard in shards):
+            with _opened(workspace, folder, shard) as file:
+                column = item_column(file.schema_arrow)
+                ids = file.read(columns=[column])[column]
+            places = pc.indices_nonzero(pc.is_in(ids, value_set=wanted)).to_pylist()
+            release = folder.removeprefix("releases/")
+            found += [{column: ids[row].as_py(), "release": release, "file": shard.path, "row": row} for row in places]
+    return found
+
+
+@contextmanager
+def _opened(workspace: Workspace, folder: str, shard: File) -> Iterator[pq.ParquetFile]:
+    path = workspace.path(f"{folder}/{shard.path}")
+    try:
+        with workspace.filesystem.open(path, "rb") as handle:
+            yield pq.ParquetFile(handle)
+    except (OSError, pa.ArrowException) as error:
+        raise DamagedPart(f"{path} cannot be read ({error}): build the release again") from error
