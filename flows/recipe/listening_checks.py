@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from annotate.people.store.terms import Terms
+from annotate.people.store.listening_settings import ListeningSettings
 from contracts import plugins
 from contracts.errors import RecipeError
 from flows.recipe.listening_section import PREFERENCE, VERIFIER, Listening
@@ -12,14 +12,14 @@ from flows.recipe.model import Recipe
 from flows.recipe.parts import Plugin
 
 
-def terms_of(recipe: Recipe) -> Terms:
+def terms_of(recipe: Recipe) -> ListeningSettings:
     """Return what a recipe decides about its listening test.
 
     Raises:
         RecipeError: it has none, or an unknown protocol or option.
     """
     wish = require(recipe)
-    return Terms(
+    return ListeningSettings(
         protocol=plugins.configure("protocol", wish.protocol.name, wish.protocol.options),
         protocol_name=wish.protocol.name,
         languages=wish.languages,
@@ -96,7 +96,7 @@ def _check_decided(words: Sequence[str], readers: Sequence[str]) -> None:
         )
 
 
-def _check_reader(terms: Terms, rule: Plugin) -> None:
+def _check_reader(terms: ListeningSettings, rule: Plugin) -> None:
     """Refuse a filter of votes that cannot read those of the protocol."""
     if (rule.name == VERIFIER) != ("invalid" in words_of(terms)):
         fitting = "unisrm" if rule.name == VERIFIER else "speechjudge"
@@ -105,14 +105,14 @@ def _check_reader(terms: Terms, rule: Plugin) -> None:
         _check_votes(terms, f"filters: {VERIFIER}", rule.options)
 
 
-def _check_votes(terms: Terms, place: str, options: dict[str, Any]) -> None:
+def _check_votes(terms: ListeningSettings, place: str, options: dict[str, Any]) -> None:
     """Refuse a verification that needs more votes than a pair ever gets: every pair would be dropped once all are in."""
-    needed, asked = plugins.configure("filter", VERIFIER, options).votes, terms.protocol.wanted(())
+    needed, asked = plugins.configure("filter", VERIFIER, options).votes, terms.protocol.votes_needed(())
     if needed > asked:
         raise RecipeError(f"{place}: votes: {needed} are needed, but protocol {terms.protocol_name!r} asks for {asked} a pair")
 
 
-def words_of(terms: Terms) -> Sequence[str]:
+def words_of(terms: ListeningSettings) -> Sequence[str]:
     """Return the words that a vote of this test may be; none where it only rates."""
     asked = [question for question in terms.protocol.questions if question.kind == "choice" and question.about is None]
     return asked[0].options if asked and terms.protocol.clips == 2 else ()
