@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from annotate.people.exchange.vote_rows import Imported
+from annotate.people.exchange.vote_rows import VoteFile
 from contracts.errors import DataError
 
 
@@ -44,7 +44,7 @@ def is_here(given: pa.Table, held: pa.Table) -> bool:
     return False
 
 
-def told_of(found: Imported, held: pa.Table, known_as: Mapping[str, str], new: int) -> str:
+def told_of(found: VoteFile, held: pa.Table, known_as: Mapping[str, str], new: int) -> str:
     """Return what became of each row of a file: read, new, empty, repeated, skipped, wrong, or here and not counted."""
     key = found.table.column_names[1:3]
     given = zip(*(found.table[name].to_pylist() for name in key), strict=True)

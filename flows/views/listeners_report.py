@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from annotate.people.store.store_records import Annotator, Progress
+from annotate.people.store.store_records import Annotator, ListeningProgress
 from contracts.joins import attach
 from flows.listening.evidence import heard_votes
 from flows.listening.store import RATED, VOTED, known_store
@@ -32,7 +32,7 @@ _WER_EDGES: Final = (0.0, 0.05, 0.1, 0.2)
 class _Test:
     """What the store says now."""
 
-    progress: Progress
+    progress: ListeningProgress
     annotators: Sequence[Annotator]
 
 

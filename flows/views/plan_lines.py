@@ -137,7 +137,7 @@ def listening_lines(build: Build, samples: int, pairs: int) -> list[Line]:
     wish = build.recipe.listening
     if wish is None:
         return []
-    rows, each = samples if wish.rated() else pairs, terms_of(build.recipe).protocol.wanted([])
+    rows, each = samples if wish.rated() else pairs, terms_of(build.recipe).protocol.votes_needed([])
     if wish.of == "splits":
         sizes = split_sizes(build.recipe)
         quotas = sum(size.rows for size in sizes.values())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from annotate.models.calls.batch_calls import Batching
-from annotate.models.calls.case_state import Talk, Terms
+from annotate.models.calls.case_state import ListeningSettings, Talk
 from annotate.models.inquiry import Case, Inquiry
 from annotate.models.judge import Reply, Trouble
 from annotate.models.ledger.ledger import Ledger
@@ -32,7 +32,7 @@ def batching(judge: Postman, path: Path, **changes: Any) -> Batching:
     }
     terms |= {name: changes.pop(name) for name in terms.keys() & changes.keys()}
     clock = judge.provider.clock
-    return Batching(**{"terms": Terms(**terms), "now": clock.now, "sleep": clock.sleep} | changes)
+    return Batching(**{"terms": ListeningSettings(**terms), "now": clock.now, "sleep": clock.sleep} | changes)
 
 
 def ask(judge: Postman, path: Path, cases: Iterable[Case], **changes: Any) -> dict[str, Talk]:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from annotate.models.calls.case_state import Talk, Terms
+from annotate.models.calls.case_state import ListeningSettings, Talk
 from annotate.models.calls.live_calls import Asking
 from annotate.models.inquiry import Case, Inquiry
 from annotate.models.judge import Estimate, JudgeRequest, Pace, Refusal, Reply, Trouble
@@ -136,7 +136,7 @@ class Desk:
         return Ledger(self.path, account="tests")
 
     def asking(self, judge: Probe, problem_of: Callable[[str], str | None] = lambda _: None, **more: Any) -> Asking:
-        terms = Terms(
+        terms = ListeningSettings(
             inquiry=Inquiry.of(PROBE, judge),
             problem_of=problem_of,
             open_ledger=self.open,

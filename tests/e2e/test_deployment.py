@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from annotate.people.store.vote_store import Refused
+from annotate.people.store.store_records import Refused
 from flows.listening.store import open_store
 from flows.run.pipeline import open_build
 from flows.stages.release import release_of

@@ -63,5 +63,5 @@ def vote(build, pairs, say, protocol="unisrm", voters=("v1", "v2", "v3")):
     ]
     table = pa.Table.from_pylist(rows, schema=VOTES)
     with open_store(build) as store:
-        assert store.take_in(table) == len(rows)
+        assert store.import_votes(table) == len(rows)
     return table

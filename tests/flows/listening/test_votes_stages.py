@@ -222,7 +222,7 @@ def test_imported_votes_count_like_any(opened):
     asked = [pair for pair, split in split_of(build).items() if split != "sft"]
     table = vote(build, asked, confirming(build))
     with open_store(build) as store:
-        assert store.take_in(table) == 0
+        assert store.import_votes(table) == 0
     assert run(build, "release")["release"].rows_out == len(split_of(build))
     assert set(build.tables.read(VOTED)["source"].to_pylist()) == {"import:vendor.csv"}
 
@@ -247,7 +247,7 @@ def test_a_vendor_listener_who_breaks_a_rule_is_replaced(opened):
             for pair in asked
         ]
         with open_store(build) as store:
-            assert store.take_in(pa.Table.from_pylist(rows, schema=VOTES)) == len(asked)
+            assert store.import_votes(pa.Table.from_pylist(rows, schema=VOTES)) == len(asked)
 
     for who in ("v1", "v2"):
         bring(who, truth)

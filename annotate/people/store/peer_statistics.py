@@ -1,7 +1,7 @@
-"""How a listener agrees with the others, how they agree with each other, and how a guesser would with them.
+"""Agreement of each annotator with the others, agreement of the others among themselves, and chance agreement.
 
-Labels are ternary whatever the protocol: A, B, or neither (a tie, an invalid pair), which agrees with itself alone
-(SpeechJudge, appendix B.1). Only ordinary items count: gold items are easy, and everybody hears them.
+Labels are ternary for every protocol: A, B, or neither (a tie, an invalid pair), which agrees with itself only (SpeechJudge,
+appendix B.1). Only ordinary items count: gold items are easy, and every annotator hears them.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from annotate.people.store.behaviour import Ints, annotators, mask
+from annotate.people.store.answer_arrays import Ints, annotator_codes, as_mask
 from scoring.reliability.agreement_levels import annotator_rates
 from scoring.reliability.chance import Floats
 
@@ -18,53 +18,53 @@ _LABELS = pa.array(["A", "B", "T"])
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
-    """One listener among the others.
+class PeerComparison:
+    """Agreement of one annotator with the others.
 
     Attributes:
         annotator_id: pseudonym.
-        items: ordinary items that somebody else answered too.
+        items: ordinary items that at least one other annotator answered too.
         rate: mean share of the others who gave the same label (SpeechJudge, appendix B.1); None = too few items.
-        expected: that rate of a listener who is like the others: their agreement with each other in the same languages;
-            None = there are too few items that two others answered.
-        spread: standard deviation of the others' share of agreement on one item.
-        chance: rate of somebody who answers as this listener does, so often A, B and neither, but on any item.
+        expected: rate of a typical annotator: the agreement of the others among themselves, in the same languages; None = too
+            few items have answers of two others.
+        std: standard deviation of the share of agreement on one item.
+        chance: rate of a random annotator with the same label frequencies.
     """
 
     annotator_id: str
     items: int
     rate: float | None
     expected: float | None
-    spread: float
+    std: float
     chance: float
 
 
-def standings(answers: pa.Table, *, min_items: int) -> list[Standing]:
-    """Return how each annotator of a table of schema ANSWERS stands, sorted by id.
+def compare_with_peers(answers: pa.Table, *, min_items: int) -> list[PeerComparison]:
+    """Return one comparison per annotator, sorted by id.
 
-    Discarded answers are compared with those that count, but nobody is compared with them.
+    Discarded answers are compared with those that count, but no answer is compared with a discarded one.
 
     Args:
         answers: table of schema ANSWERS.
-        min_items: fewer items than this are too few for ``rate``, and those of the others for ``expected``.
+        min_items: least number of items for ``rate``, and of items with two other answers for ``expected``.
 
     Raises:
         DataError: an annotator answered one item twice.
     """
-    ids, _ = annotators(answers)
+    ids, _ = annotator_codes(answers)
     ordinary = pc.and_(pc.equal(pc.list_value_length(answers["gold"]), 0), pc.invert(answers["qualification"]))
     votes = _votes(answers.filter(pc.and_(ordinary, pc.is_valid(answers["value"]))))
     rates = annotator_rates(votes, peers=votes["counted"], min_items=min_items)
     columns = (rates[name].to_pylist() for name in ("annotator_id", "items", "rate"))
     rate_of = {annotator_id: (items, rate) for annotator_id, items, rate in zip(*columns, strict=True)}
-    company = _Company(votes, ids)
-    expected, spread, chance = company.expected(min_items), company.spread(), company.chance()
+    peers = _PeerVotes(votes, ids)
+    expected, std, chance = peers.expected(min_items), peers.std(), peers.chance()
     found = []
     for place, annotator_id in enumerate(ids):
         items, rate = rate_of.get(annotator_id, (0, None))
         known = None if np.isnan(expected[place]) else float(expected[place])
-        own = {"spread": float(spread[place]), "chance": float(chance[place])}
-        found.append(Standing(annotator_id=annotator_id, items=items, rate=rate, expected=known, **own))
+        own = {"std": float(std[place]), "chance": float(chance[place])}
+        found.append(PeerComparison(annotator_id=annotator_id, items=items, rate=rate, expected=known, **own))
     return found
 
 
@@ -82,8 +82,8 @@ def _votes(answers: pa.Table) -> pa.Table:
     )
 
 
-class _Company:
-    """Votes as codes, with how many of each label every item has from answers that count."""
+class _PeerVotes:
+    """Votes as integer codes, with label counts per item of the answers that count."""
 
     def __init__(self, votes: pa.Table, ids: list[str]) -> None:
         self.people = len(ids)
@@ -94,19 +94,19 @@ class _Company:
         languages = pc.unique(votes["language"])
         self.language = _codes(votes["language"], languages)
         self.languages = max(1, len(languages))
-        self.counted = mask(votes["counted"])
+        self.counted = as_mask(votes["counted"])
         flat = np.bincount((self.item * 3 + self.label)[self.counted], minlength=len(items) * 3)
         self.counts = flat.reshape(-1, 3)
         own = np.zeros((len(votes), 3), dtype=np.int64)
         own[np.arange(len(votes)), self.label] = self.counted
-        self.others = self.counts[self.item] - own  # per vote: labels of the others on its item
+        self.others = self.counts[self.item] - own  # per vote: label counts of the others on its item
         self.compared = self.others.sum(axis=1) > 0
 
     def expected(self, min_items: int) -> Floats:
-        """Return per annotator the agreement of the others with each other, in the mix of languages that they compared."""
+        """Return per annotator the agreement of the others among themselves, weighted by the annotator's languages."""
         language_of = np.zeros(len(self.counts), dtype=np.int64)
         language_of[self.item] = self.language
-        total, pairs = _chances(self.counts)
+        total, pairs = _pairwise_agreement(self.counts)
         shape = (self.people, self.languages)
         cell = self.who * self.languages + self.language
 
@@ -116,7 +116,7 @@ class _Company:
             own = np.bincount(cell, weights=change, minlength=self.people * self.languages).reshape(shape)
             return np.asarray(by_language + own, dtype=np.float64)
 
-        without, remaining = _chances(self.others)
+        without, remaining = _pairwise_agreement(self.others)
         summed, number = summed_without_own(total, without), summed_without_own(pairs, remaining)
         everywhere = np.where(number.sum(axis=1) >= min_items, summed.sum(axis=1) / np.maximum(number.sum(axis=1), 1), np.nan)
         means = np.where(number >= min_items, summed / np.maximum(number, 1), everywhere[:, None])
@@ -125,8 +125,8 @@ class _Company:
         rates: Floats = np.where(compared > 0, (mix * means).sum(axis=1) / np.maximum(compared, 1), np.nan)
         return rates
 
-    def spread(self) -> Floats:
-        """Return per annotator the standard deviation of one item's share of agreement, in the mix of languages compared."""
+    def std(self) -> Floats:
+        """Return per annotator the standard deviation of the share of agreement on one item, weighted by languages."""
         peer = self.compared & self.counted
         share = self.others[peer, self.label[peer]] / self.others[peer].sum(axis=1)
         number = np.maximum(np.bincount(self.language[peer], minlength=self.languages), 1)
@@ -139,7 +139,7 @@ class _Company:
         return np.asarray(np.sqrt(summed / np.maximum(np.bincount(who, minlength=self.people), 1)), dtype=np.float64)
 
     def chance(self) -> Floats:
-        """Return per annotator the rate that their labels would have with the others' on any of the same items."""
+        """Return per annotator the agreement of their labels with those of the others if paired at random."""
         share = self.others[self.compared] / self.others[self.compared].sum(axis=1, keepdims=True)
         who, label = self.who[self.compared], self.label[self.compared]
         compared = np.maximum(np.bincount(who, minlength=self.people), 1)
@@ -149,10 +149,10 @@ class _Company:
         return rates
 
 
-def _chances(counts: Ints) -> tuple[Floats, Floats]:
-    """Return per row the summed agreement rates of its votes with each other, and how many votes; where there are no two, 0.
+def _pairwise_agreement(counts: Ints) -> tuple[Floats, Floats]:
+    """Return per item the sum over votes of the agreement with the other votes, and the number of votes; 0 below two votes.
 
-    Summed over votes, as a listener's rate is: an item with three votes weighs more than one with two.
+    The sum is over votes, like an annotator's rate: an item with three votes weighs more than one with two.
     """
     size = counts.sum(axis=1)
     agreeing = (counts * (counts - 1)).sum(axis=1)

@@ -8,7 +8,7 @@ import pytest
 from annotate.people.exchange.exported_tasks import task_id
 from annotate.people.exchange.file_annotators import Annotators
 from annotate.people.exchange.file_problems import BadRows
-from annotate.people.exchange.import_export import read_file
+from annotate.people.exchange.import_export import read_vote_file
 from annotate.people.protocols.unisrm import UniSRM
 from contracts.errors import DataError
 from contracts.ids import row_id
@@ -30,7 +30,7 @@ BOB = [
 
 def read(path, **more):
     asked = {"protocol": UniSRM(), "protocol_name": "unisrm", "known_subjects": KNOWN, "seed": 0}
-    return read_file(path, **asked | more)
+    return read_vote_file(path, **asked | more)
 
 
 @pytest.mark.parametrize("naming", ["hash", "keep"])

@@ -8,7 +8,7 @@ from annotate.people.exchange.import_export import export_tasks
 from annotate.people.protocols.rating import Rating
 from annotate.people.protocols.speechjudge import SpeechJudge
 from annotate.people.protocols.unisrm import UniSRM
-from annotate.people.store.terms import Terms
+from annotate.people.store.listening_settings import ListeningSettings
 from annotate.people.store.vote_store import Store
 from tests.annotate.people.exchange.filling import annotated, audio, pair, read_votes, sample
 
@@ -28,10 +28,10 @@ def test_a_project_taken_in_twice_counts_once(tmp_path, name, protocol, form, vo
     path.write_text(json.dumps(annotated(tasks, {(place, user): form for place in range(3) for user in range(1, votes + 1)})))
     known = [item.subject_id for item in items]
     table = read_votes(path, protocol=protocol, protocol_name=name, known_subjects=known, seed=0)
-    with Store(tmp_path / "store.sqlite", Terms(protocol=protocol, protocol_name=name)) as store:
+    with Store(tmp_path / "store.sqlite", ListeningSettings(protocol=protocol, protocol_name=name)) as store:
         store.add_items(items)
-        assert store.take_in(table) == 3 * votes
-        assert store.take_in(table) == 0
+        assert store.import_votes(table) == 3 * votes
+        assert store.import_votes(table) == 0
         held = store.ratings() if protocol.clips == 1 else store.votes()
         key = held.column_names[0]
         assert held.sort_by(key).to_pylist() == table.sort_by(key).to_pylist()

@@ -1,4 +1,4 @@
-"""What a recipe decides about one listening test."""
+"""The settings of one listening test, as its recipe gives them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     import numpy as np
 
 LEVELS: Final = ("none", "basic", "proficient", "native")
-"""How well somebody knows a language, from least to most."""
+"""Levels of knowledge of a language, from low to high."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
-    """Terms of one listening test.
+class ListeningSettings:
+    """Settings of one listening test.
 
     Attributes:
         protocol: configured plug-in.
         protocol_name: its name, as votes carry it.
-        languages: language -> least level needed, of ``LEVELS``.
-        lease_s: how long an item stays with a listener who says nothing.
-        gold_every: one unmarked gold item among so many; 0 = none.
-        qualification: gold items before the first ordinary one; 0 = no test.
-        qualification_pass: least share of right answers among them.
-        seed: of every order and position.
-        test: name of the test; a database that holds a test of another name is refused. Empty = any.
-        secret: mixed into the draws that listeners must not foretell: seed and ids are public. Empty = only the seed decides.
+        languages: language -> minimum level, of ``LEVELS``.
+        lease_s: how long an item stays assigned to a listener who sends nothing.
+        gold_every: one unmarked gold item in every block of this many items; 0 = none.
+        qualification: gold items before the first ordinary one; 0 = no qualification test.
+        qualification_pass: minimum share of right answers among them.
+        seed: fixes all random orders and positions.
+        test: name of the test; a database that holds a test of another name is refused. Empty = any name.
+        secret: mixed into the draws that listeners must not predict, as seed and ids are public. Empty = the seed alone.
     """
 
     protocol: ListeningProtocol
@@ -59,19 +59,19 @@ class Terms:
             raise ValueError(f"qualification_pass must be between 0 and 1, got {self.qualification_pass}")
 
     @property
-    def settings(self) -> str:
-        """What decides how many votes an item needs, who may give them and what is asked, and the name of the test, as JSON."""
+    def as_json(self) -> str:
+        """The settings that a running test depends on, as JSON: votes per item, languages, questions and name of the test."""
         form = [[question.name, *question.options] for question in self.protocol.questions]
-        return canonical_json([self.protocol.wanted(()), dict(self.languages), form, self.test])
+        return canonical_json([self.protocol.votes_needed(()), dict(self.languages), form, self.test])
 
     def generator(self, stage: str, row_key: str) -> "np.random.Generator":
-        """Return the generator of one draw: which item is gold, and which clip comes first."""
+        """Return the generator of one draw that listeners must not predict: which item is gold, which clip comes first."""
         if self.secret:
             return secret_generator_for(self.secret, self.seed, stage, row_key)
         return generator_for(self.seed, stage, row_key)
 
     def understood(self, levels: Mapping[str, str]) -> tuple[str, ...]:
-        """Return the languages of items that somebody with these levels may be given, sorted."""
+        """Return the languages of the items that an annotator with these levels may get, sorted."""
         known = [
             language
             for language, needed in self.languages.items()
@@ -81,10 +81,10 @@ class Terms:
 
 
 def check_levels(levels: Mapping[str, str]) -> None:
-    """Refuse a level that is not known.
+    """Check that all levels are known.
 
     Raises:
-        DataError: names the language and the levels.
+        DataError: a level is unknown; names the language and the levels.
     """
     for language, level in levels.items():
         if level not in LEVELS:

@@ -3,13 +3,15 @@
 import stat
 from dataclasses import replace
 
-from annotate.people.store.assignments import _gold_is_due, order_for
+from annotate.people.store.assignments import _gold_is_due, playing_order
 from annotate.people.store.item import Clip, Item
-from annotate.people.store.terms import Terms
+from annotate.people.store.listening_settings import ListeningSettings
 from annotate.people.store.vote_store import Store
 from contracts.plugins import configure
 
-PUBLIC = Terms(protocol=configure("protocol", "unisrm"), protocol_name="unisrm", qualification=0, gold_every=5, seed=7)
+PUBLIC = ListeningSettings(
+    protocol=configure("protocol", "unisrm"), protocol_name="unisrm", qualification=0, gold_every=5, seed=7
+)
 SERVED = replace(PUBLIC, secret="a key that only the server has")
 
 
@@ -30,15 +32,15 @@ def test_where_gold_comes_depends_on_the_secret():
 def test_which_clip_comes_first_depends_on_the_secret():
     clips = (Clip(audio_id="a", duration_s=1.0), Clip(audio_id="b", duration_s=1.0))
     items = [Item(item_id=f"i{n}", subject_id=f"p{n}", language="en", text=None, clips=clips) for n in range(200)]
-    served, guessed = ([order_for(terms, "ann", item) for item in items] for terms in (SERVED, PUBLIC))
+    served, guessed = ([playing_order(terms, "ann", item) for item in items] for terms in (SERVED, PUBLIC))
     assert 60 <= sum(one == other for one, other in zip(served, guessed, strict=True)) <= 140
     assert 60 <= served.count("ab") <= 140
 
 
 def test_the_secret_is_shown_nowhere():
     assert SERVED.secret not in repr(SERVED)
-    assert SERVED.secret not in SERVED.settings
-    assert SERVED.settings == PUBLIC.settings
+    assert SERVED.secret not in SERVED.as_json
+    assert SERVED.as_json == PUBLIC.as_json
 
 
 def test_a_test_under_way_goes_on_with_the_secret(tmp_path):
@@ -59,7 +61,7 @@ def test_a_test_under_way_goes_on_with_the_secret(tmp_path):
         store.add_items(items)
         who = store.invite("Ann", {"en": "native"}).annotator_id
         store.consent(who)
-        store.equip(who)
+        store.confirm_equipment(who)
         before = store.next(who)
     with Store(tmp_path / "votes.sqlite", SERVED) as store:
         after = store.next(who)

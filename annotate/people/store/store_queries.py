@@ -1,4 +1,4 @@
-"""What the store holds, as tables of the project's schemas."""
+"""Queries of the store: answers, votes and ratings as tables, items, and the progress of the test."""
 
 import json
 from collections.abc import Sequence
@@ -9,17 +9,17 @@ from sqlalchemy import Connection, and_, func, select, text
 
 from annotate.people.store.item import Item
 from annotate.people.store.json_columns import answer_from, item_from, list_from
+from annotate.people.store.listening_settings import ListeningSettings
 from annotate.people.store.protocol import ListeningProtocol
 from annotate.people.store.rule import ANSWERS
-from annotate.people.store.store_records import Progress, Share
+from annotate.people.store.store_records import ListeningProgress, StratumProgress
 from annotate.people.store.store_tables import assignments, items, state
-from annotate.people.store.terms import Terms
 from contracts.schemas import RATINGS, VOTES
 
 _PAIR: Final = 2
 
 _a = assignments.c
-# An imported vote names no item: it is on that of its subject which is handed out now, else on a former one.
+# An imported vote names no item. It belongs to the current item of its subject, else to a withdrawn one.
 _rank = func.row_number().over(partition_by=items.c.subject_id, order_by=(items.c.withdrawn, items.c.item_id))
 _ranked = select(items.c.item_id, items.c.subject_id, _rank.label("rank")).subquery()
 _item_id = func.coalesce(_a.item_id, _ranked.c.item_id)
@@ -43,9 +43,9 @@ _votes = (
 
 
 def answers_table(connection: Connection, protocol: ListeningProtocol) -> pa.Table:
-    """Return all answers in the order in which they came in, with schema ANSWERS.
+    """Return all answers in the order of their arrival, with schema ANSWERS.
 
-    Those that were imported are among them if their subject has an item here; labels that nobody cast are not.
+    Imported votes are included if their subject has an item; imported aggregate labels are not.
     """
     return _table(
         [
@@ -76,7 +76,7 @@ def answers_table(connection: Connection, protocol: ListeningProtocol) -> pa.Tab
     )
 
 
-def votes_table(connection: Connection, terms: Terms) -> pa.Table:
+def votes_table(connection: Connection, settings: ListeningSettings) -> pa.Table:
     """Return all votes on pairs, imported ones and discarded ones included, with schema VOTES."""
     return _table(
         [
@@ -84,7 +84,7 @@ def votes_table(connection: Connection, terms: Terms) -> pa.Table:
                 "vote_id": row.answer_id,
                 "pair_id": row.subject_id,
                 "annotator_id": row.annotator_id,
-                "protocol": terms.protocol_name,
+                "protocol": settings.protocol_name,
                 "value": row.value,
                 "text_accurate_a": row.accurate_a,
                 "text_accurate_b": row.accurate_b,
@@ -98,13 +98,13 @@ def votes_table(connection: Connection, terms: Terms) -> pa.Table:
                 "discarded": row.discarded,
                 "aggregated": row.aggregated,
             }
-            for row in (connection.execute(_votes) if terms.protocol.clips == _PAIR else ())
+            for row in (connection.execute(_votes) if settings.protocol.clips == _PAIR else ())
         ],
         VOTES,
     )
 
 
-def ratings_table(connection: Connection, terms: Terms) -> pa.Table:
+def ratings_table(connection: Connection, settings: ListeningSettings) -> pa.Table:
     """Return all ratings of samples, imported ones and discarded ones included, with schema RATINGS."""
     return _table(
         [
@@ -112,14 +112,14 @@ def ratings_table(connection: Connection, terms: Terms) -> pa.Table:
                 "rating_id": row.answer_id,
                 "sample_id": row.subject_id,
                 "annotator_id": row.annotator_id,
-                "protocol": terms.protocol_name,
+                "protocol": settings.protocol_name,
                 "scores": _scores(row),
                 "time_s": row.time_s,
                 "plays": row.plays_a,
                 "source": row.source,
                 "discarded": row.discarded,
             }
-            for row in (connection.execute(_votes) if terms.protocol.clips != _PAIR else ())
+            for row in (connection.execute(_votes) if settings.protocol.clips != _PAIR else ())
         ],
         RATINGS,
     )
@@ -145,7 +145,7 @@ _PROGRESS: Final = text("""
     FROM listening_items WHERE gold IS NULL AND NOT withdrawn GROUP BY stratum, language ORDER BY stratum, language""")
 _LEASES: Final = text("""
     SELECT count(*) FROM listening_assignments WHERE state = 'open' AND kind = 'ordinary' AND expires > :now""")
-_OVER: Final = text("""
+_EXPIRED_LEASES: Final = text("""
     SELECT count(*) FROM listening_assignments WHERE state = 'open' AND kind = 'ordinary' AND expires <= :now""")
 
 
@@ -160,10 +160,10 @@ _DISCARDED: Final = (
 _LABELS: Final = select(func.count()).select_from(assignments).where(_a.aggregated.is_(True), _a.discarded.is_(None))
 
 
-def progress(connection: Connection, now: float) -> Progress:
-    """Return how far the test is."""
-    shares = tuple(
-        Share(
+def progress(connection: Connection, now: float) -> ListeningProgress:
+    """Return the progress of the test."""
+    strata = tuple(
+        StratumProgress(
             stratum=row.stratum,
             language=row.language,
             items=row.items,
@@ -173,16 +173,16 @@ def progress(connection: Connection, now: float) -> Progress:
         )
         for row in connection.execute(_PROGRESS)
     )
-    total = sum(share.items for share in shares)
-    complete = sum(share.complete for share in shares)
-    return Progress(
+    total = sum(stratum.items for stratum in strata)
+    complete = sum(stratum.complete for stratum in strata)
+    return ListeningProgress(
         items=total,
         complete=complete,
         waiting=total - complete,
-        votes=sum(share.votes for share in shares),
-        wanted=sum(share.wanted for share in shares),
+        votes=sum(stratum.votes for stratum in strata),
+        wanted=sum(stratum.wanted for stratum in strata),
         leases=int(connection.execute(_LEASES, {"now": now}).scalar_one()),
-        shares=shares,
+        strata=strata,
         labels=int(connection.execute(_LABELS).scalar_one()),
         discarded={row.discarded: row.number for row in connection.execute(_DISCARDED)},
         closed=is_closed(connection),
@@ -190,11 +190,11 @@ def progress(connection: Connection, now: float) -> Progress:
 
 
 def is_closed(connection: Connection) -> bool:
-    """Return whether nobody is asked any more."""
+    """Return whether the test assigns no more items."""
     return bool(connection.execute(select(state.c.closed)).scalar_one())
 
 
 def version(connection: Connection, now: float) -> str:
-    """Return what differs after any change to votes or progress: changes written, and leases that have run out since."""
+    """Return a string that changes with votes and progress: number of changes, and of leases that have expired."""
     changes = connection.execute(select(state.c.changes)).scalar_one()
-    return f"{changes}.{connection.execute(_OVER, {'now': now}).scalar_one()}"
+    return f"{changes}.{connection.execute(_EXPIRED_LEASES, {'now': now}).scalar_one()}"

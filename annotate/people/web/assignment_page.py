@@ -1,25 +1,24 @@
-"""What an assignment looks like on its page: players, questions and keys. Pure."""
+"""Template values of the page of an assignment: players, questions and keys. Pure functions."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from annotate.people.store.protocol import Question
-from annotate.people.store.store_records import Playable
-from annotate.people.store.vote_store import Assignment
+from annotate.people.store.store_records import Assignment, Playable
 
 _KEYS: Final[Mapping[int | None, str]] = {None: "", 0: "qwert", 1: "uiop"}
 _FIVE_POINTS: Final = 5
 
 
-def sheet(
+def page_values(
     assignment: Assignment, questions: Sequence[Question], words: Mapping[str, str], language: str = "en"
 ) -> dict[str, Any]:
-    """Return what the page of an assignment shows; nothing of it tells systems, blobs, gold or the stored order.
+    """Return the template values of an assignment, which reveal no system, blob, gold value or stored order.
 
     Args:
-        assignment: what is heard.
-        questions: what is asked of it, in the protocol's words.
-        words: all other words of the page.
+        assignment: the assignment.
+        questions: of the protocol.
+        words: texts of the interface.
         language: of both.
     """
     item = assignment.item
@@ -36,17 +35,17 @@ def sheet(
         "questions": [
             _shown(question, keys, words, language) for question, keys in zip(questions, option_keys(questions), strict=True)
         ],
-        "keys": explained_keys(questions, len(assignment.clips), words),
+        "keys": key_help(questions, len(assignment.clips), words),
     }
 
 
-def addresses(assignment: Assignment) -> list[str]:
-    """Return where all clips of an assignment are fetched."""
+def clip_urls(assignment: Assignment) -> list[str]:
+    """Return the addresses of all clips of an assignment."""
     playables = (*assignment.history, *assignment.references, *assignment.clips)
-    return [_address(assignment, playable) for playable in playables]
+    return [_clip_url(assignment, playable) for playable in playables]
 
 
-def _address(assignment: Assignment, playable: Playable) -> str:
+def _clip_url(assignment: Assignment, playable: Playable) -> str:
     return f"/audio/{assignment.assignment_id}/{playable.slot}"
 
 
@@ -67,12 +66,12 @@ def _groups(assignment: Assignment, words: Mapping[str, str]) -> Iterator[dict[s
             "players": [
                 {
                     "slot": playable.slot,
-                    "src": _address(assignment, playable),
+                    "src": _clip_url(assignment, playable),
                     "label": label,
                     "needed": playable.required,
                     "heard": playable.heard,
                     "left": playable.plays_left,
-                    # h plays the next turn that is unheard: a conversation can be longer than there are keys.
+                    # One key plays the next unheard turn, as a dialogue can have more turns than there are keys.
                     "key": keys[number] if kind == "clips" else keys,
                 }
                 for number, (playable, label) in enumerate(zip(playables, labels, strict=True))
@@ -81,20 +80,20 @@ def _groups(assignment: Assignment, words: Mapping[str, str]) -> Iterator[dict[s
 
 
 def option_keys(questions: Sequence[Question]) -> list[list[str | None]]:
-    """Return per question and option the key that chooses it, None = arrows and digits do."""
+    """Return per question and option the key that chooses it; None = arrows and digits choose it."""
     used: set[str] = {"1", "2", "h", "r", "p"}
     all_keys: list[list[str | None]] = []
     for question in questions:
         if question.kind == "choice":
-            # A choice of few words goes by their first letters, a scale by arrows and digits.
-            wished: Sequence[str | None] = [
+            # A choice of few options uses their first letters, a scale uses arrows and digits.
+            preferred: Sequence[str | None] = [
                 option[:1].lower() if len(question.options) < _FIVE_POINTS and option[:1].isalpha() else None
                 for option in question.options
             ]
         else:
             pool = (key for key in _KEYS.get(question.about, "") if key not in used)
-            wished = [next(pool, None) for _ in question.options]
-        keys = [key if key and key not in used and wished.count(key) == 1 else None for key in wished]
+            preferred = [next(pool, None) for _ in question.options]
+        keys = [key if key and key not in used and preferred.count(key) == 1 else None for key in preferred]
         used.update(key for key in keys if key)
         all_keys.append(keys)
     return all_keys
@@ -112,17 +111,17 @@ def _shown(question: Question, keys: Sequence[str | None], words: Mapping[str, s
         "kind": question.kind,
         "about": question.about,
         "shape": shape,
-        "legend": question.as_asked(language),
+        "legend": question.text_in(language),
         "hint": hint,
         "options": [
             {"value": option, "label": label, "key": key}
-            for (option, label), key in zip(question.as_said(language).items(), keys, strict=True)
+            for (option, label), key in zip(question.option_texts_in(language).items(), keys, strict=True)
         ],
     }
 
 
-def explained_keys(questions: Sequence[Question], clips: int, words: Mapping[str, str]) -> list[tuple[list[str], str]]:
-    """Return the keys of a page and what they do."""
+def key_help(questions: Sequence[Question], clips: int, words: Mapping[str, str]) -> list[tuple[list[str], str]]:
+    """Return the keys of a page and their explanation."""
     choose = [key for keys in option_keys(questions) for key in keys if key]
     scale = any(question.is_scale for question in questions)
     lines = [

@@ -10,7 +10,7 @@ import pytest
 from annotate.models.ledger.ledger import Ledger
 from annotate.people.store.vote_store import Store
 from contracts.errors import StorageError
-from tests.annotate.listeners import terms
+from tests.annotate.listeners import listening_settings
 
 _PROCESSES = 8
 
@@ -21,7 +21,7 @@ def _open_ledger(place: str) -> None:
 
 
 def _open_store(place: str) -> None:
-    with Store(place, terms()) as store:
+    with Store(place, listening_settings()) as store:
         store.invite("Ann", {"en": "native"})
 
 
