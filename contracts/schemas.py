@@ -62,6 +62,7 @@ UTTERANCES: Final = pa.schema(
         _field("references", pa.list_(_s), "reference answers or translations", nullable=True),
         _field("ratings", RATING_LIST, "ratings that the corpus brings along", nullable=True),
         _field("problem_detail", _s, "what is wrong and what to do, where the problem's name does not say it", nullable=True),
+        _field("question", _s, "what is asked about the recording", nullable=True),
     ]
 )
 
