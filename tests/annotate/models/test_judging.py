@@ -214,7 +214,7 @@ def test_ids_are_the_project_s_row_ids():
     for case, facts in zip(inquiry.cases(table), [(0.1 + 0.2, None), (1.0, 1e-7)], strict=True):
         literals = [
             "request",
-            inquiry._asked,
+            inquiry._parts,
             PLUGIN.prompt_version("en"),
             digest(case.request.prompt),
             3,
