@@ -145,7 +145,7 @@ def all_kept(build: Build, stage: str, table: str, question: Question) -> bool:
     left = build.tables.missing(table, question.ids)
     left = left.filter(pc.invert(pc.is_in(left, value_set=done)))
     rows = question.requests.filter(pc.is_in(question.ids, value_set=left))
-    keys = {case.request.key for case in Inquiry.of(question.task, question.judge).cases(rows, lacking=False)}
+    keys = {case.request.key for case in Inquiry.of(question.task, question.judge).cases(rows, complete=True)}
     if not keys:
         return True
     with contextlib.suppress(StorageError, SetupError):  # a ledger that is lost has nothing, and is told of elsewhere

@@ -217,7 +217,7 @@ def _ledger(build: Build, row_ids: Collection[str], *, whole: Collection[str]) -
     with build.noted("ledger"):
         if row_ids and (known := known_ledger(build)) is not None:
             with known as ledger:
-                told = {row_id: lines for row_id in row_ids if (lines := ledger.story(row_id))}
+                told = {row_id: lines for row_id in row_ids if (lines := ledger.history(row_id))}
     kept = ("key", "repeat", "state", "attempts", "reason", "message")
     return {
         row_id: [

@@ -17,7 +17,7 @@ _PROCESSES = 8
 
 def _open_ledger(place: str) -> None:
     with Ledger(place, account="here") as ledger:
-        ledger.beat()
+        ledger.extend_lease()
 
 
 def _open_store(place: str) -> None:

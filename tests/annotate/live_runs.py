@@ -1,4 +1,4 @@
-"""A judge in memory and a desk with a real ledger, for the tests of asking one by one."""
+"""A judge in memory, and live calls over a real ledger."""
 
 import asyncio
 import contextlib
@@ -11,11 +11,13 @@ from typing import Any, ClassVar
 
 import pytest
 
-from annotate.models.calls.case_state import ListeningSettings, Talk
-from annotate.models.calls.live_calls import Asking
+from annotate.models.calls.case_state import CallContext, Conversation
+from annotate.models.calls.live_calls import LiveCalls
 from annotate.models.inquiry import Case, Inquiry
-from annotate.models.judge import Estimate, JudgeRequest, Pace, Refusal, Reply, Trouble
-from annotate.models.ledger.ledger import Entry, Ledger
+from annotate.models.judge import Pace
+from annotate.models.ledger.entries import Entry
+from annotate.models.ledger.ledger import Ledger
+from annotate.models.request import AttemptFailure, Estimate, JudgeRequest, Refusal, Reply
 from annotate.models.task import TaskSpec, Written
 from contracts.errors import SetupError
 
@@ -30,16 +32,16 @@ PROBE = TaskSpec(
 )
 FAST = Pace(concurrency=8, backoff_s=0.0, max_attempts=3)
 
-BUSY = Trouble(reason="rate_limited", message="HTTP 429", kind="throttled", wait_s=0.0)
-DOWN = Trouble(reason="server_error", message="HTTP 503", kind="passing")
-LOST = Trouble(reason="timeout", message="no reply within 9 s", kind="passing", lost=True)
-BARRED = Trouble(reason="key_refused", message="HTTP 401", kind="everyone", advice="check the key in PROBE_KEY")
-FAULTY = Trouble(reason="bad_request", message="HTTP 400", kind="request")
+BUSY = AttemptFailure(reason="rate_limited", message="HTTP 429", kind="throttled", wait_s=0.0)
+DOWN = AttemptFailure(reason="server_error", message="HTTP 503", kind="transient")
+LOST = AttemptFailure(reason="timeout", message="no reply within 9 s", kind="transient", lost=True)
+BARRED = AttemptFailure(reason="key_refused", message="HTTP 401", kind="all_requests", advice="check the key in PROBE_KEY")
+FAULTY = AttemptFailure(reason="bad_request", message="HTTP 400", kind="request")
 
 
 @dataclass(kw_only=True)
-class Wire:
-    """A line in memory.
+class FakeSession:
+    """A session in memory.
 
     Attributes:
         respond: what the n-th attempt (from 1) of a request brings.
@@ -59,7 +61,7 @@ class Wire:
     async def estimate(self, request: JudgeRequest) -> Estimate:
         return Estimate(input_tokens=1, output_tokens=1, usd=self.price_usd(request.key))
 
-    async def attempt(self, request: JudgeRequest) -> Reply | Refusal | Trouble:
+    async def attempt(self, request: JudgeRequest) -> Reply | Refusal | AttemptFailure:
         self.sends[request.key] += 1
         self.under_way += 1
         self.most = max(self.most, self.under_way)
@@ -68,14 +70,14 @@ class Wire:
             outcome = await outcome if inspect.isawaitable(outcome) else outcome
         finally:
             self.under_way -= 1
-        if not isinstance(outcome, Trouble):
+        if not isinstance(outcome, AttemptFailure):
             self.answers[request.key] += 1
         return outcome
 
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """A judge whose line is given."""
+    """A judge whose session is given."""
 
     name: ClassVar[str] = "probe"
     version: ClassVar[str] = "1"
@@ -83,7 +85,7 @@ class Probe:
     tasks: ClassVar[None] = None
     has_batches: ClassVar[bool] = False
 
-    line: Wire
+    session: FakeSession
     pace: Pace = FAST
     facts: tuple[str, ...] = ()
     repeatable: bool = False
@@ -93,7 +95,7 @@ class Probe:
     def params(self) -> Mapping[str, str]:
         return {}
 
-    def said(self, raw):
+    def text_in(self, raw):
         return self.reads.get(raw)
 
     def missing(self) -> str | None:
@@ -103,8 +105,8 @@ class Probe:
         return Estimate(input_tokens=1, output_tokens=1, usd=0.0)
 
     @contextlib.asynccontextmanager
-    async def open(self, clips: object) -> AsyncIterator[Wire]:
-        yield self.line
+    async def open(self, clips: object) -> AsyncIterator[FakeSession]:
+        yield self.session
 
     def open_batches(self, clips: object) -> Any:
         raise SetupError("judge 'probe' has no batches")
@@ -113,7 +115,7 @@ class Probe:
 def case(number: int | str, key: str | None = None) -> Case:
     request = JudgeRequest(key=key or f"k{number}", prompt=f"prompt {number}")
     return Case(
-        row_id=f"row{number}", subject_id=f"s{number}", order="ab", vote=0, language="en", request=request, lacking=None
+        row_id=f"row{number}", subject_id=f"s{number}", order="ab", vote=0, language="en", request=request, missing_column=None
     )
 
 
@@ -126,7 +128,7 @@ def entry(key: str) -> Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Desk:
+class LiveRuns:
     """A ledger file, and asking over it."""
 
     path: Path
@@ -135,25 +137,29 @@ class Desk:
     def open(self) -> Ledger:
         return Ledger(self.path, account="tests")
 
-    def asking(self, judge: Probe, problem_of: Callable[[str], str | None] = lambda _: None, **more: Any) -> Asking:
-        terms = ListeningSettings(
+    def calls(self, judge: Probe, problem_of: Callable[[str], str | None] = lambda _: None, **more: Any) -> LiveCalls:
+        context = CallContext(
             inquiry=Inquiry.of(PROBE, judge),
             problem_of=problem_of,
             open_ledger=self.open,
             clips=None,
             budget_usd=self.budget_usd,
         )
-        return Asking(terms=terms, **more)
+        return LiveCalls(context=context, **more)
 
-    def ask(self, asked: Iterable[Case], judge: Probe, **more: Any) -> list[Talk]:
-        return [talk for talks in self.asking(judge, **more).talks(asked) for talk in talks]
+    def ask(self, asked: Iterable[Case], judge: Probe, **more: Any) -> list[Conversation]:
+        return [
+            conversation for conversations in self.calls(judge, **more).conversations(asked) for conversation in conversations
+        ]
 
-    def ask_until(self, error: type[Exception], match: str, asked: Iterable[Case], judge: Probe, **more: Any) -> list[Talk]:
-        """Return the talks that came before the error."""
-        got: list[Talk] = []
+    def ask_until(
+        self, error: type[Exception], match: str, asked: Iterable[Case], judge: Probe, **more: Any
+    ) -> list[Conversation]:
+        """Return the conversations that came before the error."""
+        got: list[Conversation] = []
 
         def take_all() -> None:
-            for arrived in self.asking(judge, **more).talks(asked):
+            for arrived in self.calls(judge, **more).conversations(asked):
                 got.extend(arrived)
 
         with pytest.raises(error, match=match):
@@ -168,7 +174,7 @@ class Desk:
         """Return which keys another process gets, and give them back."""
         with self.open() as ledger:
             claimed = ledger.claim([entry(key) for key in keys])
-            ledger.give_back(claimed)
+            ledger.release(claimed)
             return set(claimed)
 
     def owed_usd(self) -> float:
@@ -176,10 +182,10 @@ class Desk:
             return ledger.owed_usd()
 
 
-def answers_of(talks: Iterable[Talk]) -> dict[str, Reply | Refusal]:
-    return {talk.case.row_id: talk.trail[-1][1] for talk in talks}
+def answers_of(conversations: Iterable[Conversation]) -> dict[str, Reply | Refusal]:
+    return {conversation.case.row_id: conversation.exchanges[-1][1] for conversation in conversations}
 
 
-async def after(delay_s: float, outcome: Reply | Refusal | Trouble) -> Reply | Refusal | Trouble:
+async def after(delay_s: float, outcome: Reply | Refusal | AttemptFailure) -> Reply | Refusal | AttemptFailure:
     await asyncio.sleep(delay_s)
     return outcome

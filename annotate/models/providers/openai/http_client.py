@@ -1,9 +1,9 @@
-"""The wire to an OpenAI-compatible server: one HTTP request, and what came of it.
+"""HTTP requests to an OpenAI-compatible server, and the failures that their errors mean.
 
-Every call is exactly one request. The SDK's repetitions are off (``max_retries=0``), so is its only other resending, which is
-for workload identities; the HTTP client is one of ours, whose transport connects once (``retries`` 0) and which follows no
-redirection, as both would send a paid request a second time without a line in the ledger. A broken connection is never
-resent by httpcore2: it repeats only what was not sent at all. Nothing that a server sends back carries the key any further.
+Every call is exactly one request. The SDK's retries are off (``max_retries=0``), and so is its only other resending, which is
+for workload identities. The HTTP client is our own: its transport connects once (``retries`` 0) and follows no redirection,
+because both would send a paid request again without a record in the ledger. After a broken connection httpcore2 resends only
+what was not sent at all. The key is removed from everything that a server sends back.
 """
 
 import asyncio
@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from annotate.models.calls import rate_limits
-from annotate.models.judge import KEY_CHECK_S, Trouble
+from annotate.models.judge import KEY_CHECK_S
+from annotate.models.request import AttemptFailure
 from annotate.models.scrubbing import scrub
 from annotate.models.usage import decoded
 
@@ -32,7 +33,7 @@ QUOTA_GONE: Final = ("insufficient_quota", "billing_hard_limit_reached", "billin
 
 _MODEL_CODES: Final = ("model_not_found", "invalid_model")
 _OPTION_PARAMS: Final = ("temperature", "max_completion_tokens", "max_tokens")
-_ANSWER_MAY_BE_MADE: Final = (502, 504, 520, 524)  # a gateway speaks for a server that may still be at work
+_ANSWER_MAY_BE_MADE: Final = (502, 504, 520, 524)  # a gateway answers for a server that may still work on the request
 _CONNECT_S: Final = 10.0
 _MESSAGE_CHARS: Final = 500
 
@@ -44,20 +45,20 @@ _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arrival:
-    """A body that came with status 200, and how long it took."""
+class RawReply:
+    """The body of a response with status 200, and how long it took."""
 
     body: str
     latency_s: float
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wire:
+class OpenAIHttpClient:
     """An open connection to one server.
 
     Attributes:
         client: the SDK's client.
-        secret: what must not leave it; None = no key is sent.
+        secret: the key, which must not leave it; None = no key is sent.
         key_variable: environment variable that holds it, for messages.
         timeout_s: longest wait for a call, and for each step of a transfer.
     """
@@ -67,29 +68,31 @@ class Wire:
     key_variable: str
     timeout_s: float
 
-    async def ask(self, body: Mapping[str, Any]) -> Arrival | Trouble:
+    async def ask(self, body: Mapping[str, Any]) -> RawReply | AttemptFailure:
         """Send one chat completion and return its body as it came."""
         started = time.monotonic()
         reply = await self.call(self.client.chat.completions.with_raw_response.create(**body))
-        if isinstance(reply, Trouble):
+        if isinstance(reply, AttemptFailure):
             return reply
-        return Arrival(body=self.scrubbed(reply.text), latency_s=time.monotonic() - started)
+        return RawReply(body=self.scrubbed(reply.text), latency_s=time.monotonic() - started)
 
-    async def key_refused(self) -> Trouble | None:
-        """Return what the server says against the key where one asks for its models; None = nothing.
+    async def key_problem(self) -> AttemptFailure | None:
+        """Return why the server refuses the key when its models are listed; None = it does not.
 
-        A restricted key may ask questions and may not ask for models: that it says so is no refusal.
+        A restricted key may send requests but not list models: that error is no refusal.
         """
         try:
             async with asyncio.timeout(KEY_CHECK_S):
                 answer = await self.call(self.client.models.with_raw_response.list())
         except TimeoutError:
             return None
-        refused = isinstance(answer, Trouble) and answer.reason == "key_refused" and not _LACKS_SCOPE.search(answer.message)
-        return answer if refused and isinstance(answer, Trouble) else None
+        refused = (
+            isinstance(answer, AttemptFailure) and answer.reason == "key_refused" and not _LACKS_SCOPE.search(answer.message)
+        )
+        return answer if refused and isinstance(answer, AttemptFailure) else None
 
-    async def call(self, sending: Awaitable[R], *, deadline: bool = True) -> R | Trouble:
-        """Wait for one call of the SDK and turn whatever goes wrong into a trouble.
+    async def call(self, sending: Awaitable[R], *, deadline: bool = True) -> R | AttemptFailure:
+        """Await one call of the SDK and return its result, or the failure.
 
         Args:
             sending: the call.
@@ -107,23 +110,23 @@ class Wire:
         except TimeoutError:
             return _timeout(self.timeout_s)
 
-    def broken(self, cause: BaseException) -> Trouble:
-        """Sort a failure of the connection."""
+    def broken(self, cause: BaseException) -> AttemptFailure:
+        """Return the failure that an error of the connection means."""
         import httpx2
 
         what = self.shown(f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__)
         if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError | httpx2.UnsupportedProtocol):
-            return Trouble(
-                reason="unreachable", message=f"no connection to {self.client.base_url.host} ({what})", kind="passing"
+            return AttemptFailure(
+                reason="unreachable", message=f"no connection to {self.client.base_url.host} ({what})", kind="transient"
             )
         if isinstance(cause, httpx2.PoolTimeout):
-            return Trouble(reason="timeout", message=f"no free connection within {self.timeout_s:g} s", kind="passing")
+            return AttemptFailure(reason="timeout", message=f"no free connection within {self.timeout_s:g} s", kind="transient")
         if isinstance(cause, httpx2.TimeoutException):
             return _timeout(self.timeout_s)
-        return Trouble(reason="connection_lost", message=what, kind="passing", lost=True)
+        return AttemptFailure(reason="connection_lost", message=what, kind="transient", lost=True)
 
-    def rejected(self, status: int, body: str, headers: Mapping[str, str] | None = None) -> Trouble:
-        """Sort an answer with another status than 200.
+    def rejected(self, status: int, body: str, headers: Mapping[str, str] | None = None) -> AttemptFailure:
+        """Return the failure that a response with another status than 200 means.
 
         Args:
             status: HTTP status.
@@ -135,28 +138,30 @@ class Wire:
         names = {str(error.get(field)) for field in ("code", "type")}
         param = str(error.get("param"))
         if status == 402 or names & set(QUOTA_GONE):
-            return everyone("quota_gone", message, "add credit or raise the account's limit")
+            return fatal("quota_gone", message, "add credit or raise the account's limit")
         if status == 429:
             if str(error.get("message")).startswith("Request too large"):  # larger than a whole minute's tokens
-                return Trouble(reason="bad_request", message=message, kind="request")
-            return Trouble(reason="rate_limited", message=message, kind="throttled", wait_s=asked_to_wait_s(headers or {}))
+                return AttemptFailure(reason="bad_request", message=message, kind="request")
+            return AttemptFailure(
+                reason="rate_limited", message=message, kind="throttled", wait_s=asked_to_wait_s(headers or {})
+            )
         if status in (401, 403) or "invalid_api_key" in names:
             named = self.key_variable or "the variable that key_variable names"
-            return everyone("key_refused", message, f"check the key in {named}")
+            return fatal("key_refused", message, f"check the key in {named}")
         if status == 404 or names & set(_MODEL_CODES) or param == "model":
-            return everyone("no_such_model", message, "check the judge's model and base_url")
+            return fatal("no_such_model", message, "check the judge's model and base_url")
         if status == 408:
-            return Trouble(reason="timeout", message=message, kind="passing")
+            return AttemptFailure(reason="timeout", message=message, kind="transient")
         if status == 409 or status >= 500:
             wait_s = asked_to_wait_s(headers or {})
             lost = status in _ANSWER_MAY_BE_MADE
-            return Trouble(reason="server_error", message=message, kind="passing", lost=lost, wait_s=wait_s)
+            return AttemptFailure(reason="server_error", message=message, kind="transient", lost=lost, wait_s=wait_s)
         if status < 400:
-            return everyone("unreachable", message, "the server sends one elsewhere: set the judge's base_url to where it is")
+            return fatal("unreachable", message, "the server sends one elsewhere: set the judge's base_url to where it is")
         if param in _OPTION_PARAMS:
-            return everyone("bad_request", message, f"this model takes no such {param}: change the judge's options")
+            return fatal("bad_request", message, f"this model takes no such {param}: change the judge's options")
         reason = "blocked" if names & {"content_filter", "content_policy_violation"} else "bad_request"
-        return Trouble(reason=reason, message=message, kind="request")
+        return AttemptFailure(reason=reason, message=message, kind="request")
 
     def scrubbed(self, text: str) -> str:
         """Return text without the key."""
@@ -170,14 +175,14 @@ class Wire:
 @contextlib.asynccontextmanager
 async def connected(
     *, base_url: str | None, secret: str | None, key_variable: str, timeout_s: float, concurrency: int
-) -> AsyncIterator[Wire]:
+) -> AsyncIterator[OpenAIHttpClient]:
     """Open a connection.
 
     Args:
         base_url: the server; None = OpenAI, whatever ``OPENAI_BASE_URL`` says, because another server is another model.
-        secret: the key; None for a server that wants none.
-        key_variable: where it is from.
-        timeout_s: see ``Wire``.
+        secret: the key; None for a server that needs none.
+        key_variable: the environment variable that it is from.
+        timeout_s: see ``OpenAIHttpClient``.
         concurrency: most connections.
     """
     import httpx2
@@ -195,13 +200,13 @@ async def connected(
             http_client=http,
         )
         if base_url is not None:
-            client.organization = client.project = None  # names of an OpenAI account are no business of another server
-        yield Wire(client=client, secret=secret, key_variable=key_variable, timeout_s=timeout_s)
+            client.organization = client.project = None  # another server must not learn the names of an OpenAI account
+        yield OpenAIHttpClient(client=client, secret=secret, key_variable=key_variable, timeout_s=timeout_s)
 
 
-def everyone(reason: str, message: str, advice: str) -> Trouble:
-    """Return a trouble that the next request would meet as well."""
-    return Trouble(reason=reason, message=message, kind="everyone", advice=advice)
+def fatal(reason: str, message: str, advice: str) -> AttemptFailure:
+    """Return a failure that every other request would meet as well."""
+    return AttemptFailure(reason=reason, message=message, kind="all_requests", advice=advice)
 
 
 def one_line(text: str) -> str:
@@ -210,7 +215,7 @@ def one_line(text: str) -> str:
 
 
 def asked_to_wait_s(headers: Mapping[str, str]) -> float | None:
-    """Return how long a server asks to wait; None = it does not say.
+    """Return how long a server asks to wait; None = not stated.
 
     Args:
         headers: ``retry-after-ms``; ``Retry-After`` in seconds or as a date (RFC 9110, 10.2.3); ``x-ratelimit-reset-requests``
@@ -228,8 +233,8 @@ def asked_to_wait_s(headers: Mapping[str, str]) -> float | None:
     return reset_s if reset_s is not None and math.isfinite(reset_s) else None
 
 
-def _timeout(timeout_s: float) -> Trouble:
-    return Trouble(reason="timeout", message=f"no reply within {timeout_s:g} s", kind="passing", lost=True)
+def _timeout(timeout_s: float) -> AttemptFailure:
+    return AttemptFailure(reason="timeout", message=f"no reply within {timeout_s:g} s", kind="transient", lost=True)
 
 
 def _error_of(body: str) -> Mapping[str, Any]:
