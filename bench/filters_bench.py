@@ -72,7 +72,7 @@ def comparisons(pairs: int, seed: int = 0) -> pa.Table:
     texts = pa.array([f"{prose[:length]} {place}" for place, length in enumerate(characters)])
     table = pa.table(
         {
-            "pair_id": _ids("p", np.arange(pairs)),
+            "item_id": _ids("p", np.arange(pairs)),
             "group_id": _ids("g", groups),
             "sample_a": _ids("s", left),
             "sample_b": _ids("s", right),

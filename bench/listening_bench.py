@@ -15,10 +15,10 @@ import aiohttp
 import numpy as np
 
 from annotate.people.store.item import Clip, Item
-from annotate.people.store.terms import Terms
+from annotate.people.store.listening_settings import ListeningSettings
 from annotate.people.store.vote_store import Store
 from annotate.people.web.app import make_app
-from annotate.people.web.audio import Playback
+from annotate.people.web.audio import ClipFiles
 from annotate.people.web.buckets import Allowance
 from annotate.people.web.serving import serve
 from annotate.people.web.site import Site
@@ -33,9 +33,9 @@ TONES = 40
 PATIENCE_S = 60
 
 
-def terms() -> Terms:
+def terms() -> ListeningSettings:
     """Return the terms of the test: three votes on every pair, no qualification."""
-    return Terms(protocol=configure("protocol", "unisrm"), protocol_name="unisrm", qualification=0, gold_every=0)
+    return ListeningSettings(protocol=configure("protocol", "unisrm"), protocol_name="unisrm", qualification=0, gold_every=0)
 
 
 def prepare(folder: Path, annotators: int, pairs: int, clip_s: float) -> list[str]:
@@ -58,7 +58,7 @@ def prepare(folder: Path, annotators: int, pairs: int, clip_s: float) -> list[st
         ids = [store.invite(f"Listener {number}", {"en": "native"}).annotator_id for number in range(annotators)]
         for annotator_id in ids:
             store.consent(annotator_id)
-            store.equip(annotator_id)
+            store.confirm_equipment(annotator_id)
     return ids
 
 
@@ -66,7 +66,7 @@ def run_server(folder: str, port: int) -> None:
     """Serve the test of a folder; runs in a process of its own."""
     free = Allowance(burst=100_000, per_s=1000.0)
     store = Store(Path(folder) / "votes.sqlite", terms())
-    audio = Playback(BlobStore(Workspace(Path(folder) / "workspace")))
+    audio = ClipFiles(BlobStore(Workspace(Path(folder) / "workspace")))
     site = Site(base_url=f"http://127.0.0.1:{port}")
     serve(make_app(store, secret=SECRET, audio=audio, site=site, per_client=free), "127.0.0.1", port)
 

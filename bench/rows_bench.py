@@ -39,7 +39,7 @@ def tables(pairs: int) -> dict[str, Any]:
         for name, n in METRICS.items()
     }
     return {
-        "splits": _table("splits", pair_id=pair, leakage_group=_ids("l", of_pair), split=split),
+        "splits": _table("splits", item_id=pair, leakage_group=_ids("l", of_pair), split=split),
         "pairs": _table(
             "pairs",
             pair_id=pair,
@@ -48,7 +48,7 @@ def tables(pairs: int) -> dict[str, Any]:
             sample_b=_ids("s", right),
             kind="inter",
         ),
-        "labels": _table("labels", pair_id=pair, label=winner, source="judgment"),
+        "labels": _table("labels", item_id=pair, label=winner, source="judgment"),
         "rulings": _table(
             "rulings",
             pair_id=pair,

@@ -11,6 +11,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Final
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import AfterValidator
 
 MIXED: Final = "mixed"
@@ -185,3 +187,9 @@ def _known(tag: str) -> str:
 
 Language = Annotated[str, AfterValidator(_known)]
 """A language in a recipe or an option: written in any way that ``language_of`` knows, read as its code."""
+
+
+def with_setting(prompts: pa.Table) -> pa.Table:
+    """Append ``setting`` to rows of schema PROMPTS: reference2target, as in en2zh; en2en without a reference."""
+    reference = pc.coalesce(prompts["reference_language"], prompts["language"])
+    return prompts.append_column("setting", pc.binary_join_element_wise(reference, prompts["language"], "2"))

@@ -13,7 +13,7 @@ from typing import Final
 import pyarrow as pa
 
 from contracts.errors import SchemaError
-from contracts.schemas import PROMPTS, conform
+from contracts.schemas import LABELS, PROMPTS, SPLITS, conform
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +34,35 @@ def _text_required(schema: pa.Schema) -> pa.Schema:
     return schema.set(place, schema.field(place).with_nullable(False))
 
 
+def _with(schema: pa.Schema, new: str, old: str) -> pa.Schema:
+    """Return a schema with a required column of text ``old`` in place of ``new``."""
+    return schema.set(schema.get_field_index(new), pa.field(old, pa.string(), nullable=False))
+
+
+def _pairs_are_items(rows: pa.Table) -> pa.Table:
+    return rows.rename_columns({"pair_id": "item_id"})
+
+
+def _setting_apart(rows: pa.Table) -> pa.Table:
+    """Take the reference's language out of ``setting``, such as en2zh; a prompt without a reference had its own there."""
+    languages = zip(*(rows[name].to_pylist() for name in ("setting", "language", "reference_utterance_id")), strict=True)
+    found = [None if reference is None else setting.removesuffix(f"2{target}") for setting, target, reference in languages]
+    place = rows.column_names.index("setting")
+    return rows.set_column(place, "reference_language", pa.array(found, pa.string()))
+
+
+_PROMPTS_2: Final = _with(PROMPTS, "reference_language", "setting")
+
 MIGRATIONS: Final[dict[str, tuple[Migration, ...]]] = {
-    # Contents of rated corpora may come without their text.
-    "prompts": (Migration(before=_text_required(PROMPTS), migrate=lambda rows: rows),),
+    "prompts": (
+        # Contents of rated corpora may come without their text.
+        Migration(before=_text_required(_PROMPTS_2), migrate=lambda rows: rows),
+        # Two languages were one string.
+        Migration(before=_PROMPTS_2, migrate=_setting_apart),
+    ),
+    # Labels and splits are about items; pairs were the only ones.
+    "labels": (Migration(before=_with(LABELS, "item_id", "pair_id"), migrate=_pairs_are_items),),
+    "splits": (Migration(before=_with(SPLITS, "item_id", "pair_id"), migrate=_pairs_are_items),),
 }
 """Table -> its steps: from version 1 to 2, from 2 to 3, and so on. A table that is not named here is of version 1."""
 

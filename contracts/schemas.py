@@ -62,6 +62,7 @@ UTTERANCES: Final = pa.schema(
         _field("references", pa.list_(_s), "reference answers or translations", nullable=True),
         _field("ratings", RATING_LIST, "ratings that the corpus brings along", nullable=True),
         _field("problem_detail", _s, "what is wrong and what to do, where the problem's name does not say it", nullable=True),
+        _field("question", _s, "what is asked about the recording", nullable=True),
     ]
 )
 
@@ -71,7 +72,7 @@ PROMPTS: Final = pa.schema(
         _field("group_id", _s, "id of the target text: pairs, cycles and splits respect it"),
         _field("text", _s, "target text; null = the corpus does not say it", nullable=True),
         _field("language", _s, "language of the target text"),
-        _field("setting", _s, "language setting, reference2target: en2en, zh2en, en2mixed, ..."),
+        _field("reference_language", _s, "language of the reference speech; null = there is none", nullable=True),
         _field("style", _s, "regular or expressive"),
         _field("corpus", _s, "corpus of the target text"),
         _field("speaker_id", _s, "speaker of the reference", nullable=True),
@@ -256,7 +257,7 @@ RATINGS: Final = pa.schema(
 
 LABELS: Final = pa.schema(
     [
-        _field("pair_id", _s, "the pair"),
+        _field("item_id", _s, "what is labelled: a pair's id"),
         _field("label", _s, "a, b or tie"),
         _field("source", _s, "judgment, votes, ratings or construction"),
         _field("judgment_ids", pa.list_(_s), "judgments that the label rests on"),
@@ -295,7 +296,7 @@ FAILURES: Final = pa.schema(
 
 SPLITS: Final = pa.schema(
     [
-        _field("pair_id", _s, "the pair"),
+        _field("item_id", _s, "what is assigned: a pair's id"),
         _field("group_id", _s, "its text group"),
         _field("leakage_group", _s, "everything that must stay on one side together"),
         _field("split", _s, "name of the split, as the recipe has it"),
@@ -333,10 +334,10 @@ KEYS: Final[dict[str, str]] = {
     "writings": "writing_id",
     "votes": "vote_id",
     "ratings": "rating_id",
-    "labels": "pair_id",
+    "labels": "item_id",
     "failures": "failure_id",
     "wanted": "row_id",
-    "splits": "pair_id",
+    "splits": "item_id",
 }
 """Key column of each table that has one."""
 

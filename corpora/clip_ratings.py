@@ -151,7 +151,7 @@ def _rating(scale: str, rater: str | None, given: Mapping[str, tuple[str, Any]],
     """Make a rating of the values that are given, each with its place; ``place`` is that of the score."""
     if "score" not in given:
         raise BadRating(f"{place}: missing")
-    numbers = {key: _number(value, where) for key, (where, value) in given.items()}
+    numbers = {key: finite_number(value, where) for key, (where, value) in given.items()}
     raters = numbers.get("raters")
     for key, (where, value) in given.items():
         if rater is not None and key != "score":
@@ -169,7 +169,7 @@ def _rating(scale: str, rater: str | None, given: Mapping[str, tuple[str, Any]],
     )
 
 
-def _number(value: Any, where: str) -> float:
+def finite_number(value: Any, where: str) -> float:
     """Return a number of JSON, or one written with a point as JSON and programs write it."""
     is_written = isinstance(value, str) and _NUMBER.fullmatch(value.strip())
     if is_written or (isinstance(value, int | float) and not isinstance(value, bool)):

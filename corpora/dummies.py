@@ -17,7 +17,7 @@ _FORMANTS_HZ: Final = ((730, 1090, 2440), (270, 2290, 3010), (300, 870, 2240), (
 
 _VOICES_HZ: Final = (110.0, 205.0)
 _CONDITIONS: Final = ("clean", "noise 20 dB")
-_Signal = npt.NDArray[np.float64]
+Signal = npt.NDArray[np.float64]
 
 
 def rated_manifest(
@@ -51,14 +51,14 @@ def rated_manifest(
     (folder / "clips").mkdir(parents=True, exist_ok=True)
     clips, votes = list[dict[str, Any]](), list[dict[str, Any]]()
     for content in range(contents):
-        sound = _vowels(content, seed)
+        sound = vowels(content, seed)
         noisy = content % 3 == 2
         for system in range(systems):
             name = f"c{content + 1}_s{system + 1}"
             quality = (1 - system / systems) * (0.7 if noisy else 1.0)
-            soundfile.write(folder / "clips" / f"{name}.wav", _spoken(sound, quality, name, seed), _RATE, subtype="PCM_16")
-            scores = _scores(quality, raters, name, seed)
-            votes += [{"id": name, "rater": f"r{n}", "scale": scale, "score": score} for n, score in enumerate(scores, start=1)]
+            soundfile.write(folder / "clips" / f"{name}.wav", spoken(sound, quality, name, seed), _RATE, subtype="PCM_16")
+            given = scores(quality, raters, name, seed)
+            votes += [{"id": name, "rater": f"r{n}", "scale": scale, "score": score} for n, score in enumerate(given, start=1)]
             clips.append(
                 {
                     "id": name,
@@ -70,9 +70,9 @@ def rated_manifest(
                     "split": {contents - 1: "test", contents - 2: "dev"}.get(content, "train"),
                     "language": "en",
                     "license": "CC0-1.0",
-                    f"rating.{scale}": float(np.mean(scores)),
+                    f"rating.{scale}": float(np.mean(given)),
                     f"rating.{scale}.raters": raters,
-                    f"rating.{scale}.std": float(np.std(scores, ddof=1)) if raters > 1 else "",
+                    f"rating.{scale}.std": float(np.std(given, ddof=1)) if raters > 1 else "",
                 }
             )
     _write(folder / "manifest.csv", clips)
@@ -87,7 +87,7 @@ def _write(path: Path, rows: list[dict[str, Any]]) -> None:
         writer.writerows(rows)
 
 
-def _vowels(content: int, seed: int) -> _Signal:
+def vowels(content: int, seed: int) -> Signal:
     """Return a chain of vowels at -20 dBFS: a buzz of falling pitch through three resonances, a fifth of a second each."""
     rng = generator_for(seed, "dummy vowels", str(content))
     pieces = []
@@ -100,18 +100,18 @@ def _vowels(content: int, seed: int) -> _Signal:
             radius = np.exp(-np.pi * 90 / _RATE)
             sound = _filtered(sound, 1.0, -2 * radius * np.cos(2 * np.pi * formant / _RATE), radius**2)
         pieces.append(sound / np.abs(sound).max() * np.sin(np.pi * time / time[-1]) ** 0.5)
-    chain: _Signal = np.concatenate(pieces)
+    chain: Signal = np.concatenate(pieces)
     chain *= 0.1 / chain.std()
     return chain
 
 
-def _filtered(sound: _Signal, *feedback: float) -> _Signal:
+def _filtered(sound: Signal, *feedback: float) -> Signal:
     """Return a sound behind an all-pole filter, applied to its spectrum."""
-    filtered: _Signal = np.fft.irfft(np.fft.rfft(sound) / np.fft.rfft(feedback, len(sound)), len(sound))
+    filtered: Signal = np.fft.irfft(np.fft.rfft(sound) / np.fft.rfft(feedback, len(sound)), len(sound))
     return filtered
 
 
-def _spoken(sound: _Signal, quality: float, clip: str, seed: int) -> _Signal:
+def spoken(sound: Signal, quality: float, clip: str, seed: int) -> Signal:
     """Return a sound as a system of this quality (0 to 1) says it: behind noise of 5 to 40 dB, and dull."""
     noise = generator_for(seed, "dummy noise", clip).standard_normal(len(sound)) * sound.std()
     keep = 0.3 + 0.7 * quality
@@ -120,10 +120,10 @@ def _spoken(sound: _Signal, quality: float, clip: str, seed: int) -> _Signal:
     return dull.clip(-1.0, 1.0)
 
 
-def _scores(quality: float, raters: int, clip: str, seed: int) -> list[int]:
+def scores(quality: float, raters: int, clip: str, seed: int) -> list[int]:
     """Return one whole number per rater: the quality of the clip, with the bias of the rater and noise."""
     lowest, highest = _SCALE
     bias = generator_for(seed, "dummy ratings", "raters").normal(0.0, 0.3, raters)
     noise = generator_for(seed, "dummy ratings", clip).normal(0.0, 0.4, raters)
-    scores = lowest + (highest - lowest) * quality + bias + noise
-    return [int(score) for score in np.clip(np.round(scores), lowest, highest)]
+    heard = lowest + (highest - lowest) * quality + bias + noise
+    return [int(score) for score in np.clip(np.round(heard), lowest, highest)]

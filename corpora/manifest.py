@@ -37,7 +37,7 @@ from corpora.delimited import separated_rows, unknown
 from corpora.links import FollowLinks
 from corpora.noise_tags import NoiseTags
 from corpora.reader import NeedsText, Style, Utterance, batches, decode, lines
-from corpora.root import Root
+from corpora.root import Root, is_outside
 
 _REQUIRED: Final = ("audio", "text")
 _NAMES: Final = ("id", "speaker", "dialogue", "system", "content_id", "condition", "split")
@@ -152,7 +152,7 @@ class Manifest:
             return self._unusable(place, "malformed_row")
         audio, outside = fields.get("audio"), False
         if audio:
-            outside = _is_outside(audio)
+            outside = is_outside(audio)
             audio = None if outside else str(PurePosixPath(audio))
         dialogue, turn = (fields.get("dialogue") or "").strip() or None, _turn(fields.get("turn"))
         row = Utterance(
@@ -237,17 +237,6 @@ def _add_lists(row: Utterance, fields: _Fields, rated: RatingsFile | None) -> No
 def _turn(value: str | None) -> int | None:
     """Return the number of a turn; None where there is none or it is no whole number from 1 on."""
     return int(value) or None if value and _TURN.fullmatch(value) else None
-
-
-def _is_outside(path: str) -> bool:
-    """Tell whether a path is absolute, a URL, written the Windows way, or climbs out of its folder."""
-    return (
-        path.startswith(("/", "~"))
-        or "\\" in path
-        or ".." in path.split("/")
-        or not path.isprintable()
-        or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", path) is not None
-    )
 
 
 def _json_rows(text: str, where: str) -> Iterator[tuple[int, _Fields | None]]:

@@ -122,6 +122,7 @@ class Utterance:
     ratings: tuple[Rating, ...] | None = None
     problem: str | None = None
     problem_detail: str | None = None
+    question: str | None = None
 
     def take_audio(self, file: Found, headers: Mapping[str, Header]) -> None:
         """Take over what is known of the recording's file; a problem of the row itself is kept."""

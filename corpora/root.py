@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -222,3 +223,14 @@ def _form(name: str) -> str:
 
 def _folded(name: str) -> str:
     return _form(_form(name).casefold())
+
+
+def is_outside(path: str) -> bool:
+    """Return whether a path may lead out of its folder: it is absolute, a URL, a Windows path, or has ``..`` in it."""
+    return (
+        path.startswith(("/", "~"))
+        or "\\" in path
+        or ".." in path.split("/")
+        or not path.isprintable()
+        or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", path) is not None
+    )

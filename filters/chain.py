@@ -18,11 +18,11 @@ def apply(table: pa.Table, filters: Sequence[tuple[str, Filter]]) -> tuple[pa.Ta
     """Run filters in order; each sees only the survivors of those before it.
 
     Args:
-        table: comparisons, with ``pair_id`` and every column that the filters read (see ``filters.verdict``).
+        table: comparisons, with ``item_id`` and every column that the filters read (see ``filters.verdict``).
         filters: (name as the recipe calls it, configured filter).
 
     Returns:
-        The kept rows, all columns, in order; and ``drops`` with stage ``filters`` and the pair id as row id, filter by filter.
+        The kept rows, all columns, in order; and ``drops`` with stage ``filters`` and the item id as row id, filter by filter.
         Kept and dropped together are as many as the rows of ``table``.
 
     Raises:
@@ -32,21 +32,21 @@ def apply(table: pa.Table, filters: Sequence[tuple[str, Filter]]) -> tuple[pa.Ta
     alive = np.ones(table.num_rows, dtype=np.bool_)
     drops = [empty("drops")]
     for name, plugin in filters:
-        view = table.select(list(dict.fromkeys(("pair_id", *plugin.columns))))
+        view = table.select(list(dict.fromkeys(("item_id", *plugin.columns))))
         if not alive.all():
             view = view.filter(pa.array(alive))
         reasons = plugin.reasons(view)
-        _, dropped = split(view.select(["pair_id"]), reasons)
+        _, dropped = split(view.select(["item_id"]), reasons)
         if not dropped.num_rows:
             continue
         left = pc.is_valid(reasons)
-        drops.append(_drops(name, dropped["pair_id"], reasons.filter(left), plugin.evidence(view, reasons).filter(left)))
+        drops.append(_drops(name, dropped["item_id"], reasons.filter(left), plugin.evidence(view, reasons).filter(left)))
         alive[alive] = ~left.to_numpy(zero_copy_only=False)
     return table.filter(pa.array(alive)), pa.concat_tables(drops).combine_chunks()
 
 
 def _check(table: pa.Table, filters: Sequence[tuple[str, Filter]]) -> None:
-    wanted = {"pair_id": "the drops table"}
+    wanted = {"item_id": "the drops table"}
     for name, plugin in filters:
         wanted |= dict.fromkeys(plugin.columns, f"filter {name}")
     missing = [f"{column} (for {reader})" for column, reader in wanted.items() if column not in table.column_names]
@@ -59,7 +59,7 @@ def _check(table: pa.Table, filters: Sequence[tuple[str, Filter]]) -> None:
                 raise DataError(f"comparisons, column {column}, row {row}: NaN; unknown is null")
 
 
-def _drops(name: str, pair_ids: pa.ChunkedArray, reasons: pa.StringArray, evidence: pa.StringArray) -> pa.Table:
-    constant = [pa.repeat(pa.scalar(value, pa.string()), len(pair_ids)) for value in (STAGE, name)]
-    columns = {"stage": constant[0], "row_id": pair_ids, "filter": constant[1], "reason": reasons, "evidence": evidence}
+def _drops(name: str, item_ids: pa.ChunkedArray, reasons: pa.StringArray, evidence: pa.StringArray) -> pa.Table:
+    constant = [pa.repeat(pa.scalar(value, pa.string()), len(item_ids)) for value in (STAGE, name)]
+    columns = {"stage": constant[0], "row_id": item_ids, "filter": constant[1], "reason": reasons, "evidence": evidence}
     return conform(pa.table(columns), "drops")

@@ -47,11 +47,11 @@ def join(
         labels_from: what decides. By ``votes`` (of the protocol speechjudge) or ``construction`` no pair needs a ruling.
 
     Returns:
-        The pair's columns; ``text``, ``language``; of the ruling ``verdict``, ``total_*``, the judge's ``votes_a``, ``votes_b``
-        and ``votes_none``, ``order_flip`` and ``judgment_ids``; ``duration_*``, ``sample_rate_*``, ``loudness_*`` and every
-        metric value with ``_a`` and ``_b``; ``votes`` of people, null where there are none; ``spoken_text_*``. ``verdict`` is
-        what decides says: what most people prefer; or the clip that speaks the text, where the other one does not. What the
-        judge says is null for pairs without a ruling; its own verdict is ``judge_verdict``.
+        The pair's columns, its id as ``item_id``; ``text``, ``language``; of the ruling ``verdict``, ``total_*``, the judge's
+        ``votes_a``, ``votes_b`` and ``votes_none``, ``order_flip`` and ``judgment_ids``; ``duration_*``, ``sample_rate_*``,
+        ``loudness_*`` and every metric value with ``_a`` and ``_b``; ``votes`` of people, null where there are none;
+        ``spoken_text_*``. ``verdict`` is what decides says: what most people prefer; or the clip that speaks the text, where
+        the other one does not. What the judge says is null for pairs without a ruling; its own verdict is ``judge_verdict``.
 
     Raises:
         DataError: by votes, a vote that is no CMOS value, or two on a pair by one annotator.
@@ -70,7 +70,7 @@ def join(
         table = table.set_column(table.column_names.index("verdict"), "verdict", labels(table["votes"]))
     elif labels_from == "construction":
         table = table.set_column(table.column_names.index("verdict"), "verdict", _constructed(table))
-    return sorted_by(table, "pair_id").combine_chunks()
+    return sorted_by(table.rename_columns({"pair_id": "item_id"}), "item_id").combine_chunks()
 
 
 def _constructed(table: pa.Table) -> pa.ChunkedArray:

@@ -32,7 +32,7 @@ class Cycles:
     A comparison without a verdict is no edge and is kept: ``tied_totals`` answers for it.
     """
 
-    columns: ClassVar[tuple[str, ...]] = ("pair_id", "group_id", "sample_a", "sample_b", "verdict")
+    columns: ClassVar[tuple[str, ...]] = ("item_id", "group_id", "sample_a", "sample_b", "verdict")
     makes_labels: ClassVar[bool] = False
     needed_by: ClassVar[tuple[str, ...]] = ()
 
@@ -100,7 +100,7 @@ def _witnesses(dropped: pa.Table) -> list[str]:
 
     winner, loser, _ = _edges(dropped)
     edges = list(zip(winner.tolist(), loser.tolist(), strict=True))
-    pair_ids, verdicts, left, right = (dropped[name].to_pylist() for name in ("pair_id", "verdict", "sample_a", "sample_b"))
+    item_ids, verdicts, left, right = (dropped[name].to_pylist() for name in ("item_id", "verdict", "sample_a", "sample_b"))
     name: dict[int, str] = {}
     rows_of: dict[tuple[int, int], list[int]] = {}
     for row, (win, lose) in enumerate(edges):
@@ -115,12 +115,12 @@ def _witnesses(dropped: pa.Table) -> list[str]:
         path = nx.shortest_path(graph, edge[1], edge[0])
         cycle = [edge, *pairwise(path)]
         nodes = [name[win] for win, _ in cycle]
-        pairs = [pair_ids[rows_of[step][0]] for step in cycle]
+        pairs = [item_ids[rows_of[step][0]] for step in cycle]
         text = canonical_json({"samples": nodes, "pairs": pairs})
         for place, step in enumerate(cycle):
             for row in rows_of[step]:
                 # A repeated comparison stands in its own evidence, not its twin.
-                own = [*pairs[:place], pair_ids[row], *pairs[place + 1 :]]
+                own = [*pairs[:place], item_ids[row], *pairs[place + 1 :]]
                 texts[row] = text if own == pairs else canonical_json({"samples": nodes, "pairs": own})
     return texts
 

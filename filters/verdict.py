@@ -9,7 +9,7 @@ A filter plug-in is a frozen dataclass with
 - ``reasons(table) -> StringArray``: null = keep, else a counted word that says why the row drops;
 - ``evidence(table, reasons) -> StringArray``: JSON of what the reason rests on, null for kept rows.
 
-The table is the comparisons table, one row a pair: pair_id, group_id, sample_a, sample_b, system_a, system_b, verdict
+The table is the comparisons table, one row a pair: item_id, group_id, sample_a, sample_b, system_a, system_b, verdict
 (``a``, ``b`` or null: of what the labels come from), judge_verdict (the judge's), total_a, total_b, votes_a, votes_b,
 votes_none (the judge's), order_flip, judgment_ids, wer_a, wer_b (ratio), duration_a, duration_b (s), sample_rate_a,
 sample_rate_b (Hz), loudness_a, loudness_b (LUFS), spoken_text_a, spoken_text_b, text, votes (people's:

@@ -1,4 +1,4 @@
-"""Which split each pair goes to: a function of its leakage group's hash and the seed.
+"""Which split each item goes to: a function of its leakage group's hash and the seed.
 
 A leakage group has a place in [0, 1) that its name and the seed decide, whatever other groups there are. Groups stay whole:
 all rows of one are in one split or dropped.
@@ -58,25 +58,25 @@ class _Group:
 
 
 def assign(
-    pairs: pa.Table, sizes: Mapping[str, Size], seed: int, eligible: Mapping[str, pa.BooleanArray] | None = None
+    items: pa.Table, sizes: Mapping[str, Size], seed: int, eligible: Mapping[str, pa.BooleanArray] | None = None
 ) -> tuple[pa.Table, pa.Table]:
-    """Assign pairs to splits.
+    """Assign items to splits.
 
     Args:
-        pairs: columns pair_id, group_id, leakage_group, stratum (strings without nulls). A leakage group counts to the least of
+        items: columns item_id, group_id, leakage_group, stratum (strings without nulls). A leakage group counts to the least of
             its strata.
         sizes: split -> size. Their order does not matter.
         seed: fixes the places of the groups.
         eligible: split -> per row whether it may have it; a split that is not named may have every row.
 
     Returns:
-        Tables of schema SPLITS and DROPS (stage ``splits``), each in the order of ``pairs``; every pair is in one of them. The
-        order of ``pairs`` does not matter to what becomes of a pair.
+        Tables of schema SPLITS and DROPS (stage ``splits``), each in the order of ``items``; every item is in one of them. The
+        order of ``items`` does not matter to what becomes of an item.
 
     Raises:
-        DataError: a pair occurs twice, or a text group is in two leakage groups.
+        DataError: an item occurs twice, or a text group is in two leakage groups.
     """
-    rows = _rows(pairs)
+    rows = _rows(items)
     groups = _groups(rows, seed, {split: mask.to_pylist() for split, mask in (eligible or {}).items()})
     quotas = {split: size.quota for split, size in sorted(sizes.items()) if size.quota is not None}
     fractions = {split: size.fraction for split, size in sorted(sizes.items()) if size.fraction is not None}
@@ -91,13 +91,13 @@ def assign(
         if split is not None:
             wanted = group.rows_for(split)
             if len(wanted) > room:
-                wanted = sorted(wanted, key=lambda row: _turn(seed, rows["pair_id"][row]))[:room]
+                wanted = sorted(wanted, key=lambda row: _turn(seed, rows["item_id"][row]))[:room]
             split_of.update(dict.fromkeys(wanted, split))
         dropped |= _left_over(group, split, split_of, [*quotas, *fractions], most)
     kept = sorted(split_of)
-    columns = {name: [rows[name][row] for row in kept] for name in ("pair_id", "group_id", "leakage_group")}
+    columns = {name: [rows[name][row] for row in kept] for name in ("item_id", "group_id", "leakage_group")}
     assigned = pa.table({**columns, "split": [split_of[row] for row in kept]}, schema=empty("splits").schema)
-    drops = [_drop(STAGE, rows["pair_id"][row], reason, evidence) for row, (reason, evidence) in sorted(dropped.items())]
+    drops = [_drop(STAGE, rows["item_id"][row], reason, evidence) for row, (reason, evidence) in sorted(dropped.items())]
     return conform(assigned, "splits"), pa.Table.from_pylist(drops, empty("drops").schema)
 
 
@@ -113,28 +113,28 @@ def cut(assigned: pa.Table, quotas: Mapping[str, int], seed: int, stage: str) ->
     drops = []
     for split, quota in sorted(quotas.items()):
         found = assigned.filter(pc.equal(assigned["split"], split))
-        rows = zip(found["leakage_group"].to_pylist(), found["pair_id"].to_pylist(), strict=True)
+        rows = zip(found["leakage_group"].to_pylist(), found["item_id"].to_pylist(), strict=True)
         ranked = sorted(rows, key=lambda row: (_turn(seed, row[0]), _turn(seed, row[1])))
         evidence = canonical_json({"split": split, "quota": quota})
-        drops += [_drop(stage, pair_id, OVER_QUOTA, evidence) for _, pair_id in ranked[quota:]]
+        drops += [_drop(stage, item_id, OVER_QUOTA, evidence) for _, item_id in ranked[quota:]]
     return drops
 
 
-def _drop(stage: str, pair_id: str, reason: str, evidence: str) -> dict[str, str]:
-    return {"stage": stage, "row_id": pair_id, "filter": FILTER, "reason": reason, "evidence": evidence}
+def _drop(stage: str, item_id: str, reason: str, evidence: str) -> dict[str, str]:
+    return {"stage": stage, "row_id": item_id, "filter": FILTER, "reason": reason, "evidence": evidence}
 
 
-def _rows(pairs: pa.Table) -> dict[str, list[str]]:
+def _rows(items: pa.Table) -> dict[str, list[str]]:
     rows = {}
-    for column in ("pair_id", "group_id", "leakage_group", "stratum"):
-        if column not in pairs.column_names:
-            raise DataError(f"pairs to split lack the column {column}; there are {', '.join(pairs.column_names)}")
-        if pairs[column].null_count:
-            raise DataError(f"pairs to split: column {column} has {pairs[column].null_count} nulls")
-        rows[column] = pairs[column].to_pylist()
-    if len(set(rows["pair_id"])) < pairs.num_rows:
-        pair_id, count = Counter(rows["pair_id"]).most_common(1)[0]
-        raise DataError(f"pairs to split: pair_id {pair_id} occurs {count} times")
+    for column in ("item_id", "group_id", "leakage_group", "stratum"):
+        if column not in items.column_names:
+            raise DataError(f"items to split lack the column {column}; there are {', '.join(items.column_names)}")
+        if items[column].null_count:
+            raise DataError(f"items to split: column {column} has {items[column].null_count} nulls")
+        rows[column] = items[column].to_pylist()
+    if len(set(rows["item_id"])) < items.num_rows:
+        item_id, count = Counter(rows["item_id"]).most_common(1)[0]
+        raise DataError(f"items to split: item_id {item_id} occurs {count} times")
     home: dict[str, str] = {}
     for group_id, name in zip(rows["group_id"], rows["leakage_group"], strict=True):
         if home.setdefault(group_id, name) != name:

@@ -30,8 +30,8 @@ class LeakageProof:
     """What was looked at, kind by kind, before it was said that nothing is shared.
 
     Attributes:
-        rows: assigned pairs.
-        splits: split -> pairs in it.
+        rows: assigned items.
+        splits: split -> items in it.
         checked: kind of thing -> distinct things compared across splits.
         shared: kind of thing -> things found in two splits: all zero, or there would be no proof.
         similarity: Jaccard similarity from which texts count as nearly identical.
@@ -51,7 +51,7 @@ class _Use:
     thing: str
     split: str
     group_id: str
-    pair_id: str
+    item_id: str
 
 
 def prove(assignments: pa.Table, keys: pa.Table, *, similarity: float = SIMILARITY) -> LeakageProof:
@@ -65,13 +65,13 @@ def prove(assignments: pa.Table, keys: pa.Table, *, similarity: float = SIMILARI
         similarity: Jaccard similarity from which texts are nearly the same, in (0, 1].
 
     Raises:
-        LeakageError: something is shared; names it, both splits, both pairs and both text groups.
+        LeakageError: something is shared; names it, both splits, both items and both text groups.
         DataError: ``keys`` lacks a column, or a text group that was assigned.
     """
     missing = [column for column in ("group_id", "text", *_RECORDING_COLUMNS) if column not in keys.column_names]
     if missing:
         raise DataError(f"the leakage proof needs the columns {', '.join(missing)}; there are {', '.join(keys.column_names)}")
-    rows = assignments.select(["pair_id", "group_id", "leakage_group", "split"]).to_pylist()
+    rows = assignments.select(["item_id", "group_id", "leakage_group", "split"]).to_pylist()
     checked = {
         "leakage group": _disjoint("leakage group", (_use(row["leakage_group"], row) for row in rows)),
         "text group": _disjoint("text group", (_use(row["group_id"], row) for row in rows)),
@@ -83,7 +83,7 @@ def prove(assignments: pa.Table, keys: pa.Table, *, similarity: float = SIMILARI
         raise DataError(f"the leakage proof lacks the keys of text group {lacking[0]} and {len(lacking) - 1} others")
 
     texts = [_use(key["text"], home[key["group_id"]]) for key in known if key["text"] is not None]
-    plain = [_Use(thing=leakage_form(use.thing), split=use.split, group_id=use.group_id, pair_id=use.pair_id) for use in texts]
+    plain = [_Use(thing=leakage_form(use.thing), split=use.split, group_id=use.group_id, item_id=use.item_id) for use in texts]
     plain = [use for use in plain if use.thing]
     checked["text"] = _disjoint("text", texts)
     checked["normalised text"] = _disjoint("normalised text", plain)
@@ -102,7 +102,7 @@ def prove(assignments: pa.Table, keys: pa.Table, *, similarity: float = SIMILARI
 
 
 def _use(thing: str, row: dict[str, str]) -> _Use:
-    return _Use(thing=thing, split=row["split"], group_id=row["group_id"], pair_id=row["pair_id"])
+    return _Use(thing=thing, split=row["split"], group_id=row["group_id"], item_id=row["item_id"])
 
 
 def _each(names: str | list[str | None] | None) -> list[str]:
@@ -123,8 +123,8 @@ def _disjoint(kind: str, uses: Iterator[_Use] | list[_Use]) -> int:
 
 def _complaint(what: str, one: _Use, other: _Use) -> str:
     return (
-        f"splits {one.split} and {other.split} share {what}: pair {one.pair_id} of text group {one.group_id} is in "
-        f"{one.split}, pair {other.pair_id} of text group {other.group_id} in {other.split}; "
+        f"splits {one.split} and {other.split} share {what}: item {one.item_id} of text group {one.group_id} is in "
+        f"{one.split}, item {other.item_id} of text group {other.group_id} in {other.split}; "
         "compute the leakage groups from the same keys and assign again"
     )
 

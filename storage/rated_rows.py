@@ -61,7 +61,7 @@ class RatedPairRows:
         self._utterances = RowSource(utterances, (*_OF_UTTERANCE, "content_id", "ratings"))
         # Row numbers that lead from one table to the next.
         self._prompt = row_numbers(pairs["prompt_id"], prompts["prompt_id"])
-        self._label = row_numbers(pairs["pair_id"], labels["pair_id"])
+        self._label = row_numbers(pairs["pair_id"], labels["item_id"])
         self._ruling = row_numbers(pairs["pair_id"], rulings["pair_id"])
         self._sample = {side: row_numbers(pairs[f"sample_{side}"], samples["sample_id"]) for side in "ab"}
         self._utterance = row_numbers(samples["utterance_id"], utterances["utterance_id"])

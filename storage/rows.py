@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.joins import Ints, RowSource, attach, chained, row_numbers, sorted_by
+from contracts.languages import with_setting
 from storage.columns import TASK1, ReleaseSchema
 
-_OF_PROMPT: Final = ("text", "language", "setting", "style", "corpus", "speaker_id")
+_OF_PROMPT: Final = ("text", "language", "reference_language", "setting", "style", "corpus", "speaker_id")
 _OF_TARGET: Final = ("source_id", "emotion", "dialogue_id", "turn")
 _OF_SAMPLE: Final = ("system", "spoken_text", "is_synthetic", "engine", "engine_version", "model", "voice", "seed", "params")
 _OF_JUDGMENT: Final = ("judge", "judge_version", "judge_model", "prompt_version")
@@ -77,7 +78,7 @@ class PairRows:
         """
         self._schema, self._filters = schema, list(filters)
         self._pairs, self._order = RowSource(pairs, ("pair_id", "kind")), pairs.select(["pair_id", "prompt_id"])
-        self._prompts = RowSource(prompts, (*_OF_PROMPT, "reference_text", "license"))
+        self._prompts = RowSource(with_setting(prompts), (*_OF_PROMPT, "reference_text", "license"))
         self._utterances = RowSource(utterances, (*_OF_TARGET, "license"))
         self._recordings = RowSource(recordings, ("audio_id",))
         self._labels = RowSource(labels, ("label", "source"))
@@ -94,7 +95,7 @@ class PairRows:
         self._target = row_numbers(prompts["target_utterance_id"], utterance)
         self._reference = row_numbers(prompts["reference_utterance_id"], utterance)
         self._recording = row_numbers(utterance, recordings["utterance_id"])
-        self._label = row_numbers(pair, labels["pair_id"])
+        self._label = row_numbers(pair, labels["item_id"])
         self._ruling = row_numbers(pair, rulings["pair_id"])
         self._judgment = row_numbers(_first(rulings["judgment_ids"]), judgments["judgment_id"])
         self._sample = {side: row_numbers(pairs[f"sample_{side}"], samples["sample_id"]) for side in "ab"}
@@ -211,9 +212,9 @@ class _Metrics:
 def ordered(splits: pa.Table, pairs: pa.Table) -> pa.Table:
     """Return rows of schema SPLITS by prompt and pair, and ``pair``: the row number in ``pairs`` (``pair_id, prompt_id``)."""
     pairs = pairs.append_column("pair", pa.array(np.arange(pairs.num_rows)))
-    rows = attach(splits, "pair_id", pairs, "pair_id", same("prompt_id", "pair"))
+    rows = attach(splits, "item_id", pairs, "pair_id", same("prompt_id", "pair"))
     rows = rows.set_column(rows.num_columns - 1, "pair", pc.fill_null(rows["pair"], -1))
-    return sorted_by(rows, "prompt_id", "pair_id").drop_columns(["prompt_id"])
+    return sorted_by(rows, "prompt_id", "item_id").drop_columns(["prompt_id"])
 
 
 def same(*names: str) -> dict[str, str]:

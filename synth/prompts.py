@@ -254,7 +254,7 @@ def _prompt(target: Candidate, source: Candidate | None) -> dict[str, Any]:
         {
             "text": target.spoken,
             "language": row["language"],
-            "setting": f"{reference['language'] if reference else row['language']}2{row['language']}",
+            "reference_language": reference["language"] if reference else None,
             "style": row["style"],
             "corpus": row["corpus"],
             "speaker_id": row["speaker_id"],

@@ -60,7 +60,6 @@ def contents(utterances: pa.Table) -> pa.Table:
         prompt = {
             "prompt_id": _prompt_of(group),
             "group_id": group,
-            "setting": f"{row['language']}2{row['language']}",
             **{name: row[name] for name in ("text", "language", "style", "corpus", "license")},
         }
         known = first.setdefault(group, prompt)

@@ -119,7 +119,7 @@ def _transcript(prompt: dict[str, Any], written: _Contents, cleaned: bool) -> di
 def _written(prompt: dict[str, Any], variant: Variant, written: _Contents) -> dict[str, Any] | _Reason:
     if prompt["reference_utterance_id"] is None:
         return "no_reference", {}
-    reference_language = prompt["setting"].removesuffix(f"2{prompt['language']}")
+    reference_language = prompt["reference_language"]
     language = language_of(reference_language, variant)
     if language is None:
         return "unsupported_language", {"language": reference_language}
@@ -128,7 +128,7 @@ def _written(prompt: dict[str, Any], variant: Variant, written: _Contents) -> di
         return "no_continuation", {}
     if not _is_written_in(text, language):
         return "wrong_language", {"language": language, "text": text}
-    changes = {"text": text, "language": language, "setting": f"{reference_language}2{language}", "style": "expressive"}
+    changes = {"text": text, "language": language, "style": "expressive"}
     return identified({**prompt, **changes, "target_utterance_id": None})
 
 

@@ -1,4 +1,4 @@
-"""Inquiries: which question a row is, and the key under which the ledger keeps the reply to it.
+"""Inquiries: the request that each row becomes, and its key in the ledger.
 
 A request table has the columns ``subject_id`` (key of the row asked about), those of the task (``task.shown`` and the values
 of ``task.audios``; for Task 1 ``text``, ``language``, ``reference_audio_id``, ``audio_a``, ``audio_b``), for each of
@@ -13,7 +13,8 @@ from typing import Any, Final, Literal, Self
 
 import pyarrow as pa
 
-from annotate.models.judge import Judge, JudgeRequest, LabelledAudio
+from annotate.models.judge import Judge
+from annotate.models.request import JudgeRequest, LabelledAudio
 from annotate.models.task import TaskSpec
 from contracts.errors import DataError
 from contracts.ids import ID_HEX_LENGTH, digest
@@ -24,7 +25,7 @@ _ROWS_AT_ONCE: Final = 4096
 
 
 def played(requests: pa.Table, *, orders: Orders = "stored", votes: int = 1, first_vote: int = 0) -> pa.Table:
-    """Return the requests as they are put: ``votes`` times, and with ``both`` once more each with the speeches exchanged.
+    """Return the rows as they are sent: ``votes`` times, and with ``both`` once more each with the speeches exchanged.
 
     Exchanged are all columns that end in ``_a`` and ``_b``. ``order`` is ``ab`` or ``ba``, ``vote`` counts from ``first_vote``.
     """
@@ -45,16 +46,16 @@ def played(requests: pa.Table, *, orders: Orders = "stored", votes: int = 1, fir
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """One row and the question about it.
+    """One row and the request about it.
 
     Attributes:
         row_id: key of the row of ``judgments`` or ``writings`` that the answer becomes.
         subject_id: the row asked about.
         order: ``ab`` or ``ba``, for a pair.
-        vote: how often the same question is put before.
+        vote: how many equal requests go before.
         language: language of the row, which chose the template.
-        request: the question.
-        lacking: first column without the clip or text that the question needs; None = all are there.
+        request: the request.
+        missing_column: first column without the clip or text that the request needs; None = nothing is missing.
     """
 
     row_id: str
@@ -63,16 +64,16 @@ class Case:
     vote: int
     language: str | None
     request: JudgeRequest
-    lacking: str | None
+    missing_column: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inquiry:
-    """A task put to a judge: what all its questions have in common.
+    """A task with a judge: what all its requests have in common.
 
     Attributes:
         task: what is asked.
-        judge: who is asked.
+        judge: the judge.
         settings: hash of the judge's parameters.
         identity: hash of all that can enter a key beside the row itself: task, prompt versions, judge, model and parameters.
     """
@@ -81,48 +82,48 @@ class Inquiry:
     judge: Judge
     settings: str
     identity: str
-    _asked: str
+    _parts: str
 
     @classmethod
     def of(cls, task: TaskSpec, judge: Judge) -> Self:
         """Return the inquiry of a task and a judge."""
-        asked = [task.name, list(task.audios), judge.name, judge.model, judge.params(), list(judge.facts)]
+        parts = [task.name, list(task.audios), judge.name, judge.model, judge.params(), list(judge.facts)]
         settings = digest(dict(judge.params()))
-        return cls(task=task, judge=judge, settings=settings, identity=digest([asked, task.versions]), _asked=digest(asked))
+        return cls(task=task, judge=judge, settings=settings, identity=digest([parts, task.versions]), _parts=digest(parts))
 
     def key(
         self,
         tag: str | None,
         prompt: str,
         *,
-        heard: Sequence[str],
+        audio_ids: Sequence[str],
         facts: Sequence[float | None] = (),
         vote: int = 0,
         repeat: int = 0,
     ) -> str:
-        """Return the ledger key of one question: equal keys are the same question to the same judge about the same sound.
+        """Return the ledger key of one request: equal keys are equal requests to the same judge about the same audio.
 
         Args:
             tag: language of the row.
             prompt: hash of the rendered prompt.
-            heard: audio ids, in order.
+            audio_ids: the clips, in order.
             facts: values of the judge's facts.
-            vote: how often the same question is put before.
+            vote: how many equal requests go before.
             repeat: 1 for the follow-up.
 
         Raises:
             ValueError: a fact is NaN or infinite.
         """
         version = self.task.prompt_version(tag)
-        return _row_id("request", self._asked, version, prompt, len(heard), *heard, *facts, vote, repeat)
+        return _row_id("request", self._parts, version, prompt, len(audio_ids), *audio_ids, *facts, vote, repeat)
 
-    def cases(self, requests: pa.Table, *, lacking: bool | None = None) -> Iterator[Case]:
+    def cases(self, requests: pa.Table, *, complete: bool | None = None) -> Iterator[Case]:
         """Yield the case of each row, in order, a few thousand rows in memory at a time.
 
         Args:
             requests: the rows.
-            lacking: yield only rows that lack something, or only those that do not; None = all. The others cost little:
-                their prompts are not rendered.
+            complete: yield only rows without a ``missing_column``, or only those with one; None = all. The others cost
+                little: their prompts are not rendered.
 
         Raises:
             DataError: a column is missing.
@@ -142,12 +143,12 @@ class Inquiry:
             columns = {name: chunk[name].to_pylist() for name in chunk.column_names}
             for values in zip(*columns.values(), strict=True):
                 row = dict(zip(columns, values, strict=True))
-                missing = self._lacking(row)
-                if lacking is None or lacking == (missing is not None):
+                missing = self._missing_column(row)
+                if complete is None or complete == (missing is None):
                     yield self._case(row, missing, facts, rendered)
 
-    def _lacking(self, row: Mapping[str, Any]) -> str | None:
-        """Return the first column without the text or clip that the question needs."""
+    def _missing_column(self, row: Mapping[str, Any]) -> str | None:
+        """Return the first column without the text or clip that the request needs."""
         for name in self.task.shown:
             if row[name] is None:
                 return name
@@ -160,7 +161,7 @@ class Inquiry:
     def _case(
         self,
         row: Mapping[str, Any],
-        lacking: str | None,
+        missing_column: str | None,
         facts: Sequence[str],
         rendered: dict[tuple[str | None, ...], tuple[str, str]],
     ) -> Case:
@@ -176,8 +177,8 @@ class Inquiry:
             clips = row[column] if isinstance(row[column], list) else [row[column]]
             audios += [LabelledAudio(label.format(n=n), clip) for n, clip in enumerate(clips, start=1) if clip]
         given = {name: row[name] for name in facts}
-        heard = [audio.audio_id for audio in audios]
-        key = self.key(tag, prompt_digest, heard=heard, facts=list(given.values()), vote=vote)
+        audio_ids = [audio.audio_id for audio in audios]
+        key = self.key(tag, prompt_digest, audio_ids=audio_ids, facts=list(given.values()), vote=vote)
         order = row.get("order", "ab")
         return Case(
             row_id=_row_id("judgment", row["subject_id"], key, order),
@@ -186,23 +187,23 @@ class Inquiry:
             vote=vote,
             language=tag,
             request=JudgeRequest(key=key, prompt=prompt, audios=tuple(audios), facts=given),
-            lacking=lacking,
+            missing_column=missing_column,
         )
 
     def follow_up(self, case: Case, problem: str) -> JudgeRequest:
-        """Return the question that is asked after a first reply that could not be used."""
+        """Return the request that follows a first reply that could not be used."""
         first = case.request
         prompt = self.task.follow_up(first.prompt, problem, case.language)
-        heard = [audio.audio_id for audio in first.audios]
+        audio_ids = [audio.audio_id for audio in first.audios]
         facts = list(first.facts.values())
-        key = self.key(case.language, digest(prompt), heard=heard, facts=facts, vote=case.vote, repeat=1)
+        key = self.key(case.language, digest(prompt), audio_ids=audio_ids, facts=facts, vote=case.vote, repeat=1)
         return JudgeRequest(key=key, prompt=prompt, audios=first.audios, repeat=1, facts=first.facts)
 
 
 def row_ids(requests: pa.Table, *, task: TaskSpec, judge: Judge) -> pa.Array:
     """Return the key of the row that each request becomes, shape (rows,), without asking anyone and without the ledger.
 
-    Equal keys are the same row, question, judge and sound: a row of ``judgments`` or ``writings`` that has one is final.
+    Equal keys are the same row, request, judge and audio: a row of ``judgments`` or ``writings`` that has one is final.
 
     Raises:
         DataError: a column is missing.
@@ -211,6 +212,6 @@ def row_ids(requests: pa.Table, *, task: TaskSpec, judge: Judge) -> pa.Array:
 
 
 def _row_id(*literals: str | float | None) -> str:
-    """Return what ``contracts.ids.row_id`` returns, without its look at every value: 100,000 ids are wanted at every start."""
+    """Return what ``contracts.ids.row_id`` returns, without checking every value: each start needs 100,000 ids."""
     text = json.dumps(literals, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:ID_HEX_LENGTH]

@@ -1,6 +1,6 @@
-"""What was said in one inquiry: all that one judge, model, prompt version and choice of parameters said in one task.
+"""The judgments of each inquiry: of one judge, model, prompt version and choice of parameters in one task.
 
-What a re-annotation says is an inquiry of its own at each repetition.
+A re-annotation is an inquiry of its own at each repetition.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ class InquiryRows:
     Attributes:
         task: task plug-in.
         judge: judge plug-in.
-        model: model asked for.
+        model: the model requested.
         prompt_version: hash of the prompt template.
         settings: hash of the judge's parameters.
         repetition: number of the vote that a re-annotation asked for; None = the recipe's own votes.
@@ -40,7 +40,7 @@ class InquiryRows:
 
     @property
     def label(self) -> str:
-        """Who was asked, with which prompt and parameters, and when not by the recipe itself, for a person."""
+        """Judge, model, prompt and parameters, and the repetition of a re-annotation, for a person."""
         again = "" if self.repetition is None else f", asked again (vote {self.repetition})"
         return f"{self.judge}/{self.model}, prompt {self.prompt_version[:8]}, settings {self.settings[:8]}{again}"
 
@@ -49,8 +49,8 @@ def inquiries_of(judgments: pa.Table, again: pa.Table | None = None) -> list[Inq
     """Return the inquiries of a workspace, in the order of their first rows, those of re-annotations last.
 
     Args:
-        judgments: table of schema JUDGMENTS: what the recipe's judges said.
-        again: likewise, what re-annotations said; what is in ``judgments`` too counts there.
+        judgments: table of schema JUDGMENTS, of the recipe's judges.
+        again: likewise, of re-annotations; rows that are also in ``judgments`` count there.
     """
     found = [InquiryRows(**kind, judgments=rows) for kind, rows in _parts(judgments, _KEYS)]
     if again is not None:

@@ -1,7 +1,7 @@
 """Judging: from requests (see ``annotate.models.inquiry``) to rows of ``judgments`` or ``writings``, through the ledger.
 
-A row costs at most two replies: one that does not parse, or whose totals are equal, is followed by one more request that names
-the problem. Replies lie in the ledger before they are parsed here, so a better parser reads them again for nothing.
+A row costs at most two replies: a reply that does not parse, or whose totals are equal, is followed by one more request that
+names the problem. Replies are in the ledger before they are parsed here, so a better parser reads them again at no cost.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,13 +11,14 @@ from typing import Any, Final, Literal, Self
 
 import pyarrow as pa
 
-from annotate.models.calls.batch_calls import Batching
-from annotate.models.calls.batch_polling import Patience
-from annotate.models.calls.case_state import Terms
-from annotate.models.calls.live_calls import Asking
+from annotate.models.calls.batch_calls import BatchCalls
+from annotate.models.calls.batch_polling import PollSchedule
+from annotate.models.calls.case_state import CallContext
+from annotate.models.calls.live_calls import LiveCalls
 from annotate.models.inquiry import Case, Inquiry
-from annotate.models.judge import Judge, Refusal, Reply
+from annotate.models.judge import Judge
 from annotate.models.ledger.ledger import Ledger
+from annotate.models.request import Refusal, Reply
 from annotate.models.task import Parsed, ParseError, TaskSpec, Written
 from contracts.errors import SetupError
 from contracts.ids import canonical_json
@@ -42,18 +43,18 @@ def judge_rows(
     mode: Mode = "live",
     poll_s: float = 30.0,
 ) -> Iterator[Outcome]:
-    """Judge, or write about, every row; what the ledger holds already is read, only the rest is asked.
+    """Judge, or write about, every row. Replies in the ledger are read, only the rest is sent.
 
     Args:
         requests: the rows.
         task: what is asked.
-        judge: who is asked.
+        judge: the judge.
         stage: name of the stage, for failures.
         open_ledger: opens the ledger, where replies are made durable before they are used.
-        clips: where the audio is; None only where no question has any.
+        clips: where the audio is; None only where no request has any.
         budget_usd: what all calls of this ledger's account may cost together, earlier runs included; None = no paid call.
         mode: one by one, or through the provider's batches.
-        poll_s: first wait before a batch is looked at.
+        poll_s: first interval between two polls of a batch.
 
     Yields:
         Outcomes in order of completion: rows of ``judgments`` (for a task about pairs) or ``writings``, and failures with the
@@ -67,8 +68,8 @@ def judge_rows(
     if mode == "batch" and not judge.has_batches:
         raise SetupError(f"judge {judge.name!r} has no batch interface: set mode: live in the recipe")
     inquiry = Inquiry.of(task, judge)
-    if unasked := [_unasked(stage, task, case) for case in inquiry.cases(requests, lacking=True)]:
-        yield _outcome([], unasked, task)
+    if unsent := [_missing(stage, task, case) for case in inquiry.cases(requests, complete=False)]:
+        yield _outcome([], unsent, task)
 
     @lru_cache(maxsize=_READ_ONCE)
     def read(text: str) -> Parsed | Written | ParseError:
@@ -77,78 +78,87 @@ def judge_rows(
         except ParseError as error:
             return error.with_traceback(None)
 
-    terms = Terms(
+    context = CallContext(
         inquiry=inquiry,
-        problem_of=lambda text: _Reading.of(Reply(text=text), read).problem,
+        problem_of=lambda text: _ReadAnswer.of(Reply(text=text), read).problem,
         open_ledger=open_ledger,
         clips=clips,
         budget_usd=budget_usd,
     )
-    batching = Batching(terms=terms, patience=Patience(poll_s=poll_s))
-    if mode == "live" and judge.has_batches:  # what an earlier run handed in is paid for: its replies come first
-        batching.collect()
-    asking = batching if mode == "batch" else Asking(terms=terms)
-    for talks in asking.talks(inquiry.cases(requests, lacking=False)):
+    batch_calls = BatchCalls(context=context, poll_schedule=PollSchedule(poll_s=poll_s))
+    if mode == "live" and judge.has_batches:  # an earlier run's batches are paid for: their replies come first
+        batch_calls.collect()
+    calls = batch_calls if mode == "batch" else LiveCalls(context=context)
+    for conversations in calls.conversations(inquiry.cases(requests, complete=True)):
         rows: list[dict[str, Any]] = []
         failures: list[dict[str, str]] = []
-        for talk in talks:
-            trail = [_Reading.of(answer, read) for _, answer in talk.trail]
-            # A tied first reply stands where the second one cannot be read.
-            # It does not stand for a question that is asked again when a file is restored.
-            standing = None if trail[-1].undecided else next((one for one in reversed(trail) if one.said is not None), None)
-            if standing is None:
-                reason, message = trail[-1].failure
-                failures.append(failure(stage, talk.case.row_id, talk.case.subject_id, reason, message))
+        for conversation in conversations:
+            answers = [_ReadAnswer.of(answer, read) for _, answer in conversation.exchanges]
+            case = conversation.case
+            if (used := _used(answers)) is None:
+                reason, message = answers[-1].failure
+                failures.append(failure(stage, case.row_id, case.subject_id, reason, message))
             else:
-                rows.append(_row(inquiry, talk.case, standing, trail))
+                rows.append(_row(inquiry, case, used, answers))
         yield _outcome(rows, failures, task)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Reading:
-    """An answer and what it says."""
+class _ReadAnswer:
+    """An answer, and its content or the error of reading it."""
 
     answer: Reply | Refusal
-    said: Parsed | Written | None = None
+    content: Parsed | Written | None = None
     error: ParseError | None = None
 
     @classmethod
     def of(cls, answer: Reply | Refusal, read: Callable[[str], Parsed | Written | ParseError]) -> Self:
         if isinstance(answer, Refusal):
             return cls(answer=answer)
-        said = read(answer.text)
-        return cls(answer=answer, error=said) if isinstance(said, ParseError) else cls(answer=answer, said=said)
+        content = read(answer.text)
+        return cls(answer=answer, error=content) if isinstance(content, ParseError) else cls(answer=answer, content=content)
 
     @property
     def problem(self) -> str | None:
-        """Why to ask once more; None = no reason, or no hope."""
+        """Why to send a follow-up; None = there is no reason, or it would be pointless."""
         if self.error is not None:
             return self.error.message
-        return self.said.problem if self.said is not None else None
+        return self.content.problem if self.content is not None else None
 
     @property
-    def undecided(self) -> bool:
-        """Whether the question was not put at all, for a reason that passes."""
+    def unsent(self) -> bool:
+        """Whether the request was not sent at all, for a reason that a person can remove."""
         return isinstance(self.answer, Refusal) and self.answer.reason == DAMAGED_AUDIO
 
     @property
     def failure(self) -> tuple[str, str]:
-        """Reason and message of an answer that says nothing."""
+        """Reason and message of an answer without content."""
         if isinstance(self.answer, Refusal):
             return self.answer.reason, self.answer.message
         assert self.error is not None
         return "unparsable_reply", f"{self.error.reason}: {self.error.message}"
 
 
-def _unasked(stage: str, task: TaskSpec, case: Case) -> dict[str, str]:
-    what, reason = ("text", "missing_text") if case.lacking in task.shown else ("clip to hear", "missing_audio")
-    return failure(stage, case.row_id, case.subject_id, reason, f"column {case.lacking} is null: there is no {what}")
+def _used(answers: Sequence[_ReadAnswer]) -> _ReadAnswer | None:
+    """Return the last answer that has content: a tied first reply is used where the second one cannot be read.
+
+    None where a follow-up was not sent because a file is damaged: it will be sent once the file is restored.
+    """
+    if answers[-1].unsent:
+        return None
+    return next((answer for answer in reversed(answers) if answer.content is not None), None)
 
 
-def _row(inquiry: Inquiry, case: Case, standing: _Reading, trail: Sequence[_Reading]) -> dict[str, Any]:
-    reply, task, judge = standing.answer, inquiry.task, inquiry.judge
+def _missing(stage: str, task: TaskSpec, case: Case) -> dict[str, str]:
+    column = case.missing_column
+    what, reason = ("text", "missing_text") if column in task.shown else ("clip to hear", "missing_audio")
+    return failure(stage, case.row_id, case.subject_id, reason, f"column {column} is null: there is no {what}")
+
+
+def _row(inquiry: Inquiry, case: Case, used: _ReadAnswer, answers: Sequence[_ReadAnswer]) -> dict[str, Any]:
+    reply, task, judge = used.answer, inquiry.task, inquiry.judge
     assert isinstance(reply, Reply)
-    replies = [reading.answer for reading in trail if isinstance(reading.answer, Reply)]
+    replies = [read.answer for read in answers if isinstance(read.answer, Reply)]
     row: dict[str, Any] = {
         "task": task.name,
         "judge": judge.name,
@@ -160,32 +170,32 @@ def _row(inquiry: Inquiry, case: Case, standing: _Reading, trail: Sequence[_Read
         "input_tokens": _total([reply.input_tokens for reply in replies]),
         "output_tokens": _total([reply.output_tokens for reply in replies]),
     }
-    if isinstance(standing.said, Written):
-        said = standing.said
+    content = used.content
+    if isinstance(content, Written):
         return row | {
             "writing_id": case.row_id,
             "subject": task.subject,
             "subject_id": case.subject_id,
-            "content": canonical_json(said.content),
-            "scores": list(said.scores.items()),
-            "completion": said.completion,
+            "content": canonical_json(content.content),
+            "scores": list(content.scores.items()),
+            "completion": content.completion,
         }
-    assert standing.said is not None
-    return row | {"judgment_id": case.row_id, "pair_id": case.subject_id} | _preference(standing.said, case)
+    assert content is not None
+    return row | {"judgment_id": case.row_id, "pair_id": case.subject_id} | _preference(content, case)
 
 
-def _preference(said: Parsed, case: Case) -> dict[str, Any]:
-    """Return the columns that speak of A and B, turned back to the pair's stored order."""
+def _preference(parsed: Parsed, case: Case) -> dict[str, Any]:
+    """Return the columns about A and B, turned back to the pair's stored order."""
     first, second = ("a", "b") if case.order == "ab" else ("b", "a")
     return {
         "order": case.order,
         "vote": case.vote,
-        "verdict": None if said.verdict is None else {"a": first, "b": second}[said.verdict],
-        f"scores_{first}": list(said.scores_a.items()),
-        f"scores_{second}": list(said.scores_b.items()),
-        f"total_{first}": said.total_a,
-        f"total_{second}": said.total_b,
-        "completion": said.completion,
+        "verdict": None if parsed.verdict is None else {"a": first, "b": second}[parsed.verdict],
+        f"scores_{first}": list(parsed.scores_a.items()),
+        f"scores_{second}": list(parsed.scores_b.items()),
+        f"total_{first}": parsed.total_a,
+        f"total_{second}": parsed.total_b,
+        "completion": parsed.completion,
     }
 
 

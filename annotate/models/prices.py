@@ -7,10 +7,10 @@ What was checked, and how:
 
 - Gemini: Google's public list, paid tier, prompts of up to 200,000 tokens.
 - OpenAI: the model pages and price tables at developers.openai.com as third parties copied them, the youngest copies from
-  September 2026; the page itself was not read. Two things rest on less. ``gpt-audio``: a copy of its page from 2025 asks $40
-  for audio input, all copies from 2026 ask $32, which is what stands here. Batches: OpenAI's help page says half the price for
+  September 2026; the page itself was not read. Two things rest on less. ``gpt-audio``: a copy of its page from 2025 states $40
+  for audio input, all copies from 2026 state $32, which is used here. Batches: OpenAI's help page says half the price for
   "each model", but lists no audio model, and no copy says that one is accepted in a batch. A dated snapshot of a model can
-  cost something else than the model (``gpt-4o-audio-preview-2024-10-01`` once asked $100), so that only the names below
+  cost something else than the model (``gpt-4o-audio-preview-2024-10-01`` once cost $100), so that only the names below
   have a price.
 """
 

@@ -1,12 +1,12 @@
-"""Clips as a provider wants them: made from the blobs once, kept on the local disk, and never larger than a bound.
+"""Clips in the containers that providers take: encoded from the blobs once, and cached on the local disk up to a bound.
 
 The blob store holds FLAC. A provider that takes WAV or MP3 gets the same samples in that container: WAV is exact (16-bit
 PCM), MP3 is lossy and a fifth to a third of the size. A judge sends each clip many times (every pair of a sample is one
-request), so a clip that was made once is kept below the workspace, or, where that is no local disk, in the user's cache
-folder (``XDG_CACHE_HOME``, else ``~/.cache``), under its audio id: nobody ever has to clear it for correctness.
+request), so an encoded clip is cached below the workspace, or, where that is no local disk, in the user's cache
+folder (``XDG_CACHE_HOME``, else ``~/.cache``), under its audio id. It never has to be cleared for correctness.
 
-A kept file starts with the hash of the rest, so that one torn by a power cut is made again and never sent. It appears by a
-rename. Several processes may share a folder: each adds, touches what it reads, and removes what was used longest ago.
+A cached file starts with the hash of the rest, so that a file torn by a power cut is encoded again and never sent. It appears
+by a rename. Several processes may share a folder: each adds, touches what it reads, and removes what was used longest ago.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ class Clip:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measure:
-    """What is known of a clip without its sound.
+    """Size and length of a clip.
 
     Attributes:
         size: bytes of the file.
@@ -65,7 +65,7 @@ class Measure:
 
 
 class ClipCache:
-    """The clips of a blob store in other containers. Used inside one event loop, which it never holds up."""
+    """The clips of a blob store in other containers. Used inside one event loop, which it never blocks."""
 
     def __init__(self, blobs: BlobStore, *, folder: Path | None = None, most_bytes: int = MOST_BYTES) -> None:
         workspace = blobs.workspace
@@ -76,7 +76,7 @@ class ClipCache:
         self._measures: OrderedDict[tuple[str, Container], Measure] = OrderedDict()
         self._making: WeakValueDictionary[tuple[str, Container], asyncio.Lock] = WeakValueDictionary()
         self._sweeping = threading.Lock()
-        self._unswept = most_bytes  # so that the first clip kept looks at what is there already
+        self._unswept = most_bytes  # so that the first clip that is cached sweeps what is there already
 
     async def clip(self, audio_id: str, container: Container) -> Clip:
         """Return a clip in a container.
@@ -121,7 +121,7 @@ class ClipCache:
     def _keep(self, path: Path, clip: Clip) -> None:
         rest = _DURATION.pack(clip.duration_s) + clip.data
         if len(rest) > self._most_bytes // 16:
-            return  # it would push out too many others
+            return  # it would displace too many others
         part = path.with_name(f".{path.name}.{secrets.token_hex(8)}{_PART}")
         with storage_errors(f"clip cache {self._folder}"):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -129,7 +129,7 @@ class ClipCache:
                 part.write_bytes(hashlib.sha256(rest).digest() + rest)
                 part.replace(path)
             except FileNotFoundError:
-                return  # whoever swept the folder took the part for a dead process', as after a step of the clock
+                return  # another process swept the part as stale, as after a step of the clock
             except OSError:
                 part.unlink(missing_ok=True)
                 raise

@@ -1,8 +1,8 @@
-"""Taking a key out of what a server says: some echo it, and what they say is kept.
+"""Removal of keys from the texts of servers: some echo a key, and their texts are kept.
 
 A key is found by its letters and digits, whatever stands between them (hidden characters, line breaks, punctuation), in either
 case, forwards or backwards, in any width, behind the escapes of JSON, URLs and HTML and these in one another, and in base64 or
-hexadecimal digits. What no list can name stays possible: a server that means to carry a key out can always write it otherwise.
+hexadecimal digits. No list is complete: a server that is meant to leak a key can always write it in another way.
 """
 
 import base64
@@ -39,7 +39,7 @@ def _pattern(secret: str) -> re.Pattern[str]:
 
 @lru_cache(maxsize=16)
 def _needles(secret: str) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
-    """Return in which forms a key is looked for: in any case, and in exactly this one."""
+    """Return the patterns of a key: in any case, and in exactly this one."""
     plain = _flat(secret)
     if len(plain) < _LEAST:
         return (), ()

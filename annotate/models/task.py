@@ -1,4 +1,4 @@
-"""Tasks: what a language model is asked, in which format it must answer, and what an answer means.
+"""Tasks: the prompt for a language model, the format of its reply, and the reply's content.
 
 One task is one file in ``annotate/models/tasks``, whose ``PLUGIN`` is a ``TaskSpec``. Prompts are Jinja templates in
 ``prompts/``, named ``<task>.<language>.jinja``; their version is the hash of their text, so that a changed word is a
@@ -55,7 +55,7 @@ Subject = Literal["pairs", "prompts", "samples", "judgments"]
 
 @dataclass(frozen=True, kw_only=True)
 class Parsed:
-    """What a well-formed reply says of two speeches, as they were played.
+    """The content of a well-formed reply about two speeches, in the order in which they were played.
 
     Attributes:
         scores_a: dimension name -> score of Speech A.
@@ -82,13 +82,13 @@ class Parsed:
 
     @property
     def problem(self) -> str | None:
-        """Why to ask once more; None = no reason."""
+        """Why to send a follow-up; None = no reason."""
         return f"both totals are {self.total_a:g}, but they must differ" if self.verdict is None else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """What a well-formed reply says of one row.
+    """The content of a well-formed reply about one row.
 
     Attributes:
         content: what was written, by the names of the task's ``gives``; JSON-ready.
@@ -120,7 +120,7 @@ class TaskSpec:
         gives: keys of ``Written.content``; none for a task about pairs.
         makes_texts: whether what it writes decides the texts that are spoken.
         makes_negatives: whether a system may speak what it writes instead of the text; it gives ``text`` then.
-        parse: turns a reply into what it says, or raises ``ParseError``.
+        parse: turns a reply into its content, or raises ``ParseError``.
     """
 
     name: str
@@ -162,7 +162,7 @@ class TaskSpec:
         return template.render({name: quote[name](value) for name, value in shown.items()})
 
     def follow_up(self, prompt: str, problem: str, tag: str | None = None) -> str:
-        """Return the prompt that asks once more, naming what was wrong with the first reply."""
+        """Return the prompt of the follow-up, which names what was wrong with the first reply."""
         return _template(_FOLLOW_UP.format(self.language(tag))).render(prompt=prompt, problem=quoted(problem))
 
 

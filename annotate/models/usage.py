@@ -1,6 +1,6 @@
-"""What a reply says it took, and what of that can be believed.
+"""The usage that a reply states, checked.
 
-A provider's numbers are as untrusted as its text: servers were seen to say -1, ``true``, ``"12"`` or 18446744073709551615. A
+A provider's numbers are as untrusted as its text: servers were seen to state -1, ``true``, ``"12"`` or 18446744073709551615. A
 count that the request cannot have had is unknown. The reply is kept, its counts are null, and its highest price is booked.
 """
 
@@ -9,7 +9,7 @@ import math
 from dataclasses import replace
 from typing import Final
 
-from annotate.models.judge import Estimate, Refusal, Reply
+from annotate.models.request import Estimate, Refusal, Reply
 
 _TIMES: Final = 10  # estimates are high already; a server may put a prompt of its own before ours
 _MOST_DIGITS: Final = 300
@@ -38,7 +38,7 @@ def booked(answer: Reply | Refusal, highest_usd: float) -> Reply | Refusal:
     """Return an answer with a price that can be booked: the highest one where its own is unknown or cannot be.
 
     Args:
-        answer: of a line; its cost is for one attempt, and infinite if the line cannot tell.
+        answer: from a session; its cost is for one attempt, and infinite if the session cannot tell.
         highest_usd: the most that the attempt was estimated to cost; 0 = nothing, or not known.
     """
     usd = answer.cost_usd
@@ -50,7 +50,7 @@ def booked(answer: Reply | Refusal, highest_usd: float) -> Reply | Refusal:
 
 
 def decoded(body: str | bytes) -> object:
-    """Return a body as JSON, with numbers of any length; None if it is none."""
+    """Return a body as JSON, with numbers of any length; None if it is no JSON."""
     try:
         return json.loads(body)
     except RecursionError:

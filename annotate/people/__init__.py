@@ -1,1 +1,1 @@
-"""Asking people: the listening test, its pages, and votes collected elsewhere."""
+"""Annotation by people: the listening test, its web app, and exchange of votes with other programs."""

@@ -50,8 +50,8 @@ def _warn_of_deadline(build: "Build") -> None:
 
 def _warn_of_gold(store: "Store", levels: dict[str, str] | None = None) -> None:
     """Print a warning if no listener, or none with these levels, can pass the qualification test yet."""
-    needed, gold = store.terms.qualification, [item.language for item in store.items() if item.gold]
-    languages = None if levels is None else store.terms.understood(levels)
+    needed, gold = store.settings.qualification, [item.language for item in store.items() if item.gold]
+    languages = None if levels is None else store.settings.understood(levels)
     there = len(gold) if languages is None else sum(language in languages for language in gold)
     if there < needed:
         who, of = "nobody can", ""
@@ -86,7 +86,7 @@ def serve(
     """Serve the listening test until interrupted, and print the admin's link."""
     from annotate.people.store.annotators import ADMIN
     from annotate.people.web.app import make_app
-    from annotate.people.web.audio import Playback
+    from annotate.people.web.audio import ClipFiles
     from annotate.people.web.serving import serve as run
     from annotate.people.web.site import Site
     from annotate.people.web.tokens import Tokens
@@ -101,10 +101,10 @@ def serve(
     _warn_of_deadline(build)
     site = Site(base_url=address, **section.site.model_dump())
     with open_store(build, secret=secret) as store:
-        app = make_app(store, secret=secret, audio=Playback(build.blobs), site=site, rules=rules_of(build))
+        app = make_app(store, secret=secret, audio=ClipFiles(build.blobs), site=site, rules=rules_of(build))
         build.workspace.write(ADDRESS, address.encode())
         _warn_of_gold(store)
-        admin = Tokens(secret).admin_invitation(store.revoked(ADMIN))
+        admin = Tokens(secret).admin_invitation(store.revocation_count(ADMIN))
         print(f"listening test at {address}; admin: {address}/admin/i/{admin}", flush=True)
         try:
             run(app, host, port, proxies=proxies)
@@ -133,7 +133,7 @@ def invite(
     address = address_of(build, base_url)
     _warn_of_deadline(build)
     with open_store(build) as store:
-        if (known := store.named(name)) is not None:
+        if (known := store.find_annotator(name)) is not None:
             other = f" as {known.name!r}" if known.name != name else ""
             print(
                 f"{name!r} was invited before{other}: this is a link of the same person; another one needs another name",
@@ -141,9 +141,9 @@ def invite(
             )
         annotator = store.invite(name, levels)
         note_answers(build, store)
-        understood = store.terms.understood(levels)
+        understood = store.settings.understood(levels)
         _warn_of_gold(store, levels)
-    print(f"{address}/i/{Tokens(secret_of(build)).invitation(annotator.annotator_id, annotator.revoked)}")
+    print(f"{address}/i/{Tokens(secret_of(build)).invitation(annotator.annotator_id, annotator.revocation_count)}")
     if unfit := [f"{language} ({needed})" for language, needed in languages.items() if language not in understood]:
         print(f"no items in {', '.join(unfit)} for this listener: no such level was given", file=sys.stderr)
 
@@ -174,8 +174,8 @@ def revoke(
             token = Tokens(secret_of(build)).admin_invitation(store.revoke(ADMIN))
             print(f"{address_of(build, base_url)}/admin/i/{token}")
             return
-        annotator = store.named(name) or store.annotator(name)
-        if annotator is None or annotator.elsewhere:
+        annotator = store.find_annotator(name) or store.annotator(name)
+        if annotator is None or annotator.is_imported:
             raise DataError(f"nobody named {name!r} was invited: the admin's page lists who was")
         store.revoke(annotator.annotator_id)
     print(f"all links and sessions of {annotator.name!r} have ended; `unisrm-data annotate invite` makes a new link")
@@ -238,7 +238,7 @@ def take_in(
 ) -> None:
     """Take votes in that were collected elsewhere; the same file again changes nothing."""
     from annotate.people.exchange.column_mapping import read_mapping
-    from annotate.people.exchange.import_export import read_file
+    from annotate.people.exchange.import_export import read_vote_file
     from flows.listening.store import note_answers, open_store
     from flows.listening.vote_files import import_summary, is_already_imported
     from flows.recipe.listening_checks import require, terms_of
@@ -250,7 +250,7 @@ def take_in(
     columns = read_mapping(mapping) if mapping else None
     if columns is not None and columns.annotators == "aggregated" and require(build.recipe).of == "splits":
         raise RecipeError(f"{mapping}: annotators: aggregated: a label without its votes verifies nothing: import the votes")
-    found = read_file(
+    found = read_vote_file(
         file,
         mapping=columns,
         protocol=terms.protocol,
@@ -267,9 +267,9 @@ def take_in(
         if unnamed and is_already_imported(found.table, store.ratings() if rated else store.votes()):
             new = 0
         else:
-            new = store.take_in(found.table, found.aliases, found.places)
+            new = store.import_votes(found.table, found.aliases, found.places)
         note_answers(build, store)
         progress, held = store.progress(), store.ratings() if rated else store.votes()
-        known_as = store.known_as(found.table["annotator_id"].to_pylist())
+        known_as = store.resolve_aliases(found.table["annotator_id"].to_pylist())
     print(import_summary(found, held, known_as, new))
     print(f"{progress.votes} of {progress.wanted} are in{'; the test is closed' if progress.closed else ''}")

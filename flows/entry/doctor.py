@@ -42,7 +42,7 @@ def _examined(kind: str, name: str) -> dict[str, object]:
         plugin = plugins.configure(kind, name)
         problem = plugin.missing() or _without_gpu(plugin) or unobtainable(plugin)
         if problem is None and kind == "judge":
-            problem = plugin.refused()
+            problem = plugin.key_problem()
         if problem is None and (files := to_fetch(plugin)):
             note = f"nothing: it fetches {' and '.join(map(str, files))} on first use"
     except SetupError as error:

@@ -54,7 +54,7 @@ def proxies_of(given: list[str] | None) -> list[str]:
 
 def levels_of(given: list[str]) -> dict[str, str]:
     """Read ``language=level``."""
-    from annotate.people.store.terms import LEVELS
+    from annotate.people.store.listening_settings import LEVELS
 
     levels: dict[str, str] = {}
     given_as: dict[str, str] = {}

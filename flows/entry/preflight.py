@@ -59,7 +59,7 @@ def check_machine(build: Build, stages: tuple[Stage[Any], ...]) -> set[str]:
         raise SetupError("; ".join(problems))
     if _pays(build, left) and (lost := lost_ledger(build)) is not None:
         raise lost
-    if problems := unready_judges(build, left, stages[first : first + 1], lambda judge: judge.missing() or judge.refused()):
+    if problems := unready_judges(build, left, stages[first : first + 1], lambda judge: judge.missing() or judge.key_problem()):
         raise SetupError("; ".join(problems))
     return left
 

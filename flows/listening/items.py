@@ -13,6 +13,7 @@ import pyarrow as pa
 from annotate.people.store.item import Clip, Item
 from contracts.ids import row_id
 from contracts.joins import among, sorted_by
+from contracts.languages import with_setting
 from flows.run.pipeline import Build
 from flows.run.question import task_of
 from flows.run.questions import history_of, needs_history, with_writings
@@ -133,7 +134,7 @@ def _speech(table: pa.Table, key: str) -> dict[str, _Speech]:
 
 def _settings(build: Build, prompt_ids: pa.ChunkedArray) -> dict[str, _Setting]:
     """Return prompt -> setting."""
-    prompts = among(build.tables.read("prompts"), "prompt_id", prompt_ids)
+    prompts = with_setting(among(build.tables.read("prompts"), "prompt_id", prompt_ids))
     recordings = _speech(wanted_rows(build, "recordings"), "utterance_id")
     past = _past(build, prompts)
     prompts = with_writings(build, prompts, "prompt_id")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from annotate.people.store.store_records import Progress
+from annotate.people.store.store_records import ListeningProgress
 from annotate.people.store.vote_store import Store
 from contracts.errors import SetupError
 from flows.recipe.listening_checks import require, terms_of
@@ -69,7 +69,7 @@ def open_store(build: Build, *, secret: str = "") -> Store:
 
 def note_answers(build: Build, store: Store) -> None:
     """Remember how much the store holds now, so that an older copy of it is noticed."""
-    remember(build, "listening", store.identity, store.where, store.held())
+    remember(build, "listening", store.identity, store.where, store.counts())
 
 
 def known_store(build: Build) -> Store | None:
@@ -100,7 +100,7 @@ def missed_deadline(build: Build) -> str | None:
     )
 
 
-def _progress(build: Build) -> Progress | None:
+def _progress(build: Build) -> ListeningProgress | None:
     known = known_store(build)
     if known is None:
         return None
@@ -108,7 +108,7 @@ def _progress(build: Build) -> Progress | None:
         return store.progress()
 
 
-def _is_over(build: Build, progress: Progress) -> bool:
+def _is_over(build: Build, progress: ListeningProgress) -> bool:
     return progress.closed or require(build.recipe).is_over(dt.datetime.now(dt.UTC))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from annotate.people.exchange.vote_rows import Imported
+from annotate.people.exchange.vote_rows import VoteFile
 from contracts.errors import DataError
 
 
@@ -44,7 +44,7 @@ def is_already_imported(given: pa.Table, held: pa.Table) -> bool:
     return False
 
 
-def import_summary(found: Imported, held: pa.Table, known_as: Mapping[str, str], new: int) -> str:
+def import_summary(found: VoteFile, held: pa.Table, known_as: Mapping[str, str], new: int) -> str:
     """Return a line with the number of votes read, new, empty, repeated, skipped, not counted, and of problems."""
     key = found.table.column_names[1:3]
     given = zip(*(found.table[name].to_pylist() for name in key), strict=True)

@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from annotate.people.store.listening_settings import ListeningSettings
 from annotate.people.store.protocol import ListeningProtocol
-from annotate.people.store.terms import Terms
 from contracts import plugins
 from contracts.errors import RecipeError
 from flows.recipe.listening_section import VERIFIER, Listening
@@ -13,14 +13,14 @@ from flows.recipe.model import Recipe
 from flows.recipe.parts import Plugin
 
 
-def terms_of(recipe: Recipe) -> Terms:
+def terms_of(recipe: Recipe) -> ListeningSettings:
     """Return the terms of a recipe's listening test.
 
     Raises:
         RecipeError: it has none, or an unknown protocol or option.
     """
     section = require(recipe)
-    return Terms(
+    return ListeningSettings(
         protocol=plugins.configure("protocol", section.protocol.name, section.protocol.options),
         protocol_name=section.protocol.name,
         languages=section.languages,
@@ -102,7 +102,7 @@ def _check_decided(words: Sequence[str], readers: Sequence[str]) -> None:
         )
 
 
-def _check_reader(terms: Terms, rule: Plugin) -> None:
+def _check_reader(terms: ListeningSettings, rule: Plugin) -> None:
     """Refuse a filter of votes that cannot read those of the protocol."""
     if (rule.name == VERIFIER) != ("invalid" in words_of(terms.protocol)):
         fitting = _protocols(verifying=rule.name == VERIFIER)
@@ -111,9 +111,9 @@ def _check_reader(terms: Terms, rule: Plugin) -> None:
         _check_votes(terms, f"filters: {VERIFIER}", rule.options)
 
 
-def _check_votes(terms: Terms, place: str, options: dict[str, Any]) -> None:
+def _check_votes(terms: ListeningSettings, place: str, options: dict[str, Any]) -> None:
     """Refuse a verification that needs more votes than a pair gets: it would drop every pair in the end."""
-    needed, asked = plugins.configure("filter", VERIFIER, options).votes, terms.protocol.wanted(())
+    needed, asked = plugins.configure("filter", VERIFIER, options).votes, terms.protocol.votes_needed(())
     if needed > asked:
         raise RecipeError(f"{place}: votes: {needed} are needed, but protocol {terms.protocol_name!r} asks for {asked} a pair")
 

@@ -145,7 +145,7 @@ def all_replies_stored(build: Build, stage: str, table: str, question: Question)
     left = build.tables.missing(table, question.ids)
     left = left.filter(pc.invert(pc.is_in(left, value_set=done)))
     rows = question.requests.filter(pc.is_in(question.ids, value_set=left))
-    keys = {case.request.key for case in Inquiry.of(question.task, question.judge).cases(rows, lacking=False)}
+    keys = {case.request.key for case in Inquiry.of(question.task, question.judge).cases(rows, complete=True)}
     if not keys:
         return True
     with contextlib.suppress(StorageError, SetupError):  # a lost ledger has no replies; it is reported by lost_ledger
@@ -169,7 +169,7 @@ def scripting_roles(build: Build) -> list[Role]:
 def prompt_requests(build: Build, prompts: pa.Table) -> pa.Table:
     """Return the requests about prompts: ``subject_id, text, language, setting, reference_text, emotion, history_text``."""
     utterances = build.tables.read("utterances")
-    columns = ["prompt_id", "text", "language", "reference_text", "target_utterance_id", "setting"]
+    columns = ["prompt_id", "text", "language", "reference_text", "target_utterance_id", "reference_language"]
     table = attach(prompts.select(columns), "target_utterance_id", utterances, "utterance_id", {"emotion": "emotion"})
     if needs_history(build):
         past = history_of(build, prompts, utterances)

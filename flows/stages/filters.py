@@ -29,7 +29,7 @@ def _filters(build: Build) -> Books:
     kept, drops = chain.apply(compared, rules)
     labels = _labels(build, kept)
     build.tables.replace("drops@filters", sorted_by(drops, "row_id"))
-    build.tables.replace("labels", sorted_by(labels, "pair_id"))
+    build.tables.replace("labels", sorted_by(labels, "item_id"))
     return Books(
         stage="filters", unit="pairs", rows_in=compared.num_rows, rows_out=labels.num_rows, dropped=count(drops["reason"])
     )
@@ -57,11 +57,11 @@ def _labels(build: Build, kept: pa.Table) -> pa.Table:
     lists = pa.list_(pa.string())
     return pa.table(
         {
-            "pair_id": kept["pair_id"],
+            "item_id": kept["item_id"],
             "label": kept["verdict"],
             "source": pa.repeat("judgment" if origin == "judge" else origin, kept.num_rows),
             "judgment_ids": kept["judgment_ids"] if origin == "judge" else pa.array([[]] * kept.num_rows, lists),
-            "vote_ids": pa.array([votes_of.get(pair, []) for pair in kept["pair_id"].to_pylist()], lists),
+            "vote_ids": pa.array([votes_of.get(item, []) for item in kept["item_id"].to_pylist()], lists),
         }
     )
 

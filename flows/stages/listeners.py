@@ -47,12 +47,12 @@ def asked(build: Build) -> pa.Table:
         return wanted_rows(build, "samples")
     pairs = build.tables.read("pairs")
     if wish.of == "splits":
-        pairs = among(pairs, "pair_id", to_verify(build, wish)["pair_id"])
+        pairs = among(pairs, "pair_id", to_verify(build, wish)["item_id"])
     return sorted_by(pairs, "pair_id")
 
 
 def to_verify(build: Build, wish: Listening) -> pa.Table:
-    """Return the assigned pairs of the splits that people verify."""
+    """Return the assigned items of the splits that people verify."""
     assigned = build.tables.read(splits_table(build))
     return assigned.filter(pc.is_in(assigned["split"], value_set=pa.array(wish.splits, pa.string())))
 
@@ -82,7 +82,7 @@ def open_items(build: Build) -> list[Item]:
         return []
     wish = require(build.recipe)
     with known as store:
-        protocol, items = store.terms.protocol, store.items()
+        protocol, items = store.settings.protocol, store.items()
         cast = store.ratings() if wish.rated() else store.votes()
     labelled = set() if wish.rated() else set(cast.filter(pc.equal(cast["aggregated"], True))["pair_id"].to_pylist())
     said: dict[str, list[Answer]] = {}
@@ -90,7 +90,7 @@ def open_items(build: Build) -> list[Item]:
         answer = Answer(scores=dict(row["scores"])) if wish.rated() else Answer(value=row["value"])
         said.setdefault(row["sample_id" if wish.rated() else "pair_id"], []).append(answer)
     asked_of = [item for item in items if not item.gold and item.subject_id not in labelled]
-    return [item for item in asked_of if len(given := said.get(item.subject_id, [])) < protocol.wanted(given)]
+    return [item for item in asked_of if len(given := said.get(item.subject_id, [])) < protocol.votes_needed(given)]
 
 
 def publish(build: Build) -> None:

@@ -187,7 +187,7 @@ def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Facts
         judge_statement=form.statement(build) + people_statement(build),
         writers=form.writers(build),
         mixed=released_mixed(
-            build, among(build.tables.read("pairs"), "pair_id", released_splits(build)["pair_id"]), form.versioned
+            build, among(build.tables.read("pairs"), "pair_id", released_splits(build)["item_id"]), form.versioned
         ),
         recipe_digest=digest(_recipe_literals(build)),
         attribution={corpus.name: reader_of(corpus).attribution for corpus in recipe.corpora},

@@ -34,12 +34,10 @@ def to_speak(build: Build[PreferenceRecipe], chosen: pa.Table) -> pa.Table:
     """Return the prompts as they will be spoken, as long as nobody has written them: every variant with the chosen text."""
     rows = []
     for prompt in chosen.to_pylist():
-        heard = prompt["setting"].removesuffix(f"2{prompt['language']}")
         for variant in build.recipe.prompts.variants:
-            language = prompt["language"] if variant == "transcript" else language_of(heard, variant)
             if variant == "transcript":
                 rows.append(prompt)
-            elif language is not None and prompt["reference_utterance_id"] is not None:
+            elif prompt["reference_language"] is not None and (language := language_of(prompt["reference_language"], variant)):
                 own = {"prompt_id": f"{prompt['prompt_id']}/{variant}", "language": language, "target_utterance_id": None}
                 rows.append(prompt | own)
     return pa.Table.from_pylist(rows, schema=chosen.schema)

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from contracts.errors import RecipeError
 from contracts.joins import attach
+from contracts.languages import with_setting
 from filters.comparisons import votes_by_pair
 from flows.listening.store import all_votes
 from flows.recipe.model import Recipe
@@ -46,7 +47,7 @@ def facts_of(build: Build, pairs: pa.Table, names: Set[str]) -> pa.Table:
     table = attach(
         pairs.select(["pair_id", "prompt_id", "sample_a", "sample_b"]),
         "prompt_id",
-        build.tables.read("prompts"),
+        with_setting(build.tables.read("prompts")),
         "prompt_id",
         {name: name for name in (*_OF_PROMPTS, "target_utterance_id")},
     )
@@ -84,7 +85,7 @@ def with_corpus_split(pairs: pa.Table, utterances: pa.Table, samples: pa.Table) 
 
 def with_teacher(pairs: pa.Table, labels: pa.Table, rulings: pa.Table) -> pa.Table:
     """Append ``teacher``: ``right`` where the judge's verdict is the label, ``wrong`` where it is another, null without one."""
-    table = attach(pairs, "pair_id", labels, "pair_id", {"label": "label"})
+    table = attach(pairs, "pair_id", labels, "item_id", {"label": "label"})
     table = attach(table, "pair_id", rulings, "pair_id", {"ruling": "pair_id", "verdict": "verdict"})
     # A ruling without a verdict is a tie; a pair without a ruling was not judged.
     verdict = pc.coalesce(table["verdict"], pc.if_else(pc.is_valid(table["ruling"]), "tie", None))

@@ -1,4 +1,4 @@
-"""The stage ``splits``: labelled pairs are assigned, and nothing leaks between splits."""
+"""The stage ``splits``: labelled items are assigned, and nothing leaks between splits."""
 
 from typing import Final
 
@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from contracts.errors import RecipeError
 from contracts.ids import digest
 from contracts.joins import among, attach, sorted_by
+from contracts.languages import with_setting
 from contracts.texts import LEAKAGE_FORM
 from flows.listening.store import VOTED, takes_votes
 from flows.run.books import Books, count
@@ -24,17 +25,18 @@ from synth.dialogues import dialogue_keys
 
 def _splits(build: Build) -> Books:
     homes = leakage_groups(_leakage_keys(build))
-    labelled = build.tables.read("labels", ["pair_id"])["pair_id"]
+    labelled = build.tables.read("labels", ["item_id"])["item_id"]
     table = sorted_by(among(build.tables.read("pairs"), "pair_id", labelled), "pair_id")
+    table = table.append_column("item_id", table["pair_id"])
     table = attach(table, "group_id", homes, "group_id", {"leakage_group": "leakage_group"})
     table = attach(table, "leakage_group", _strata(build, homes), "leakage_group", {"stratum": "stratum"})
-    rows = table.select(["pair_id", "group_id", "leakage_group", "stratum"])
+    rows = table.select(["item_id", "group_id", "leakage_group", "stratum"])
     conditions = {split: wish.where.wanted() for split, wish in build.recipe.splits.named().items()}
     facts = facts_of(build, table, {name for condition in conditions.values() for name in condition})
     eligible = {split: meets(facts, condition) for split, condition in conditions.items() if condition}
     assigned, drops = assign(rows, split_sizes(build.recipe), build.recipe.seed, eligible)
     build.tables.replace("drops@splits", sorted_by(drops, "row_id"))
-    build.tables.replace(splits_table(build), sorted_by(assigned, "pair_id"))
+    build.tables.replace(splits_table(build), sorted_by(assigned, "item_id"))
     proof(build)
     return Books(
         stage="splits", unit="pairs", rows_in=rows.num_rows, rows_out=assigned.num_rows, dropped=count(drops["reason"])
@@ -44,7 +46,7 @@ def _splits(build: Build) -> Books:
 def _strata(build: Build, homes: pa.Table) -> pa.Table:
     """Return leakage_group and stratum: that of its first prompt, with or without pairs, so that a lost pair changes none."""
     wish = build.recipe.splits.stratify_by
-    prompts = build.tables.read("prompts")
+    prompts = with_setting(build.tables.read("prompts"))
     if absent := [name for name in wish if name not in prompts.column_names]:
         raise RecipeError(f"splits.stratify_by: prompts have no column {', '.join(absent)}")
     prompts = sorted_by(prompts, "group_id", "prompt_id")
@@ -63,7 +65,7 @@ def splits_table(build: Build) -> str:
 
 
 def split_literals(build: Build) -> list[object]:
-    """Return all that decides which split a pair is in, beyond the pairs, as literals."""
+    """Return all that decides which split an item is in, beyond the items, as literals."""
     sizes = {split: [size.fraction, size.quota, size.oversample] for split, size in split_sizes(build.recipe).items()}
     return [build.recipe.seed, build.recipe.splits.model_dump(exclude_none=True), sizes, RULE]
 

@@ -24,7 +24,7 @@ def script_questions(build: Build[PreferenceRecipe]) -> list[Question]:
     roles = scripting_roles(build)
     requests = prompt_requests(build, build.tables.read(CHOSEN))
     # What is continued is the reference's text, in the reference's language.
-    spoken = pc.replace_substring_regex(requests["setting"], "2.*", "")
+    spoken = pc.coalesce(requests["reference_language"], requests["language"])
     continued = requests.set_column(requests.column_names.index("language"), "language", spoken)
     return [Question(role=role, requests=continued if role.task == "style_continuation" else requests) for role in roles]
 

@@ -26,12 +26,12 @@ def _verification(build: Build) -> Books | Waiting:
     if waiting is not None:
         return waiting
     wish = require(build.recipe)
-    table = attach(to_verify(build, wish), "pair_id", build.tables.read("labels"), "pair_id", {"verdict": "label"})
-    table = attach(table, "pair_id", votes_by_pair(build.tables.read(VOTED)), "pair_id", {"votes": "votes"})
-    table = sorted_by(table, "pair_id").combine_chunks()
+    table = attach(to_verify(build, wish), "item_id", build.tables.read("labels"), "item_id", {"verdict": "label"})
+    table = attach(table, "item_id", votes_by_pair(build.tables.read(VOTED)), "pair_id", {"votes": "votes"})
+    table = sorted_by(table, "item_id").combine_chunks()
     drops = _unverified(table, gold, wish.verification)
     confirmed = table.filter(
-        pc.invert(pc.is_in(table["pair_id"], value_set=pa.array([drop["row_id"] for drop in drops], pa.string())))
+        pc.invert(pc.is_in(table["item_id"], value_set=pa.array([drop["row_id"] for drop in drops], pa.string())))
     )
     drops += cut(confirmed, quotas_of(build), build.recipe.seed, "verification")
     build.tables.replace("drops@verification", sorted_by(pa.Table.from_pylist(drops, schema=DROPS), "row_id"))
@@ -54,20 +54,20 @@ def quotas_of(build: Build) -> dict[str, int]:
 def _unverified(table: pa.Table, gold: Mapping[str, Sequence[str]], options: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return a row of drops for each pair whose label people do not confirm; a gold pair is a test, and was not voted on."""
     verifier = plugins.configure("filter", VERIFIER, options)
-    view = table.select(list(dict.fromkeys(("pair_id", *verifier.columns))))
+    view = table.select(list(dict.fromkeys(("item_id", *verifier.columns))))
     reasons = verifier.reasons(view)
     evidence = verifier.evidence(view, reasons)
     drops = []
-    for pair, reason, why in zip(view["pair_id"].to_pylist(), reasons.to_pylist(), evidence.to_pylist(), strict=True):
-        if pair in gold:
-            drops.append(_drop(pair, "listening", "gold", canonical_json({"values": list(gold[pair])})))
+    for item, reason, why in zip(view["item_id"].to_pylist(), reasons.to_pylist(), evidence.to_pylist(), strict=True):
+        if item in gold:
+            drops.append(_drop(item, "listening", "gold", canonical_json({"values": list(gold[item])})))
         elif reason is not None:
-            drops.append(_drop(pair, VERIFIER, reason, why))
+            drops.append(_drop(item, VERIFIER, reason, why))
     return drops
 
 
-def _drop(pair: str, rule: str, reason: str, evidence: str) -> dict[str, str]:
-    return {"stage": "verification", "row_id": pair, "filter": rule, "reason": reason, "evidence": evidence}
+def _drop(item: str, rule: str, reason: str, evidence: str) -> dict[str, str]:
+    return {"stage": "verification", "row_id": item, "filter": rule, "reason": reason, "evidence": evidence}
 
 
 def released_splits(build: Build) -> pa.Table:
@@ -76,7 +76,7 @@ def released_splits(build: Build) -> pa.Table:
     if not STAGE.active(build):
         return assigned
     dropped = build.tables.read("drops@verification", ["row_id"])["row_id"].combine_chunks()
-    return assigned.filter(pc.invert(pc.is_in(assigned["pair_id"], value_set=dropped)))
+    return assigned.filter(pc.invert(pc.is_in(assigned["item_id"], value_set=dropped)))
 
 
 STAGE: Final[Stage] = Stage(

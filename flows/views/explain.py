@@ -24,7 +24,7 @@ _ABOUT_PROMPTS: Final = ("failures@texts", "failures@writings")
 
 _USES: Final[dict[str, Sequence[str]]] = {
     "recordings": ("recording_id", "audio_id", "duration_s"),
-    "prompts": ("prompt_id", "setting", "text", "target_utterance_id", "reference_utterance_id"),
+    "prompts": ("prompt_id", "language", "reference_language", "text", "target_utterance_id", "reference_utterance_id"),
     "samples": ("sample_id", "prompt_id", "system", "audio_id"),
     "pairs": ("pair_id", "prompt_id", "kind", "system_a", "system_b"),
     "judgments": ("judgment_id", "pair_id", "task", "judge", "model", "verdict"),
@@ -95,7 +95,7 @@ def _uses(build: Build, table: str, family: Family) -> dict[str, list[dict[str, 
         if name != table and (keys := family.get(name))
     }
     for name, column in (("labels", "label"), (splits_table(build), "split")):
-        decided = {row["pair_id"]: row[column] for row in build.tables.read(name, ["pair_id", column]).to_pylist()}
+        decided = {row["item_id"]: row[column] for row in build.tables.read(name, ["item_id", column]).to_pylist()}
         for pair in uses.get("pairs", ()):
             pair[column] = decided.get(pair["pair_id"])
     return {f"used in {name}": lines for name, lines in uses.items()}
@@ -219,7 +219,7 @@ def _ledger(build: Build, row_ids: Collection[str], *, whole: Collection[str]) -
     with build.noted("ledger"):
         if row_ids and (known := known_ledger(build)) is not None:
             with known as ledger:
-                stories = {row_id: lines for row_id in row_ids if (lines := ledger.story(row_id))}
+                stories = {row_id: lines for row_id in row_ids if (lines := ledger.history(row_id))}
     kept = ("key", "repeat", "state", "attempts", "reason", "message")
     return {
         row_id: [

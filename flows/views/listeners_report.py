@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from annotate.people.store.store_records import Annotator, Progress
+from annotate.people.store.store_records import Annotator, ListeningProgress
 from contracts.joins import attach
 from flows.listening.evidence import counted_votes
 from flows.listening.store import RATED, VOTED, known_store
@@ -32,7 +32,7 @@ _WER_EDGES: Final = (0.0, 0.05, 0.1, 0.2)
 class _Test:
     """Current state of the store."""
 
-    progress: Progress
+    progress: ListeningProgress
     annotators: Sequence[Annotator]
 
 
@@ -236,7 +236,7 @@ def _verification(build: Build) -> list[dict[str, Any]]:
     assigned, quotas = build.tables.read(splits_table(build)).to_pylist(), quotas_of(build)
     rows = []
     for split in section.splits:
-        pairs = [row["pair_id"] for row in assigned if row["split"] == split]
+        pairs = [row["item_id"] for row in assigned if row["split"] == split]
         reasons = Counter(drops[pair] for pair in pairs if pair in drops)
         confirmed = len(pairs) - reasons.total() + reasons[OVER_QUOTA]
         row = {"split": split, "quota": quotas.get(split), "asked": len(pairs), "confirmed": confirmed}

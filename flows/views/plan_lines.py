@@ -137,7 +137,7 @@ def listening_lines(build: Build, samples: int, pairs: int) -> list[Line]:
     section = build.recipe.listening
     if section is None:
         return []
-    rows, each = samples if section.rated() else pairs, terms_of(build.recipe).protocol.wanted([])
+    rows, each = samples if section.rated() else pairs, terms_of(build.recipe).protocol.votes_needed([])
     if section.of == "splits":
         sizes = split_sizes(build.recipe)
         quotas = sum(size.rows for size in sizes.values())

@@ -60,7 +60,7 @@ def render(template: str, content: Mapping[str, Any]) -> str:
 def _content(build: Build) -> dict[str, Any]:
     samples, asked = wanted_rows(build, "samples"), inquiries(build)
     judged = _judged(build)
-    kept = among(judged, "pair_id", build.tables.read("labels", ["pair_id"])["pair_id"])
+    kept = among(judged, "pair_id", build.tables.read("labels", ["item_id"])["item_id"])
     rates = win_rates(judged)
     systems = [str(row["system"]) for row in rates]
     drops = build.tables.read("drops@filters")

@@ -22,7 +22,7 @@ from contracts.jobs import Failure, Resources
 from scoring.mel import mel_filters
 from scoring.metric import Measurement, MetricRequest, Waveform, absent
 from scoring.pitch import Floats, frames_of
-from synth.dsp import resample
+from synth.resampling import resample
 
 _RATE_HZ: Final = 16000
 _WINDOW: Final = 144160  # 9.01 s

@@ -24,7 +24,7 @@ from scoring.mel import mel_filters
 from scoring.metric import Measurement, MetricRequest
 from scoring.pitch import HOP_S, OVERSAMPLING, Floats, PitchTrack, frames_of, normalised_autocorrelation, track_pitch
 from scoring.text import READINGS, units
-from synth.dsp import resample
+from synth.resampling import resample
 
 _RATE_HZ: Final = 16000
 _HOP: Final = round(HOP_S * _RATE_HZ)

@@ -26,7 +26,7 @@ from scoring.speaker import (
     wavlm_version,
 )
 from storage.downloads import HubFile
-from synth.dsp import resample
+from synth.resampling import resample
 
 _REMEMBERED: Final = 512
 

@@ -15,7 +15,7 @@ from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from scoring.metric import Measurement, MetricRequest, absent, accelerator_missing
 from storage.downloads import WebFile, cache_home
-from synth.dsp import resample
+from synth.resampling import resample
 
 _RATE_HZ: Final = 16000
 _SHORTEST: Final = 1600  # 0.1 s: below it the network's convolutions have nothing to work on

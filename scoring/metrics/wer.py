@@ -17,7 +17,7 @@ from scoring.readings import closest
 from scoring.text import READINGS, units
 from scoring.transcriber import RATE_HZ, Transcriber, TranscriberSession
 from storage.downloads import Download, Downloading
-from synth.dsp import resample
+from synth.resampling import resample
 
 
 class WerSession:

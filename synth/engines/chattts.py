@@ -16,9 +16,9 @@ from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from storage.downloads import HubFile
 from synth.cloning import imitate, missing, package_version, published, reference_voice, require_device
-from synth.dsp import resample
 from synth.engine import Reference, RenderRequest, Voice, Waveform
 from synth.handover import Control
+from synth.resampling import resample
 
 _RATE_HZ: Final = 24000
 _MAX_REFERENCE_S: Final = 30.0

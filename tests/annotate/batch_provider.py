@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from annotate.models.inquiry import Case
-from annotate.models.judge import BatchState, Estimate, JudgeRequest, Pace, Refusal, Reply, Trouble, TroubleRaised
+from annotate.models.judge import BatchState, Pace
+from annotate.models.request import AttemptError, AttemptFailure, Estimate, JudgeRequest, Refusal, Reply
 from annotate.models.task import TaskSpec, Written
 from contracts.errors import SetupError
 
@@ -34,7 +35,7 @@ def case(number: int, *, key: str | None = None, tricky: bool = False) -> Case:
     """Return a case; the first reply to a tricky one cannot be used."""
     request = JudgeRequest(key=key or f"k{number:06d}", prompt=f"{'tricky' if tricky else 'easy'} {number}")
     row = f"row{number}"
-    return Case(row_id=row, subject_id=row, order="ab", vote=0, language="en", request=request, lacking=None)
+    return Case(row_id=row, subject_id=row, order="ab", vote=0, language="en", request=request, missing_column=None)
 
 
 def problem_of(text: str) -> str | None:
@@ -84,10 +85,10 @@ class Provider:
     clock: Clock = field(default_factory=Clock)
     lasts_s: float = 300.0
     fate: Callable[[JudgeRequest, int], Any] = lambda request, nth: "answer"
-    troubles: dict[str, list[Any]] = field(default_factory=dict)
+    failures: dict[str, list[Any]] = field(default_factory=dict)
     lag: int = 0
     gone: set[str] = field(default_factory=set)
-    accepts: Callable[[Sequence[JudgeRequest]], Trouble | None] = lambda requests: None
+    accepts: Callable[[Sequence[JudgeRequest]], AttemptFailure | None] = lambda requests: None
     watched: Callable[[str], None] = lambda point: None
     jobs: dict[str, Job] = field(default_factory=dict)
     names: Counter[str] = field(default_factory=Counter)
@@ -100,10 +101,10 @@ class Provider:
     def bill_usd(self) -> float:
         return BILLED_USD * self.bills.total()
 
-    def meet(self, operation: str) -> Trouble | None:
+    def meet(self, operation: str) -> AttemptFailure | None:
         self.calls[operation] += 1
         self.watched(operation)
-        waiting = self.troubles.get(operation)
+        waiting = self.failures.get(operation)
         return waiting.pop(0) if waiting else None
 
     def create(self, name: str, requests: Sequence[JudgeRequest]) -> str:
@@ -125,7 +126,7 @@ class Provider:
                 job.results.append((request.key, reply_to(request)))
             if fate == "twice":
                 job.results.append((request.key, replace(reply_to(request), raw="{}")))
-            if isinstance(fate, Reply | Refusal | Trouble):
+            if isinstance(fate, Reply | Refusal | AttemptFailure):
                 job.results.append((request.key, fate))
         if self.lasts_s:
             random.Random(len(job.requests)).shuffle(job.results)
@@ -137,7 +138,7 @@ def reply_to(request: JudgeRequest) -> Reply:
 
 
 @dataclass(frozen=True)
-class Line:
+class FakeBatchSession:
     """An open line to the provider."""
 
     provider: Provider
@@ -150,29 +151,29 @@ class Line:
     async def size(self, request: JudgeRequest) -> int:
         return len(request.prompt)
 
-    async def submit(self, name: str, requests: Sequence[JudgeRequest]) -> str | Trouble:
-        trouble = self.provider.meet("submit") or self.provider.accepts(requests)
-        if trouble is not None and not trouble.lost:
-            return trouble
-        if trouble is not None and trouble.reason == "never_came":
-            return trouble
+    async def submit(self, name: str, requests: Sequence[JudgeRequest]) -> str | AttemptFailure:
+        failure = self.provider.meet("submit") or self.provider.accepts(requests)
+        if failure is not None and not failure.lost:
+            return failure
+        if failure is not None and failure.reason == "never_came":
+            return failure
         batch_id = self.provider.create(name, requests)
         await asyncio.sleep(0)
         self.provider.watched("submitted")
-        return trouble or batch_id
+        return failure or batch_id
 
-    async def find(self, name: str) -> str | Trouble | None:
-        if (trouble := self.provider.meet("find")) is not None:
-            return trouble
+    async def find(self, name: str) -> str | AttemptFailure | None:
+        if (failure := self.provider.meet("find")) is not None:
+            return failure
         for batch_id, job in self.provider.jobs.items():
             if job.name == name:
                 job.finds += 1
                 return batch_id if job.finds > self.provider.lag else None
         return None
 
-    async def state(self, batch_id: str) -> BatchState | Trouble:
-        if (trouble := self.provider.meet("state")) is not None:
-            return trouble
+    async def state(self, batch_id: str) -> BatchState | AttemptFailure:
+        if (failure := self.provider.meet("state")) is not None:
+            return failure
         if batch_id in self.provider.gone:
             return "gone"
         job = self.provider.jobs[batch_id]
@@ -181,18 +182,18 @@ class Line:
         self.provider.finish(job)
         return "ended"
 
-    async def results(self, batch_id: str) -> AsyncIterator[tuple[str, Reply | Refusal | Trouble]]:
-        trouble = self.provider.meet("results")
+    async def results(self, batch_id: str) -> AsyncIterator[tuple[str, Reply | Refusal | AttemptFailure]]:
+        failure = self.provider.meet("results")
         lines = self.provider.jobs[batch_id].results
         assert lines is not None, "results of a running batch"
         for number, (key, outcome) in enumerate(lines):
-            if trouble is not None and number == len(lines) // 2:
-                raise TroubleRaised(trouble)
+            if failure is not None and number == len(lines) // 2:
+                raise AttemptError(failure)
             self.provider.watched("line")
             await asyncio.sleep(0)
             yield key, outcome
-        if trouble is not None:
-            raise TroubleRaised(trouble)
+        if failure is not None:
+            raise AttemptError(failure)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,7 +217,7 @@ class Postman:
     def params(self) -> Mapping[str, str]:
         return {}
 
-    def said(self, raw):
+    def text_in(self, raw):
         return None
 
     def missing(self) -> str | None:
@@ -229,8 +230,8 @@ class Postman:
         raise SetupError("it is asked through batches only")
 
     @contextlib.asynccontextmanager
-    async def open_batches(self, clips: object) -> AsyncIterator[Line]:
+    async def open_batches(self, clips: object) -> AsyncIterator[FakeBatchSession]:
         self.provider.opened += 1
         task = asyncio.current_task()
-        yield Line(self.provider, self.most_requests, self.most_bytes)
+        yield FakeBatchSession(self.provider, self.most_requests, self.most_bytes)
         assert asyncio.current_task() is task, "opened in one task and closed in another"

@@ -1,4 +1,4 @@
-"""Whole runs of asking through batches, what may trouble them, and what they leave in the ledger."""
+"""Whole runs through batches, the failures that may happen, and what they leave in the ledger."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -6,45 +6,45 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from annotate.models.calls.batch_calls import Batching
-from annotate.models.calls.case_state import Talk, Terms
+from annotate.models.calls.batch_calls import BatchCalls
+from annotate.models.calls.case_state import CallContext, Conversation
 from annotate.models.inquiry import Case, Inquiry
-from annotate.models.judge import Reply, Trouble
 from annotate.models.ledger.ledger import Ledger
+from annotate.models.request import AttemptFailure, Reply
 from tests.annotate.batch_provider import PROBE, Postman, problem_of
 
-DOWN = Trouble(reason="server_error", message="HTTP 503", kind="passing")
-BUSY = Trouble(reason="rate_limited", message="HTTP 429", kind="throttled", wait_s=30.0)
-BARRED = Trouble(reason="key_refused", message="HTTP 401", kind="everyone", advice="check POSTMAN_KEY")
-FAULTY = Trouble(reason="bad_request", message="HTTP 400", kind="request")
-SWALLOWED = Trouble(reason="connection_lost", message="no reply to create", kind="passing", lost=True)
-NEVER_CAME = Trouble(reason="never_came", message="no reply to create", kind="passing", lost=True)
-EXPIRED = Trouble(reason="expired", message="not reached in time", kind="passing")
+DOWN = AttemptFailure(reason="server_error", message="HTTP 503", kind="transient")
+BUSY = AttemptFailure(reason="rate_limited", message="HTTP 429", kind="throttled", wait_s=30.0)
+BARRED = AttemptFailure(reason="key_refused", message="HTTP 401", kind="all_requests", advice="check POSTMAN_KEY")
+FAULTY = AttemptFailure(reason="bad_request", message="HTTP 400", kind="request")
+SWALLOWED = AttemptFailure(reason="connection_lost", message="no reply to create", kind="transient", lost=True)
+NEVER_CAME = AttemptFailure(reason="never_came", message="no reply to create", kind="transient", lost=True)
+EXPIRED = AttemptFailure(reason="expired", message="not reached in time", kind="transient")
 
 
-def batching(judge: Postman, path: Path, **changes: Any) -> Batching:
-    terms: dict[str, Any] = {
+def batching(judge: Postman, path: Path, **changes: Any) -> BatchCalls:
+    context: dict[str, Any] = {
         "inquiry": Inquiry.of(PROBE, judge),
         "problem_of": problem_of,
         "open_ledger": lambda: Ledger(path, account="a"),
         "clips": None,
         "budget_usd": 1000.0,
     }
-    terms |= {name: changes.pop(name) for name in terms.keys() & changes.keys()}
+    context |= {name: changes.pop(name) for name in context.keys() & changes.keys()}
     clock = judge.provider.clock
-    return Batching(**{"terms": Terms(**terms), "now": clock.now, "sleep": clock.sleep} | changes)
+    return BatchCalls(**{"context": CallContext(**context), "now": clock.now, "sleep": clock.sleep} | changes)
 
 
-def ask(judge: Postman, path: Path, cases: Iterable[Case], **changes: Any) -> dict[str, Talk]:
-    """Return row id -> talk of a whole run."""
-    talks = [talk for some in batching(judge, path, **changes).talks(cases) for talk in some]
-    by_row = {talk.case.row_id: talk for talk in talks}
-    assert len(by_row) == len(talks), "a case was answered twice"
+def ask(judge: Postman, path: Path, cases: Iterable[Case], **changes: Any) -> dict[str, Conversation]:
+    """Return row id -> conversation of a whole run."""
+    conversations = [conversation for some in batching(judge, path, **changes).conversations(cases) for conversation in some]
+    by_row = {conversation.case.row_id: conversation for conversation in conversations}
+    assert len(by_row) == len(conversations), "a case was answered twice"
     return by_row
 
 
-def texts(talk: Talk) -> list[str]:
-    return [answer.text if isinstance(answer, Reply) else f"! {answer.reason}" for _, answer in talk.trail]
+def texts(conversation: Conversation) -> list[str]:
+    return [answer.text if isinstance(answer, Reply) else f"! {answer.reason}" for _, answer in conversation.exchanges]
 
 
 def booked_usd(path: Path) -> float:

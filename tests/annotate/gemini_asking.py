@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from annotate.models.judge import JudgeRequest, LabelledAudio, Refusal, Reply, Trouble
 from annotate.models.providers.gemini.client import Gemini
+from annotate.models.request import AttemptFailure, JudgeRequest, LabelledAudio, Refusal, Reply
 from tests.annotate.gemini_server import GeminiServer
 
 CANARY = "AIzaCanaryCanaryCanary0123456789"
@@ -34,7 +34,7 @@ def spoken(prompt: str, tones: list[str]) -> JudgeRequest:
     return JudgeRequest(key=f"key of {prompt}", prompt=prompt, audios=audios)
 
 
-def attempts(judge: Gemini, requests: list[JudgeRequest], clips=None) -> list[Reply | Refusal | Trouble]:
+def attempts(judge: Gemini, requests: list[JudgeRequest], clips=None) -> list[Reply | Refusal | AttemptFailure]:
     """Open a line and make one attempt at each request, side by side."""
 
     async def run():
@@ -44,5 +44,5 @@ def attempts(judge: Gemini, requests: list[JudgeRequest], clips=None) -> list[Re
     return asyncio.run(run())
 
 
-def attempt(judge: Gemini, request: JudgeRequest, clips=None) -> Reply | Refusal | Trouble:
+def attempt(judge: Gemini, request: JudgeRequest, clips=None) -> Reply | Refusal | AttemptFailure:
     return attempts(judge, [request], clips)[0]

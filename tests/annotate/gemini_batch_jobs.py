@@ -43,7 +43,7 @@ class BatchPlan:
     line_error: dict[str, Any] = field(default_factory=lambda: {"code": 13, "message": "internal"})
     duplicated: float = 0.0
     malformed: float = 0.0
-    strangers: int = 0
+    not_ours: int = 0
     refuse: Answer | None = None
     accept_and_drop: bool = False
 
@@ -171,7 +171,7 @@ class JobStore:
                 continue
             job.delivered.append(identity)
             lines += [done] * (2 if fate < plan.failing + plan.malformed + plan.duplicated else 1)
-        for number in range(plan.strangers):
+        for number in range(plan.not_ours):
             lines.append(json.dumps({"key": f"stranger-{number}", "response": {"candidates": []}}).encode())
         draw.shuffle(lines)
         job.results = self.files.make(b"".join(line + b"\n" for line in lines))

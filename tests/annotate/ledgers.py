@@ -11,8 +11,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from annotate.models.judge import Reply
-from annotate.models.ledger.ledger import Entry
+from annotate.models.ledger.entries import Entry
+from annotate.models.request import Reply
 
 forking = multiprocessing.get_context("fork")
 """Processes that share what is imported; to import it again would take each of them a second or two."""

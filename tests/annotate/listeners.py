@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from annotate.people.store.item import Answer, Clip, Item
-from annotate.people.store.terms import Terms
-from annotate.people.store.vote_store import Assignment, Finished, Store
+from annotate.people.store.listening_settings import ListeningSettings
+from annotate.people.store.store_records import Assignment, Finished
+from annotate.people.store.vote_store import Store
 from contracts.plugins import configure
 
 BOTH = {"en": "native", "zh": "native"}
@@ -30,9 +31,9 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return request.getfixturevalue("postgres_server").fresh("votes")
 
 
-def terms(protocol: str = "unisrm", *, options: dict | None = None, **changes) -> Terms:
+def listening_settings(protocol: str = "unisrm", *, options: dict | None = None, **changes) -> ListeningSettings:
     facts = {"qualification": 0, "gold_every": 0} | changes
-    return Terms(protocol=configure("protocol", protocol, options), protocol_name=protocol, **facts)
+    return ListeningSettings(protocol=configure("protocol", protocol, options), protocol_name=protocol, **facts)
 
 
 def item(name: str, *, clips: int = 2, **changes) -> Item:
@@ -50,7 +51,7 @@ def join(store: Store, name: str, levels: dict[str, str] | None = None) -> str:
     """Invite somebody, who consents and puts on headphones."""
     annotator_id = store.invite(name, BOTH if levels is None else levels).annotator_id
     store.consent(annotator_id)
-    store.equip(annotator_id)
+    store.confirm_equipment(annotator_id)
     return annotator_id
 
 
@@ -68,13 +69,13 @@ def vote(store: Store, clock: Clock, who: str, value: str = "A"):
     if isinstance(assignment, Finished):
         return assignment
     hear(store, clock, who, assignment)
-    protocol = store.terms.protocol
+    protocol = store.settings.protocol
     said = (
         Answer(value=value)
-        if store.terms.protocol_name == "unisrm"
+        if store.settings.protocol_name == "unisrm"
         else Answer(value=value, errors_a=(), errors_b=("omission",))
     )
-    return assignment, store.answer(assignment.assignment_id, who, said if assignment.order == "ab" else protocol.turned(said))
+    return assignment, store.answer(assignment.assignment_id, who, said if assignment.order == "ab" else protocol.swapped(said))
 
 
 def finish(store: Store, clock: Clock, who: str, value: str = "A") -> list[str]:

@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from annotate.models.judge import JudgeRequest, LabelledAudio
 from annotate.models.providers.openai.client import OpenAI
+from annotate.models.request import JudgeRequest, LabelledAudio
 from tests.annotate.openai_server import Server
 
 CANARY = "sk-proj-CanaryCanaryCanary0123456789"

@@ -4,7 +4,8 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
-from annotate.models.judge import BatchLine, Estimate, JudgeRequest, Line, Pace, Refusal, Reply, Trouble
+from annotate.models.judge import BatchSession, JudgeSession, Pace
+from annotate.models.request import AttemptFailure, Estimate, JudgeRequest, Refusal, Reply
 from contracts.errors import SetupError
 
 
@@ -12,7 +13,7 @@ from contracts.errors import SetupError
 class Scripted:
     """Answers by a function of the request; what it was asked is in ``asked``."""
 
-    script: Callable[[JudgeRequest], Reply | Refusal | Trouble]
+    script: Callable[[JudgeRequest], Reply | Refusal | AttemptFailure]
     facts: tuple[str, ...] = ()
     repeatable: bool = False
     price_usd: float = 0.0
@@ -28,7 +29,7 @@ class Scripted:
     def params(self):
         return {"temperature": self.temperature}
 
-    def said(self, raw):
+    def text_in(self, raw):
         return None
 
     def missing(self) -> str | None:
@@ -38,10 +39,10 @@ class Scripted:
         return Estimate(input_tokens=len(prompt), output_tokens=100, usd=self.price_usd)
 
     @contextlib.asynccontextmanager
-    async def open(self, clips) -> AsyncIterator[Line]:
+    async def open(self, clips) -> AsyncIterator[JudgeSession]:
         yield _Line(self)
 
-    def open_batches(self, clips) -> contextlib.AbstractAsyncContextManager[BatchLine]:
+    def open_batches(self, clips) -> contextlib.AbstractAsyncContextManager[BatchSession]:
         raise SetupError("no batches")
 
 
@@ -52,6 +53,6 @@ class _Line:
     async def estimate(self, request: JudgeRequest) -> Estimate:
         return self.judge.estimate(request.prompt, 0.0)
 
-    async def attempt(self, request: JudgeRequest) -> Reply | Refusal | Trouble:
+    async def attempt(self, request: JudgeRequest) -> Reply | Refusal | AttemptFailure:
         self.judge.asked.append(request)
         return self.judge.script(request)

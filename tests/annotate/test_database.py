@@ -7,8 +7,9 @@ from contextlib import closing
 
 import pytest
 
-from annotate.models.judge import Reply
-from annotate.models.ledger.ledger import Ledger, LedgerFailed
+from annotate.database import DatabaseFailed
+from annotate.models.ledger.ledger import Ledger
+from annotate.models.request import Reply
 from contracts.errors import StorageError
 from tests.annotate import ledgers
 from tests.annotate.ledgers import FULL, entry, query
@@ -76,7 +77,7 @@ def test_a_full_disk_loses_nothing_acknowledged(tmp_path):
         ledger.commit([("a", FULL)])
         pages = raw("PRAGMA page_count").scalar_one()
         raw(f"PRAGMA max_page_count = {pages}")
-        with pytest.raises(LedgerFailed, match="free space"):
+        with pytest.raises(DatabaseFailed, match="free space"):
             ledger.commit([("b", FULL), ("c", Reply(text="x" * 100_000))])
         raw("PRAGMA max_page_count = 1000000")
         assert ledger.replies(list("abc")) == {"a": FULL}
@@ -90,10 +91,10 @@ def test_a_writer_that_does_not_end_is_named(tmp_path, monkeypatch):
     path = tmp_path / "ledger.sqlite"
     with Ledger(path) as ledger, closing(sqlite3.connect(path, isolation_level=None)) as stuck:
         stuck.execute("BEGIN IMMEDIATE")
-        with pytest.raises(LedgerFailed, match="database is locked; another process has held it"):
-            ledger.beat()
+        with pytest.raises(DatabaseFailed, match="database is locked; another process has held it"):
+            ledger.extend_lease()
         stuck.execute("ROLLBACK")
-        ledger.beat()
+        ledger.extend_lease()
 
 
 def test_a_server_that_is_not_there_is_named_without_its_password():
@@ -147,7 +148,7 @@ def test_a_server_that_goes_away_is_an_error(postgres_server):
         pid = ledger._database.connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
         query(place, f"SELECT pg_terminate_backend({pid}, 5000)")
         for _ in range(2):
-            with pytest.raises(LedgerFailed, match="run the same command again"):
+            with pytest.raises(DatabaseFailed, match="run the same command again"):
                 ledger.commit([("a", FULL)])
     with Ledger(place) as ledger:
         assert ledger.replies(["a"]) == {}

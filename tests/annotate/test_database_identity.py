@@ -12,7 +12,7 @@ from annotate.people.store.vote_store import Store
 from contracts.errors import OtherDatabase
 from tests.annotate import ledgers
 from tests.annotate.ledgers import FULL, entry, query
-from tests.annotate.listeners import terms
+from tests.annotate.listeners import listening_settings
 
 place = ledgers.place
 
@@ -87,16 +87,16 @@ def test_a_lost_log_is_noticed(tmp_path):
 
 def test_a_listening_test(place):
     """Likewise for votes and people; the refusal leaves the database as it is."""
-    with Store(place, terms()) as store:
-        empty = Known(identity=store.identity, where=store.where, held=store.held())
+    with Store(place, listening_settings()) as store:
+        empty = Known(identity=store.identity, where=store.where, held=store.counts())
         store.invite("Ann", {"en": "native"})
-        known = Known(identity=store.identity, where=store.where, held=store.held())
+        known = Known(identity=store.identity, where=store.where, held=store.counts())
     assert (empty.held, known.held) == ({"answers": 0, "people": 0}, {"answers": 0, "people": 1})
-    with Store(place, terms(), known=empty) as same:
+    with Store(place, listening_settings(), known=empty) as same:
         assert same.identity == known.identity
     query(place, "DELETE FROM listening_annotators")
     with pytest.raises(OtherDatabase, match=r"listening test .* has only 0 people: it is an older copy"):
-        Store(place, terms(), known=known)
+        Store(place, listening_settings(), known=known)
     query(place, "DROP TABLE listening_identity")
     with pytest.raises(OtherDatabase, match="unisrm-data accept RECIPE listening"):
-        Store(place, terms(), known=known)
+        Store(place, listening_settings(), known=known)

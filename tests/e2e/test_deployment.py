@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from annotate.people.store.vote_store import Refused
+from annotate.people.store.store_records import Refused
 from flows.listening.store import open_store
 from flows.run.pipeline import open_build
 from flows.stages.release import release_of
@@ -189,7 +189,7 @@ def test_a_build_waits_for_listeners_and_collect_votes_finishes_it(tmp_path, dep
         )
         run("build-unisrm-data", recipe)
         build = open_build(recipe, f"{client['UNISRM_WORKSPACES']}/heard")
-        truth = {row["pair_id"]: row["label"].upper() for row in build.tables.read("labels").to_pylist()}
+        truth = {row["item_id"]: row["label"].upper() for row in build.tables.read("labels").to_pylist()}
         verified = [row for row in build.tables.read(splits_table(build)).to_pylist() if row["split"] != "sft"]
         assert {row["split"] for row in verified} == {"rl", "bench"}
         asked = len(server.bodies)
@@ -207,7 +207,7 @@ def test_a_build_waits_for_listeners_and_collect_votes_finishes_it(tmp_path, dep
             unisrm(client, "annotate", "invite", recipe, name, "--level", "en=proficient", "--base-url", address).stdout.strip()
             for name in ("Ada", "Ben", "Cleo")
         ]
-        contradicted = min(row["pair_id"] for row in verified if row["split"] == "rl")
+        contradicted = min(row["item_id"] for row in verified if row["split"] == "rl")
         other = {"A": "B", "B": "A"}
 
         def say(assignment):
@@ -234,7 +234,7 @@ def test_a_build_waits_for_listeners_and_collect_votes_finishes_it(tmp_path, dep
         split = path.name.partition("-")[0]
         released[split] = set(pq.read_table(path, columns=["pair_id"])["pair_id"].to_pylist())
     for split in ("rl", "bench"):
-        confirmed = {row["pair_id"] for row in verified if row["split"] == split} - {contradicted}
+        confirmed = {row["item_id"] for row in verified if row["split"] == split} - {contradicted}
         assert released.get(split, set()) == confirmed
     assert "nothing to do" in unisrm(client, "build", recipe).stderr
 

@@ -42,7 +42,7 @@ def test_every_judged_pair_has_both_sides_facts():
     prompts = rows(PROMPTS, {"prompt_id": "t", "text": "hello"})
     table = join(pairs=pairs, samples=samples, rulings=rulings, facts=facts, prompts=prompts, votes=votes)
 
-    assert table["pair_id"].to_pylist() == ["p1", "p2"]
+    assert table["item_id"].to_pylist() == ["p1", "p2"]
     assert table["verdict"].to_pylist() == ["b", None]
     assert [table[name].to_pylist() for name in ("votes_a", "votes_b", "votes_none")] == [[1, 0], [3, 0], [0, 2]]
     assert table["order_flip"].to_pylist() == [None, False]
@@ -79,7 +79,7 @@ def test_people_need_no_judge():
     facts, prompts = pa.table({"sample_id": pa.array([], pa.string())}), rows(PROMPTS, {"prompt_id": "t"})
     samples = rows(SAMPLES, {"sample_id": "s0"}, {"sample_id": "s1"})
     table = join(pairs=pairs, samples=samples, rulings=rulings, facts=facts, prompts=prompts, votes=votes, labels_from="votes")
-    assert table["pair_id"].to_pylist() == ["p0", "p1", "p2"]
+    assert table["item_id"].to_pylist() == ["p0", "p1", "p2"]
     assert table["verdict"].to_pylist() == ["b", "a", None]
     assert table["total_a"].to_pylist() == [0.0, None, 3.0]
 
@@ -114,7 +114,7 @@ def test_the_clip_that_speaks_the_text_is_better_by_construction():
     )
     assert table["verdict"].to_pylist() == ["a", "b", None, None, "a", "b"]
     kept, drops = chain.apply(table, [("construction", Construction())])
-    assert kept["pair_id"].to_pylist() == ["p0", "p1", "p5"]
+    assert kept["item_id"].to_pylist() == ["p0", "p1", "p5"]
     reasons = {row["row_id"]: row["reason"] for row in drops.to_pylist()}
     assert reasons == {"p2": "no_construction", "p3": "no_construction", "p4": "judge_contradicts_construction"}
 

@@ -19,7 +19,7 @@ def comparisons(*rows):
         name: pa.array([row[n] for row in rows], pa.string())
         for n, name in enumerate(("group_id", "sample_a", "sample_b", "verdict"))
     }
-    return pa.table({"pair_id": pa.array([f"p{n}" for n in range(len(rows))], pa.string()), **columns})
+    return pa.table({"item_id": pa.array([f"p{n}" for n in range(len(rows))], pa.string()), **columns})
 
 
 def reasons(*rows):

@@ -201,7 +201,7 @@ CHAIN = [("tied_totals", TiedTotals()), ("wer", WerGap())]
 
 def pair(pair_id, total_a, total_b, wer_a, wer_b):
     verdict = "a" if total_a > total_b else "b" if total_b > total_a else None
-    return {"pair_id": pair_id, "total_a": total_a, "total_b": total_b, "verdict": verdict, "wer_a": wer_a, "wer_b": wer_b}
+    return {"item_id": pair_id, "total_a": total_a, "total_b": total_b, "verdict": verdict, "wer_a": wer_a, "wer_b": wer_b}
 
 
 def test_chain_shows_each_filter_the_survivors_only():
@@ -230,9 +230,9 @@ def test_chain_balances_its_books(rows):
     numbers = {name: pa.array(columns[n], pa.float64()) for n, name in enumerate(("total_a", "total_b", "wer_a", "wer_b"))}
     verdicts = pa.array([None if a == b else "ab"[b > a] for a, b, *_ in rows], pa.string())
     pair_ids = pa.array([f"p{n}" for n in range(len(rows))], pa.string())
-    comparisons = pa.table({"pair_id": pair_ids, "verdict": verdicts, **numbers})
+    comparisons = pa.table({"item_id": pair_ids, "verdict": verdicts, **numbers})
     kept, drops = apply(comparisons, CHAIN)
-    assert sorted(kept["pair_id"].to_pylist() + drops["row_id"].to_pylist()) == sorted(comparisons["pair_id"].to_pylist())
+    assert sorted(kept["item_id"].to_pylist() + drops["row_id"].to_pylist()) == sorted(comparisons["item_id"].to_pylist())
     again, none = apply(kept, CHAIN)
     assert again.equals(kept)
     assert none.num_rows == 0
@@ -241,7 +241,7 @@ def test_chain_balances_its_books(rows):
 def test_chain_names_missing_columns_and_nan():
     """Columns are checked before anything runs; NaN is no number and no null."""
     with pytest.raises(DataError, match=r"wer_a \(for filter wer\), wer_b \(for filter wer\)"):
-        apply(table({"pair_id": "p", "total_a": 1.0, "total_b": 2.0, "verdict": "b"}), CHAIN)
+        apply(table({"item_id": "p", "total_a": 1.0, "total_b": 2.0, "verdict": "b"}), CHAIN)
     with pytest.raises(DataError, match="wer_b, row 0: NaN"):
         apply(table(pair("p", 1.0, 2.0, 0.0, float("nan"))), CHAIN)
 

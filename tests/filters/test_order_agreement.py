@@ -55,8 +55,10 @@ def test_a_disagreement_settled_by_the_means_stays():
 def test_no_pair_without_a_verdict_survives_the_chain(first):
     """Whichever filter comes first, what is kept has a verdict, and each dropped pair has one reason."""
     chain = [("order_agreement", OrderAgreement()), ("tied_totals", TiedTotals())]
-    kept, drops = apply(rulings(JUDGED), chain if first == "order_agreement" else chain[::-1])
-    assert kept["pair_id"].to_pylist() == ["agree", "half", "once"]
+    kept, drops = apply(
+        rulings(JUDGED).rename_columns({"pair_id": "item_id"}), chain if first == "order_agreement" else chain[::-1]
+    )
+    assert kept["item_id"].to_pylist() == ["agree", "half", "once"]
     assert kept["verdict"].null_count == 0
     flip = "order_disagreement" if first == "order_agreement" else "no_verdict"
     assert {row["row_id"]: row["reason"] for row in drops.to_pylist()} == {"flip": flip, "split": "no_verdict"}

@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable
 
 from annotate.people.store.item import Answer
-from annotate.people.store.vote_store import Assignment, Finished, Store
+from annotate.people.store.store_records import Assignment, Finished
+from annotate.people.store.vote_store import Store
 from flows.listening.store import store_place
 from flows.recipe.listening_checks import terms_of
 from flows.run.pipeline import Build
@@ -40,7 +41,7 @@ def listen(
     with Store(store_place(build), terms_of(build.recipe), clock=clock) as store:
         who = store.invite(name, dict.fromkeys(("en", "zh"), level)).annotator_id
         store.consent(who)
-        store.equip(who)
+        store.confirm_equipment(who)
         for _ in range(most):
             given = store.next(who)
             if isinstance(given, Finished):
@@ -48,10 +49,10 @@ def listen(
             hear(store, clock, given, who)
             clock.now += thinking_s
             said = Answer(value=say(given.item.subject_id))
-            if store.terms.protocol_name == "speechjudge":
+            if store.settings.protocol_name == "speechjudge":
                 said = Answer(value=said.value, errors_a=(), errors_b=())
-            elif store.terms.protocol.clips == 1:
-                scales = [question.name for question in store.terms.protocol.questions]
+            elif store.settings.protocol.clips == 1:
+                scales = [question.name for question in store.settings.protocol.questions]
                 said = Answer(scores=dict.fromkeys(scales, float(said.value or 0)))
-            store.answer(given.assignment_id, who, store.terms.protocol.turned(said) if given.order == "ba" else said)
+            store.answer(given.assignment_id, who, store.settings.protocol.swapped(said) if given.order == "ba" else said)
     return who

@@ -116,7 +116,7 @@ def test_a_build_goes_on_and_makes_nothing_again(folder):
     paid = replies(build)
 
     assert str(run(build, "release")["verification"]) == "waiting for votes: 12 of 27"
-    labels = {row["pair_id"]: row["label"] for row in decided["labels"].to_pylist()}
+    labels = {row["item_id"]: row["label"] for row in decided["labels"].to_pylist()}
     for name in ("Emmy", "Fay", "Gus"):
         listen(build, name, lambda pair: labels[pair].upper())
     books = run(build, "release")

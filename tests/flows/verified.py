@@ -25,12 +25,12 @@ def opened_again(build, **changes):
 
 
 def labels(build):
-    return dict(zip(*(build.tables.read("labels")[name].to_pylist() for name in ("pair_id", "label")), strict=True))
+    return dict(zip(*(build.tables.read("labels")[name].to_pylist() for name in ("item_id", "label")), strict=True))
 
 
 def split_of(build):
     table = build.tables.read(splits_table(build))
-    return dict(zip(table["pair_id"].to_pylist(), table["split"].to_pylist(), strict=True))
+    return dict(zip(table["item_id"].to_pylist(), table["split"].to_pylist(), strict=True))
 
 
 def released(build, columns=("pair_id", "label", "label_source", "votes", "agreement", "vote_ids", "filters_passed")):
@@ -63,5 +63,5 @@ def vote(build, pairs, say, protocol="unisrm", voters=("v1", "v2", "v3")):
     ]
     table = pa.Table.from_pylist(rows, schema=VOTES)
     with open_store(build) as store:
-        assert store.take_in(table) == len(rows)
+        assert store.import_votes(table) == len(rows)
     return table

@@ -13,7 +13,7 @@ from contracts.jobs import Failure
 from scoring.metric import MetricRequest
 from scoring.metrics.wer import error_counts
 from scoring.text import units
-from synth.dsp import resample
+from synth.resampling import resample
 
 words = st.lists(st.sampled_from("abcd"), max_size=8)
 

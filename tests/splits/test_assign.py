@@ -37,7 +37,7 @@ def pairs(*rows):
     return pa.table(
         {
             name: pa.array([row[n] for row in rows], pa.string())
-            for n, name in enumerate(("pair_id", "group_id", "leakage_group", "stratum"))
+            for n, name in enumerate(("item_id", "group_id", "leakage_group", "stratum"))
         }
     )
 
@@ -54,8 +54,8 @@ def counts(splits):
 
 
 def books_balance(table, splits, drops):
-    out = splits["pair_id"].to_pylist() + drops["row_id"].to_pylist()
-    return sorted(out) == sorted(table["pair_id"].to_pylist()) and splits.schema.equals(SPLITS) and drops.schema.equals(DROPS)
+    out = splits["item_id"].to_pylist() + drops["row_id"].to_pylist()
+    return sorted(out) == sorted(table["item_id"].to_pylist()) and splits.schema.equals(SPLITS) and drops.schema.equals(DROPS)
 
 
 def sides(splits):
@@ -178,8 +178,8 @@ def test_each_stratum_gets_its_share_of_a_quota():
     """A quota of 80 over strata of 300 and 100 rows is 60 and 20."""
     table = blocks([4] * 100, strata=("en", "en", "en", "zh"))
     splits, _ = assign(table, quotas(bench=80, sft=200), 3)
-    stratum = dict(zip(table["pair_id"].to_pylist(), table["stratum"].to_pylist(), strict=True))
-    found = Counter((row["split"], stratum[row["pair_id"]]) for row in splits.to_pylist())
+    stratum = dict(zip(table["item_id"].to_pylist(), table["stratum"].to_pylist(), strict=True))
+    found = Counter((row["split"], stratum[row["item_id"]]) for row in splits.to_pylist())
     assert found == {("bench", "en"): 60, ("bench", "zh"): 20, ("sft", "en"): 150, ("sft", "zh"): 50}
 
 
@@ -193,7 +193,7 @@ def test_order_does_not_matter(sizes, seed, random, targets):
     shuffled = table.take(order)
     chunks = pa.concat_tables([shuffled.slice(0, len(order) // 2), shuffled.slice(len(order) // 2)])
     one, other = assign(table, targets, seed)[0], assign(chunks, dict(reversed(targets.items())), seed)[0]
-    assert one.sort_by("pair_id").equals(other.sort_by("pair_id"))
+    assert one.sort_by("item_id").equals(other.sort_by("item_id"))
 
 
 def test_the_seed_matters():
@@ -231,9 +231,9 @@ def test_conditions_hold(sizes, seed, data, targets):
     }
     splits, drops = assign(table, targets, seed, masks)
     assert books_balance(table, splits, drops)
-    may = {split: set(table.filter(mask)["pair_id"].to_pylist()) for split, mask in masks.items()}
-    assert all(row["pair_id"] in may.get(row["split"], {row["pair_id"]}) for row in splits.to_pylist())
-    where, group_of = sides(splits), dict(zip(table["pair_id"].to_pylist(), table["leakage_group"].to_pylist(), strict=True))
+    may = {split: set(table.filter(mask)["item_id"].to_pylist()) for split, mask in masks.items()}
+    assert all(row["item_id"] in may.get(row["split"], {row["item_id"]}) for row in splits.to_pylist())
+    where, group_of = sides(splits), dict(zip(table["item_id"].to_pylist(), table["leakage_group"].to_pylist(), strict=True))
     for row in drops.to_pylist():
         able = [where[group_of[row["row_id"]]]] if group_of[row["row_id"]] in where else list(targets)
         wanted = any(row["row_id"] in may.get(split, {row["row_id"]}) for split in able)
@@ -256,13 +256,13 @@ def test_more_is_assigned_and_cut(sizes, seed, data):
     assert set(sides(few).items()) <= set(sides(many).items())
 
     def confirmed(rows):
-        return rows.filter(pa.array([int(pair[:8], 16) % 7 > 0 for pair in rows["pair_id"].to_pylist()], pa.bool_()))
+        return rows.filter(pa.array([int(pair[:8], 16) % 7 > 0 for pair in rows["item_id"].to_pylist()], pa.bool_()))
 
     def released(rows):
         drops = cut(confirmed(rows), {"bench": 10}, seed, "verification")
         assert {(drop["stage"], drop["reason"]) for drop in drops} <= {("verification", "over_quota")}
         gone = pa.array([drop["row_id"] for drop in drops], pa.string())
-        return confirmed(rows).filter(pc.invert(pc.is_in(confirmed(rows)["pair_id"], value_set=gone)))
+        return confirmed(rows).filter(pc.invert(pc.is_in(confirmed(rows)["item_id"], value_set=gone)))
 
     kept = released(many)
     assert counts(kept) == counts(confirmed(many)) | {"bench": min(10, counts(confirmed(many))["bench"])}

@@ -28,7 +28,7 @@ def keys(*rows):
 
 def assigned(**split_of_group):
     rows = [
-        {"pair_id": f"p-{group}", "group_id": group, "leakage_group": f"L-{group}", "split": split}
+        {"item_id": f"p-{group}", "group_id": group, "leakage_group": f"L-{group}", "split": split}
         for group, split in split_of_group.items()
     ]
     return pa.Table.from_pylist(rows, schema=SPLITS)
@@ -80,7 +80,7 @@ def test_a_torn_dialogue_is_found():
         talking(["c/d"], ["c/e", "c/d"], None),
         talking([None, "c/d"], ["c/d"], []),
     ):
-        with pytest.raises(LeakageError, match=r"splits sft and rl share the dialogue 'c/d': pair p-g0 .* pair p-g1") as caught:
+        with pytest.raises(LeakageError, match=r"splits sft and rl share the dialogue 'c/d': item p-g0 .* item p-g1") as caught:
             prove(assigned(g0="sft", g1="rl", g2="bench"), named)
         assert "group g0" in str(caught.value)
         proof = prove(assigned(g0="sft", g1="sft", g2="bench"), named)
@@ -117,7 +117,7 @@ def test_torn_groups_are_found():
         [
             assigned(g1="sft"),
             assigned(g1="rl")
-            .set_column(0, SPLITS.field("pair_id"), pa.array(["p9"]))
+            .set_column(0, SPLITS.field("item_id"), pa.array(["p9"]))
             .set_column(2, SPLITS.field("leakage_group"), pa.array(["other"])),
         ]
     )

@@ -27,6 +27,7 @@ def rows(count: int, start: int = 0, **columns) -> pa.Table:
             "pair_id": f"pair-{number:05d}",
             "text": f"text {number // 6}",
             "language": "en",
+            "reference_language": None if number % 4 == 3 else "en",
             "setting": "en2en",
             "style": "regular",
             "prompt_audio": None if number % 4 == 3 else f"ref{number // 6}",

@@ -24,7 +24,7 @@ def tables(**changes):
     }
     return {
         "pairs": rows(PAIRS, *({"pair_id": p, "prompt_id": "t", "sample_a": a, "sample_b": b} for p, a, b in pairs)),
-        "labels": rows(LABELS, *({"pair_id": p, "label": "ab"[means[a] < means[b]], "source": "ratings"} for p, a, b in pairs)),
+        "labels": rows(LABELS, *({"item_id": p, "label": "ab"[means[a] < means[b]], "source": "ratings"} for p, a, b in pairs)),
         "rulings": rows(
             RULINGS,
             *(
@@ -72,7 +72,7 @@ def tables(**changes):
 def test_a_row_tells_both_clips(batch_rows):
     """Means and raters of the ruling; deviation, condition, speaker and the corpus's own id of each clip's utterance."""
     splits = rows(
-        SPLITS, *({"pair_id": p, "group_id": "g", "leakage_group": "l", "split": "train"} for p in ("p3", "p1", "p2"))
+        SPLITS, *({"item_id": p, "group_id": "g", "leakage_group": "l", "split": "train"} for p in ("p3", "p1", "p2"))
     )
     joined = RatedPairRows(**tables())
     assigned = joined.ordered(splits)
@@ -115,6 +115,6 @@ def test_people_who_confirmed_a_label_are_named():
         {"pair_id": ["p1"], "votes": [[{"value": "A", "count": 2}]], "agreement": ["FA"], "vote_ids": [["v1", "v2"]]}
     )
     joined = RatedPairRows(**tables(heard=heard))
-    found = joined.batch(joined.ordered(rows(SPLITS, {"pair_id": "p1"}, {"pair_id": "p2"}))).to_pylist()
+    found = joined.batch(joined.ordered(rows(SPLITS, {"item_id": "p1"}, {"item_id": "p2"}))).to_pylist()
     assert [row["vote_ids"] for row in found] == [["v1", "v2"], None]
     assert found[0]["votes"] == [{"value": "A", "count": 2}]

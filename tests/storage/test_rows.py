@@ -33,9 +33,9 @@ def released(judgments, labels):
     pairs = list(labels)
     judged = rows(JUDGMENTS, *judgments)
     table = joined(
-        splits=rows(SPLITS, *({"pair_id": pair, "split": "sft"} for pair in pairs)),
+        splits=rows(SPLITS, *({"item_id": pair, "split": "sft"} for pair in pairs)),
         pairs=rows(PAIRS, *({"pair_id": pair, "prompt_id": "t", "sample_a": "s0", "sample_b": "s1"} for pair in pairs)),
-        labels=rows(LABELS, *({"pair_id": pair, "label": label, "source": source} for pair, (label, source) in labels.items())),
+        labels=rows(LABELS, *({"item_id": pair, "label": label, "source": source} for pair, (label, source) in labels.items())),
         rulings=rulings(judged),
         judgments=judged,
         prompts=rows(PROMPTS, {"prompt_id": "t", "license": "CC0-1.0"}),
@@ -54,9 +54,9 @@ def test_a_row_tells_what_its_question_shows():
     """Scene, turns before as audio in order, and what a clip said instead; licences of all that is heard count for the row."""
     judged = rows(JUDGMENTS, judgment("p", "ab", 0, "a", 8.0, 4.0))
     table = joined(
-        splits=rows(SPLITS, {"pair_id": "p", "split": "sft"}),
+        splits=rows(SPLITS, {"item_id": "p", "split": "sft"}),
         pairs=rows(PAIRS, {"pair_id": "p", "prompt_id": "t", "sample_a": "s0", "sample_b": "s1"}),
-        labels=rows(LABELS, {"pair_id": "p", "label": "a", "source": "judgment"}),
+        labels=rows(LABELS, {"item_id": "p", "label": "a", "source": "judgment"}),
         rulings=rulings(judged),
         judgments=judged,
         prompts=rows(
@@ -160,10 +160,10 @@ def many(seed):
         for prompt in range(10)
         for a, b in ((0, 1), (2, 0), (1, 2))
     ]
-    labels = [{"pair_id": pair["pair_id"], "label": "ab"[draw.integers(2)], "source": "judgment"} for pair in pairs]
+    labels = [{"item_id": pair["pair_id"], "label": "ab"[draw.integers(2)], "source": "judgment"} for pair in pairs]
     judged = [judgment(pair["pair_id"], "ab", 0, "ab"[draw.integers(2)], 2.0, 1.0) for pair in pairs]
     tables = {
-        "splits": shuffled(SPLITS, [{"pair_id": pair["pair_id"], "split": "sft"} for pair in pairs[:-2]]),
+        "splits": shuffled(SPLITS, [{"item_id": pair["pair_id"], "split": "sft"} for pair in pairs[:-2]]),
         "pairs": shuffled(PAIRS, pairs),
         "labels": shuffled(LABELS, labels),
         "rulings": rulings(rows(JUDGMENTS, *judged)),
@@ -190,9 +190,9 @@ def test_batches_are_joined_as_a_loop_would(batch_rows):
     tables, measured, wer = many(batch_rows)
     found = joined(**tables, batch_rows=batch_rows).to_pylist()
     pairs = {row["pair_id"]: row for row in tables["pairs"].to_pylist()}
-    labels = {row["pair_id"]: row["label"] for row in tables["labels"].to_pylist()}
+    labels = {row["item_id"]: row["label"] for row in tables["labels"].to_pylist()}
     said = {row["pair_id"]: row for row in tables["judgments"].to_pylist()}
-    released = sorted(tables["splits"]["pair_id"].to_pylist(), key=lambda pair: (pairs[pair]["prompt_id"], pair))
+    released = sorted(tables["splits"]["item_id"].to_pylist(), key=lambda pair: (pairs[pair]["prompt_id"], pair))
     assert [row["pair_id"] for row in found] == released, "rows of a prompt are neighbours, since they share clips"
     for row in found:
         pair, judged = pairs[row["pair_id"]], said[row["pair_id"]]

@@ -10,8 +10,9 @@ from scipy.signal import lfilter, welch
 
 from contracts.errors import DataError
 from contracts.ids import row_id
-from synth.dsp import AsHeard, AudioFormat, Clip, as_heard, format_literals, in_band, normalise, resample
+from synth.dsp import AsHeard, AudioFormat, Clip, as_heard, format_literals, in_band, normalise
 from synth.engine import Waveform
+from synth.resampling import resample
 
 AUDIO = AudioFormat()
 

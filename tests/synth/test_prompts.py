@@ -167,7 +167,7 @@ def test_ids_and_setting():
     assert row["text"] == "A long text here"
     assert row["group_id"] == row_id("text", "en", "A long text here")
     assert row["prompt_id"] == row_id("prompt", row["group_id"], reference, target)
-    assert (row["setting"], row["reference_text"]) == ("en2en", "this is text number 1")
+    assert (row["reference_language"], row["reference_text"]) == ("en", "this is text number 1")
 
 
 @pytest.mark.parametrize(

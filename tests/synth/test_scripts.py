@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from contracts.errors import DataError, RecipeError
 from contracts.ids import canonical_json, row_id
+from contracts.languages import with_setting
 from contracts.schemas import PROMPTS, WRITINGS, conform
 from contracts.texts import identity_form
 from synth.prompts import identified
@@ -29,7 +30,7 @@ def prompt(number=0, text="A panda eats shoots and leaves.", language="en", hear
         {
             "text": text,
             "language": language,
-            "setting": f"{heard}2{language}",
+            "reference_language": heard,
             "style": "regular",
             "corpus": "c",
             "speaker_id": "s",
@@ -77,9 +78,12 @@ def test_four_variants_of_a_prompt():
     spoken, drops = scripts(
         chosen(one), writings(wrote(one["prompt_id"], **{"continue": []}, **LEGEND)), cleaned=False, variants=ALL
     )
-    rows = conform(spoken, "prompts").to_pylist()
+    rows, settings = conform(spoken, "prompts").to_pylist(), with_setting(spoken)["setting"].to_pylist()
     assert drops.num_rows == 0
-    assert [(row["text"], row["language"], row["setting"], row["style"], row["target_utterance_id"]) for row in rows] == [
+    assert [
+        (row["text"], row["language"], setting, row["style"], row["target_utterance_id"])
+        for row, setting in zip(rows, settings, strict=True)
+    ] == [
         (one["text"], "en", "en2en", "regular", "t0"),
         (LEGEND["random"], "en", "en2en", "expressive", None),
         (LEGEND["translation"], "zh", "en2zh", "expressive", None),
@@ -96,7 +100,7 @@ def test_the_reference_decides_the_languages():
     one = prompt(heard="zh-CN")
     content = {"random": LEGEND["translation"], "translation": LEGEND["random"], "codeSwitching": LEGEND["codeSwitching"]}
     spoken, _ = scripts(chosen(one), writings(wrote(one["prompt_id"], **content)), cleaned=False, variants=ALL[1:])
-    assert list(zip(spoken["setting"].to_pylist(), spoken["language"].to_pylist(), strict=True)) == [
+    assert list(zip(with_setting(spoken)["setting"].to_pylist(), spoken["language"].to_pylist(), strict=True)) == [
         ("zh-CN2zh-CN", "zh-CN"), ("zh-CN2en", "en"), ("zh-CN2mixed", "mixed"),
     ]  # fmt: skip
 
@@ -193,7 +197,8 @@ def test_books_balance(cases, cleaned, variants, fewer):
     assert len({(row["language"], identity_form(row["text"])) for row in made}) == len(made)
     for row in made:
         assert identified(row) == row
-        assert row["setting"].endswith(f"2{row['language']}")
+        if row["reference_utterance_id"] is not None:
+            assert row["reference_language"] == cases[int(row["reference_utterance_id"][1:])][0]
         assert row["target_utterance_id"] is not None or row["style"] == "expressive"
     small, _ = scripts(chosen(*rows[:fewer]), writings(*reversed(answers)), cleaned=cleaned, variants=variants)
     assert spoken.slice(0, small.num_rows).equals(small)

@@ -1,1 +1,1 @@
-"""Asking judges: one by one, or through a provider's batches; repeating, pacing, paying and remembering."""
+"""Calls to judges, one by one or in a provider's batches: retries, rate limits, budgets and durable replies."""

@@ -1,4 +1,4 @@
-"""The outbox: questions that wait for a batch, which of them go into one, and when it leaves."""
+"""The batch queue: claimed requests that wait for a batch, which of them go into one, and when it is submitted."""
 
 import math
 from collections import deque
@@ -6,31 +6,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from annotate.models.calls.batch_dispatch import KEPT, Dispatch
-from annotate.models.calls.batch_polling import pause_s
+from annotate.models.calls.batch_dispatch import RUN_AGAIN, BatchDispatcher
+from annotate.models.calls.batch_polling import retry_wait_s
 from annotate.models.calls.case_state import Step
-from annotate.models.judge import BatchLine, JudgeRequest, Refusal, Trouble
-from annotate.models.ledger.async_writer import Scribe
+from annotate.models.judge import BatchSession
+from annotate.models.ledger.async_writer import LedgerWriter
+from annotate.models.request import AttemptFailure, JudgeRequest, Refusal
 from contracts.errors import BudgetExceeded, DamagedPart, SetupError
 from storage.blobs import DAMAGED_AUDIO
 
 if TYPE_CHECKING:
-    from annotate.models.calls.batch_calls import Batching
+    from annotate.models.calls.batch_calls import BatchCalls
 
-_MOST_REFUSED: Final = 32  # batches in a row, with none open that could make room
+_MOST_REJECTED: Final = 32  # batches in a row, with none open that could make room
 
 
 @dataclass(kw_only=True, slots=True)
-class Question:
-    """A question without an answer.
+class QueuedRequest:
+    """A request without an answer.
 
     Attributes:
-        request: it.
-        steps: the conversations that wait for the answer: the same sound is asked about once.
-        usd: the most that it can cost in a batch.
+        request: what is asked.
+        steps: the conversations that wait for the answer: the same audio is asked about once.
+        usd: the most that the request can cost in a batch.
         size: bytes that it takes of a batch; below 0 = not measured.
-        attempts: batches that brought no answer to it; being throttled is a small part of one.
-        together: most questions of a batch that it may go into: those that were refused together are tried apart.
+        attempts: batches that brought no answer to it; a throttled one counts as a small part of one.
+        most_together: most requests of a batch that it may go into: requests of a rejected batch are tried in smaller ones.
     """
 
     request: JudgeRequest
@@ -38,181 +39,184 @@ class Question:
     usd: float = 0.0
     size: int = -1
     attempts: float = 0.0
-    together: int | None = None
+    most_together: int | None = None
+
+    @property
+    def key(self) -> str:
+        """The request's key in the ledger."""
+        return self.request.key
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Returned:
-    """Questions of a batch that the provider has not accepted: nobody's now.
+class SubmitResult:
+    """The requests of a batch that the provider has not accepted; they are not claimed any more.
 
     Attributes:
-        again: those that should be tried again.
-        refused: those that will never do.
+        retry: those to try again.
+        refused: those that no batch will be accepted with.
     """
 
-    again: Sequence[Question] = ()
-    refused: Sequence[tuple[Question, Refusal]] = ()
+    retry: Sequence[QueuedRequest] = ()
+    refused: Sequence[tuple[QueuedRequest, Refusal]] = ()
 
 
-class Outbox:
-    """The questions of one run that are ours to ask, and in no batch.
+class BatchQueue:
+    """The claimed requests of one run that are in no batch.
 
     Attributes:
-        dispatch: the open batches.
+        dispatcher: the open batches.
     """
 
-    def __init__(self, batching: "Batching", *, line: BatchLine, scribe: Scribe) -> None:
+    def __init__(self, calls: "BatchCalls", *, session: BatchSession, writer: LedgerWriter) -> None:
         """Start with none.
 
         Args:
-            batching: how to ask.
-            line: over which.
-            scribe: the ledger.
+            calls: the settings.
+            session: where batches are submitted.
+            writer: the ledger.
         """
-        judge = batching.terms.inquiry.judge
-        self.dispatch = Dispatch(judge=judge, line=line, scribe=scribe, patience=batching.patience, now=batching.now)
-        self._batching, self._judge, self._line, self._scribe = batching, judge, line, scribe
-        self._budget_usd = batching.terms.budget_usd
-        self._most_requests = max(1, min(batching.most_held // (batching.open_batches + 1), line.most_requests))
-        self._queue: deque[Question] = deque()
+        judge = calls.context.inquiry.judge
+        self.dispatcher = BatchDispatcher(
+            judge=judge, session=session, writer=writer, poll_schedule=calls.poll_schedule, now=calls.now
+        )
+        self._calls, self._judge, self._session, self._writer = calls, judge, session, writer
+        self._budget_usd = calls.context.budget_usd
+        self._most_requests = max(1, min(calls.most_held // (calls.open_batches + 1), session.most_requests))
+        self._queue: deque[QueuedRequest] = deque()
         self._bytes = 0
-        self._paused_until = batching.now()
+        self._paused_until = calls.now()
         self._pauses = 0  # since a batch brought answers
-        self._refused = 0  # batches that were not taken since one brought answers
-        self._poor = False  # there is no money for more before a batch is over
-
-    def __len__(self) -> int:
-        """Return how many questions wait."""
-        return len(self._queue)
+        self._rejected = 0  # batches that were not accepted since one brought answers
+        self._over_budget = False  # whether an open batch must release budget first
 
     @property
     def full(self) -> bool:
-        """Whether they fill a batch."""
-        return len(self._queue) >= self._most_requests or self._bytes >= self._line.most_bytes
+        """Whether the queue fills a batch."""
+        return len(self._queue) >= self._most_requests or self._bytes >= self._session.most_bytes
 
     @property
     def due(self) -> float | None:
-        """When a batch may leave; None = there is nothing to send, or a batch must be over before."""
-        if not self._queue or self._poor or len(self.dispatch.names) >= self._batching.open_batches:
+        """When a batch may be submitted; None = nothing is queued, or an open batch must end before."""
+        if not self._queue or self._over_budget or len(self.dispatcher.names) >= self._calls.open_batches:
             return None
         return self._paused_until
 
-    async def put(self, questions: Sequence[Question], *, first: bool) -> list[tuple[Question, Refusal]]:
-        """Take in claimed questions, and return those that are too large for any batch or have a damaged clip.
+    async def add(self, requests: Sequence[QueuedRequest], *, first: bool) -> list[tuple[QueuedRequest, Refusal]]:
+        """Queue claimed requests, and return those that are too large for any batch or have a damaged clip.
 
         Args:
-            questions: them.
+            requests: what to queue.
             first: whether they go before all others.
         """
-        unfit: list[tuple[Question, Refusal]] = []
-        for question in reversed(questions) if first else questions:
-            if question.size < 0:
+        unfit: list[tuple[QueuedRequest, Refusal]] = []
+        for queued in reversed(requests) if first else requests:
+            if queued.size < 0:
                 try:
-                    question.size = await self._line.size(question.request)
-                    question.usd = (await self._line.estimate(question.request)).usd
+                    queued.size = await self._session.size(queued.request)
+                    queued.usd = (await self._session.estimate(queued.request)).usd
                 except DamagedPart as error:
-                    unfit.append((question, Refusal(reason=DAMAGED_AUDIO, message=str(error), attempts=0)))
+                    unfit.append((queued, Refusal(reason=DAMAGED_AUDIO, message=str(error), attempts=0)))
                     continue
-            if question.size <= self._line.most_bytes:
-                self._queue_up(question, first=first)
+            if queued.size <= self._session.most_bytes:
+                self._enqueue(queued, first=first)
             else:
-                told = f"it takes {question.size} bytes of a batch, which takes {self._line.most_bytes}: set mode: live"
-                unfit.append((question, Refusal(reason="too_large", message=told, attempts=0)))
+                message = f"it takes {queued.size} bytes of a batch, which takes {self._session.most_bytes}: set mode: live"
+                unfit.append((queued, Refusal(reason="too_large", message=message, attempts=0)))
         return unfit
 
-    async def hand_in(self) -> Returned:
-        """Hand in a batch that is due, or a smaller one if there is not money enough.
+    async def submit(self) -> SubmitResult:
+        """Submit a batch that is due, or a smaller one if the budget does not allow all of it.
 
         Returns:
             What the provider has not accepted.
 
         Raises:
-            BudgetExceeded: there is no money, and no open batch can leave some over.
-            SetupError: no batch will do until a person acts.
+            BudgetExceeded: the budget allows nothing, and no open batch can release any of it.
+            SetupError: no batch will be accepted until a person acts.
         """
-        questions = {question.request.key: question for question in self._load()}
-        prices = {key: question.usd for key, question in questions.items()}
-        name, short = await self.dispatch.intend(prices, self._budget_usd)
-        for key in reversed(list(questions)):
-            if key in short:
-                self._queue_up(questions.pop(key), first=True)
-        self._poor = bool(short)
+        requests = {queued.key: queued for queued in self._next_batch()}
+        prices = {key: queued.usd for key, queued in requests.items()}
+        name, left_out = await self.dispatcher.record(prices, self._budget_usd)
+        for key in reversed(list(requests)):
+            if key in left_out:
+                self._enqueue(requests.pop(key), first=True)
+        self._over_budget = bool(left_out)
         if name is None:
-            if not self.dispatch.names:
-                await self._broke()
-            return Returned()
-        loaded = list(questions.values())
-        trouble = await self.dispatch.hand_in(name, [question.request for question in loaded])
-        if trouble is None:
-            return Returned()
-        self._count_refused(trouble)
-        self._poor = False  # its money is free again
-        if trouble.kind != "request":
-            self._pause(trouble)
-        elif len(loaded) == 1:
-            refusal = Refusal(reason=trouble.reason, message=trouble.message, attempts=math.ceil(loaded[0].attempts) + 1)
-            return Returned(refused=[(loaded[0], refusal)])
+            if not self.dispatcher.names:
+                await self._raise_over_budget()
+            return SubmitResult()
+        batch = list(requests.values())
+        failure = await self.dispatcher.submit(name, [queued.request for queued in batch])
+        if failure is None:
+            return SubmitResult()
+        self._count_rejected(failure)
+        self._over_budget = False  # what the batch booked is released
+        if failure.kind != "request":
+            self._pause(failure)
+        elif len(batch) == 1:
+            refusal = Refusal(reason=failure.reason, message=failure.message, attempts=math.ceil(batch[0].attempts) + 1)
+            return SubmitResult(refused=[(batch[0], refusal)])
         else:
-            for question in loaded:  # one of them may be what it does not like
-                question.together = len(loaded) // 2
-        return Returned(again=loaded)
+            for queued in batch:  # the failure may concern only one of them
+                queued.most_together = len(batch) // 2
+        return SubmitResult(retry=batch)
 
-    def landed(self, trouble: Trouble | None, *, tried: bool) -> None:
-        """Learn that a batch is over.
+    def batch_ended(self, failure: AttemptFailure | None, *, accepted: bool) -> None:
+        """Take note that a batch has ended.
 
         Args:
-            trouble: why it brought no answer at all; None = it brought some.
-            tried: whether the provider had it.
+            failure: why it brought no answer at all; None = it brought some.
+            accepted: whether the provider had it.
         """
-        self.relieved()
-        if trouble is None:
-            self._refused = self._pauses = 0
-            self._paused_until = self._batching.now()
+        self.budget_released()
+        if failure is None:
+            self._rejected = self._pauses = 0
+            self._paused_until = self._calls.now()
             return
-        self._pause(trouble)
-        if not tried or trouble.kind == "throttled":  # accepted, and turned away later
-            self._count_refused(trouble)
+        self._pause(failure)
+        if not accepted or failure.kind == "throttled":  # accepted, and turned away later
+            self._count_rejected(failure)
 
-    def relieved(self) -> None:
-        """Learn that there may be money again."""
-        self._poor = False
+    def budget_released(self) -> None:
+        """Take note that answers may have released budget."""
+        self._over_budget = False
 
-    def _queue_up(self, question: Question, *, first: bool) -> None:
-        (self._queue.appendleft if first else self._queue.append)(question)
-        self._bytes += question.size
+    def _enqueue(self, queued: QueuedRequest, *, first: bool) -> None:
+        (self._queue.appendleft if first else self._queue.append)(queued)
+        self._bytes += queued.size
 
-    def _load(self) -> list[Question]:
+    def _next_batch(self) -> list[QueuedRequest]:
         """Take out what goes into one batch."""
-        loaded: list[Question] = []
-        room, places = self._line.most_bytes, self._most_requests
+        batch: list[QueuedRequest] = []
+        bytes_left, most = self._session.most_bytes, self._most_requests
         while self._queue:
-            question = self._queue[0]
-            places = min(places, question.together or places)
-            if len(loaded) >= places or question.size > room:
+            queued = self._queue[0]
+            most = min(most, queued.most_together or most)
+            if len(batch) >= most or queued.size > bytes_left:
                 break
-            room -= question.size
-            self._bytes -= question.size
-            loaded.append(self._queue.popleft())
-        return loaded
+            bytes_left -= queued.size
+            self._bytes -= queued.size
+            batch.append(self._queue.popleft())
+        return batch
 
-    def _count_refused(self, trouble: Trouble) -> None:
-        """Stop if the provider accepts no batch at all; while others are open, it may only be that they are too many."""
-        self._refused += not self.dispatch.names
-        if self._refused >= _MOST_REFUSED:
-            told = f"{trouble.message} (the provider accepted none of {self._refused} batches)"
-            raise SetupError(f"judge {self._judge.name!r}: {told}; {KEPT}")
+    def _count_rejected(self, failure: AttemptFailure) -> None:
+        """Raise if the provider accepts no batch at all; while others are open, there may only be too many of them."""
+        self._rejected += not self.dispatcher.names
+        if self._rejected >= _MOST_REJECTED:
+            cause = f"{failure.message} (the provider accepted none of {self._rejected} batches)"
+            raise SetupError(f"judge {self._judge.name!r}: {cause}; {RUN_AGAIN}")
 
-    def _pause(self, trouble: Trouble) -> None:
-        """Hand in nothing for a while."""
+    def _pause(self, failure: AttemptFailure) -> None:
+        """Submit nothing for a while."""
         self._pauses += 1
-        wait_s = pause_s(self._judge, self._judge.name, self._pauses, trouble)
-        if trouble.kind == "throttled" and self.dispatch.names:
-            # There are enough of them, perhaps until one is over: each try is an upload in vain.
-            wait_s = max(wait_s, self._batching.patience.grown_s(self._pauses))
-        self._paused_until = max(self._paused_until, self._batching.now() + wait_s)
+        wait_s = retry_wait_s(self._judge, self._judge.name, self._pauses, failure)
+        if failure.kind == "throttled" and self.dispatcher.names:
+            # Too many batches are open, perhaps until one ends: each try is an upload in vain.
+            wait_s = max(wait_s, self._calls.poll_schedule.interval_s(self._pauses))
+        self._paused_until = max(self._paused_until, self._calls.now() + wait_s)
 
-    async def _broke(self) -> NoReturn:
-        owed_usd = await self._scribe.call(lambda ledger: ledger.owed_usd())
+    async def _raise_over_budget(self) -> NoReturn:
+        owed_usd = await self._writer.read(lambda ledger: ledger.owed_usd())
         spent = f"${owed_usd:.4f} of the budget of ${self._budget_usd or 0:.4f} are spent or owed"
         next_one = f"the next request may cost ${self._queue[0].usd:.6f}: raise budget_usd in the recipe to go on"
         raise BudgetExceeded(f"judge {self._judge.name!r}: {spent}, and {next_one}; every reply so far is kept")

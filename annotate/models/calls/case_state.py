@@ -1,48 +1,55 @@
-"""Talks: what was asked about one case, what came of it, and what comes next."""
+"""Conversations with a judge about one case: the requests so far, their answers, and the next request."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from annotate.models.inquiry import Case, Inquiry
-from annotate.models.judge import JudgeRequest, Refusal, Reply
-from annotate.models.ledger.ledger import Entry, Ledger
+from annotate.models.ledger.entries import Entry
+from annotate.models.ledger.ledger import Ledger
+from annotate.models.request import JudgeRequest, Refusal, Reply
 from storage.blobs import BlobStore
 
-Trail = tuple[tuple[JudgeRequest, Reply | Refusal], ...]
-"""Each question with what became of it."""
+Exchanges = tuple[tuple[JudgeRequest, Reply | Refusal], ...]
+"""Requests, each with its answer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Talk:
+class Conversation:
     """A finished conversation about one case.
 
     Attributes:
         case: what it is about.
-        trail: the first question with what became of it, and the follow-up if there was one.
+        exchanges: the first request with its answer, and the follow-up if there was one.
     """
 
     case: Case
-    trail: Trail
+    exchanges: Exchanges
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """A conversation that goes on: what was said, and the question that comes next."""
+    """The next step of an unfinished conversation.
+
+    Attributes:
+        case: what the conversation is about.
+        exchanges: the requests that were answered.
+        request: the request that comes next.
+    """
 
     case: Case
-    trail: Trail = ()
+    exchanges: Exchanges = ()
     request: JudgeRequest
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
+class CallContext:
     """What all conversations of one run have in common.
 
     Attributes:
         inquiry: task and judge.
-        problem_of: why a reply cannot be used, for the follow-up; None = it can. Called from another thread.
+        problem_of: why a reply's text cannot be used, for the follow-up; None = it can be used. Called from another thread.
         open_ledger: opens the ledger, in the thread that uses it.
-        clips: where the audio is; None only for a judge that does not listen.
+        clips: where the audio is; None only for a judge that takes no audio.
         budget_usd: what the ledger's account may come to; None = no paid request is allowed.
     """
 
@@ -53,7 +60,7 @@ class Terms:
     budget_usd: float | None
 
     def entry(self, step: Step) -> Entry:
-        """Return the question as the ledger knows it."""
+        """Return the ledger entry of a step's request."""
         judge, task = self.inquiry.judge, self.inquiry.task
         return Entry(
             key=step.request.key,
@@ -65,35 +72,35 @@ class Terms:
             repeat=step.request.repeat,
         )
 
-    def proceed(self, step: Step, answer: Reply | Refusal) -> Step | Talk:
-        """Return the next question, which names what was wrong with the reply, or the finished talk.
+    def proceed(self, step: Step, answer: Reply | Refusal) -> Step | Conversation:
+        """Return the follow-up, which names what was wrong with the reply, or the finished conversation.
 
-        Replies are read anew by the rules of today: what a stricter or a better reader makes of one that was paid for before
-        costs nothing, and a reply that no longer counts as whole is followed up like one that cannot be parsed.
+        The kept raw reply is read again by the current rules, which costs nothing: a reply that these count as incomplete is
+        followed up like one that cannot be parsed.
         """
-        asked = step.request
+        request = step.request
         if isinstance(answer, Reply):
-            read = self._read(answer)
-            if not asked.repeat and not self.inquiry.judge.repeatable:
-                problem = read.message if isinstance(read, Refusal) else self.problem_of(read.text)
+            reread = self._reread(answer)
+            if not request.repeat and not self.inquiry.judge.repeatable:
+                problem = reread.message if isinstance(reread, Refusal) else self.problem_of(reread.text)
                 if problem is not None:
-                    said = replace(read, raw=None)  # the ledger has it: thousands may wait here for a day
-                    request = self.inquiry.follow_up(step.case, problem)
-                    return Step(case=step.case, trail=(*step.trail, (asked, said)), request=request)
-            answer = read
-        return Talk(case=step.case, trail=(*step.trail, (asked, answer)))
+                    kept = replace(reread, raw=None)  # the ledger has it: thousands may wait here for a day
+                    follow_up = self.inquiry.follow_up(step.case, problem)
+                    return Step(case=step.case, exchanges=(*step.exchanges, (request, kept)), request=follow_up)
+            answer = reread
+        return Conversation(case=step.case, exchanges=(*step.exchanges, (request, answer)))
 
-    def _read(self, reply: Reply) -> Reply | Refusal:
-        text = None if reply.raw is None else self.inquiry.judge.said(reply.raw)
+    def _reread(self, reply: Reply) -> Reply | Refusal:
+        text = None if reply.raw is None else self.inquiry.judge.text_in(reply.raw)
         if text is None or text == reply.text:
             return reply
         if isinstance(text, Refusal):
             return replace(text, cost_usd=reply.cost_usd, attempts=reply.attempts, raw=reply.raw)
         return replace(reply, text=text)
 
-    def look_up(self, steps: Sequence[Step], replies: Mapping[str, Reply]) -> tuple[list[Step | Talk], list[Step]]:
-        """Return how the steps go on whose replies are known, and the others."""
-        onward: list[Step | Talk] = []
+    def look_up(self, steps: Sequence[Step], replies: Mapping[str, Reply]) -> tuple[list[Step | Conversation], list[Step]]:
+        """Return what follows the steps whose replies are known, and the steps whose replies are not."""
+        onward: list[Step | Conversation] = []
         unknown: list[Step] = []
         for step in steps:
             if (reply := replies.get(step.request.key)) is None:

@@ -1,18 +1,18 @@
-"""How fast a judge is asked: what is allowed, what was learnt from its refusals, and how long to wait before asking again.
+"""Rate limits: the configured ones, those learnt from throttling, and the waits before retries.
 
-A ``Gate`` lets requests out one by one, in order. It keeps to the configured limits on requests and input tokens per minute
-and on requests under way, and to what it learnt:
+A ``RateLimiter`` admits requests one by one, in order. It keeps to the configured limits on requests and input tokens per
+minute and on requests in flight, and adapts:
 
-- A refusal now and then (status 429, or 503 with a wait) is no limit: some providers refuse a few in a hundred whatever the
-  pace. Only the refused request waits, and nothing slows down.
-- Several refusals close together are a limit. Everybody waits for as long as the provider says, a quarter comes off the
-  requests under way, and the rate falls to what was answered since the last time, by a quarter at most (multiplicative
-  decrease); where no rate is configured, that is the first one.
-- Every 25 answers give a little back (additive increase), up to what is configured and never beyond. Nothing falls below a
-  tenth.
+- A throttled request (status 429, or 503 with a wait) alone is no limit: some providers throttle a few in a hundred at any
+  rate. Only that request waits, and the rate stays.
+- Several throttled requests close together are a limit. All requests wait for as long as the provider asks, the requests in
+  flight are cut by a quarter, and the rate falls to what was answered since the last limit, by a quarter at most
+  (multiplicative decrease). Where no rate is configured, the measured rate becomes the first one.
+- Every 25 answers raise both by a step (additive increase), up to what is configured. Nothing falls below a tenth of that.
 
-Refusals are told from a limit by their sum in which each answer takes off a part of one (a CUSUM test: E. S. Page, "Continuous
-inspection schemes", Biometrika 41, 1954): a share of 5 % reaches the threshold once in thousands of requests, a limit after 4.
+A limit is detected by a CUSUM test (E. S. Page, "Continuous inspection schemes", Biometrika 41, 1954): each throttled request
+adds one, each answer takes off a part of one. A share of 5 % reaches the threshold once in thousands of requests, a limit
+after 4.
 """
 
 import asyncio
@@ -32,14 +32,14 @@ LONGEST_WAIT_S: Final = 300.0
 """Longest wait that a provider may ask for."""
 
 LONGEST_OWN_WAIT_S: Final = 60.0
-"""Longest wait where the provider names none."""
+"""Longest wait where the provider asks for none."""
 
-_CUT: Final = 0.75
+_DECREASE: Final = 0.75
 _ANSWERS_PER_STEP: Final = 25
 _STEP: Final = 0.02  # of the configured limit
 _LOWEST: Final = 0.1  # likewise
-_REFUSALS: Final = 4.0  # close together, that make a limit
-_TAKEN_OFF: Final = 0.2  # of a refusal, by each answer
+_THROTTLES: Final = 4.0  # throttled requests close together that make a limit
+_DECAY: Final = 0.2  # of a throttled request, by each answer
 _FEWEST_MEASURED: Final = 50  # answers that a rate is measured by
 _MINUTE_S: Final = 60
 
@@ -86,9 +86,9 @@ def _after(headers: Mapping[str, str]) -> str:
 
 
 class Bucket:
-    """A limit per minute, spread evenly: what was not used is kept for one second at most.
+    """A token bucket for a limit per minute: what was not used is kept for one second at most.
 
-    It refills a little slower than the limit, so that no minute holds more than the limit allows, bursts included.
+    It refills a little slower than the limit, so that no minute exceeds the limit, bursts included.
 
     Attributes:
         highest: the configured limit; None = none is known.
@@ -98,9 +98,9 @@ class Bucket:
     def __init__(self, highest: float | None) -> None:
         self.highest = highest
         self.per_minute = highest
-        self._base = highest  # what steps and the lowest limit are shares of
-        self._limiting = False  # whether anybody had to wait since the last step
-        self._level = self._capacity
+        self._base_limit = highest  # what steps and the lowest limit are shares of
+        self._limiting = False  # whether a request had to wait since the last step
+        self._filled = self._capacity
         self._filled_at: float | None = None
 
     @property
@@ -116,58 +116,57 @@ class Bucket:
         if self.per_minute is None:
             return 0.0
         filled_at = now if self._filled_at is None else self._filled_at
-        self._level = min(self._level + max(0.0, now - filled_at) * self._per_s, self._capacity)
+        self._filled = min(self._filled + max(0.0, now - filled_at) * self._per_s, self._capacity)
         self._filled_at = max(filled_at, now)
-        # What is larger than the bucket leaves when that is full, and its debt is waited for by the next.
-        lacking = min(amount, self._capacity) - self._level
-        if lacking <= 1e-9:
+        # An amount larger than the bucket is admitted when the bucket is full, and the next request waits for its debt.
+        deficit = min(amount, self._capacity) - self._filled
+        if deficit <= 1e-9:
             return 0.0
         self._limiting = True
-        return lacking / self._per_s
+        return deficit / self._per_s
 
     def take(self, amount: float) -> None:
-        """Take what ``wait_s`` allowed."""
-        self._level -= amount if self.per_minute is not None else 0.0
+        """Take an amount that ``wait_s`` allowed."""
+        self._filled -= amount if self.per_minute is not None else 0.0
 
-    def cut(self, measured: float | None = None) -> None:
+    def lower(self, measured: float | None = None) -> None:
         """Lower the limit, by a quarter at most.
 
         Args:
-            measured: what was answered per minute of late, which is the first limit where there was none; None = too little
-                was answered to say.
+            measured: answers per minute of late, which become the first limit where there was none; None = too few to say.
         """
-        if self.per_minute is None or self._base is None:
-            self.per_minute = self._base = measured
+        if self.per_minute is None or self._base_limit is None:
+            self.per_minute = self._base_limit = measured
             return
-        lowered = _CUT * self.per_minute
+        lowered = _DECREASE * self.per_minute
         if measured is not None:
             lowered = max(lowered, min(measured, self.per_minute))
-        self.per_minute = max(lowered, _LOWEST * self._base)
+        self.per_minute = max(lowered, _LOWEST * self._base_limit)
 
-    def hold(self, until: float) -> None:
-        """Refill from then on only, so that a pause does not end in a burst."""
-        self._level = min(self._level, 1.0)
+    def refill_from(self, until: float) -> None:
+        """Refill from that time on only, so that a pause does not end in a burst."""
+        self._filled = min(self._filled, 1.0)
         self._filled_at = until if self._filled_at is None else max(self._filled_at, until)
 
-    def rise(self) -> None:
-        """Give a step back; a limit that was learnt rises only while it holds anybody up."""
-        if self.per_minute is None or self._base is None:
+    def raise_limit(self) -> None:
+        """Raise the limit by a step; a learnt limit rises only while requests wait for it."""
+        if self.per_minute is None or self._base_limit is None:
             return
         if self.highest is not None:
-            self.per_minute = min(self.per_minute + _STEP * self._base, self.highest)
+            self.per_minute = min(self.per_minute + _STEP * self._base_limit, self.highest)
         elif self._limiting:
-            self.per_minute += _STEP * self._base
+            self.per_minute += _STEP * self._base_limit
         self._limiting = False
 
 
-class Gate:
-    """Through which every request of one judge leaves. For one event loop.
+class RateLimiter:
+    """Admits the requests of one judge, in one event loop.
 
     Attributes:
-        concurrency: requests that may be under way at present.
+        concurrency: requests that may be in flight at present.
         requests: the limit on requests.
         tokens: the limit on input tokens.
-        inside: requests under way.
+        in_flight: requests that hold a slot.
     """
 
     def __init__(self, pace: Pace, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -175,100 +174,101 @@ class Gate:
         self.concurrency = float(pace.concurrency)
         self.requests = Bucket(pace.requests_per_minute)
         self.tokens = Bucket(pace.tokens_per_minute)
-        self.inside = 0
+        self.in_flight = 0
         self._clock = clock
         self._queue: deque[tuple[int, asyncio.Future[float]]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._paused_until = -math.inf
-        self._cut_at = -math.inf
-        self._bursts = 0  # of refusals, since the last answer
-        self._refusals = 0.0  # close together; see ``_REFUSALS``
+        self._lowered_at = -math.inf
+        self._limits_met = 0  # since the last answer
+        self._throttles = 0.0  # throttled requests close together; see ``_THROTTLES``
         self._answers = 0  # since the last step
-        self._measured = 0  # answers since ``_measured_from``
-        self._measured_from: float | None = None  # no limit was met before
+        self._measured = 0  # answers since ``_measured_since``
+        self._measured_since: float | None = None  # None = no limit was met before
 
-    async def enter(self, tokens: int, *, again: bool = False) -> float:
-        """Wait for a place, and return the time at which it was given.
+    async def acquire(self, tokens: int, *, again: bool = False) -> float:
+        """Wait for a slot, and return the time at which it was taken.
 
         Args:
             tokens: input tokens of the request.
-            again: the request was out before, and goes first.
+            again: whether the request was sent before; then it goes first.
         """
-        place: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        (self._queue.appendleft if again else self._queue.append)((tokens, place))
+        slot: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        (self._queue.appendleft if again else self._queue.append)((tokens, slot))
         self._admit()
         try:
-            return await place
+            return await slot
         except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
-                self.leave()
+            if slot.done() and not slot.cancelled():
+                self.release()
             raise
 
-    def leave(self) -> None:
-        """Give the place back."""
-        self.inside -= 1
+    def release(self) -> None:
+        """Free a slot."""
+        self.in_flight -= 1
         self._admit()
 
-    def answered(self) -> None:
-        """Learn that the judge answered."""
-        self._bursts = 0
+    def record_answer(self) -> None:
+        """Count an answer."""
+        self._limits_met = 0
         self._answers += 1
         self._measured += 1
-        self._refusals = max(0.0, self._refusals - _TAKEN_OFF)
+        self._throttles = max(0.0, self._throttles - _DECAY)
         if self._answers >= _ANSWERS_PER_STEP:
             self._answers = 0
             self.concurrency = min(self.concurrency + 1.0, float(self.pace.concurrency))
-            self.requests.rise()
-            self.tokens.rise()
+            self.requests.raise_limit()
+            self.tokens.raise_limit()
             self._admit()
 
-    def throttled(self, key: str, entered: float, wait_s: float | None) -> None:
-        """Learn that the judge refused a request for being too many; that one waits by itself.
+    def record_throttle(self, key: str, entered: float, wait_s: float | None) -> None:
+        """Count a throttled request, which waits by itself.
 
         Args:
             key: the request, from which a jitter is drawn.
-            entered: when it was let out: one that left before the last cut says nothing new.
-            wait_s: how long it is asked to wait; None = it does not say.
+            entered: when it took its slot: one from before the last decrease says nothing new.
+            wait_s: how long the provider asks to wait; None = it does not say.
         """
-        self._refusals = min(self._refusals + 1.0, _REFUSALS)
-        if self._refusals < _REFUSALS:
+        self._throttles = min(self._throttles + 1.0, _THROTTLES)
+        if self._throttles < _THROTTLES:
             return
-        if entered > self._cut_at:
-            self._cut()
-            self._bursts += 1
-            if wait_s is None or self._bursts > 1:  # being told to wait for nothing, again and again, is no reason to hurry
-                self.pause(key, min(backoff_s(key, self._bursts, self.pace.backoff_s), LONGEST_OWN_WAIT_S))
+        if entered > self._lowered_at:
+            self._lower()
+            self._limits_met += 1
+            # A provider that asks for no wait again and again is backed off from all the same.
+            if wait_s is None or self._limits_met > 1:
+                self.pause(key, min(backoff_s(key, self._limits_met, self.pace.backoff_s), LONGEST_OWN_WAIT_S))
         if wait_s is not None:
             self.pause(key, wait_s)
 
-    def _cut(self) -> None:
-        """Lower the pace at a limit, by what was answered between two times that it was met: whole windows, waits included."""
+    def _lower(self) -> None:
+        """Lower all limits. The rate is measured between two limits, as whole windows with their waits."""
         now = self._clock()
         per_minute = None
-        if self._measured_from is None or self._measured >= _FEWEST_MEASURED:
-            if self._measured_from is not None:
-                per_minute = _MINUTE_S * self._measured / (now - self._measured_from)
-            self._measured, self._measured_from = 0, now
-        self._cut_at, self._answers = now, 0
-        self.concurrency = max(1.0, _CUT * self.concurrency, _LOWEST * self.pace.concurrency)
-        self.requests.cut(per_minute)
-        self.tokens.cut()
+        if self._measured_since is None or self._measured >= _FEWEST_MEASURED:
+            if self._measured_since is not None:
+                per_minute = _MINUTE_S * self._measured / (now - self._measured_since)
+            self._measured, self._measured_since = 0, now
+        self._lowered_at, self._answers = now, 0
+        self.concurrency = max(1.0, _DECREASE * self.concurrency, _LOWEST * self.pace.concurrency)
+        self.requests.lower(per_minute)
+        self.tokens.lower()
 
     def pause(self, key: str, wait_s: float) -> None:
-        """Let nothing out for that long and up to a tenth longer, so that several machines do not all come back at once."""
+        """Admit nothing for that long and up to a tenth longer, so that several machines do not all return at once."""
         jittered_s = wait_s * (1.0 + 0.1 * hash_fraction(0, "pause", key))
         self._paused_until = max(self._paused_until, self._clock() + jittered_s)
-        self.requests.hold(self._paused_until)
+        self.requests.refill_from(self._paused_until)
         self._admit()
 
     def _admit(self) -> None:
-        """Let out whoever may go, and come back when the next one may."""
+        """Admit every request that may go now, and call again when the next one may."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        while self._queue and self.inside < int(self.concurrency):
-            tokens, place = self._queue[0]
-            if place.done():
+        while self._queue and self.in_flight < int(self.concurrency):
+            tokens, slot = self._queue[0]
+            if slot.done():
                 self._queue.popleft()
                 continue
             now = self._clock()
@@ -279,5 +279,5 @@ class Gate:
             self._queue.popleft()
             self.requests.take(1.0)
             self.tokens.take(tokens)
-            self.inside += 1
-            place.set_result(now)
+            self.in_flight += 1
+            slot.set_result(now)

@@ -1,4 +1,4 @@
-"""The tasks of one event loop that work together, and how they come to rest: some may be cut short, some must not."""
+"""Tasks of one event loop that stop together, with blocks that a stop does not cancel."""
 
 import asyncio
 import contextlib
@@ -6,23 +6,26 @@ from collections.abc import Coroutine, Iterator
 from typing import Any
 
 
-class Crew:
+class TaskGroup:
     """Tasks that stop together.
 
+    ``asyncio.TaskGroup`` cancels every task at the first error. Here a task can be inside a block that is not cancelled,
+    because its effect on the ledger must be known, or because an attempt under way is already paid for.
+
     Attributes:
-        stopped: whether nothing new should begin.
-        error: what stopped them; None = nothing did, or they were merely told to.
+        stopped: whether the group was stopped, so that no task starts any more.
+        error: the error that stopped the group; None = no error did.
     """
 
     def __init__(self) -> None:
         self.stopped = False
         self.error: BaseException | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._firm: set[asyncio.Task[Any] | None] = set()
-        self._patient: set[asyncio.Task[Any] | None] = set()
+        self._uncancellable: set[asyncio.Task[Any] | None] = set()
+        self._abortable: set[asyncio.Task[Any] | None] = set()
 
-    def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Start a task, unless all are stopped; an error that escapes it stops all."""
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start a task, unless the group is stopped. An error that the task raises stops the group."""
         if self.stopped:
             work.close()
             return
@@ -31,42 +34,42 @@ class Crew:
         task.add_done_callback(self._ended)
 
     @contextlib.contextmanager
-    def firmly(self) -> Iterator[None]:
-        """Never cut the current task short inside this block: what it does in the ledger must be known."""
-        with _member(self._firm):
+    def uncancellable(self) -> Iterator[None]:
+        """Protect the current task from ``stop`` and ``abort`` inside this block."""
+        with _member(self._uncancellable):
             yield
 
     @contextlib.contextmanager
-    def patiently(self) -> Iterator[None]:
-        """Let the current task finish this block when all are stopped, but not when they are cut off."""
-        with _member(self._firm), _member(self._patient):
+    def cancelled_only_on_abort(self) -> Iterator[None]:
+        """Protect the current task from ``stop``, but not from ``abort``, inside this block."""
+        with _member(self._uncancellable), _member(self._abortable):
             yield
 
-    def go_on(self) -> None:
-        """Return if there is reason to go on; to be asked after each block that could not be cut short.
+    def raise_if_stopped(self) -> None:
+        """Return if the group still runs. Call it after each protected block, which a stop did not cancel.
 
         Raises:
-            CancelledError: all were stopped meanwhile.
+            CancelledError: the group was stopped.
         """
         if self.stopped:
             raise asyncio.CancelledError
 
     def stop(self, error: BaseException | None = None) -> None:
-        """Stop all other tasks but those that must not be cut short; the first error is kept."""
+        """Cancel all other tasks outside of protected blocks; the first error is kept."""
         self.error = self.error or error
         if not self.stopped:
             self.stopped = True
-            for task in self._tasks - self._firm - {asyncio.current_task()}:
+            for task in self._tasks - self._uncancellable - {asyncio.current_task()}:
                 task.cancel()
 
-    def cut_off(self) -> None:
-        """Stop, and wait for the patient ones no longer."""
+    def abort(self) -> None:
+        """Stop, and also cancel the tasks in blocks of ``cancelled_only_on_abort``."""
         self.stop()
-        for task in self._tasks & self._patient:
+        for task in self._tasks & self._abortable:
             task.cancel()
 
-    async def rest(self) -> None:
-        """Wait until every task has ended, and those begun meanwhile."""
+    async def wait(self) -> None:
+        """Wait until every task has ended, including tasks started meanwhile."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 

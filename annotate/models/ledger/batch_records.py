@@ -1,7 +1,7 @@
-"""Batches in the ledger: requests that left together, and may come back much later, to another process.
+"""Batches in the ledger: requests that are sent together, and may be answered much later, to another process.
 
-A batch is recorded under a name of ours before it is handed in, so that one that a crash orphaned can be found at the provider
-and adopted. To be used inside ``Database.writing``.
+A batch is recorded under a name of ours before it is submitted, so that after a crash it can be found at the provider and
+adopted. Use it inside ``Database.writing``.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from annotate.models.ledger.entries import Batch
 from annotate.models.ledger.ledger_tables import batches, requests
 
 
-def enter(connection: Connection, batch: Batch, *, account: str, owner: str, now: str) -> bool:
-    """Enter a new batch, and return whether its name was free."""
+def add(connection: Connection, batch: Batch, *, account: str, owner: str, now: str) -> bool:
+    """Add a new batch, and return whether its name was free."""
     if connection.execute(select(batches.c.number).where(batches.c.name == batch.name)).first() is not None:
         return False
     values = {"name": batch.name, "judge": batch.judge, "model": batch.model, "state": batch.state, "size": batch.size}
@@ -22,30 +22,30 @@ def enter(connection: Connection, batch: Batch, *, account: str, owner: str, now
     return True
 
 
-def belongs(connection: Connection, name: str, owner: str) -> bool:
-    """Return whether that is an open batch of this owner."""
-    is_it = select(batches.c.number).where(batches.c.name == name, batches.c.owner == owner, batches.c.state != "closed")
-    return connection.execute(is_it).first() is not None
+def is_open(connection: Connection, name: str, owner: str) -> bool:
+    """Return whether an owner has an open batch of that name."""
+    found = select(batches.c.number).where(batches.c.name == name, batches.c.owner == owner, batches.c.state != "closed")
+    return connection.execute(found).first() is not None
 
 
-def submitted(connection: Connection, name: str, batch_id: str) -> None:
+def set_batch_id(connection: Connection, name: str, batch_id: str) -> None:
     """Record the provider's id."""
     connection.execute(update(batches).where(batches.c.name == name).values(state="submitted", batch_id=batch_id))
 
 
 def unanswered(connection: Connection, name: str) -> list[str]:
-    """Return the keys of those that have no answer."""
+    """Return the keys of a batch's requests without an answer."""
     return list(connection.execute(select(requests.c.key).where(*_unanswered(name)).order_by(requests.c.key)).scalars())
 
 
 def open_prices(connection: Connection, name: str) -> list[tuple[str, int]]:
-    """Return the same with their open prices, in picodollars."""
+    """Return the same keys with their open prices, in picodollars."""
     columns = requests.c.key, requests.c.open_picousd
     return [tuple(row) for row in connection.execute(select(*columns).where(*_unanswered(name)).order_by(requests.c.key))]
 
 
 def close(connection: Connection, name: str, *, lost: bool) -> None:
-    """End a batch; see ``Ledger.close_batch``."""
+    """Close a batch; see ``Ledger.close_batch``."""
     members, price = requests.c.batch == name, requests.c.open_picousd
     spent = requests.c.spent_picousd + (price if lost else 0)
     if not lost:
@@ -57,10 +57,10 @@ def close(connection: Connection, name: str, *, lost: bool) -> None:
     connection.execute(update(batches).where(batches.c.name == name).values(state="closed"))
 
 
-def adopted(
+def adopt(
     connection: Connection, judge: str, model: str, keys: Sequence[str], *, account: str, owner: str, others: frozenset[str]
 ) -> list[Batch]:
-    """Make those open batches ours that are no living other's, and return all that are ours; see ``Ledger.open_batches``."""
+    """Adopt the open batches of dead owners, and return all of this owner's; see ``Ledger.open_batches``."""
     holding = select(requests.c.batch).where(requests.c.batch.is_not(None), requests.c.state == "sent").distinct()
     holders = {
         name for chunk in chunks(keys) for name in connection.execute(holding.where(requests.c.key.in_(chunk))).scalars()

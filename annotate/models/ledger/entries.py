@@ -6,15 +6,15 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """What is known of a request before it is asked.
+    """What is known of a request before it is sent.
 
     Attributes:
         key: its key.
         judge: judge plug-in.
-        model: model asked for.
+        model: the model requested.
         task: task plug-in.
         prompt_version: hash of the prompt template.
-        row_id: the judgment or writing for which it was first asked.
+        row_id: the judgment or writing for which it was first sent.
         repeat: 0 for the first asking; asking once more has a key of its own.
     """
 
@@ -33,9 +33,9 @@ class Batch:
 
     Attributes:
         name: our name of it.
-        batch_id: the provider's id; None = it is not known whether it was ever handed in.
+        batch_id: the provider's id; None = whether it was ever submitted is not known.
         judge: judge plug-in.
-        model: model asked for.
+        model: the model requested.
         state: ``intended`` before the provider is known to have it, ``submitted`` after.
         size: how many requests it has.
     """
@@ -55,7 +55,7 @@ class Spend:
     Attributes:
         task: task plug-in; empty for what version 1 of the ledger recorded.
         judge: judge plug-in.
-        model: model asked for.
+        model: the model requested.
         replied: requests with a reply.
         failed: requests without one.
         input_tokens: tokens billed as input.

@@ -1,4 +1,4 @@
-"""The tables of a ledger, how they come to be, and how those of an older version become them.
+"""The tables of a ledger, their creation, and the migration of an older version.
 
 Money is in whole picodollars (1e-12 dollars), so that sums are exact in any order; a table holds 9 million dollars.
 """
@@ -31,7 +31,7 @@ from contracts.errors import StorageError
 VERSION: Final = 2
 
 OPEN_STATES: Final = ("reserved", "sent")
-"""States of a request that somebody may be working on."""
+"""States of a claimed request without an answer."""
 
 _METADATA: Final = MetaData()
 
@@ -40,18 +40,18 @@ requests: Final = Table(
     "ledger_requests",
     _METADATA,
     Column("key", Text, primary_key=True),
-    text_column("account"),  # who asks, or asked, and pays
+    text_column("account"),  # that claimed it last, and pays
     text_column("judge"),
     text_column("model"),
     text_column("task"),
     text_column("prompt_version"),
-    text_column("row_id"),  # the row for which it was first asked
+    text_column("row_id"),  # the row for which it was first sent
     Column("repeat", Integer, nullable=False),
     Column("state", Text, CheckConstraint("state IN ('reserved', 'sent', 'replied', 'failed')"), nullable=False),
-    Column("owner", Text),  # who asks it now
-    Column("batch", Text),  # in which it was sent, if it was
+    Column("owner", Text),  # that has claimed it
+    Column("batch", Text),  # in which it was sent, if any
     Column("attempts", Integer, nullable=False, server_default="0"),
-    sum_column("open_picousd"),  # highest prices of the attempts that no answer has settled yet
+    sum_column("open_picousd"),  # highest prices of the attempts without an answer
     sum_column("spent_picousd"),
     Column("latency_s", Double),
     Column("model_served", Text),
@@ -65,7 +65,7 @@ requests: Final = Table(
     Column("answered", Text),
 )
 Index("ledger_requests_by_row", requests.c.row_id)
-# Holds all that spend() sums up: the replies beside it stay unread.
+# Covers all that spend() sums up, so that the replies are not read.
 Index(
     "ledger_requests_by_account",
     *(requests.c[name] for name in ("account", "task", "judge", "model", "state")),
@@ -78,10 +78,10 @@ accounts: Final = Table(
     "ledger_accounts",
     _METADATA,
     Column("account", Text, primary_key=True),
-    sum_column("owed_picousd"),  # what its requests and losses sum up to
+    sum_column("owed_picousd"),  # sum over its requests and losses
 )
 losses: Final = Table(
-    "ledger_losses",  # what an account spent on requests that another one has taken over
+    "ledger_losses",  # what an account spent on requests that another one has claimed since
     _METADATA,
     Column("number", Integer, primary_key=True),
     text_column("account"),
@@ -131,7 +131,7 @@ DROP TABLE requests
 
 
 def prepare(database: Database) -> None:
-    """Make the tables where there are none, and those of version 1 into ours, all at once or not at all.
+    """Create the tables, or migrate those of version 1, all at once or not at all.
 
     Raises:
         StorageError: a newer version of this software wrote them, or the file is no ledger.
@@ -142,7 +142,7 @@ def prepare(database: Database) -> None:
     with database.writing() as connection:
         match _written_by(database, connection):
             case int(version) if version == VERSION:
-                return  # somebody else was faster
+                return  # another process was faster
             case 0:
                 if database.dialect == "sqlite" and inspect(connection).get_table_names():
                     raise StorageError(f"{database.where} is a database, but no ledger: name another file")
@@ -163,7 +163,7 @@ def prepare(database: Database) -> None:
 
 
 def adopt_unnamed(database: Database, account: str) -> None:
-    """Give what no account was named for to this one: all of version 1, which knew no accounts.
+    """Give requests without an account to this one: all of version 1, which knew no accounts.
 
     Raises:
         StorageError: the database fails.
@@ -174,7 +174,7 @@ def adopt_unnamed(database: Database, account: str) -> None:
             return
     with database.writing() as connection:
         ours = accounts.c.account == account
-        for picousd in connection.execute(unnamed).scalars().all():  # one, or none if somebody else was faster
+        for picousd in connection.execute(unnamed).scalars().all():  # one, or none if another process was faster
             if connection.execute(update(accounts).where(ours).values(owed_picousd=accounts.c.owed_picousd + picousd)).rowcount:
                 connection.execute(delete(accounts).where(accounts.c.account == ""))
             else:

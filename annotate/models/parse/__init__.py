@@ -1,1 +1,1 @@
-"""What a reply says, read strictly: every format that a task asks for."""
+"""Strict parsers of replies, one for every format that a task asks for."""

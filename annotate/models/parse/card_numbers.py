@@ -13,7 +13,7 @@ from annotate.models.parse.stated_scores import Statement, statements
 
 @dataclass(frozen=True, kw_only=True)
 class CardNumbers:
-    """What a score card says in its own lines.
+    """The numbers in a score card's own lines.
 
     Attributes:
         scores: ``a`` and ``b`` -> scores of that speech, in the order of the dimensions.
@@ -26,7 +26,7 @@ class CardNumbers:
         return sum(self.scores[letter], Decimal(0))
 
     def contradiction(self, text: str, *, speech: str | None = None, dimension: int | None = None) -> Statement | None:
-        """Return the first statement of a free text that is not what the card says, or cannot be read; None = there is none.
+        """Return the first statement of a free text that contradicts the card, or cannot be read; None = there is none.
 
         Args:
             text: an explanation or the summary.

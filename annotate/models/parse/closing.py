@@ -1,8 +1,8 @@
 """The closing of a reply: the lines at its end that state the scores and nothing else.
 
-Whatever stands beside scores can turn them into something else: a list of more numbers, a correction, a rank, a verdict for the
-other one. So the words, signs and numbers that a closing may hold are listed here, all others end it, and the line above it may
-not lead to the numbers as to something else.
+Text beside scores can change their meaning: a list of more numbers, a correction, a rank, a verdict for the other output. So
+the words, signs and numbers that a closing may hold are listed here, and all others end it. The line above a closing may not
+introduce its numbers as something else.
 """
 
 import re
@@ -57,7 +57,7 @@ def closing_start(rest: Sequence[str], of_criteria: Sequence[bool]) -> int:
 
 
 def leads_on(line: str, *, adjoining: bool) -> bool:
-    """Whether the line above a closing presents what follows it.
+    """Whether the line above a closing introduces what follows it.
 
     Args:
         line: a line that is more than words of a closing.

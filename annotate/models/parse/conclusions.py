@@ -1,16 +1,15 @@
 """Conclusions: free reasoning on named criteria and the scores that it comes to (SpeechJudge Table 1, MOS-RMBench Fig. 6).
 
-Reading is strict where it counts: every score is a plain number of ASCII digits with no more decimals than asked for and
-inside the scale, all scores are there, the reasoning names every criterion, and nothing else in the reply says otherwise, in
-whatever notation (``parse.stated_scores``): which of two is meant, nobody can tell. Scores that the reasoning quotes, or
-gives for one criterion, are no conclusion.
+Reading is strict where it counts. Every score is a plain number of ASCII digits with no more decimals than asked for and inside
+the scale. All scores are present, the reasoning names every criterion, and no other scores in the reply differ, in any notation
+(``parse.stated_scores``). Scores that the reasoning quotes, or gives for one criterion, are no conclusion.
 
-Where the scores stand, and in which ornaments, depends on their form. Scores in brackets are the last line. Scores of labels
-are what the reply ends with, on one or more lines, in bold, in a list or a table or as ``6/10``, and nothing else stands in
-these lines or behind them (``parse.closing``): a remark can take back what it follows. Scores may be said more than once as
-long as they agree, and the reasoning may not say in words that the other one is better (``parse.stated_verdicts``).
+The place and the markup of the scores depend on their form. Scores in brackets are the last line. Labelled scores end the
+reply, on one or more lines, in bold, in a list or a table or as ``6/10``, and nothing else stands in these lines or after them
+(``parse.closing``): a remark can take back what it follows. Scores may be repeated if they agree, and the reasoning may not
+state in words that the other output is better (``parse.stated_verdicts``).
 
-Reading forgives white space around the reply and one Markdown fence around the whole; around the last line in brackets Markdown
+Reading accepts white space around the reply and one Markdown fence around the whole; around the last line in brackets Markdown
 emphasis, a heading sign, ``Conclusion:`` before it and a full stop after it.
 """
 
@@ -21,9 +20,9 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Final, Literal
 
-from annotate.models.parse.closing import closing_start, goes_on, leads_on, says_nothing
+from annotate.models.parse.closing import closing_start, goes_on, leads_on
 from annotate.models.parse.envelope import opened
-from annotate.models.parse.labelled_scores import LabelledScores, Stated
+from annotate.models.parse.labelled_scores import LabelledScores, Stated, blanked, last_pair, reasoning, stated_lines, unquoted
 from annotate.models.parse.stated_scores import (
     VALUE,
     folded,
@@ -32,7 +31,7 @@ from annotate.models.parse.stated_scores import (
     stated_numbers,
     without_quotations,
 )
-from annotate.models.parse.stated_verdicts import doubt, verdicts
+from annotate.models.parse.stated_verdicts import retraction, verdicts
 from annotate.models.task import Parsed, ParseError
 from contracts.text_forms import compared
 
@@ -48,8 +47,8 @@ class Conclusion:
     Attributes:
         criteria: what the reasoning must name, in any case.
         line: the last line; ``{}`` are the scores.
-        decimals: most digits after the point of a score. A reply that was cut off inside the last score can look whole; whoever
-            sends it says so (``truncated_reply``), and it never comes here.
+        decimals: most digits after the point of a score. A reply that was cut off inside the last score can look complete; the
+            judge session refuses it (``truncated_reply``) before it is read here.
         scale: lowest and highest score.
         labels: what the two outputs are called, where that is not in ``line``.
     """
@@ -78,9 +77,8 @@ class Conclusion:
         self._check_verdicts(lines, scores)
         if not rationale:
             raise ParseError("rationale_missing", f"beside the scores, {lines[-1][:80]!r}, an analysis must stand")
-        heard = rationale.casefold()
-        if lacking := [name for name in self.criteria if name.casefold() not in heard]:
-            raise ParseError("criteria_missing", f"the analysis must name each criterion; it lacks {', '.join(lacking)}")
+        if missing := [name for name in self.criteria if name.casefold() not in rationale.casefold()]:
+            raise ParseError("criteria_missing", f"the analysis must name each criterion; it lacks {', '.join(missing)}")
         return rationale, scores
 
     def _last_line(self, lines: Sequence[str]) -> tuple[str, Sequence[str]]:
@@ -106,17 +104,17 @@ class Conclusion:
         of_criteria = self._of_criteria(lines)
         found, rest, unclear = self._find(lines, of_criteria)
         start = closing_start(rest, of_criteria)
-        pair = _last_pair([one for one in found if one.line >= start])
+        pair = last_pair([one for one in found if one.line >= start])
         odd = self._another(rest)
         if pair is None:
             raise self._no_pair(lines, found, odd, lines[start - 1] if start and unclear is None else unclear)
         values = [one.value for one in sorted(pair, key=lambda one: one.label)]
         scores = [self._score(value) for value in values]
-        this = _quoted(lines, pair)
+        this = stated_lines(lines, pair)
         for one in found:
             if not self._is(one.value, scores[one.label]):
                 raise ParseError(
-                    "conclusion_twice", f"{_quoted(lines, [one])!r} and {this!r} differ: give each output one score"
+                    "conclusion_twice", f"{stated_lines(lines, [one])!r} and {this!r} differ: give each output one score"
                 )
         if odd is not None:
             raise ParseError("conclusion_twice", f"{odd[:80]!r} looks like a conclusion beside {this!r}: give the scores once")
@@ -132,7 +130,7 @@ class Conclusion:
                 f"{above!r} stands over {this!r}: it must be clear that these are scores of {labels[0]}"
                 f" and {labels[1]}; end with {self._form!r} after an empty line",
             )
-        return _reasoning(lines, rest, found), values
+        return reasoning(lines, rest, found), values
 
     def _find(self, lines: Sequence[str], of_criteria: list[bool]) -> tuple[list[Stated], list[str], str | None]:
         """Find all scores, and mark tables of criteria as such.
@@ -142,7 +140,7 @@ class Conclusion:
             numbers are.
         """
         reader = LabelledScores(self._names)
-        plain = list(map(_without_quotations, lines))
+        plain = list(map(unquoted, lines))
         names = {" ".join(re.findall(r"\w+", name.casefold())) for name in self.criteria}
         found: list[Stated] = []
         blank: set[int] = set()
@@ -157,19 +155,19 @@ class Conclusion:
                 of_criteria[table.start : table.stop] = [True] * len(table)
         inside = {number for table, _ in tables for number in table}
         found += reader.find(["" if number in inside else line for number, line in enumerate(plain)])
-        rest = _without(lines, found)
+        rest = blanked(lines, found)
         found = sorted((one for one in found if not of_criteria[one.line]), key=lambda one: (one.line, one.start))
         return found, ["" if number in blank else line for number, line in enumerate(rest)], unclear
 
-    def _no_pair(self, lines: Sequence[str], found: Sequence[Stated], odd: str | None, said: str | None) -> ParseError:
+    def _no_pair(self, lines: Sequence[str], found: Sequence[Stated], odd: str | None, text: str | None) -> ParseError:
         """Return why a reply does not end with two scores."""
-        labels, pair = self._names, _last_pair(found)
+        labels, pair = self._names, last_pair(found)
         if pair is not None:
-            this = _quoted(lines, pair)
+            this = stated_lines(lines, pair)
             return ParseError(
                 "text_outside",
                 f"the reply must end with the scores {this!r} and nothing else in their lines, but says "
-                f"{(said or '').strip()[:80]!r}",
+                f"{(text or '').strip()[:80]!r}",
             )
         if odd is not None:
             return ParseError("score_malformed", f"{odd[:80]!r} is no plain pair of scores: write {self._form!r}")
@@ -180,7 +178,7 @@ class Conclusion:
         return ParseError("conclusion_missing", f"nowhere stands {self._form!r}; the reply ends with {lines[-1][-80:]!r}")
 
     def _check_verdicts(self, lines: Sequence[str], scores: Sequence[Decimal]) -> None:
-        """Refuse a reply that says in words that the other one is better, or takes its scores back."""
+        """Refuse a reply that states in words that the other output is better, or takes its scores back."""
         if not self._names:
             return
         of_criteria = self._of_criteria(lines)
@@ -188,8 +186,8 @@ class Conclusion:
             "" if named and "overall" not in compared(line[:_HEAD]) else without_quotations(line)
             for line, named in zip(lines, of_criteria, strict=True)
         )
-        if (said := doubt(text)) is not None:
-            raise ParseError("conclusion_contradicted", f"{said[:80]!r} leaves in doubt what the scores mean")
+        if (retracted := retraction(text)) is not None:
+            raise ParseError("conclusion_contradicted", f"{retracted[:80]!r} leaves in doubt what the scores mean")
         for name, score in zip(self._names, scores, strict=True):
             for given in given_number(re.findall(r"\w+", name.casefold())).finditer(folded(text)):
                 if not self._is(given["value"] or given["tenths"], score):
@@ -200,7 +198,7 @@ class Conclusion:
                 raise ParseError("conclusion_contradicted", f"{verdict.text!r} contradicts the scores {stated}")
 
     def _of_criteria(self, lines: Sequence[str]) -> list[bool]:
-        """Return per line whether it is about one criterion: it begins with the name, or is in the list under it."""
+        """Return for each line whether it is about one criterion: it begins with the name, or is in the list under it."""
         names = "|".join(re.escape(compared(name)) for name in self.criteria)
         begins = re.compile(rf"[\W_0-9]*(?:{names})(?!\w)(?P<rest>.*)")
         found: list[bool] = []
@@ -214,7 +212,7 @@ class Conclusion:
 
     @cached_property
     def _names(self) -> tuple[str, ...]:
-        """What the two outputs are called; none where there is one."""
+        """The labels of the two outputs; none where there is one."""
         return self.labels or self._labelled
 
     @cached_property
@@ -238,14 +236,14 @@ class Conclusion:
 
     @cached_property
     def _resembling(self) -> re.Pattern[str]:
-        """What looks like a conclusion in folded text."""
+        """Matches what looks like a conclusion in folded text."""
         patterns = [labelled_numbers([re.findall(r"\w+", name.casefold()) for name in self._names])] if self._names else []
         if not self._labelled:
             patterns += [stated_numbers(2 if self._names else 1), re.compile(rf"\[\s*\[{VALUE}")]
         return re.compile("|".join(pattern.pattern for pattern in patterns))
 
     def _another(self, lines: Sequence[str]) -> str | None:
-        """Return the line that looks like a conclusion among the lines of the reasoning, in any notation."""
+        """Return the line of the reasoning that looks like a conclusion, in any notation; None = there is none."""
         text = "\n".join(map(without_quotations, folded("\n".join(lines)).split("\n")))
         for found in self._resembling.finditer(text):
             before = text[: found.start()].rpartition("\n")[2]
@@ -271,49 +269,6 @@ class Conclusion:
         if not low <= score <= high:
             raise ParseError("score_range", f"{text} is outside {low:g} to {high:g}")
         return score
-
-
-def _last_pair(found: Sequence[Stated]) -> tuple[Stated, Stated] | None:
-    """Return the last two scores of different labels that stand beside each other, paired from the beginning."""
-    pair, waiting = None, None
-    for one in found:
-        if waiting is not None and waiting.label != one.label:
-            pair, waiting = (waiting, one), None
-        else:
-            waiting = one
-    return pair
-
-
-def _quoted(lines: Sequence[str], stated: Sequence[Stated]) -> str:
-    """Return the lines in which scores stand, for a message."""
-    return " / ".join(dict.fromkeys(lines[one.line].strip() for one in stated))[:120]
-
-
-def _without(lines: Sequence[str], found: Sequence[Stated]) -> list[str]:
-    """Return the lines with spaces in place of the scores that were read."""
-    rest = list(lines)
-    for one in found:
-        line = rest[one.line]
-        rest[one.line] = line[: one.start] + " " * (one.end - one.start) + line[one.end :]
-    return rest
-
-
-def _reasoning(lines: Sequence[str], rest: Sequence[str], found: Sequence[Stated]) -> str:
-    """Return the text without lines that do nothing but state the scores, and without what only led to them."""
-    gone = {one.line for one in found if says_nothing(rest[one.line])}
-    for place in sorted(gone):
-        above = place - 1
-        while above >= 0 and above not in gone and not lines[above].strip():
-            above -= 1
-        if above >= 0 and lines[above].strip() and says_nothing(lines[above]) and not lines[above].lstrip().startswith("|"):
-            gone.add(above)
-    kept = [line for place, line in enumerate(lines) if place not in gone and line.strip() != "```"]
-    return "\n".join(kept).strip()
-
-
-def _without_quotations(line: str) -> str:
-    rest = without_quotations(line)
-    return line if says_nothing(rest) else rest
 
 
 def parsed(reply: str, conclusion: Conclusion, name: str) -> Parsed:

@@ -1,4 +1,4 @@
-"""The envelope of a reply: what may stand around its text and means nothing."""
+"""The envelope of a reply: what may stand around its text without a meaning."""
 
 import re
 from typing import Final
@@ -17,10 +17,10 @@ def opened(reply: str, *, thinks: bool = False) -> str:
     """Return a reply without white space around it, Windows line ends and one Markdown fence around the whole.
 
     A reasoning model may write down its own thoughts first, as ``<think>...</think>`` (the opening tag may be missing where the
-    server's chat template gave it): they are not the reply, and vanish.
+    server's chat template gave it): they are no part of the reply, and are removed.
 
     Args:
-        reply: as it came.
+        reply: the reply's text.
         thinks: whether the format that was asked for has a think block itself, which stays.
 
     Raises:

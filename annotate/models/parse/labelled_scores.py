@@ -1,9 +1,9 @@
-"""Scores that a reply gives two outputs by their labels, such as ``Output A: 7.5``: where each stands and what it says.
+"""Scores that a reply gives two outputs by their labels, such as ``Output A: 7.5``: the place and the value of each.
 
 Models put the two scores on one line or on two, before the analysis or behind it, in bold, in a list, in a table, in either
 order, as ``6/10`` or ``6 out of 10``, with full-width signs. All of these are plain; what is written in any other way
-(``parse.stated_scores``) is not read here. A number that goes on as prose, as in ``Output A: 3 errors``, is no score. What a
-line says beside them is for the caller to look at (``annotate.models.parse.closing``).
+(``parse.stated_scores``) is not read here. A number that goes on as prose, as in ``Output A: 3 errors``, is no score. The
+caller checks the rest of each line (``annotate.models.parse.closing``).
 """
 
 import re
@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from annotate.models.parse.closing import says_nothing
 from annotate.models.parse.score_tables import score_tables
+from annotate.models.parse.stated_scores import without_quotations
 
 _NARROW: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
 _MARKS: Final = r"[\s*_`\"'\u2019()\[\]]{0,12}"  # bounded, so that no reply takes long
@@ -92,9 +94,9 @@ class LabelledScores:
     def _in_line(self, number: int, text: str) -> Iterator[Stated]:
         for match in self._pattern.finditer(text):
             label = 0 if match["l0"] else 1
-            said = match[f"l{label}"]
+            label_text = match[f"l{label}"]
             # Without the word before it only the letter as it is written in the label: "a: 3" is prose.
-            if not said.casefold().startswith(self._first[label]) and not self._plain_letter.match(said):
+            if not label_text.casefold().startswith(self._first[label]) and not self._plain_letter.match(label_text):
                 continue
             yield Stated(label=label, value=_value(match), line=number, start=match.start(), end=match.end())
 
@@ -102,3 +104,47 @@ class LabelledScores:
 def _value(match: re.Match[str]) -> str:
     scale = match["scale"]
     return match["value"] if scale in (None, "10") else f"{match['value']}/{scale}"
+
+
+def last_pair(found: Sequence[Stated]) -> tuple[Stated, Stated] | None:
+    """Return the last two adjacent scores of different labels, paired from the beginning."""
+    pair, waiting = None, None
+    for one in found:
+        if waiting is not None and waiting.label != one.label:
+            pair, waiting = (waiting, one), None
+        else:
+            waiting = one
+    return pair
+
+
+def stated_lines(lines: Sequence[str], stated: Sequence[Stated]) -> str:
+    """Return the lines that state scores, for a message."""
+    return " / ".join(dict.fromkeys(lines[one.line].strip() for one in stated))[:120]
+
+
+def blanked(lines: Sequence[str], found: Sequence[Stated]) -> list[str]:
+    """Return the lines with spaces in place of the scores that were read."""
+    rest = list(lines)
+    for one in found:
+        line = rest[one.line]
+        rest[one.line] = line[: one.start] + " " * (one.end - one.start) + line[one.end :]
+    return rest
+
+
+def reasoning(lines: Sequence[str], rest: Sequence[str], found: Sequence[Stated]) -> str:
+    """Return the text without lines that only state the scores, and without lines that only introduce them."""
+    gone = {one.line for one in found if says_nothing(rest[one.line])}
+    for place in sorted(gone):
+        above = place - 1
+        while above >= 0 and above not in gone and not lines[above].strip():
+            above -= 1
+        if above >= 0 and lines[above].strip() and says_nothing(lines[above]) and not lines[above].lstrip().startswith("|"):
+            gone.add(above)
+    kept = [line for place, line in enumerate(lines) if place not in gone and line.strip() != "```"]
+    return "\n".join(kept).strip()
+
+
+def unquoted(line: str) -> str:
+    """Return a line without quotations, unless they are all that it says."""
+    rest = without_quotations(line)
+    return line if says_nothing(rest) else rest

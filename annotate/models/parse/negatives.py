@@ -1,4 +1,4 @@
-"""Negative texts: whether what a model wrote can stand for a text that is not the one wanted."""
+"""Negative texts: whether a text that a model wrote can be the negative of a pair."""
 
 from typing import Final
 
@@ -10,9 +10,9 @@ LONGEST: Final = 2.0
 
 
 def suits(original: str, written: str, language: str) -> str | None:
-    """Return why a written text cannot stand against the original, as a counted word; None = it can.
+    """Return why a written text cannot be the negative of the original, as a counted word; None = it can.
 
-    ``no_words``: it has no letter or digit. ``unchanged``: it says the same thing (``leakage_form``).
+    ``no_words``: it has no letter or digit. ``unchanged``: it equals the original (``leakage_form``).
     ``other_language``: an English text with a letter that is not Latin, or a Chinese one with fewer Chinese characters than
     other letters; other languages are not checked. ``length``: less than half or more than twice the original's characters,
     which would give it away.

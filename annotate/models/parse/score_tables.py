@@ -1,7 +1,7 @@
-"""Scores of two outputs in a table: read only where one heading, and no other, says that its numbers are the scores.
+"""Scores of two outputs in a table: read only where exactly one heading marks its numbers as the scores.
 
-Outputs may be rows or columns. What else a table may hold are scores of the criteria; a rank, a count or a remark makes it a
-table in which it is not clear what the numbers are, and nothing is read from it.
+Outputs may be rows or columns. A table may also hold scores of the criteria. A rank, a count or a remark makes the meaning of
+its numbers unclear, and nothing is read from it.
 """
 
 import re

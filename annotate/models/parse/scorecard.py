@@ -49,7 +49,7 @@ _SCORE: Final = re.compile(rf"({_NUMBER})/10")
 
 @dataclass(frozen=True, kw_only=True)
 class Assessment:
-    """What is said of one speech.
+    """The assessment of one speech.
 
     Attributes:
         scores: dimension name -> score.
@@ -100,7 +100,7 @@ class Scorecard:
                 ``total_malformed``, ``total_mismatch``, ``summary_missing``, ``text_contradicts_scores``, ``tag_in_text``,
                 ``answer_unknown`` or ``answer_contradicts_totals``.
         """
-        think, said = _blocks(opened(reply, thinks=True))
+        think, answer_text = _blocks(opened(reply, thinks=True))
         text_a, text_b, summary = self._sections(think)
         a, total_a = self._assessment(text_a, "A")
         b, total_b = self._assessment(text_b, "B")
@@ -110,13 +110,13 @@ class Scorecard:
         if not summary:
             raise ParseError("summary_missing", f"{SUMMARY} is empty; write 2 to 4 sentences")
         self._check_texts(a, b, summary, (total_a, total_b))
-        answer: Literal["a", "b"] | None = next((side for side, words in ANSWERS.items() if words == said), None)
+        answer: Literal["a", "b"] | None = next((side for side, words in ANSWERS.items() if words == answer_text), None)
         if answer is None:
             wanted = " or ".join(map(repr, ANSWERS.values()))
-            raise ParseError("answer_unknown", f"the answer must be exactly {wanted}, not {said[:80]!r}")
+            raise ParseError("answer_unknown", f"the answer must be exactly {wanted}, not {answer_text[:80]!r}")
         if total_a != total_b and (total_a > total_b) != (answer == "a"):
             totals = f"the total of Speech A is {_plain(total_a)} and that of Speech B {_plain(total_b)}"
-            raise ParseError("answer_contradicts_totals", f"the answer is {said!r}, but {totals}")
+            raise ParseError("answer_contradicts_totals", f"the answer is {answer_text!r}, but {totals}")
         rationale, _ = self._rationale(a, b, summary)
         return Parsed(
             scores_a=a.scores,
@@ -129,7 +129,7 @@ class Scorecard:
         )
 
     def _check_texts(self, a: Assessment, b: Assessment, summary: str, totals: Sequence[Decimal]) -> None:
-        """Refuse free text that says other numbers or another winner than the card, or has what looks like a tag."""
+        """Refuse free text that states other numbers or another winner than the card, or has what looks like a tag."""
         names = [dimension.name for dimension in self.dimensions]
         speeches = {"a": a, "b": b}
         numbers = CardNumbers(
@@ -268,7 +268,7 @@ def _one_line(text: str) -> str:
 
 
 def _blocks(text: str) -> tuple[str, str]:
-    """Return what stands in the think block and in the answer block."""
+    """Return the contents of the think block and of the answer block."""
     for tag in _TAGS:
         if (count := text.count(tag)) != 1:
             reason = "think_block" if "think" in tag else "answer_block"

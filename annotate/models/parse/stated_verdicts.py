@@ -79,7 +79,7 @@ _TAKEN_BACK: Final = (
     ),
     r"\b(?:swap|reverse|ignore|disregard|exchange|switch)\s+(?:the\s+|these\s+|those\s+|my\s+|both\s+)*(?:scores?|ratings?|labels?)\b",
 )
-_DOUBT: Final = re.compile("|".join(f"(?:{one})" for one in (*_SCALE, *_TAKEN_BACK)), re.IGNORECASE)
+_RETRACTION: Final = re.compile("|".join(f"(?:{one})" for one in (*_SCALE, *_TAKEN_BACK)), re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,17 +112,17 @@ def verdicts(text: str, names: str) -> Iterator[Verdict]:
             about_one = found.re.groupindex.get("subject") is not None and _PART.search(before)
             if _ONE_RESPECT.search(before) or about_one:
                 continue
-            said = next(part for name, part in found.groupdict().items() if name.startswith("name") and part)
-            place = _place(said, names)
+            label = next(part for name, part in found.groupdict().items() if name.startswith("name") and part)
+            place = _place(label, names)
             end = re.search(r"[.!?;\n\u3002]|\Z", text[found.end() :])
             sentence = text[start : found.end() + (end.start() if end else 0)]
             winner = place if wins != bool(_NEGATED.search(found[0])) else 1 - place
             yield Verdict(winner=winner, overall=_OVERALL.search(sentence) is not None, text=sentence.strip()[:80])
 
 
-def doubt(text: str) -> str | None:
-    """Return the place in which a text takes its scores back or turns their scale round; None = there is none."""
-    found = _DOUBT.search(unicodedata.normalize("NFKC", text))
+def retraction(text: str) -> str | None:
+    """Return the place in which a text retracts its scores or reverses their scale; None = there is none."""
+    found = _RETRACTION.search(unicodedata.normalize("NFKC", text))
     return found and found[0]
 
 
@@ -166,11 +166,11 @@ def _patterns(names: str) -> tuple[tuple[bool, re.Pattern[str]], ...]:
     return tuple((wins, re.compile(pattern)) for wins, pattern in plain)
 
 
-def _place(said: str, names: str) -> int:
-    """Return which of the two a label means."""
-    folded = said.casefold()
-    if "first" in folded or "\u7b2c\u4e00" in said:
+def _place(label: str, names: str) -> int:
+    """Return which of the two outputs a label means."""
+    folded = label.casefold()
+    if "first" in folded or "\u7b2c\u4e00" in label:
         return 0
-    if "second" in folded or "\u7b2c\u4e8c" in said:
+    if "second" in folded or "\u7b2c\u4e8c" in label:
         return 1
     return names.casefold().index(folded.rstrip()[-1])

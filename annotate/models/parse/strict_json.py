@@ -138,7 +138,7 @@ def read(reply: str, fields: Mapping[str, Field]) -> dict[str, Any]:
 
 
 def written(reply: str, fields: Mapping[str, Field], scores: Mapping[str, str] = MappingProxyType({})) -> Written:
-    """Return what a reply says.
+    """Return the content of a reply.
 
     Args:
         reply: the reply.
@@ -160,8 +160,8 @@ def _object(value: object, fields: Mapping[str, Field], where: str) -> dict[str,
     if not isinstance(value, dict):
         raise ParseError("value_type", f"{where} must be an object {_form(fields)}, not {_shown(value)}")
     inside = f"{where} " if where else ""
-    if lacking := [key for key in fields if key not in value]:
-        raise ParseError("key_missing", f"{inside}lacks {', '.join(map(json.dumps, lacking))}")
+    if missing := [key for key in fields if key not in value]:
+        raise ParseError("key_missing", f"{inside}lacks {', '.join(map(json.dumps, missing))}")
     if unknown := [key for key in value if key not in fields]:
         raise ParseError("key_unknown", f"{inside}has {json.dumps(unknown[0][:40])}; its only keys are {', '.join(fields)}")
     return {key: field.read(value[key], f"{where}.{key}" if where else key) for key, field in fields.items()}

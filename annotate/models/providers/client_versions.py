@@ -8,7 +8,7 @@ import importlib.metadata
 def client_version(package: str) -> str:
     """Return a package and its version, such as ``openai 3.52.0``.
 
-    It is looked up once: every row names it, and each look parses the package's metadata, which takes a millisecond.
+    It is cached, because every row names it: parsing the package's metadata takes a millisecond.
 
     Raises:
         PackageNotFoundError: it is not installed.

@@ -1,8 +1,8 @@
-"""The HTTP client of the SDKs: kept connections, in a number that costs nothing.
+"""The HTTP client of the SDKs, which keeps connections at no CPU cost.
 
 The pool of httpx asks the operating system about every idle connection whenever a request begins and whenever one ends. Between
 two commits of the ledger most connections are idle, and with 64 of them this took a third of all CPU time. Here each connection
-is a pool of its own, and only the one that is taken is looked at.
+is a pool of its own, and only the connection that is used is checked.
 """
 
 from collections.abc import AsyncIterator, Callable

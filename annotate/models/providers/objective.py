@@ -1,4 +1,4 @@
-"""A judge without ears: a fixed rule that turns measurements into Task 1 scores. No key, no cost, the same answer always.
+"""A judge without a model: a fixed rule that turns measurements into Task 1 scores. No key, no cost, the same answer always.
 
 It is neither a human nor a language model and is never presented as one: rows name the judge ``objective`` and the rule's
 version, and its explanations cite the numbers on which the scores rest.
@@ -31,8 +31,9 @@ from typing import Annotated, ClassVar, Final
 
 from pydantic import Field
 
-from annotate.models.judge import BatchLine, Estimate, JudgeRequest, Line, Pace, Refusal, Reply
+from annotate.models.judge import BatchSession, JudgeSession, Pace
 from annotate.models.parse.scorecard import Assessment
+from annotate.models.request import Estimate, JudgeRequest, Refusal, Reply
 from annotate.models.tasks.task1 import DIMENSIONS, compose
 from contracts.errors import SetupError
 from contracts.ids import digest
@@ -116,11 +117,11 @@ class Objective:
         """Nothing can be missing."""
         return None
 
-    def refused(self) -> str | None:
-        """Nobody is asked for leave."""
+    def key_problem(self) -> str | None:
+        """There is no key."""
         return None
 
-    def said(self, raw: str) -> str | Refusal | None:  # noqa: ARG002  # of the protocol
+    def text_in(self, raw: str) -> str | Refusal | None:  # noqa: ARG002  # of the protocol
         """Return None: a rule's reply is its text."""
         return None
 
@@ -129,11 +130,11 @@ class Objective:
         return FREE
 
     @asynccontextmanager
-    async def open(self, clips: BlobStore | None) -> AsyncIterator[Line]:  # noqa: ARG002  # as above
-        """Open the rule; nothing leaves this process."""
+    async def open(self, clips: BlobStore | None) -> AsyncIterator[JudgeSession]:  # noqa: ARG002  # as above
+        """Open the rule, which sends nothing."""
         yield _Rule(judge=self)
 
-    def open_batches(self, clips: BlobStore | None) -> AbstractAsyncContextManager[BatchLine]:  # noqa: ARG002  # as above
+    def open_batches(self, clips: BlobStore | None) -> AbstractAsyncContextManager[BatchSession]:  # noqa: ARG002  # as above
         """Refuse.
 
         Raises:
@@ -148,8 +149,8 @@ class Objective:
             facts: ``<fact>_a`` and ``<fact>_b`` for every one of ``facts``.
         """
         known = {name: value for name, value in facts.items() if value is not None}
-        if lacking := [name for name in facts if name not in known]:
-            return Refusal(reason="missing_metric", message=f"not measured: {', '.join(lacking)}")
+        if missing := [name for name in facts if name not in known]:
+            return Refusal(reason="missing_metric", message=f"not measured: {', '.join(missing)}")
         a, b = (self.assess({fact: known[f"{fact}_{side}"] for fact in self.facts}) for side in "ab")
         return Reply(text=compose(a, b, _summary(a.scores, b.scores)), model_served=self.model)
 
@@ -194,11 +195,11 @@ class Objective:
 
 @dataclass(frozen=True, kw_only=True)
 class _Rule:
-    """The rule as a line."""
+    """The rule as a session."""
 
     judge: Objective
 
-    async def estimate(self, request: JudgeRequest) -> Estimate:  # noqa: ARG002  # a line's shape
+    async def estimate(self, request: JudgeRequest) -> Estimate:  # noqa: ARG002  # of the protocol
         """It is free."""
         return FREE
 

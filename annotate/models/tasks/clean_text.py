@@ -1,7 +1,7 @@
 """The cleaner of transcripts: typing errors, punctuation and coherence (SpeechJudge, App. A.1).
 
-The paper asks for the cleaned text alone. Here it comes as JSON with one key: of bare text nobody can tell whether it is the
-text, an explanation of it, a refusal, or its first half.
+The paper asks for the cleaned text alone. Here it comes as JSON with one key: bare text could be
+the text, an explanation of it, a refusal, or its first half.
 """
 
 from functools import partial

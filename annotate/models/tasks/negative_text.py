@@ -1,6 +1,6 @@
 """The writer of mismatching text: another sentence for the same scene, wrong there (UniSRM, Sec. 3: Task 3, (ii)).
 
-Whether it can stand against the original is for ``annotate.models.parse.negatives`` to say, which sees both.
+``annotate.models.parse.negatives`` decides whether it can be a negative of the original.
 """
 
 from functools import partial

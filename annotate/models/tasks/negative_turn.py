@@ -1,6 +1,6 @@
 """The writer of wrong turns: a next turn that misses the intent or contradicts the dialogue (UniSRM, Sec. 3: Task 4, (i)).
 
-Whether it can stand against the original is for ``annotate.models.parse.negatives`` to say, which sees both.
+``annotate.models.parse.negatives`` decides whether it can be a negative of the original.
 """
 
 from functools import partial

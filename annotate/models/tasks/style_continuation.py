@@ -25,9 +25,9 @@ def parse(reply: str) -> Written:
             ``random_unknown``: the pick is none of them; ``translation_script``: the translation is written in the script of
             what it translates; ``one_script``: the code-switched text is not written in the scripts of both.
     """
-    said = written(reply, FIELDS)
-    _check(said.content)
-    return said
+    parsed = written(reply, FIELDS)
+    _check(parsed.content)
+    return parsed
 
 
 def _check(content: Mapping[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """Task 4: which of two recordings is the better next turn of a dialogue (UniSRM, App. A Fig. 6 and Table 8).
 
-The judge hears the turns before, and is given no transcript of anything.
+The judge gets the audio of the turns before, and no transcript.
 """
 
 from typing import Final

@@ -2,8 +2,8 @@
 
 That the scores must differ is ours: the paper allows equal ones.
 
-The reply ends with ``Output A: X, Output B: X``. Nothing stands behind the last score: that ``10`` was not cut short to ``1``
-is for the judge to know, which refuses replies that reached their longest length.
+The reply ends with ``Output A: X, Output B: X``. Nothing follows the last score, so the parser cannot see that ``10``
+was cut to ``1``: the judge refuses replies that reached their longest length.
 """
 
 from functools import partial

@@ -1,1 +1,1 @@
-"""Votes from elsewhere: tasks handed to vendors and to Label Studio, and what comes back. Pure, apart from the files named."""
+"""Exchange of tasks and votes with vendors and Label Studio, as files."""

@@ -1,4 +1,4 @@
-"""Rows of a vendor's file, taken apart: one voice per annotator, its cells by what the mapping says they are."""
+"""Splits the rows of a vendor's file into the cells of each annotator, by their role in the mapping."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,20 +8,20 @@ from typing import Any
 
 from annotate.people.exchange.cells import as_text
 from annotate.people.exchange.column_mapping import MARK, ColumnMap
-from annotate.people.exchange.file_rows import Row, Sheet
+from annotate.people.exchange.file_rows import FileRow, FileTable
 from contracts.errors import DataError
 from contracts.text_forms import compared
 
 Role = tuple[str, ...]
-"""What a cell is: ``("annotator",)``, ``("answers", question)``, ``("answers", question, option)`` ..."""
+"""Role of a cell: ``("annotator",)``, ``("answers", question)``, ``("answers", question, option)`` ..."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Voice:
-    """One annotator's cells.
+class AnnotatorCells:
+    """The cells of one annotator in one row.
 
     Attributes:
-        cells: role -> what stands there, untouched; only roles that the mapping has.
+        cells: role -> raw value; only roles that the mapping has.
         columns: role -> column of the file.
     """
 
@@ -29,7 +29,7 @@ class Voice:
     columns: Mapping[Role, str]
 
     def name(self) -> str | None:
-        """Return the annotator as the file has it; None where it names nobody.
+        """Return the annotator's name in the file; None where it has none.
 
         Raises:
             DataError: the cell has no text.
@@ -38,7 +38,7 @@ class Voice:
 
 
 def roles_of(mapping: ColumnMap) -> dict[Role, str]:
-    """Return role -> column, as the mapping names it."""
+    """Return role -> column of a mapping."""
     single = ("subject", "task", "annotator", "order", "seconds", "plays_a", "plays_b", "text_accurate_a", "text_accurate_b")
     roles: dict[Role, str] = {(name,): column for name in single if (column := getattr(mapping, name)) is not None}
     if not mapping.names_annotators:
@@ -51,36 +51,36 @@ def roles_of(mapping: ColumnMap) -> dict[Role, str]:
     return roles
 
 
-def check_columns(path: Path, sheet: Sheet, mapping: ColumnMap, header: Sequence[str]) -> None:
-    """Refuse a file that lacks a column of the mapping, has one twice, or may have a summary among the annotators' columns.
+def check_columns(path: Path, sheet: FileTable, mapping: ColumnMap, header: Sequence[str]) -> None:
+    """Check that a file has every column of the mapping once, and no column that is perhaps an annotator's.
 
     Raises:
-        DataError: names the column, and those that are there.
+        DataError: a column is missing, doubled or ambiguous; names it, and the columns that exist.
     """
     place = f"{path}: sheet {sheet.name!r}" if sheet.name is not None else str(path)
     for column in mapping.columns():
         if MARK in column:
             _check_marked(place, header, column, mapping)
         found = [name for name in header if (_counts(mapping, _varying(name, column)) if MARK in column else name == column)]
-        lacking = [] if found else [column]
+        missing = [] if found else [column]
         if isinstance(mapping.wide, tuple):
-            lacking = [name for mark in mapping.wide if (name := column.replace(MARK, mark)) not in header]
-        if lacking:
-            there = ", ".join(repr(name) for name in header if name) or "none"
-            raise DataError(f"{place}: there is no column {lacking[0]!r}, only {there}: correct the mapping or the file")
+            missing = [name for mark in mapping.wide if (name := column.replace(MARK, mark)) not in header]
+        if missing:
+            existing = ", ".join(repr(name) for name in header if name) or "none"
+            raise DataError(f"{place}: there is no column {missing[0]!r}, only {existing}: correct the mapping or the file")
         if len(set(found)) < len(found):
             raise DataError(f"{place}: there are two columns of the name {column!r}: rename one of them")
 
 
 def _varying(column: str, pattern: str) -> str | None:
-    """Return what stands for the mark in a column's name; None = the name does not fit."""
+    """Return the part of a column's name at the place of the mark; None = the name does not fit the pattern."""
     head, _, tail = pattern.partition(MARK)
     fits = len(column) > len(head) + len(tail) and column.startswith(head) and column.endswith(tail)
     return column[len(head) : len(column) - len(tail)] if fits else None
 
 
 def _check_marked(place: str, header: Sequence[str], pattern: str, mapping: ColumnMap) -> None:
-    """Refuse columns that may be an annotator's or not: without a number, or in another spelling."""
+    """Refuse columns that are perhaps an annotator's: without a number, or in another spelling."""
     for name in header:
         mark = _varying(name, pattern)
         if mark is not None and mapping.wide is True and not _is_number(mark):
@@ -97,24 +97,23 @@ def _is_number(mark: str) -> bool:
 
 
 def _counts(mapping: ColumnMap, mark: str | None) -> bool:
-    """Return whether what stands for the mark, if anything does, is an annotator's."""
+    """Return whether the part at the place of the mark belongs to an annotator."""
     return mark is not None and (mark in mapping.wide if isinstance(mapping.wide, tuple) else _is_number(mark))
 
 
-class VoiceReader:
-    """Takes the rows of one file apart."""
+class RowSplitter:
+    """Splits the rows of one file by annotator."""
 
     def __init__(self, mapping: ColumnMap) -> None:
         self._mapping = mapping
         self._roles = roles_of(mapping)
         self._numbers: dict[tuple[str, ...], list[str]] = {}
 
-    def voices(self, row: Row) -> Iterator[Voice]:
-        """Yield the voices of a row.
+    def split(self, row: FileRow) -> Iterator[AnnotatorCells]:
+        """Yield the cells of each annotator of a row.
 
         Raises:
-            DataError: lists of a row that should be parallel are not, or a column of the mapping is there under another
-                spelling only.
+            DataError: lists of a row have different lengths, or a column of the mapping exists only in another spelling.
         """
         self._check_spelling(row)
         if self._mapping.wide:
@@ -123,10 +122,12 @@ class VoiceReader:
         elif self._mapping.lists:
             yield from self._parallel(row)
         else:
-            yield Voice(cells={role: row.cells.get(column) for role, column in self._roles.items()}, columns=self._roles)
+            yield AnnotatorCells(
+                cells={role: row.cells.get(column) for role, column in self._roles.items()}, columns=self._roles
+            )
 
     def _varied(self, names: tuple[str, ...]) -> list[str]:
-        """Return what stands for the mark in these columns, in their order."""
+        """Return the annotators' parts of these column names, in their order."""
         if names not in self._numbers:
             patterns = [column for role, column in self._roles.items() if MARK in column and role[0] == "answers"]
             found = [_varying(name, pattern) for name in names for pattern in patterns]
@@ -134,8 +135,8 @@ class VoiceReader:
             self._numbers[names] = list(dict.fromkeys(counted))
         return self._numbers[names]
 
-    def _check_spelling(self, row: Row) -> None:
-        """Refuse a row (of JSONL) without a column of the mapping, but with one so much like it that it must be meant."""
+    def _check_spelling(self, row: FileRow) -> None:
+        """Refuse a row (of JSONL) that lacks a column of the mapping, but has one of nearly the same name."""
         if MARK in "".join(self._roles.values()) or all(column in row.cells for column in self._roles.values()):
             return
         others = {compared(name): name for name in row.cells if name not in self._roles.values()}
@@ -144,14 +145,14 @@ class VoiceReader:
             if close:
                 raise DataError(f"there is no {column!r} here, but {others[close[0]]!r}: correct the key")
 
-    def _wide(self, row: Row, number: str) -> Voice:
+    def _wide(self, row: FileRow, number: str) -> AnnotatorCells:
         columns = {role: column.replace(MARK, number) for role, column in self._roles.items()}
         cells = {role: row.cells.get(column) for role, column in columns.items()}
         if self._mapping.names_annotators and self._mapping.annotator == MARK:
             cells["annotator",] = number
-        return Voice(cells=cells, columns=columns)
+        return AnnotatorCells(cells=cells, columns=columns)
 
-    def _parallel(self, row: Row) -> Iterator[Voice]:
+    def _parallel(self, row: FileRow) -> Iterator[AnnotatorCells]:
         cells = {role: row.cells.get(column) for role, column in self._roles.items()}
         lists = {role: value for role, value in cells.items() if isinstance(value, list)}
         lengths = {self._roles[role]: len(value) for role, value in lists.items()}
@@ -161,7 +162,7 @@ class VoiceReader:
         if self._mapping.names_annotators and ("annotator",) not in lists:
             raise DataError(f"{self._mapping.annotator!r} holds no list: one entry per annotator is needed")
         for place in range(next(iter(lengths.values()), 0)):
-            yield Voice(
+            yield AnnotatorCells(
                 cells={role: lists[role][place] if role in lists else value for role, value in cells.items()},
                 columns=self._roles,
             )

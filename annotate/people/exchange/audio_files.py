@@ -1,4 +1,4 @@
-"""Clips of tasks as files with names that say nothing, at the loudness at which they are to be heard."""
+"""Audio files of exported tasks: at their gain, with names that tell nothing of system or pair."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -9,25 +9,25 @@ from urllib.parse import quote
 import numpy as np
 import numpy.typing as npt
 
-from annotate.people.exchange.exported_tasks import Task
+from annotate.people.exchange.exported_tasks import ExportedTask
 from annotate.people.store.item import Clip
 from contracts.errors import DataError
 from storage.local_files import atomic_path
 
 Audio = Callable[[str], tuple[npt.NDArray[np.int16], int]]
-"""Audio id -> its mono samples and rate in Hz, as ``BlobStore.pcm`` gives them."""
+"""Audio id -> mono samples and rate in Hz, as ``BlobStore.pcm`` returns them."""
 
 FOLDER: Final = "audio"
 
 
-def write_clips(tasks: Sequence[Task], folder: Path, audio: Audio, url: str) -> list[dict[str, str]]:
+def write_clips(tasks: Sequence[ExportedTask], folder: Path, audio: Audio, url: str) -> list[dict[str, str]]:
     """Write every clip of every task to ``folder/audio``, and return for each task: name of the clip -> link.
 
     Args:
-        tasks: what is exported.
-        folder: where the export goes.
-        audio: gives the samples of a clip.
-        url: what a link begins with, before ``audio/...``.
+        tasks: the exported tasks.
+        folder: folder of the export.
+        audio: returns the samples of a clip.
+        url: prefix of links, before ``audio/...``.
 
     Raises:
         DataError: a clip's gain would make it clip.

@@ -1,4 +1,4 @@
-"""Column mappings: which column of a vendor's file is what, and what the vendor's words mean.
+"""Column mappings: the meaning of the columns and of the words of a vendor's file.
 
 A mapping is a small YAML file or a dict::
 
@@ -6,17 +6,17 @@ A mapping is a small YAML file or a dict::
     annotator: rater
     answers:                   # question of the protocol -> column
       value: verdict
-      errors_a: errors in A    # several words in a cell, with the separator between
+      errors_a: errors in A    # several words in a cell, with separators
       errors_b: {omission: B omits, insertion: B adds, substitution: B alters}   # or a yes/no column for each
     seconds: time
     words:                     # the vendor's words -> the protocol's
       value: {"A much better": A+2, "same": T}
 
-In a ``wide`` file one row holds several annotators: ``{n}`` in a column's name is what differs between them, so ``value:
-"vote {n}"`` finds ``vote 1`` and ``vote 2``, and ``annotator: rater {n}`` the columns with their names. ``annotator: "{n}"``
-takes what differs as the name itself. What differs is a number; where it is not, ``wide: [ann, bob]`` lists whose columns
-count, as nobody can tell ``vote ann`` from ``vote majority`` otherwise. With ``lists`` a cell of a JSONL file holds a list with
-one entry per annotator, as SpeechJudge's published rows do. A file without annotators says by ``annotators`` what its rows are.
+In a ``wide`` file one row holds several annotators. ``{n}`` in a column's name is the part that differs between them: ``value:
+"vote {n}"`` matches ``vote 1`` and ``vote 2``, and ``annotator: rater {n}`` the columns with their names. ``annotator: "{n}"``
+takes that part as the name itself. The part must be a number; otherwise ``wide: [ann, bob]`` lists the annotators, as ``vote
+ann`` looks no different from ``vote majority``. With ``lists`` a cell of a JSONL file holds one entry per annotator, as in
+SpeechJudge's published rows. For a file without annotators, ``annotators`` says what its rows are.
 """
 
 import os
@@ -34,37 +34,37 @@ from contracts.errors import DataError, RecipeError
 from contracts.yaml_mapping import read_yaml
 
 MARK: Final = "{n}"
-"""What differs between the annotators' columns of a wide file."""
+"""Mark for the part of a column's name that differs between the annotators of a wide file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnMap:
-    """Which column is what.
+    """Columns of a file by their meaning.
 
     Attributes:
-        subject: column of the pair id or sample id; this or ``task`` is needed.
-        task: column of the task id that an export of tasks wrote: it says pair and order played.
+        subject: column of the pair id or sample id; either this or ``task`` is needed.
+        task: column of the task id of an export of tasks, which stands for pair and order played.
         annotator: column of the annotator's name.
-        answers: question of the protocol -> its column, or for flags option -> yes/no column. Flags left out = not asked.
-        text_accurate_a: yes/no column: A speaks the text without error; for files that do not say which errors.
+        answers: question of the protocol -> its column, or for flags option -> yes/no column. Missing flags = not asked.
+        text_accurate_a: yes/no column: A speaks the text without error; for files without kinds of errors.
         text_accurate_b: likewise B.
-        order: column that says which clip was played first: ab or ba, of A and B as the pair has them.
-        sides: what A means in the answers: ``stored`` = A of the pair; ``played`` = the clip played first.
+        order: column of the clip played first: ab or ba, A and B in the stored order.
+        sides: meaning of A in the answers: ``stored`` = A of the pair; ``played`` = the clip played first.
         seconds: column of the seconds from the item's showing to the vote.
-        plays_a: column of how often A was played, A being as in the answers.
+        plays_a: column of how often A was played, A as in the answers.
         plays_b: likewise B.
         words: question or column's role -> the vendor's word -> the protocol's; a list of them for flags.
         separator: between several words of a cell.
         delimiter: of a CSV file; None = the one of comma, semicolon and tab that gives most columns.
         sheet: sheet of a workbook; None = the only one that is not empty.
-        wide: one row holds several annotators' columns: true = with a number for the mark; a list = with these words.
-        lists: one row holds several annotators, cells being lists.
-        annotators: ``hash`` = names become pseudonyms and are stored nowhere; ``keep`` = they are pseudonyms already;
-            ``unnamed`` = each row is the vote of one person, and nobody knows of whom; ``aggregated`` = each row is a label
-            that was made of votes which the file does not have: no vote of a person.
-        repeated: what counts where one annotator answers for one subject again: the ``first`` or ``last`` answer, or the
-            ``mean`` of the ratings; None = two different answers are an error.
-        vendor: keeps apart people of the same name from different vendors.
+        wide: one row holds the columns of several annotators: true = a number at the mark; a list = these names at the mark.
+        lists: one row holds several annotators, as lists in its cells.
+        annotators: ``hash`` = names become pseudonyms and are not stored; ``keep`` = they are pseudonyms already; ``unnamed``
+            = each row is the vote of one unknown person; ``aggregated`` = each row is a label aggregated from votes that the
+            file does not have, and no vote of a person.
+        repeated: which of several answers of one annotator on one subject counts: the ``first``, the ``last``, or the
+            ``mean`` of the ratings; None = different answers are an error.
+        vendor: separates people of the same name from different vendors.
     """
 
     subject: str | None = None
@@ -111,11 +111,11 @@ class ColumnMap:
 
     @property
     def names_annotators(self) -> bool:
-        """Whether a column says who voted."""
+        """Whether a column has the annotators' names."""
         return self.annotators in ("hash", "keep")
 
     def _columns(self) -> Iterator[str]:
-        """Yield every column named."""
+        """Yield every column of the mapping."""
         annotator = self.annotator if self.names_annotators else None
         for name in (self.subject, self.task, annotator, self.order, self.seconds, self.plays_a, self.plays_b):
             if name is not None:
@@ -127,11 +127,11 @@ class ColumnMap:
             yield from [columns] if isinstance(columns, str) else columns.values()
 
     def columns(self) -> list[str]:
-        """Return the columns that a file must have, each once; of a wide file the names with the mark."""
+        """Return the required columns, each once; for a wide file the names with the mark."""
         return list(dict.fromkeys(column for column in self._columns() if column != MARK))
 
     def check(self, questions: Sequence[Question]) -> None:
-        """Refuse a mapping that does not fit a protocol.
+        """Check that the mapping fits a protocol.
 
         Raises:
             RecipeError: a choice has no column, or a question, an option or a role of ``words`` is unknown.
@@ -162,10 +162,10 @@ class ColumnMap:
 
 
 def column_map(raw: Mapping[str, Any]) -> ColumnMap:
-    """Return the mapping that a dict describes.
+    """Return the mapping of a dict.
 
     Raises:
-        RecipeError: an unknown key, a wrong value, or no text where one is needed; names the key.
+        RecipeError: a key is unknown, or its value is bad; names the key.
     """
     known = [item.name for item in fields(ColumnMap)]
     for key in raw:
@@ -204,7 +204,7 @@ def read_mapping(path: str | os.PathLike[str]) -> ColumnMap:
 
 
 def export_map(protocol: ListeningProtocol, vendor: str = "") -> ColumnMap:
-    """Return the mapping of the files that an export of tasks writes."""
+    """Return the mapping of the files that ``export_tasks`` writes."""
     answers = {question.name: question.name for question in protocol.questions}
     return ColumnMap(task="task", answers=answers, seconds="seconds", vendor=vendor)
 
@@ -214,7 +214,7 @@ def _words(role: str, words: Any) -> Any:
         return words
     clean: dict[str, str | tuple[str, ...]] = {}
     for word, meaning in words.items():
-        if isinstance(word, bool):  # the word itself is lost
+        if isinstance(word, bool):  # the original word is unknown
             raise RecipeError(f"mapping: words.{role}: YAML reads true and false as booleans: put them in quotes")
         try:
             key = as_text(word)

@@ -1,8 +1,7 @@
-"""Tasks for people elsewhere: which clip is played first, under which name, and how the answer finds its way back.
+"""Exported tasks: the order of their clips, and the id by which an imported vote finds its subject.
 
-A task's id says nothing to its reader: it is the hash of the subject and of the order played. Who knows the recipe's pairs
-turns it back, whatever the seed; one that was changed on the way is no task at all, so that a vote never lands on a wrong pair
-or side.
+A task id is the hash of the subject and of the order played. It tells annotators nothing. The importer knows all subjects and
+so resolves it, whatever the seed. A changed id matches no task, so a vote never counts for a wrong pair or side.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,13 +17,13 @@ _ORDERS: Final[tuple[Order, Order]] = ("ab", "ba")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Task:
-    """An item as one listener gets it.
+class ExportedTask:
+    """An item as it is exported.
 
     Attributes:
-        task_id: what the answer is matched by.
+        task_id: key of the answer.
         item: the item.
-        order: ab = its A is played first, and called A; ba = its B is.
+        order: ab = clip A of the pair is played first and shown as A; ba = clip B is.
     """
 
     task_id: str
@@ -45,30 +44,30 @@ def task_id(subject_id: str, order: Order) -> str:
     return ids.row_id("exchange_task", subject_id, order)
 
 
-def tasks_of(items: Iterable[Item], clips: int, seed: int) -> list[Task]:
-    """Return one task per item, shuffled, the clips of each in an order of its own; the seed fixes both.
+def tasks_of(items: Iterable[Item], clips: int, seed: int) -> list[ExportedTask]:
+    """Return one task per item, shuffled, each with its own random order of clips; the seed fixes both.
 
     Args:
-        items: what to ask, one per subject.
-        clips: how many clips the protocol compares.
+        items: one per subject.
+        clips: number of clips that the protocol compares.
         seed: of the orders.
 
     Raises:
-        DataError: there is nothing to ask, two items are about the same subject, or an item has another number of clips.
+        DataError: there is no item, two items are about the same subject, or an item has another number of clips.
     """
-    tasks: dict[str, Task] = {}
+    tasks: dict[str, ExportedTask] = {}
     for item in items:
         if len(item.clips) != clips:
             raise DataError(f"item {item.item_id}: the protocol plays {clips} clips, it has {len(item.clips)}")
         if item.subject_id in tasks:
             raise DataError(f"two items are about {item.subject_id}: an answer could not tell them apart")
         order = _ORDERS[clips == 2 and hash_fraction(seed, "exchange_order", item.item_id) < 0.5]
-        tasks[item.subject_id] = Task(task_id=task_id(item.subject_id, order), item=item, order=order)
+        tasks[item.subject_id] = ExportedTask(task_id=task_id(item.subject_id, order), item=item, order=order)
     if not tasks:
         raise DataError("there is nothing to export: no item is open")
     return sorted(tasks.values(), key=lambda task: hash_fraction(seed, "exchange_row", task.item.item_id))
 
 
 def subjects_of_tasks(known_subjects: Iterable[str]) -> Mapping[str, tuple[str, Order]]:
-    """Return task id -> (subject, order) of every task that these subjects can be in."""
+    """Return task id -> (subject, order) of all possible tasks of these subjects."""
     return {task_id(subject, order): (subject, order) for subject in known_subjects for order in _ORDERS}

@@ -1,11 +1,12 @@
-"""Annotators of a file: which names are one person, and under which pseudonym tables know that person.
+"""Annotators of a file: which names are one person, and the pseudonym of each person.
 
-Case, width, composition, hidden characters and space around a name make no other person (``contracts.text_forms.compared``).
-An id that the file is said to have in place of names (``keep``) is another one in another case or width: only addresses, and
-what has white space in it and so is a name after all, are compared as names are. Who differs by that alone is told.
-A program may also know somebody by several names: Label Studio writes a number in one export and a number with an address in
-the next. An address is one person everywhere. A number is one person within a file, and elsewhere only as long as no other
-address claims it: two servers count from 1.
+Names that differ only in case, width, composition, hidden characters or surrounding space are one person
+(``contracts.text_forms.compared``). Ids (``annotators: keep``) that differ in case or width are different persons, except
+addresses and names with white space, which are compared like names; ``notes`` lists ids that differ in nothing else.
+
+A program may know one person by several names: Label Studio writes a number in one export, and a number with an address in the
+next. An address is the same person in all files. A number is the same person within one file, and in other files only if no
+other address has it: two servers both count from 1.
 """
 
 import unicodedata
@@ -24,8 +25,8 @@ class Aliases:
     """Other pseudonyms of one annotator.
 
     Attributes:
-        same: of other spellings of the name, as earlier imports had them.
-        maybe: of the number that a program knows the annotator by.
+        same: pseudonyms of other spellings of the name, as in earlier imports.
+        maybe: pseudonyms of the number that a program gives the annotator.
     """
 
     same: frozenset[str] = frozenset()
@@ -33,15 +34,15 @@ class Aliases:
 
 
 class Annotators:
-    """The annotators of one file, as far as it was read."""
+    """The annotators found so far in one file."""
 
     def __init__(self, seed: int, vendor: str, naming: str = "hash") -> None:
-        """Begin a file.
+        """Start with no annotators.
 
         Args:
             seed: of the recipe; pseudonyms depend on it.
-            vendor: keeps apart people of the same name from different vendors.
-            naming: ``hash`` = names become pseudonyms; ``keep`` = they are pseudonyms already, as the file first spells them.
+            vendor: separates people of the same name from different vendors.
+            naming: ``hash`` = names become pseudonyms; ``keep`` = they are pseudonyms already, in their first spelling.
         """
         self._seed: Final = seed
         self._vendor: Final = vendor
@@ -51,76 +52,77 @@ class Annotators:
         self._unnamed = count(1)
         self._spellings: dict[str, dict[str, None]] = {}
 
-    def _person(self, name: str) -> str:
-        """Return what names of one person have in common."""
+    def _person_key(self, name: str) -> str:
+        """Return the form that all names of one person share."""
         plain = unicodedata.normalize("NFC", without_hidden(name).strip())
-        return plain if self._naming == "keep" and _is_word(name) else compared(name)
+        return plain if self._naming == "keep" and _may_be_id(name) else compared(name)
 
     def link(self, number: str, address: str) -> None:
-        """Note that a program knows one person by both; the first address of a number is the one that stays."""
-        first = self._address_of.setdefault(self._person(number), self._person(address))
-        if first == self._person(address):
-            self._numbers_of.setdefault(first, set()).add(self._person(number))
+        """Record that a number and an address are one person; the first address of a number stays."""
+        first = self._address_of.setdefault(self._person_key(number), self._person_key(address))
+        if first == self._person_key(address):
+            self._numbers_of.setdefault(first, set()).add(self._person_key(number))
 
     def pseudonym(self, name: str) -> str:
         """Return the pseudonym of a name: the same for the same seed, vendor and person.
 
-        Who has the recipe can try names out: it keeps names out of the data, not from the data's makers.
+        Pseudonyms keep names out of the data. They do not hide names from those who have the recipe and can guess names.
 
         Raises:
-            DataError: nothing of the name can be seen, or it goes over several lines.
+            DataError: the name has no visible characters, or several lines.
         """
         if not compared(name):
             raise DataError("the annotator is missing: every vote needs one")
         if len(name.splitlines()) > 1:
             raise DataError("the annotator's name goes over several lines: a quotation mark is missing or too many")
-        person = self._person(name)
+        person = self._person_key(name)
         person = self._address_of.get(person, person)
         self._spellings.setdefault(person, {})[name] = None
-        return self._who(person)
+        return self._pseudonym_of_person(person)
 
-    def unnamed(self) -> str:
-        """Return what stands for one more person of whom nothing is known, until all votes of the file are."""
+    def unnamed_placeholder(self) -> str:
+        """Return a placeholder for one more unnamed person, until all votes of the file are known."""
         return f"unnamed {next(self._unnamed)}"
 
-    def aggregate(self) -> str:
-        """Return what stands in an annotator's place beside labels that were made of votes."""
+    def aggregate_id(self) -> str:
+        """Return the annotator id of labels that were aggregated from votes."""
         return ids.row_id("aggregated", self._seed, self._vendor)
 
-    def _who(self, person: str) -> str:
-        return next(iter(self._spellings[person])) if self._naming == "keep" else self._of(person)
+    def _pseudonym_of_person(self, person: str) -> str:
+        return next(iter(self._spellings[person])) if self._naming == "keep" else self._pseudonym_of_name(person)
 
-    def _of(self, name: str) -> str:
+    def _pseudonym_of_name(self, name: str) -> str:
         if self._naming == "keep":
             return name
         return ids.row_id("annotator", self._seed, self._vendor, unicodedata.normalize("NFC", name))
 
     def aliases(self) -> Mapping[str, Aliases]:
-        """Return pseudonym -> its aliases, of those who have some."""
+        """Return pseudonym -> its aliases, of annotators that have some."""
         found = {}
         for person, spellings in self._spellings.items():
-            who, numbers = self._who(person), self._numbers_of.get(person, set())
-            maybe = frozenset(map(self._of, numbers))
-            same = frozenset(self._of(name) for name in (person, *spellings) if self._person(name) not in numbers) - {who}
+            who, numbers = self._pseudonym_of_person(person), self._numbers_of.get(person, set())
+            maybe = frozenset(map(self._pseudonym_of_name, numbers))
+            names = [name for name in (person, *spellings) if self._person_key(name) not in numbers]
+            same = frozenset(map(self._pseudonym_of_name, names)) - {who}
             if same or maybe:
                 found[who] = Aliases(same=same, maybe=maybe)
         return found
 
     def notes(self) -> Iterator[str]:
-        """Yield what to know of ids that differ only in case or width: whether they are taken for one person."""
+        """Yield a note for ids that differ only in case or width: whether they count as one person."""
         alike: dict[str, list[str]] = {}
         for spellings in self._spellings.values():
             for name in spellings:
-                if _is_word(name):
+                if _may_be_id(name):
                     alike.setdefault(compared(name), []).append(name)
         for names in alike.values():
-            told = ", ".join(map(repr, names))
-            if (people := len({self._person(name) for name in names})) > 1:
-                yield f"annotators {told} differ in case or width alone and are taken for {people} people"
+            listed = ", ".join(map(repr, names))
+            if (people := len({self._person_key(name) for name in names})) > 1:
+                yield f"annotators {listed} differ in case or width alone and are taken for {people} people"
             elif len({unicodedata.normalize("NFC", without_hidden(name)) for name in names}) > 1:
-                yield f"annotators {told} are taken for one person; if these are ids, set annotators: keep in the mapping"
+                yield f"annotators {listed} are taken for one person; if these are ids, set annotators: keep in the mapping"
 
 
-def _is_word(name: str) -> bool:
-    """Return whether a name is one word and no address, so that it may be an id."""
+def _may_be_id(name: str) -> bool:
+    """Return whether a name may be an id: it is one word and no address."""
     return "@" not in compared(name) and len(compared(name).split()) == 1

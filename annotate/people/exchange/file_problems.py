@@ -1,4 +1,4 @@
-"""What is wrong in a file that somebody filled in: all of it at once, each with its place and what to do."""
+"""Problems of an imported file, reported together, each with its place and what to do."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from typing import Final
 from contracts.errors import DataError
 
 SHOWN: Final = 20
-"""So many problems are spelled out in one error."""
+"""Number of problems that one error lists."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Problem:
-    """One thing that is wrong.
+class RowProblem:
+    """One problem of a row.
 
     Attributes:
-        row: row as a spreadsheet program counts, the header being row 1; the line of a JSONL file; of a Label Studio export,
-            the place of the task, from 1.
-        what: what is wrong and what to do.
+        row: row as a spreadsheet program counts, the header being row 1; the line of a JSONL file; the number of the task in
+            a Label Studio export, from 1.
+        what: the problem and what to do.
         column: column or field; None = the whole row.
         sheet: sheet of a workbook.
         detail: further place, such as the annotation of a task.
@@ -40,13 +40,13 @@ class Problem:
 
 
 class BadRows(DataError):
-    """A file has rows that cannot be imported, so nothing of it was.
+    """A file has bad rows, so nothing was imported.
 
     Attributes:
-        problems: all of them, in the order of the file.
+        problems: all problems, in the order of the file.
     """
 
-    def __init__(self, file: str, problems: Sequence[Problem]) -> None:
+    def __init__(self, file: str, problems: Sequence[RowProblem]) -> None:
         self.problems = tuple(problems)
         noun = "problem" if len(problems) == 1 else "problems"
         listed = "; ".join(map(str, problems[:SHOWN]))

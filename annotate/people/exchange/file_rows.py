@@ -1,4 +1,4 @@
-"""Rows of CSV, XLSX and JSONL files, one at a time, whatever the size of the file."""
+"""Streamed rows of CSV and JSONL files, for files of any size."""
 
 import codecs
 import csv
@@ -21,13 +21,13 @@ _CHINESE_WORD: Final = re.compile("[\u4e00-\u9fff]{2}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class FileRow:
     """One row.
 
     Attributes:
         number: row as a spreadsheet program counts, the header being row 1; of JSONL the line.
-        cells: column -> what stands there, untouched.
-        problem: why the row as a whole cannot be read; None = it can.
+        cells: column -> raw value.
+        problem: why the row as a whole cannot be read; None = it can be read.
     """
 
     number: int
@@ -36,39 +36,39 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sheet:
-    """A table of a file, to be read once.
+class FileTable:
+    """The table of a file; its rows can be read once.
 
     Attributes:
-        name: name of the sheet; None where files have one table only.
-        header: columns, in order, doubled ones included; None where each row names its own.
+        name: name of the sheet; None where a file has one table only.
+        header: columns, in order, doubled ones included; None where each row has its own.
         rows: all rows that are not empty.
     """
 
     name: str | None
     header: tuple[str, ...] | None
-    rows: Iterator[Row]
+    rows: Iterator[FileRow]
 
 
-def read_csv(path: Path, delimiter: str | None = None) -> Sheet:
+def read_csv(path: Path, delimiter: str | None = None) -> FileTable:
     """Open a CSV file in UTF-8, or in UTF-16 with a byte order mark, as spreadsheet programs save it.
 
-    A row that cannot be read is a row with a problem, and the next line begins the next row: a lost quotation mark takes no
-    other rows with it.
+    A bad row becomes a row with a problem, and reading continues with the next line, so that a missing quotation mark affects
+    no other row.
 
     Args:
         path: the file.
-        delimiter: None = what a first line ``sep=;`` says, else the one of comma, semicolon and tab that gives most columns.
+        delimiter: None = that of a first line ``sep=;``, else the one of comma, semicolon and tab that gives most columns.
 
     Raises:
-        DataError: no such file, or no header that can be read.
+        DataError: there is no such file, or no readable header.
     """
-    refuse_foreign(path)
+    check_is_text(path)
     lines = _lines(path)
     first = next(lines, "")
-    if (said := _SEPARATOR.fullmatch(first.rstrip("\r\n"))) is not None:  # Excel's own line, of which nothing is shown
-        delimiter, first = delimiter or said[1], next(lines, "")
-    if (problem := _undecoded(first)) is not None or "\0" in first:
+    if (found := _SEPARATOR.fullmatch(first.rstrip("\r\n"))) is not None:  # Excel's own line, which it does not show
+        delimiter, first = delimiter or found[1], next(lines, "")
+    if (problem := _encoding_problem(first)) is not None or "\0" in first:
         raise DataError(f"{path}: line 1: {problem or 'this is UTF-16 without its mark, or no text: save it as CSV UTF-8'}")
     if delimiter is None:
         delimiter = max(_DELIMITERS, key=lambda each: _width(path, first, each))
@@ -80,14 +80,14 @@ def read_csv(path: Path, delimiter: str | None = None) -> Sheet:
     if not any(header):
         raise DataError(f"{path}: there is no header: the first row must name the columns")
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[FileRow]:
         for number, (record, problem) in enumerate(records, start=2):
             if problem is not None:
-                yield Row(number=number, cells=dict(zip(header, record, strict=False)), problem=problem)
+                yield FileRow(number=number, cells=dict(zip(header, record, strict=False)), problem=problem)
             elif any(cell.strip() for cell in record):
-                yield fitted(number, header, record)
+                yield row_of_cells(number, header, record)
 
-    return Sheet(name=None, header=header, rows=rows())
+    return FileTable(name=None, header=header, rows=rows())
 
 
 def _width(path: Path, header: str, delimiter: str) -> int:
@@ -98,13 +98,13 @@ def _width(path: Path, header: str, delimiter: str) -> int:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a text file; a byte that is none of its encoding becomes half a surrogate pair."""
+    """Yield the lines of a text file; an undecodable byte becomes half a surrogate pair."""
     with path.open(encoding=encoding_of(path), errors="surrogateescape", newline="") as file:
         yield from file
 
 
 def _records(lines: Iterator[str], delimiter: str) -> Iterator[tuple[list[str], str | None]]:
-    """Yield the cells of each record, and why it cannot be read; None = it can."""
+    """Yield the cells of each record, and why it cannot be read; None = it can be read."""
     waiting: deque[str] = deque()
     used: list[str] = []
     width: int | None = None
@@ -129,52 +129,52 @@ def _records(lines: Iterator[str], delimiter: str) -> Iterator[tuple[list[str], 
         if problem is not None:
             waiting.extendleft(reversed(used[1:]))
         width = len(record) if width is None else width
-        yield record, problem or _undecoded(used[0] if problem else "".join(used))
+        yield record, problem or _encoding_problem(used[0] if problem else "".join(used))
 
 
-def fitted(number: int, header: tuple[str, ...], record: list[Any]) -> Row:
-    """Return a row of the cells under a header; one with too few or too many has a problem."""
+def row_of_cells(number: int, header: tuple[str, ...], record: list[Any]) -> FileRow:
+    """Return the row of a record; one with too few or too many cells has a problem."""
     cells = dict(zip(header, record, strict=False))
     problem = None
     if len(record) != len(header):
         problem = f"{len(record)} cells stand under a header of {len(header)}: mend the row"
-    return Row(number=number, cells=cells, problem=problem)
+    return FileRow(number=number, cells=cells, problem=problem)
 
 
-def read_jsonl(path: Path) -> Sheet:
+def read_jsonl(path: Path) -> FileTable:
     """Open a file with one JSON object per line, in UTF-8 or in UTF-16 with a byte order mark.
 
     Raises:
-        DataError: no such file. A line that is no object is a row with a problem.
+        DataError: there is no such file. A line that is no object becomes a row with a problem.
     """
-    refuse_foreign(path)
+    check_is_text(path)
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[FileRow]:
         for number, line in enumerate(_lines(path), start=1):
             if line.strip():
                 yield _object(number, line)
 
-    return Sheet(name=None, header=None, rows=rows())
+    return FileTable(name=None, header=None, rows=rows())
 
 
-def _object(number: int, line: str) -> Row:
-    if (undecoded := _undecoded(line)) is not None:
-        return Row(number=number, cells={}, problem=undecoded)
+def _object(number: int, line: str) -> FileRow:
+    if (undecoded := _encoding_problem(line)) is not None:
+        return FileRow(number=number, cells={}, problem=undecoded)
     try:
         value = json_value(line)
     except ValueError as error:
         advice = "write a backslash twice" if "escape" in str(error) else "one object per line is needed"
-        return Row(number=number, cells={}, problem=f"no valid JSON ({error}): {advice}")
+        return FileRow(number=number, cells={}, problem=f"no valid JSON ({error}): {advice}")
     if not isinstance(value, dict):
-        return Row(number=number, cells={}, problem=f"a JSON object is needed, this is {type(value).__name__}")
-    return Row(number=number, cells=value)
+        return FileRow(number=number, cells={}, problem=f"a JSON object is needed, this is {type(value).__name__}")
+    return FileRow(number=number, cells=value)
 
 
-def refuse_foreign(path: Path) -> None:
-    """Refuse a file that cannot be opened, or that is plainly no text.
+def check_is_text(path: Path) -> None:
+    """Check that a file can be opened and is no ZIP archive.
 
     Raises:
-        DataError: says what to do.
+        DataError: it cannot be opened, or is no text; says what to do.
     """
     try:
         with path.open("rb") as file:
@@ -186,7 +186,7 @@ def refuse_foreign(path: Path) -> None:
 
 
 def encoding_of(path: Path) -> str:
-    """Return UTF-16 for a file that begins with its mark, else UTF-8."""
+    """Return UTF-16 for a file with its byte order mark, else UTF-8."""
     with path.open("rb") as file:
         return "utf-16" if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
 
@@ -198,12 +198,12 @@ def _decoded(data: bytes, encoding: str) -> str:
         return ""
 
 
-def _undecoded(text: str) -> str | None:
-    """Return what is wrong with a text that holds bytes of another encoding, and how to convert it; None = nothing."""
+def _encoding_problem(text: str) -> str | None:
+    """Return the problem of a text with bytes of another encoding, and how to convert it; None = no problem."""
     found = _ESCAPED.search(text)
     if found is None:
         return None
-    # A program that writes Chinese in its old encoding gives whole words of it; one odd letter is Western.
+    # Text in an old Chinese encoding decodes to whole Chinese words; a single odd byte is a Western letter.
     data = text.encode("utf-8", "surrogateescape")
     is_chinese = _CHINESE_WORD.search(data.decode("gb18030", "replace")) is not None
     encoding = "GB18030" if is_chinese else "BIG5" if _CHINESE_WORD.search(_decoded(data, "big5")) else "WINDOWS-1252"

@@ -1,13 +1,13 @@
-"""The two doors: tasks out to people elsewhere, their votes in.
+"""Export of tasks for annotators who do not use the app, and import of their votes.
 
-Out::
+Export::
 
     file = export_tasks(items, folder, kind="xlsx", audio=blobs.pcm, seed=recipe.seed, protocol=protocol)
 
-In, what came back of it, or a vendor's own file with a mapping of its columns::
+Import of the same file, filled in, or of a vendor's own file with a mapping of its columns::
 
-    found = read_file("tasks.xlsx", protocol=protocol, protocol_name="unisrm", known_subjects=pair_ids, seed=recipe.seed)
-    found = read_file("votes.csv", mapping=read_mapping("columns.yaml"), protocol=protocol, ...)
+    found = read_vote_file("tasks.xlsx", protocol=protocol, protocol_name="unisrm", known_subjects=pair_ids, seed=recipe.seed)
+    found = read_vote_file("votes.csv", mapping=read_mapping("columns.yaml"), protocol=protocol, ...)
 """
 
 import os
@@ -19,10 +19,11 @@ from urllib.parse import quote
 from annotate.people.exchange.audio_files import Audio, write_clips
 from annotate.people.exchange.column_mapping import ColumnMap, column_map, export_map
 from annotate.people.exchange.exported_tasks import tasks_of
-from annotate.people.exchange.label_studio import LOCAL_FILES, import_annotations, write_tasks
+from annotate.people.exchange.label_studio import import_annotations
+from annotate.people.exchange.label_studio_tasks import LOCAL_FILES, write_tasks
 from annotate.people.exchange.spreadsheets import import_sheet
 from annotate.people.exchange.task_sheets import write_sheet
-from annotate.people.exchange.vote_rows import Imported
+from annotate.people.exchange.vote_rows import VoteFile
 from annotate.people.store.item import Item
 from annotate.people.store.protocol import ListeningProtocol
 from contracts.errors import DataError, RecipeError
@@ -57,27 +58,27 @@ def export_tasks(
     protocol: ListeningProtocol,
     url: str | None = None,
 ) -> Path:
-    """Write tasks and their audio to a folder that can be handed over as it is.
+    """Write tasks and their audio to a folder that is complete in itself.
 
-    It holds the file of tasks, what explains it (``form.txt``, or ``label_config.xml``) and ``audio/``, FLAC files whose names
-    say nothing. The order of the tasks, and which clip of each is played first and called A, come from the seed.
+    The folder holds the file of tasks, its explanation (``form.txt``, or ``label_config.xml``) and ``audio/``, FLAC files whose
+    names tell nothing. The seed fixes the order of the tasks, and which clip of each is played first and shown as A.
 
     Args:
-        items: what to ask, one per pair or sample.
-        folder: made if it is not there.
+        items: one per pair or sample.
+        folder: created if it does not exist.
         kind: of the file of tasks.
         audio: audio id -> samples and rate, such as ``BlobStore.pcm``.
         seed: of the recipe.
-        protocol: what is asked.
-        url: what links to clips begin with, before ``audio/...``, such as ``https://host/folder/``; None = relative links, or
-            for Label Studio its local files, the document root being the folder above.
+        protocol: protocol of the votes.
+        url: prefix of links to clips, before ``audio/...``, such as ``https://host/folder/``; None = relative links, or for
+            Label Studio its local files, with the parent folder as document root.
 
     Returns:
         The file of tasks.
 
     Raises:
-        DataError: nothing to export, two items of one subject, a gain that clips, or a file of tasks that is there already.
-        RecipeError: unknown kind.
+        DataError: there is nothing to export, two items are of one subject, a gain would clip, or the file of tasks exists.
+        RecipeError: the kind is unknown.
         StorageError: the folder cannot be written.
     """
     if kind not in _NAMES:
@@ -101,7 +102,7 @@ def export_tasks(
     return file
 
 
-def read_file(
+def read_vote_file(
     path: str | os.PathLike[str],
     *,
     mapping: ColumnMap | Mapping[str, Any] | None = None,
@@ -111,23 +112,23 @@ def read_file(
     known_subjects: Collection[str],
     seed: int,
     skip_bad: bool = False,
-) -> Imported:
-    """Read the votes or ratings of a file, and what else is to be known of it; the same file gives the same ids.
+) -> VoteFile:
+    """Read the votes or ratings of a file; the same file gives the same ids.
 
     Args:
         path: the file.
         mapping: columns of a vendor's file; None = a file of ``export_tasks``, filled in.
-        kind: what the file is; None = what its ending says, ``.json`` being Label Studio's.
-        protocol: what was asked.
+        kind: of the file; None = by its ending, ``.json`` being Label Studio's.
+        protocol: protocol of the votes.
         protocol_name: its name, as votes carry it.
         known_subjects: ids of all pairs or samples that may be voted on.
         seed: of the recipe; pseudonyms depend on it.
         skip_bad: import what is good, and write the rest beside the file as ``<file>.rejected.csv`` (Label Studio: ``.json``).
 
     Raises:
-        RecipeError: unknown kind, or a mapping that does not fit.
+        RecipeError: the kind is unknown, or the mapping does not fit.
         DataError: the file as a whole is unusable.
-        BadRows: rows are wrong; says which, why and what to do.
+        BadRows: rows are bad; says which, why and what to do.
     """
     file = Path(path)
     found = kind if kind is not None else _ENDINGS.get(file.suffix.lower())

@@ -1,8 +1,7 @@
-"""Votes of vendors' spreadsheets: CSV, XLSX and JSONL with a column mapping, checked cell by cell.
+"""Import of votes from spreadsheets of vendors: CSV, XLSX and JSONL with a column mapping.
 
-Nothing is imported unless every row is good, or what is wrong is set aside on purpose. A place where no question was answered
-is no vote: vendors hand over whole lists, with what nobody got to. An empty cell of flags beside an answer means that none was
-ticked.
+Nothing is imported if any row is bad, unless ``skip_bad`` is set. A row without any answer is no vote: vendors return whole
+lists, with items that no annotator reached. An empty cell of flags beside an answer means that none was ticked.
 """
 
 import csv
@@ -12,13 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from annotate.people.exchange.annotator_cells import VoiceReader, check_columns
-from annotate.people.exchange.cells import Unreadable, as_text, neutral
+from annotate.people.exchange.annotator_cells import RowSplitter, check_columns
+from annotate.people.exchange.cells import UnreadableCell, as_text, escape_formula
 from annotate.people.exchange.column_mapping import ColumnMap
-from annotate.people.exchange.file_problems import BadRows, Problem
-from annotate.people.exchange.file_rows import Sheet, read_csv, read_jsonl
-from annotate.people.exchange.vote_reader import BallotReader
-from annotate.people.exchange.vote_rows import BallotBox, Cast, Imported, imported, of_unnamed
+from annotate.people.exchange.file_problems import BadRows, RowProblem
+from annotate.people.exchange.file_rows import FileTable, read_csv, read_jsonl
+from annotate.people.exchange.vote_reader import VoteReader
+from annotate.people.exchange.vote_rows import LocatedVote, VoteCollection, VoteFile, vote_file, with_unnamed_pseudonyms
 from annotate.people.store.protocol import ListeningProtocol
 from contracts.errors import DataError
 from storage.local_files import atomic_path, storage_errors
@@ -27,7 +26,7 @@ from storage.private_files import private
 Kind = Literal["csv", "xlsx", "jsonl"]
 
 
-def open_sheet(path: Path, kind: Kind, mapping: ColumnMap) -> Sheet:
+def open_table(path: Path, kind: Kind, mapping: ColumnMap) -> FileTable:
     """Open the table of a file.
 
     Raises:
@@ -52,14 +51,14 @@ def import_sheet(
     known_subjects: Collection[str],
     seed: int,
     skip_bad: bool = False,
-) -> Imported:
+) -> VoteFile:
     """Read the votes of a file.
 
     Args:
         path: the file.
-        kind: what it is.
-        mapping: which column is what.
-        protocol: what was asked.
+        kind: of the file.
+        mapping: meaning of the columns.
+        protocol: protocol of the votes.
         protocol_name: its name, as votes carry it.
         known_subjects: ids of all pairs or samples that may be voted on.
         seed: of the recipe; pseudonyms depend on it.
@@ -68,22 +67,22 @@ def import_sheet(
     Raises:
         RecipeError: the mapping does not fit the protocol.
         DataError: the file as a whole is unusable: encoding, header, missing or doubled columns.
-        BadRows: rows are wrong, and they are not to be skipped.
+        BadRows: rows are bad, and ``skip_bad`` is not set.
     """
     mapping.check(protocol.questions)
-    sheet = open_sheet(path, kind, mapping)
+    sheet = open_table(path, kind, mapping)
     if sheet.header is not None:
         check_columns(path, sheet, mapping, sheet.header)
-    voices, reader, box = (
-        VoiceReader(mapping),
-        BallotReader(mapping, protocol, known_subjects, seed),
-        BallotBox(mapping.repeated),
+    splitter, reader, collection = (
+        RowSplitter(mapping),
+        VoteReader(mapping, protocol, known_subjects, seed),
+        VoteCollection(mapping.repeated),
     )
-    problems: list[Problem] = []
+    problems: list[RowProblem] = []
     columns: dict[str, None] = {}
 
     def note(row: int, column: str | None, what: str) -> None:
-        problems.append(Problem(row=row, sheet=sheet.name, column=column, what=what))
+        problems.append(RowProblem(row=row, sheet=sheet.name, column=column, what=what))
 
     for row in sheet.rows:
         if sheet.header is None:
@@ -92,17 +91,17 @@ def import_sheet(
             note(row.number, None, row.problem)
             continue
         try:
-            found = list(voices.voices(row))
+            found = list(splitter.split(row))
         except DataError as error:
             note(row.number, None, str(error))
             continue
-        for voice in found:
-            ballot = reader.ballot(voice, partial(note, row.number))
-            if ballot is None:
+        for cells in found:
+            vote = reader.read(cells, partial(note, row.number))
+            if vote is None:
                 continue
-            for here, there in box.add(Cast(ballot=ballot, row=row.number, name=voice.name())):
+            for here, there in collection.add(LocatedVote(vote=vote, row=row.number, name=cells.name())):
                 what = f"the annotator says something else of the same subject in row {there}: keep one of the two"
-                note(here, voice.columns.get(("annotator",)), what)
+                note(here, cells.columns.get(("annotator",)), what)
     if sheet.header is None and columns:
         check_columns(path, sheet, mapping, tuple(columns))
     problems.sort(key=lambda problem: problem.row)
@@ -110,10 +109,10 @@ def import_sheet(
         raise BadRows(str(path), problems)
     rejected = path.with_name(f"{path.name}.rejected.csv") if problems else None
     if rejected is not None:
-        _set_aside(rejected, open_sheet(path, kind, mapping), tuple(columns), problems)
-    casts, repeated = box.counted({problem.row for problem in problems})
-    return imported(
-        of_unnamed(casts, seed, mapping.vendor) if mapping.annotators == "unnamed" else casts,
+        _write_rejected(rejected, open_table(path, kind, mapping), tuple(columns), problems)
+    located, repeated = collection.selected({problem.row for problem in problems})
+    return vote_file(
+        with_unnamed_pseudonyms(located, seed, mapping.vendor) if mapping.annotators == "unnamed" else located,
         protocol,
         protocol_name,
         f"import:{path.name}",
@@ -126,8 +125,8 @@ def import_sheet(
     )
 
 
-def _set_aside(rejected: Path, sheet: Sheet, columns: Sequence[str], problems: Sequence[Problem]) -> None:
-    """Write the bad rows as they were, with what is wrong behind them, so that they can be mended and imported."""
+def _write_rejected(rejected: Path, sheet: FileTable, columns: Sequence[str], problems: Sequence[RowProblem]) -> None:
+    """Write the bad rows unchanged, with a column of their problems, so that they can be corrected and imported."""
     header = sheet.header if sheet.header is not None else columns
     wrong: dict[int, list[str]] = {}
     for problem in problems:
@@ -138,16 +137,19 @@ def _set_aside(rejected: Path, sheet: Sheet, columns: Sequence[str], problems: S
         private(part).open("w", encoding="utf-8-sig", newline="") as file,
     ):
         writer = csv.writer(file)
-        writer.writerow([*map(neutral, header), "problem"])
+        writer.writerow([*map(escape_formula, header), "problem"])
         for row in sheet.rows:
             if row.number in wrong:
                 writer.writerow(
-                    [*(neutral(_shown(row.cells.get(name))) for name in header), neutral("; ".join(wrong[row.number]))]
+                    [
+                        *(escape_formula(_shown(row.cells.get(name))) for name in header),
+                        escape_formula("; ".join(wrong[row.number])),
+                    ]
                 )
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, Unreadable):
+    if isinstance(value, UnreadableCell):
         return ""
     if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False)

@@ -1,6 +1,6 @@
-"""Spreadsheets to be filled in: one row per task, links to its clips, an empty column per question.
+"""Spreadsheets for annotators to fill in: one row per task, links to its clips, an empty column per question.
 
-Several annotators of a task are several rows: vendors copy a row, and put the annotator's name beside it.
+For a second annotator of a task, vendors copy the row and fill in the annotator's name.
 """
 
 import csv
@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from annotate.people.exchange.cells import neutral
-from annotate.people.exchange.exported_tasks import Task
-from annotate.people.exchange.protocol_wording import asked, said
+from annotate.people.exchange.cells import escape_formula
+from annotate.people.exchange.exported_tasks import ExportedTask
+from annotate.people.exchange.protocol_wording import option_texts, question_text
 from annotate.people.store.protocol import ListeningProtocol, Question
 from storage.local_files import atomic_path
 
 
 def write_sheet(
-    path: Path, kind: str, tasks: Sequence[Task], links: Sequence[Mapping[str, str]], protocol: ListeningProtocol
+    path: Path, kind: str, tasks: Sequence[ExportedTask], links: Sequence[Mapping[str, str]], protocol: ListeningProtocol
 ) -> None:
     """Write the tasks to a CSV, XLSX or JSONL file, and the questions in plain words to ``form.txt`` beside it."""
     questions = protocol.questions
@@ -33,8 +33,8 @@ def write_sheet(
             _write_jsonl(part, shown, questions)
 
 
-def _shown(tasks: Sequence[Task], links: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
-    """Return what a row shows; every row has every column."""
+def _shown(tasks: Sequence[ExportedTask], links: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Return the filled columns of each row; every row has every column."""
     clips = list(dict.fromkeys(name for found in links for name in found))
     return [
         {"task": task.task_id, "text": task.item.text or "", "note": task.item.note or ""}
@@ -52,7 +52,7 @@ def _write_csv(path: Path, shown: Sequence[Mapping[str, str]], questions: Sequen
     with path.open("w", encoding="utf-8-sig", newline="") as file:  # without the mark, Excel takes it for a code page
         writer = csv.writer(file)
         writer.writerow(header)
-        writer.writerows([neutral(row.get(name, "")) for name in header] for row in shown)
+        writer.writerows([escape_formula(row.get(name, "")) for name in header] for row in shown)
 
 
 def _write_xlsx(path: Path, shown: Sequence[Mapping[str, str]], questions: Sequence[Question]) -> None:
@@ -75,7 +75,7 @@ def _write_xlsx(path: Path, shown: Sequence[Mapping[str, str]], questions: Seque
     for row in shown:
         cells = []
         for name in header:
-            cell = WriteOnlyCell(sheet, value=neutral(row[name]) if name in row else None)
+            cell = WriteOnlyCell(sheet, value=escape_formula(row[name]) if name in row else None)
             cell.number_format = "@"  # as text: a spreadsheet program makes dates of answers such as 1-2
             cells.append(cell)
         sheet.append(cells)
@@ -99,6 +99,8 @@ def _form(questions: Sequence[Question]) -> str:
         several = "exactly one of these"
         if question.kind == "flags":
             several = "any number of these, with ; between them, or nothing where there are none"
-        lines += ["", f"{question.name}: {asked(question)} - write {several}:"]
-        lines += [f"  {option}" + (f" = {words}" if words != option else "") for option, words in said(question).items()]
+        lines += ["", f"{question.name}: {question_text(question)} - write {several}:"]
+        lines += [
+            f"  {option}" + (f" = {words}" if words != option else "") for option, words in option_texts(question).items()
+        ]
     return "\n".join(lines) + "\n"

@@ -1,54 +1,54 @@
-"""From an annotator's cells to a ballot: each one checked, the vendor's words put into the protocol's, sides turned back."""
+"""Reads a vote from the cells of an annotator: checks values, translates the vendor's words, and restores the stored order."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from annotate.people.exchange.annotator_cells import Role, Voice
-from annotate.people.exchange.cells import as_count, as_number, as_text, as_truth, as_words
+from annotate.people.exchange.annotator_cells import AnnotatorCells, Role
+from annotate.people.exchange.cells import as_bool, as_count, as_number, as_text, as_words
 from annotate.people.exchange.column_mapping import ColumnMap
 from annotate.people.exchange.exported_tasks import subjects_of_tasks
 from annotate.people.exchange.file_annotators import Annotators
-from annotate.people.exchange.vote_rows import Ballot
+from annotate.people.exchange.vote_rows import ImportedVote
 from annotate.people.store.item import Order
 from annotate.people.store.protocol import ListeningProtocol, Question
 from contracts.errors import DataError
 
 T = TypeVar("T")
 Note = Callable[[str | None, str], None]
-"""Takes a column (None = the whole row) and what is wrong there."""
+"""Takes a column (None = the whole row) and a problem to report there."""
 
 _ACCURATE: Final = ("text_accurate_a", "text_accurate_b")
 _ORDERS: Final[Mapping[str, Order]] = {"ab": "ab", "ba": "ba"}
 
 
-class _Cells:
-    """A voice's cells while they are read; remembers what was wrong."""
+class _CellReader:
+    """A annotator_cells's cells while they are read; remembers what was wrong."""
 
-    def __init__(self, voice: Voice, note: Note) -> None:
-        self._voice = voice
+    def __init__(self, annotator_cells: AnnotatorCells, note: Note) -> None:
+        self._annotator_cells = annotator_cells
         self._note = note
         self.wrong = False
 
     def read(self, role: Role, convert: Callable[[Any], T]) -> T | None:
-        """Return what a cell means; None where the mapping has no such role, or where it is wrong."""
-        if role not in self._voice.cells:
+        """Return the converted value of a cell; None where the mapping has no such role, or the value is bad."""
+        if role not in self._annotator_cells.cells:
             return None
         try:
-            return convert(self._voice.cells[role])
+            return convert(self._annotator_cells.cells[role])
         except DataError as error:
-            self._note(self._voice.columns[role], str(error))
+            self._note(self._annotator_cells.columns[role], str(error))
             self.wrong = True
             return None
 
 
-class BallotReader:
-    """What one import knows of every row.
+class VoteReader:
+    """Reads the votes of one file.
 
     Attributes:
-        annotators: who voted so far.
-        unanswered: how many voices said nothing so far.
+        annotators: annotators found so far.
+        unanswered: number of places without any answer so far.
     """
 
     def __init__(self, mapping: ColumnMap, protocol: ListeningProtocol, known_subjects: Collection[str], seed: int) -> None:
@@ -59,46 +59,46 @@ class BallotReader:
         self._played = mapping.sides == "played" or mapping.task is not None
         self.annotators = Annotators(seed, mapping.vendor, mapping.annotators)
         self._choices = [("answers", question.name) for question in protocol.questions if question.kind == "choice"]
-        # Flags that were not asked about must not look like flags that nobody ticked.
+        # Flags without a column must not look like flags without a tick.
         unasked = {q.about for q in protocol.questions if q.kind == "flags" and q.name not in mapping.answers}
         self._unasked: dict[str, Any] = {name: None for about, name in ((0, "errors_a"), (1, "errors_b")) if about in unasked}
         self.unanswered = 0
 
-    def ballot(self, voice: Voice, note: Note) -> Ballot | None:
-        """Return what a voice says; None where it says nothing, or where something is wrong, which is noted."""
-        if all(_empty(voice.cells[role]) for role in self._choices):
-            if any(not _empty(value) for role, value in voice.cells.items() if role[0] == "answers"):
+    def read(self, annotator_cells: AnnotatorCells, note: Note) -> ImportedVote | None:
+        """Return the vote; None where there is no answer, or where there is a problem, which is reported to ``note``."""
+        if all(_empty(annotator_cells.cells[role]) for role in self._choices):
+            if any(not _empty(value) for role, value in annotator_cells.cells.items() if role[0] == "answers"):
                 note(None, "something is ticked here, but the question itself is not answered: answer it or empty the cells")
             else:
                 self.unanswered += 1
             return None
-        cells = _Cells(voice, note)
+        cells = _CellReader(annotator_cells, note)
         annotator = cells.read(("annotator",), self._annotator)
         subject = cells.read(("subject",), self._subject)
         order = cells.read(("order",), self._order)
         if self._mapping.task is not None:
             subject, order = cells.read(("task",), self._task) or (None, None)
         form = {question.name: self._words(cells, question) for question in self._protocol.questions}
-        accurate = [cells.read((role,), partial(self._truth, role)) for role in _ACCURATE]
+        accurate = [cells.read((role,), partial(self._bool, role)) for role in _ACCURATE]
         seconds = cells.read(("seconds",), lambda cell: _optional(as_text(cell), as_number))
         plays = [cells.read((role,), lambda cell: _optional(as_text(cell), as_count)) for role in ("plays_a", "plays_b")]
         if cells.wrong or subject is None:
             return None
         if self._mapping.annotators == "unnamed":
-            annotator = self.annotators.unnamed()
+            annotator = self.annotators.unnamed_placeholder()
         elif self._mapping.annotators == "aggregated":
-            annotator = self.annotators.aggregate()
+            annotator = self.annotators.aggregate_id()
         if annotator is None:
             return None
         try:
             answer = replace(self._protocol.read(form), **self._unasked)
-            accurate = [_agreed(accurate[0], answer.errors_a), _agreed(accurate[1], answer.errors_b)]
+            accurate = [_accuracy(accurate[0], answer.errors_a), _accuracy(accurate[1], answer.errors_b)]
         except DataError as error:
             note(None, str(error))
             return None
         if self._played and order == "ba":
-            answer, accurate, plays = self._protocol.turned(answer), accurate[::-1], plays[::-1]
-        return Ballot(
+            answer, accurate, plays = self._protocol.swapped(answer), accurate[::-1], plays[::-1]
+        return ImportedVote(
             subject_id=subject,
             annotator_id=annotator,
             answer=answer,
@@ -130,28 +130,28 @@ class BallotReader:
         return self._tasks[task]
 
     def _order(self, cell: Any) -> Order | None:
-        word = self._meant("order", as_text(cell))
+        word = self._translated("order", as_text(cell))
         if word == "" and not self._played:
             return None
         if word not in _ORDERS:
             raise DataError(f"{word!r} is neither ab nor ba: correct it, or map it under 'words'")
         return _ORDERS[word]
 
-    def _truth(self, role: str, cell: Any) -> bool | None:
-        return _optional(self._meant(role, as_text(cell)), as_truth)
+    def _bool(self, role: str, cell: Any) -> bool | None:
+        return _optional(self._translated(role, as_text(cell)), as_bool)
 
-    def _meant(self, role: str, word: str) -> str:
+    def _translated(self, role: str, word: str) -> str:
         meaning = self._mapping.words.get(role, {}).get(word, word)
         if not isinstance(meaning, str):
             raise DataError(f"{word!r} means several words, one is needed: correct 'words' in the mapping")
         return meaning
 
-    def _words(self, cells: _Cells, question: Question) -> list[str]:
-        """Return the protocol's words for a question; none where it was not asked."""
+    def _words(self, cells: _CellReader, question: Question) -> list[str]:
+        """Return the protocol's options chosen for a question; none where the file has no column for it."""
         columns = self._mapping.answers.get(question.name)
         if isinstance(columns, Mapping):
             ticked = {
-                option: cells.read(("answers", question.name, option), lambda cell: _optional(as_text(cell), as_truth))
+                option: cells.read(("answers", question.name, option), lambda cell: _optional(as_text(cell), as_bool))
                 for option in columns
             }
             return [option for option in question.options if ticked.get(option)]
@@ -180,11 +180,11 @@ def _optional(text: str, convert: Callable[[str], T]) -> T | None:
     return convert(text) if text else None
 
 
-def _agreed(accurate: bool | None, errors: tuple[str, ...] | None) -> bool | None:
-    """Return whether a clip speaks its text, of two ways to say so.
+def _accuracy(accurate: bool | None, errors: tuple[str, ...] | None) -> bool | None:
+    """Return whether a clip speaks its text without error, from a yes/no column and from the errors.
 
     Raises:
-        DataError: they contradict each other.
+        DataError: the two contradict each other.
     """
     if errors is None:
         return accurate

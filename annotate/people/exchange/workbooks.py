@@ -1,7 +1,7 @@
-"""Rows of XLSX workbooks, streamed: results of formulas, numbers and dates as they are, merged cells filled down.
+"""Rows of XLSX workbooks, streamed, with results of formulas, and merged cells filled down.
 
-A merged range holds its value in its first cell only (ECMA-376, 18.3.1.55); here each cell of the range has it, because that is
-what people see. A formula that was never calculated has no stored result: it is reported, not taken for an empty cell.
+A merged range holds its value in its first cell only (ECMA-376, 18.3.1.55); here every cell of the range has it, as it looks on
+the screen. A formula without a stored result is reported as a problem, not read as an empty cell.
 """
 
 import re
@@ -12,20 +12,20 @@ from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from annotate.people.exchange.cells import Unreadable
-from annotate.people.exchange.file_rows import Row, Sheet, fitted
+from annotate.people.exchange.cells import UnreadableCell
+from annotate.people.exchange.file_rows import FileRow, FileTable, row_of_cells
 from contracts.errors import DataError
 
 _FORMULA: Final = re.compile(rb"<(?:\w+:)?f[\s/>]")
 _MERGED: Final = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]+[0-9]+:[A-Z]+[0-9]+)"')
 _CHUNK: Final = 1 << 20
-_LONGEST: Final = 200  # bytes of a mark that may lie across two chunks
-_BLANK: Final = 5  # rows looked at to tell whether a sheet is empty
+_LONGEST: Final = 200  # bytes of an XML tag that may lie across two chunks
+_BLANK: Final = 5  # rows read to find out whether a sheet is empty
 
 # Parsers of XML raise kinds of SyntaxError.
 _DAMAGES: Final = (SyntaxError, zipfile.BadZipFile, zlib.error, EOFError)
 
-_NO_RESULT: Final = Unreadable(
+_NO_RESULT: Final = UnreadableCell(
     "a formula stands here whose result is not stored: open the file in a spreadsheet program, put values in place of formulas "
     "and save it"
 )
@@ -40,7 +40,7 @@ class _Range(NamedTuple):
     right: int
 
 
-def read_xlsx(path: Path, sheet: str | None = None) -> Sheet:
+def read_xlsx(path: Path, sheet: str | None = None) -> FileTable:
     """Open one sheet of a workbook.
 
     Args:
@@ -48,28 +48,28 @@ def read_xlsx(path: Path, sheet: str | None = None) -> Sheet:
         sheet: its name; None = the only one that is not empty.
 
     Raises:
-        DataError: no such file, no workbook, no such sheet, several to choose from, no header, or a damaged part; the
-            last perhaps while reading.
+        DataError: there is no such file, workbook or sheet, several sheets are possible, the header is missing, or a part is
+            damaged; the last perhaps while reading.
     """
     try:
         found = _opened(path, sheet)
     except _DAMAGES as error:
         raise _damaged(path, error) from None
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[FileRow]:
         try:
             yield from found.rows
         except _DAMAGES as error:
             raise _damaged(path, error) from None
 
-    return Sheet(name=found.name, header=found.header, rows=rows())
+    return FileTable(name=found.name, header=found.header, rows=rows())
 
 
 def _damaged(path: Path, error: Exception) -> DataError:
     return DataError(f"{path}: the workbook is damaged ({error}): open it in a spreadsheet program and save it again")
 
 
-def _opened(path: Path, sheet: str | None) -> Sheet:
+def _opened(path: Path, sheet: str | None) -> FileTable:
     import openpyxl
     from openpyxl.utils.exceptions import InvalidFileException
 
@@ -80,7 +80,7 @@ def _opened(path: Path, sheet: str | None) -> Sheet:
     except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, TypeError) as error:
         raise DataError(f"{path}: no XLSX workbook, or one with a password ({error}): save it as plain XLSX") from None
     name = _chosen(path, book, sheet)
-    marks = _marks(path, name)
+    marks = _sheet_features(path, name)
     rows = _cells(book[name])
     if marks.formulas:
         sources = openpyxl.load_workbook(path, read_only=True)[name]
@@ -94,13 +94,13 @@ def _opened(path: Path, sheet: str | None) -> Sheet:
     if not any(header):
         raise DataError(f"{path}: sheet {name!r}: there is no header: the first row must name the columns")
 
-    def body() -> Iterator[Row]:
+    def body() -> Iterator[FileRow]:
         for number, cells in numbered:
             kept = _trimmed(cells)
             if kept:
-                yield fitted(number, header, [*kept, *repeat(None, len(header) - len(kept))])
+                yield row_of_cells(number, header, [*kept, *repeat(None, len(header) - len(kept))])
 
-    return Sheet(name=name, header=header, rows=body())
+    return FileTable(name=name, header=header, rows=body())
 
 
 def _chosen(path: Path, book: Any, sheet: str | None) -> str:
@@ -123,14 +123,14 @@ def _in_use(sheet: Any) -> bool:
     )
 
 
-class _Marks(NamedTuple):
-    """What the streaming reader does not tell: whether there are formulas, and which cells are merged."""
+class _SheetFeatures(NamedTuple):
+    """What the streaming reader does not report: whether there are formulas, and which cells are merged."""
 
     formulas: bool
     merged: list[_Range]
 
 
-def _marks(path: Path, name: str) -> _Marks:
+def _sheet_features(path: Path, name: str) -> _SheetFeatures:
     from openpyxl.reader.excel import ExcelReader
     from openpyxl.utils.cell import range_boundaries
 
@@ -150,14 +150,14 @@ def _marks(path: Path, name: str) -> _Marks:
     for ref in refs:
         left, top, right, bottom = range_boundaries(ref)
         ranges.append(_Range(top, left, bottom, right))  # type: ignore[arg-type]
-    return _Marks(formulas, sorted(ranges))
+    return _SheetFeatures(formulas, sorted(ranges))
 
 
 def _cells(sheet: Any) -> Iterator[list[Any]]:
     sheet.reset_dimensions()  # some programs write a wrong one, and the reader would stop there
     for row in sheet.iter_rows():
         yield [
-            Unreadable(f"the error {cell.value} stands here: type the answer") if cell.data_type == "e" else cell.value
+            UnreadableCell(f"the error {cell.value} stands here: type the answer") if cell.data_type == "e" else cell.value
             for cell in row
         ]
 
@@ -174,7 +174,7 @@ def _with_sources(rows: Iterator[list[Any]], sources: Any) -> Iterator[list[Any]
 
 
 def _filled(rows: Iterator[list[Any]], ranges: Sequence[_Range]) -> Iterator[list[Any]]:
-    """Give every cell of a merged range the value of its first one."""
+    """Fill every cell of a merged range with the value of its first one."""
     waiting = list(reversed(ranges))
     open_ranges: list[tuple[_Range, Any]] = []
     for number, cells in enumerate(rows, start=1):
@@ -189,7 +189,7 @@ def _filled(rows: Iterator[list[Any]], ranges: Sequence[_Range]) -> Iterator[lis
 
 
 def _trimmed(cells: list[Any]) -> list[Any]:
-    """Drop empty cells at the end: programs write them or not."""
+    """Drop empty cells at the end, which only some programs write."""
     end = len(cells)
     while end and (cells[end - 1] is None or cells[end - 1] == ""):
         end -= 1

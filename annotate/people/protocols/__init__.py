@@ -1,1 +1,1 @@
-"""Protocols of listening tests: what listeners are asked, one per file."""
+"""Protocols of listening tests, one per file: the form that listeners fill in."""

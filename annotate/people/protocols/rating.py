@@ -1,4 +1,4 @@
-"""How good one clip is, on several scales.
+"""Ratings of one clip on several scales.
 
 Source of the seven scales and of their range: Task 2 of UniSRM, App. A Fig. 4, after QualiSpeech: "Aspects (1-5 each; 1=worst,
 5=best): Noise, Distortion, Speed (speaking rate), Continuity (smoothness / discontinuity), Naturalness, Listening effort,
@@ -16,7 +16,7 @@ from annotate.people.store.item import Answer
 from annotate.people.store.protocol import Question
 from contracts.bounds import Count
 
-_ASKED: Final = {
+_TEXTS: Final = {
     "noise": {"en": "Noise", "zh": "噪声"},
     "distortion": {"en": "Distortion", "zh": "失真"},
     "speed": {"en": "Speaking rate", "zh": "语速"},
@@ -57,7 +57,7 @@ class Rating:
         """The form: one choice per scale."""
         ratings = tuple(map(str, range(self.lowest, self.highest + 1)))
         return tuple(
-            Question(name=scale, kind="choice", options=ratings, about=0, asked=_ASKED.get(scale, {})) for scale in self.scales
+            Question(name=scale, kind="choice", options=ratings, about=0, text=_TEXTS.get(scale, {})) for scale in self.scales
         )
 
     def read(self, form: Mapping[str, Sequence[str]]) -> Answer:
@@ -69,12 +69,12 @@ class Rating:
         words = read_form(self.questions, form)
         return Answer(scores={scale: float(words[scale][0]) for scale in self.scales})
 
-    def turned(self, answer: Answer) -> Answer:
+    def swapped(self, answer: Answer) -> Answer:
         """Return the answer as it is: one clip has no other to be exchanged with."""
         return answer
 
-    def wanted(self, answers: Sequence[Answer]) -> int:
-        """Return the number of votes, whatever was said."""
+    def votes_needed(self, answers: Sequence[Answer]) -> int:
+        """Return the number of votes, whatever the answers are."""
         del answers
         return self.votes
 

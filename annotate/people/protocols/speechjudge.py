@@ -1,4 +1,4 @@
-"""Which of two clips sounds more natural, on five points, and whether each speaks the text without error.
+"""Five-point comparison of the naturalness of two clips, and the text errors of each.
 
 Source: SpeechJudge, section 3.2 and appendix B: pointwise text accuracy with omissions, insertions and substitutions, then a
 five-scale CMOS, 1 being slightly and 2 significantly more natural; two annotators, and a third where they disagree.
@@ -10,13 +10,13 @@ from typing import ClassVar, Final
 
 from annotate.people.store.forms import read_form
 from annotate.people.store.item import Answer
-from annotate.people.store.protocol import Question, exchanged
+from annotate.people.store.protocol import Question, swap_sides
 from contracts.bounds import Count
 from scoring.reliability.agreement_levels import level, ternary
 
 _VALUES: Final = ("A+2", "A+1", "T", "B+1", "B+2")
 _ERRORS: Final = ("omission", "insertion", "substitution")
-_ERRORS_SAID: Final = {
+_ERROR_TEXTS: Final = {
     "en": ("Words left out", "Words added", "Words misread or replaced"),
     "zh": ("漏字", "多字", "错字"),
 }
@@ -27,8 +27,13 @@ _QUESTIONS: Final = (
             kind="flags",
             options=_ERRORS,
             about=place,
-            asked={"en": f"Text errors in {clip}", "zh": f"{clip} 中的文字错误"},
-            said=_ERRORS_SAID,
+            text={"en": f"Text errors in {clip}", "zh": f"{clip} 中的文字错误"},
+            option_texts=_ERROR_TEXTS,
+            former_texts={
+                "Words are left out": "omission",
+                "Words are added": "insertion",
+                "Words are replaced or misread": "substitution",
+            },
         )
         for place, clip in enumerate("AB")
     ),
@@ -36,8 +41,8 @@ _QUESTIONS: Final = (
         name="value",
         kind="choice",
         options=_VALUES,
-        asked={"en": "Which one sounds more natural?", "zh": "哪一个听起来更自然?"},
-        said={
+        text={"en": "Which one sounds more natural?", "zh": "哪一个听起来更自然?"},
+        option_texts={
             "en": (
                 "A is significantly more natural",
                 "A is slightly more natural",
@@ -46,6 +51,13 @@ _QUESTIONS: Final = (
                 "B is significantly more natural",
             ),
             "zh": ("A 明显更自然", "A 略微更自然", "差不多", "B 略微更自然", "B 明显更自然"),
+        },
+        former_texts={
+            "A is much better": "A+2",
+            "A is slightly better": "A+1",
+            "No difference": "T",
+            "B is slightly better": "B+1",
+            "B is much better": "B+2",
         },
     ),
 )
@@ -71,20 +83,20 @@ class SpeechJudge:
         """Return the answer that a form holds, A being the clip played first.
 
         Raises:
-            DataError: the choice is missing, a field is unknown or given twice, or a word was not offered.
+            DataError: the choice is missing, a field is unknown or given twice, or a word is no option.
         """
         words = read_form(_QUESTIONS, form)
         return Answer(value=words["value"][0], errors_a=words["errors_a"], errors_b=words["errors_b"])
 
-    def turned(self, answer: Answer) -> Answer:
+    def swapped(self, answer: Answer) -> Answer:
         """Return the answer with A and B exchanged.
 
         Raises:
             DataError: the vote is none of the five.
         """
-        return exchanged(answer, _VALUES)
+        return swap_sides(answer, _VALUES)
 
-    def wanted(self, answers: Sequence[Answer]) -> int:
+    def votes_needed(self, answers: Sequence[Answer]) -> int:
         """Return 2, and 3 where the first two disagree in any way (A, B or tie; how strongly does not matter)."""
         first_two = [str(answer.value) for answer in answers[:2]]
         return 3 if level(first_two) == "needs_third" else 2

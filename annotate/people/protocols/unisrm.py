@@ -1,4 +1,4 @@
-"""Which of two clips is better, or that they cannot be compared; no ties.
+"""Choice of the better of two clips, or ``invalid`` where they cannot be compared; no ties.
 
 Source: UniSRM, appendix G.2: A, B or invalid by three independent annotators; listen to both in full, at most three
 replays recommended.
@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 
 from annotate.people.store.forms import read_form
 from annotate.people.store.item import Answer
-from annotate.people.store.protocol import Question, exchanged
+from annotate.people.store.protocol import Question, swap_sides
 from contracts.bounds import Count
 
 _VOTES: Final = 3
@@ -20,8 +20,8 @@ _QUESTIONS: Final = (
         name="value",
         kind="choice",
         options=_VALUES,
-        asked={"en": "Which one is better?", "zh": "哪一个更好?"},
-        said={"en": ("A is better", "B is better", "Cannot be compared"), "zh": ("A 更好", "B 更好", "无法比较")},
+        text={"en": "Which one is better?", "zh": "哪一个更好?"},
+        option_texts={"en": ("A is better", "B is better", "Cannot be compared"), "zh": ("A 更好", "B 更好", "无法比较")},
     ),
 )
 
@@ -46,20 +46,20 @@ class UniSRM:
         """Return the answer that a form holds, A being the clip played first.
 
         Raises:
-            DataError: the choice is missing, a field is unknown or given twice, or a word was not offered.
+            DataError: the choice is missing, a field is unknown or given twice, or a word is no option.
         """
         return Answer(value=read_form(_QUESTIONS, form)["value"][0])
 
-    def turned(self, answer: Answer) -> Answer:
+    def swapped(self, answer: Answer) -> Answer:
         """Return the answer with A and B exchanged.
 
         Raises:
             DataError: the vote is none of the three.
         """
-        return exchanged(answer, _VALUES)
+        return swap_sides(answer, _VALUES)
 
-    def wanted(self, answers: Sequence[Answer]) -> int:
-        """Return 3, whatever was said."""
+    def votes_needed(self, answers: Sequence[Answer]) -> int:
+        """Return 3, whatever the answers are."""
         del answers
         return _VOTES
 

@@ -1,1 +1,1 @@
-"""Rules that tell a listener who can be trusted from one who cannot, one per file."""
+"""Rules that exclude unreliable annotators, one per file."""

@@ -1,9 +1,9 @@
-"""Listeners who prefer a place of playing, whatever is played there.
+"""Excludes annotators who prefer one position, first or second, whatever is played there.
 
 Source: UniSRM, appendix G.2 ("always selecting the left item"), which gives no number; ReSEval tests choices against a binomial
-too. The order of playing is drawn anew for each listener, so an honest one prefers either place in about half of the
-answers, whatever the systems are worth. Not exactly half: people lean a little towards what they heard first or last. Hence
-the chance is taken for a listener who leans as far as ``tolerated_share``, and the share itself must be large.
+too. The order of playing is drawn for each annotator, so an honest one prefers either position in about half of the answers,
+however good the systems are. People have a slight position bias. Hence the test assumes a bias of ``tolerated_share``, and the
+share itself must be large.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from annotate.people.store.behaviour import FIRST, SECOND, annotators, mask, places
+from annotate.people.store.answer_arrays import FIRST, SECOND, annotator_codes, as_mask, preferred_positions
 from annotate.people.store.rule import Finding
 from contracts.bounds import Count, Share
 from scoring.reliability.chance import at_least
@@ -20,17 +20,17 @@ from scoring.reliability.chance import at_least
 
 @dataclass(frozen=True, kw_only=True)
 class OneSided:
-    """Exclude who prefers the clip played first, or the one played second, in at least ``min_share`` of the answers.
+    """Exclude annotators who prefer the first clip, or the second one, in at least ``min_share`` of the answers.
 
     Answers for neither (a tie, an invalid pair) do not count, as in a sign test; nor do those of unknown order.
 
     Attributes:
-        min_share: share of the place preferred more often, from which on it is suspicious.
-        tolerated_share: lean of an honest listener.
-        max_p: excluded only if a listener of ``tolerated_share`` were so one-sided, to either side, with at most this chance
-            (exact binomial, two-sided).
-        min_items: fewer preferences than this: not checked. Nor is who heard fewer than a quarter of it in either
-            order, for then place and quality cannot be told apart.
+        min_share: minimum share of the position preferred more often.
+        tolerated_share: position bias of an honest annotator.
+        max_p: exclude only if an annotator of ``tolerated_share`` would be so one-sided with at most this probability (exact
+            binomial, two-sided).
+        min_items: an annotator with fewer preferences is not checked, nor one with fewer than a quarter of this number in
+            either order, as position and quality cannot be separated then.
     """
 
     min_share: Share = 0.85
@@ -39,11 +39,11 @@ class OneSided:
     min_items: Count = 20
 
     def findings(self, answers: pa.Table) -> list[Finding]:
-        """Return one finding per annotator, over all of their preferences, gold items included: their order is drawn too."""
-        ids, who = annotators(answers)
-        place = places(answers)
+        """Return one finding per annotator, over all preferences, gold items included: their order is drawn too."""
+        ids, who = annotator_codes(answers)
+        place = preferred_positions(answers)
         preference = (place == FIRST) | (place == SECOND)
-        as_stored = mask(pc.equal(answers["order"], "ab"))
+        as_stored = as_mask(pc.equal(answers["order"], "ab"))
         items = np.bincount(who[preference], minlength=len(ids))
         first = np.bincount(who[place == FIRST], minlength=len(ids))
         in_ab = np.bincount(who[preference & as_stored], minlength=len(ids))
@@ -54,9 +54,9 @@ class OneSided:
     def _finding(self, annotator_id: str, items: int, first: int, in_rarer_order: int, p: float) -> Finding:
         counted = {"preferences": items, "first": first, "second": items - first}
         if items < self.min_items:
-            lacking = f"{self.min_items} preferences in a known order of playing"
+            missing = f"{self.min_items} preferences in a known order of playing"
         elif in_rarer_order < self.min_items // 4:
-            lacking = f"{self.min_items // 4} preferences in either order of playing"
+            missing = f"{self.min_items // 4} preferences in either order of playing"
         else:
             most = max(first, items - first)
             broken = most >= self.min_share * items and p <= self.max_p
@@ -65,7 +65,7 @@ class OneSided:
                 "tolerated_share": self.tolerated_share,
             }  # fmt: skip
             return Finding(annotator_id=annotator_id, broken=broken, evidence=counted | thresholds)
-        return Finding(annotator_id=annotator_id, broken=None, evidence=counted | {"lacking": lacking})
+        return Finding(annotator_id=annotator_id, broken=None, evidence=counted | {"lacking": missing})
 
 
 PLUGIN = OneSided

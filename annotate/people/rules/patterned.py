@@ -1,11 +1,11 @@
-"""Listeners whose answers repeat with a period: left, right, left, right, or A, B, invalid, A, B, invalid.
+"""Excludes annotators whose answers repeat with a period: left, right, left, right, or A, B, invalid, A, B, invalid.
 
 Source: ours; UniSRM, appendix G.2, speaks of "abnormal behavior" and gives no test. Each answer is compared with the one a
-period before, every answer in one comparison only, so that the comparisons are independent. How often two of a
-listener's answers are the same by chance follows from their own counts; what stands out is the order alone. Items come shuffled
-and the order of playing is drawn for each listener, so honest answers have none. An answer is the place preferred, first,
-second or neither, or where there is no preference to give, the ratings: what a listener who does not listen can steer. One and
-the same answer throughout is no pattern by this measure: ``one_sided`` and ``peer_agreement`` see it.
+period before, every answer in one comparison only, so that the comparisons are independent. The probability that two answers
+match by chance follows from the annotator's own answer counts; only the order of the answers is tested. Items are shuffled and
+the order of playing is drawn for each annotator, so honest answers have no period. An answer is the preferred position (first,
+second or neither), or the ratings where there is no preference: what an annotator who does not listen can control. Constant
+answers are no pattern here; the rules on position bias and on agreement find those.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from annotate.people.store.behaviour import UNKNOWN, Ints, annotators, mask, places
+from annotate.people.store.answer_arrays import UNKNOWN, Ints, annotator_codes, as_mask, preferred_positions
 from annotate.people.store.rule import Finding
 from contracts.bounds import Count, Share
 from contracts.ids import canonical_json
@@ -25,19 +25,18 @@ from scoring.reliability.chance import Floats, at_least
 
 @dataclass(frozen=True, kw_only=True)
 class Patterned:
-    """Exclude whose answers repeat with a period, in at least ``min_share`` of the comparisons.
+    """Exclude annotators whose answers repeat with a period, in at least ``min_share`` of the comparisons.
 
-    The qualification test is left out: whoever clicks through the work pays attention there. Gold items stay: they look like
-    any other, a pattern goes on through them, and leaving them out would put it out of step. An answer does not count if it is
-    unknown when it was given among the others, or which clip of a preference was played first: a file of imported votes may
-    be sorted by anything.
+    The qualification test is left out: annotators who click through later pay attention there. Gold items are included: they
+    look like other items, and without them a pattern would be shifted. An answer is left out if its place among the annotator's
+    answers or the order of playing is unknown: a file of imported votes may be sorted by anything.
 
     Attributes:
-        max_period: longest period looked for, from 2 on.
-        min_share: share of comparisons that match. A listener who slips in a tenth of the answers still matches in 80 %.
-        max_p: excluded only if answers in random order match so often, in any of the periods, with at most this chance (exact
-            binomial, times the number of periods).
-        min_items: fewer answers in a known order than this: not checked.
+        max_period: longest period tested, from 2 on.
+        min_share: minimum share of matching comparisons. With a tenth of the answers off the pattern, 80 % still match.
+        max_p: exclude only if answers in random order would match so often, in any period, with at most this probability
+            (exact binomial, times the number of periods).
+        min_items: an annotator with fewer answers in a known order is not checked.
     """
 
     max_period: Annotated[int, Field(ge=2, le=1000)] = 6
@@ -53,9 +52,9 @@ class Patterned:
 
     def findings(self, answers: pa.Table) -> list[Finding]:
         """Return one finding per annotator."""
-        ids, everyone = annotators(answers)
+        ids, everyone = annotator_codes(answers)
         symbols = _symbols(answers)
-        work = ~mask(answers["qualification"]) & mask(pc.is_valid(answers["number"])) & (symbols != UNKNOWN)
+        work = ~as_mask(answers["qualification"]) & as_mask(pc.is_valid(answers["number"])) & (symbols != UNKNOWN)
         who, number = everyone[work], answers["number"].to_numpy()[work]
         order = np.lexsort((number, who))
         who, answer = who[order], symbols[work][order]
@@ -65,7 +64,7 @@ class Patterned:
         chances = np.minimum(1.0, len(seen) * np.array([at_least(hits, pairs, alike) for hits, pairs in seen]))
         shares = np.array([hits / np.maximum(pairs, 1) for hits, pairs in seen])
         suspicious = np.where(shares >= self.min_share, chances, 2.0)
-        # The least likely of the periods that match often enough; where none does, the one that matches most.
+        # Of the periods with enough matches the least probable one; if there are none, the period with most matches.
         chosen = np.where(suspicious.min(axis=0) < 2.0, suspicious.argmin(axis=0), shares.argmax(axis=0))
         found = []
         for place, annotator_id in enumerate(ids):
@@ -86,16 +85,16 @@ class Patterned:
 
 
 def _symbols(answers: pa.Table) -> Ints:
-    """Return a number per row that stands for the answer as the listener gave it."""
-    symbols = places(answers)
-    rated = np.flatnonzero(mask(pc.is_null(answers["value"])))
+    """Return an integer code per row for the answer as the annotator gave it."""
+    symbols = preferred_positions(answers)
+    rated = np.flatnonzero(as_mask(pc.is_null(answers["value"])))
     ratings = [canonical_json(dict(scores)) for scores in answers["scores"].take(pa.array(rated)).to_pylist()]
     symbols[rated] = UNKNOWN + 1 + np.unique(np.array(ratings, dtype=str), return_inverse=True)[1]
     return symbols
 
 
 def _chance_alike(who: Ints, answer: Ints, items: Ints) -> Floats:
-    """Return per annotator the chance that two of their answers, drawn without order, are the same."""
+    """Return per annotator the probability that two of their answers, drawn at random, are the same."""
     kinds = int(answer.max(initial=0)) + 1
     counts = np.bincount(who * kinds + answer, minlength=items.size * kinds).reshape(-1, kinds)
     shares: Floats = (counts * (counts - 1)).sum(axis=1) / np.maximum(items * (items - 1), 1)
@@ -103,7 +102,7 @@ def _chance_alike(who: Ints, answer: Ints, items: Ints) -> Floats:
 
 
 def _matches(who: Ints, answer: Ints, items: Ints, period: int) -> tuple[Ints, Ints]:
-    """Return per annotator how many comparisons match and how many there are; rows lie in the order answered."""
+    """Return per annotator the numbers of matching and of all comparisons; rows are in the order of the answers."""
     start = np.cumsum(items) - items
     place = np.arange(who.size) - start[who]
     earlier = np.flatnonzero((place % (2 * period) < period) & (place + period < items[who]))

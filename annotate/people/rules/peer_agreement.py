@@ -1,11 +1,12 @@
-"""Listeners who agree with the others too rarely.
+"""Excludes annotators who agree with the others too rarely.
 
 Source: SpeechJudge, appendix B.1: the agreement rate R_i; annotators of fewer than 10 items are not rated, and one below 30 %
-was removed. There each of the 69 rated thousands of pairs. After ten, a listener who truly agrees in half of them is below 30 %
-by bad luck one time in twenty, and on code-switched pairs, where two agree in 36 % (SpeechJudge, Table 5), far more often. So a
-low rate counts only if it is too low for somebody who is like the others, on items of the same languages.
+was removed. There each of the 69 rated thousands of pairs. After ten pairs, an annotator whose true rate is 50 % is below 30 %
+by chance one time in twenty, and on code-switched pairs, where two agree in 36 % (SpeechJudge, Table 5), far more often. So a
+low rate counts only if it is improbable for a typical annotator on items of the same languages.
 
-Thirty per cent say nothing about a guesser where there are two answers: half of theirs agree. ``min_skill`` is ours, for them.
+A threshold of 30 % does not find random answers in a form of two options, as half of them agree. ``min_skill``, which is ours,
+does.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from annotate.people.store.peers import Standing, standings
+from annotate.people.store.peer_statistics import PeerComparison, compare_with_peers
 from annotate.people.store.rule import Finding
 from contracts.bounds import Count, Share
 from scoring.reliability.agreement_levels import MIN_ITEMS, MIN_RATE
@@ -22,16 +23,15 @@ from scoring.reliability.chance import mean_at_most
 
 @dataclass(frozen=True, kw_only=True)
 class PeerAgreement:
-    """Exclude who agrees with the others on too few items, more rarely than bad luck explains.
+    """Exclude annotators whose agreement with the others is too low, and significantly below that of a typical annotator.
 
     Attributes:
-        min_items: fewer items that somebody else answered too: not rated. Likewise if fewer items have answers of two others,
-            for then a disagreement does not say who is wrong.
-        min_rate: a lower rate is too low.
-        min_skill: too low, too, is a rate so far down from what is expected (skill 1) towards what guessing gives (skill
-            0); 0 = only the rate matters.
-        max_p: excluded only if somebody who agrees with the others as they do with each other had such a rate with at most
-            this chance (normal approximation).
+        min_items: an annotator is not checked with fewer items that others answered too, nor with fewer items that two others
+            answered, as a disagreement does not show who is wrong then.
+        min_rate: minimum agreement rate.
+        min_skill: minimum skill, the rate rescaled so that chance agreement is 0 and the expected rate 1; 0 = no minimum.
+        max_p: exclude only if a typical annotator would have such a rate with at most this probability (normal
+            approximation).
     """
 
     min_items: Count = MIN_ITEMS
@@ -40,14 +40,14 @@ class PeerAgreement:
     max_p: Share = 0.0001
 
     def findings(self, answers: pa.Table) -> list[Finding]:
-        """Return one finding per annotator, over their ordinary answers; nobody is compared with a discarded one.
+        """Return one finding per annotator, over ordinary answers; no answer is compared with a discarded one.
 
         Raises:
             DataError: an annotator answered one item twice.
         """
-        return [self._finding(standing) for standing in standings(answers, min_items=self.min_items)]
+        return [self._finding(one) for one in compare_with_peers(answers, min_items=self.min_items)]
 
-    def _finding(self, one: Standing) -> Finding:
+    def _finding(self, one: PeerComparison) -> Finding:
         evidence: dict[str, Any] = {"items": one.items, "rate": one.rate, "min_rate": self.min_rate}
         if one.rate is None:
             evidence["lacking"] = f"{self.min_items} items that somebody else answered too"
@@ -58,7 +58,7 @@ class PeerAgreement:
         gain = one.expected - one.chance
         skill = (one.rate - one.chance) / gain if gain > 0 else None
         low = one.rate < self.min_rate or (skill is not None and skill < self.min_skill)
-        p = mean_at_most(one.rate, one.items, one.expected, one.spread)
+        p = mean_at_most(one.rate, one.items, one.expected, one.std)
         evidence |= {"expected": one.expected, "chance": one.chance, "skill": skill, "min_skill": self.min_skill}
         evidence |= {"p": p, "max_p": self.max_p}
         return Finding(annotator_id=one.annotator_id, broken=low and p <= self.max_p, evidence=evidence)

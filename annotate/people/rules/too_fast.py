@@ -1,9 +1,9 @@
-"""Listeners who answer before anybody could have heard and decided.
+"""Excludes annotators who answer before they can have listened and decided.
 
-Source: UniSRM, appendix G.2 ("extremely short annotation time"), which gives no number. That more than a fifth of the answers
-must be too fast is what TTS-Arena-V2 flags, there for votes less than a second apart. Half a second is ours: about what it
-takes to press one of two keys upon a signal, without a judgement. A careful listener whose mind is made up during the second
-clip beats that now and then; hence a share, and one above what chance explains.
+Source: UniSRM, appendix G.2 ("extremely short annotation time"), which gives no number. TTS-Arena-V2 flags annotators with more
+than a fifth of votes less than a second apart. Half a second is ours: about the time to press one of two keys upon a signal,
+without a judgement. A careful annotator may decide during the second clip and be faster now and then. Hence the share of fast
+answers is tested, and it must be significant.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from annotate.people.store.behaviour import annotators, mask
+from annotate.people.store.answer_arrays import annotator_codes, as_mask
 from annotate.people.store.rule import Finding
 from contracts.bounds import Count, Pause, Share
 from scoring.reliability.chance import at_least
@@ -20,14 +20,14 @@ from scoring.reliability.chance import at_least
 
 @dataclass(frozen=True, kw_only=True)
 class TooFast:
-    """Exclude who answers too soon after the audio, or before its end, on more than ``max_share`` of the items.
+    """Exclude annotators who answer too soon after the audio, or before its end, on more than ``max_share`` of the items.
 
     Attributes:
-        min_deciding_s: least time between the end of what had to be heard and the answer.
+        min_deciding_s: minimum time between the end of the required clips and the answer.
         max_share: share of answers that may be faster.
-        max_p: excluded only if a listener whose true share is ``max_share`` had so many with at most this chance (exact
-            binomial).
-        min_items: fewer answers of known times than this: not checked.
+        max_p: exclude only if an annotator whose true share is ``max_share`` would have so many with at most this probability
+            (exact binomial).
+        min_items: an annotator with fewer answers of known times is not checked.
     """
 
     min_deciding_s: Pause = 0.5
@@ -37,9 +37,9 @@ class TooFast:
 
     def findings(self, answers: pa.Table) -> list[Finding]:
         """Return one finding per annotator, over all of their answers whose times are known."""
-        ids, who = annotators(answers)
-        quick = mask(pc.less(answers["time_s"], pc.add(answers["audio_s"], self.min_deciding_s)))
-        timed = mask(pc.and_(pc.is_valid(answers["time_s"]), pc.is_valid(answers["audio_s"])))
+        ids, who = annotator_codes(answers)
+        quick = as_mask(pc.less(answers["time_s"], pc.add(answers["audio_s"], self.min_deciding_s)))
+        timed = as_mask(pc.and_(pc.is_valid(answers["time_s"]), pc.is_valid(answers["audio_s"])))
         items = np.bincount(who[timed], minlength=len(ids))
         hits = np.bincount(who[quick], minlength=len(ids))
         chances = at_least(hits, items, self.max_share)
@@ -48,8 +48,8 @@ class TooFast:
     def _finding(self, annotator_id: str, items: int, quick: int, p: float) -> Finding:
         counted = {"items": items, "too_fast": quick, "min_deciding_s": self.min_deciding_s}
         if items < self.min_items:
-            lacking = {"lacking": f"{self.min_items} answers whose times are known"}
-            return Finding(annotator_id=annotator_id, broken=None, evidence=counted | lacking)
+            missing = {"lacking": f"{self.min_items} answers whose times are known"}
+            return Finding(annotator_id=annotator_id, broken=None, evidence=counted | missing)
         broken = quick > self.max_share * items and p <= self.max_p
         thresholds = {"share": quick / items, "max_share": self.max_share, "p": p, "max_p": self.max_p}
         return Finding(annotator_id=annotator_id, broken=broken, evidence=counted | thresholds)

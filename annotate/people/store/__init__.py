@@ -1,1 +1,1 @@
-"""The listening test: items, protocols, votes, who may vote on what, and whom to trust. Pure, apart from the store."""
+"""The listening test: items, annotators, assignments, votes, and the rules that exclude annotators."""

@@ -1,4 +1,4 @@
-"""Forms as they are posted: every question answered once, with words that were offered."""
+"""Validation of posted forms: every question is answered once, with its own options."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,10 +7,10 @@ from contracts.errors import DataError
 
 
 def read_form(questions: Sequence[Question], form: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """Return question -> words chosen, in the order offered; flags that no box was ticked of are none.
+    """Return question -> chosen options, in the order of the question; flags without a tick are empty.
 
     Raises:
-        DataError: a choice is missing, a field is unknown or given twice, or a word was not offered.
+        DataError: a choice is missing, a field is unknown or given twice, or a word is no option.
     """
     known = {question.name for question in questions}
     for name in form:
@@ -20,7 +20,7 @@ def read_form(questions: Sequence[Question], form: Mapping[str, Sequence[str]]) 
 
 
 def _chosen(question: Question, words: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(words, str):  # a mapping of single values would be read letter by letter
+    if isinstance(words, str):  # a bare string would be read letter by letter
         raise DataError(f"{question.name}: a list of words is needed, got the word {words!r}")
     for word in words:
         if word not in question.options:

@@ -1,7 +1,7 @@
-"""Gold items: what a right answer may be, and whether an answer is right.
+"""Gold items: which gold values are valid, and whether an answer is right.
 
-Of a protocol with a choice named ``value``, gold values are words of that choice, and any of them is right. Of scales they are
-ranges such as ``noise=1..2``, and all of them must hold.
+For a protocol with a choice named ``value``, gold values are options of that choice, and any of them is right. For scales they
+are ranges such as ``noise=1..2``, and all of them must hold.
 """
 
 import re
@@ -16,9 +16,9 @@ _RANGE: Final = re.compile(r"(?P<scale>.+)=(?P<low>-?\d+(?:\.\d+)?)\.\.(?P<high>
 
 
 def is_right(answer: Answer, gold: Sequence[str]) -> bool:
-    """Return whether an answer, in the stored order, is one of those that the gold values allow.
+    """Return whether an answer, in the stored order, agrees with the gold values.
 
-    A range of a scale that was not asked for, as the recipe had other ones then, says nothing.
+    The range of a scale that was not part of the form at that time is ignored.
     """
     if answer.value is not None:
         return answer.value in gold
@@ -26,10 +26,10 @@ def is_right(answer: Answer, gold: Sequence[str]) -> bool:
 
 
 def check_gold(protocol: ListeningProtocol, gold: Sequence[str]) -> None:
-    """Refuse gold values that no answer can have.
+    """Check that an answer can have these gold values.
 
     Raises:
-        Refused: ``unknown_value``; the message names those that there are.
+        Refused: ``unknown_value``; the message names the valid ones.
     """
     if not gold:
         raise Refused("unknown_value", "a gold item needs at least one right value")

@@ -1,4 +1,4 @@
-"""Items: what one listener hears and is asked about at one time."""
+"""Items of a listening test, and answers to them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ class Clip:
     Attributes:
         audio_id: hash of the decoded PCM, by which the blob store knows it.
         duration_s: its length.
-        gain_db: what brings it to the loudness of all the others.
+        gain_db: gain that brings it to the common loudness.
     """
 
     audio_id: str
@@ -24,19 +24,19 @@ class Clip:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Item:
-    """A question to listeners.
+    """What one listener hears and judges at one time.
 
     Attributes:
         item_id: key; a content hash of all that is played and shown.
         subject_id: the pair or sample voted on.
-        language: language that a listener must understand, such as ``en``; ``mixed`` asks for all of the test's languages.
+        language: language that a listener must understand, such as ``en``; ``mixed`` = all languages of the test.
         text: target text; None = not shown.
         clips: two of a pair, A and B in the pair's stored order; one of a sample.
         references: prompt speech.
-        history: turns of the dialogue before, in order.
-        note: what else is shown, such as the scenario; None = nothing.
-        stratum: rows of one stratum are spread evenly over the work.
-        gold: values that a right answer may have, in the stored order; empty = an ordinary item.
+        history: previous turns of the dialogue, in order.
+        note: further text shown, such as the scenario; None = nothing.
+        stratum: the items of one stratum are spread evenly over the test.
+        gold: values of a right answer, in the stored order; empty = an ordinary item.
     """
 
     item_id: str
@@ -53,10 +53,10 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """What a listener said of an item.
+    """The answer of a listener to an item.
 
     Attributes:
-        value: word of the protocol, such as ``A+2`` or ``invalid``; None where a protocol only rates.
+        value: option of the protocol, such as ``A+2`` or ``invalid``; None where a protocol only rates.
         errors_a: kinds of text errors heard in A; None = not asked.
         errors_b: likewise in B.
         scores: scale -> rating, where a protocol rates.

@@ -1,4 +1,4 @@
-"""Items and answers as JSON, as the tables keep them."""
+"""Conversion of items and answers to and from the JSON columns of the tables."""
 
 import json
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ def item_text(item: Item) -> str:
 
 
 def item_from(content: str, gold: str | None = None) -> Item:
-    """Return the item of a JSON text, with the gold values that the table names beside it."""
+    """Return the item of its JSON text and its gold column."""
     facts: dict[str, Any] = json.loads(content)
     for name in _CLIPS:
         facts[name] = tuple(Clip(**clip) for clip in facts[name])
@@ -29,7 +29,7 @@ def item_from(content: str, gold: str | None = None) -> Item:
 
 
 def answer_columns(answer: Answer) -> dict[str, Any]:
-    """Return an answer in the columns of its table."""
+    """Return an answer as columns of the table of assignments."""
     return {
         "value": answer.value,
         "errors_a": _list_text(answer.errors_a),
@@ -51,7 +51,7 @@ def answer_from(row: Any) -> Answer:
 
 
 def list_from(words: str | None) -> tuple[str, ...] | None:
-    """Return the words of a JSON list, None for None."""
+    """Return the strings of a JSON list, None for None."""
     return None if words is None else tuple(json.loads(words))
 
 

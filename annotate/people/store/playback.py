@@ -1,4 +1,4 @@
-"""What an annotator hears and then says of an item. The server's clock alone decides what can have been heard."""
+"""Records what an annotator plays, and the answer. Only the server's clock decides whether a clip can have been heard."""
 
 import json
 from collections.abc import Mapping
@@ -6,18 +6,18 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, bindparam, select, text, update
 
-from annotate.people.store.annotators import change, settle_qualification
+from annotate.people.store.annotators import decide_qualification, set_columns
 from annotate.people.store.assignments import playables, unknown_assignment
-from annotate.people.store.counting import recount
 from annotate.people.store.item import Answer, Item
 from annotate.people.store.json_columns import answer_columns, item_from
+from annotate.people.store.listening_settings import ListeningSettings
 from annotate.people.store.store_records import Playable, Receipt, Refused
 from annotate.people.store.store_tables import annotators, assignments, items, next_answer, note_change
-from annotate.people.store.terms import Terms
+from annotate.people.store.vote_counts import recount
 from contracts.ids import row_id
 
-_SLACK: Final = 0.05
-"""Share of a clip's length by which clocks and players may differ."""
+_CLOCK_TOLERANCE: Final = 0.05
+"""Tolerance for differences between clocks and players, as a share of a clip's length."""
 
 _select = (
     select(
@@ -33,14 +33,14 @@ _update = update(assignments).where(assignments.c.assignment_id == bindparam("ke
 _OTHERS: Final = text("""
     SELECT assignment_id, plays FROM listening_assignments
     WHERE annotator_id = :annotator AND state = 'open' AND assignment_id <> :key""")
-_HAS: Final = text("""
+_TAKEN_AGAIN: Final = text("""
     SELECT 1 FROM listening_assignments
     WHERE annotator_id = :annotator AND subject_id = :subject AND state IN ('open', 'answered')""")
 
 
-def played(
+def record_playback(
     connection: Connection,
-    terms: Terms,
+    settings: ListeningSettings,
     now: float,
     assignment_id: str,
     annotator_id: str,
@@ -48,7 +48,7 @@ def played(
     slot: str,
     what: Literal["started", "ended"],
 ) -> None:
-    """Note that a clip began to play or has played to its end. One that begins ends every other one, unheard.
+    """Record that a clip has started, or has played to its end. A start stops every other clip of the annotator, unheard.
 
     Raises:
         Refused: ``unknown_assignment``, ``excluded``, ``failed``, ``answered``, ``expired``, ``unknown_slot``, ``not_started``,
@@ -57,35 +57,35 @@ def played(
     row = _find(connection, assignment_id, annotator_id)
     if row.state == "answered":
         raise Refused("answered", "this item is answered")
-    _check_right(connection, row)
+    _check_may_answer(connection, row)
     plays = json.loads(row.plays)
-    playable = _all_of(terms, item_from(row.content), row.order, plays).get(slot)
+    playable = _playables_by_slot(settings, item_from(row.content), row.order, plays).get(slot)
     if playable is None:
         raise Refused("unknown_slot", f"this item has no clip {slot!r}")
     started, ended, since = plays.get(slot, (0, 0, None))
     if what == "started":
         if playable.plays_left == 0:
-            raise Refused("no_plays_left", f"this clip may be played {terms.protocol.max_plays} times")
+            raise Refused("no_plays_left", f"this clip may be played {settings.protocol.max_plays} times")
         _stop_others(connection, row, plays)
         plays[slot] = (started + 1, ended, now)
     elif since is not None:
-        lacking = since + playable.clip.duration_s * (1 - _SLACK) - now
-        if lacking > 0:
-            raise Refused("too_early", "this clip cannot have been heard to its end yet", wait_s=lacking)
+        missing_s = since + playable.clip.duration_s * (1 - _CLOCK_TOLERANCE) - now
+        if missing_s > 0:
+            raise Refused("too_early", "this clip cannot have been heard to its end yet", wait_s=missing_s)
         plays[slot] = (started, ended + 1, None)
     elif not ended:
         raise Refused("not_started", "this clip has not begun to play")
     facts = {"plays": json.dumps(plays), "shown": row.shown or now}
-    if row.state == "lapsed" or row.expires <= now:  # somebody who walked away is back
-        facts |= {"state": "open", "expires": now + terms.lease_s}
+    if row.state == "lapsed" or row.expires <= now:  # the annotator is back after a break
+        facts |= {"state": "open", "expires": now + settings.lease_s}
     connection.execute(_update, {"key": assignment_id, **facts})
     if row.state == "lapsed":
-        recount(connection, terms, row.subject_id, returned=False)
+        recount(connection, settings, row.subject_id, returned=False)
         note_change(connection)
 
 
 def _stop_others(connection: Connection, row: Any, plays: dict[str, Any]) -> None:
-    """End what else the annotator plays, unheard: whoever plays two clips at the same time hears neither."""
+    """Stop the annotator's other clips, unheard: two clips played at the same time do not count as heard."""
     plays.update(_stopped(plays))
     for other in connection.execute(_OTHERS, {"annotator": row.annotator_id, "key": row.assignment_id}).all():
         before = json.loads(other.plays)
@@ -94,51 +94,53 @@ def _stop_others(connection: Connection, row: Any, plays: dict[str, Any]) -> Non
 
 
 def _stopped(plays: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the clips that have begun and not ended, with no time at which they could have."""
+    """Return the playing clips as stopped: their start time is removed, so that no end is accepted."""
     return {slot: (started, ended, None) for slot, (started, ended, since) in plays.items() if since is not None}
 
 
-def answer(connection: Connection, terms: Terms, now: float, assignment_id: str, annotator_id: str, *, said: Answer) -> Receipt:
-    """Keep an answer, given in the order of playing.
+def record_answer(
+    connection: Connection, settings: ListeningSettings, now: float, assignment_id: str, annotator_id: str, *, answer: Answer
+) -> Receipt:
+    """Store an answer, given in the order of playing.
 
     Raises:
         Refused: ``unknown_assignment``, ``excluded``, ``failed``, ``answered``, ``expired``, ``not_heard``.
         DataError: no answer of the protocol.
     """
     row = _find(connection, assignment_id, annotator_id)
-    turned = terms.protocol.turned(said)  # checks it, too
-    stored = said if row.order == "ab" else turned
+    turned = settings.protocol.swapped(answer)  # checks it, too
+    stored = answer if row.order == "ab" else turned
     facts = answer_columns(stored)
     if row.state == "answered":
         if any(getattr(row, name) != fact for name, fact in facts.items()):
             raise Refused("answered", "this item has been answered otherwise before; the first answer stays")
         return Receipt(assignment_id=assignment_id, answer_id=row.answer_id, number=row.nth)
-    _check_right(connection, row)
+    _check_may_answer(connection, row)
     item = item_from(row.content)
-    heard = _all_of(terms, item, row.order, json.loads(row.plays))
-    for playable in heard.values():
+    by_slot = _playables_by_slot(settings, item, row.order, json.loads(row.plays))
+    for playable in by_slot.values():
         if playable.required and not playable.heard:
             raise Refused("not_heard", f"clip {playable.slot} has not been heard to its end")
-    plays = [heard[slot].plays for slot in ("0", "1")[: len(item.clips)]]
+    plays = [by_slot[slot].plays for slot in ("0", "1")[: len(item.clips)]]
     plays_a, plays_b = plays[:: 1 if row.order == "ab" else -1] if len(plays) > 1 else (plays[0], None)
-    answer_id = row_id("vote" if len(plays) > 1 else "rating", row.subject_id, annotator_id, terms.protocol_name)
+    answer_id = row_id("vote" if len(plays) > 1 else "rating", row.subject_id, annotator_id, settings.protocol_name)
     facts |= {
         "state": "answered",
         "number": next_answer(connection),
         "nth": row.answered,
         "answer_id": answer_id,
         "time_s": now - (row.shown or now),
-        "audio_s": sum(playable.clip.duration_s for playable in heard.values() if playable.required),
+        "audio_s": sum(playable.clip.duration_s for playable in by_slot.values() if playable.required),
         "plays_a": plays_a,
         "plays_b": plays_b,
         "source": "app",
     }
     connection.execute(_update, {"key": assignment_id, **facts})
-    change(connection, annotator_id, answered=row.answered + 1)
+    set_columns(connection, annotator_id, answered=row.answered + 1)
     if row.kind == "ordinary":
-        recount(connection, terms, row.subject_id, returned=False)
+        recount(connection, settings, row.subject_id, returned=False)
     elif row.kind == "qualification":
-        settle_qualification(connection, terms, annotator_id)
+        decide_qualification(connection, settings, annotator_id)
     return Receipt(assignment_id=assignment_id, answer_id=answer_id, number=row.answered)
 
 
@@ -149,18 +151,22 @@ def _find(connection: Connection, assignment_id: str, annotator_id: str) -> Any:
     return row
 
 
-def _check_right(connection: Connection, row: Any) -> None:
-    """Refuse those who take no part any more, and those whose place somebody else has taken."""
+def _check_may_answer(connection: Connection, row: Any) -> None:
+    """Refuse excluded and failed annotators, and an expired assignment whose item another annotator has.
+
+    Raises:
+        Refused: ``excluded``, ``failed``, ``expired``.
+    """
     if row.annotator_state == "excluded":
         raise Refused("excluded", "you no longer take part in this test")
     if row.annotator_state == "failed":
         raise Refused("failed", "the qualification test was not passed")
     if row.state == "lapsed":
-        again = connection.execute(_HAS, {"annotator": row.annotator_id, "subject": row.subject_id}).first()
+        again = connection.execute(_TAKEN_AGAIN, {"annotator": row.annotator_id, "subject": row.subject_id}).first()
         if row.queued is None or again is not None:
             raise Refused("expired", "this took too long, and somebody else has the item by now; go on with the next one")
 
 
-def _all_of(terms: Terms, item: Item, order: Any, plays: Any) -> dict[str, Playable]:
-    everything = playables(item, order, plays, terms.protocol.max_plays).values()
+def _playables_by_slot(settings: ListeningSettings, item: Item, order: Any, plays: Any) -> dict[str, Playable]:
+    everything = playables(item, order, plays, settings.protocol.max_plays).values()
     return {playable.slot: playable for group in everything for playable in group}

@@ -1,7 +1,7 @@
-"""What a protocol plug-in says: which questions a listener gets, which answers are complete, and how many are needed.
+"""Interface of protocol plug-ins: the questions on the form, which answers are valid, and how many votes an item needs.
 
-A protocol is a frozen, keyword-only dataclass in ``protocols/``. It knows neither pages nor storage. Whoever puts its
-``questions`` before people, in the app, a spreadsheet or another program, does so in the words that stand there.
+A protocol is a frozen, keyword-only dataclass in ``protocols/``. It knows neither pages nor storage. The app, spreadsheets and
+Label Studio all show its ``questions`` in the same words.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,30 +22,32 @@ class Question:
         name: name of the form's field.
         kind: ``choice`` = exactly one of the options; ``flags`` = any number of them, none included.
         options: words that may be answered, in the order shown.
-        about: clip that it asks about, in the order of playing: 0, 1; None = all that was played.
-        asked: language -> the question as people read it; a language that is not there gets the name.
-        said: language -> the options as people read them, in their order; likewise.
+        about: clip that it asks about, in the order of playing: 0, 1; None = all clips.
+        text: language -> the question as listeners read it; a missing language gets the name.
+        option_texts: language -> the options as listeners read them, in the same order; a missing language gets ``options``.
+        former_texts: text of an option in earlier exports, which may still be imported -> option.
     """
 
     name: str
     kind: Literal["choice", "flags"]
     options: tuple[str, ...]
     about: int | None = None
-    asked: Mapping[str, str] = field(default_factory=dict)
-    said: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    text: Mapping[str, str] = field(default_factory=dict)
+    option_texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    former_texts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_scale(self) -> bool:
         """Whether the options are numbers, the last being best."""
         return self.kind == "choice" and all(option.lstrip("-").isdecimal() for option in self.options)
 
-    def as_asked(self, language: str) -> str:
-        """Return the question as people read it."""
-        return self.asked.get(language, self.name.replace("_", " ").capitalize())
+    def text_in(self, language: str) -> str:
+        """Return the question as listeners read it."""
+        return self.text.get(language, self.name.replace("_", " ").capitalize())
 
-    def as_said(self, language: str) -> dict[str, str]:
-        """Return option -> the words for it that people read."""
-        return dict(zip(self.options, self.said.get(language, self.options), strict=True))
+    def option_texts_in(self, language: str) -> dict[str, str]:
+        """Return option -> the text that listeners read."""
+        return dict(zip(self.options, self.option_texts.get(language, self.options), strict=True))
 
 
 class ListeningProtocol(Protocol):
@@ -76,12 +78,12 @@ class ListeningProtocol(Protocol):
         """
         ...
 
-    def turned(self, answer: Answer) -> Answer:
+    def swapped(self, answer: Answer) -> Answer:
         """Return the answer with A and B exchanged."""
         ...
 
-    def wanted(self, answers: Sequence[Answer]) -> int:
-        """Return how many answers an item needs in all, given those that are in."""
+    def votes_needed(self, answers: Sequence[Answer]) -> int:
+        """Return how many answers an item needs in total, given the answers so far."""
         ...
 
     def side(self, answer: Answer) -> str | None:
@@ -89,15 +91,15 @@ class ListeningProtocol(Protocol):
         ...
 
 
-def exchanged(answer: Answer, values: Sequence[str]) -> Answer:
+def swap_sides(answer: Answer, values: Sequence[str]) -> Answer:
     """Return an answer about two clips with A and B exchanged.
 
     Args:
         answer: its value names the clips A and B, if it prefers one.
-        values: all that it may be.
+        values: all valid values.
 
     Raises:
-        DataError: it is none of them.
+        DataError: the value is not valid.
     """
     if answer.value is None or answer.value not in values:
         raise DataError(f"{answer.value!r} is none of {', '.join(values)}")

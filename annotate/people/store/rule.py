@@ -1,7 +1,7 @@
-"""What a rule about listeners says: of each one, whether it could be checked, and whether it was broken.
+"""Interface of rule plug-ins: a rule says of each annotator whether it could be checked, and whether it was broken.
 
-A rule is a frozen, keyword-only dataclass in ``annotate/people/rules`` whose fields are its thresholds. It sees answers
-alone: neither store nor page nor clock.
+A rule is a frozen, keyword-only dataclass in ``annotate/people/rules`` whose fields are its thresholds. It sees the table of
+answers only: no store, no page, no clock.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ ANSWERS: Final = pa.schema(
         pa.field("item_id", pa.string(), nullable=False),
         pa.field("subject_id", pa.string(), nullable=False),  # pair or sample
         pa.field("annotator_id", pa.string(), nullable=False),
-        pa.field("number", pa.int64()),  # 0, 1, ...: how many the annotator had answered before; null = unknown
+        pa.field("number", pa.int64()),  # 0, 1, ...: number of answers of the annotator before this one; null = unknown
         pa.field("language", pa.string(), nullable=False),
         pa.field("gold", pa.list_(pa.string()), nullable=False),  # values that are right, in the stored order; empty = ordinary
         pa.field("qualification", pa.bool_(), nullable=False),  # part of the qualification test
@@ -29,23 +29,23 @@ ANSWERS: Final = pa.schema(
         pa.field("scores", SCORES, nullable=False),
         pa.field("order", pa.string()),  # ab or ba: what was played first; null = unknown
         pa.field("time_s", pa.float64()),  # from the showing to the answer; null = unknown
-        pa.field("audio_s", pa.float64()),  # length of the clips that had to be heard; null = unknown whether any had to
+        pa.field("audio_s", pa.float64()),  # total length of the required clips; null = unknown
         pa.field("plays_a", pa.int64()),  # null = unknown
         pa.field("plays_b", pa.int64()),  # null = unknown, or there is no second clip
         pa.field("discarded", pa.string()),  # why it does not count; null = it counts
     ]
 )
-"""One row per answer, as rules see them. Of imported votes the unknown is null, which a rule must not take for a finding."""
+"""One row per answer, as rules see it. Unknown values of imported votes are null; a rule must not count them as a finding."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """What a rule says of one annotator.
+    """The result of one rule for one annotator.
 
     Attributes:
         annotator_id: pseudonym.
-        broken: True = to be excluded, False = fine, None = could not be checked.
-        evidence: the numbers behind it, JSON-ready: what was counted, its threshold, and for None what was lacking.
+        broken: True = exclude, False = fine, None = could not be checked.
+        evidence: the numbers behind it, JSON-ready: what was counted, its threshold, and for None what is missing.
     """
 
     annotator_id: str

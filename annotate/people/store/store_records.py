@@ -1,4 +1,4 @@
-"""What the store says: who an annotator is, what was handed out, what was received, and how far the test is."""
+"""What the store returns: annotators, assignments, receipts of answers, and the progress of the test."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,33 +11,33 @@ State = Literal["invited", "consented", "equipped", "qualified", "failed", "excl
 
 
 class Refused(DataError):
-    """Something was asked out of order; nothing has changed.
+    """The store refuses a call that is not allowed now; nothing has changed.
 
     Reasons:
         unknown_annotator: nobody was invited under this id.
-        elsewhere: the votes of this annotator were collected elsewhere; there is no way in here.
+        elsewhere: the votes of this annotator were imported; such an annotator cannot take part here.
         not_consented: the consent comes first.
         not_equipped: the check of headphones and environment comes first.
         failed: the qualification test was not passed.
         excluded: the annotator was excluded.
-        unknown_assignment: there is none of this id, or it is somebody else's (a page must not learn which).
+        unknown_assignment: there is none of this id, or it is another annotator's (a page must not learn which).
         unknown_slot: the item has no such clip.
-        not_started: a clip ended that never began.
-        too_early: a clip ended before it can have been heard; ``wait_s`` says how much is lacking.
-        no_plays_left: the clip has been played as often as it may be.
-        not_heard: a clip that has to be heard has not ended yet.
+        not_started: the end of a clip was reported, but not its start.
+        too_early: the end of a clip was reported before it can have been heard; ``wait_s`` = missing time.
+        no_plays_left: the clip has been played as often as allowed.
+        not_heard: a required clip has not been played to its end.
         answered: another answer was given before, and stays.
-        expired: the lease is over, and the item is somebody else's by now.
+        expired: the lease has ended, and the item is assigned to another annotator.
         unknown_item: there is no item of this id.
         unknown_value: a gold value that no answer can have.
 
     Attributes:
         reason: one of the words above.
-        wait_s: seconds after which asking again may help; 0 = it will not.
+        wait_s: seconds after which a retry may succeed; 0 = it will not.
     """
 
     def __init__(self, reason: str, message: str, *, wait_s: float = 0.0) -> None:
-        """Keep the reason beside the message."""
+        """Create the error."""
         super().__init__(message)
         self.reason = reason
         self.wait_s = wait_s
@@ -48,16 +48,16 @@ class Annotator:
     """One listener.
 
     Attributes:
-        annotator_id: random pseudonym, the only thing that leaves the store.
-        name: who it is, for the one who invites.
-        levels: language -> level, of ``terms.LEVELS``.
-        state: how far along; ``elsewhere`` = votes were imported, and nobody was invited.
-        reason: rule that excluded, or ``qualification`` of a failed one; None = neither.
+        annotator_id: random pseudonym; nothing else of a person leaves the store.
+        name: real name, for admins.
+        levels: language -> level, of ``listening_settings.LEVELS``.
+        state: step reached; ``elsewhere`` = the annotator is known from imported votes and was never invited.
+        reason: rule that excluded the annotator, or ``qualification`` if that test was failed; None = neither.
         evidence: the numbers behind the reason.
-        pardoned: an admin has overruled the rules for good.
-        answered: how many items were answered, gold ones included.
-        elsewhere: nobody was invited: the votes are imported ones. True of one who was excluded, too.
-        revoked: how often links and sessions were revoked; those of a lower number are void.
+        pardoned: an admin has overruled the rules permanently.
+        answered: number of items answered, gold items included.
+        is_imported: the annotator is known from imported votes and was never invited; stays true after an exclusion.
+        revocation_count: how often links and sessions were revoked; those of a lower number are void.
     """
 
     annotator_id: str
@@ -68,19 +68,19 @@ class Annotator:
     evidence: Mapping[str, Any] | None = None
     pardoned: bool = False
     answered: int = 0
-    elsewhere: bool = False
-    revoked: int = 0
+    is_imported: bool = False
+    revocation_count: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Playable:
-    """A clip of an assignment, as the page knows it.
+    """A clip of an assignment, as the page shows it.
 
     Attributes:
         slot: its name: ``0`` and ``1`` in the order of playing, ``reference0``, ``history2``.
         clip: the recording.
-        required: it has to be heard to the end before an answer.
-        heard: it has been.
+        required: it must be heard to its end before an answer.
+        heard: it has been heard to its end.
         plays: how often it was started.
         plays_left: how often it may still be started; None = without limit.
     """
@@ -99,11 +99,11 @@ class Assignment:
 
     Attributes:
         assignment_id: random; says nothing about the item.
-        item: what is asked about, in the stored order, and without what would tell that it is gold.
-        order: which of the clips is played first.
-        clips: those asked about, in the order of playing.
+        item: the item in the stored order, without its gold values.
+        order: which clip is played first.
+        clips: the clips to be judged, in the order of playing.
         references: prompt speech.
-        history: turns before, in order.
+        history: previous turns, in order.
         expires_at: end of the lease, seconds since 1970.
         qualification: part of the qualification test.
     """
@@ -118,7 +118,7 @@ class Assignment:
     qualification: bool
 
     def playable(self, slot: str) -> Playable:
-        """Return what is played at a slot.
+        """Return the clip of a slot.
 
         Raises:
             Refused: ``unknown_slot``.
@@ -131,11 +131,11 @@ class Assignment:
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """There is nothing to hand out to this annotator now.
+    """There is no item for this annotator now.
 
     Attributes:
-        reason: ``done`` = no item left; ``no_gold`` = too few gold items for the qualification test, which somebody has to add;
-            ``failed`` and ``excluded`` = there will be nothing any more.
+        reason: ``done`` = no item is left; ``no_gold`` = the qualification test needs more gold items, which an admin has to
+            add; ``failed`` and ``excluded`` = the annotator gets no more items.
     """
 
     reason: Literal["done", "no_gold", "failed", "excluded"]
@@ -143,12 +143,12 @@ class Finished:
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """An answer is on disk.
+    """Confirms that an answer is on disk.
 
     Attributes:
-        assignment_id: what was answered.
+        assignment_id: the assignment that was answered.
         answer_id: key of the answer.
-        number: how many the annotator had answered before.
+        number: number of items that the annotator had answered before.
     """
 
     assignment_id: str
@@ -157,16 +157,16 @@ class Receipt:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Share:
-    """How far the ordinary items of one stratum and language are.
+class StratumProgress:
+    """Progress of the ordinary items of one stratum and language.
 
     Attributes:
         stratum: of ``Item``.
         language: of ``Item``.
-        items: how many there are.
-        complete: how many have all their votes.
-        votes: how many are in and count.
-        wanted: how many are needed in all, as far as known: a third vote is wanted once two disagree.
+        items: number of items.
+        complete: items that have all their votes.
+        votes: votes that count.
+        wanted: votes needed in total, as far as known: a third vote is needed once two disagree.
     """
 
     stratum: str
@@ -178,20 +178,20 @@ class Share:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress:
-    """How far a listening test is; gold and withdrawn items do not count.
+class ListeningProgress:
+    """Progress of a listening test; gold and withdrawn items are left out.
 
     Attributes:
-        items: how many there are.
-        complete: how many have all their votes.
-        waiting: how many have not.
-        votes: how many are in and count.
-        wanted: how many are needed in all, as far as known.
-        leases: items that somebody is at now.
-        shares: the same by stratum and language, sorted.
-        labels: labels that were made elsewhere, of votes that nobody has here; they are no votes.
-        discarded: why votes do not count -> how many.
-        closed: nobody is asked any more.
+        items: number of items.
+        complete: items that have all their votes.
+        waiting: items that need more votes.
+        votes: votes that count.
+        wanted: votes needed in total, as far as known.
+        leases: items assigned now.
+        strata: the same by stratum and language, sorted.
+        labels: imported labels that were aggregated from votes that are not here; they are no votes.
+        discarded: reason why votes do not count -> number of votes.
+        closed: the test assigns no more items.
     """
 
     items: int
@@ -200,7 +200,7 @@ class Progress:
     votes: int
     wanted: int
     leases: int
-    shares: tuple[Share, ...]
+    strata: tuple[StratumProgress, ...]
     labels: int = 0
     discarded: Mapping[str, int] = field(default_factory=dict)
     closed: bool = False

@@ -1,8 +1,8 @@
 """The tables of a listening test.
 
-An item is *queued* while it may be handed out: 0 = nobody has had it yet, in the seeded order of ``place``; 1 = begun, in the
-order in which it came to have room. So an annotator who has looked through the begun items up to a place need never look there
-again, which is what keeps handing out fast (``queue``).
+An item is *queued* while it may be assigned: 0 = untouched, in the seeded order of ``place``; 1 = begun, in the order of its
+last queueing. An annotator who has had all begun items up to a place never searches there again (``looked``), which keeps
+assignments fast (``item_queue``).
 """
 
 from typing import Final
@@ -37,11 +37,11 @@ state: Final = Table(
     METADATA,
     Column("version", Integer, nullable=False),
     text_column("protocol"),
-    text_column("settings"),  # of the protocol and languages: what counts and place rest upon
+    text_column("settings"),  # ListeningSettings.as_json
     sum_column("changes"),  # grows whenever votes or progress may have changed
     sum_column("answers"),  # number of the last answer
     sum_column("begun"),  # place of the last item that was queued as begun
-    Column("closed", Boolean, nullable=False, server_default=false()),  # nobody is asked any more
+    Column("closed", Boolean, nullable=False, server_default=false()),  # no more items are assigned
 )
 items: Final = Table(
     "listening_items",
@@ -53,7 +53,7 @@ items: Final = Table(
     text_column("content"),  # the item without its gold, as JSON
     Column("gold", Text),  # JSON list; null = ordinary
     Column("withdrawn", Boolean, nullable=False),
-    Column("queued", Integer),  # 0 = untouched, 1 = begun, null = not to be handed out
+    Column("queued", Integer),  # 0 = untouched, 1 = begun, null = not to be assigned
     Column("place", BigInteger, nullable=False),
     sum_column("votes"),  # that count
     sum_column("leased"),
@@ -88,10 +88,10 @@ annotators: Final = Table(
     Column("reason", Text),
     Column("evidence", Text),  # JSON object
     Column("pardoned", Boolean, nullable=False),
-    sum_column("tested"),  # items of the qualification test handed out
-    sum_column("handed"),  # items handed out after it
+    sum_column("tested"),  # items of the qualification test assigned
+    sum_column("handed"),  # items assigned after it
     sum_column("answered"),
-    sum_column("looked"),  # every begun item up to this place is one that the annotator has had
+    sum_column("looked"),  # the annotator has had every begun item up to this place
 )
 
 assignments: Final = Table(
@@ -108,9 +108,9 @@ assignments: Final = Table(
     Column("shown", Double),
     Column("expires", Double),
     Column("plays", Text),  # JSON object: slot -> times started, times ended, last start that has not ended
-    # The rest is there once it is answered, A and B in the stored order.
+    # The following columns are set with the answer; A and B are in the stored order.
     Column("number", BigInteger, unique=True),  # in the order of all answers
-    Column("nth", BigInteger),  # how many the annotator had answered before; null = unknown, as of imported votes
+    Column("nth", BigInteger),  # number of answers of the annotator before this one; null = unknown, as of imported votes
     Column("answer_id", Text, unique=True),
     Column("value", Text),
     Column("errors_a", Text),  # JSON list
@@ -125,13 +125,13 @@ assignments: Final = Table(
     Column("source", Text),
     Column("dismissed", Text),  # why an imported vote never counts
     Column("discarded", Text),
-    Column("aggregated", Boolean),  # true = a label made of votes that nobody has here; null = what one person said
+    Column("aggregated", Boolean),  # true = a label aggregated from votes that are not here; null = the vote of one person
 )
 revocations: Final = Table(
     "listening_revocations",
     METADATA,
-    Column("holder", Text, primary_key=True),  # annotator_id, or people.ADMIN
-    sum_column("times"),  # links and sessions carry the number that was current when they were made
+    Column("holder", Text, primary_key=True),  # annotator_id, or annotators.ADMIN
+    sum_column("times"),  # links and sessions carry the number at their creation
 )
 aliases: Final = Table(
     "listening_aliases",  # other pseudonyms of annotators of imported votes
@@ -139,8 +139,8 @@ aliases: Final = Table(
     Column("alias", Text, primary_key=True),
     text_column("annotator_id"),
 )
-HAD: Final = text("listening_assignments.state IN ('open', 'answered')")
-"""An annotator has had the subject. Literal, as only so a database knows that the index below will do."""
+TAKEN: Final = text("listening_assignments.state IN ('open', 'answered')")
+"""The subject is assigned to the annotator or answered. Literal SQL, so that the database uses the partial index below."""
 partial_index(
     "listening_assignments_once",
     *(assignments.c.annotator_id, assignments.c.subject_id),
@@ -159,7 +159,7 @@ _next_begun = _changed.values(begun=state.c.begun + 1).returning(state.c.begun)
 
 
 def note_change(connection: Connection) -> None:
-    """Make ``Store.version`` another one."""
+    """Change ``Store.version``."""
     connection.execute(_changed)
 
 
@@ -169,5 +169,5 @@ def next_answer(connection: Connection) -> int:
 
 
 def next_place(connection: Connection) -> int:
-    """Return the place of an item that is queued as begun, behind all others."""
+    """Return the place at the end of the queue of begun items."""
     return int(connection.execute(_next_begun).scalar_one())

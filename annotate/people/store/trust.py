@@ -1,4 +1,4 @@
-"""Whom to trust: all rules asked about all listeners, until excluding one changes nothing about another."""
+"""Assessment of annotators: all rules are applied to all annotators until the set of excluded ones is stable."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,29 +7,29 @@ from typing import Final, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from annotate.people.store.behaviour import annotators
+from annotate.people.store.answer_arrays import annotator_codes
 from annotate.people.store.rule import Finding, ListenerRule
 from contracts.ids import canonical_json
 
 Verdict = Literal["excluded", "trusted", "unchecked", "unsettled", "pardoned"]
 
 MAX_ROUNDS: Final = 32
-"""Rounds of asking; two or three are usual."""
+"""Maximum number of rounds; two or three are usual."""
 
 _SET_ASIDE: Final = "set aside"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assessment:
-    """What all rules together say of one listener.
+    """The result of all rules for one annotator.
 
     Attributes:
         annotator_id: pseudonym.
-        verdict: ``excluded``; ``trusted`` = checked and nothing broken; ``unchecked`` = no rule could be checked, which is no
-            blame; ``unsettled`` = breaks a rule or not, depending on whether others are trusted whose own case depends on
-            this one: not excluded, a person should look; ``pardoned`` = breaks a rule, and a person overruled it.
-        rule: first broken rule, in the order of the recipe; None = none, or it excludes nobody.
-        findings: rule -> what it says, in the order of the recipe.
+        verdict: ``excluded``; ``trusted`` = at least one rule was checked and none is broken; ``unchecked`` = no rule could be
+            checked; ``unsettled`` = whether a rule is broken depends on other annotators whose result depends on this one: not
+            excluded, an admin should decide; ``pardoned`` = a rule is broken, and an admin has overruled it.
+        rule: first broken rule, in the order of the recipe; None = none, or the annotator is not excluded.
+        findings: rule -> its finding, in the order of the recipe.
     """
 
     annotator_id: str
@@ -40,8 +40,7 @@ class Assessment:
     @property
     def evidence(self) -> str:
         """All findings as canonical JSON: rule -> ``broken`` and the numbers behind it."""
-        said = {name: {"broken": finding.broken, **finding.evidence} for name, finding in self.findings.items()}
-        return canonical_json(said)
+        return canonical_json({name: {"broken": found.broken, **found.evidence} for name, found in self.findings.items()})
 
 
 def assess(
@@ -49,23 +48,23 @@ def assess(
 ) -> list[Assessment]:
     """Return one assessment per annotator, sorted by id.
 
-    A rule may compare listeners with each other, so whom to exclude depends on who is excluded. Each round asks all rules about
-    everybody, the excluded included, with the answers of those excluded so far counting for nobody else. It ends when the
-    excluded stay the same: whoever seemed wrong only beside bad company is back by then. If the rounds go in a circle, only
-    those are excluded who were so all the way round.
+    A rule may compare annotators with each other, so the result depends on who is excluded. Each round applies all rules to all
+    annotators, excluded ones included; the answers of annotators excluded by the round before are discarded for all others. The
+    rounds end when the excluded set repeats. An annotator who broke a rule only in comparison with bad annotators is trusted
+    again by then. If the rounds end in a cycle, only those excluded in every round of the cycle stay excluded.
 
     Args:
-        answers: table of schema ANSWERS; discarded answers are their listener's, but count for nobody else.
+        answers: table of schema ANSWERS; discarded answers count for their annotator, but not for others.
         rules: name in the recipe -> rule.
-        pardoned: annotators whom no rule excludes any more.
+        pardoned: annotators whom no rule may exclude.
 
     Raises:
         DataError: an annotator answered one item twice.
     """
-    ids, _ = annotators(answers)
+    ids, _ = annotator_codes(answers)
     history: list[frozenset[str]] = [frozenset()]
     while True:
-        found = _ask(answers, ids, rules, history[-1])
+        found = _all_findings(answers, ids, rules, history[-1])
         broken = _broken(found) - frozenset(pardoned)
         if broken in history or len(history) == MAX_ROUNDS:
             break
@@ -73,24 +72,24 @@ def assess(
     circle = history[history.index(broken) :] if broken in history else history[1:]
     excluded = frozenset.intersection(*circle)
     if len(circle) > 1:
-        found = _ask(answers, ids, rules, excluded)
+        found = _all_findings(answers, ids, rules, excluded)
         excluded &= _broken(found)
     return [_assessment(annotator_id, found[annotator_id], excluded, pardoned) for annotator_id in ids]
 
 
-def set_aside(answers: pa.Table, excluded: Collection[str]) -> pa.Table:
-    """Return the answers with those of some annotators discarded, so that they count for nobody else."""
+def discard_answers(answers: pa.Table, excluded: Collection[str]) -> pa.Table:
+    """Return the answers with those of some annotators discarded, so that they do not count for others."""
     outside = pc.is_in(answers["annotator_id"], value_set=pa.array(sorted(excluded), pa.string()))
     discarded = pc.if_else(outside, pc.coalesce(answers["discarded"], _SET_ASIDE), answers["discarded"])
     place = answers.column_names.index("discarded")
     return answers.set_column(place, answers.schema.field(place), discarded)
 
 
-def _ask(
+def _all_findings(
     answers: pa.Table, ids: Sequence[str], rules: Mapping[str, ListenerRule], excluded: Collection[str]
 ) -> dict[str, dict[str, Finding]]:
-    """Return what every rule says of every annotator while the answers of some count for nobody else."""
-    seen = set_aside(answers, excluded)
+    """Return annotator -> rule -> finding, with the answers of excluded annotators discarded for all others."""
+    seen = discard_answers(answers, excluded)
     found: dict[str, dict[str, Finding]] = {annotator_id: {} for annotator_id in ids}
     for name, rule in rules.items():
         for finding in rule.findings(seen):
@@ -99,7 +98,7 @@ def _ask(
 
 
 def _broken(found: Mapping[str, Mapping[str, Finding]]) -> frozenset[str]:
-    return frozenset(who for who, said in found.items() if any(finding.broken for finding in said.values()))
+    return frozenset(who for who, findings in found.items() if any(finding.broken for finding in findings.values()))
 
 
 def _assessment(

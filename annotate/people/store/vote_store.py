@@ -1,66 +1,81 @@
-"""The store of a listening test: items, annotators, who hears what, and what they said.
+"""The store of a listening test: items, annotators, assignments and answers.
 
-Every rule is written down where it is applied: ``queue`` who gets what, ``counting`` which votes count, ``hearing`` what has
-to be heard, ``people`` who takes part. Here they are put into transactions, one at a time over all threads and processes.
+``Store`` runs each operation as a transaction, one at a time over all threads and processes. The operations are defined in
+``item_queue``, ``annotators``, ``assignments``, ``playback``, ``vote_counts`` and ``imported_votes``.
 """
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
 import pyarrow as pa
+from sqlalchemy import Connection
 
 from annotate.database_identity import Known, make_identity, read_identity
-from annotate.people.store import annotators, as_tables, assignments, imported_votes, item_queue, playback, same_person
+from annotate.people.store import (
+    annotator_aliases,
+    annotators,
+    assignments,
+    imported_votes,
+    item_queue,
+    playback,
+    store_queries,
+)
 from annotate.people.store.item import Answer, Item
-from annotate.people.store.opening import held, prepare
-from annotate.people.store.store_records import Annotator, Assignment, Finished, Progress, Receipt, Refused, Share
+from annotate.people.store.listening_settings import ListeningSettings
+from annotate.people.store.store_records import (
+    Annotator,
+    Assignment,
+    Finished,
+    ListeningProgress,
+    Receipt,
+)
+from annotate.people.store.store_setup import counts, prepare
 from annotate.people.store.store_tables import identity
-from annotate.people.store.terms import Terms
 from annotate.people.store.vote_writer import Commits
 from contracts.clocks import steady_time
 
-__all__ = ["Annotator", "Assignment", "Finished", "Progress", "Receipt", "Refused", "Share", "Store"]
-
-_CHUNK: Final = 500
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Store:
-    """A listening test, for any number of threads and processes. What a method has returned from is on disk.
+    """A listening test, for any number of threads and processes. Once a method returns, its changes are on disk.
 
-    Every method raises ``DatabaseFailed`` where the database fails; nothing has happened then, and asking again is safe.
+    Every method raises ``DatabaseFailed`` if the database fails; nothing has changed then, and a retry is safe. A method
+    that takes an annotator id raises ``Refused`` with ``unknown_annotator`` if there is no such annotator.
 
     Attributes:
-        terms: of the test.
-        identity: random text that tells it from every other test.
+        settings: of the test.
+        identity: random text that differs between any two tests.
     """
 
     def __init__(
         self,
         where: str | os.PathLike[str],
-        terms: Terms,
+        settings: ListeningSettings,
         *,
         clock: Callable[[], float] = steady_time,
         known: Known | None = None,
     ) -> None:
-        """Open a test, or begin one.
+        """Open or create a test.
 
         Args:
             where: path of a SQLite file, or a postgresql:// URL of a database that holds one test.
-            terms: of the test.
-            clock: seconds since 1970, of the server; a step of it would end leases, or let no clip be heard to its end.
-            known: the test that it has to be; None = any, or a new one.
+            settings: of the test.
+            clock: seconds since 1970 without steps: a step would end leases, or reject clips that were heard.
+            known: the expected test; None = any, or a new one.
 
         Raises:
-            OtherDatabase: it is not the test that is known, or holds less.
+            OtherDatabase: it is not the expected test, or holds less than it did.
             StorageError: it cannot be opened, or is a test of another protocol or of a newer version.
         """
-        self.terms = terms
+        self.settings = settings
         self._clock = clock
         self._commits = Commits(where)
         try:
-            prepare(self._commits, terms, known)
+            prepare(self._commits, settings, known)
             with self._commits.reading() as connection:
                 found = read_identity(connection, identity)
             self.identity = found or self._commits.write(lambda connection: make_identity(connection, identity))
@@ -80,267 +95,204 @@ class Store:
         """Close all connections."""
         self._commits.close()
 
+    def _read(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._commits.reading() as connection:
+            return query(connection, *args, **kwargs)
+
+    def _write(
+        self, action: Callable[Concatenate[Connection, ListeningSettings, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        return self._commits.write(lambda connection: action(connection, self.settings, *args, **kwargs))
+
     @property
     def where(self) -> str:
         """Path or URL, without its password."""
         return self._commits.where
 
-    def held(self) -> dict[str, int]:
-        """Return how much there is, in numbers that only grow: answers and people."""
-        with self._commits.reading() as connection:
-            return held(connection)
+    def counts(self) -> dict[str, int]:
+        """Return the numbers of answers and of annotators; both only grow."""
+        return self._read(counts)
 
     # Items
 
     def add_items(self, items: Iterable[Item]) -> int:
-        """Put items in, those that are known once only; return how many are new.
+        """Add items and return how many are new.
 
-        A withdrawn item is handed out again. An ordinary item takes the place of the former one of its subject.
+        A withdrawn item that is added again is assigned again. A new ordinary item replaces the former one of its subject.
 
         Raises:
-            DataError: an item with other clips, languages or gold values than the terms allow.
+            DataError: the settings do not allow an item's number of clips, language or gold values.
         """
-        return item_queue.add_items(self._commits, self.terms, items)
+        return item_queue.add_items(self._commits, self.settings, items)
 
     def withdraw(self, item_ids: Iterable[str]) -> None:
-        """Hand these items out no more; their answers stay, and whoever is at one may answer it.
+        """Assign these items no more; answers stay, and open assignments may still be answered.
 
         Raises:
             Refused: ``unknown_item``.
         """
-        ids = list(item_ids)
-        for start in range(0, len(ids), _CHUNK):
-            chunk = ids[start : start + _CHUNK]
-            self._commits.write(lambda connection, chunk=chunk: item_queue.withdraw(connection, self.terms, chunk))  # type: ignore[misc]
+        item_queue.withdraw(self._commits, self.settings, item_ids)
 
     def make_gold(self, item_id: str, values: Sequence[str]) -> None:
-        """Make an item gold, with the values that are right; its votes count no more.
+        """Make an item gold with these right values; its votes no longer count.
 
         Raises:
             Refused: ``unknown_item``, ``unknown_value``.
         """
-        self._commits.write(lambda connection: item_queue.make_gold(connection, self.terms, item_id, values))
+        self._write(item_queue.make_gold, item_id, values)
 
     def unmake_gold(self, item_id: str) -> None:
-        """Make an item an ordinary one again; what was answered of it as gold does not become a vote.
-
-        Raises:
-            Refused: ``unknown_item``.
-        """
-        self._commits.write(lambda connection: item_queue.unmake_gold(connection, self.terms, item_id))
+        """Make an item ordinary again (``Refused``: ``unknown_item``); its answers as a gold item do not become votes."""
+        self._write(item_queue.unmake_gold, item_id)
 
     def items(self) -> list[Item]:
-        """Return all items that have not been withdrawn, with their gold values, by id."""
-        with self._commits.reading() as connection:
-            return as_tables.all_items(connection)
+        """Return all items that are not withdrawn, with their gold values, by id."""
+        return self._read(store_queries.all_items)
 
     # Annotators
 
     def invite(self, name: str, levels: Mapping[str, str]) -> Annotator:
-        """Return the annotator of this name: a new one, or the known one of this name in any spelling, with these levels.
-
-        Args:
-            name: who it is, different from all others.
-            levels: language -> level, of ``terms.LEVELS``; a language that is not named is not known.
+        """Return the annotator of this name in any spelling, created if new, with these language levels.
 
         Raises:
-            DataError: no name, one kept for imported votes (``annotators.ELSEWHERE``), or a level that is not known.
+            DataError: the name is empty, reserved (``annotators.IMPORTED_PREFIX``) or ambiguous, or a level is unknown.
         """
         return self._commits.write(lambda connection: annotators.invite(connection, name, levels))
 
     def annotator(self, annotator_id: str) -> Annotator | None:
-        """Return an annotator, also one of imported votes; None = nobody is known under this id."""
-        with self._commits.reading() as connection:
-            return annotators.known(connection, annotator_id)
+        """Return an invited or imported annotator; None = the id is unknown."""
+        return self._read(annotators.by_id, annotator_id)
 
-    def named(self, name: str) -> Annotator | None:
-        """Return the annotator of a name in any spelling; None = nobody has it.
+    def find_annotator(self, name: str) -> Annotator | None:
+        """Return the annotator of a name in any spelling; None = there is none. An ambiguous name raises ``DataError``."""
+        return self._read(annotators.by_name, name)
 
-        Raises:
-            DataError: several have such a name, and none exactly this one.
-        """
-        with self._commits.reading() as connection:
-            return annotators.named(connection, name)
-
-    def revoked(self, holder: str) -> int:
+    def revocation_count(self, holder: str) -> int:
         """Return how often the links and sessions of an annotator id, or of ``annotators.ADMIN``, were revoked."""
-        with self._commits.reading() as connection:
-            return annotators.revoked(connection, holder)
+        return self._read(annotators.revocation_count, holder)
 
     def revoke(self, holder: str) -> int:
-        """Make all links and sessions of an annotator id, or of ``annotators.ADMIN``, void at once; return the new number."""
+        """Revoke all links and sessions of an annotator id, or of ``annotators.ADMIN``; return the new revocation count."""
         return self._commits.write(lambda connection: annotators.revoke(connection, holder))
 
     def annotators(self) -> list[Annotator]:
-        """Return all annotators, those of imported votes too, by name."""
-        with self._commits.reading() as connection:
-            return annotators.everyone(connection)
+        """Return all annotators, imported ones included, by name."""
+        return self._read(annotators.all_annotators)
 
     def consent(self, annotator_id: str) -> None:
-        """Note that an annotator has consented; again is nothing new.
+        """Record the consent of an annotator; ``Refused`` with ``elsewhere`` or ``excluded``."""
+        self._commits.write(lambda connection: annotators.record_consent(connection, annotator_id))
 
-        Raises:
-            Refused: ``unknown_annotator``, ``elsewhere``, ``excluded``.
-        """
-        self._commits.write(lambda connection: annotators.consent(connection, annotator_id))
-
-    def equip(self, annotator_id: str) -> None:
-        """Note that headphones and environment are fine; again is nothing new.
-
-        Raises:
-            Refused: ``unknown_annotator``, ``elsewhere``, ``excluded``, ``not_consented``.
-        """
-        self._commits.write(lambda connection: annotators.equip(connection, self.terms, annotator_id))
+    def confirm_equipment(self, annotator_id: str) -> None:
+        """Record the equipment check; ``Refused`` with ``elsewhere``, ``excluded`` or ``not_consented``."""
+        self._write(annotators.confirm_equipment, annotator_id)
 
     def exclude(self, annotator_id: str, rule: str, evidence: Mapping[str, Any]) -> None:
-        """Discard all ordinary answers of an annotator, without deleting any, and have them given again by others.
+        """Discard the ordinary answers of an annotator for a rule, with JSON-ready evidence, and assign their items to others.
 
-        Nothing happens to one who is excluded already or was pardoned, unless the rule is ``annotators.ADMIN``.
-
-        Args:
-            annotator_id: who.
-            rule: why, in one word; it becomes ``discarded`` of the votes.
-            evidence: the numbers, JSON-ready.
-
-        Raises:
-            Refused: ``unknown_annotator``.
+        An annotator who is excluded already stays so; a pardoned one is excluded only by the rule ``annotators.ADMIN``.
         """
-        self._commits.write(lambda connection: annotators.exclude(connection, self.terms, annotator_id, rule, evidence))
+        self._write(annotators.exclude, annotator_id, rule, evidence)
 
     def pardon(self, annotator_id: str) -> None:
-        """Let an annotator who was excluded or failed take part again, out of reach of the rules.
+        """Let an excluded or failed annotator take part again; no rule excludes them from then on.
 
-        The answers count again in the order in which they were given; where that makes others superfluous, those become
-        ``surplus``.
-
-        Raises:
-            Refused: ``unknown_annotator``.
+        Their answers count again in the order of their arrival; votes that become superfluous are ``surplus``.
         """
-        self._commits.write(lambda connection: annotators.pardon(connection, self.terms, annotator_id))
+        self._write(annotators.pardon, annotator_id)
 
     # Listening
 
     def next(self, annotator_id: str) -> Assignment | Finished:
-        """Return the item that an annotator is at: the same until it is answered or its lease is over.
+        """Return the current assignment of an annotator: the same until it is answered or its lease ends.
 
         Raises:
-            Refused: ``unknown_annotator``, ``elsewhere``, ``not_consented``, ``not_equipped``.
+            Refused: ``elsewhere``, ``not_consented``, ``not_equipped``.
         """
-        return self._commits.write(lambda connection: assignments.current(connection, self.terms, self._clock(), annotator_id))
+        return self._write(assignments.current_assignment, self._clock(), annotator_id)
 
     def upcoming(self, annotator_id: str) -> Assignment | None:
-        """Return the item after the present one, so that it can be loaded; None = there is none yet.
+        """Return the assignment after the current one, so that its clips can be loaded; None = there is none yet.
 
         Raises:
-            Refused: ``unknown_annotator``, ``elsewhere``, ``not_consented``, ``not_equipped``.
+            Refused: ``elsewhere``, ``not_consented``, ``not_equipped``.
         """
-        return self._commits.write(lambda connection: assignments.ahead(connection, self.terms, self._clock(), annotator_id))
+        return self._write(assignments.prefetch_assignment, self._clock(), annotator_id)
 
     def assignment(self, assignment_id: str, annotator_id: str) -> Assignment:
-        """Return an assignment of this annotator.
-
-        Raises:
-            Refused: ``unknown_assignment``, also if it is somebody else's.
-        """
-        with self._commits.reading() as connection:
-            return assignments.load(connection, self.terms, assignment_id, annotator_id)
+        """Return an assignment of this annotator; any other raises ``Refused`` with ``unknown_assignment``."""
+        return self._read(assignments.load_assignment, self.settings, assignment_id, annotator_id)
 
     def played(self, assignment_id: str, annotator_id: str, slot: str, what: Literal["started", "ended"]) -> None:
-        """Note that a clip began to play from its beginning, or has played to its end.
+        """Record that a clip has started from its beginning, or has played to its end.
 
-        One that begins ends every other one of this annotator, unheard: two at the same time are not heard at all.
+        A start stops every other clip of this annotator, unheard: two clips played at once do not count as heard.
 
         Raises:
             Refused: ``unknown_assignment``, ``unknown_slot``, ``not_started``, ``too_early`` (with ``wait_s``),
-                ``no_plays_left`` (one that was never heard to its end may always be started), ``answered``, ``expired``,
-                ``failed``, ``excluded``.
+                ``no_plays_left``, ``answered``, ``expired``, ``failed``, ``excluded``.
         """
-        self._commits.write(
-            lambda connection: playback.played(
-                connection, self.terms, self._clock(), assignment_id, annotator_id, slot=slot, what=what
-            )
-        )
+        self._write(playback.record_playback, self._clock(), assignment_id, annotator_id, slot=slot, what=what)
 
     def answer(self, assignment_id: str, annotator_id: str, answer: Answer) -> Receipt:
-        """Keep an answer, given in the order of playing; the same one again gets the same receipt.
+        """Store an answer, given in the order of playing; the same answer again gets the same receipt.
 
         Raises:
             Refused: ``unknown_assignment``, ``not_heard``, ``answered``, ``expired``, ``failed``, ``excluded``.
-            DataError: no answer of the protocol.
+            DataError: the answer is not valid in the protocol.
         """
-        return self._commits.write(
-            lambda connection: playback.answer(connection, self.terms, self._clock(), assignment_id, annotator_id, said=answer)
-        )
+        return self._write(playback.record_answer, self._clock(), assignment_id, annotator_id, answer=answer)
 
     def set_closed(self, closed: bool) -> None:
-        """Ask nobody any more, or ask again; who is at an item may answer it, and votes are taken in as ever."""
+        """Stop or resume assigning items; open assignments may still be answered, and votes may still be imported."""
         self._commits.write(lambda connection: item_queue.set_closed(connection, closed=closed))
 
     # Votes
 
-    def take_in(
+    def import_votes(
         self,
         votes: pa.Table,
-        aliases: Mapping[str, same_person.Known] | None = None,
+        aliases: Mapping[str, annotator_aliases.OtherPseudonyms] | None = None,
         places: Mapping[str, object] | None = None,
     ) -> int:
-        """Keep votes or ratings that were collected elsewhere; return how many are new by their id.
+        """Import votes (ratings, for a protocol of one clip) and return how many are new by their id.
 
-        They all count, also beyond what the protocol asks for. Those that are discarded already never count. Annotators who
-        are not known yet become ``elsewhere``; the votes of one who is excluded count nothing.
+        All of them count, also beyond the number that the protocol needs, except those that are discarded in the table or
+        whose annotator is excluded. Unknown annotators get the state ``elsewhere``.
 
         Args:
-            votes: table of schema VOTES, or RATINGS for a protocol of one clip.
-            aliases: annotator -> other pseudonyms of the same person; whoever is known under one of them stays that one.
-            places: vote or rating id -> where it stands in its file, for messages.
+            votes: table of schema VOTES or RATINGS.
+            aliases: annotator -> other pseudonyms of the same person, which may be stored already.
+            places: vote or rating id -> its place in the file, for messages.
 
         Raises:
-            DataError: no table of votes (of ratings, for a protocol of one clip), a vote of another protocol, or one of an
-                annotator who has voted on the same subject before, otherwise or under another id; nothing is taken in then.
+            DataError: see ``imported_votes``; nothing is imported then.
         """
-        rows, known = imported_votes.read_rows(self.terms, votes), dict(aliases or {})
-        if known:
-            self._commits.write(lambda connection: same_person.unite(connection, self.terms, known))
-        with self._commits.reading() as connection:
-            owners = same_person.persons(connection, (row["annotator_id"] for row in rows))
-            others = {who: (*names.same, *names.maybe) for who, names in known.items()}
-            rows = imported_votes.by_person(self.terms, rows, owners, others, places or {})
-            imported_votes.check_known(connection, rows)
-        chunks = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
-        return sum(
-            self._commits.write(lambda connection, chunk=chunk: imported_votes.take_in(connection, self.terms, chunk))  # type: ignore[misc]
-            for chunk in chunks
-        )
+        return imported_votes.import_votes(self._commits, self.settings, votes, aliases or {}, places or {})
 
-    def known_as(self, annotator_ids: Iterable[str]) -> dict[str, str]:
-        """Return pseudonym -> annotator, of those pseudonyms that belong to an annotator of another one."""
-        with self._commits.reading() as connection:
-            return same_person.persons(connection, annotator_ids)
+    def resolve_aliases(self, annotator_ids: Iterable[str]) -> dict[str, str]:
+        """Return alias -> annotator id, for those ids that are aliases."""
+        return self._read(annotator_aliases.resolve, annotator_ids)
 
     def answers(self) -> pa.Table:
-        """Return all answers, with schema ANSWERS: also of the qualification test, and discarded ones.
+        """Return all answers, of the qualification test and discarded ones included, with schema ANSWERS.
 
-        Imported votes are among them if their subject has an item here; what is not known of them is null.
+        Imported votes are included if their subject has an item; their unknown values are null.
         """
-        with self._commits.reading() as connection:
-            return as_tables.answers_table(connection, self.terms.protocol)
+        return self._read(store_queries.answers_table, self.settings.protocol)
 
     def votes(self) -> pa.Table:
-        """Return all votes on pairs, imported ones and discarded ones included, with schema VOTES; gold is no vote."""
-        with self._commits.reading() as connection:
-            return as_tables.votes_table(connection, self.terms)
+        """Return all votes on pairs, imported and discarded ones included, with schema VOTES; answers to gold are no votes."""
+        return self._read(store_queries.votes_table, self.settings)
 
     def ratings(self) -> pa.Table:
-        """Return all ratings of samples, imported ones and discarded ones included, with schema RATINGS."""
-        with self._commits.reading() as connection:
-            return as_tables.ratings_table(connection, self.terms)
+        """Return all ratings of samples, imported and discarded ones included, with schema RATINGS."""
+        return self._read(store_queries.ratings_table, self.settings)
 
-    def progress(self) -> Progress:
-        """Return how far the test is."""
-        with self._commits.reading() as connection:
-            return as_tables.progress(connection, self._clock())
+    def progress(self) -> ListeningProgress:
+        """Return the progress of the test."""
+        return self._read(store_queries.progress, self._clock())
 
     def version(self) -> str:
-        """Return a word that is another one whenever votes or progress may be."""
-        with self._commits.reading() as connection:
-            return as_tables.version(connection, self._clock())
+        """Return a string that changes whenever votes or progress may have changed."""
+        return self._read(store_queries.version, self._clock())

@@ -1,21 +1,21 @@
-"""Many threads write to one database, each waiting until its own part is on the disk.
+"""Many threads write to one database, each waiting until its own part is durable.
 
-Whoever gets the turn writes for all who wait, in one transaction: a disk syncs once for a hundred listeners, and nobody waits
-for a lock by sleeping and trying again.
+The thread that gets the turn writes for all that wait, in one transaction (``annotate.group_commit``). No thread waits for a
+lock of the database by sleeping and trying again.
 """
 
 import contextlib
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from annotate.database import Database, DatabaseFailed
+from annotate.group_commit import Job, commit_together
 from storage.private_files import make_private
 
 T = TypeVar("T")
@@ -30,14 +30,11 @@ _READERS: Final = 4
 """Idle connections that are kept for the next reader."""
 
 
-@dataclass(kw_only=True, eq=False)
-class _Part:
-    """What one thread wants written; what became of it."""
+@dataclass(kw_only=True, eq=False, slots=True)
+class _Part(Job):
+    """What one thread wants written."""
 
     action: Callable[[Connection], Any]
-    result: Any = None
-    error: BaseException | None = None
-    done: bool = False
 
 
 class Commits:
@@ -81,9 +78,10 @@ class Commits:
             self._readers.pop().close()
 
     def write(self, action: Callable[[Connection], T]) -> T:
-        """Run an action in a transaction and return its result once that is on the disk.
+        """Run an action in a transaction and return its result once that is durable.
 
-        If the action raises, nothing of it is written, and the parts of others in the same transaction are.
+        If the action raises, nothing of it is written, and the parts of others in the same transaction are; the action may run
+        twice.
 
         Raises:
             DatabaseFailed: the database fails; nothing has been written.
@@ -128,32 +126,26 @@ class Commits:
     def _write_waiting(self) -> None:
         parts = [self._waiting.popleft() for _ in range(min(len(self._waiting), _TOGETHER))]
         try:
-            if self._writer is None:
-                self._writer = self._open()
-            with self._writer.writing() as connection:
-                for part in parts:
-                    _attempt(connection, part)
+            commit_together(parts, self._run, transaction=self._transaction, savepoint=self._savepoint)
         except BaseException as error:
-            told = str(error) if isinstance(error, DatabaseFailed) else "writing was broken off; ask again"
-            for part in parts:
-                part.error = DatabaseFailed(told)  # one each: a traceback belongs to one thread
             if self._writer is not None:  # its connection may be of no more use
                 self._writer.close()
                 self._writer = None
             if not isinstance(error, DatabaseFailed):
                 raise
-        finally:
-            for part in parts:
-                part.done = True
 
+    def _run(self, parts: Sequence[_Part]) -> None:
+        assert self._writer is not None
+        for part in parts:
+            part.result = part.action(self._writer.connection)
 
-def _attempt(connection: Connection, part: _Part) -> None:
-    connection.exec_driver_sql("SAVEPOINT part")
-    try:
-        part.result = part.action(connection)
-    except SQLAlchemyError:  # the database's own trouble is everybody's
-        raise
-    except Exception as error:  # noqa: BLE001 - raised again in the thread whose part it is
-        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT part")
-        part.error = error
-    connection.exec_driver_sql("RELEASE SAVEPOINT part")
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        if self._writer is None:
+            self._writer = self._open()
+        with self._writer.writing():
+            yield
+
+    def _savepoint(self) -> contextlib.AbstractContextManager[Connection]:
+        assert self._writer is not None
+        return self._writer.savepoint()

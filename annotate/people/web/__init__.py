@@ -1,1 +1,1 @@
-"""The listening-test app: pages for listeners and for those who run the test. Knows no SQL; the store decides what counts."""
+"""The listening-test app: pages for listeners and admins. It uses no SQL; the store decides which votes count."""

@@ -1,4 +1,4 @@
-"""What the admin page shows of the answers: agreement, gold accuracy, findings. Pure."""
+"""Figures of the admin page: agreement, gold accuracy, findings. Pure functions."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,10 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from annotate.people.store.behaviour import gold_marks
+from annotate.people.store.answer_arrays import gold_masks
 from annotate.people.store.item import Item
 from annotate.people.store.rule import ListenerRule
-from annotate.people.store.vote_store import Annotator
+from annotate.people.store.store_records import Annotator
 from scoring.reliability.agreement_levels import TERNARY, inter_annotator
 
 
@@ -39,21 +39,21 @@ def agreement_by_language(votes: pa.Table, items: Sequence[Item]) -> list[dict[s
 def annotator_rows(
     annotators: Sequence[Annotator], answers: pa.Table, rules: Mapping[str, ListenerRule]
 ) -> list[dict[str, Any]]:
-    """Return what the table of annotators shows, those who answered most first."""
+    """Return the rows of the table of annotators, by number of answers."""
     gold: dict[str, list[bool]] = {}
     times: dict[str, list[float]] = {}
-    asked, right = gold_marks(answers)
+    is_gold, right = gold_masks(answers)
     for place, row in enumerate(answers.select(["annotator_id", "time_s"]).to_pylist()):
         if row["time_s"] is not None:  # unknown of imported votes
             times.setdefault(row["annotator_id"], []).append(row["time_s"])
-        if asked[place]:
+        if is_gold[place]:
             gold.setdefault(row["annotator_id"], []).append(bool(right[place]))
     findings: dict[str, list[dict[str, Any]]] = {}
     for name, rule in rules.items():
         for finding in rule.findings(answers):
             kind = {True: "broken", False: "", None: "unknown"}[finding.broken]
-            said = {"rule": name, "kind": kind, "evidence": _shown(finding.evidence)}
-            findings.setdefault(finding.annotator_id, []).append(said)
+            row = {"rule": name, "kind": kind, "evidence": _shown(finding.evidence)}
+            findings.setdefault(finding.annotator_id, []).append(row)
     return [
         {
             "annotator_id": annotator.annotator_id,
@@ -64,7 +64,7 @@ def annotator_rows(
             "evidence": _shown(annotator.evidence or {}),
             "pardoned": annotator.pardoned,
             "answered": annotator.answered,
-            "elsewhere": annotator.elsewhere,
+            "is_imported": annotator.is_imported,
             "gold": _share(gold.get(annotator.annotator_id, [])),
             "time": f"{median(times[annotator.annotator_id]):.1f} s" if annotator.annotator_id in times else "-",
             "findings": findings.get(annotator.annotator_id, []),

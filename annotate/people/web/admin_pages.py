@@ -1,4 +1,4 @@
-"""The pages of those who run the test: progress, listeners, gold items, export."""
+"""The admin pages: progress, listeners, gold items, export."""
 
 import csv
 import dataclasses
@@ -15,9 +15,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from annotate.people.store.annotators import ADMIN
+from annotate.people.store.listening_settings import LEVELS
 from annotate.people.store.rule import ListenerRule
-from annotate.people.store.terms import LEVELS
-from annotate.people.store.vote_store import Annotator
+from annotate.people.store.store_records import Annotator
 from annotate.people.web.access import Access, Denied, Posted
 from annotate.people.web.admin_figures import agreement_by_language, annotator_rows
 from annotate.people.web.rendering import Pages
@@ -26,40 +26,40 @@ _Id = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class Invite(Posted):
-    """Somebody to be invited."""
+    """Name and levels of a listener to invite."""
 
     name: _Id
     levels: Annotated[dict[str, str], Field(max_length=32)]
 
 
-class Whom(Posted):
-    """A listener."""
+class AnnotatorId(Posted):
+    """The id of a listener."""
 
     annotator_id: _Id
 
 
 class Exclude(Posted):
-    """A listener who is excluded by hand."""
+    """A listener to exclude, and the reason."""
 
     annotator_id: _Id
     reason: _Id
 
 
 class Gold(Posted):
-    """An item whose right answers are known."""
+    """An item to make gold, and its right values."""
 
     item_id: _Id
     values: Annotated[list[_Id], Field(min_length=1, max_length=16)]
 
 
-class Which(Posted):
-    """An item."""
+class ItemId(Posted):
+    """The id of an item."""
 
     item_id: _Id
 
 
 class AdminPages:
-    """Answers the requests of those who run the test."""
+    """Handles the requests of admins."""
 
     def __init__(self, access: Access, pages: Pages, rules: Mapping[str, ListenerRule]) -> None:
         self._access = access
@@ -67,11 +67,11 @@ class AdminPages:
         self._store = access.store
         self._rules = rules
         self._lock = threading.Lock()
-        self._seen: tuple[str, dict[str, Any]] | None = None
+        self._cached: tuple[str, dict[str, Any]] | None = None
 
     @property
     def routes(self) -> list[Route]:
-        """Where they are."""
+        """The routes of these pages."""
         return [
             Route("/admin/i/{token}", self.sign_in),
             Route("/admin", self.overview),
@@ -87,25 +87,25 @@ class AdminPages:
         ]
 
     async def sign_in(self, request: Request) -> Response:
-        """Take an admin link and go on under an address without it."""
+        """Redirect an admin link to an address without the token."""
         if not await self._access.admin_invited(request.path_params["token"]):
             self._access.failed(request)
             return self._pages.message(request, "link_bad", status=403)
-        return await self._access.let_in("/admin", None)
+        return await self._access.start_session("/admin", None)
 
     async def overview(self, request: Request) -> Response:
-        """Show the whole test."""
+        """Show the overview of the test."""
         session = await self._access.admin(request)
-        shown = await self._access.stored(self._shown)
+        shown = await self._access.call_store(self._overview_values)
         return self._pages.part(request, "admin.html", csrf=session.csrf, **shown)
 
-    def _shown(self) -> dict[str, Any]:
+    def _overview_values(self) -> dict[str, Any]:
         with self._lock:
             version = self._store.version()
-            if self._seen is None or self._seen[0] != version:
+            if self._cached is None or self._cached[0] != version:
                 items = self._store.items()
                 answers = self._store.answers()
-                self._seen = (
+                self._cached = (
                     version,
                     {
                         "agreement": agreement_by_language(self._store.votes(), items),
@@ -113,75 +113,75 @@ class AdminPages:
                         "gold": [item for item in items if item.gold],
                     },
                 )
-            figures = self._seen[1]
-        options = [option for question in self._store.terms.protocol.questions for option in question.options]
+            figures = self._cached[1]
+        options = [option for question in self._store.settings.protocol.questions for option in question.options]
         return {
             "progress": self._store.progress(),
             "agreement": figures["agreement"],
             "annotators": annotator_rows(self._store.annotators(), figures["answers"], self._rules),
             "gold": figures["gold"],
-            "languages": list(self._store.terms.languages),
+            "languages": list(self._store.settings.languages),
             "levels": LEVELS,
             "values_hint": " ".join(options[-2:]),
             "exports": list(EXPORTS),
         }
 
     async def invite(self, request: Request) -> Response:
-        """Invite somebody and return the link, and under which name they are known already."""
-        said = await self._access.posted(request, await self._access.admin(request), Invite)
-        known = await self._access.stored(self._store.named, said.name)
-        annotator = await self._access.stored(self._store.invite, said.name, said.levels)
+        """Invite a listener; return the link, and the stored spelling of the name if it is known already."""
+        posted = await self._access.posted(request, await self._access.admin(request), Invite)
+        known = await self._access.call_store(self._store.find_annotator, posted.name)
+        annotator = await self._access.call_store(self._store.invite, posted.name, posted.levels)
         return JSONResponse({"link": self._link(annotator), "known": known.name if known else None})
 
     async def link(self, request: Request) -> Response:
-        """Return the link of somebody who was invited."""
-        said = await self._access.posted(request, await self._access.admin(request), Whom)
-        annotator = await self._access.stored(self._store.annotator, said.annotator_id)
-        if annotator is None or annotator.elsewhere:
+        """Return the link of an invited listener."""
+        posted = await self._access.posted(request, await self._access.admin(request), AnnotatorId)
+        annotator = await self._access.call_store(self._store.annotator, posted.annotator_id)
+        if annotator is None or annotator.is_imported:
             raise Denied(404, "missing")
         return JSONResponse({"link": self._link(annotator)})
 
     def _link(self, annotator: Annotator) -> str:
-        token = self._access.tokens.invitation(annotator.annotator_id, annotator.revoked)
+        token = self._access.tokens.invitation(annotator.annotator_id, annotator.revocation_count)
         return f"{self._access.site.base_url.rstrip('/')}/i/{token}"
 
     async def revoke(self, request: Request) -> Response:
-        """Make all links and sessions of a listener void; the answers stay."""
-        said = await self._access.posted(request, await self._access.admin(request), Whom)
-        if await self._access.stored(self._store.annotator, said.annotator_id) is None:
+        """Revoke all links and sessions of a listener; the answers stay."""
+        posted = await self._access.posted(request, await self._access.admin(request), AnnotatorId)
+        if await self._access.call_store(self._store.annotator, posted.annotator_id) is None:
             raise Denied(404, "missing")
-        await self._access.stored(self._store.revoke, said.annotator_id)
+        await self._access.call_store(self._store.revoke, posted.annotator_id)
         return JSONResponse({"saved": True})
 
     async def renew(self, request: Request) -> Response:
-        """Make all links and sessions of those who run the test void, this one too, and return a new link."""
+        """Revoke all admin links and sessions, this one included, and return a new link."""
         await self._access.posted(request, await self._access.admin(request), Posted)
-        revoked = await self._access.stored(self._store.revoke, ADMIN)
-        token = self._access.tokens.admin_invitation(revoked)
+        revocation_count = await self._access.call_store(self._store.revoke, ADMIN)
+        token = self._access.tokens.admin_invitation(revocation_count)
         return JSONResponse({"link": f"{self._access.site.base_url.rstrip('/')}/admin/i/{token}"})
 
     async def exclude(self, request: Request) -> Response:
-        """Exclude a listener by hand."""
-        said = await self._access.posted(request, await self._access.admin(request), Exclude)
-        await self._access.stored(self._store.exclude, said.annotator_id, "admin", {"reason": said.reason})
+        """Exclude a listener."""
+        posted = await self._access.posted(request, await self._access.admin(request), Exclude)
+        await self._access.call_store(self._store.exclude, posted.annotator_id, ADMIN, {"reason": posted.reason})
         return JSONResponse({"saved": True})
 
     async def pardon(self, request: Request) -> Response:
-        """Take an exclusion back."""
-        said = await self._access.posted(request, await self._access.admin(request), Whom)
-        await self._access.stored(self._store.pardon, said.annotator_id)
+        """Pardon a listener."""
+        posted = await self._access.posted(request, await self._access.admin(request), AnnotatorId)
+        await self._access.call_store(self._store.pardon, posted.annotator_id)
         return JSONResponse({"saved": True})
 
     async def gold(self, request: Request) -> Response:
         """Make an item gold."""
-        said = await self._access.posted(request, await self._access.admin(request), Gold)
-        await self._access.stored(self._store.make_gold, said.item_id, said.values)
+        posted = await self._access.posted(request, await self._access.admin(request), Gold)
+        await self._access.call_store(self._store.make_gold, posted.item_id, posted.values)
         return JSONResponse({"saved": True})
 
     async def ungold(self, request: Request) -> Response:
         """Make an item an ordinary one."""
-        said = await self._access.posted(request, await self._access.admin(request), Which)
-        await self._access.stored(self._store.unmake_gold, said.item_id)
+        posted = await self._access.posted(request, await self._access.admin(request), ItemId)
+        await self._access.call_store(self._store.unmake_gold, posted.item_id)
         return JSONResponse({"saved": True})
 
     async def export(self, request: Request) -> Response:
@@ -199,7 +199,7 @@ class AdminPages:
             return as_csv(rows) if kind == "csv" else as_jsonl(rows.to_pylist(maps_as_pydicts="strict"))
 
         return Response(
-            await self._access.stored(file),
+            await self._access.call_store(file),
             media_type="text/csv; charset=utf-8" if kind == "csv" else "application/x-ndjson",
             headers={"content-disposition": f'attachment; filename="{name}"'},
         )
@@ -226,5 +226,5 @@ def as_jsonl(rows: list[dict[str, Any]]) -> bytes:
 def _cell(value: Any) -> Any:
     if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False)
-    # A spreadsheet runs what begins like a formula.
+    # Spreadsheet programs run such cells as formulas.
     return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value

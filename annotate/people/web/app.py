@@ -1,4 +1,4 @@
-"""The listening-test app: routes, and how errors are said."""
+"""The listening-test app: routes and error responses."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -15,8 +15,9 @@ from starlette.staticfiles import StaticFiles
 
 from annotate.people.store.item import Clip
 from annotate.people.store.rule import ListenerRule
-from annotate.people.store.vote_store import Refused, Store
-from annotate.people.web.access import HEADERS, Access, Denied, Shield
+from annotate.people.store.store_records import Refused
+from annotate.people.store.vote_store import Store
+from annotate.people.web.access import HEADERS, Access, Denied, SecurityHeaders
 from annotate.people.web.admin_pages import AdminPages
 from annotate.people.web.buckets import Allowance, Buckets
 from annotate.people.web.headphones import TRIES, Challenges
@@ -29,7 +30,7 @@ from contracts.errors import DamagedPart, DataError, StorageError
 
 STATIC: Final = Path(__file__).parent / "static"
 PER_CLIENT: Final = Allowance(burst=20, per_s=0.5)
-"""Failed sign-ins of one address. Links that work are not counted: a class room behind one address gets in at once."""
+"""Failed sign-ins of one network. Valid links are not counted, so a class behind one address can sign in at once."""
 
 _LOG: Final = logging.getLogger(__name__)
 _NOT_FOUND: Final = ("unknown_assignment", "unknown_slot")
@@ -50,12 +51,12 @@ def make_app(
 
     Args:
         store: the test; the app does not close it.
-        secret: key of all tokens, the same at every start, or invitations are void.
+        secret: key of all tokens; another key makes all invitations void.
         audio: clip -> WAV or FLAC file at the clip's gain.
-        site: what the test says of itself.
-        per_client: how often one address may fail to sign in.
-        check_tries: how often a listener may try the headphone check.
-        rules: name -> rule about listeners whose findings the admin page shows; it excludes nobody by itself.
+        site: address and texts of the test.
+        per_client: limit of failed sign-ins per network.
+        check_tries: limit of tries of the headphone check per listener.
+        rules: name -> rule whose findings the admin page shows; the app excludes no annotator by itself.
 
     Raises:
         SetupError: the secret is too short.
@@ -77,7 +78,7 @@ def make_app(
             *listener.routes,
             *admin.routes,
         ],
-        middleware=[Middleware(Shield, https=site.https)],
+        middleware=[Middleware(SecurityHeaders, https=site.https)],
         exception_handlers={HTTPException: refuse, Refused: refuse, DataError: refuse, StorageError: refuse, Exception: _crash},
     )
     app.state.tokens = tokens
@@ -91,27 +92,27 @@ async def _health(request: Request) -> Response:
 
 
 async def _crash(request: Request, error: Exception) -> Response:
-    """Answer for a defect, which the server logs: this answer does not pass the shield."""
+    """Return the response to an unexpected error, which the server logs. It bypasses the middleware, so it adds the headers."""
     del request, error
     return PlainTextResponse("error", status_code=500, headers={**HEADERS, "cache-control": "no-store"})
 
 
 def _refusal(pages: Pages, request: Request, error: Exception) -> Response:
-    """Return a refusal as the page's script reads it, or as a page for whoever opened an address."""
-    status, reason, wait_s = _told(error)
-    said = words(language_of(request))
-    text = said.get(f"refused_{reason}", said["refused_other"])
+    """Return an error response: JSON for the page's script, a page for a browser."""
+    status, reason, wait_s = _status_of(error)
+    texts = words(language_of(request))
+    text = texts.get(f"refused_{reason}", texts["refused_other"])
     if request.url.path.startswith("/admin") and isinstance(error, DataError):
-        text = str(error)  # those who run the test are told what the store says
+        text = str(error)  # admins see the store's own message
     headers = {"retry-after": str(int(wait_s) + 1)} if status in (429, 503) else {}
     if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
-        page = pages.message(request, "missing", status=status, text=said["missing_text"] if status == 404 else text)
+        page = pages.message(request, "missing", status=status, text=texts["missing_text"] if status == 404 else text)
         page.headers.update(headers)
         return page
     return JSONResponse({"reason": reason, "message": text, "wait_s": wait_s}, status_code=status, headers=headers)
 
 
-def _told(error: Exception) -> tuple[int, str, float]:
+def _status_of(error: Exception) -> tuple[int, str, float]:
     if isinstance(error, Denied):
         return error.status_code, error.detail, error.wait_s
     if isinstance(error, HTTPException):
@@ -123,7 +124,7 @@ def _told(error: Exception) -> tuple[int, str, float]:
     if isinstance(error, StorageError):
         _LOG.error("%s", error)
     if isinstance(error, DamagedPart):
-        return 500, "other", 0.0  # asking again would not help
+        return 500, "other", 0.0  # a retry would not help
     if isinstance(error, StorageError):
         return 503, "busy", 1.0
     return 422, "form", 0.0

@@ -1,4 +1,4 @@
-"""Clips as they are sent: at the loudness of all the others, as files that say nothing of where they come from."""
+"""Clips as they are sent to listeners: FLAC files at the common loudness, without metadata."""
 
 import io
 import threading
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 CACHE_BYTES: Final = 64 * 2**20
 
 
-class Playback:
-    """Callable that turns a clip into a FLAC file; keeps those asked for last. Thread-safe."""
+class ClipFiles:
+    """Callable that encodes a clip as a FLAC file, with a cache of recent files. Thread-safe."""
 
     def __init__(self, blobs: BlobStore, *, cache_bytes: int = CACHE_BYTES) -> None:
         self._blobs = blobs
@@ -49,7 +49,7 @@ class Playback:
 
 
 def amplified(pcm: "npt.NDArray[np.int16]", gain_db: float) -> "npt.NDArray[np.int16]":
-    """Return int16 samples at another gain in dB; what would not fit stops at full scale instead of wrapping."""
+    """Return int16 samples at another gain in dB; values beyond full scale are clipped."""
     if gain_db == 0:
         return pcm
     louder: npt.NDArray[np.int16] = np.clip(np.rint(pcm * 10 ** (gain_db / 20)), -32768, 32767).astype(np.int16)

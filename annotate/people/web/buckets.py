@@ -1,4 +1,4 @@
-"""Token buckets: how often someone may knock."""
+"""Token buckets that limit how often a key may try something."""
 
 import ipaddress
 import threading
@@ -8,16 +8,16 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Final
 
-_MOST_KEYS: Final = 10_000
+_MAX_KEYS: Final = 10_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Allowance:
-    """How much one key may do.
+    """The limit of one key.
 
     Attributes:
         burst: tries at once.
-        per_s: tries that come back in a second.
+        per_s: tries gained per second.
     """
 
     burst: int
@@ -25,7 +25,7 @@ class Allowance:
 
 
 class Buckets:
-    """One bucket per key, in memory; the keys unheard of for longest are forgotten first. Thread-safe."""
+    """One bucket per key, in memory; the least recently used keys are dropped first. Thread-safe."""
 
     def __init__(self, allowance: Allowance, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.allowance = allowance
@@ -34,20 +34,20 @@ class Buckets:
         self._levels: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
 
     def take(self, key: Hashable) -> float:
-        """Take one try; return 0, or if there is none the seconds to wait for one."""
+        """Take one try; return 0, or the seconds until the next one if there is none."""
         with self._lock:
             now = self._clock()
             level, since = self._levels.pop(key, (float(self.allowance.burst), now))
             level = min(self.allowance.burst, level + (now - since) * self.allowance.per_s)
             granted = level >= 1
             self._levels[key] = (level - granted, now)
-            if len(self._levels) > _MOST_KEYS:
+            if len(self._levels) > _MAX_KEYS:
                 self._levels.popitem(last=False)
             return 0.0 if granted else (1 - level) / self.allowance.per_s
 
 
-def neighbourhood(address: str) -> str:
-    """Return what one client can hold: an IPv4 address, or the /64 of an IPv6 one."""
+def client_network(address: str) -> str:
+    """Return the network that one client controls: an IPv4 address, or the /64 of an IPv6 one."""
     try:
         known = ipaddress.ip_address(address)
     except ValueError:

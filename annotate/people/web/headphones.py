@@ -1,8 +1,8 @@
 """The headphone check: counts of tones in each ear, and the quietest of three tones.
 
 Counting tones is ReSEval's check. The quietest of three is that of Woods et al. (2017, Attention, Perception & Psychophysics
-79): one tone is 6 dB softer, another has its channels in opposite phase and is softest only where they mix in the air, which
-they do in front of loudspeakers and not in headphones. The tones are drawn by the server, and the server knows the answers.
+79): one tone is 6 dB softer; another has its channels in opposite phase, and is softest only where the channels mix in the air,
+as with loudspeakers. The server draws the tones and keeps the answers.
 """
 
 import random
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 RATE_HZ: Final = 24_000
-MOST_TONES: Final = 4
+MAX_TONES: Final = 4
 TRIES: Final = Allowance(burst=3, per_s=1 / 600)
 QUIETER_DB: Final = -6.0
 
 _LEVEL: Final = 0.1
-_MOST_OPEN: Final = 2_000
+_MAX_OPEN: Final = 2_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Puzzle:
-    """One thing to hear.
+    """One question of the headphone check.
 
     Attributes:
         kind: ``count`` asks for tones left and right, ``quietest`` for a position 1 to 3.
@@ -44,7 +44,7 @@ class Puzzle:
 
     @property
     def answers(self) -> Mapping[str, int]:
-        """Return field -> right number."""
+        """Field -> right number."""
         if self.kind == "count":
             return {side: self.tones.count(side) for side in ("left", "right")}
         return {"position": self.tones.index("soft") + 1}
@@ -52,7 +52,7 @@ class Puzzle:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Challenge:
-    """What one listener is asked at one time."""
+    """The puzzles of one listener at one time."""
 
     challenge_id: str
     puzzles: tuple[Puzzle, ...]
@@ -67,9 +67,9 @@ class Challenge:
         }
 
 
-def drawn(rng: random.Random) -> tuple[Puzzle, ...]:
+def draw_puzzles(rng: random.Random) -> tuple[Puzzle, ...]:
     """Return one puzzle of counting and two of the quietest tone; guessing passes once in 16 * 3 * 3 = 144 times."""
-    sides = ["left"] * rng.randint(1, MOST_TONES) + ["right"] * rng.randint(1, MOST_TONES)
+    sides = ["left"] * rng.randint(1, MAX_TONES) + ["right"] * rng.randint(1, MAX_TONES)
     rng.shuffle(sides)
     quietest = []
     for _ in range(2):
@@ -95,7 +95,7 @@ def sound(puzzle: Puzzle) -> bytes:
 
 def _tone(frequency_hz: float, duration_s: float) -> "npt.NDArray[np.float64]":
     time_s = np.arange(round(duration_s * RATE_HZ)) / RATE_HZ
-    ramp = np.clip(np.minimum(time_s, duration_s - time_s) / 0.03, 0, 1)  # without a ramp, a click would give the side away
+    ramp = np.clip(np.minimum(time_s, duration_s - time_s) / 0.03, 0, 1)  # without a ramp, a click would reveal the side
     tone: npt.NDArray[np.float64] = _LEVEL * ramp * np.sin(2 * np.pi * frequency_hz * time_s)
     return tone
 
@@ -105,7 +105,7 @@ def _silence(duration_s: float) -> "npt.NDArray[np.float64]":
 
 
 class Challenges:
-    """The challenges that are open, one per listener, and their tries. Lives in memory: a restart asks anew. Thread-safe."""
+    """The open challenges, one per listener, with a limit on tries. In memory: lost at a restart. Thread-safe."""
 
     def __init__(self, *, tries: Allowance = TRIES, clock: Callable[[], float] | None = None) -> None:
         self._tries = Buckets(tries, clock=clock) if clock else Buckets(tries)
@@ -114,20 +114,20 @@ class Challenges:
         self._rng = random.SystemRandom()
 
     def current(self, annotator_id: str) -> Challenge:
-        """Return the open challenge of a listener, a new one if there is none: a reload asks the same again."""
+        """Return the open challenge of a listener, created if there is none; a reload shows the same one."""
         with self._lock:
             if annotator_id not in self._open:
-                self._open[annotator_id] = Challenge(challenge_id=secrets.token_urlsafe(12), puzzles=drawn(self._rng))
-                if len(self._open) > _MOST_OPEN:
+                self._open[annotator_id] = Challenge(challenge_id=secrets.token_urlsafe(12), puzzles=draw_puzzles(self._rng))
+                if len(self._open) > _MAX_OPEN:
                     self._open.popitem(last=False)
             return self._open[annotator_id]
 
-    def judge(self, annotator_id: str, challenge_id: str, answers: Mapping[str, str]) -> tuple[bool | None, float]:
-        """Judge answers once; the challenge is closed by it.
+    def grade(self, annotator_id: str, challenge_id: str, answers: Mapping[str, str]) -> tuple[bool | None, float]:
+        """Grade answers and close the challenge.
 
         Returns:
-            Whether they are right, None if they are not to the open challenge or there are too many tries; and the seconds to
-            wait for another try if there are none left.
+            Whether they are right, None if they are not for the open challenge or no try is left; and the seconds until the
+            next try.
         """
         with self._lock:
             challenge = self._open.get(annotator_id)

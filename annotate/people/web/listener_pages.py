@@ -1,4 +1,4 @@
-"""The pages of a listener: one address, at which a listener always finds the step that is next."""
+"""The pages of a listener. One address always shows the next step."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, Final, Literal
@@ -9,12 +9,12 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from annotate.people.store.item import Clip
-from annotate.people.store.vote_store import Annotator, Assignment, Finished, Refused
+from annotate.people.store.store_records import Annotator, Assignment, Finished, Refused
 from annotate.people.web.access import Access, Denied, Posted
+from annotate.people.web.assignment_page import clip_urls, key_help, page_values
 from annotate.people.web.audio import media_type
 from annotate.people.web.headphones import Challenges, sound
-from annotate.people.web.rendering import Pages, language_of, own_words
-from annotate.people.web.sheet import addresses, explained_keys, sheet
+from annotate.people.web.rendering import Pages, language_of, owner_text
 from annotate.people.web.words import words
 
 PRIVATE: Final = {"cache-control": "private, no-store"}
@@ -24,7 +24,7 @@ _Word = Annotated[str, Field(max_length=64)]
 
 
 class Consent(Posted):
-    """A listener agrees."""
+    """The consent of a listener."""
 
     agree: Literal["yes"]
 
@@ -38,8 +38,8 @@ class Check(Posted):
     answers: Annotated[dict[_Word, _Word], Field(max_length=16)]
 
 
-class Heard(Posted):
-    """What a listener has played."""
+class PlaybackReport(Posted):
+    """Start or end of a clip that a listener plays."""
 
     assignment: _Short
     slot: Annotated[str, Field(max_length=32)]
@@ -47,14 +47,14 @@ class Heard(Posted):
 
 
 class Vote(Posted):
-    """A form that was filled in."""
+    """An answer to an assignment, as a form."""
 
     assignment: _Short
     form: Annotated[dict[_Word, Annotated[list[_Word], Field(max_length=32)]], Field(max_length=64)]
 
 
 class ListenerPages:
-    """Answers the requests of listeners."""
+    """Handles the requests of listeners."""
 
     def __init__(self, access: Access, pages: Pages, challenges: Challenges, audio: Callable[[Clip], bytes]) -> None:
         self._access = access
@@ -62,11 +62,11 @@ class ListenerPages:
         self._challenges = challenges
         self._audio = audio
         self._store = access.store
-        self._protocol = access.store.terms.protocol
+        self._protocol = access.store.settings.protocol
 
     @property
     def routes(self) -> list[Route]:
-        """Where they are."""
+        """The routes of these pages."""
         return [
             Route("/", self.step),
             Route("/i/{token}", self.sign_in),
@@ -81,24 +81,27 @@ class ListenerPages:
         ]
 
     async def sign_in(self, request: Request) -> Response:
-        """Take an invitation and go on under an address without it; a session of the same listener goes on in all its tabs."""
+        """Redirect an invitation link to an address without the token; an existing session of the same listener stays valid."""
         annotator = await self._access.invited(request.path_params["token"])
         if annotator is None:
             self._access.failed(request)
             return self._pages.message(request, "link_bad", status=403)
         lang = request.query_params.get("lang")
         address = f"/?lang={lang}" if lang in ("en", "zh") else "/"
-        known = self._access.tokens.listener(request.cookies.get(self._access.listener_cookie))
-        if known is not None and (known.annotator_id, known.revoked) == (annotator.annotator_id, annotator.revoked):
+        known = self._access.tokens.read_session(request.cookies.get(self._access.listener_cookie))
+        if known is not None and (known.annotator_id, known.revocation_count) == (
+            annotator.annotator_id,
+            annotator.revocation_count,
+        ):
             return RedirectResponse(address, status_code=303)
-        return await self._access.let_in(address, annotator)
+        return await self._access.start_session(address, annotator)
 
     async def step(self, request: Request) -> Response:
-        """Show the step that is next."""
-        if self._access.tokens.listener(request.cookies.get(self._access.listener_cookie)) is None:
+        """Show the page of the next step."""
+        if self._access.tokens.read_session(request.cookies.get(self._access.listener_cookie)) is None:
             return self._pages.message(request, "welcome", status=401)
         session, annotator = await self._access.listener(request)
-        said = words(language_of(request))
+        texts = words(language_of(request))
         if annotator.state == "invited":
             site = self._access.site
             return self._pages.part(
@@ -106,66 +109,66 @@ class ListenerPages:
                 "consent.html",
                 csrf=session.csrf,
                 step="consent",
-                consent=own_words(site.consent, language_of(request), said["consent_text"]),
-                keys=explained_keys(self._protocol.questions, self._protocol.clips, said),
+                consent=owner_text(site.consent, language_of(request), texts["consent_text"]),
+                keys=key_help(self._protocol.questions, self._protocol.clips, texts),
             )
         if annotator.state == "consented":
             challenge = self._challenges.current(annotator.annotator_id)
             return self._pages.part(request, "check.html", csrf=session.csrf, step="check", challenge=challenge)
-        template, shown = await self._work(request, annotator)
+        template, shown = await self._next_step(request, annotator)
         return self._pages.part(request, "work.html", csrf=session.csrf, part=template, **shown)
 
     async def part(self, request: Request) -> Response:
-        """Show the step that is next without the page around it."""
+        """Show the part of the page of the next step."""
         session, annotator = await self._access.listener(request)
-        template, shown = await self._work(request, annotator)
+        template, shown = await self._next_step(request, annotator)
         return self._pages.part(request, template, csrf=session.csrf, **shown)
 
-    async def _work(self, request: Request, annotator: Annotator) -> tuple[str, dict[str, Any]]:
+    async def _next_step(self, request: Request, annotator: Annotator) -> tuple[str, dict[str, Any]]:
         language = language_of(request)
-        said = words(language)
-        following = await self._access.stored(self._store.next, annotator.annotator_id)
+        texts = words(language)
+        following = await self._access.call_store(self._store.next, annotator.annotator_id)
         if isinstance(following, Assignment):
             return "item.html", {
                 "answered": annotator.answered,
-                **sheet(following, self._protocol.questions, said, language),
+                **page_values(following, self._protocol.questions, texts, language),
             }
-        over = following.reason in ("failed", "excluded")
-        retry = not over and await self._more(following)
-        text = f"{following.reason}_text" if over else "thanks_wait" if retry else "thanks_all"
+        has_ended = following.reason in ("failed", "excluded")
+        retry = not has_ended and await self._may_get_more(following)
+        text = f"{following.reason}_text" if has_ended else "thanks_wait" if retry else "thanks_all"
         return "end.html", {
-            "heading": said[following.reason if over else "thanks"],
-            "message": said[text],
-            "answered": None if over else annotator.answered,
+            "heading": texts[following.reason if has_ended else "thanks"],
+            "message": texts[text],
+            "answered": None if has_ended else annotator.answered,
             "retry": retry,
         }
 
-    async def _more(self, following: Finished) -> bool:
+    async def _may_get_more(self, following: Finished) -> bool:
         if following.reason == "no_gold":
             return True
-        progress = await self._access.stored(self._store.progress)
-        return progress.waiting > 0 or not progress.items  # the test may be served before its items are there
+        progress = await self._access.call_store(self._store.progress)
+        return progress.waiting > 0 or not progress.items  # the test may be served before its items are added
 
     async def consent(self, request: Request) -> Response:
-        """Keep that a listener agrees."""
+        """Record the consent of a listener."""
         session, _ = await self._access.listener(request)
         await self._access.posted(request, session, Consent)
-        await self._access.stored(self._store.consent, session.annotator_id)
+        await self._access.call_store(self._store.consent, session.annotator_id)
         return JSONResponse({"saved": True})
 
     async def check(self, request: Request) -> Response:
-        """Judge the headphone check."""
+        """Grade the answers of the headphone check."""
         session, annotator = await self._access.listener(request)
-        said = await self._access.posted(request, session, Check)
+        posted = await self._access.posted(request, session, Check)
         if annotator.state != "consented":
             raise Denied(409, "state")
-        right, wait_s = self._challenges.judge(annotator.annotator_id, said.challenge, said.answers)
+        right, wait_s = self._challenges.grade(annotator.annotator_id, posted.challenge, posted.answers)
         if wait_s:
             text = words(language_of(request))["check_wait"].replace("{n}", str(int(wait_s // 60) + 1))
             return JSONResponse({"reason": "wait", "message": text, "wait_s": wait_s}, status_code=409)
         if not right:
             return JSONResponse({"reason": "wrong", "message": words(language_of(request))["check_wrong"]}, status_code=409)
-        await self._access.stored(self._store.equip, annotator.annotator_id)
+        await self._access.call_store(self._store.confirm_equipment, annotator.annotator_id)
         return JSONResponse({"saved": True})
 
     async def check_sound(self, request: Request) -> Response:
@@ -175,14 +178,14 @@ class ListenerPages:
         number = request.path_params["number"]
         if challenge.challenge_id != request.path_params["challenge"] or number >= len(challenge.puzzles):
             raise Denied(404, "missing")
-        file = await self._access.stored(sound, challenge.puzzles[number])
+        file = await self._access.call_store(sound, challenge.puzzles[number])
         return Response(file, media_type="audio/flac", headers=PRIVATE)
 
     async def upcoming(self, request: Request) -> Response:
-        """Say which clips come after the present ones, to be fetched meanwhile."""
+        """Send the addresses of the next assignment's clips, to be loaded in advance."""
         session, _ = await self._access.listener(request)
-        following = await self._access.stored(self._store.upcoming, session.annotator_id)
-        return JSONResponse({"audio": addresses(following) if following else []})
+        following = await self._access.call_store(self._store.upcoming, session.annotator_id)
+        return JSONResponse({"audio": clip_urls(following) if following else []})
 
     async def audio(self, request: Request) -> Response:
         """Send a clip of an assignment of this listener."""
@@ -196,22 +199,22 @@ class ListenerPages:
             return self._audio(leased.playable(slot).clip)
 
         try:
-            sent = await self._access.stored(file)
+            sent = await self._access.call_store(file)
         except Refused as refused:
             raise Denied(404, "missing") from refused
         return Response(sent, media_type=media_type(sent), headers=PRIVATE)
 
     async def played(self, request: Request) -> Response:
-        """Keep that a clip began or ended."""
+        """Record that a clip has started or ended."""
         session, _ = await self._access.listener(request)
-        said = await self._access.posted(request, session, Heard)
-        await self._access.stored(self._store.played, said.assignment, session.annotator_id, said.slot, said.what)
+        posted = await self._access.posted(request, session, PlaybackReport)
+        await self._access.call_store(self._store.played, posted.assignment, session.annotator_id, posted.slot, posted.what)
         return JSONResponse({"saved": True})
 
     async def vote(self, request: Request) -> Response:
-        """Keep an answer; sent again, it is answered again and kept once."""
+        """Store an answer; a repeated request gets the same reply."""
         session, _ = await self._access.listener(request, votes=True)
-        said = await self._access.posted(request, session, Vote)
-        answer = self._protocol.read(said.form)
-        receipt = await self._access.kept(self._store.answer, said.assignment, session.annotator_id, answer)
+        posted = await self._access.posted(request, session, Vote)
+        answer = self._protocol.read(posted.form)
+        receipt = await self._access.write_vote(self._store.answer, posted.assignment, session.annotator_id, answer)
         return JSONResponse({"saved": True, "number": receipt.number})

@@ -1,4 +1,4 @@
-"""Making pages: one template per page, everything escaped."""
+"""Rendering of pages: one template per page, everything escaped."""
 
 import functools
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from annotate.people.web.site import Site
-from annotate.people.web.words import LANGUAGES, wanted, words
+from annotate.people.web.words import LANGUAGES, choose_language, words
 
 PAGES: Final = Path(__file__).parent / "pages"
 _SCRIPT_WORDS: Final = (
@@ -21,7 +21,7 @@ _SCRIPT_WORDS: Final = (
 
 @functools.cache
 def environment() -> jinja2.Environment:
-    """Return the one environment of all pages."""
+    """Return the template environment of all pages."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(PAGES),
         autoescape=True,
@@ -32,16 +32,16 @@ def environment() -> jinja2.Environment:
 
 
 def language_of(request: Request) -> str:
-    """Return the language that a reader wants: of the address, of the cookie, of the browser."""
-    return wanted(
-        asked=request.query_params.get("lang"),
-        remembered=request.cookies.get("lang"),
-        accepted=request.headers.get("accept-language", ""),
+    """Return the language for a request: of its address, else of the cookie, else of the browser."""
+    return choose_language(
+        from_address=request.query_params.get("lang"),
+        from_cookie=request.cookies.get("lang"),
+        accept_language=request.headers.get("accept-language", ""),
     )
 
 
-def own_words(texts: Mapping[str, str], language: str, fallback: str) -> list[str]:
-    """Return the paragraphs of a text of the test's owner in a language, else in any, else of the app's."""
+def owner_text(texts: Mapping[str, str], language: str, fallback: str) -> list[str]:
+    """Return the paragraphs of an owner's text in a language, else in another language, else of the app's text."""
     text = texts.get(language) or next((text for text in texts.values() if text), None) or fallback
     return [paragraph.strip() for paragraph in text.split("\n\n") if paragraph.strip()]
 
@@ -55,16 +55,16 @@ class Pages:
     def part(self, request: Request, template: str, **shown: Any) -> HTMLResponse:
         """Return a page or a part of one."""
         language = language_of(request)
-        said = words(language)
+        texts = words(language)
         status = shown.pop("status", 200)
         html = environment().get_template(template)
         response = HTMLResponse(
             html.render(
                 site=self._site,
                 lang=language,
-                words=said,
-                script_words={key: said[key] for key in _SCRIPT_WORDS},
-                instructions=own_words(self._site.instructions, language, said["instructions_text"]),
+                words=texts,
+                script_words={key: texts[key] for key in _SCRIPT_WORDS},
+                instructions=owner_text(self._site.instructions, language, texts["instructions_text"]),
                 **{"csrf": None, **shown},
             ),
             status_code=status,
@@ -75,5 +75,5 @@ class Pages:
 
     def message(self, request: Request, key: str, *, status: int = 200, text: str | None = None) -> HTMLResponse:
         """Return a page of one heading and one sentence."""
-        said = words(language_of(request))
-        return self.part(request, "message.html", heading=said[key], message=text or said[f"{key}_text"], status=status)
+        texts = words(language_of(request))
+        return self.part(request, "message.html", heading=texts[key], message=text or texts[f"{key}_text"], status=status)

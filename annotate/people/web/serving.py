@@ -12,16 +12,16 @@ from contracts.errors import SetupError
 def serve(app: Starlette, host: str, port: int, *, proxies: Collection[str] = ()) -> None:
     """Serve until interrupted.
 
-    Invitation tokens are part of addresses, so addresses are not logged.
+    Addresses are not logged, as they contain invitation tokens.
 
     Args:
         app: the app.
         host: address to listen at.
         port: port to listen at.
-        proxies: addresses or networks of proxies in front, which are believed about the client's address; nobody else is.
+        proxies: addresses or networks of proxies, whose ``X-Forwarded-For`` is trusted; no other is.
 
     Raises:
-        SetupError: the address cannot be listened at.
+        SetupError: the server cannot listen at this address.
     """
     from annotate.people.web.connections import Config, Server
 

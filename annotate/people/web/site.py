@@ -1,4 +1,4 @@
-"""What a test tells its listeners about itself."""
+"""The address of a listening test, and its owner's texts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,16 +9,16 @@ from contracts.errors import RecipeError
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """The words of one listening test that are its owner's, and its address.
+    """Address and texts of one listening test.
 
     Attributes:
-        base_url: address at which listeners reach it, such as ``https://listen.example.org``; posts from elsewhere are refused.
+        base_url: address of the test, such as ``https://listen.example.org``; posts of other origins are refused.
         title: name of the test.
         contact: whom to ask, such as an e-mail address.
-        instructions: language of the interface -> text, paragraphs parted by blank lines; a language that lacks one gets the
-            app's own words.
-        consent: likewise, what a listener agrees to.
-        pay: what a listener gets; empty = nothing is said.
+        instructions: language of the interface -> text, with blank lines between paragraphs; without any text the app shows
+            its own.
+        consent: likewise, the text that a listener agrees to.
+        pay: what a listener is paid; empty = not shown.
     """
 
     base_url: str
@@ -29,10 +29,10 @@ class Site:
     pay: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse an address that no browser would send as an origin.
+        """Check the address.
 
         Raises:
-            RecipeError: it is not http(s)://host[:port].
+            RecipeError: it is not http(s)://host[:port], so no browser would send it as an origin.
         """
         parts = urlsplit(self.base_url)
         if (
@@ -48,12 +48,12 @@ class Site:
 
     @property
     def https(self) -> bool:
-        """Whether cookies may be bound to encrypted connections."""
+        """Whether the test is served over https, so that cookies can be restricted to it."""
         return urlsplit(self.base_url).scheme == "https"
 
     @property
     def origin(self) -> str:
-        """Return what a browser sends as ``Origin``: lower case, no path, no default port."""
+        """The ``Origin`` that a browser sends: lower case, no path, no default port."""
         parts = urlsplit(self.base_url)
         host = (parts.hostname or "").lower()
         host = f"[{host}]" if ":" in host else host

@@ -1,7 +1,7 @@
-"""Signed tokens: invitations, sessions, and what binds a post to its session.
+"""Signed tokens: invitations, sessions, and CSRF tokens.
 
-Nothing here is stored. A token carries how often its holder's links and sessions had been revoked when it was made; whoever
-takes it compares that with what the store says now. Tokens of before that was so carry nothing, and count as 0.
+Tokens are not stored. A token carries the revocation count of its holder at its creation, and is void if the count in the store
+is higher. Tokens of older versions carry no count, which is read as 0.
 """
 
 import hmac
@@ -15,7 +15,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 
 from contracts.errors import SetupError
 
-LEAST_SECRET: Final = 16
+MIN_SECRET_CHARS: Final = 16
 INVITATION_S: Final = 90 * 86400
 ADMIN_LINK_S: Final = 7 * 86400
 SESSION_S: Final = 14 * 86400
@@ -23,99 +23,107 @@ ADMIN_SESSION_S: Final = 12 * 3600
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Session:
-    """Who sends a request.
+class WebSession:
+    """The session of a request.
 
     Attributes:
-        annotator_id: the listener; None = someone who runs the test.
-        csrf: what a post of this session must carry.
-        revoked: number of revocations at which it began.
+        annotator_id: the listener; None = an admin.
+        csrf: CSRF token that posts of this session must carry.
+        revocation_count: revocation count at its start.
     """
 
     annotator_id: str | None
     csrf: str
-    revoked: int = 0
+    revocation_count: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Invitation:
-    """Whom a link lets in.
+    """The holder of an invitation link.
 
     Attributes:
-        annotator_id: the listener; None = someone who runs the test.
-        revoked: number of revocations at which it was made.
+        annotator_id: the listener; None = an admin.
+        revocation_count: revocation count at its creation.
     """
 
     annotator_id: str | None
-    revoked: int = 0
+    revocation_count: int = 0
 
 
 class Tokens:
-    """Makes and reads all tokens of one test."""
+    """Creates and reads all tokens of one test."""
 
     def __init__(self, secret: str) -> None:
-        """Keep the key.
+        """Take the secret key.
 
         Raises:
-            SetupError: it is too short to be one.
+            SetupError: it is too short.
         """
-        if len(secret) < LEAST_SECRET:
-            raise SetupError(f"the listening test's secret needs at least {LEAST_SECRET} characters: set a random one")
+        if len(secret) < MIN_SECRET_CHARS:
+            raise SetupError(f"the listening test's secret needs at least {MIN_SECRET_CHARS} characters: set a random one")
         self._secret = secret
 
-    def invitation(self, annotator_id: str, revoked: int = 0) -> str:
+    def invitation(self, annotator_id: str, revocation_count: int = 0) -> str:
         """Return the token of an annotator's link ``/i/<token>``."""
-        return self._serializer("invitation").dumps([annotator_id, revoked])
+        return self._serializer("invitation").dumps([annotator_id, revocation_count])
 
-    def invited(self, token: str) -> Invitation | None:
-        """Return whose invitation a token is, None if it is none or too old."""
-        said = self._read("invitation", token, INVITATION_S)
-        annotator_id, revoked = (said, 0) if isinstance(said, str) else said or (None, 0)
-        return None if annotator_id is None else Invitation(annotator_id=annotator_id, revoked=revoked)
+    def read_invitation(self, token: str) -> Invitation | None:
+        """Return the invitation of a token; None = it is invalid or too old."""
+        payload = self._read("invitation", token, INVITATION_S)
+        annotator_id, revocation_count = (payload, 0) if isinstance(payload, str) else payload or (None, 0)
+        return None if annotator_id is None else Invitation(annotator_id=annotator_id, revocation_count=revocation_count)
 
-    def admin_invitation(self, revoked: int = 0) -> str:
+    def admin_invitation(self, revocation_count: int = 0) -> str:
         """Return a token for ``/admin/i/<token>``."""
-        return self._serializer("admin-link").dumps(["admin", revoked])
+        return self._serializer("admin-link").dumps(["admin", revocation_count])
 
-    def admin_invited(self, token: str) -> Invitation | None:
-        """Return the invitation of those who run the test, None if a token is none or too old."""
-        said = self._read("admin-link", token, ADMIN_LINK_S)
-        return None if said is None else Invitation(annotator_id=None, revoked=0 if isinstance(said, str) else said[1])
+    def read_admin_invitation(self, token: str) -> Invitation | None:
+        """Return the admin invitation of a token; None = it is invalid or too old."""
+        payload = self._read("admin-link", token, ADMIN_LINK_S)
+        return (
+            None
+            if payload is None
+            else Invitation(annotator_id=None, revocation_count=0 if isinstance(payload, str) else payload[1])
+        )
 
-    def session(self, annotator_id: str | None, revoked: int = 0) -> str:
-        """Return a new session's cookie; None = of someone who runs the test."""
+    def session(self, annotator_id: str | None, revocation_count: int = 0) -> str:
+        """Return the cookie of a new session; ``annotator_id`` None = an admin's."""
         nonce = secrets.token_urlsafe(16)
         if annotator_id is None:
-            return self._serializer("admin-session").dumps([nonce, revoked])
-        return self._serializer("session").dumps([annotator_id, nonce, revoked])
+            return self._serializer("admin-session").dumps([nonce, revocation_count])
+        return self._serializer("session").dumps([annotator_id, nonce, revocation_count])
 
-    def listener(self, cookie: str | None) -> Session | None:
-        """Return the session of a listener's cookie, None if it is none."""
-        said = self._read("session", cookie, SESSION_S)
-        if not cookie or said is None:
+    def read_session(self, cookie: str | None) -> WebSession | None:
+        """Return the session of a listener's cookie; None = it is invalid or too old."""
+        payload = self._read("session", cookie, SESSION_S)
+        if not cookie or payload is None:
             return None
-        return Session(annotator_id=said[0], csrf=self._bound(cookie), revoked=said[2] if len(said) > 2 else 0)
+        return WebSession(
+            annotator_id=payload[0], csrf=self._csrf_token(cookie), revocation_count=payload[2] if len(payload) > 2 else 0
+        )
 
-    def admin(self, cookie: str | None) -> Session | None:
-        """Return the session of the cookie of someone who runs the test, None if it is none."""
-        said = self._read("admin-session", cookie, ADMIN_SESSION_S)
-        if not cookie or said is None:
+    def read_admin_session(self, cookie: str | None) -> WebSession | None:
+        """Return the session of an admin's cookie; None = it is invalid or too old."""
+        payload = self._read("admin-session", cookie, ADMIN_SESSION_S)
+        if not cookie or payload is None:
             return None
-        return Session(annotator_id=None, csrf=self._bound(cookie), revoked=0 if isinstance(said, str) else said[1])
+        return WebSession(
+            annotator_id=None, csrf=self._csrf_token(cookie), revocation_count=0 if isinstance(payload, str) else payload[1]
+        )
 
-    def _bound(self, cookie: str | None) -> str:
+    def _csrf_token(self, cookie: str | None) -> str:
         return hmac.new(f"csrf {self._secret}".encode(), (cookie or "").encode(), sha256).hexdigest()
 
     def _serializer(self, purpose: str) -> URLSafeTimedSerializer:
-        # A salt for each purpose: an invitation is no session, a listener's session is no admin's.
+        # One salt per purpose, so that an invitation is no valid session, nor a listener's session an admin's.
         return URLSafeTimedSerializer(self._secret, salt=f"unisrm-data {purpose}", signer_kwargs={"digest_method": sha256})
 
     def _read(self, purpose: str, token: str | None, age_s: int) -> Any:
         if not token or not token.isascii():
             return None
         try:
-            said, made = self._serializer(purpose).loads(token, return_timestamp=True)
+            payload, made_at = self._serializer(purpose).loads(token, return_timestamp=True)
         except BadData:
             return None
-        # One from the future is ours all the same: the clock was set back since, and its listener is in the middle of an item.
-        return said if (datetime.now(UTC) - made).total_seconds() <= age_s else None
+        # A token from the future is valid: the clock was set back, and its listener may be in the middle of an item.
+        return payload if (datetime.now(UTC) - made_at).total_seconds() <= age_s else None

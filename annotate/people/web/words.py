@@ -1,4 +1,4 @@
-"""Words of the interface, one data file per language, and which language a reader wants."""
+"""Texts of the interface, one data file per language, and the choice of the language."""
 
 import functools
 from collections.abc import Mapping
@@ -13,21 +13,21 @@ LANGUAGES: Final = ("en", "zh")
 
 @functools.cache
 def words(language: str) -> Mapping[str, str]:
-    """Return key -> words of a language of ``LANGUAGES``."""
+    """Return key -> text in a language of ``LANGUAGES``."""
     loaded: dict[str, str] = yaml.safe_load((FOLDER / f"{language}.yaml").read_text(encoding="utf-8"))
     return loaded
 
 
-def wanted(*, asked: str | None, remembered: str | None, accepted: str) -> str:
-    """Return the language for a reader.
+def choose_language(*, from_address: str | None, from_cookie: str | None, accept_language: str) -> str:
+    """Return the language of a page.
 
     Args:
-        asked: of the address, ``?lang=zh``.
-        remembered: of the cookie.
-        accepted: the browser's ``Accept-Language``; its order is taken for its preference.
+        from_address: language in the address, ``?lang=zh``.
+        from_cookie: language in the cookie.
+        accept_language: the browser's ``Accept-Language``, in the order of preference; weights are ignored.
     """
-    browser = [part.split(";")[0].strip().split("-")[0].lower() for part in accepted.split(",")]
-    for language in (asked, remembered, *browser):
+    browser = [part.split(";")[0].strip().split("-")[0].lower() for part in accept_language.split(",")]
+    for language in (from_address, from_cookie, *browser):
         if language in LANGUAGES:
             return str(language)
     return LANGUAGES[0]

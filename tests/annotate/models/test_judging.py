@@ -7,10 +7,11 @@ import pyarrow as pa
 import pytest
 
 from annotate.models.inquiry import Inquiry, played, row_ids
-from annotate.models.judge import Pace, Refusal, Reply
+from annotate.models.judge import Pace
 from annotate.models.judging import judge_rows
 from annotate.models.ledger.ledger import Ledger
 from annotate.models.parse.scorecard import Assessment
+from annotate.models.request import Refusal, Reply
 from annotate.models.tasks.task1 import DIMENSIONS, PLUGIN, compose
 from contracts import plugins
 from contracts.errors import BudgetExceeded, DataError
@@ -99,7 +100,7 @@ def test_an_unparsable_reply_is_kept_and_repaired_once(place):
     assert "the reply has 0 \u2039think\u203a" in judge.asked[1].prompt
     assert judge.asked[1].audios == judge.asked[0].audios
     with Ledger(place) as ledger:
-        assert [line["text"] for line in ledger.story(rows[0]["judgment_id"])] == ["I like A.", card(3, 4)]
+        assert [line["text"] for line in ledger.history(rows[0]["judgment_id"])] == ["I like A.", card(3, 4)]
 
 
 def test_a_reply_that_stays_unparsable_is_a_failure(place):
@@ -213,7 +214,7 @@ def test_ids_are_the_project_s_row_ids():
     for case, facts in zip(inquiry.cases(table), [(0.1 + 0.2, None), (1.0, 1e-7)], strict=True):
         literals = [
             "request",
-            inquiry._asked,
+            inquiry._parts,
             PLUGIN.prompt_version("en"),
             digest(case.request.prompt),
             3,

@@ -13,18 +13,19 @@ from typing import Any
 
 import pytest
 
-from annotate.models.calls.batch_calls import Batching
-from annotate.models.calls.batch_polling import Patience
-from annotate.models.calls.case_state import Terms
-from annotate.models.calls.live_calls import Asking
+from annotate.models.calls.batch_calls import BatchCalls
+from annotate.models.calls.batch_polling import PollSchedule
+from annotate.models.calls.case_state import CallContext
+from annotate.models.calls.live_calls import LiveCalls
 from annotate.models.inquiry import Inquiry
-from annotate.models.judge import Estimate, Refusal, Reply
-from annotate.models.ledger.ledger import Entry, Ledger
+from annotate.models.ledger.entries import Entry
+from annotate.models.ledger.ledger import Ledger
 from annotate.models.prices import Price
 from annotate.models.providers.gemini.client import Gemini
-from annotate.models.providers.gemini.reply import Arrival
+from annotate.models.providers.gemini.reply import GeminiReply
 from annotate.models.providers.openai.chat import answer
 from annotate.models.providers.openai.client import OpenAI
+from annotate.models.request import Estimate, Refusal, Reply
 from annotate.models.usage import UNBOUNDED, booked, decoded
 from tests.annotate import gemini_server, openai_server
 from tests.annotate.batch_provider import PROBE, case
@@ -47,7 +48,7 @@ def changed(body: dict[str, Any], place: tuple[str | int, ...], value: object) -
 
 
 def of_gemini(body: dict[str, Any], highest: Estimate = HIGHEST, *, heard: bool = False) -> Reply | Refusal:
-    return Arrival.of(body, json.dumps(body), None).answer(PRICE, highest=highest, heard=heard)
+    return GeminiReply.of(body, json.dumps(body), None).answer(PRICE, highest=highest, has_audio=heard)
 
 
 def of_openai(body: dict[str, Any], highest: Estimate = HIGHEST, *, heard: bool | None = False) -> Reply | Refusal:
@@ -192,18 +193,22 @@ async def hurry(seconds: float) -> None:
 
 def asked(judge: Gemini | OpenAI, path: Path, mode: str) -> dict[str, Reply | Refusal]:
     """Return row -> answer of a whole run."""
-    terms = Terms(
+    context = CallContext(
         inquiry=Inquiry.of(PROBE, judge),
         problem_of=lambda _: None,
         open_ledger=lambda: Ledger(path, account="a"),
         clips=None,
         budget_usd=100.0,
     )
-    asking: Asking | Batching = Asking(terms=terms)
+    asking: LiveCalls | BatchCalls = LiveCalls(context=context)
     if mode == "batch":
-        asking = Batching(terms=terms, patience=Patience(poll_s=0.01), now=lambda: 1000 * time.monotonic(), sleep=hurry)
-    talks = [talk for some in asking.talks(case(n) for n in range(len(ABSURD))) for talk in some]
-    return {talk.case.row_id: talk.trail[0][1] for talk in talks}
+        asking = BatchCalls(
+            context=context, poll_schedule=PollSchedule(poll_s=0.01), now=lambda: 1000 * time.monotonic(), sleep=hurry
+        )
+    conversations = [
+        conversation for some in asking.conversations(case(n) for n in range(len(ABSURD))) for conversation in some
+    ]
+    return {conversation.case.row_id: conversation.exchanges[0][1] for conversation in conversations}
 
 
 def absurd_of(prompt: str) -> object:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
-from annotate.people.exchange.vote_rows import Ballot, Cast, imported
+from annotate.people.exchange.vote_rows import ImportedVote, LocatedVote, vote_file
 from annotate.people.store.item import Answer, Clip, Item
 from annotate.people.web.tokens import Tokens
 from contracts.errors import DataError, RecipeError, SetupError, StorageError
@@ -58,7 +58,7 @@ def test_an_invitation_is_a_link_to_a_pseudonym(path):
     link = done.stdout.splitlines()[0]
     build = open_build(path)
     assert link.startswith("https://listen.example.org/i/")
-    who = Tokens(secret_of(build)).invited(link.rpartition("/")[2]).annotator_id
+    who = Tokens(secret_of(build)).read_invitation(link.rpartition("/")[2]).annotator_id
     with open_store(build) as store:
         assert store.annotator(who).levels == {"en": "native"}
     assert "Canary" not in link
@@ -191,7 +191,8 @@ def test_inviting_somebody_again_in_any_spelling_says_so(path):
         assert "was invited before" in again.stderr
         assert ("as 'Ada'" in again.stderr) == (spelling != "Ada")
         who = {
-            Tokens(secret_of(build)).invited(one.stdout.split()[0].rpartition("/")[2]).annotator_id for one in (first, again)
+            Tokens(secret_of(build)).read_invitation(one.stdout.split()[0].rpartition("/")[2]).annotator_id
+            for one in (first, again)
         }
         assert len(who) == 1
     assert stat.S_IMODE(build.workspace.local_path("listening.sqlite").stat().st_mode) == 0o600
@@ -203,17 +204,17 @@ def test_links_are_revoked_by_name_and_admins_get_a_new_one(path):
         call("revoke", path, "Ada")
     link = call("invite", path, "Ada", "--level", "en=native").stdout.split()[0]
     build, tokens = open_build(path), Tokens(secret_of(open_build(path)))
-    old = tokens.invited(link.rpartition("/")[2])
+    old = tokens.read_invitation(link.rpartition("/")[2])
     done = call("revoke", path, "ada")
     assert "all links and sessions of 'Ada' have ended" in done.stdout
     with open_store(build) as store:
-        assert store.annotator(old.annotator_id).revoked == old.revoked + 1
-    new = tokens.invited(call("invite", path, "Ada", "--level", "en=native").stdout.split()[0].rpartition("/")[2])
-    assert (new.annotator_id, new.revoked) == (old.annotator_id, old.revoked + 1)
+        assert store.annotator(old.annotator_id).revocation_count == old.revocation_count + 1
+    new = tokens.read_invitation(call("invite", path, "Ada", "--level", "en=native").stdout.split()[0].rpartition("/")[2])
+    assert (new.annotator_id, new.revocation_count) == (old.annotator_id, old.revocation_count + 1)
     admin = call("revoke", path, "--admin").stdout.strip()
-    assert tokens.admin_invited(admin.rpartition("/")[2]).revoked == 1
+    assert tokens.read_admin_invitation(admin.rpartition("/")[2]).revocation_count == 1
     with open_store(build) as store:
-        assert store.revoked("admin") == 1
+        assert store.revocation_count("admin") == 1
     with pytest.raises(DataError, match="nobody named 'Bob' was invited"):
         call("revoke", path, "Bob")
     for wrong in ([], ["Ada", "--admin"]):
@@ -226,7 +227,7 @@ def test_the_server_draws_by_its_key_and_believes_the_proxies_it_is_told_of(path
     seen = []
     monkeypatch.setattr("annotate.people.web.serving.serve", lambda app, host, port, proxies: seen.append(proxies))
     drawn = []
-    monkeypatch.setattr("annotate.people.web.app.make_app", lambda store, **more: drawn.append(store.terms.secret))
+    monkeypatch.setattr("annotate.people.web.app.make_app", lambda store, **more: drawn.append(store.settings.secret))
     call("serve", path)
     call("serve", path, "--proxy", "127.0.0.1", "--proxy", "10.1.0.0/16")
     monkeypatch.setenv("UNISRM_LISTENING_PROXY", "192.0.2.1, ::1")
@@ -247,7 +248,7 @@ def test_a_test_that_gets_no_more_votes_is_closed(path, asking):
         version = store.version()
         ann = store.invite("Ann", {"en": "native", "zh": "native"}).annotator_id
         store.consent(ann)
-        store.equip(ann)
+        store.confirm_equipment(ann)
         call("close", path)
         assert store.version() == version, "closing twice changes nothing"
     assert next(row["state"] for row in listening_rows(asking) if row["stage"] == "listening votes") == "closed"
@@ -312,11 +313,11 @@ def test_a_file_of_unnamed_votes_that_has_grown_is_refused(take, asking):
     """Nobody can tell what it had before; votes under ids of before are known by what they say."""
     with open_store(asking) as store:
         old = [("pair0", "A", "one"), ("pair1", "B", "two")]
-        table = imported(
-            [Cast(ballot=Ballot(subject_id=pair, annotator_id=who, answer=Answer(value=vote)), row=2) for pair, vote, who in old],
-            store.terms.protocol, "unisrm", "import:u.csv", unanswered=0, repeated=0,
+        table = vote_file(
+            [LocatedVote(vote=ImportedVote(subject_id=pair, annotator_id=who, answer=Answer(value=vote)), row=2) for pair, vote, who in old],
+            store.settings.protocol, "unisrm", "import:u.csv", unanswered=0, repeated=0,
         ).table  # fmt: skip
-        assert store.take_in(table) == 2
+        assert store.import_votes(table) == 2
     assert "0 of them new" in take("u.csv", ("pair1", "B"), ("pair0", "A")).stdout
     with pytest.raises(DataError, match=r"u\.csv: 2 votes of a file of this name are here, and it has other votes now"):
         take("u.csv", ("pair0", "A"), ("pair1", "B"), ("pair2", "B"))

@@ -7,13 +7,13 @@ import pytest
 from annotate.people.store.vote_store import Store
 from flows.listening.gold_items import follow_gold, gold_in
 from storage.workspace import Workspace
-from tests.annotate.listeners import item, terms
+from tests.annotate.listeners import item, listening_settings
 
 
 @pytest.fixture
 def follow(tmp_path):
     """Return what a build does with the items of a recipe whose gold file says this; gives back the gold of the store."""
-    with Store(tmp_path / "votes.sqlite", terms()) as store:
+    with Store(tmp_path / "votes.sqlite", listening_settings()) as store:
 
         def following(**gold):
             items = [item(name, gold=tuple(gold.get(name, ()))) for name in ("x", "y", "z")]

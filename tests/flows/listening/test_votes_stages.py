@@ -187,7 +187,7 @@ def test_five_point_votes_make_the_labels(opened):
     books = run(build, "release")
     assert marks_before(build, "votes") == before
     assert books["filters"].dropped == {"tie": 1}
-    rows = {row["pair_id"]: row for row in build.tables.read("labels").to_pylist()}
+    rows = {row["item_id"]: row for row in build.tables.read("labels").to_pylist()}
     assert {row["source"] for row in rows.values()} == {"votes"}
     assert rows[split]["label"] == "b"
     assert len(rows[split]["vote_ids"]) == 3
@@ -222,7 +222,7 @@ def test_imported_votes_count_like_any(opened):
     asked = [pair for pair, split in split_of(build).items() if split != "sft"]
     table = vote(build, asked, confirming(build))
     with open_store(build) as store:
-        assert store.take_in(table) == 0
+        assert store.import_votes(table) == 0
     assert run(build, "release")["release"].rows_out == len(split_of(build))
     assert set(build.tables.read(VOTED)["source"].to_pylist()) == {"import:vendor.csv"}
 
@@ -247,7 +247,7 @@ def test_a_vendor_listener_who_breaks_a_rule_is_replaced(opened):
             for pair in asked
         ]
         with open_store(build) as store:
-            assert store.take_in(pa.Table.from_pylist(rows, schema=VOTES)) == len(asked)
+            assert store.import_votes(pa.Table.from_pylist(rows, schema=VOTES)) == len(asked)
 
     for who in ("v1", "v2"):
         bring(who, truth)

@@ -57,7 +57,7 @@ def whole(tmp_path_factory):
         path = recipe(folder, judge={"options": {"base_url": server.url, "backoff_s": 0.01}}, listening=VERIFIED)
         build = open_build(path, str(folder / "ws"))
         run(build, "release")
-        known = dict(zip(*(build.tables.read("labels")[name].to_pylist() for name in ("pair_id", "label")), strict=True))
+        known = dict(zip(*(build.tables.read("labels")[name].to_pylist() for name in ("item_id", "label")), strict=True))
         for name in ("Ann", "Ben", "Cyd"):
             listen(build, name, lambda pair: known[pair].upper())
         reannotate(build, requested_judge(build, None, None, None, None), 2)

@@ -208,7 +208,7 @@ def test_the_story_of_a_pair_goes_back_to_the_corpus(judged):
     folder, _ = judged
     build = opened(folder, folder / "ws")
     run(build, "release")
-    pair = build.tables.read("labels")["pair_id"][0].as_py()
+    pair = build.tables.read("labels")["item_id"][0].as_py()
     story = story_of(build, pair)
     assert story["split"]["split"] in {"sft", "rl", "bench"}
     assert story["human recording of the text"]["source_ref"].rpartition(":")[0].endswith("core-sounds-en.txt.gz")

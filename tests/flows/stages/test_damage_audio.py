@@ -118,7 +118,7 @@ def contents(folder: str | Path) -> dict[str, bytes]:
 
 def released_sample(build) -> tuple[str, Path]:
     """Return a sample that every release of the build has, and its file."""
-    pair = build.tables.read("labels")["pair_id"][0].as_py()
+    pair = build.tables.read("labels")["item_id"][0].as_py()
     row = next(row for row in build.tables.read("pairs").to_pylist() if row["pair_id"] == pair)
     return row["sample_a"], blob_of(build, row["sample_a"])
 

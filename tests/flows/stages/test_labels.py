@@ -108,7 +108,7 @@ def test_what_people_say_needs_no_judge(opened):
     assert books["filters"].dropped == {"cycle": 3}
     drops = build.tables.read("drops@filters")["row_id"].to_pylist()
     assert {pairs[pair]["group_id"] for pair in drops} == {group}
-    said = {row["pair_id"]: row for row in build.tables.read("labels").to_pylist()}
+    said = {row["item_id"]: row for row in build.tables.read("labels").to_pylist()}
     assert all(row["label"] == say(pair)[0].lower() for pair, row in said.items())
     assert len(said[lost["pair_id"]]["vote_ids"]) == 2
     assert set(said[lost["pair_id"]]["vote_ids"]) <= set(build.tables.read(VOTED)["vote_id"].to_pylist())
@@ -134,7 +134,7 @@ def test_what_is_said_instead_of_two_texts_keeps_them_together(opened):
     assert len(set(together["split"].to_pylist())) == 1
     pairs, labels = build.tables.read("pairs"), build.tables.read("labels")
     others = pairs.filter(pc.and_(pc.not_equal(pairs["system_a"], "flite"), pc.not_equal(pairs["system_b"], "flite")))
-    build.tables.replace("labels", labels.filter(pc.is_in(labels["pair_id"], value_set=others["pair_id"].combine_chunks())))
+    build.tables.replace("labels", labels.filter(pc.is_in(labels["item_id"], value_set=others["pair_id"].combine_chunks())))
     execute(SPLITTING, build)
     left = build.tables.read(splits_table(build))
     assert 0 < left.num_rows < together.num_rows
@@ -148,11 +148,11 @@ def test_a_filter_that_comes_and_goes_moves_no_pair(opened):
     first, labels = build.tables.read(splits_table(build)), build.tables.read("labels")
     rows = first.to_pylist()
     for group in sorted({row["group_id"] for row in rows if row["split"] == "sft"}):
-        lost = pa.array([row["pair_id"] for row in rows if row["split"] == "rl" or row["group_id"] == group])
-        kept = labels.filter(pc.invert(pc.is_in(labels["pair_id"], value_set=lost)))
+        lost = pa.array([row["item_id"] for row in rows if row["split"] == "rl" or row["group_id"] == group])
+        kept = labels.filter(pc.invert(pc.is_in(labels["item_id"], value_set=lost)))
         build.tables.replace("labels", kept)
         assert execute(SPLITTING, build).rows_out == kept.num_rows
-        rest = first.filter(pc.is_in(first["pair_id"], value_set=kept["pair_id"].combine_chunks()))
+        rest = first.filter(pc.is_in(first["item_id"], value_set=kept["item_id"].combine_chunks()))
         assert build.tables.read(splits_table(build)).equals(rest)
         build.tables.replace("labels", labels)
         execute(SPLITTING, build)

@@ -13,6 +13,7 @@ from datasets import Audio, List, get_dataset_config_names, load_dataset
 from annotate.models.ledger.ledger import Ledger
 from annotate.models.tasks import task3, task4, teacher
 from contracts.errors import BudgetExceeded, RecipeError, SetupError
+from contracts.languages import with_setting
 from contracts.schemas import PAIRS
 from flows.entry.cli import _options
 from flows.entry.reannotation import reannotate, requested_judge, require
@@ -133,7 +134,7 @@ def test_scenes_negatives_and_second_opinions(tmp_path, in_this_process, gemini,
     labels = build.tables.read("labels").to_pylist()
     assert all(len(label["judgment_ids"]) == 4 for label in labels), "a label names the judgments that it rests on"
     flips = {row["pair_id"] for row in ruled if row["order_flip"]}
-    assert flips.isdisjoint({label["pair_id"] for label in labels})
+    assert flips.isdisjoint({label["item_id"] for label in labels})
     scene = next(prompt for prompt in gemini.prompts if "scenario" in prompt.lower() and about["scenario"])
     assert any(content["scenario_description"] in scene for content in about["scenario"])
 
@@ -155,7 +156,7 @@ def test_scenes_negatives_and_second_opinions(tmp_path, in_this_process, gemini,
     assert (len(gemini.prompts), len(openai.bodies)) == calls
     write_report(build, tmp_path / "report.html")
     assert "first heard" in (tmp_path / "report.html").read_text()
-    chapters = " ".join(story_of(build, labels[0]["pair_id"]))
+    chapters = " ".join(story_of(build, labels[0]["item_id"]))
     for told in ("scenario", "negative_text", "critique", "consistency", "groundedness", "ruling", "label"):
         assert told in chapters, "the story of a pair holds all that was said of it"
     readme = (Path(release_of(build)) / "README.md").read_text()
@@ -245,7 +246,7 @@ def test_other_styles_and_languages(tmp_path, in_this_process, gemini, openai):
     judged = next(line for stage, line in exact.items() if stage.startswith("judgments"))
     assert judged["calls"] == judged["rows"] == exact["pairs"]["rows"] == build.tables.num_rows("pairs")
     assert books["texts"].rows_in == 4 * build.tables.num_rows("prompts@chosen")
-    settings = set(build.tables.read("prompts")["setting"].to_pylist())
+    settings = set(with_setting(build.tables.read("prompts"))["setting"].to_pylist())
     assert settings == {"en2en", "en2zh", "en2mixed"}
     samples = build.tables.read("samples").to_pylist()
     assert {row["system"] for row in samples} >= {"human", "espeak", "klatt"}

@@ -10,7 +10,7 @@ from flows.stages.split_facts import with_corpus_split, with_teacher
 def test_right_and_wrong_teachers():
     """A tie is a verdict, and wrong where people prefer one; a pair that was not judged, or has no label, has neither."""
     pairs = pa.table({"pair_id": ["same", "other", "tie", "both tie", "not judged", "no label"]})
-    labels = pa.table({"pair_id": ["same", "other", "tie", "both tie", "not judged"], "label": ["a", "a", "b", "tie", "a"]})
+    labels = pa.table({"item_id": ["same", "other", "tie", "both tie", "not judged"], "label": ["a", "a", "b", "tie", "a"]})
     rulings = pa.table({"pair_id": ["same", "other", "tie", "both tie", "no label"], "verdict": ["a", "b", None, None, "a"]})
     assert with_teacher(pairs, labels, rulings)["teacher"].to_pylist() == ["right", "wrong", "wrong", "right", None, None]
 

@@ -43,7 +43,7 @@ TABLES = {
     "writings@writings": [{"writing_id": "w1", "subject": "prompts", "subject_id": "p1", "task": "scenario"}],
     "writings@reviews": [{"writing_id": "w2", "subject": "judgments", "subject_id": "j1", "task": "consistency"}],
     "votes@listening": [{"vote_id": "v1", "pair_id": "q1", "annotator_id": "ann"}],
-    "labels": [{"pair_id": "q1", "label": "a"}],
+    "labels": [{"item_id": "q1", "label": "a"}],
     "drops@utterances": [
         {"stage": "utterances", "row_id": "u9", "evidence": canonical_json({"source_id": "read-9", "source_ref": "list.csv:9"})}
     ],
@@ -65,7 +65,7 @@ def build(tmp_path_factory):
     build = open_build(recipe(folder), str(folder / "ws"))
     for name, some in TABLES.items():
         build.tables.replace(name, rows(SCHEMAS[name.partition("@")[0]], *some))
-    build.tables.replace(splits_table(build), rows(SCHEMAS["splits"], {"pair_id": "q1", "split": "rl"}))
+    build.tables.replace(splits_table(build), rows(SCHEMAS["splits"], {"item_id": "q1", "split": "rl"}))
     with open_ledger(build, paying=True) as ledger:
         keys = ["j1", "j2", "w1", "w4"]
         ledger.claim([entry(key, row_id=key) for key in keys])

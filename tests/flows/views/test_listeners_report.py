@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from annotate.people.store.store_records import Annotator, Progress
+from annotate.people.store.store_records import Annotator, ListeningProgress
 from contracts.schemas import RATINGS
 from flows.views.listeners_report import _annotators, opinions
 from flows.views.report import render
@@ -58,7 +58,7 @@ def test_the_page_of_a_rating_test():
         Annotator(annotator_id=who, name=who, levels={}, state="qualified")
         for who in ("careless", *(f"v{n}" for n in range(5)))
     ]
-    progress = Progress(items=4, complete=4, waiting=0, votes=10, wanted=10, leases=0, shares=(), closed=True)
+    progress = ListeningProgress(items=4, complete=4, waiting=0, votes=10, wanted=10, leases=0, strata=(), closed=True)
     shown = {
         "protocol": "rating",
         "unit": "ratings",

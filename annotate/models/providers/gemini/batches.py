@@ -1,7 +1,7 @@
 """Gemini's batch interface: half the price, an answer within a day.
 
-A batch is always handed in as an uploaded file of JSON lines and comes back as one, because its lines carry our keys both
-ways. Requests inside the call that creates a batch do not: their replies come back in another order
+A batch is always submitted as an uploaded file of JSON lines, and its results come as one, because the lines carry our keys
+both ways. Requests inside the call that creates a batch do not: their replies come back in another order
 (googleapis/python-genai#1909), and without the metadata that went out with them (#2008).
 """
 
@@ -15,9 +15,10 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from annotate.models.judge import BatchState, Estimate, JudgeRequest, Refusal, Reply, Trouble, TroubleRaised
-from annotate.models.providers.gemini.uploads import Parcels, Part, as_json
-from annotate.models.providers.gemini.wire import Wire
+from annotate.models.judge import BatchState
+from annotate.models.providers.gemini.http_client import GeminiHttpClient
+from annotate.models.providers.gemini.uploads import ClipUploads, Part, as_json
+from annotate.models.request import AttemptError, AttemptFailure, Estimate, JudgeRequest, Refusal, Reply
 from annotate.models.usage import UNBOUNDED, decoded
 from contracts.errors import StorageError
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from annotate.models.providers.gemini.client import Gemini
 
 CLIP_LIVES_S: Final = 40 * 3600.0
-"""How long an uploaded clip must still live when its batch is handed in: a batch may wait for a day and more."""
+"""How long an uploaded clip must still live when its batch is submitted: a batch may wait for a day and more."""
 
 _LINE_BYTES: Final = 400  # JSON around a request
 _SLOWEST_BYTES_PER_S: Final = 100_000  # of an upload that is not given up
@@ -38,11 +39,11 @@ _ENDED: Final = ("SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED", "CANCELLED", "EXP
 
 @dataclass(frozen=True, kw_only=True)
 class GeminiBatches:
-    """An open line to the batch interface; see ``annotate.models.judge.BatchLine``."""
+    """An open session of the batch interface; see ``annotate.models.judge.BatchSession``."""
 
     judge: "Gemini"
-    wire: Wire
-    parcels: Parcels
+    http: GeminiHttpClient
+    uploads: ClipUploads
 
     @property
     def most_requests(self) -> int:
@@ -56,44 +57,44 @@ class GeminiBatches:
 
     async def estimate(self, request: JudgeRequest) -> Estimate:
         """Return the most that this request can take in a batch."""
-        return await self.judge.estimate_of(request, self.parcels, batch=True)
+        return await self.judge.estimate_of(request, self.uploads, batch=True)
 
     async def size(self, request: JudgeRequest) -> int:
-        """Return how many bytes of a batch it takes, at most."""
-        return await self.parcels.size(request) + len(request.key) + _LINE_BYTES
+        """Return how many bytes of a batch the request takes, at most."""
+        return await self.uploads.size(request) + len(request.key) + _LINE_BYTES
 
-    async def submit(self, name: str, requests: Sequence[JudgeRequest]) -> str | Trouble:
-        """Upload the requests as a file and hand it in under that name.
+    async def submit(self, name: str, requests: Sequence[JudgeRequest]) -> str | AttemptFailure:
+        """Upload the requests as a file and create a batch of that name.
 
         Raises:
             StorageError: there is no room for the file.
         """
         from google.genai import types
 
-        files, batches = self.wire.client.aio.files, self.wire.client.aio.batches
+        files, batches = self.http.client.aio.files, self.http.client.aio.batches
         with tempfile.TemporaryDirectory(prefix="unisrm-batch-") as folder:
             path = Path(folder) / "requests.jsonl"
-            if (trouble := await self._write(path, requests)) is not None:
-                return trouble
+            if (failure := await self._write(path, requests)) is not None:
+                return failure
             config = types.UploadFileConfig(mime_type="jsonl", display_name=name)
-            limit_s = self.wire.timeout_s + path.stat().st_size / _SLOWEST_BYTES_PER_S
-            file = await self.wire.call(files.upload(file=path, config=config), limit_s=limit_s)
-        if isinstance(file, Trouble):
+            limit_s = self.http.timeout_s + path.stat().st_size / _SLOWEST_BYTES_PER_S
+            file = await self.http.call(files.upload(file=path, config=config), limit_s=limit_s)
+        if isinstance(file, AttemptFailure):
             return file
         if not file.name:
-            return Trouble(reason="malformed_body", message="the uploaded file has no name", kind="passing")
+            return AttemptFailure(reason="malformed_body", message="the uploaded file has no name", kind="transient")
         create = batches.create(model=self.judge.model, src=file.name, config={"display_name": name})
-        job = await self.wire.call(create, lost=True)
-        if isinstance(job, Trouble):
+        job = await self.http.call(create, lost=True)
+        if isinstance(job, AttemptFailure):
             return job
-        return job.name or Trouble(reason="malformed_body", message="the batch has no name", kind="passing", lost=True)
+        return job.name or AttemptFailure(reason="malformed_body", message="the batch has no name", kind="transient", lost=True)
 
-    async def _write(self, path: Path, requests: Sequence[JudgeRequest]) -> Trouble | None:
-        """Write one line per request; clips too large for a line are uploaded on the way."""
-        with _room(path.parent), path.open("wb") as lines:
+    async def _write(self, path: Path, requests: Sequence[JudgeRequest]) -> AttemptFailure | None:
+        """Write one line per request; clips too large for a line are uploaded before it."""
+        with _disk_errors(path.parent), path.open("wb") as lines:
             for request in requests:
-                parts = await self.parcels.parts(request, self.wire.timeout_s)
-                if isinstance(parts, Trouble):
+                parts = await self.uploads.parts(request, self.http.timeout_s)
+                if isinstance(parts, AttemptFailure):
                     return parts
                 await asyncio.to_thread(lines.write, self._line(request.key, parts))
         return None
@@ -109,20 +110,20 @@ class GeminiBatches:
         }
         return json.dumps({"key": key, "request": request}).encode() + b"\n"
 
-    async def find(self, name: str) -> str | Trouble | None:
+    async def find(self, name: str) -> str | AttemptFailure | None:
         """Return the id of the batch of that name, from the list of all batches."""
-        return await self.wire.call(self._found(name))
+        return await self.http.call(self._found(name))
 
     async def _found(self, name: str) -> str | None:
-        async for job in await self.wire.client.aio.batches.list(config={"page_size": _PAGE}):
+        async for job in await self.http.client.aio.batches.list(config={"page_size": _PAGE}):
             if job.display_name == name and job.name:
                 return job.name
         return None
 
-    async def state(self, batch_id: str) -> BatchState | Trouble:
-        """Return how far a batch is; a trouble if it failed as a whole for a reason that would fail any other."""
-        job = await self.wire.call(self.wire.client.aio.batches.get(name=batch_id))
-        if isinstance(job, Trouble):
+    async def state(self, batch_id: str) -> BatchState | AttemptFailure:
+        """Return the state of a batch; a failure if the batch failed for a reason that would fail any other."""
+        job = await self.http.call(self.http.client.aio.batches.get(name=batch_id))
+        if isinstance(job, AttemptFailure):
             return "gone" if job.reason == "no_such_model" else job
         # The SDK says JOB_STATE_x, but passes on a BATCH_STATE_x that it does not know.
         state = job.state.value.rpartition("_STATE_")[2] if job.state else None
@@ -130,39 +131,39 @@ class GeminiBatches:
             return await self._why_failed(batch_id)
         return "ended" if state in _ENDED else "running"
 
-    async def _why_failed(self, batch_id: str) -> BatchState | Trouble:
+    async def _why_failed(self, batch_id: str) -> BatchState | AttemptFailure:
         """Read the error of a failed batch, which the SDK leaves out of its ``BatchJob``."""
-        reply = await self.wire.call(
-            self.wire.http.get(
-                f"{self.wire.base_url}/v1beta/{batch_id}", headers={"x-goog-api-key": self.wire.secret}, timeout=None
+        reply = await self.http.call(
+            self.http.httpx_client.get(
+                f"{self.http.base_url}/v1beta/{batch_id}", headers={"x-goog-api-key": self.http.secret}, timeout=None
             )
         )
-        if isinstance(reply, Trouble):
+        if isinstance(reply, AttemptFailure):
             return reply
         if reply.status_code != 200:
-            return self.wire.rejected(reply.status_code, None, "the failed batch cannot be read")
+            return self.http.rejected(reply.status_code, None, "the failed batch cannot be read")
         error = json_object(reply.content).get("error")
-        trouble = self._trouble(error) if isinstance(error, dict) else None
-        if trouble is None or trouble.kind != "everyone":
+        failure = self._failure(error) if isinstance(error, dict) else None
+        if failure is None or failure.kind != "all_requests":
             return "ended"
-        # A reason of its own: a key that is refused now says nothing of the batch, but this one is over, and was not billed.
-        return replace(trouble, reason="batch_failed", message=f"the batch {batch_id} failed: {trouble.message}")
+        # A reason of its own: a key that is refused now says nothing of the batch, but this batch has ended and was not billed.
+        return replace(failure, reason="batch_failed", message=f"the batch {batch_id} failed: {failure.message}")
 
-    async def results(self, batch_id: str) -> AsyncIterator[tuple[str, Reply | Refusal | Trouble]]:
-        """Yield key and answer of every line that an ended batch finished.
+    async def results(self, batch_id: str) -> AsyncIterator[tuple[str, Reply | Refusal | AttemptFailure]]:
+        """Yield key and outcome of every line that an ended batch finished.
 
-        A line that is no JSON, or has no key, is passed over: the request that it may have been is without an answer.
+        A line that is no JSON, or has no key, is skipped: its request stays without an answer.
 
         Raises:
-            TroubleRaised: the file of results cannot be fetched now, or, of the kind ``request``, never again.
+            AttemptError: the file of results cannot be fetched now, or, of the kind ``request``, never again.
         """
-        job = await self.wire.call(self.wire.client.aio.batches.get(name=batch_id))
-        if isinstance(job, Trouble):
-            raise TroubleRaised(_final_if_gone(job))
+        job = await self.http.call(self.http.client.aio.batches.get(name=batch_id))
+        if isinstance(job, AttemptFailure):
+            raise AttemptError(_final_if_gone(job))
         if (name := _file_of(job)) is None:
             return
         with tempfile.TemporaryFile(prefix="unisrm-batch-") as file:
-            with _room(Path(tempfile.gettempdir())):
+            with _disk_errors(Path(tempfile.gettempdir())):
                 await self._download(name, file)
             file.seek(0)
             while lines := await asyncio.to_thread(lambda: list(islice(file, _LINES_AT_ONCE))):
@@ -170,7 +171,7 @@ class GeminiBatches:
                     yield key, answer
 
     async def _download(self, name: str, file: IO[bytes]) -> None:
-        loop, timeout_s = asyncio.get_running_loop(), self.wire.timeout_s
+        loop, timeout_s = asyncio.get_running_loop(), self.http.timeout_s
         try:
             async with asyncio.timeout(timeout_s) as deadline:
 
@@ -178,34 +179,34 @@ class GeminiBatches:
                     deadline.reschedule(loop.time() + timeout_s)  # as long as data comes
                     file.write(data)
 
-                download = self.wire.client.aio.files.download(file=name, destination=_Sink(write))  # type: ignore[call-overload]
-                trouble = await self.wire.call(download, limit_s=float("inf"))
+                download = self.http.client.aio.files.download(file=name, destination=_Sink(write))  # type: ignore[call-overload]
+                failure = await self.http.call(download, limit_s=float("inf"))
         except TimeoutError:
-            trouble = Trouble(reason="timeout", message=f"no results within {timeout_s:g} s", kind="passing")
-        if isinstance(trouble, Trouble):
-            raise TroubleRaised(_final_if_gone(trouble))
+            failure = AttemptFailure(reason="timeout", message=f"no results within {timeout_s:g} s", kind="transient")
+        if isinstance(failure, AttemptFailure):
+            raise AttemptError(_final_if_gone(failure))
 
-    def _answers(self, lines: Iterable[bytes]) -> Iterator[tuple[str, Reply | Refusal | Trouble]]:
+    def _answers(self, lines: Iterable[bytes]) -> Iterator[tuple[str, Reply | Refusal | AttemptFailure]]:
         for line in lines:
             entry = json_object(line)
             key, error = entry.get("key"), entry.get("error") or entry.get("status")
             if not isinstance(key, str):
                 continue
             if isinstance(error, dict):
-                yield key, self._trouble(error)
+                yield key, self._failure(error)
                 continue
-            arrival = self.wire.received(entry.get("response"))
-            if isinstance(arrival, Trouble):
-                yield key, arrival
+            reply = self.http.received(entry.get("response"))
+            if isinstance(reply, AttemptFailure):
+                yield key, reply
                 continue
-            yield key, arrival.answer(self.judge.price, highest=UNBOUNDED, heard=True, batch=True)
+            yield key, reply.answer(self.judge.price, highest=UNBOUNDED, has_audio=True, batch=True)
 
-    def _trouble(self, error: Mapping[str, Any]) -> Trouble:
+    def _failure(self, error: Mapping[str, Any]) -> AttemptFailure:
         code = error.get("code")
         message = str(error.get("message") or error)
         code = code if type(code) is int else 13
-        trouble = self.wire.rejected(code, error.get("status"), message, error.get("details"))
-        return replace(trouble, lost=False)  # the provider itself says that there is no answer
+        failure = self.http.rejected(code, error.get("status"), message, error.get("details"))
+        return replace(failure, lost=False)  # the provider itself states that there is no answer
 
 
 @dataclass(frozen=True)
@@ -216,7 +217,7 @@ class _Sink:
 
 
 @contextlib.contextmanager
-def _room(folder: Path) -> Iterator[None]:
+def _disk_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -226,11 +227,11 @@ def _room(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _final_if_gone(trouble: Trouble) -> Trouble:
-    """Return what is wrong with results; those that the provider deleted were made and billed, and will not come back."""
-    if trouble.reason not in ("expired", "no_such_model"):
-        return trouble
-    return replace(trouble, reason="expired", kind="request", lost=True, advice="")
+def _final_if_gone(failure: AttemptFailure) -> AttemptFailure:
+    """Return a failure to fetch results, made final if the provider deleted them: they were billed, and will not come back."""
+    if failure.reason not in ("expired", "no_such_model"):
+        return failure
+    return replace(failure, reason="expired", kind="request", lost=True, advice="")
 
 
 def _file_of(job: "types.BatchJob") -> str | None:

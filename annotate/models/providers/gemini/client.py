@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 from pydantic import Field
 
-from annotate.models.judge import KEY_CHECK_S, BatchLine, Estimate, JudgeRequest, Line, Pace, Refusal, Reply, Trouble
+from annotate.models.judge import KEY_CHECK_S, BatchSession, JudgeSession, Pace
 from annotate.models.prices import PRICE_LISTS, Price, price_of
 from annotate.models.providers.client_versions import client_version
-from annotate.models.providers.gemini.reply import said_in
-from annotate.models.providers.gemini.uploads import Parcels
-from annotate.models.providers.gemini.wire import Wire
+from annotate.models.providers.gemini.http_client import GeminiHttpClient
+from annotate.models.providers.gemini.reply import text_in
+from annotate.models.providers.gemini.uploads import ClipUploads
+from annotate.models.request import AttemptFailure, Estimate, JudgeRequest, Refusal, Reply
 from contracts.bounds import Count, Megabytes, Pause, Rate, Seconds, Temperature, Tokens, UsdPerMillion
 from contracts.errors import SetupError
 from storage.blobs import BlobStore
@@ -32,7 +33,7 @@ _ADDRESS: Final = "https://generativelanguage.googleapis.com"
 _TOKENS_PER_S: Final = 32  # of audio, Gemini API documentation
 _WRAPPING_TOKENS: Final = 256  # of labels and parts, and of clips whose last second counts as a whole one
 _MB: Final = 1_000_000
-_AT_ONCE_S: Final = 600.0  # a clip must outlive the request that names it
+_LIVE_CLIP_S: Final = 600.0  # a clip must outlive the request that names it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,15 +44,15 @@ class Gemini:
         model: model name of the API; UniSRM's Task 1 used Gemini 2.0 Flash.
         temperature: sampling temperature.
         max_output_tokens: longest reply, thoughts included.
-        concurrency: requests under way at once.
-        requests_per_minute: the limit of the account; None = none is known.
+        concurrency: most requests in flight at once.
+        requests_per_minute: the account's limit; None = none is known.
         tokens_per_minute: likewise, on input tokens.
         timeout_s: longest wait for one attempt.
         max_attempts: how often a request is sent before it counts as failed.
-        backoff_s: longest first wait before a repetition, doubled each time, where the server names none.
+        backoff_s: longest first wait before a retry, doubled each time, where the server asks for none.
         base_url: another address of the API, such as a proxy.
         usd_per_million: prices per million tokens (text input, audio input, output) of a model that ``prices`` lacks.
-        inline_mb: largest request that carries its clips itself; those of a larger one are uploaded (the API allows 20 MB).
+        inline_mb: largest request with its clips inside; the clips of a larger one are uploaded (the API allows 20 MB).
         batch_requests: most requests of one batch. Accounts have a limit on the tokens of all batches that wait.
         batch_mb: largest file of one batch (the API allows 2 GB).
     """
@@ -95,7 +96,7 @@ class Gemini:
 
     @property
     def pace(self) -> Pace:
-        """How fast it may be asked."""
+        """Rate limits, time-out and retries."""
         return Pace.of(self)
 
     @property
@@ -119,14 +120,14 @@ class Gemini:
             return f"the API key in {' or '.join(self.key_variables)} has characters that no key has: copy it again"
         return None
 
-    def refused(self) -> str | None:
-        """Ask for the description of the model; see ``annotate.models.judge.Judge``."""
-        return asyncio.run(self._refused())
+    def key_problem(self) -> str | None:
+        """Request the description of the model; see ``annotate.models.judge.Judge``."""
+        return asyncio.run(self._key_problem())
 
-    async def _refused(self) -> str | None:
-        async with self._wire() as wire:
-            answer = await wire.call(wire.client.aio.models.get(model=self.model), limit_s=KEY_CHECK_S)
-        if not isinstance(answer, Trouble) or answer.reason != "key_refused":
+    async def _key_problem(self) -> str | None:
+        async with self._http() as http:
+            answer = await http.call(http.client.aio.models.get(model=self.model), limit_s=KEY_CHECK_S)
+        if not isinstance(answer, AttemptFailure) or answer.reason != "key_refused":
             return None
         variable = next(name for name in self.key_variables if os.environ.get(name, "").strip())
         return f"the API key in {variable} is refused: {answer.message}; {answer.advice}"
@@ -138,36 +139,36 @@ class Gemini:
         usd = self.price.usd(text_tokens=text_tokens, audio_tokens=audio_tokens, output_tokens=most, batch=batch)
         return Estimate(input_tokens=text_tokens + audio_tokens, output_tokens=most, usd=usd)
 
-    def said(self, raw: str) -> str | Refusal | None:
-        """Return what a kept reply says; see ``annotate.models.judge.Judge``."""
-        return said_in(raw)
+    def text_in(self, raw: str) -> str | Refusal | None:
+        """Return the text of a kept reply; see ``annotate.models.judge.Judge``."""
+        return text_in(raw)
 
-    async def estimate_of(self, request: JudgeRequest, parcels: Parcels, *, batch: bool) -> Estimate:
+    async def estimate_of(self, request: JudgeRequest, uploads: ClipUploads, *, batch: bool) -> Estimate:
         """Return the estimate of one request, from the measured lengths of its clips."""
         labels = "".join(f"[{audio.label}]" for audio in request.audios)
-        audio_s = sum(math.ceil(duration_s) for duration_s in await parcels.duration_s(request))
+        audio_s = sum(math.ceil(duration_s) for duration_s in await uploads.duration_s(request))
         return self.estimate(request.prompt + labels, audio_s, batch=batch)
 
     @contextlib.asynccontextmanager
-    async def open(self, clips: BlobStore | None) -> AsyncIterator[Line]:
-        """Open a line; see ``annotate.models.judge.Judge``."""
-        async with self._wire() as wire:
-            yield GeminiLine(judge=self, wire=wire, parcels=self.parcels(clips, wire, _AT_ONCE_S), config=self._config())
+    async def open(self, clips: BlobStore | None) -> AsyncIterator[JudgeSession]:
+        """Open a session; see ``annotate.models.judge.Judge``."""
+        async with self._http() as http:
+            yield GeminiSession(judge=self, http=http, uploads=self.uploads(clips, http, _LIVE_CLIP_S), config=self._config())
 
     @contextlib.asynccontextmanager
-    async def open_batches(self, clips: BlobStore | None) -> AsyncIterator[BatchLine]:
-        """Open a line to the batch interface."""
+    async def open_batches(self, clips: BlobStore | None) -> AsyncIterator[BatchSession]:
+        """Open a session of the batch interface."""
         from annotate.models.providers.gemini.batches import CLIP_LIVES_S, GeminiBatches
 
-        async with self._wire() as wire:
-            yield GeminiBatches(judge=self, wire=wire, parcels=self.parcels(clips, wire, CLIP_LIVES_S))
+        async with self._http() as http:
+            yield GeminiBatches(judge=self, http=http, uploads=self.uploads(clips, http, CLIP_LIVES_S))
 
-    def parcels(self, clips: BlobStore | None, wire: Wire, lives_s: float) -> Parcels:
-        """Return what packs the clips."""
-        return Parcels(clips, wire, inline_bytes=int(self.inline_mb * _MB), lives_s=lives_s)
+    def uploads(self, clips: BlobStore | None, http: GeminiHttpClient, lives_s: float) -> ClipUploads:
+        """Return the uploads of clips."""
+        return ClipUploads(clips, http, inline_bytes=int(self.inline_mb * _MB), lives_s=lives_s)
 
     @contextlib.asynccontextmanager
-    async def _wire(self) -> AsyncIterator[Wire]:
+    async def _http(self) -> AsyncIterator[GeminiHttpClient]:
         if (problem := self.missing()) is not None:
             raise SetupError(f"judge {self.name!r}: {problem}")
         from google import genai
@@ -177,12 +178,14 @@ class Gemini:
 
         key = _api_key()
         assert key is not None
-        # An httpx client of ours: the SDK's other transport sends a request a second time when a connection breaks.
-        async with http_client(self.concurrency) as http:
+        # Our own httpx client: the SDK's other transport sends a request again when a connection breaks.
+        async with http_client(self.concurrency) as httpx_client:
             address = (self.base_url or _ADDRESS).rstrip("/")
-            options = types.HttpOptions(base_url=address, api_version="v1beta", httpx_async_client=http)
+            options = types.HttpOptions(base_url=address, api_version="v1beta", httpx_async_client=httpx_client)
             client = genai.Client(vertexai=False, api_key=key, http_options=options)
-            yield Wire(client=client, http=http, base_url=address, secret=key, timeout_s=self.timeout_s)
+            yield GeminiHttpClient(
+                client=client, httpx_client=httpx_client, base_url=address, secret=key, timeout_s=self.timeout_s
+            )
 
     def _config(self) -> "types.GenerateContentConfig":
         from google.genai import types
@@ -198,34 +201,34 @@ class Gemini:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GeminiLine:
-    """An open line: one request at a time, one attempt each."""
+class GeminiSession:
+    """An open session."""
 
     judge: Gemini
-    wire: Wire
-    parcels: Parcels
+    http: GeminiHttpClient
+    uploads: ClipUploads
     config: "types.GenerateContentConfig"
 
     async def estimate(self, request: JudgeRequest) -> Estimate:
         """Return the most that one attempt of this request can take."""
-        return await self.judge.estimate_of(request, self.parcels, batch=False)
+        return await self.judge.estimate_of(request, self.uploads, batch=False)
 
-    async def attempt(self, request: JudgeRequest) -> Reply | Refusal | Trouble:
-        """Send it once, after the clips that it cannot carry itself."""
+    async def attempt(self, request: JudgeRequest) -> Reply | Refusal | AttemptFailure:
+        """Send the request once, after uploading the clips that do not fit into it."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.judge.timeout_s
-        highest = await self.estimate(request)  # it looks at the clips, which must not fail once the reply is paid
-        parts = await self.parcels.parts(request, self.judge.timeout_s)
-        if isinstance(parts, Trouble):
+        highest = await self.estimate(request)  # reads the clips, which must not fail once the reply is paid
+        parts = await self.uploads.parts(request, self.judge.timeout_s)
+        if isinstance(parts, AttemptFailure):
             return parts
         if (left_s := deadline - loop.time()) <= 0:
-            return Trouble(reason="timeout", message="the clips were read or uploaded too slowly", kind="passing")
-        arrival = await self.wire.generate(model=self.judge.model, parts=parts, config=self.config, limit_s=left_s)
-        if not isinstance(arrival, Trouble):
-            return arrival.answer(self.judge.price, highest=highest, heard=bool(request.audios))
-        if arrival.reason == "expired":
-            self.parcels.forget(request)
-        return arrival
+            return AttemptFailure(reason="timeout", message="the clips were read or uploaded too slowly", kind="transient")
+        reply = await self.http.generate(model=self.judge.model, parts=parts, config=self.config, limit_s=left_s)
+        if not isinstance(reply, AttemptFailure):
+            return reply.answer(self.judge.price, highest=highest, has_audio=bool(request.audios))
+        if reply.reason == "expired":
+            self.uploads.forget(request)
+        return reply
 
 
 def _api_key() -> str | None:

@@ -1,23 +1,23 @@
-"""What a Gemini reply says: its text, what it took, and why it has no text.
+"""A Gemini reply: its text, its usage, and why it has no text.
 
-Only a reply that ended by itself (``STOP``) is whole: what is left of another could look whole and say something else. No
-finish reason is no end: "If empty, the model has not stopped generating tokens" (Gemini API, ``Candidate``).
+Only a reply that ended by itself (``STOP``) is complete: another could look complete with a different meaning. No finish reason
+is no end: "If empty, the model has not stopped generating tokens" (Gemini API, ``Candidate``).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple, Self
 
-from annotate.models.judge import Estimate, Refusal, Reply
 from annotate.models.prices import Price
+from annotate.models.request import Estimate, Refusal, Reply
 from annotate.models.usage import count, decoded
 
 _BLOCKED: Final = frozenset({"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR"})
 """Finish reasons of a reply that was held back."""
 
 
-class Usage(NamedTuple):
-    """Tokens that a reply took; None = it does not say, or says what cannot be.
+class GeminiUsage(NamedTuple):
+    """Tokens that a reply took; None = not stated, or impossible.
 
     Attributes:
         input_tokens: all that was sent.
@@ -31,22 +31,22 @@ class Usage(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arrival:
+class GeminiReply:
     """A well-formed reply.
 
     Attributes:
-        text: what the model said, without its thoughts.
-        finish: why it stopped, or why it was not asked; None = it does not say.
-        asked: whether the model was asked, and not the prompt blocked before.
+        text: the model's text, without its thoughts.
+        finish: why it stopped, or why the prompt was blocked; None = not stated.
+        reached_model: whether the prompt reached the model, and was not blocked before.
         model: the model that answered.
-        usage: what it says it took.
-        body: the whole reply as it came but for the key.
+        usage: its usage, as stated.
+        body: the whole reply, without the key.
         latency_s: how long it took.
     """
 
     text: str
     finish: str | None
-    asked: bool
+    reached_model: bool
     model: str | None
     usage: Mapping[str, Any]
     body: str
@@ -57,7 +57,7 @@ class Arrival:
         """Read a reply.
 
         Raises:
-            TypeError, ValueError, AttributeError: it has not the shape of one.
+            TypeError, ValueError, AttributeError: it does not have the shape of a reply.
         """
         candidates, feedback = found.get("candidates"), _field(found, "promptFeedback", "prompt_feedback")
         if not candidates and feedback is None:
@@ -78,35 +78,35 @@ class Arrival:
         return cls(
             text=text,
             finish=finish if isinstance(finish, str) and finish else None,
-            asked=bool(candidates),
+            reached_model=bool(candidates),
             model=model if isinstance(model, str) else None,
             usage=usage if isinstance(usage, dict) else {},
             body=body,
             latency_s=latency_s,
         )
 
-    def answer(self, price: Price, *, highest: Estimate, heard: bool, batch: bool = False) -> Reply | Refusal:
+    def answer(self, price: Price, *, highest: Estimate, has_audio: bool, batch: bool = False) -> Reply | Refusal:
         """Return its text and price, or why it has no text.
 
         Args:
             price: what its tokens cost.
-            highest: the most that it can have taken; its price is booked where the reply does not say how many tokens it took.
-            heard: whether the request had audio.
+            highest: the most that it can have taken; its price is booked where the reply does not state its tokens.
+            has_audio: whether the request had audio.
             batch: whether it came in a batch.
         """
         used = self._used(highest)
         cost_usd = highest.usd
         if used.input_tokens is not None and used.output_tokens is not None:
             # Without details all input of a request with audio counts as audio, the dearer kind.
-            audio = used.input_tokens * heard if used.audio_tokens is None else used.audio_tokens
+            audio = used.input_tokens * has_audio if used.audio_tokens is None else used.audio_tokens
             cost_usd = price.usd(
                 text_tokens=used.input_tokens - audio, audio_tokens=audio, output_tokens=used.output_tokens, batch=batch
             )
-        said = self.said()
-        if isinstance(said, Refusal):
-            return replace(said, cost_usd=cost_usd, raw=self.body)
+        text = self.usable_text()
+        if isinstance(text, Refusal):
+            return replace(text, cost_usd=cost_usd, raw=self.body)
         return Reply(
-            text=said,
+            text=text,
             model_served=self.model,
             input_tokens=used.input_tokens,
             output_tokens=used.output_tokens,
@@ -115,14 +115,14 @@ class Arrival:
             raw=self.body,
         )
 
-    def said(self) -> str | Refusal:
-        """Return what the model said, or why it said nothing that counts."""
+    def usable_text(self) -> str | Refusal:
+        """Return the text, or why there is none that can be used."""
         name = (self.finish or "no reason given")[:100]
         ending = name.upper()
         if ending == "MAX_TOKENS" and self.text:
             cut = "the reply was cut off at max_output_tokens: raise that option of the judge"
             return Refusal(reason="truncated_reply", message=cut)
-        if ending in _BLOCKED or (self.finish is not None and not self.asked):
+        if ending in _BLOCKED or (self.finish is not None and not self.reached_model):
             return Refusal(reason="blocked", message=f"the model's reply was held back ({name})")
         if not self.text:
             return Refusal(reason="empty_reply", message=f"the model returned no text ({name})")
@@ -130,33 +130,33 @@ class Arrival:
             return Refusal(reason="unfinished_reply", message=f"the reply did not end by itself ({name})")
         return self.text
 
-    def _used(self, highest: Estimate) -> Usage:
-        """Return what of its usage can be believed; protobuf's JSON leaves out what is 0."""
+    def _used(self, highest: Estimate) -> GeminiUsage:
+        """Return its usage where it is possible; protobuf's JSON leaves out zeros."""
         sent = count(_field(self.usage, "promptTokenCount", "prompt_token_count"), highest.input_tokens, least=1)
-        said = _field(self.usage, "candidatesTokenCount", "candidates_token_count")
+        candidate_tokens = _field(self.usage, "candidatesTokenCount", "candidates_token_count")
         thoughts = _field(self.usage, "thoughtsTokenCount", "thoughts_token_count")
         back = [
-            count(0 if said is None else said, highest.output_tokens, least=1 if self.text else 0),
+            count(0 if candidate_tokens is None else candidate_tokens, highest.output_tokens, least=1 if self.text else 0),
             count(0 if thoughts is None else thoughts, highest.output_tokens),
         ]
         known = [tokens for tokens in back if tokens is not None]
-        return Usage(
+        return GeminiUsage(
             input_tokens=sent,
             audio_tokens=None if sent is None else _audio(self.usage, sent),
             output_tokens=sum(known) if self.usage and len(known) == len(back) else None,
         )
 
 
-def said_in(raw: str) -> str | Refusal | None:
-    """Return what a kept reply says; None = it is no body of this API."""
+def text_in(raw: str) -> str | Refusal | None:
+    """Return the text of a kept reply; None = it is no body of this API."""
     try:
-        return Arrival.of(decoded(raw), raw, None).said()
+        return GeminiReply.of(decoded(raw), raw, None).usable_text()
     except (TypeError, ValueError, AttributeError):
         return None
 
 
 def _audio(usage: Mapping[str, Any], sent: int) -> int | None:
-    """Return how much of the input was audio; None if it does not say, or says what cannot be."""
+    """Return how much of the input was audio; None = not stated, or impossible."""
     details = _field(usage, "promptTokensDetails", "prompt_tokens_details")
     if not isinstance(details, list) or not all(isinstance(part, dict) for part in details) or not details:
         return None
@@ -167,5 +167,5 @@ def _audio(usage: Mapping[str, Any], sent: int) -> int | None:
 
 
 def _field(found: Mapping[str, Any], camel: str, snake: str) -> Any:
-    """Return a field, which protobuf's JSON knows by both names."""
+    """Return a field, which protobuf's JSON writes under either name."""
     return found[camel] if camel in found else found.get(snake)

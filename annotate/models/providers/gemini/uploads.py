@@ -1,4 +1,4 @@
-"""Clips on their way to the Gemini API: inside the request while it stays small, else uploaded once and named by address.
+"""Clips for the Gemini API: inside a request that stays small, otherwise uploaded once and named by address.
 
 Gemini reads the FLAC files of the workspace as they are. An uploaded file lives for 48 hours and costs nothing.
 """
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
-from annotate.models.judge import JudgeRequest, Trouble
 from annotate.models.provider_clips import ClipCache
-from annotate.models.providers.gemini.wire import Wire
+from annotate.models.providers.gemini.http_client import GeminiHttpClient
+from annotate.models.request import AttemptFailure, JudgeRequest
 from storage.blobs import BlobStore
 
 MIME_TYPE: Final = "audio/flac"
@@ -33,20 +33,20 @@ class _Stored:
     until: dt.datetime
 
 
-class Parcels:
-    """Turns requests into the parts of messages, and keeps track of what is uploaded."""
+class ClipUploads:
+    """Turns requests into the parts of messages, and remembers which clips are uploaded."""
 
-    def __init__(self, clips: BlobStore | None, wire: Wire, *, inline_bytes: int, lives_s: float) -> None:
+    def __init__(self, clips: BlobStore | None, http: GeminiHttpClient, *, inline_bytes: int, lives_s: float) -> None:
         """Open.
 
         Args:
             clips: where the audio is.
-            wire: where it goes.
-            inline_bytes: largest request whose clips travel inside it.
+            http: where it goes.
+            inline_bytes: largest request with its clips inside.
             lives_s: how long an uploaded clip must still live when it is sent, in seconds.
         """
         self._clips = None if clips is None else ClipCache(clips)
-        self._wire = wire
+        self._http = http
         self._inline_bytes = inline_bytes
         self._lives = dt.timedelta(seconds=lives_s)
         self._stored: dict[str, _Stored] = {}
@@ -61,26 +61,26 @@ class Parcels:
         inline, beside = await self._sizes(request)
         return beside if inline > self._inline_bytes else inline
 
-    async def parts(self, request: JudgeRequest, limit_s: float) -> list[Part] | Trouble:
-        """Return the prompt and each clip after its label, uploading what the request cannot hold.
+    async def parts(self, request: JudgeRequest, limit_s: float) -> list[Part] | AttemptFailure:
+        """Return the prompt and each clip after its label, after uploading the clips that do not fit.
 
         Args:
-            request: the question.
+            request: the request.
             limit_s: longest time that the uploads may take, in seconds.
         """
         deadline = asyncio.get_running_loop().time() + limit_s
         inline, _ = await self._sizes(request)
-        place = self._inside if inline <= self._inline_bytes else self._beside
+        place = self._inline if inline <= self._inline_bytes else self._by_address
         placed = await asyncio.gather(*(place(audio.audio_id, deadline) for audio in request.audios))
         parts: list[Part] = [{"text": request.prompt}]
         for audio, part in zip(request.audios, placed, strict=True):
-            if isinstance(part, Trouble):
+            if isinstance(part, AttemptFailure):
                 return part
             parts += [{"text": f"[{audio.label}]"}, part]
         return parts
 
     def forget(self, request: JudgeRequest) -> None:
-        """Upload the clips of a request anew the next time: the API no longer knows them."""
+        """Upload the clips of a request again the next time: the API no longer has them."""
         for audio in request.audios:
             self._stored.pop(audio.audio_id, None)
 
@@ -96,14 +96,14 @@ class Parcels:
         assert self._clips is not None, "a request with audio needs the clips"
         return self._clips
 
-    async def _inside(self, audio_id: str, _deadline: float) -> Part | Trouble:
+    async def _inline(self, audio_id: str, _deadline: float) -> Part | AttemptFailure:
         return {"inlineData": {"mimeType": MIME_TYPE, "data": (await self._cache.clip(audio_id, "flac")).data}}
 
-    async def _beside(self, audio_id: str, deadline: float) -> Part | Trouble:
+    async def _by_address(self, audio_id: str, deadline: float) -> Part | AttemptFailure:
         uri = await self._uploaded(audio_id, deadline)
-        return uri if isinstance(uri, Trouble) else {"fileData": {"mimeType": MIME_TYPE, "fileUri": uri}}
+        return uri if isinstance(uri, AttemptFailure) else {"fileData": {"mimeType": MIME_TYPE, "fileUri": uri}}
 
-    async def _uploaded(self, audio_id: str, deadline: float) -> str | Trouble:
+    async def _uploaded(self, audio_id: str, deadline: float) -> str | AttemptFailure:
         """Return the address of a clip; of several requests that want the same one, the first uploads it."""
         lock = self._locks.setdefault(audio_id, asyncio.Lock())
         async with lock:
@@ -112,28 +112,28 @@ class Parcels:
             if stored is not None and stored.until - now > self._lives:
                 return stored.uri
             outcome = await self._upload(audio_id, deadline)
-            if isinstance(outcome, Trouble):
+            if isinstance(outcome, AttemptFailure):
                 return outcome
             self._stored = {key: kept for key, kept in self._stored.items() if kept.until > now}
             self._stored[audio_id] = outcome
             return outcome.uri
 
-    async def _upload(self, audio_id: str, deadline: float) -> _Stored | Trouble:
+    async def _upload(self, audio_id: str, deadline: float) -> _Stored | AttemptFailure:
         from google.genai import types
 
-        loop, files = asyncio.get_running_loop(), self._wire.client.aio.files
+        loop, files = asyncio.get_running_loop(), self._http.client.aio.files
         data = io.BytesIO((await self._cache.clip(audio_id, "flac")).data)
         config = types.UploadFileConfig(mime_type=MIME_TYPE, display_name=audio_id)
         sent_at = dt.datetime.now(dt.UTC)
-        file = await self._wire.call(files.upload(file=data, config=config), limit_s=max(0.0, deadline - loop.time()))
-        while not isinstance(file, Trouble) and file.state == types.FileState.PROCESSING and file.name:
+        file = await self._http.call(files.upload(file=data, config=config), limit_s=max(0.0, deadline - loop.time()))
+        while not isinstance(file, AttemptFailure) and file.state == types.FileState.PROCESSING and file.name:
             await asyncio.sleep(min(_POLL_S, max(0.0, deadline - loop.time())))
-            file = await self._wire.call(files.get(name=file.name), limit_s=max(0.0, deadline - loop.time()))
-        if isinstance(file, Trouble):
+            file = await self._http.call(files.get(name=file.name), limit_s=max(0.0, deadline - loop.time()))
+        if isinstance(file, AttemptFailure):
             return file
         if file.state != types.FileState.ACTIVE or not file.uri:
             state = file.state.value if file.state else "no state"
-            return Trouble(reason="server_error", message=f"the uploaded clip is {state}, not ACTIVE", kind="passing")
+            return AttemptFailure(reason="server_error", message=f"the uploaded clip is {state}, not ACTIVE", kind="transient")
         return _Stored(file.uri, file.expiration_time or sent_at + _LIFETIME)
 
 

@@ -1,7 +1,7 @@
-"""Chat completions: how a question is put, and what an answer says.
+"""Chat completions: the bodies of requests, and the answers in the bodies of replies.
 
-Chat completions take audio inline only, as base64 WAV or MP3 in a content part ``input_audio``: there is no way to upload a
-clip once and to name it later, so that each request carries its clips.
+Chat completions take audio inline only, as base64 WAV or MP3 in a content part ``input_audio``. A clip cannot be
+uploaded once and named later, so each request carries its clips.
 """
 
 import base64
@@ -9,23 +9,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
-from annotate.models.judge import Estimate, JudgeRequest, Refusal, Reply, Trouble
 from annotate.models.prices import Price
 from annotate.models.provider_clips import Clip, ClipCache, Container
-from annotate.models.providers.openai.wire import one_line
+from annotate.models.providers.openai.http_client import one_line
+from annotate.models.request import AttemptFailure, Estimate, JudgeRequest, Refusal, Reply
 from annotate.models.usage import count
 
-_WHOLE: Final = frozenset({"stop", "eos", "eos_token", "end_turn"})
-"""Finish reasons, in lower case, of a completion that ended by itself: OpenAI's, and what servers pass on of their engines."""
+_COMPLETE: Final = frozenset({"stop", "eos", "eos_token", "end_turn"})
+"""Finish reasons, in lower case, of a completion that ended by itself: OpenAI's, and those of other servers' engines."""
 
 _REASONING: Final = ("reasoning_content", "reasoning")
 
-Heard = Sequence[tuple[str, Clip]]
+LabelledClips = Sequence[tuple[str, Clip]]
 """The clips of a request after their labels."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Questions:
+class ChatRequests:
     """Turns requests into bodies of chat completions.
 
     Attributes:
@@ -38,8 +38,8 @@ class Questions:
     clips: ClipCache | None
     container: Container
 
-    async def hear(self, request: JudgeRequest) -> Heard:
-        """Return the clips of a request."""
+    async def load_clips(self, request: JudgeRequest) -> LabelledClips:
+        """Return the clips of a request, each after its label."""
         assert self.clips is not None or not request.audios, "a request with audio needs the clips"
         return [(audio.label, await self.clips.clip(audio.audio_id, self.container)) for audio in request.audios if self.clips]
 
@@ -49,23 +49,25 @@ class Questions:
         found = [await self.clips.measure(audio.audio_id, self.container) for audio in request.audios if self.clips]
         return sum(each.duration_s for each in found), [each.size for each in found]
 
-    def body(self, prompt: str, heard: Heard) -> dict[str, Any]:
+    def body(self, prompt: str, labelled_clips: LabelledClips) -> dict[str, Any]:
         """Return the body: the prompt, then each clip after its label."""
         parts: list[dict[str, Any]] = [{"type": "text", "text": prompt}]
-        for label, clip in heard:
+        for label, clip in labelled_clips:
             data = base64.b64encode(clip.data).decode()
             parts.append({"type": "text", "text": f"[{label}]"})
             parts.append({"type": "input_audio", "input_audio": {"data": data, "format": self.container}})
-        content: str | list[dict[str, Any]] = parts if heard else prompt  # not every compatible server takes parts for text
+        content: str | list[dict[str, Any]] = (
+            parts if labelled_clips else prompt
+        )  # not every compatible server takes parts for text
         return {**self.options, "messages": [{"role": "user", "content": content}]}
 
 
-class Usage(NamedTuple):
+class OpenAIUsage(NamedTuple):
     """Tokens that a completion took.
 
     Attributes:
         input_tokens: all that was sent.
-        audio_tokens: the part of it that was audio; None = it does not say.
+        audio_tokens: the part of it that was audio; None = not stated.
         output_tokens: what came back, reasoning included.
     """
 
@@ -83,25 +85,24 @@ def answer(
     has_audio: bool | None = False,
     batch: bool = False,
     latency_s: float | None = None,
-) -> Reply | Refusal | Trouble:
+) -> Reply | Refusal | AttemptFailure:
     """Turn a chat completion into its text and price, or into why it has no text.
 
     Args:
         body: the decoded body.
         raw: the body as it came.
         price: what its tokens cost.
-        highest: the most that it can have taken; its price is booked where the reply does not say how many tokens it took, and
-            of which kind.
-        has_audio: whether audio was sent, so that it must say how much of it; None = not known.
+        highest: the most that it can have taken; its price is booked where the reply does not state its tokens by kind.
+        has_audio: whether audio was sent, so that the reply must state how much; None = not known.
         batch: whether it came from a batch.
         latency_s: how long it took.
     """
-    text = said(body)
+    text = text_of(body)
     if text is None or not isinstance(body, dict):
         return malformed(raw)
     usage = _usage(body.get("usage"), highest, least_output=0 if isinstance(text, Refusal) else 1)
     cost_usd = highest.usd
-    if usage is not None and _told_apart(usage, price, has_audio):
+    if usage is not None and _kinds_known(usage, price, has_audio):
         text_tokens = usage.input_tokens - (usage.audio_tokens or 0)
         cost_usd = price.usd(
             text_tokens=text_tokens,
@@ -123,15 +124,15 @@ def answer(
     )
 
 
-def said(body: object) -> str | Refusal | None:
-    """Return what a completion says, or why it says nothing; None = it is no chat completion.
+def text_of(body: object) -> str | Refusal | None:
+    """Return the text of a completion, or why it has none; None = it is no chat completion.
 
-    Only a completion that ended by itself is whole: what is left of another could look whole and say something else. So a
-    ``finish_reason`` that is null, missing or unknown is refused, too: null is what a choice has that has not ended yet.
+    Only a completion that ended by itself is complete: another could look complete with a different meaning. A
+    ``finish_reason`` that is null, missing or unknown is refused, too: null is that of a choice that has not ended yet.
 
     Servers that parse reasoning move ``<think>...</think>`` from ``content`` to ``reasoning_content`` (vLLM, SGLang,
-    DeepSeek) or ``reasoning`` (newer vLLM, OpenRouter). It is put back before a content that has no such block; before one
-    that has, it is the model's own and no part of the reply.
+    DeepSeek) or ``reasoning`` (newer vLLM, OpenRouter). It is put back before a content without such a block; before a
+    content with one, it is the model's own and no part of the reply.
     """
     choice = _first(body)
     message = choice.get("message") if choice else None
@@ -150,7 +151,7 @@ def said(body: object) -> str | Refusal | None:
             reason="empty_reply" if empty else "truncated_reply",
             message="the reply was cut off at max_output_tokens: raise that option of the judge",
         )
-    if ending not in _WHOLE:
+    if ending not in _COMPLETE:
         return Refusal(reason="unfinished_reply", message=one_line(f"the reply did not end by itself (finish_reason {finish})"))
     if not content or not content.strip():
         return Refusal(reason="empty_reply", message=one_line(f"the model returned no text ({finish})"))
@@ -160,10 +161,10 @@ def said(body: object) -> str | Refusal | None:
     return f"<think>{thoughts}</think>{content}"
 
 
-def malformed(body: str) -> Trouble:
-    """Return the trouble of a body that is no chat completion."""
+def malformed(body: str) -> AttemptFailure:
+    """Return the failure of a body that is no chat completion."""
     message = f"the body is no chat completion: {body[:200]!r}"
-    return Trouble(reason="malformed_body", message=message, kind="passing", lost=True)
+    return AttemptFailure(reason="malformed_body", message=message, kind="transient", lost=True)
 
 
 def _first(body: object) -> Mapping[str, Any] | None:
@@ -172,8 +173,8 @@ def _first(body: object) -> Mapping[str, Any] | None:
     return first if isinstance(first, dict) else None
 
 
-def _usage(usage: object, highest: Estimate, *, least_output: int) -> Usage | None:
-    """Return what a completion took; None where it does not say, or says what cannot be."""
+def _usage(usage: object, highest: Estimate, *, least_output: int) -> OpenAIUsage | None:
+    """Return the usage of a completion; None where it is not stated, or impossible."""
     if not isinstance(usage, dict):
         return None
     sent = count(usage.get("prompt_tokens"), highest.input_tokens, least=1)
@@ -185,10 +186,10 @@ def _usage(usage: object, highest: Estimate, *, least_output: int) -> Usage | No
     audio = count(stated, sent)
     if stated is not None and (audio is None or audio > sent):
         return None
-    return Usage(input_tokens=sent, audio_tokens=audio, output_tokens=back)
+    return OpenAIUsage(input_tokens=sent, audio_tokens=audio, output_tokens=back)
 
 
-def _told_apart(usage: Usage, price: Price, has_audio: bool | None) -> bool:
+def _kinds_known(usage: OpenAIUsage, price: Price, has_audio: bool | None) -> bool:
     """Whether it is known how much of the input was audio."""
     if has_audio is None:
         return usage.audio_tokens is not None or price.audio_input == price.text_input

@@ -1,6 +1,6 @@
 """OpenAI's models, and any model behind a compatible server such as vLLM, over the openai SDK.
 
-Models that hear (``gpt-audio``; Qwen2.5-Omni on a vLLM server) and models that read (``gpt-4.1``) are asked alike, by chat
+Models with audio input (``gpt-audio``; Qwen2.5-Omni on a vLLM server) and without (``gpt-4.1``) are both called by chat
 completions. The API key is in the environment variable ``OPENAI_API_KEY``, or in the one that ``key_variable`` names; a key
 given in any other way would end up in recipes and logs.
 
@@ -25,12 +25,13 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from annotate.models.judge import BatchLine, Estimate, JudgeRequest, Line, Pace, Refusal, Reply, Trouble
+from annotate.models.judge import BatchSession, JudgeSession, Pace
 from annotate.models.prices import FREE, PRICES, Price, price_of
 from annotate.models.provider_clips import ClipCache
 from annotate.models.providers.client_versions import client_version
-from annotate.models.providers.openai.chat import Questions, answer, said
-from annotate.models.providers.openai.wire import Wire, connected
+from annotate.models.providers.openai.chat import ChatRequests, answer, text_of
+from annotate.models.providers.openai.http_client import OpenAIHttpClient, connected
+from annotate.models.request import AttemptFailure, Estimate, JudgeRequest, Refusal, Reply
 from annotate.models.usage import decoded
 from contracts.bounds import Megabytes, Pause, Rate, Seconds, Temperature, Tokens, UsdPerMillion
 from contracts.errors import SetupError
@@ -99,7 +100,7 @@ class OpenAI:
 
     @property
     def pace(self) -> Pace:
-        """How fast it may be asked."""
+        """Rate limits, time-out and retries."""
         return Pace.of(self)
 
     @property
@@ -150,13 +151,13 @@ class OpenAI:
             return f"the environment variable {self.key_variable} holds characters that no key has: set it again"
         return None
 
-    def refused(self) -> str | None:
-        """Ask for the list of models; see ``annotate.models.judge.Judge``."""
-        return asyncio.run(self._refused()) if self.key_variable else None
+    def key_problem(self) -> str | None:
+        """Request the list of models; see ``annotate.models.judge.Judge``."""
+        return asyncio.run(self._key_problem()) if self.key_variable else None
 
-    async def _refused(self) -> str | None:
-        async with self._connected() as wire:
-            answer = await wire.key_refused()
+    async def _key_problem(self) -> str | None:
+        async with self._connected() as http:
+            answer = await http.key_problem()
         return None if answer is None else f"the API key in {self.key_variable} is refused: {answer.message}; {answer.advice}"
 
     def estimate(self, prompt: str, audio_s: float, *, batch: bool = False) -> Estimate:
@@ -166,23 +167,23 @@ class OpenAI:
         usd = self.price.usd(text_tokens=text, audio_tokens=audio, output_tokens=self.max_output_tokens, batch=batch)
         return Estimate(input_tokens=text + int(audio), output_tokens=self.max_output_tokens, usd=usd)
 
-    def said(self, raw: str) -> str | Refusal | None:
-        """Return what a kept reply says; see ``annotate.models.judge.Judge``."""
-        return said(decoded(raw))
+    def text_in(self, raw: str) -> str | Refusal | None:
+        """Return the text of a kept reply; see ``annotate.models.judge.Judge``."""
+        return text_of(decoded(raw))
 
     @contextlib.asynccontextmanager
-    async def open(self, clips: BlobStore | None) -> AsyncIterator[Line]:
-        """Open a line; see ``annotate.models.judge.Judge``.
+    async def open(self, clips: BlobStore | None) -> AsyncIterator[JudgeSession]:
+        """Open a session; see ``annotate.models.judge.Judge``.
 
         Raises:
             SetupError: the package or the key is missing.
         """
-        async with self._connected() as wire:
-            yield _Line(judge=self, wire=wire, questions=self._questions(clips))
+        async with self._connected() as http:
+            yield _OpenAISession(judge=self, http=http, chat_requests=self._chat_requests(clips))
 
     @contextlib.asynccontextmanager
-    async def open_batches(self, clips: BlobStore | None) -> AsyncIterator[BatchLine]:
-        """Open a line to the batch interface; see ``annotate.models.judge.Judge``.
+    async def open_batches(self, clips: BlobStore | None) -> AsyncIterator[BatchSession]:
+        """Open a session of the batch interface; see ``annotate.models.judge.Judge``.
 
         Raises:
             SetupError: the server has none, or the package or the key is missing.
@@ -191,11 +192,11 @@ class OpenAI:
 
         if not self.has_batches:
             raise SetupError(f"judge {self.name!r}: {self.base_url} has no batches; if it has, set batches to true")
-        async with self._connected() as wire:
-            yield OpenAIBatches(wire=wire, questions=self._questions(clips), price=self.price, estimated=self.estimate)
+        async with self._connected() as http:
+            yield OpenAIBatches(http=http, chat_requests=self._chat_requests(clips), price=self.price, estimated=self.estimate)
 
     @contextlib.asynccontextmanager
-    async def _connected(self) -> AsyncIterator[Wire]:
+    async def _connected(self) -> AsyncIterator[OpenAIHttpClient]:
         if (problem := self.missing()) is not None:
             raise SetupError(f"judge {self.name!r}: {problem}")
         async with connected(
@@ -204,52 +205,52 @@ class OpenAI:
             key_variable=self.key_variable,
             timeout_s=self.timeout_s,
             concurrency=self.concurrency,
-        ) as wire:
-            yield wire
+        ) as http:
+            yield http
 
-    def _questions(self, clips: BlobStore | None) -> Questions:
+    def _chat_requests(self, clips: BlobStore | None) -> ChatRequests:
         # max_completion_tokens: reasoning models refuse max_tokens, and vLLM takes both names.
         options: dict[str, Any] = {"model": self.model, "max_completion_tokens": self.max_output_tokens}
         if self.temperature is not None:
             options["temperature"] = self.temperature
         cache = None if clips is None else ClipCache(clips)
-        return Questions(options=options, clips=cache, container=self.audio_format)
+        return ChatRequests(options=options, clips=cache, container=self.audio_format)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Line:
-    """An open connection to the model."""
+class _OpenAISession:
+    """An open session."""
 
     judge: OpenAI
-    wire: Wire
-    questions: Questions
+    http: OpenAIHttpClient
+    chat_requests: ChatRequests
 
     async def estimate(self, request: JudgeRequest) -> Estimate:
         """Return the most that one attempt of this request can take."""
-        audio_s, _ = await self.questions.measure(request)
+        audio_s, _ = await self.chat_requests.measure(request)
         return self.judge.estimate(request.prompt, audio_s)
 
-    async def attempt(self, request: JudgeRequest) -> Reply | Refusal | Trouble:
-        """Send it exactly once, or not at all if it has too much audio.
+    async def attempt(self, request: JudgeRequest) -> Reply | Refusal | AttemptFailure:
+        """Send the request exactly once, or not at all if it has too much audio.
 
         Raises:
             DamagedPart: a clip is missing or damaged.
         """
-        heard = await self.questions.hear(request)
-        size_mb = sum(len(clip.data) for _, clip in heard) / 1e6
+        labelled_clips = await self.chat_requests.load_clips(request)
+        size_mb = sum(len(clip.data) for _, clip in labelled_clips) / 1e6
         if size_mb > self.judge.max_audio_mb:
             message = f"{size_mb:.1f} MB of audio, where a request may have {self.judge.max_audio_mb:g} (max_audio_mb)"
             return Refusal(reason="audio_too_large", message=message, attempts=0)
-        arrival = await self.wire.ask(self.questions.body(request.prompt, heard))
-        if isinstance(arrival, Trouble):
-            return arrival
+        reply = await self.http.ask(self.chat_requests.body(request.prompt, labelled_clips))
+        if isinstance(reply, AttemptFailure):
+            return reply
         return answer(
-            decoded(arrival.body),
-            arrival.body,
+            decoded(reply.body),
+            reply.body,
             price=self.judge.price,
-            highest=self.judge.estimate(request.prompt, sum(clip.duration_s for _, clip in heard)),
-            has_audio=bool(heard),
-            latency_s=arrival.latency_s,
+            highest=self.judge.estimate(request.prompt, sum(clip.duration_s for _, clip in labelled_clips)),
+            has_audio=bool(labelled_clips),
+            latency_s=reply.latency_s,
         )
 
 

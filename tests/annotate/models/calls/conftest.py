@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from tests.annotate.batch_provider import Provider
-from tests.annotate.live_desk import Desk
+from tests.annotate.live_runs import LiveRuns
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(path=tmp_path / "ledger.sqlite")
+def runs(tmp_path: Path) -> LiveRuns:
+    return LiveRuns(path=tmp_path / "ledger.sqlite")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Asking through batches, with a provider in memory and the real ledger: the usual course, and every trouble on the way."""
+"""Asking through batches, with a provider in memory and the real ledger: the usual course, and every failure on the way."""
 
 import itertools
 from collections.abc import Iterable
@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from annotate.models.calls import batch_queue
-from annotate.models.calls.batch_dispatch import Dispatch
+from annotate.models.calls.batch_dispatch import BatchDispatcher
 from annotate.models.inquiry import Case
-from annotate.models.judge import Refusal, Reply, Trouble
 from annotate.models.ledger.ledger import Ledger
+from annotate.models.request import AttemptFailure, Refusal, Reply
 from contracts.errors import DamagedPart, SetupError
-from tests.annotate.batch_provider import BILLED_USD, HIGHEST_USD, Line, Postman, Provider, case
+from tests.annotate.batch_provider import BILLED_USD, HIGHEST_USD, FakeBatchSession, Postman, Provider, case
 from tests.annotate.batch_runs import (
     BARRED,
     BUSY,
@@ -36,10 +36,10 @@ from tests.annotate.batch_runs import (
 
 def test_every_case_gets_the_reply_to_its_own_key(provider: Provider, path: Path):
     """Results come shuffled and are matched by key; a bad reply is followed up in a later batch."""
-    talks = ask(Postman(provider=provider), path, [case(n, tricky=n % 4 == 0) for n in range(23)])
-    assert len(talks) == 23
+    conversations = ask(Postman(provider=provider), path, [case(n, tricky=n % 4 == 0) for n in range(23)])
+    assert len(conversations) == 23
     for n in range(23):
-        said = texts(talks[f"row{n}"])
+        said = texts(conversations[f"row{n}"])
         assert said[0] == f"{'bad' if n % 4 == 0 else 'good'}: k{n:06d}"
         assert len(said) == (2 if n % 4 == 0 else 1)
         assert said[-1].startswith("good: ")
@@ -55,12 +55,14 @@ def test_a_second_run_needs_no_provider(provider: Provider, path: Path):
     cases = [case(n, tricky=n == 3) for n in range(7)]
     first = ask(Postman(provider=provider), path, cases)
     again = ask(Postman(provider=provider, lacks="no key"), path, cases)
-    assert {row: texts(talk) for row, talk in again.items()} == {row: texts(talk) for row, talk in first.items()}
+    assert {row: texts(conversation) for row, conversation in again.items()} == {
+        row: texts(conversation) for row, conversation in first.items()
+    }
     assert (provider.opened, provider.calls["submit"]) == (1, 3)
 
 
 def test_nothing_to_ask_opens_nothing(provider: Provider, path: Path):
-    """No case, no line."""
+    """Without cases no session is opened."""
     assert ask(Postman(provider=provider, lacks="no key"), path, []) == {}
 
 
@@ -72,15 +74,15 @@ def test_a_judge_that_lacks_something_says_so(provider: Provider, path: Path):
 
 def test_a_judge_that_repeats_itself_is_not_followed_up(provider: Provider, path: Path):
     """Asking a rule once more is pointless."""
-    talks = ask(Postman(provider=provider, repeatable=True), path, [case(1, tricky=True)])
-    assert texts(talks["row1"]) == ["bad: k000001"]
+    conversations = ask(Postman(provider=provider, repeatable=True), path, [case(1, tricky=True)])
+    assert texts(conversations["row1"]) == ["bad: k000001"]
 
 
 def test_the_same_question_is_bought_once(provider: Provider, path: Path):
     """Two rows with one key are one line of a batch, whether they are read together or a batch apart."""
     cases = [case(0, key="same"), case(1, key="same"), *(case(n) for n in range(2, 9)), case(9, key="same")]
-    talks = ask(Postman(provider=provider), path, cases)
-    assert len(talks) == 10
+    conversations = ask(Postman(provider=provider), path, cases)
+    assert len(conversations) == 10
     assert provider.bills["same"] == 1
 
 
@@ -92,8 +94,8 @@ def test_batches_keep_to_the_bytes_of_the_line(provider: Provider, path: Path):
 
 def test_what_fits_in_no_batch_is_refused_unsent(provider: Provider, path: Path):
     """One row too large fails alone, with a reason, and costs nothing."""
-    talks = ask(Postman(provider=provider, most_bytes=6), path, [case(1), case(10), case(2)])
-    assert texts(talks["row10"]) == ["! too_large"]
+    conversations = ask(Postman(provider=provider, most_bytes=6), path, [case(1), case(10), case(2)])
+    assert texts(conversations["row10"]) == ["! too_large"]
     assert provider.bills == {"k000001": 1, "k000002": 1}
     assert states(path)["k000010"] == "failed"
 
@@ -118,8 +120,8 @@ def test_cases_are_read_as_room_comes_free(provider: Provider, path: Path):
 
     judge = Postman(provider=provider, most_requests=1000)
     provider.lasts_s = 0.0
-    for talks in batching(judge, path, most_held=3000, open_batches=2).talks(source()):
-        done += len(talks)
+    for conversations in batching(judge, path, most_held=3000, open_batches=2).conversations(source()):
+        done += len(conversations)
     assert done == 6_000
     assert 1000 < most <= 3000
     assert provider.calls["submit"] == 6
@@ -139,8 +141,8 @@ def test_polling_slows_down(provider: Provider, path: Path):
 def test_only_lines_without_an_answer_go_out_again(provider: Provider, path: Path, fate: object):
     """An expired batch keeps its finished lines; what may have been billed stays booked."""
     provider.fate = lambda request, nth: fate if request.key in ("k000001", "k000003") and nth == 1 else "answer"
-    talks = ask(Postman(provider=provider), path, [case(n) for n in range(5)])
-    assert all(texts(talk)[0].startswith("good") for talk in talks.values())
+    conversations = ask(Postman(provider=provider), path, [case(n) for n in range(5)])
+    assert all(texts(conversation)[0].startswith("good") for conversation in conversations.values())
     assert [sorted(r.key[-1] for r in job.requests) for job in provider.jobs.values()] == [list("01234"), list("13")]
     maybe_billed = fate in ("missing", SWALLOWED)
     assert booked_usd(path) == pytest.approx(5 * BILLED_USD + (2 * HIGHEST_USD if maybe_billed else 0))
@@ -151,11 +153,11 @@ def test_only_lines_without_an_answer_go_out_again(provider: Provider, path: Pat
 def test_a_line_is_given_up_after_the_last_attempt(provider: Provider, path: Path, fate: object, reason: str):
     """Three attempts here, or one where the provider says that it will never do; the reason is recorded."""
     provider.fate = lambda request, nth: fate if request.key == "k000001" else "answer"
-    talks = ask(Postman(provider=provider), path, [case(n) for n in range(3)])
-    assert texts(talks["row1"]) == [f"! {reason}"]
+    conversations = ask(Postman(provider=provider), path, [case(n) for n in range(3)])
+    assert texts(conversations["row1"]) == [f"! {reason}"]
     assert provider.asked == {"k000000": 1, "k000001": 1 if fate is FAULTY else 3, "k000002": 1}
     with Ledger(path) as ledger:
-        (line,) = ledger.story("row1")
+        (line,) = ledger.history("row1")
     assert (line["state"], line["reason"], line["attempts"]) == ("failed", reason, provider.asked["k000001"])
     assert booked_usd(path) >= provider.bill_usd - 1e-9
 
@@ -163,22 +165,22 @@ def test_a_line_is_given_up_after_the_last_attempt(provider: Provider, path: Pat
 def test_a_refusal_ends_its_case_alone(provider: Provider, path: Path):
     """What the model would not answer is no reason to ask again."""
     provider.fate = lambda request, nth: Refusal(reason="blocked", message="SAFETY") if request.key == "k000001" else "answer"
-    talks = ask(Postman(provider=provider), path, [case(n) for n in range(3)])
-    assert texts(talks["row1"]) == ["! blocked"]
+    conversations = ask(Postman(provider=provider), path, [case(n) for n in range(3)])
+    assert texts(conversations["row1"]) == ["! blocked"]
     assert provider.asked.total() == 3
 
 
 def test_repeated_and_invented_lines_are_counted_and_ignored(provider: Provider, path: Path, monkeypatch: pytest.MonkeyPatch):
     """The first answer stands; a line for a key of nobody harms nobody."""
-    made: list[Dispatch] = []
+    made: list[BatchDispatcher] = []
 
-    def build(**options: Any) -> Dispatch:
-        made.append(Dispatch(**options))
+    def build(**options: Any) -> BatchDispatcher:
+        made.append(BatchDispatcher(**options))
         return made[-1]
 
-    monkeypatch.setattr(batch_queue, "Dispatch", build)
+    monkeypatch.setattr(batch_queue, "BatchDispatcher", build)
     judge = Postman(provider=provider)
-    run = batching(judge, path).talks([case(n) for n in range(3)])
+    run = batching(judge, path).conversations([case(n) for n in range(3)])
     finish = provider.finish
 
     def invent(job: Any) -> None:
@@ -187,13 +189,17 @@ def test_repeated_and_invented_lines_are_counted_and_ignored(provider: Provider,
         job.results += [(first, Reply(text="bad: once more")), ("nobody's", Reply(text="good: nobody's"))]
 
     provider.finish = invent  # type: ignore[method-assign]
-    talks = [talk for some in run for talk in some]
-    assert sorted(texts(talk)[0] for talk in talks) == ["good: k000000", "good: k000001", "good: k000002"]
-    assert [dispatch.strange for dispatch in made] == [2]
+    conversations = [conversation for some in run for conversation in some]
+    assert sorted(texts(conversation)[0] for conversation in conversations) == [
+        "good: k000000",
+        "good: k000001",
+        "good: k000002",
+    ]
+    assert [dispatcher.results.unmatched for dispatcher in made] == [2]
     assert "nobody's" not in states(path)
 
 
-def test_an_answer_beats_a_trouble_with_the_same_line(provider: Provider, path: Path):
+def test_an_answer_replaces_a_failure_of_the_same_request(provider: Provider, path: Path):
     """A paid reply is not thrown away because another line says that there is none."""
     finish = provider.finish
 
@@ -208,11 +214,11 @@ def test_an_answer_beats_a_trouble_with_the_same_line(provider: Provider, path: 
 
 def test_results_that_break_off_are_fetched_again(provider: Provider, path: Path):
     """What had come is kept, and the rest comes later; nothing is asked again."""
-    provider.troubles["results"] = [DOWN, BUSY]
+    provider.failures["results"] = [DOWN, BUSY]
     seen: list[int] = []
     judge = Postman(provider=provider, most_requests=600)
-    for talks in batching(judge, path).talks([case(n) for n in range(600)]):
-        seen.append(len(talks))
+    for conversations in batching(judge, path).conversations([case(n) for n in range(600)]):
+        seen.append(len(conversations))
         assert sum(state == "replied" for state in states(path).values()) >= sum(seen)
     assert sum(seen) == 600
     assert seen[0] == 256
@@ -221,17 +227,17 @@ def test_results_that_break_off_are_fetched_again(provider: Provider, path: Path
 
 def test_results_that_will_never_come_are_asked_for_again(provider: Provider, path: Path):
     """The file of results is gone: its answers were paid for, which stays booked, and are bought again."""
-    provider.troubles["results"] = [replace(FAULTY, lost=True)]
-    talks = ask(Postman(provider=provider), path, [case(n) for n in range(4)])
-    assert all(texts(talk)[0].startswith("good") for talk in talks.values())
+    provider.failures["results"] = [replace(FAULTY, lost=True)]
+    conversations = ask(Postman(provider=provider), path, [case(n) for n in range(4)])
+    assert all(texts(conversation)[0].startswith("good") for conversation in conversations.values())
     assert booked_usd(path) >= provider.bill_usd - 1e-9
 
 
 def test_a_batch_that_is_unknown_is_asked_again(provider: Provider, path: Path):
     """Gone is not refunded: its price stays booked."""
     provider.gone = {"batches/0"}
-    talks = ask(Postman(provider=provider), path, [case(n) for n in range(4)])
-    assert all(texts(talk)[0].startswith("good") for talk in talks.values())
+    conversations = ask(Postman(provider=provider), path, [case(n) for n in range(4)])
+    assert all(texts(conversation)[0].startswith("good") for conversation in conversations.values())
     assert booked_usd(path) == pytest.approx(4 * HIGHEST_USD + 4 * BILLED_USD)
 
 
@@ -239,21 +245,21 @@ def test_a_batch_that_is_unknown_is_asked_again(provider: Provider, path: Path):
 
 
 @pytest.mark.parametrize("operation", ["submit", "state", "results"])
-@pytest.mark.parametrize("trouble", [DOWN, BUSY])
-def test_passing_troubles_pass(provider: Provider, path: Path, operation: str, trouble: Trouble):
+@pytest.mark.parametrize("failure", [DOWN, BUSY])
+def test_transient_failures_are_retried(provider: Provider, path: Path, operation: str, failure: AttemptFailure):
     """A while later it goes on, with one batch and one bill."""
-    provider.troubles[operation] = [trouble] * 5
+    provider.failures[operation] = [failure] * 5
     began = provider.clock.now()
     ask(Postman(provider=provider), path, [case(n) for n in range(4)])
     assert (len(provider.jobs), provider.bills.total()) == (1, 4)
-    assert provider.clock.now() - began >= (5 * 30.0 if trouble is BUSY else 5.0)
+    assert provider.clock.now() - began >= (5 * 30.0 if failure is BUSY else 5.0)
 
 
 @pytest.mark.parametrize("lag", [0, 1, 2])
 def test_a_batch_whose_acceptance_was_lost_is_found(provider: Provider, path: Path, lag: int):
     """It is looked for, more than once because the list may lag, and never handed in twice."""
-    provider.troubles["submit"], provider.lag = [SWALLOWED], lag
-    provider.troubles["find"] = [DOWN]
+    provider.failures["submit"], provider.lag = [SWALLOWED], lag
+    provider.failures["find"] = [DOWN]
     ask(Postman(provider=provider), path, [case(n) for n in range(4)])
     assert (provider.calls["submit"], provider.calls["find"], provider.bills.total()) == (1, lag + 2, 4)
     assert booked_usd(path) == pytest.approx(provider.bill_usd)
@@ -261,7 +267,7 @@ def test_a_batch_whose_acceptance_was_lost_is_found(provider: Provider, path: Pa
 
 def test_a_batch_that_never_came_is_handed_in_again(provider: Provider, path: Path):
     """Not found in three looks, each a while apart: its money is released, and it goes out under another name."""
-    provider.troubles["submit"] = [NEVER_CAME]
+    provider.failures["submit"] = [NEVER_CAME]
     began = provider.clock.now()
     ask(Postman(provider=provider), path, [case(n) for n in range(4)])
     assert (provider.calls["submit"], provider.calls["find"], provider.bills.total()) == (2, 3, 4)
@@ -271,10 +277,10 @@ def test_a_batch_that_never_came_is_handed_in_again(provider: Provider, path: Pa
 
 def test_a_provider_that_accepts_no_batch_is_given_up(provider: Provider, path: Path):
     """Not after one outage, but before a day has gone by; the questions are free for the next run."""
-    provider.troubles["submit"] = [DOWN] * 1000
+    provider.failures["submit"] = [DOWN] * 1000
     with pytest.raises(SetupError, match=r"HTTP 503 \(the provider accepted none of 32 batches\); every reply so far is kept"):
         ask(Postman(provider=provider), path, [case(n) for n in range(4)])
-    provider.troubles.clear()
+    provider.failures.clear()
     assert len(ask(Postman(provider=provider), path, [case(n) for n in range(4)])) == 4
 
 
@@ -282,7 +288,7 @@ def test_a_full_provider_is_waited_for_while_batches_are_open(provider: Provider
     """A limit on what may be queued refuses batches until others end; it is not tried every half minute until then."""
     provider.lasts_s = 7200.0
 
-    def accepts(requests: object) -> Trouble | None:
+    def accepts(requests: object) -> AttemptFailure | None:
         return BUSY if sum(provider.clock.now() < job.ends_at for job in provider.jobs.values()) >= 1 else None
 
     provider.accepts = accepts
@@ -294,16 +300,16 @@ def test_a_full_provider_is_waited_for_while_batches_are_open(provider: Provider
 def test_one_bad_line_does_not_sink_its_batch(provider: Provider, path: Path):
     """A batch that is refused as it is goes out in halves, until the culprit stands alone."""
     provider.accepts = lambda requests: FAULTY if any(r.key == "k000011" for r in requests) else None
-    talks = ask(Postman(provider=provider, most_requests=16), path, [case(n) for n in range(16)])
-    assert [row for row, talk in talks.items() if texts(talk) == ["! bad_request"]] == ["row11"]
-    assert len(talks) == 16
+    conversations = ask(Postman(provider=provider, most_requests=16), path, [case(n) for n in range(16)])
+    assert [row for row, conversation in conversations.items() if texts(conversation) == ["! bad_request"]] == ["row11"]
+    assert len(conversations) == 16
     assert set(provider.bills.values()) == {1}
     assert provider.calls["submit"] <= 9
 
 
 def test_a_batch_that_failed_as_a_whole_is_over(provider: Provider, path: Path):
     """It was not billed, and a person must act; then its requests go out again and the old batch is not asked for any more."""
-    provider.troubles["state"] = [replace(BARRED, reason="batch_failed", message="no credit", advice="add credit")]
+    provider.failures["state"] = [replace(BARRED, reason="batch_failed", message="no credit", advice="add credit")]
     with pytest.raises(SetupError, match="no credit: add credit; every reply so far is kept"):
         ask(Postman(provider=provider), path, [case(n) for n in range(3)])
     assert batch_states(path) == ["closed"]
@@ -326,31 +332,31 @@ def test_a_batch_turned_away_after_its_acceptance_is_tried_for_long(provider: Pr
 @pytest.mark.parametrize("operation", ["find", "state", "results"])
 def test_a_provider_that_is_down_for_hours_is_left_to_a_person(provider: Provider, path: Path, operation: str):
     """Waiting has an end; what was handed in is fetched by the next run."""
-    provider.troubles = {operation: [DOWN] * 200, "submit": [SWALLOWED] if operation == "find" else []}
+    provider.failures = {operation: [DOWN] * 200, "submit": [SWALLOWED] if operation == "find" else []}
     began = provider.clock.now()
     with pytest.raises(SetupError, match="HTTP 503"):
         ask(Postman(provider=provider), path, [case(1)])
     assert provider.clock.now() - began > 4 * 3600
-    provider.troubles.clear()
+    provider.failures.clear()
     assert len(ask(Postman(provider=provider), path, [case(1)])) == 1
     assert provider.bills.total() == len(provider.jobs) == 1
 
 
 @pytest.mark.parametrize("operation", ["submit", "find", "state"])
-def test_a_provider_that_was_never_reached_is_told_soon(provider: Provider, path: Path, operation: str):
+def test_a_provider_that_was_never_reached_is_reported_soon(provider: Provider, path: Path, operation: str):
     """A wrong address or no network is a matter of a minute, not of hours."""
-    unreachable = Trouble(reason="unreachable", message="no connection to postman.example", kind="passing")
+    unreachable = AttemptFailure(reason="unreachable", message="no connection to postman.example", kind="transient")
     if operation != "submit":
-        provider.troubles = {"submit": [SWALLOWED], "find": [DOWN]} if operation == "find" else {}
-        talks = batching(Postman(provider=provider), path, sleep=_hang_up).talks([case(1)])
+        provider.failures = {"submit": [SWALLOWED], "find": [DOWN]} if operation == "find" else {}
+        conversations = batching(Postman(provider=provider), path, sleep=_hang_up).conversations([case(1)])
         with pytest.raises(InterruptedError):
-            next(talks)
-    provider.troubles = {operation: [unreachable] * 200}
+            next(conversations)
+    provider.failures = {operation: [unreachable] * 200}
     began = provider.clock.now()
     with pytest.raises(SetupError, match=r"no connection to postman\.example: check the network and the judge's address"):
         ask(Postman(provider=provider), path, [case(1)])
     assert provider.clock.now() - began < 60
-    provider.troubles.clear()
+    provider.failures.clear()
     assert len(ask(Postman(provider=provider), path, [case(1)])) == 1
     assert provider.bills.total() == len(provider.jobs) == 1
 
@@ -360,11 +366,11 @@ async def _hang_up(seconds: float) -> None:
 
 
 @pytest.mark.parametrize("operation", ["submit", "find", "state", "results", "line"])
-def test_a_trouble_for_everyone_stops_and_is_taken_up_again(provider: Provider, path: Path, operation: str):
+def test_a_failure_of_all_requests_stops_the_run_and_the_next_goes_on(provider: Provider, path: Path, operation: str):
     """One line that says what to do; the same command goes on where it stopped, and buys nothing twice."""
-    provider.troubles[operation] = [BARRED]
+    provider.failures[operation] = [BARRED]
     if operation == "find":
-        provider.troubles["submit"] = [SWALLOWED]
+        provider.failures["submit"] = [SWALLOWED]
     if operation == "line":
         provider.fate = lambda request, nth: BARRED if request.key == "k000007" and nth == 1 else "answer"
     cases = [case(n, tricky=n == 0) for n in range(12)]
@@ -384,17 +390,17 @@ def test_a_question_whose_clip_is_damaged_leaves_the_others_in_their_batches(
 ):
     """Seen when it is measured, it goes into no batch; seen when the batch is written, it is parted from the others."""
 
-    async def torn(line: Line, *given: Any):
+    async def torn(line: FakeBatchSession, *given: Any):
         requests = given[-1] if moment == "submit" else given
         if any(request.key == "k000003" for request in requests):
             raise DamagedPart("audio blobs/ab/ab.flac was changed: restore the file")
         return await plain(line, *given)
 
-    plain = getattr(Line, moment)
-    monkeypatch.setattr(Line, moment, torn)
-    talks = ask(Postman(provider=provider), path, [case(n) for n in range(10)])
-    assert [row for row, talk in talks.items() if texts(talk) == ["! damaged_audio"]] == ["row3"]
-    assert sum(texts(talk)[0].startswith("good") for talk in talks.values()) == 9
+    plain = getattr(FakeBatchSession, moment)
+    monkeypatch.setattr(FakeBatchSession, moment, torn)
+    conversations = ask(Postman(provider=provider), path, [case(n) for n in range(10)])
+    assert [row for row, conversation in conversations.items() if texts(conversation) == ["! damaged_audio"]] == ["row3"]
+    assert sum(texts(conversation)[0].startswith("good") for conversation in conversations.values()) == 9
     assert provider.bills.total() == 9
     assert booked_usd(path) == pytest.approx(provider.bill_usd)
     monkeypatch.undo()

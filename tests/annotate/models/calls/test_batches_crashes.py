@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotate.models.inquiry import Case
-from annotate.models.judge import Refusal, Reply
 from annotate.models.ledger.ledger import Ledger
+from annotate.models.request import Refusal, Reply
 from tests.annotate.batch_provider import BILLED_USD, Postman, Provider, case
 from tests.annotate.batch_runs import (
     BUSY,
@@ -82,7 +82,7 @@ def mortal(name: str) -> Callable[..., Any]:
     return method
 
 
-for _name in ("claim", "commit", "intend_batch", "submitted", "close_batch", "open_batches", "batch_keys", "replies"):
+for _name in ("claim", "commit", "record_batch", "record_batch_id", "close_batch", "open_batches", "batch_keys", "replies"):
     setattr(Mortal, _name, mortal(_name))
 
 
@@ -114,7 +114,7 @@ def stormy() -> Provider:
     """A provider with a lost acceptance, a lagging list, a line that expires and one that comes twice; bills are exact."""
     fates: dict[tuple[str, int], object] = {("k000001", 1): EXPIRED, ("k000002", 1): "twice", ("k000003", 1): DOWN}
     return Provider(
-        fate=lambda request, nth: fates.get((request.key, nth), "answer"), troubles={"submit": [None, SWALLOWED]}, lag=1
+        fate=lambda request, nth: fates.get((request.key, nth), "answer"), failures={"submit": [None, SWALLOWED]}, lag=1
     )
 
 
@@ -129,8 +129,8 @@ def test_a_crash_at_any_point_loses_and_rebuys_nothing(tmp_path: Path):
     for point in range(1, count.points + 1):
         path, provider = tmp_path / f"{point}.sqlite", stormy()
         assert not run_until_crash(path, provider, Fuse(point), CASES), point
-        talks = ask(Postman(provider=provider, most_requests=4), path, CASES)
-        assert [texts(talks[f"row{n}"])[-1][:4] for n in range(5)] == ["good"] * 5, point
+        conversations = ask(Postman(provider=provider, most_requests=4), path, CASES)
+        assert [texts(conversations[f"row{n}"])[-1][:4] for n in range(5)] == ["good"] * 5, point
         assert provider.bills.total() == 6, point
         assert set(provider.bills.values()) == set(provider.names.values()) == {1}, point
         assert booked_usd(path) == pytest.approx(provider.bill_usd), point
@@ -180,15 +180,17 @@ def test_whatever_happens_everything_ends_and_the_books_are_right(
     path = tmp_path_factory.mktemp("books") / "l.sqlite"
     provider = Provider(
         fate=lambda request, nth: fates[(int(request.key[1:], 16) * 7 + nth) % len(fates)],
-        troubles={"submit": submits, **others},
+        failures={"submit": submits, **others},
         lag=1,
         gone={"batches/1"} if gone else set(),
     )
     cases = [case(n, tricky=n in tricky) for n in range(10)]
     run_until_crash(path, provider, Fuse(crash), cases, budget_usd=budget_usd)
-    talks = ask(Postman(provider=provider, most_requests=4), path, cases, budget_usd=budget_usd)
-    assert len(talks) == 10
-    assert all(isinstance(answer, Reply | Refusal) for talk in talks.values() for _, answer in talk.trail)
+    conversations = ask(Postman(provider=provider, most_requests=4), path, cases, budget_usd=budget_usd)
+    assert len(conversations) == 10
+    assert all(
+        isinstance(answer, Reply | Refusal) for conversation in conversations.values() for _, answer in conversation.exchanges
+    )
     assert set(provider.names.values()) == {1}
     assert set(states(path).values()) <= {"replied", "failed"}
     assert provider.bill_usd - 1e-9 <= booked_usd(path) <= budget_usd
@@ -197,11 +199,11 @@ def test_whatever_happens_everything_ends_and_the_books_are_right(
 CHILD = '''
 import itertools, os, pickle, sys, time
 from pathlib import Path
-from annotate.models.calls.batch_calls import Batching
+from annotate.models.calls.batch_calls import BatchCalls
 from annotate.models.inquiry import Inquiry
 from annotate.models.ledger.ledger import Ledger
-from annotate.models.calls.batch_polling import Patience
-from annotate.models.calls.case_state import Terms
+from annotate.models.calls.batch_polling import PollSchedule
+from annotate.models.calls.case_state import CallContext
 from tests.annotate.batch_provider import PROBE, Postman, Provider, case, problem_of
 
 folder = Path(sys.argv[1])
@@ -228,10 +230,10 @@ class Real:
 
 provider = Kept(clock=Real(), lasts_s=0.02, watched=lambda point: print(point, flush=True), **state)
 judge = Postman(provider=provider)
-terms = Terms(inquiry=Inquiry.of(PROBE, judge), problem_of=problem_of, open_ledger=lambda: Ledger(folder / "l.sqlite", account="a"),
+context = CallContext(inquiry=Inquiry.of(PROBE, judge), problem_of=problem_of, open_ledger=lambda: Ledger(folder / "l.sqlite", account="a"),
     clips=None, budget_usd=10.0)
-batching = Batching(terms=terms, patience=Patience(poll_s=0.01, look_wait_s=0.01))
-rows = [talk.case.row_id for talks in batching.talks(case(n, tricky=n % 5 == 0) for n in range(60)) for talk in talks]
+batching = BatchCalls(context=context, poll_schedule=PollSchedule(poll_s=0.01, search_s=0.01))
+rows = [one.case.row_id for some in batching.conversations(case(n, tricky=n % 5 == 0) for n in range(60)) for one in some]
 print("rows", len(set(rows)), len(rows), flush=True)
 '''
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from annotate.models.judge import Refusal, Reply
-from annotate.models.ledger.ledger import Entry, Ledger
+from annotate.models.ledger.entries import Entry
+from annotate.models.ledger.ledger import Ledger
+from annotate.models.request import Refusal, Reply
 from contracts.errors import BudgetExceeded, SetupError
 from tests.annotate.batch_provider import BILLED_USD, HIGHEST_USD, Postman, Provider, case
 from tests.annotate.batch_runs import (
@@ -25,8 +26,8 @@ from tests.annotate.batch_runs import (
 
 def test_a_batch_shrinks_to_the_money(provider: Provider, path: Path):
     """Three highest prices fit at first; what the answers leave over pays for the next, and the bill stays in the budget."""
-    talks = ask(Postman(provider=provider), path, [case(n) for n in range(6)], budget_usd=0.0301)
-    assert len(talks) == 6
+    conversations = ask(Postman(provider=provider), path, [case(n) for n in range(6)], budget_usd=0.0301)
+    assert len(conversations) == 6
     assert len(next(iter(provider.jobs.values())).requests) == 3
     assert provider.bill_usd <= 0.0301
 
@@ -66,9 +67,9 @@ def test_what_another_process_asks_is_waited_for(provider: Provider, path: Path)
                 other.mark_sent([("k000001", 0.01), ("k000002", 0.01)], 1.0)
                 other.commit([("k000001", Reply(text="good: from b")), ("k000002", Refusal(reason="interrupted", message="-"))])
 
-        talks = ask(Postman(provider=provider), path, [case(n) for n in range(4)], sleep=sleep)
-    assert texts(talks["row1"]) == ["good: from b"]
-    assert texts(talks["row2"]) == ["good: k000002"]
+        conversations = ask(Postman(provider=provider), path, [case(n) for n in range(4)], sleep=sleep)
+    assert texts(conversations["row1"]) == ["good: from b"]
+    assert texts(conversations["row2"]) == ["good: k000002"]
     assert provider.bills == {"k000000": 1, "k000002": 1, "k000003": 1}
 
 
@@ -76,8 +77,8 @@ def test_what_the_dead_left_is_taken_up_while_waiting(provider: Provider, path: 
     """A batch of a process that dies during our run is adopted, and its answers are ours."""
     with Ledger(path, account="a") as other:
         other.claim([entry(1)])
-        assert other.intend_batch("theirs", "postman", "postman-1", [("k000001", HIGHEST_USD)], 1.0) == []
-        other.submitted("theirs", provider.create("theirs", [case(1).request]))
+        assert other.record_batch("theirs", "postman", "postman-1", [("k000001", HIGHEST_USD)], 1.0) == []
+        other.record_batch_id("theirs", provider.create("theirs", [case(1).request]))
         died: list[int] = []
 
         async def sleep(seconds: float) -> None:
@@ -86,8 +87,8 @@ def test_what_the_dead_left_is_taken_up_while_waiting(provider: Provider, path: 
                 died.append(1)
                 bury(path)
 
-        talks = ask(Postman(provider=provider), path, [case(n) for n in range(3)], sleep=sleep)
-        assert (texts(talks["row1"]), died) == (["good: k000001"], [1])
+        conversations = ask(Postman(provider=provider), path, [case(n) for n in range(3)], sleep=sleep)
+        assert (texts(conversations["row1"]), died) == (["good: k000001"], [1])
         assert provider.bills.total() == 3
 
 
@@ -95,10 +96,10 @@ def test_what_another_account_left_is_taken_up(provider: Provider, path: Path):
     """A recipe was renamed, or shares the ledger with one that died: its batch is not waited for by nobody for ever."""
     with Ledger(path, account="renamed") as other:
         other.claim([entry(1)])
-        assert other.intend_batch("theirs", "postman", "postman-1", [("k000001", HIGHEST_USD)], 1.0) == []
-        other.submitted("theirs", provider.create("theirs", [case(1).request]))
-    talks = ask(Postman(provider=provider), path, [case(n) for n in range(3)])
-    assert texts(talks["row1"]) == ["good: k000001"]
+        assert other.record_batch("theirs", "postman", "postman-1", [("k000001", HIGHEST_USD)], 1.0) == []
+        other.record_batch_id("theirs", provider.create("theirs", [case(1).request]))
+    conversations = ask(Postman(provider=provider), path, [case(n) for n in range(3)])
+    assert texts(conversations["row1"]) == ["good: k000001"]
     assert provider.bills.total() == 3
     assert booked_usd(path) == pytest.approx(2 * BILLED_USD)  # who handed it in pays for it
     assert batch_states(path) == ["closed", "closed"]
@@ -107,9 +108,9 @@ def test_what_another_account_left_is_taken_up(provider: Provider, path: Path):
 def test_closing_the_iterator_leaves_the_batches_with_the_provider(provider: Provider, path: Path):
     """The next run hands in nothing again, polls them and goes on."""
     cases = [case(n, tricky=n == 1) for n in range(25)]
-    talks = batching(Postman(provider=provider), path).talks(cases)
-    first = next(talks)
-    talks.close()
+    conversations = batching(Postman(provider=provider), path).conversations(cases)
+    first = next(conversations)
+    conversations.close()
     assert batch_states(path).count("submitted") >= 2
     assert len(first) <= 5
     assert len(ask(Postman(provider=provider), path, cases)) == 25
@@ -133,17 +134,17 @@ def test_no_thread_is_left(provider: Provider, path: Path):
     """Whether it ran to its end or was closed early."""
     before = threading.active_count()
     ask(Postman(provider=provider), path, [case(n) for n in range(9)])
-    talks = batching(Postman(provider=provider), path).talks([case(n) for n in range(9, 30)])
-    next(talks)
-    talks.close()
+    conversations = batching(Postman(provider=provider), path).conversations([case(n) for n in range(9, 30)])
+    next(conversations)
+    conversations.close()
     assert threading.active_count() <= before
 
 
 def test_collecting_settles_what_is_open_and_hands_in_nothing(provider: Provider, path: Path):
     """A build that went over to asking one by one first gets what an earlier one has paid for."""
-    talks = batching(Postman(provider=provider), path).talks([case(n) for n in range(17)])
-    next(talks)
-    talks.close()
+    conversations = batching(Postman(provider=provider), path).conversations([case(n) for n in range(17)])
+    next(conversations)
+    conversations.close()
     submitted = provider.calls["submit"]
     assert submitted == len(batch_states(path)) == 4
     assert batch_states(path).count("submitted") >= 3  # the first may be closed already
@@ -156,8 +157,8 @@ def test_collecting_settles_what_is_open_and_hands_in_nothing(provider: Provider
 
 def test_collecting_asks_for_the_key_only_when_a_batch_is_open(provider: Provider, path: Path):
     """Then it is a setup error, because the replies are paid for and would be lost."""
-    talks = batching(Postman(provider=provider), path).talks([case(n) for n in range(12)])
-    next(talks)
-    talks.close()
+    conversations = batching(Postman(provider=provider), path).conversations([case(n) for n in range(12)])
+    next(conversations)
+    conversations.close()
     with pytest.raises(SetupError, match="set POSTMAN_KEY"):
         batching(Postman(provider=provider, lacks="set POSTMAN_KEY"), path).collect()

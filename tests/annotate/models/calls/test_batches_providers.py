@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from annotate.models.calls.batch_calls import Batching
-from annotate.models.calls.batch_polling import Patience
-from annotate.models.calls.case_state import Terms
+from annotate.models.calls.batch_calls import BatchCalls
+from annotate.models.calls.batch_polling import PollSchedule
+from annotate.models.calls.case_state import CallContext
 from annotate.models.inquiry import Inquiry
-from annotate.models.judge import Judge, Reply
+from annotate.models.judge import Judge
 from annotate.models.ledger.ledger import Ledger
 from annotate.models.providers.gemini.client import Gemini
 from annotate.models.providers.openai.client import OpenAI
+from annotate.models.request import Reply
 from tests.annotate import gemini_server, openai_server
 from tests.annotate.batch_provider import PROBE, case
 from tests.annotate.batch_runs import booked_usd
@@ -39,23 +40,23 @@ async def hurry(seconds: float) -> None:
 def asked(judge: Judge, path: Path) -> None:
     """Ask, and check that each case got the reply to its own prompt."""
     began = time.monotonic()
-    batching = Batching(
-        terms=Terms(
+    batching = BatchCalls(
+        context=CallContext(
             inquiry=Inquiry.of(PROBE, judge),
             problem_of=lambda _: None,
             open_ledger=lambda: Ledger(path, account="a"),
             clips=None,
             budget_usd=100.0,
         ),
-        patience=Patience(poll_s=0.01, look_wait_s=0.01),
+        poll_schedule=PollSchedule(poll_s=0.01, search_s=0.01),
         most_held=250,  # 50 to a batch
         now=lambda: began + 1000 * (time.monotonic() - began),
         sleep=hurry,
     )
-    talks = [talk for some in batching.talks(case(n) for n in range(COUNT)) for talk in some]
-    assert len({talk.case.row_id for talk in talks}) == len(talks) == COUNT
-    for talk in talks:
-        ((request, answer),) = talk.trail
+    conversations = [conversation for some in batching.conversations(case(n) for n in range(COUNT)) for conversation in some]
+    assert len({conversation.case.row_id for conversation in conversations}) == len(conversations) == COUNT
+    for conversation in conversations:
+        ((request, answer),) = conversation.exchanges
         assert isinstance(answer, Reply), answer
         assert request.prompt in answer.text.splitlines()[0].split(" / ")
 
@@ -80,7 +81,7 @@ def test_gemini(tmp_path: Path):
             if dropped[-1]:
                 return BatchPlan(polls=2, accept_and_drop=True)
             shares = {"duplicated": 0.2, "malformed": 0.1, "failing": 0.1, "finished": 0.9}
-            return BatchPlan(seed=len(dropped), polls=2, strangers=2, **shares)
+            return BatchPlan(seed=len(dropped), polls=2, not_ours=2, **shares)
 
         server.jobs.plan = plan_of
         asked(Gemini(base_url=server.url, timeout_s=10.0), tmp_path / "l")

@@ -9,22 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotate.models.calls.rate_limits import Bucket, Gate, asked_to_wait_s, backoff_s
+from annotate.models.calls.rate_limits import Bucket, RateLimiter, asked_to_wait_s, backoff_s
 from annotate.models.judge import Pace
 from tests.annotate.models.calls.jumping import play
 
 NOON = datetime(2026, 10, 21, 12, 0, 0, tzinfo=UTC)
 
 
-def gate_of(pace: Pace) -> Gate:
-    return Gate(pace, clock=asyncio.get_running_loop().time)
+def limiter_of(pace: Pace) -> RateLimiter:
+    return RateLimiter(pace, clock=asyncio.get_running_loop().time)
 
 
-async def through(gate: Gate, latency_s: float, tokens: int = 0) -> float:
-    entered = await gate.enter(tokens)
+async def through(rate_limiter: RateLimiter, latency_s: float, tokens: int = 0) -> float:
+    entered = await rate_limiter.acquire(tokens)
     await asyncio.sleep(latency_s)
-    gate.answered()
-    gate.leave()
+    rate_limiter.record_answer()
+    rate_limiter.release()
     return entered
 
 
@@ -39,8 +39,8 @@ def test_the_allowed_rate_is_reached_and_never_passed(per_minute):
     """With a second of latency, three minutes carry at least 95 % of what is allowed, and no minute more than that."""
 
     async def scene() -> list[float]:
-        gate = gate_of(Pace(concurrency=400, requests_per_minute=per_minute))
-        return list(await asyncio.gather(*(through(gate, 1.0) for _ in range(3 * per_minute))))
+        rate_limiter = limiter_of(Pace(concurrency=400, requests_per_minute=per_minute))
+        return list(await asyncio.gather(*(through(rate_limiter, 1.0) for _ in range(3 * per_minute))))
 
     times = play(scene)
     assert busiest_minute(times) <= per_minute
@@ -51,8 +51,8 @@ def test_tokens_are_limited_as_well():
     """Requests of 500 tokens at 30,000 tokens per minute: one per second, although nothing limits their number."""
 
     async def scene() -> list[float]:
-        gate = gate_of(Pace(concurrency=50, tokens_per_minute=30_000))
-        return list(await asyncio.gather(*(through(gate, 1.0, tokens=500) for _ in range(180))))
+        rate_limiter = limiter_of(Pace(concurrency=50, tokens_per_minute=30_000))
+        return list(await asyncio.gather(*(through(rate_limiter, 1.0, tokens=500) for _ in range(180))))
 
     times = play(scene)
     assert len(times) / (max(times) - min(times)) * 60.0 == pytest.approx(60.0, rel=0.05)
@@ -63,8 +63,8 @@ def test_a_request_larger_than_a_second_of_tokens_leaves_and_is_waited_for():
     """One request of half a minute's tokens is not stuck; the next one pays for it."""
 
     async def scene() -> list[float]:
-        gate = gate_of(Pace(tokens_per_minute=60_000))
-        return [await through(gate, 0.0, tokens=30_000), await through(gate, 0.0, tokens=1000)]
+        rate_limiter = limiter_of(Pace(tokens_per_minute=60_000))
+        return [await through(rate_limiter, 0.0, tokens=30_000), await through(rate_limiter, 0.0, tokens=1000)]
 
     first, second = play(scene)
     assert second - first == pytest.approx(30.0, rel=0.05)
@@ -74,17 +74,17 @@ def test_no_more_than_allowed_are_under_way():
     """The place is taken until it is left."""
 
     async def scene() -> int:
-        gate, most = gate_of(Pace(concurrency=7)), 0
+        rate_limiter, most = limiter_of(Pace(concurrency=7)), 0
 
         async def one(number: int) -> None:
             nonlocal most
-            await gate.enter(0)
-            most = max(most, gate.inside)
+            await rate_limiter.acquire(0)
+            most = max(most, rate_limiter.in_flight)
             await asyncio.sleep(0.1 * (number % 5))
-            gate.leave()
+            rate_limiter.release()
 
         await asyncio.gather(*(one(number) for number in range(100)))
-        assert gate.inside == 0
+        assert rate_limiter.in_flight == 0
         return most
 
     assert play(scene) == 7
@@ -94,17 +94,17 @@ def test_whoever_was_out_before_goes_first():
     """A repetition overtakes requests that were never sent."""
 
     async def scene() -> list[str]:
-        gate, order = gate_of(Pace(concurrency=1)), []
-        await gate.enter(0)
+        rate_limiter, order = limiter_of(Pace(concurrency=1)), []
+        await rate_limiter.acquire(0)
 
         async def one(name: str, *, again: bool) -> None:
-            await gate.enter(0, again=again)
+            await rate_limiter.acquire(0, again=again)
             order.append(name)
-            gate.leave()
+            rate_limiter.release()
 
         tasks = [asyncio.ensure_future(one(name, again=again)) for name, again in (("a", False), ("b", False), ("c", True))]
         await asyncio.sleep(0)
-        gate.leave()
+        rate_limiter.release()
         await asyncio.gather(*tasks)
         return order
 
@@ -112,36 +112,36 @@ def test_whoever_was_out_before_goes_first():
 
 
 def test_a_place_given_to_someone_who_was_just_cancelled_is_not_lost():
-    """Cancelling between the giving and the taking leaves the gate open for the next one."""
+    """Cancelling between the giving and the taking leaves the slot free for the next one."""
 
     async def scene() -> float:
-        gate = gate_of(Pace(concurrency=1))
-        await gate.enter(0)
-        waiting = asyncio.ensure_future(gate.enter(0))
+        rate_limiter = limiter_of(Pace(concurrency=1))
+        await rate_limiter.acquire(0)
+        waiting = asyncio.ensure_future(rate_limiter.acquire(0))
         await asyncio.sleep(0)
-        gate.leave()  # gives the place to the waiting one, which has not run yet
+        rate_limiter.release()  # gives the place to the waiting one, which has not run yet
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        return await asyncio.wait_for(gate.enter(0), 1.0)
+        return await asyncio.wait_for(rate_limiter.acquire(0), 1.0)
 
     assert play(scene) == 1000.0
 
 
-def complain(gate: Gate, times: list[float], wait_s: float | None = 0.0) -> None:
+def complain(rate_limiter: RateLimiter, times: list[float], wait_s: float | None = 0.0) -> None:
     for number, entered in enumerate(times):
-        gate.throttled(str(number), entered, wait_s)
+        rate_limiter.record_throttle(str(number), entered, wait_s)
 
 
 def test_a_burst_of_complaints_takes_a_quarter_off_once():
     """What left before the cut says nothing new; what left after it does."""
 
     async def scene() -> list[float | None]:
-        gate = gate_of(Pace(concurrency=100, requests_per_minute=6000, tokens_per_minute=60_000))
-        complain(gate, [await gate.enter(0) for _ in range(30)], 1.0)
-        seen = [gate.concurrency, gate.requests.per_minute, gate.tokens.per_minute]
-        complain(gate, [await gate.enter(0) for _ in range(10)], 1.0)
-        return [*seen, gate.concurrency]
+        rate_limiter = limiter_of(Pace(concurrency=100, requests_per_minute=6000, tokens_per_minute=60_000))
+        complain(rate_limiter, [await rate_limiter.acquire(0) for _ in range(30)], 1.0)
+        seen = [rate_limiter.concurrency, rate_limiter.requests.per_minute, rate_limiter.tokens.per_minute]
+        complain(rate_limiter, [await rate_limiter.acquire(0) for _ in range(10)], 1.0)
+        return [*seen, rate_limiter.concurrency]
 
     assert play(scene) == [75.0, 4500.0, 45_000.0, 56.25]
 
@@ -150,14 +150,14 @@ def test_a_rate_is_learnt_where_none_is_configured():
     """From what was answered between two cuts, the wait between them included: 60 answers in 31.5 s and a little less."""
 
     async def scene() -> tuple[float | None, float | None]:
-        gate = gate_of(Pace(concurrency=8))
-        complain(gate, [await gate.enter(0) for _ in range(4)], 30.0)
-        before = gate.requests.per_minute
-        gate.inside = 0
+        rate_limiter = limiter_of(Pace(concurrency=8))
+        complain(rate_limiter, [await rate_limiter.acquire(0) for _ in range(4)], 30.0)
+        before = rate_limiter.requests.per_minute
+        rate_limiter.in_flight = 0
         for _ in range(60):
-            await through(gate, 0.025)
-        complain(gate, [await gate.enter(0) for _ in range(4)], 1.0)
-        return before, gate.requests.per_minute
+            await through(rate_limiter, 0.025)
+        complain(rate_limiter, [await rate_limiter.acquire(0) for _ in range(4)], 1.0)
+        return before, rate_limiter.requests.per_minute
 
     before, after = play(scene)
     assert before is None
@@ -168,15 +168,15 @@ def test_a_lone_complaint_among_many_answers_takes_nothing_off():
     """One in twenty is refused whatever the pace: slowing down would not help."""
 
     async def scene() -> float:
-        gate = gate_of(Pace(concurrency=100))
+        rate_limiter = limiter_of(Pace(concurrency=100))
         for number in range(2000):
-            entered = await gate.enter(0)
-            gate.leave()
+            entered = await rate_limiter.acquire(0)
+            rate_limiter.release()
             if number % 20 == 19:
-                gate.throttled(str(number), entered, 0.0)
+                rate_limiter.record_throttle(str(number), entered, 0.0)
             else:
-                gate.answered()
-        return gate.concurrency
+                rate_limiter.record_answer()
+        return rate_limiter.concurrency
 
     assert play(scene) == 100.0
 
@@ -185,16 +185,16 @@ def test_pace_comes_back_step_by_step_and_never_beyond_what_is_configured():
     """One more after 25 answers, not after 24, and the configured pace in the end."""
 
     async def scene() -> list[object]:
-        gate = gate_of(Pace(concurrency=8, requests_per_minute=600))
-        complain(gate, [await gate.enter(0) for _ in range(8)])
+        rate_limiter = limiter_of(Pace(concurrency=8, requests_per_minute=600))
+        complain(rate_limiter, [await rate_limiter.acquire(0) for _ in range(8)])
         for _ in range(24):
-            gate.answered()
-        before = gate.concurrency, gate.requests.per_minute
-        gate.answered()
-        after = gate.concurrency, gate.requests.per_minute
+            rate_limiter.record_answer()
+        before = rate_limiter.concurrency, rate_limiter.requests.per_minute
+        rate_limiter.record_answer()
+        after = rate_limiter.concurrency, rate_limiter.requests.per_minute
         for _ in range(25 * 20):
-            gate.answered()
-        return [before, after, (gate.concurrency, gate.requests.per_minute)]
+            rate_limiter.record_answer()
+        return [before, after, (rate_limiter.concurrency, rate_limiter.requests.per_minute)]
 
     assert play(scene) == [(6.0, 450.0), (7.0, 462.0), (8.0, 600.0)]
 
@@ -204,22 +204,22 @@ def test_the_pace_settles_near_what_the_provider_allows():
 
     async def scene() -> tuple[int, int]:
         loop = asyncio.get_running_loop()
-        gate, taken, complaints = gate_of(Pace(concurrency=50, requests_per_minute=1200)), Bucket(300), 0
+        rate_limiter, taken, complaints = limiter_of(Pace(concurrency=50, requests_per_minute=1200)), Bucket(300), 0
 
         async def one(number: int) -> None:
             nonlocal complaints
             while True:
-                entered = await gate.enter(0)
+                entered = await rate_limiter.acquire(0)
                 await asyncio.sleep(0.2)
                 wait_s = taken.wait_s(1.0, loop.time())
                 if not wait_s:
                     break
                 complaints += 1
-                gate.throttled(str(number), entered, wait_s)
-                gate.leave()
+                rate_limiter.record_throttle(str(number), entered, wait_s)
+                rate_limiter.release()
             taken.take(1.0)
-            gate.answered()
-            gate.leave()
+            rate_limiter.record_answer()
+            rate_limiter.release()
 
         await asyncio.gather(*(one(number) for number in range(3000)))
         return int(loop.time() - 1000.0), complaints
@@ -234,9 +234,9 @@ def test_a_few_refusals_hold_up_nobody_else(refusals):
     """Whoever is refused waits outside; the others leave at the usual pace."""
 
     async def scene() -> list[float]:
-        gate = gate_of(Pace(concurrency=100, requests_per_minute=6000))
-        complain(gate, [await gate.enter(0) for _ in range(refusals)], 30.0)
-        return [entered - 1000.0 for entered in await asyncio.gather(*(through(gate, 0.0) for _ in range(150)))]
+        rate_limiter = limiter_of(Pace(concurrency=100, requests_per_minute=6000))
+        complain(rate_limiter, [await rate_limiter.acquire(0) for _ in range(refusals)], 30.0)
+        return [entered - 1000.0 for entered in await asyncio.gather(*(through(rate_limiter, 0.0) for _ in range(150)))]
 
     times = play(scene)
     assert max(times) == pytest.approx((refusals + 150 - 100) / 100, abs=0.1)
@@ -246,26 +246,26 @@ def test_all_wait_at_a_limit_and_do_not_come_back_in_a_burst():
     """Nobody leaves before Retry-After is over, nor much later, and then they leave at the pace that is left."""
 
     async def scene() -> list[float]:
-        gate = gate_of(Pace(concurrency=100, requests_per_minute=6000))
-        complain(gate, [await gate.enter(0) for _ in range(4)], 30.0)
-        return [entered - 1000.0 for entered in await asyncio.gather(*(through(gate, 0.1) for _ in range(150)))]
+        rate_limiter = limiter_of(Pace(concurrency=100, requests_per_minute=6000))
+        complain(rate_limiter, [await rate_limiter.acquire(0) for _ in range(4)], 30.0)
+        return [entered - 1000.0 for entered in await asyncio.gather(*(through(rate_limiter, 0.1) for _ in range(150)))]
 
     times = play(scene)
     assert 30.0 <= min(times) <= 33.0
     assert max(times) - min(times) == pytest.approx(149 / 75, rel=0.1)
 
 
-def test_being_throttled_again_and_again_slows_down_even_if_told_to_wait_for_nothing():
+def test_being_throttled_again_and_again_slows_down_even_if_asked_for_no_wait():
     """Without a wait from the provider the pauses double."""
 
     async def scene() -> list[float]:
-        gate, times = gate_of(Pace(concurrency=4, backoff_s=1.0)), []
+        rate_limiter, times = limiter_of(Pace(concurrency=4, backoff_s=1.0)), []
         for number in range(9):
-            entered = await gate.enter(0)
+            entered = await rate_limiter.acquire(0)
             times.append(entered)
             await asyncio.sleep(0.01)
-            gate.throttled(str(number), entered, 0.0)
-            gate.leave()
+            rate_limiter.record_throttle(str(number), entered, 0.0)
+            rate_limiter.release()
         return times
 
     times = play(scene)
@@ -274,17 +274,17 @@ def test_being_throttled_again_and_again_slows_down_even_if_told_to_wait_for_not
     assert gaps[7] > 1.9 * gaps[5] > 0.9
 
 
-def test_the_gate_never_closes_for_good():
+def test_the_limiter_never_closes_for_good():
     """However often it is cut, a tenth of the pace is left."""
 
     async def scene() -> None:
-        gate = gate_of(Pace(concurrency=40, requests_per_minute=600, backoff_s=0.0))
+        rate_limiter = limiter_of(Pace(concurrency=40, requests_per_minute=600, backoff_s=0.0))
         for number in range(1000):
-            entered = await gate.enter(0)
+            entered = await rate_limiter.acquire(0)
             await asyncio.sleep(0.001)
-            gate.throttled(str(number), entered, None)
-            gate.leave()
-        assert (gate.concurrency, gate.requests.per_minute) == (4.0, 60.0)
+            rate_limiter.record_throttle(str(number), entered, None)
+            rate_limiter.release()
+        assert (rate_limiter.concurrency, rate_limiter.requests.per_minute) == (4.0, 60.0)
 
     play(scene)
 

@@ -14,20 +14,22 @@ from typing import Any, ClassVar
 import psutil
 import pytest
 
-from annotate.models.calls.case_state import Talk
+from annotate.models.calls.case_state import Conversation
 from annotate.models.inquiry import Case
-from annotate.models.judge import Pace, Reply
+from annotate.models.judge import Pace
 from annotate.models.ledger.ledger import Ledger
+from annotate.models.request import Reply
 from tests.annotate.batch_provider import BILLED_USD, Provider
-from tests.annotate.batch_provider import Line as BatchLine
-from tests.annotate.live_desk import FAULTY, Probe, Wire, after, case, cases, entry
+from tests.annotate.batch_provider import FakeBatchSession as BatchSession
+from tests.annotate.live_runs import FAULTY, FakeSession, Probe, after, case, cases, entry
 
 # Sharing a ledger.
 
 _NEIGHBOUR = """
 import os, sys
-from annotate.models.judge import Reply
-from annotate.models.ledger.ledger import Entry, Ledger
+from annotate.models.request import Reply
+from annotate.models.ledger.entries import Entry
+from annotate.models.ledger.ledger import Ledger
 
 keys = [f"k{n}" for n in range(20)]
 ledger = Ledger(sys.argv[1], account="tests")
@@ -43,20 +45,20 @@ os._exit(9)
 """
 
 
-def test_what_another_process_asks_is_waited_for_and_never_asked_twice(desk):
+def test_what_another_process_asks_is_waited_for_and_never_asked_twice(runs):
     """Its replies are taken; what it leaves behind when it dies is asked here; everything else goes on meanwhile."""
     root = Path(__file__).parents[4]
     neighbour = subprocess.Popen(
-        [sys.executable, "-c", _NEIGHBOUR, str(desk.path)], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _NEIGHBOUR, str(runs.path)], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
         assert neighbour.stdout.readline() == "claimed\n"
-        line = Wire()
+        session = FakeSession()
         texts: dict[str, str] = {}
-        for talks in desk.asking(Probe(line=line)).talks(cases(100)):
-            texts |= {talk.case.request.key: talk.trail[0][1].text for talk in talks}
+        for conversations in runs.calls(Probe(session=session)).conversations(cases(100)):
+            texts |= {conversation.case.request.key: conversation.exchanges[0][1].text for conversation in conversations}
             if len(texts) in (80, 90):  # all that could be had
-                assert not set(line.sends) & {f"k{n}" for n in range(20)}
+                assert not set(session.sends) & {f"k{n}" for n in range(20)}
                 neighbour.stdin.write("go on\n")
                 neighbour.stdin.flush()
         assert neighbour.wait(10) == 9
@@ -64,7 +66,7 @@ def test_what_another_process_asks_is_waited_for_and_never_asked_twice(desk):
         neighbour.kill()
         neighbour.communicate()
     assert {key for key, text in texts.items() if text == "from the neighbour"} == {f"k{n}" for n in range(10)}
-    assert line.sends == {f"k{n}": 1 for n in range(10, 100)}
+    assert session.sends == {f"k{n}": 1 for n in range(10, 100)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,52 +78,52 @@ class Both(Probe):
 
     @contextlib.asynccontextmanager
     async def open_batches(self, clips: object) -> AsyncIterator[Any]:
-        yield BatchLine(self.provider, 5, 10_000)
+        yield BatchSession(self.provider, 5, 10_000)
 
 
 @pytest.mark.parametrize("account", ["tests", "another recipe"])
-def test_a_batch_whose_owner_dies_is_taken_up(desk, account):
+def test_a_batch_whose_owner_dies_is_taken_up(runs, account):
     """What it answers is taken, what it does not answer is asked here, and who handed it in pays for it."""
     provider = Provider(lasts_s=0.0, fate=lambda request, _: "answer" if request.key == "k1" else FAULTY)
-    judge = Both(line=Wire(), provider=provider)
+    judge = Both(session=FakeSession(), provider=provider)
     got: dict[str, Any] = {}
-    with Ledger(desk.path, account=account) as owner:
+    with Ledger(runs.path, account=account) as owner:
         owner.claim([entry("k0"), entry("k1")])
-        owner.intend_batch("theirs", "probe", "probe-1", [("k0", 0.5), ("k1", 0.5)], 1.0)
-        owner.submitted("theirs", provider.create("theirs", [case(0).request, case(1).request]))
-        for talks in desk.asking(judge).talks(cases(20)):
-            got |= {talk.case.row_id: talk.trail[0][1] for talk in talks}
+        owner.record_batch("theirs", "probe", "probe-1", [("k0", 0.5), ("k1", 0.5)], 1.0)
+        owner.record_batch_id("theirs", provider.create("theirs", [case(0).request, case(1).request]))
+        for conversations in runs.calls(judge).conversations(cases(20)):
+            got |= {conversation.case.row_id: conversation.exchanges[0][1] for conversation in conversations}
             if len(got) == 18:  # all that could be had
                 assert provider.calls["state"] == 0
                 owner.close()
     assert got["row1"].text == "good: k1"
     assert got["row0"].text == "to k0"
     assert len(got) == 20
-    with Ledger(desk.path, account=account) as payer:
+    with Ledger(runs.path, account=account) as payer:
         assert payer.owed_usd() == pytest.approx(BILLED_USD)
 
 
-def test_two_runs_at_once_ask_nothing_twice(desk):
+def test_two_runs_at_once_ask_nothing_twice(runs):
     """Both get every answer, and no question is asked by both."""
-    lines = [Wire(respond=lambda *_: after(0.002, Reply(text="yes"))) for _ in range(2)]
-    got: list[list[Talk]] = [[], []]
+    lines = [FakeSession(respond=lambda *_: after(0.002, Reply(text="yes"))) for _ in range(2)]
+    got: list[list[Conversation]] = [[], []]
 
     def run(number: int) -> None:
-        got[number] = desk.ask(cases(300), Probe(line=lines[number]))
+        got[number] = runs.ask(cases(300), Probe(session=lines[number]))
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [len(talks) for talks in got] == [300, 300]
+    assert [len(conversations) for conversations in got] == [300, 300]
     assert lines[0].sends + lines[1].sends == {f"k{n}": 1 for n in range(300)}
 
 
 # Flow and memory.
 
 
-def test_requests_flow_while_the_caller_is_busy_but_not_without_end(desk):
+def test_requests_flow_while_the_caller_is_busy_but_not_without_end(runs):
     """A caller that takes nothing more stops the reading of cases after a bounded number, and all come when it goes on."""
     read = 0
 
@@ -131,26 +133,26 @@ def test_requests_flow_while_the_caller_is_busy_but_not_without_end(desk):
             read += 1
             yield case(number)
 
-    line = Wire()
-    talks = desk.asking(Probe(line=line, pace=Pace(concurrency=100))).talks(counted())
-    got = len(next(talks))
+    session = FakeSession()
+    conversations = runs.calls(Probe(session=session, pace=Pace(concurrency=100))).conversations(counted())
+    got = len(next(conversations))
     seen = -1
-    while seen != len(line.sends):  # until nothing moves any more
-        seen = len(line.sends)
+    while seen != len(session.sends):  # until nothing moves any more
+        seen = len(session.sends)
         time.sleep(0.5)
     assert 1000 < seen <= read < 1800
-    assert got + sum(len(arrived) for arrived in talks) == 2000
+    assert got + sum(len(arrived) for arrived in conversations) == 2000
 
 
-def test_a_rule_answers_a_crowd_quickly_and_memory_stays_flat(desk):
+def test_a_rule_answers_a_crowd_quickly_and_memory_stays_flat(runs):
     """Free answers without a network are committed in groups; nothing is kept of what was taken."""
     count = 12_000
     process = psutil.Process()
-    rule = Probe(line=Wire(sends=_Nothing(), answers=_Nothing()), facts=("wer",), repeatable=True)
+    rule = Probe(session=FakeSession(sends=_Nothing(), answers=_Nothing()), facts=("wer",), repeatable=True)
     seen, base = 0, 0
     started = time.monotonic()
-    for talks in desk.asking(rule).talks(case(number) for number in range(count)):
-        seen += len(talks)
+    for conversations in runs.calls(rule).conversations(case(number) for number in range(count)):
+        seen += len(conversations)
         if not base and seen >= count // 4:
             base = process.memory_info().rss
     assert seen == count

@@ -1,4 +1,4 @@
-"""Refusals by lot and refusals at a limit: what a gate makes of them, beside a plain loop, on a clock that jumps."""
+"""Refusals by lot and refusals at a limit: what a rate limiter makes of them, beside a plain loop, on a clock that jumps."""
 
 import asyncio
 import math
@@ -8,7 +8,7 @@ from typing import Protocol
 
 import pytest
 
-from annotate.models.calls.rate_limits import Gate
+from annotate.models.calls.rate_limits import RateLimiter
 from annotate.models.judge import Pace
 from tests.annotate.models.calls.jumping import play
 
@@ -90,18 +90,18 @@ def asked(provider: Provider, concurrency: int, *, plain: bool = False) -> tuple
                 while (wait_s := await attempt()) is not None:  # noqa: ASYNC110  # no event says when
                     await asyncio.sleep(wait_s)
 
-        async def through_the_gate(number: int) -> None:
-            entered = await gate.enter(0)
+        async def through_the_limiter(number: int) -> None:
+            entered = await rate_limiter.acquire(0)
             while (wait_s := await attempt()) is not None:
-                gate.throttled(str(number), entered, wait_s)
-                gate.leave()
+                rate_limiter.record_throttle(str(number), entered, wait_s)
+                rate_limiter.release()
                 await asyncio.sleep(wait_s * (1.0 + 0.1 * rng.random()))
-                entered = await gate.enter(0, again=True)
-            gate.answered()
-            gate.leave()
+                entered = await rate_limiter.acquire(0, again=True)
+            rate_limiter.record_answer()
+            rate_limiter.release()
 
-        places, gate = asyncio.Semaphore(concurrency), Gate(Pace(concurrency=concurrency), clock=loop.time)
-        one: Callable[[int], Awaitable[None]] = in_a_plain_loop if plain else through_the_gate
+        places, rate_limiter = asyncio.Semaphore(concurrency), RateLimiter(Pace(concurrency=concurrency), clock=loop.time)
+        one: Callable[[int], Awaitable[None]] = in_a_plain_loop if plain else through_the_limiter
         await asyncio.gather(*(one(number) for number in range(REQUESTS)))
         return loop.time() - 1000.0, refusals
 

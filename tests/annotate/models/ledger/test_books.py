@@ -12,9 +12,9 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from annotate.models.judge import Refusal, Reply
 from annotate.models.ledger import owners
 from annotate.models.ledger.ledger import Ledger
+from annotate.models.request import Refusal, Reply
 from contracts.errors import StorageError
 from tests.annotate.ledgers import balanced, entry, query
 
@@ -64,7 +64,7 @@ class Books(RuleBasedStateMachine):
     def send(self, who: int, keys: list[str], price: float) -> None:
         claimed = self.claim(who, keys)
         unpaid = self.ledgers[who].mark_sent([(key, price) for key in claimed], BUDGET_USD)
-        self.ledgers[who].give_back(keys)
+        self.ledgers[who].release(keys)
         self.leave(who, set(claimed) - set(unpaid), price)
 
     @rule(who=who, key=st.sampled_from(KEYS), price=prices)
@@ -79,10 +79,10 @@ class Books(RuleBasedStateMachine):
         claimed = self.claim(who, keys)
         self.named += 1
         sends = [(key, price) for key in claimed]
-        if not self.ledgers[who].intend_batch(f"batch{self.named}", "gemini", "m", sends, BUDGET_USD):
+        if not self.ledgers[who].record_batch(f"batch{self.named}", "gemini", "m", sends, BUDGET_USD):
             self.batches[who][f"batch{self.named}"] = price
             self.leave(who, claimed, price)
-        self.ledgers[who].give_back(keys)
+        self.ledgers[who].release(keys)
 
     @precondition(lambda self: any(self.under_way))
     @rule(choice=st.integers(0, 99), dear=st.booleans(), refused=st.booleans())
@@ -182,9 +182,9 @@ def test_books_balance_on_a_server(postgres_server):
                     case "refuse":
                         ledger.commit([(f"{keys[0]}.{step // 15}", Refusal(reason="x", message="", cost_usd=0.01))])
                     case "back":
-                        ledger.give_back([f"{key}.{step // 15}" for key in keys])
+                        ledger.release([f"{key}.{step // 15}" for key in keys])
                     case "batch":
-                        ledger.intend_batch(f"b{step}", "gemini", "m", [(f"{keys[0]}.{step // 15}", 0.1)], BUDGET_USD)
+                        ledger.record_batch(f"b{step}", "gemini", "m", [(f"{keys[0]}.{step // 15}", 0.1)], BUDGET_USD)
                     case "lose":
                         for batch in ledger.open_batches("gemini", "m"):
                             ledger.close_batch(batch.name, lost=bool(chance.getrandbits(1)))

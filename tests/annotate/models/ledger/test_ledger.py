@@ -5,8 +5,9 @@ import signal
 
 import pytest
 
-from annotate.models.judge import Refusal, Reply
-from annotate.models.ledger.ledger import Batch, Ledger, Spend
+from annotate.models.ledger.entries import Batch, Spend
+from annotate.models.ledger.ledger import Ledger
+from annotate.models.request import Refusal, Reply
 from contracts.errors import BudgetExceeded, StorageError
 from tests.annotate import ledgers
 from tests.annotate.ledgers import FULL, balanced, entry, forking, query
@@ -36,7 +37,7 @@ def test_whatever_a_judge_says_can_be_kept(ledger, text):
     reply = Reply(text=text, model_served=text, raw=text)
     ledger.commit([("a", reply), ("b", Refusal(reason="blocked", message=text, raw=text))])
     assert ledger.replies(["a"]) == {"a": reply}
-    assert ledger.story("j-b")[0]["message"] == text
+    assert ledger.history("j-b")[0]["message"] == text
 
 
 def test_states_follow_the_request(ledger):
@@ -44,7 +45,7 @@ def test_states_follow_the_request(ledger):
     states = []
 
     def note() -> None:
-        states.append([(row["state"], row["attempts"], row["reason"]) for row in ledger.story("j-a") + ledger.story("j-b")])
+        states.append([(row["state"], row["attempts"], row["reason"]) for row in ledger.history("j-a") + ledger.history("j-b")])
 
     both = [entry("a"), entry("b")]
     assert ledger.claim(both) == ["a", "b"]
@@ -70,10 +71,10 @@ def test_a_claim_is_granted_once(ledger, place):
     with Ledger(place, account="there") as other:
         assert other.claim([entry("a"), entry("b"), entry("c")]) == []
         ledger.mark_sent([("b", 0.0)], None)
-        ledger.give_back(["a", "b", "unheard of"])
+        ledger.release(["a", "b", "unheard of"])
         assert other.claim([entry("a"), entry("b"), entry("c")]) == ["a"]
-    assert [row["key"] for row in ledger.story("j-b")] == ["b"]
-    assert ledger.story("other") == []
+    assert [row["key"] for row in ledger.history("j-b")] == ["b"]
+    assert ledger.history("other") == []
 
 
 def test_only_what_is_ours_and_open_can_be_sent_or_answered(ledger, place):
@@ -94,7 +95,7 @@ def test_only_what_is_ours_and_open_can_be_sent_or_answered(ledger, place):
     with pytest.raises(StorageError, match=r"1 of 2 requests \(b\)"):
         ledger.commit([("b", FULL), ("b", Reply(text="twice"))])
     assert ledger.replies(["a", "b"]) == {"a": FULL}
-    assert [row["state"] for row in ledger.story("j-b")] == ["reserved"]
+    assert [row["state"] for row in ledger.history("j-b")] == ["reserved"]
     balanced(place)
 
 
@@ -116,7 +117,7 @@ def test_money_is_booked_when_it_may_be_owed(place):
         assert ledger.spend() == [
             Spend(task="task1", judge="gemini", model="m", replied=1, failed=1, input_tokens=5, output_tokens=7, cost_usd=0.875)
         ]
-        assert (ledger.story("j-b")[0]["spent_usd"], ledger.story("j-b")[0]["open_usd"]) == (0.375, 0.0)
+        assert (ledger.history("j-b")[0]["spent_usd"], ledger.history("j-b")[0]["open_usd"]) == (0.375, 0.0)
     assert balanced(place) == {"here": 875 * 10**9}
 
 
@@ -136,7 +137,7 @@ def test_the_budget_is_kept_to_the_last_cent(place):
             for using, expected in ((same, ["late"]), (other, [])):
                 assert using.claim([entry("late")]) == ["late"]
                 assert using.mark_sent([("late", 0.2)], 1.0) == expected
-                using.give_back(["late"])
+                using.release(["late"])
         assert ledger.mark_sent([("k10", 0.1)], 1.0) == []
     assert balanced(place) == {"here": 10**12, "there": 2 * 10**11}
 
@@ -195,7 +196,7 @@ def test_several_steps_can_be_one(ledger, place):
 
     with pytest.raises(StorageError, match="not reserved"):
         fail_in_the_end()
-    assert (ledger.replies(["a"]), ledger.owed_usd(), ledger.story("j-b")) == ({}, 0.5, [])
+    assert (ledger.replies(["a"]), ledger.owed_usd(), ledger.history("j-b")) == ({}, 0.5, [])
     ledger.commit([("a", FULL)])
     assert ledger.replies(["a"]) == {"a": FULL}
 
@@ -204,11 +205,11 @@ def test_a_batch_is_recorded_before_it_leaves(ledger, place):
     """Its requests are sent in it, nobody gets them, answers come in any order, and what is left can be asked again."""
     keys = ["a", "b", "c", "d"]
     ledger.claim([entry(key) for key in keys])
-    assert ledger.intend_batch("first", "gemini", "m", [(key, 0.25) for key in keys], 1.0) == []
+    assert ledger.record_batch("first", "gemini", "m", [(key, 0.25) for key in keys], 1.0) == []
     intended = Batch(name="first", batch_id=None, judge="gemini", model="m", state="intended", size=4)
     assert ledger.open_batches("gemini", "m") == [intended]
     assert ledger.open_batches("gemini", "other") == []
-    ledger.submitted("first", "batches/7")
+    ledger.record_batch_id("first", "batches/7")
     with Ledger(place, account="here") as same:
         assert same.claim([entry(key) for key in keys]) == []
         assert same.open_batches("gemini", "m") == []  # its owner lives
@@ -224,30 +225,30 @@ def test_a_batch_is_recorded_before_it_leaves(ledger, place):
 def test_the_price_of_a_lost_batch_stays_booked(ledger, place):
     """It may have been billed, whatever became of it."""
     ledger.claim([entry("a"), entry("b")])
-    ledger.intend_batch("first", "gemini", "m", [("a", 0.25), ("b", 0.25)], 1.0)
+    ledger.record_batch("first", "gemini", "m", [("a", 0.25), ("b", 0.25)], 1.0)
     ledger.close_batch("first", lost=True)
     assert ledger.claim([entry("a"), entry("b")]) == ["a", "b"]
-    assert (ledger.owed_usd(), ledger.story("j-a")[0]["spent_usd"]) == (0.5, 0.25)
+    assert (ledger.owed_usd(), ledger.history("j-a")[0]["spent_usd"]) == (0.5, 0.25)
     balanced(place)
 
 
 def test_a_batch_goes_as_a_whole_or_not_at_all(ledger, place):
     """Without money for all of it nothing is recorded; a taken name, a sent request and a closed batch are refused."""
     ledger.claim([entry(key) for key in "abc"])
-    assert ledger.intend_batch("first", "gemini", "m", [("a", 0.75), ("b", 0.75)], 1.0) == ["b"]
+    assert ledger.record_batch("first", "gemini", "m", [("a", 0.75), ("b", 0.75)], 1.0) == ["b"]
     assert (ledger.open_batches("gemini", "m"), ledger.owed_usd()) == ([], 0.0)
     with pytest.raises(BudgetExceeded):
-        ledger.intend_batch("first", "gemini", "m", [("a", 0.75)], None)
+        ledger.record_batch("first", "gemini", "m", [("a", 0.75)], None)
     ledger.mark_sent([("b", 0.25)], 1.0)
     with pytest.raises(StorageError, match=r"1 of 2 requests \(b\)"):
-        ledger.intend_batch("first", "gemini", "m", [("a", 0.25), ("b", 0.25)], 1.0)
-    ledger.intend_batch("first", "gemini", "m", [("a", 0.25)], 1.0)
+        ledger.record_batch("first", "gemini", "m", [("a", 0.25), ("b", 0.25)], 1.0)
+    ledger.record_batch("first", "gemini", "m", [("a", 0.25)], 1.0)
     with pytest.raises(StorageError, match="named first already"):
-        ledger.intend_batch("first", "gemini", "m", [("c", 0.25)], 1.0)
+        ledger.record_batch("first", "gemini", "m", [("c", 0.25)], 1.0)
     with pytest.raises(StorageError, match="not reserved"):
         ledger.mark_sent([("a", 0.0)], None)
     ledger.close_batch("first", lost=False)
-    for act in (lambda: ledger.close_batch("first", lost=True), lambda: ledger.submitted("first", "x")):
+    for act in (lambda: ledger.close_batch("first", lost=True), lambda: ledger.record_batch_id("first", "x")):
         with pytest.raises(StorageError, match="first is no open batch of this process"):
             act()
     assert ledger.owed_usd() == 0.25
@@ -258,9 +259,9 @@ def test_a_batch_outlives_its_process(place):
     """Whoever comes next adopts it with its requests, oldest first, and nobody asks them meanwhile."""
     with Ledger(place, account="here") as dying:
         dying.claim([entry(key) for key in "abcd"])
-        dying.intend_batch("z", "gemini", "m", [("a", 0.25), ("b", 0.25)], 1.0)
-        dying.intend_batch("y", "gemini", "m", [("c", 0.25)], 1.0)
-        dying.submitted("y", "batches/8")
+        dying.record_batch("z", "gemini", "m", [("a", 0.25), ("b", 0.25)], 1.0)
+        dying.record_batch("y", "gemini", "m", [("c", 0.25)], 1.0)
+        dying.record_batch_id("y", "batches/8")
         dying.commit([("a", FULL)])
     with Ledger(place, account="there") as stranger:
         assert stranger.open_batches("gemini", "m") == []
@@ -280,8 +281,8 @@ def test_a_batch_of_the_dead_is_adopted_by_whoever_wants_its_answers(place):
     """Or nobody else could ever ask its questions; who handed it in still pays for it."""
     with Ledger(place, account="here") as dying:
         dying.claim([entry(key) for key in "abc"])
-        dying.intend_batch("z", "gemini", "m", [("a", 0.25), ("b", 0.25)], 1.0)
-        dying.intend_batch("y", "gemini", "m", [("c", 0.25)], 1.0)
+        dying.record_batch("z", "gemini", "m", [("a", 0.25), ("b", 0.25)], 1.0)
+        dying.record_batch("y", "gemini", "m", [("c", 0.25)], 1.0)
         dying.commit([("b", FULL)])
         with Ledger(place, account="there") as stranger:
             assert stranger.open_batches("gemini", "m", wanted=["a"]) == []  # its owner lives
@@ -336,7 +337,7 @@ def test_ten_thousand_keys_are_one_question(ledger):
     ledger.commit([(key, Reply(text=key)) for key in keys[:5000]])
     assert {key: reply.text for key, reply in ledger.replies(keys).items()} == {key: key for key in keys[:5000]}
     assert ledger.claim([entry(key) for key in keys]) == []
-    ledger.give_back(keys)
+    ledger.release(keys)
     assert ledger.claim([entry(key) for key in reversed(keys)]) == keys[:4999:-1]
 
 
@@ -350,11 +351,11 @@ def test_what_is_asked_often_is_found_by_an_index(tmp_path):
         ledger.mark_sent([("a", 0.5)], 1.0)
         ledger.commit([("a", FULL)])
         ledger.replies(["a"])
-        ledger.give_back(["b"])
-        ledger.story("j-a")
+        ledger.release(["b"])
+        ledger.history("j-a")
         ledger.spend()
         ledger.claim([entry("b")])
-        ledger.intend_batch("first", "gemini", "m", [("b", 0.5)], 2.0)
+        ledger.record_batch("first", "gemini", "m", [("b", 0.5)], 2.0)
         ledger.open_batches("gemini", "m")
         ledger.batch_keys("first")
         ledger.close_batch("first", lost=True)

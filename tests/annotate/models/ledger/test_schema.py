@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from annotate.models.judge import Reply
 from annotate.models.ledger.ledger import Ledger
+from annotate.models.request import Reply
 from contracts.errors import StorageError
 from tests.annotate import ledgers
 from tests.annotate.ledgers import balanced, entry, query
@@ -64,7 +64,7 @@ def test_version_1_becomes_ours(old):
         assert ledger.replies(["r", "f", "s", "n"]) == {"r": kept}
         assert ledger.owed_usd() == 1.0
         assert [(line.task, line.replied, line.failed, line.cost_usd) for line in ledger.spend()] == [("", 1, 1, 1.0)]
-        (failed,) = ledger.story("j2")
+        (failed,) = ledger.history("j2")
         assert (failed["state"], failed["reason"], failed["repeat"], failed["spent_usd"]) == ("failed", "blocked", 1, 0.2)
         assert ledger.claim([entry(key) for key in "rfsn"]) == ["f", "s", "n"]
         assert ledger.mark_sent([("n", 0.25)], 1.2) == ["n"]
@@ -88,7 +88,7 @@ def test_unnamed_money_is_added_to_what_is_owed_already(place):
     with Ledger(place) as ledger, Ledger(place, account="here") as here:
         ledger.claim([entry("a"), entry("b"), entry("c")])
         ledger.mark_sent([("a", 0.5), ("b", 0.5)], 9.0)
-        ledger.intend_batch("first", "gemini", "m", [("c", 0.5)], 9.0)
+        ledger.record_batch("first", "gemini", "m", [("c", 0.5)], 9.0)
         here.claim([entry("d")])
         here.mark_sent([("d", 0.5)], 9.0)
     with Ledger(place, account="here") as ledger:

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from annotate.models.judge import Refusal, Reply
+from annotate.database import DatabaseFailed
 from annotate.models.ledger import owners
-from annotate.models.ledger.ledger import Entry, Ledger, LedgerFailed
+from annotate.models.ledger.entries import Entry
+from annotate.models.ledger.ledger import Ledger
 from annotate.models.ledger.owners import LEASE_S
+from annotate.models.request import Refusal, Reply
 from contracts.errors import StorageError
 from tests.annotate import ledgers
 from tests.annotate.ledgers import FULL, balanced, entry, forking, query
@@ -46,9 +48,9 @@ def ask_all(*, place: str, provider: Path, name: str, keys: int, group: int, bud
                 test.send("in the middle")
                 test.recv()
             ledger.commit([(key, Reply(text=name, cost_usd=0.1)) for key in ours if key not in unpaid])
-            ledger.give_back(sorted(unpaid))
+            ledger.release(sorted(unpaid))
             done = ledger.replies(some)
-            ledger.beat()
+            ledger.extend_lease()
             todo += [key for key in some if key not in done and key not in unpaid]
 
 
@@ -136,15 +138,15 @@ def clock(monkeypatch):
     hands = [1000.0]
     monkeypatch.setattr(owners, "elapsed_s", lambda: hands[0])
 
-    def go_on(seconds: float) -> None:
+    def raise_if_stopped(seconds: float) -> None:
         hands[0] += seconds
 
-    return go_on
+    return raise_if_stopped
 
 
-def elsewhere(place: str, ledger: Ledger) -> None:
+def other_processes(place: str, ledger: Ledger) -> None:
     """Put a user of the ledger on another machine, of whose processes nothing is known here."""
-    ledger.beat()
+    ledger.extend_lease()
     query(place, f"UPDATE ledger_owners SET host = 'far' WHERE token = '{ledger._owner.token}'")
 
 
@@ -168,7 +170,7 @@ def test_a_step_of_the_clock_takes_nothing_from_a_living_process(place, tmp_path
             patch.setattr(time, "time", lambda now=now: now)
             claimed = other.claim([entry(key) for key in keys])
             assert not open_keys & set(claimed)
-            other.give_back(claimed)
+            other.release(claimed)
     for _ in keys:
         asker.channels[0].send("go on")
     assert asker.join() == [0]
@@ -182,12 +184,12 @@ def test_who_is_elsewhere_and_shows_life_is_alive_whatever_the_clocks_say(place,
     """A lease that is over by the clock and is extended nevertheless belongs to somebody."""
     with Ledger(place, account="here") as far, Ledger(place, account="here") as other:
         far.claim([entry("a")])
-        elsewhere(place, far)
+        other_processes(place, far)
         expire(place, HOUR_S)
         for _ in range(20):
             assert other.claim([entry("a")]) == []
             clock(15.0)
-            far.beat()
+            far.extend_lease()
             expire(place, HOUR_S)
         assert other.claim([entry("a")]) == []
         clock(21.0)
@@ -198,7 +200,7 @@ def test_a_lease_of_the_future_holds_for_a_minute(place, clock):
     """The clock was set back since: nobody waits for an hour."""
     with Ledger(place, account="here") as far, Ledger(place, account="here") as other:
         far.claim([entry("a")])
-        elsewhere(place, far)
+        other_processes(place, far)
         expire(place, -HOUR_S)
         assert other.claim([entry("a")]) == []
         clock(LEASE_S - 1)
@@ -213,7 +215,7 @@ def test_one_of_this_process_that_has_ended_is_dead(place, monkeypatch):
     failing.claim([entry("a")])
 
     def fails(_):
-        raise LedgerFailed("gone")
+        raise DatabaseFailed("gone")
 
     with monkeypatch.context() as patch:
         patch.setattr(type(failing._database), "writing", fails)
@@ -228,7 +230,7 @@ def test_who_shows_no_life_is_taken_over_but_its_replies_are_kept(place, clock):
         keys = ["a", "b", "c", "d"]
         sleeper.claim([entry(key) for key in keys])
         sleeper.mark_sent([("a", 0.5), ("b", 0.5), ("d", 0.5)], 9.0)
-        elsewhere(place, sleeper)
+        other_processes(place, sleeper)
         assert other.claim([entry(key) for key in keys]) == []
         expire(place)
         assert other.claim([entry(key) for key in keys]) == []
@@ -256,7 +258,7 @@ def test_a_late_reply_costs_its_own_account(place, clock):
     with Ledger(place, account="here") as sleeper, Ledger(place, account="here") as other:
         sleeper.claim([entry("a")])
         sleeper.mark_sent([("a", 0.5)], 9.0)
-        elsewhere(place, sleeper)
+        other_processes(place, sleeper)
         expire(place)
         other.claim([])
         clock(21.0)
@@ -270,12 +272,12 @@ def test_who_wakes_up_in_time_goes_on(place):
     """A lease that ran out is extended by the next word, as long as nobody took anything."""
     with Ledger(place, account="here") as sleeper, Ledger(place, account="here") as other:
         sleeper.claim([entry("a")])
-        elsewhere(place, sleeper)
+        other_processes(place, sleeper)
         expire(place)
         sleeper.mark_sent([("a", 0.5)], 9.0)
         assert other.claim([entry("a")]) == []
         expire(place)
-        sleeper.beat()
+        sleeper.extend_lease()
         assert other.claim([entry("a")]) == []
         sleeper.commit([("a", FULL)])
 
@@ -284,14 +286,14 @@ def test_the_dead_are_forgotten_when_they_left_nothing(place):
     """Owners without open requests or batches are swept out, others stay as long as something names them."""
     with Ledger(place, account="here") as ledger:
         ledger.claim([entry("a"), entry("b")])
-        ledger.intend_batch("first", "gemini", "m", [("b", 0.5)], 9.0)
+        ledger.record_batch("first", "gemini", "m", [("b", 0.5)], 9.0)
         add = "INSERT INTO ledger_owners (token, host, pid, started, lease_until) VALUES ('{0}', '', 1, 1, {1})"
         for token, lease_until in (("forgotten", 0), ("asks", 0), ("waits", 0), ("alive", "9e9")):
             query(place, add.format(token, lease_until))
         query(place, "UPDATE ledger_requests SET owner = 'asks' WHERE key = 'a'")
         query(place, "UPDATE ledger_batches SET owner = 'waits'")
         with Ledger(place) as newcomer:
-            newcomer.beat()
+            newcomer.extend_lease()
             left = {token for (token,) in query(place, "SELECT token FROM ledger_owners")}
             assert left - {"asks", "waits", "alive"} == {ledger._owner.token, newcomer._owner.token}
             assert {"asks", "waits", "alive"} <= left
@@ -302,15 +304,15 @@ def test_a_reply_outlives_that_its_request_was_claimed_anew_and_given_back(place
     with Ledger(place, account="here") as ours:
         ours.claim([entry("a")])
         assert ours.mark_sent([("a", 0.1)], 1.0) == []
-        elsewhere(place, ours)
+        other_processes(place, ours)
         expire(place, HOUR_S)
         with Ledger(place, account="here") as other:
             assert other.claim([entry("a")]) == []
             clock(21.0)
             assert other.claim([entry("a")]) == ["a"]
-            other.give_back(["a"])
+            other.release(["a"])
         assert ours.claim([entry("a")]) == ["a"]
-        ours.give_back(["a"])
+        ours.release(["a"])
         ours.commit([("a", Reply(text="late", cost_usd=0.1))])
         assert ours.replies(["a"])["a"].text == "late"
         assert ours.owed_usd() == pytest.approx(0.2)

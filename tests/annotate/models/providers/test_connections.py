@@ -14,8 +14,8 @@ class Server:
     def __init__(self, *, closes=False):
         self.connections = self.requests = self.now = self.most = 0
         self.closes = closes
-        self.go_on = asyncio.Event()
-        self.go_on.set()
+        self.raise_if_stopped = asyncio.Event()
+        self.raise_if_stopped.set()
 
     async def serve(self, reader, writer):
         self.connections += 1
@@ -24,7 +24,7 @@ class Server:
                 self.requests += 1
                 self.now += 1
                 self.most = max(self.most, self.now)
-                await self.go_on.wait()
+                await self.raise_if_stopped.wait()
                 self.now -= 1
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nwell")
                 await writer.drain()
@@ -40,7 +40,7 @@ class Server:
         return self, f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}/"
 
     async def __aexit__(self, *_):
-        self.go_on.set()
+        self.raise_if_stopped.set()
         self.server.close()
 
 
@@ -79,12 +79,12 @@ def test_a_connection_that_the_server_closed_is_not_used_again():
 def test_a_request_that_is_given_up_leaves_the_connection_fit_for_the_next():
     async def main():
         async with Server() as (server, url), http_client(1) as http:
-            server.go_on.clear()
+            server.raise_if_stopped.clear()
             with pytest.raises(httpx2.ReadTimeout):
                 await http.get(url, timeout=0.2)
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(http.get(url), 0.2)
-            server.go_on.set()
+            server.raise_if_stopped.set()
             assert (await http.get(url)).text == "well"
             assert server.requests == 3
 

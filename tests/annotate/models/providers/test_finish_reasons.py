@@ -12,7 +12,7 @@ from google.genai import types
 from openai.types.chat.chat_completion import Choice as Completed
 from openai.types.chat.chat_completion_chunk import Choice as Streamed
 
-from annotate.models.judge import JudgeRequest, Reply
+from annotate.models.request import JudgeRequest, Reply
 from tests.annotate import gemini_asking, gemini_server, openai_asking, openai_server
 from tests.annotate.gemini_replies import response
 from tests.annotate.openai_wire_format import Sent, completion

@@ -10,8 +10,9 @@ from google.genai import types
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotate.models.judge import JudgeRequest, LabelledAudio, Pace, Refusal, Reply, Trouble
+from annotate.models.judge import Pace
 from annotate.models.providers.gemini.client import PLUGIN, Gemini
+from annotate.models.request import AttemptFailure, JudgeRequest, LabelledAudio, Refusal, Reply
 from contracts import plugins
 from contracts.errors import DamagedPart, RecipeError, SetupError
 from tests.annotate.gemini_asking import CANARY, LABELS, api_key, attempt, attempts, gemini, spoken, text
@@ -42,7 +43,7 @@ def ask():
         opened = gemini(server).open(None)
         line = runner.run(opened.__aenter__())
 
-        def asked(answer: Answer) -> tuple[Reply | Refusal | Trouble, int]:
+        def asked(answer: Answer) -> tuple[Reply | Refusal | AttemptFailure, int]:
             server.script, before = (lambda _n, _p: answer), server.number
             return runner.run(line.attempt(text("q"))), server.number - before
 
@@ -134,53 +135,53 @@ TROUBLES = {
     "429 per day": (
         refused(429, "RESOURCE_EXHAUSTED", PLAN, quota_failure(PER_MINUTE, PER_DAY), retry_info(36)),
         "quota_gone",
-        "everyone",
+        "all_requests",
         False,
     ),
-    "429 without an end": (refused(429, "RESOURCE_EXHAUSTED", PLAN), "quota_gone", "everyone", False),
+    "429 without an end": (refused(429, "RESOURCE_EXHAUSTED", PLAN), "quota_gone", "all_requests", False),
     "429 for half a day": (
         Answer(status=429, body=error(429, "RESOURCE_EXHAUSTED", "later"), headers={"Retry-After": "40000"}),
         "quota_gone",
-        "everyone",
+        "all_requests",
         False,
     ),
     "429 without credit": (
         refused(429, "RESOURCE_EXHAUSTED", "Your prepayment credits are depleted.", retry_info(1)),
         "quota_gone",
-        "everyone",
+        "all_requests",
         False,
     ),
-    "402": (refused(402, "", "pay"), "quota_gone", "everyone", False),
-    "500": (refused(500, "INTERNAL", "oops"), "server_error", "passing", False),
-    "503 in HTML": (Answer(status=503, body="<html>overloaded</html>"), "server_error", "passing", False),
-    "504": (refused(504, "DEADLINE_EXCEEDED", "too slow"), "server_error", "passing", True),
-    "500 with a list": (Answer(status=500, body=[1]), "server_error", "passing", False),
-    "500 with a word": (Answer(status=500, body={"error": "word"}), "server_error", "passing", False),
-    "500 of binary": (Answer(status=500, body=b"\xff\xfe"), "server_error", "passing", False),
-    "dropped connection": (Answer(body=None), "connection_lost", "passing", True),
-    "truncated body": (Answer(body=reply("x"), cut=20), "connection_lost", "passing", True),
-    "false gzip": (Answer(body=reply("x"), headers={"Content-Encoding": "gzip"}), "connection_lost", "passing", True),
-    "malformed JSON": (Answer(body='{"candidates": ['), "malformed_body", "passing", True),
-    "deep JSON": (Answer(body="[" * 100_000), "malformed_body", "passing", True),
-    "HTML with 200": (Answer(body="<html>hello</html>"), "malformed_body", "passing", True),
-    "empty object": (Answer(body={}), "malformed_body", "passing", True),
-    "empty body": (Answer(body=""), "malformed_body", "passing", True),
-    "list": (Answer(body=[]), "malformed_body", "passing", True),
-    "null": (Answer(body="null"), "malformed_body", "passing", True),
-    "wrong shape": (Answer(body={"candidates": "none"}), "malformed_body", "passing", True),
+    "402": (refused(402, "", "pay"), "quota_gone", "all_requests", False),
+    "500": (refused(500, "INTERNAL", "oops"), "server_error", "transient", False),
+    "503 in HTML": (Answer(status=503, body="<html>overloaded</html>"), "server_error", "transient", False),
+    "504": (refused(504, "DEADLINE_EXCEEDED", "too slow"), "server_error", "transient", True),
+    "500 with a list": (Answer(status=500, body=[1]), "server_error", "transient", False),
+    "500 with a word": (Answer(status=500, body={"error": "word"}), "server_error", "transient", False),
+    "500 of binary": (Answer(status=500, body=b"\xff\xfe"), "server_error", "transient", False),
+    "dropped connection": (Answer(body=None), "connection_lost", "transient", True),
+    "truncated body": (Answer(body=reply("x"), cut=20), "connection_lost", "transient", True),
+    "false gzip": (Answer(body=reply("x"), headers={"Content-Encoding": "gzip"}), "connection_lost", "transient", True),
+    "malformed JSON": (Answer(body='{"candidates": ['), "malformed_body", "transient", True),
+    "deep JSON": (Answer(body="[" * 100_000), "malformed_body", "transient", True),
+    "HTML with 200": (Answer(body="<html>hello</html>"), "malformed_body", "transient", True),
+    "empty object": (Answer(body={}), "malformed_body", "transient", True),
+    "empty body": (Answer(body=""), "malformed_body", "transient", True),
+    "list": (Answer(body=[]), "malformed_body", "transient", True),
+    "null": (Answer(body="null"), "malformed_body", "transient", True),
+    "wrong shape": (Answer(body={"candidates": "none"}), "malformed_body", "transient", True),
     "400": (refused(400, "INVALID_ARGUMENT", "audio too long"), "bad_request", "request", False),
     "413": (refused(413, "", "too large"), "bad_request", "request", False),
     "400 for the key": (
         refused(400, "INVALID_ARGUMENT", "no", {"@type": "google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}),
         "key_refused",
-        "everyone",
+        "all_requests",
         False,
     ),
-    "400 for the country": (refused(400, "FAILED_PRECONDITION", "not available here"), "key_refused", "everyone", False),
-    "401": (refused(401, "UNAUTHENTICATED", "no"), "key_refused", "everyone", False),
-    "403": (refused(403, "PERMISSION_DENIED", "no"), "key_refused", "everyone", False),
-    "404": (refused(404, "NOT_FOUND", "no such model"), "no_such_model", "everyone", False),
-    "302": (Answer(status=302, body="", headers={"Location": "http://portal.example"}), "unreachable", "everyone", False),
+    "400 for the country": (refused(400, "FAILED_PRECONDITION", "not available here"), "key_refused", "all_requests", False),
+    "401": (refused(401, "UNAUTHENTICATED", "no"), "key_refused", "all_requests", False),
+    "403": (refused(403, "PERMISSION_DENIED", "no"), "key_refused", "all_requests", False),
+    "404": (refused(404, "NOT_FOUND", "no such model"), "no_such_model", "all_requests", False),
+    "302": (Answer(status=302, body="", headers={"Location": "http://portal.example"}), "unreachable", "all_requests", False),
 }
 
 
@@ -190,9 +191,9 @@ def test_every_trouble_is_one_request_and_a_value(name, ask):
     answer, reason, kind, lost = TROUBLES[name]
     got, requests = ask(answer)
     assert requests == 1
-    assert isinstance(got, Trouble)
+    assert isinstance(got, AttemptFailure)
     assert (got.reason, got.kind, got.lost) == (reason, kind, lost)
-    assert (got.advice != "") == (kind == "everyone")
+    assert (got.advice != "") == (kind == "all_requests")
 
 
 @pytest.mark.parametrize(
@@ -207,7 +208,7 @@ def test_every_trouble_is_one_request_and_a_value(name, ask):
 def test_the_wait_that_the_server_asks_for_is_said(answer, wait_s, ask):
     """As a header or in the body."""
     got, _ = ask(answer)
-    assert isinstance(got, Trouble)
+    assert isinstance(got, AttemptFailure)
     assert got.wait_s == wait_s
 
 
@@ -243,7 +244,7 @@ def test_only_a_reply_that_ended_by_itself_is_whole(finish):
     """Every finish reason of the SDK, one that it does not know yet, and none: text came with each of them."""
     candidate = {"content": {"parts": [{"text": "Output A: 8, Output B: 1"}]}}
     body = {"candidates": [candidate if finish is None else candidate | {"finishReason": finish}]}
-    text = Gemini().said(json.dumps(body))
+    text = Gemini().text_in(json.dumps(body))
     if finish in ("STOP", "stop"):
         assert text == "Output A: 8, Output B: 1"
         return
@@ -255,8 +256,8 @@ def test_a_slow_reply_is_given_up():
     """It may have been made and billed."""
     with serving(lambda n, p: Answer(body=reply("late"), delay_s=2.0)) as server:
         got = attempt(gemini(server, timeout_s=0.3), text("q"))
-    assert isinstance(got, Trouble)
-    assert (got.reason, got.kind, got.lost) == ("timeout", "passing", True)
+    assert isinstance(got, AttemptFailure)
+    assert (got.reason, got.kind, got.lost) == ("timeout", "transient", True)
 
 
 def test_nobody_listens():
@@ -264,8 +265,8 @@ def test_nobody_listens():
     with serving() as server:
         url = server.url
     got = attempt(Gemini(base_url=url), text("q"))
-    assert isinstance(got, Trouble)
-    assert (got.reason, got.kind, got.lost) == ("unreachable", "passing", False)
+    assert isinstance(got, AttemptFailure)
+    assert (got.reason, got.kind, got.lost) == ("unreachable", "transient", False)
     assert "network" in got.advice
 
 
@@ -317,8 +318,8 @@ def test_a_file_that_is_gone_is_uploaded_again(clips, tones):
 
         first, gone, again = asyncio.run(run())
     assert isinstance(first, Reply)
-    assert isinstance(gone, Trouble)
-    assert (gone.reason, gone.kind, gone.lost) == ("expired", "passing", False)
+    assert isinstance(gone, AttemptFailure)
+    assert (gone.reason, gone.kind, gone.lost) == ("expired", "transient", False)
     assert isinstance(again, Reply)
     assert server.files.uploads == [tones[0]] * 2
 
@@ -338,20 +339,20 @@ def test_a_file_about_to_expire_is_uploaded_again(clips, tones):
 @pytest.mark.parametrize(
     ("files", "reason", "kind"),
     [
-        (FileStore(refuse=[refused(500, "INTERNAL", "oops")]), "server_error", "passing"),
-        (FileStore(refuse=[refused(403, "PERMISSION_DENIED", "no")]), "key_refused", "everyone"),
+        (FileStore(refuse=[refused(500, "INTERNAL", "oops")]), "server_error", "transient"),
+        (FileStore(refuse=[refused(403, "PERMISSION_DENIED", "no")]), "key_refused", "all_requests"),
         (FileStore(refuse=[refused(429, "RESOURCE_EXHAUSTED", "slow down")]), "rate_limited", "throttled"),
-        (FileStore(refuse=[Answer(body={})]), "malformed_body", "passing"),
-        (FileStore(refuse=[Answer()]), "connection_lost", "passing"),
-        (FileStore(ends_in="FAILED"), "server_error", "passing"),
-        (FileStore(polls=1000), "timeout", "passing"),
+        (FileStore(refuse=[Answer(body={})]), "malformed_body", "transient"),
+        (FileStore(refuse=[Answer()]), "connection_lost", "transient"),
+        (FileStore(ends_in="FAILED"), "server_error", "transient"),
+        (FileStore(polls=1000), "timeout", "transient"),
     ],
 )
 def test_a_failed_upload_costs_nothing(files, reason, kind, clips, tones):
     """Nothing was asked, so nothing is lost; the next attempt uploads again."""
     with serving(files=files) as server:
         got = attempt(gemini(server, inline_mb=0.001, timeout_s=1.0), spoken("q", tones), clips)
-    assert isinstance(got, Trouble)
+    assert isinstance(got, AttemptFailure)
     assert (got.reason, got.kind, got.lost) == (reason, kind, False)
     assert server.prompts == []
 
@@ -471,7 +472,7 @@ def test_a_defect_is_not_hidden(monkeypatch, clips, tones):
     def broken(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("annotate.models.providers.gemini.uploads.Parcels.parts", broken)
+    monkeypatch.setattr("annotate.models.providers.gemini.uploads.ClipUploads.parts", broken)
     with serving() as server, pytest.raises(ZeroDivisionError) as raised:
         attempt(gemini(server), spoken("q", tones), clips)
     assert CANARY not in "".join(traceback.format_exception(raised.value))

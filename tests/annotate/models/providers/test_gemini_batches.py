@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotate.models.judge import JudgeRequest, LabelledAudio, Refusal, Reply, Trouble, TroubleRaised
 from annotate.models.providers.gemini.batches import GeminiBatches
 from annotate.models.providers.gemini.client import Gemini
-from annotate.models.providers.gemini.uploads import Parcels
-from annotate.models.providers.gemini.wire import ADVICE
+from annotate.models.providers.gemini.http_client import ADVICE
+from annotate.models.providers.gemini.uploads import ClipUploads
+from annotate.models.request import AttemptError, AttemptFailure, JudgeRequest, LabelledAudio, Refusal, Reply
 from contracts.errors import StorageError
 from tests.annotate.gemini_asking import CANARY, api_key, gemini
 from tests.annotate.gemini_files import FileStore
@@ -141,22 +141,22 @@ def test_damaged_results_cost_only_their_own_lines():
     ("entry", "reason", "kind", "lost"),
     [
         ({"error": {"code": 3, "message": "audio too long"}}, "bad_request", "request", False),
-        ({"error": {"code": 13, "message": "internal"}}, "server_error", "passing", False),
-        ({"error": {"code": 14, "message": "unavailable"}}, "server_error", "passing", False),
-        ({"error": {"code": 4, "message": "deadline"}}, "server_error", "passing", False),
+        ({"error": {"code": 13, "message": "internal"}}, "server_error", "transient", False),
+        ({"error": {"code": 14, "message": "unavailable"}}, "server_error", "transient", False),
+        ({"error": {"code": 4, "message": "deadline"}}, "server_error", "transient", False),
         ({"error": {"code": 8, "message": "busy"}}, "rate_limited", "throttled", False),
-        ({"error": {"code": 500, "message": "internal"}}, "server_error", "passing", False),
-        ({"error": {"message": "who knows"}}, "server_error", "passing", False),
+        ({"error": {"code": 500, "message": "internal"}}, "server_error", "transient", False),
+        ({"error": {"message": "who knows"}}, "server_error", "transient", False),
         ({"status": {"code": 3, "message": "audio too long"}}, "bad_request", "request", False),
         (
             {"error": {"code": 7, "message": "no permission to access the File x or it may not exist."}},
             "expired",
-            "passing",
+            "transient",
             False,
         ),
-        ({"response": {}}, "malformed_body", "passing", True),
-        ({"response": {"candidates": 3}}, "malformed_body", "passing", True),
-        ({}, "malformed_body", "passing", True),
+        ({"response": {}}, "malformed_body", "transient", True),
+        ({"response": {"candidates": 3}}, "malformed_body", "transient", True),
+        ({}, "malformed_body", "transient", True),
     ],
 )
 def test_a_line_without_an_answer_says_why(entry, reason, kind, lost):
@@ -173,7 +173,7 @@ def test_a_line_without_an_answer_says_why(entry, reason, kind, lost):
 
         ((key, got),) = drive(gemini(server), work)
     assert key == "k"
-    assert isinstance(got, Trouble)
+    assert isinstance(got, AttemptFailure)
     assert (got.reason, got.kind, got.lost) == (reason, kind, lost)
 
 
@@ -216,7 +216,7 @@ def test_states_before_the_end_and_after_the_last():
         async def work(line):
             batch_id = await line.submit("b", questions(2))
             states = [await line.state(batch_id) for _ in range(2)]
-            await line.wire.client.aio.batches.cancel(name=batch_id)
+            await line.http.client.aio.batches.cancel(name=batch_id)
             states.append(await line.state(batch_id))
             states.append([entry async for entry in line.results(batch_id)])
             return [*states, await line.state("batches/never")]
@@ -251,8 +251,8 @@ def test_a_batch_that_failed_as_a_whole_says_whether_any_other_would(why, reason
     if reason is None:
         assert state == "ended"
     else:
-        assert isinstance(state, Trouble)
-        assert (state.reason, state.kind, state.lost) == ("batch_failed", "everyone", False)
+        assert isinstance(state, AttemptFailure)
+        assert (state.reason, state.kind, state.lost) == ("batch_failed", "all_requests", False)
         assert state.advice == ADVICE[reason]
 
 
@@ -267,7 +267,7 @@ def test_a_batch_accepted_without_a_word_is_found():
             return told, found, await line.find("batch"), await finish(line, found[2])
 
         told, found, never, results = drive(gemini(server), work)
-    assert isinstance(told[2], Trouble)
+    assert isinstance(told[2], AttemptFailure)
     assert (told[2].reason, told[2].lost) == ("connection_lost", True)
     assert told[:2] + told[3:] == found[:2] + found[3:]
     assert len(set(found)) == 7
@@ -279,8 +279,8 @@ def test_a_batch_accepted_without_a_word_is_found():
     ("refusal", "reason", "kind"),
     [
         (Answer(status=429, body=error(429, "RESOURCE_EXHAUSTED", "too many")), "rate_limited", "throttled"),
-        (Answer(status=403, body=error(403, "PERMISSION_DENIED", "no")), "key_refused", "everyone"),
-        (Answer(status=500, body=error(500, "INTERNAL", "oops")), "server_error", "passing"),
+        (Answer(status=403, body=error(403, "PERMISSION_DENIED", "no")), "key_refused", "all_requests"),
+        (Answer(status=500, body=error(500, "INTERNAL", "oops")), "server_error", "transient"),
     ],
 )
 def test_a_batch_that_was_not_accepted_is_no_batch(refusal, reason, kind):
@@ -294,8 +294,8 @@ def test_a_batch_that_was_not_accepted_is_no_batch(refusal, reason, kind):
             at_upload = await line.submit("b", questions(2))
             return at_create, at_upload, await line.find("b")
 
-        *troubles, found = drive(gemini(server), work)
-    assert [(t.reason, t.kind, t.lost) for t in troubles] == [(reason, kind, False)] * 2
+        *failures, found = drive(gemini(server), work)
+    assert [(t.reason, t.kind, t.lost) for t in failures] == [(reason, kind, False)] * 2
     assert found is None
 
 
@@ -305,7 +305,7 @@ def test_a_strange_answer_to_a_creation_may_hide_a_batch(body):
     with serving() as server:
         server.jobs.plan = lambda _: BatchPlan(refuse=Answer(body=body))
         got = drive(gemini(server), lambda line: line.submit("b", questions(1)))
-    assert isinstance(got, Trouble)
+    assert isinstance(got, AttemptFailure)
     assert (got.reason, got.lost) == ("malformed_body", True)
 
 
@@ -316,21 +316,21 @@ def test_results_that_do_not_arrive_whole_are_not_used():
         async def work(line):
             batch_id = await line.submit("b", questions(20))
             server.files.torn = 1
-            with pytest.raises(TroubleRaised) as raised:
+            with pytest.raises(AttemptError) as raised:
                 await finish(line, batch_id)
             whole = await finish(line, batch_id)
             server.files.files[server.jobs.jobs[batch_id].results].until = 0.0
-            with pytest.raises(TroubleRaised) as late:
+            with pytest.raises(AttemptError) as late:
                 await finish(line, batch_id)
-            with pytest.raises(TroubleRaised) as unknown:
+            with pytest.raises(AttemptError) as unknown:
                 _ = [entry async for entry in line.results("batches/never")]
-            return raised.value.trouble, whole, late.value.trouble, unknown.value.trouble
+            return raised.value.failure, whole, late.value.failure, unknown.value.failure
 
         torn, whole, late, unknown = drive(gemini(server), work)
-    assert (torn.reason, torn.kind) == ("connection_lost", "passing")
+    assert (torn.reason, torn.kind) == ("connection_lost", "transient")
     assert len(whole) == 20
-    for trouble in (late, unknown):
-        assert (trouble.reason, trouble.kind, trouble.lost) == ("expired", "request", True)
+    for failure in (late, unknown):
+        assert (failure.reason, failure.kind, failure.lost) == ("expired", "request", True)
     assert sum(server.answered.values()) == 20
 
 
@@ -342,20 +342,20 @@ def test_a_download_that_stalls_is_given_up():
             batch_id = await line.submit("b", questions(1))
             await over(line, batch_id)
             get, server.files.get = server.files.get, lambda name: Answer(body="{}", delay_s=2.0)
-            with pytest.raises(TroubleRaised) as raised:
+            with pytest.raises(AttemptError) as raised:
                 _ = [entry async for entry in line.results(batch_id)]
             server.files.get = get
-            return raised.value.trouble
+            return raised.value.failure
 
-        trouble = drive(gemini(server, timeout_s=0.5), work)
-    assert (trouble.reason, trouble.kind) == ("timeout", "passing")
+        failure = drive(gemini(server, timeout_s=0.5), work)
+    assert (failure.reason, failure.kind) == ("timeout", "transient")
 
 
 @given(prompt=st.text(max_size=300), key=st.text("0123456789abcdef", min_size=32, max_size=64))
 def test_a_line_never_takes_more_than_its_size(prompt, key):
     """Whatever the characters: a batch filled by ``size`` stays below the provider's limit."""
-    parcels = Parcels(None, None, inline_bytes=20_000_000, lives_s=0.0)
-    line = GeminiBatches(judge=Gemini(), wire=None, parcels=parcels)
+    uploads = ClipUploads(None, None, inline_bytes=20_000_000, lives_s=0.0)
+    line = GeminiBatches(judge=Gemini(), http=None, uploads=uploads)
     size = asyncio.run(line.size(JudgeRequest(key=key, prompt=prompt)))
     taken = len(line._line(key, [{"text": prompt}]))
     assert taken <= size <= taken + 1000

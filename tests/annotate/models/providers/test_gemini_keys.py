@@ -36,7 +36,7 @@ INVALID = {
 def test_a_refused_key_is_found_out_for_nothing(models, said):
     """What the API says of a model tells it: one line with the variable, never the key. A proxy without that route is no error."""
     with serving(models=models) as server:
-        problem = gemini(server).refused()
+        problem = gemini(server).key_problem()
     assert server.prompts == []
     if said is None:
         assert problem is None
@@ -52,7 +52,7 @@ def test_the_variable_that_holds_the_refused_key_is_named(monkeypatch):
     monkeypatch.delenv("GEMINI_API_KEY")
     monkeypatch.setenv("GOOGLE_API_KEY", CANARY)
     with serving(models=lambda key: Answer(401, error(401, "UNAUTHENTICATED", f"bad {key}"))) as server:
-        problem = gemini(server).refused()
+        problem = gemini(server).key_problem()
     assert "the API key in GOOGLE_API_KEY is refused" in problem
     assert CANARY not in problem
-    assert Gemini(base_url="http://127.0.0.1:9").refused() is None
+    assert Gemini(base_url="http://127.0.0.1:9").key_problem() is None

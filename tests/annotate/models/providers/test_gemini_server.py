@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from annotate.models.judge import Reply, Trouble
 from annotate.models.providers.gemini.client import Gemini
+from annotate.models.request import AttemptFailure, Reply
 from tests.annotate.gemini_asking import api_key, attempt, attempts, gemini, text
 from tests.annotate.gemini_faults import Faults, Gate
 from tests.annotate.gemini_server import (
@@ -42,7 +42,7 @@ def weathered(server: GeminiServer, count: int) -> tuple[list[Reply], float, flo
     async def one(line, request):
         booked = 0.0
         while not isinstance(got := await line.attempt(request), Reply):
-            assert got.kind in ("throttled", "passing")
+            assert got.kind in ("throttled", "transient")
             booked += (await line.estimate(request)).usd * got.lost
         return got, booked
 
@@ -77,7 +77,7 @@ def test_the_server_turns_away_what_is_too_fast():
     """Of five requests in a window for three, two are told when to come again."""
     with serving(gate=Gate(most=3, window_s=30.0)) as server:
         got = attempts(gemini(server), [text(f"q{n}") for n in range(5)])
-    waits = [answer.wait_s for answer in got if isinstance(answer, Trouble)]
+    waits = [answer.wait_s for answer in got if isinstance(answer, AttemptFailure)]
     assert len(waits) == 2
     assert all(25 < wait_s <= 30 for wait_s in waits)
     assert server.counters()["turned_away"] == 2

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotate.models.judge import Estimate, JudgeRequest, Refusal, Reply, Trouble
 from annotate.models.providers.objective import F0_RANGE, PERIODICITY, PLUGIN, Curve, Objective
+from annotate.models.request import AttemptFailure, Estimate, JudgeRequest, Refusal, Reply
 from annotate.models.tasks.task1 import DIMENSIONS
 from annotate.models.tasks.task1 import PLUGIN as TASK
 from contracts import plugins
@@ -53,8 +53,8 @@ RISING = {
 }
 
 
-def attempt(request: JudgeRequest, judge: Objective) -> tuple[Reply | Refusal | Trouble, Estimate]:
-    async def send() -> tuple[Reply | Refusal | Trouble, Estimate]:
+def attempt(request: JudgeRequest, judge: Objective) -> tuple[Reply | Refusal | AttemptFailure, Estimate]:
+    async def send() -> tuple[Reply | Refusal | AttemptFailure, Estimate]:
         async with judge.open(None) as line:
             return await line.attempt(request), await line.estimate(request)
 

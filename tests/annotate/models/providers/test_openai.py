@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotate.models.judge import Judge, Refusal, Reply, Trouble
+from annotate.models.judge import Judge
 from annotate.models.prices import PRICES, Price
 from annotate.models.providers.openai.chat import answer
 from annotate.models.providers.openai.client import OpenAI
-from annotate.models.providers.openai.wire import OPENAI_URL
+from annotate.models.providers.openai.http_client import OPENAI_URL
+from annotate.models.request import AttemptFailure, Refusal, Reply
 from contracts import plugins
 from contracts.errors import DamagedPart, RecipeError, SetupError
 from tests.annotate.openai_asking import CANARY, api_key, attempt, attempts, judge_of, request
@@ -94,7 +95,7 @@ def test_the_environment_does_not_choose_the_server(monkeypatch):
 
     async def main():
         async with OpenAI().open(None) as line:
-            return str(line.wire.client.base_url).rstrip("/"), line.wire.client.max_retries
+            return str(line.http.client.base_url).rstrip("/"), line.wire.client.max_retries
 
     assert asyncio.run(main()) == (OPENAI_URL, 0)
 
@@ -245,10 +246,10 @@ def test_many_at_once_each_sent_once(clips, tones):
         found = asyncio.run(main())
     assert len(server.bodies) == len({identity(body) for body in server.bodies}) == 100
     replies = [(each, reply) for each, reply in zip(asked, found, strict=True) if isinstance(reply, Reply)]
-    troubles = [reply for reply in found if isinstance(reply, Trouble)]
+    failures = [reply for reply in found if isinstance(reply, AttemptFailure)]
     assert len(replies) == server.counters()["answered"]
-    assert len(troubles) == sum(server.faults.values()) > 5
-    assert {trouble.reason for trouble in troubles} == {"connection_lost", "server_error"}
+    assert len(failures) == sum(server.faults.values()) > 5
+    assert {failure.reason for failure in failures} == {"connection_lost", "server_error"}
     for each, reply in replies:
         tone = clips.pcm(each.audios[0].audio_id)[0].tobytes()
         (heard,) = [question(body)[1] for body in server.bodies if question(body)[0] == each.prompt]
@@ -263,7 +264,9 @@ def test_the_bill_is_never_understated():
         judge = judge_of(server)
         found = attempts(judge, [request(f"question {number}") for number in range(60)])
     highest = judge.estimate("question 59", 0).usd
-    booked = sum(highest if isinstance(each, Trouble) and each.lost else getattr(each, "cost_usd", 0.0) for each in found)
+    booked = sum(
+        highest if isinstance(each, AttemptFailure) and each.lost else getattr(each, "cost_usd", 0.0) for each in found
+    )
     assert server.counters()["answered"] == sum(isinstance(each, Reply) for each in found) < 60
     assert 0 < server.bill_usd <= booked
 
@@ -281,7 +284,7 @@ def test_the_server_as_a_process_of_its_own():
         with urllib.request.urlopen(url.removesuffix("/v1") + "/counters?all=1") as reply:
             counters = json.load(reply)
         process.kill()
-    assert [type(each) for each in found] == [Reply, Reply, Reply, Trouble]
+    assert [type(each) for each in found] == [Reply, Reply, Reply, AttemptFailure]
     assert 50 < found[3].wait_s <= 60
     assert (counters["requests"], counters["distinct"], counters["answered"], counters["answered_twice"]) == (4, 2, 3, 1)
     assert sorted(counters["answers"].values()) == [1, 2]
@@ -316,7 +319,7 @@ SCOPES = "You have insufficient permissions for this operation. Missing scopes: 
 def test_a_refused_key_is_found_out_for_nothing(options, said):
     """Asking for the models tells it: one line with the variable, never the key. What says nothing of the key is no error."""
     with serving(Options(**options)) as server:
-        problem = judge_of(server).refused()
+        problem = judge_of(server).key_problem()
         assert server.bodies == []
     if said is None:
         assert problem is None
@@ -331,5 +334,5 @@ def test_a_refused_key_is_found_out_for_nothing(options, said):
 def test_who_wants_no_key_or_does_not_answer_refuses_none():
     """A server of one's own may start later; nobody is asked where no key is sent."""
     with serving(Options(models_route=lambda key: error(401, None, "no"))) as server:
-        assert judge_of(server, key_variable="").refused() is None
-    assert OpenAI(base_url="http://127.0.0.1:9/v1").refused() is None
+        assert judge_of(server, key_variable="").key_problem() is None
+    assert OpenAI(base_url="http://127.0.0.1:9/v1").key_problem() is None

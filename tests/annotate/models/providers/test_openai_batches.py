@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from annotate.models.judge import BatchLine, JudgeRequest, LabelledAudio, Refusal, Reply, Trouble, TroubleRaised
+from annotate.models.judge import BatchSession
 from annotate.models.providers.openai.client import OpenAI
+from annotate.models.request import AttemptError, AttemptFailure, JudgeRequest, LabelledAudio, Refusal, Reply
 from tests.annotate.openai_asking import CANARY, api_key
 from tests.annotate.openai_asking import judge_of as single
 from tests.annotate.openai_server import Options, Server, echo, question, serving
@@ -39,7 +40,7 @@ def over(judge: OpenAI, work, clips=None):
     return asyncio.run(main())
 
 
-async def ended(line: BatchLine, batch_id: str):
+async def ended(line: BatchSession, batch_id: str):
     """Look at a batch until it has ended, and return all its results."""
     while (state := await line.state(batch_id)) == "running":
         continue
@@ -148,8 +149,8 @@ def test_missing_doubled_and_broken_lines(seed):
         if isinstance(outcome, Reply):
             assert outcome.text == echo(prompts[key], [])
         else:
-            assert isinstance(outcome, Trouble)
-            wanted = {"expired": ("passing", False), "bad_request": ("request", False), "malformed_body": ("passing", True)}
+            assert isinstance(outcome, AttemptFailure)
+            wanted = {"expired": ("transient", False), "bad_request": ("request", False), "malformed_body": ("transient", True)}
             assert (outcome.kind, outcome.lost) == wanted[outcome.reason]
     assert set(kinds) == {"reply", "expired", "bad_request", "malformed_body"}
     assert kinds["reply"] > 50
@@ -211,7 +212,7 @@ def test_no_file_is_a_defect(served, content):
     batch_id = ready(served, content.replace(b"good", b"") + b"\n" + good)
     found = dict(over(judge_of(served), lambda opened: ended(opened, batch_id)))
     assert isinstance(found.pop("good"), Reply)
-    assert all(isinstance(outcome, Trouble) for outcome in found.values())
+    assert all(isinstance(outcome, AttemptFailure) for outcome in found.values())
 
 
 # Names
@@ -234,8 +235,8 @@ def test_accepted_while_the_connection_broke():
     async def work(line):
         assert await line.find("b-1") is None
         lost = await line.submit("b-1", asked(2))
-        assert isinstance(lost, Trouble)
-        assert (lost.reason, lost.kind, lost.lost) == ("connection_lost", "passing", True)
+        assert isinstance(lost, AttemptFailure)
+        assert (lost.reason, lost.kind, lost.lost) == ("connection_lost", "transient", True)
         found = await line.find("b-1")
         return found, await ended(line, found)
 
@@ -279,8 +280,8 @@ def test_states(status, state):
 def test_a_state_nobody_knows():
     with serving() as server:
         batch_id = ready(server, b"", status="dreaming")
-        trouble = over(judge_of(server), lambda line: line.state(batch_id))
-    assert (trouble.reason, trouble.kind, trouble.lost) == ("malformed_body", "passing", False)
+        failure = over(judge_of(server), lambda line: line.state(batch_id))
+    assert (failure.reason, failure.kind, failure.lost) == ("malformed_body", "transient", False)
 
 
 def test_a_batch_that_is_gone():
@@ -311,22 +312,22 @@ def failed(errors, count=3):
     ("code", "reason", "kind"),
     [
         ("token_limit_exceeded", "rate_limited", "throttled"),
-        ("billing_hard_limit_reached", "quota_gone", "everyone"),
-        ("model_not_found", "no_such_model", "everyone"),
-        ("invalid_url", "bad_request", "everyone"),
+        ("billing_hard_limit_reached", "quota_gone", "all_requests"),
+        ("model_not_found", "no_such_model", "all_requests"),
+        ("invalid_url", "bad_request", "all_requests"),
     ],
 )
 def test_what_is_wrong_with_all(code, reason, kind):
     found = failed([{"code": code, "message": "Enqueued token limit reached", "line": None, "param": None}])
     assert [key for key, _ in found] == [request.key for request in asked(3)]
-    assert {(trouble.reason, trouble.kind, trouble.lost) for _, trouble in found} == {(reason, kind, False)}
-    assert all(trouble.advice for _, trouble in found if kind == "everyone")
+    assert {(failure.reason, failure.kind, failure.lost) for _, failure in found} == {(reason, kind, False)}
+    assert all(failure.advice for _, failure in found if kind == "all_requests")
 
 
 def test_what_is_wrong_with_one_line():
     """Its request is refused; the others, which the provider dropped with it, may be asked again."""
     found = dict(failed([{"code": "invalid_json_line", "message": "not parseable", "line": 2}]))
-    assert [found[request.key].kind for request in asked(3)] == ["passing", "request", "passing"]
+    assert [found[request.key].kind for request in asked(3)] == ["transient", "request", "transient"]
     assert "not parseable" in found[asked(3)[1].key].message
 
 
@@ -335,23 +336,23 @@ def test_failed_without_a_reason(errors):
     with serving() as server:
         line = json.dumps({"custom_id": "k"}).encode()
         batch_id = ready(server, b"", status="failed", errors=errors, input_file_id=server.batches.upload(line)["id"])
-        ((key, trouble),) = over(judge_of(server), lambda opened: ended(opened, batch_id))
-    assert (key, trouble.kind) == ("k", "everyone")
+        ((key, failure),) = over(judge_of(server), lambda opened: ended(opened, batch_id))
+    assert (key, failure.kind) == ("k", "all_requests")
 
 
 def test_failed_and_nobody_knows_its_requests():
     """Nothing was asked, so that nothing was paid: the trouble says so of all of them."""
 
     async def work(line):
-        with pytest.raises(TroubleRaised) as raised:
+        with pytest.raises(AttemptError) as raised:
             await anext(line.results(batch_id))
-        return raised.value.trouble
+        return raised.value.failure
 
     with serving() as server:
         errors = {"data": [{"code": "token_limit_exceeded", "message": "full"}]}
         batch_id = ready(server, b"", status="failed", errors=errors, input_file_id="file-gone")
-        trouble = over(judge_of(server), work)
-    assert (trouble.reason, trouble.kind, trouble.lost) == ("rate_limited", "request", False)
+        failure = over(judge_of(server), work)
+    assert (failure.reason, failure.kind, failure.lost) == ("rate_limited", "request", False)
 
 
 # The network
@@ -365,14 +366,14 @@ def test_a_download_that_breaks():
         while await line.state(batch_id) == "running":
             continue
         server.batches.cut = 100
-        with pytest.raises(TroubleRaised) as raised:
+        with pytest.raises(AttemptError) as raised:
             await anext(line.results(batch_id))
         server.batches.cut = 0
-        return raised.value.trouble, [each async for each in line.results(batch_id)]
+        return raised.value.failure, [each async for each in line.results(batch_id)]
 
     with serving() as server:
-        trouble, found = over(judge_of(server), work)
-    assert (trouble.reason, trouble.kind, trouble.lost) == ("connection_lost", "passing", False)
+        failure, found = over(judge_of(server), work)
+    assert (failure.reason, failure.kind, failure.lost) == ("connection_lost", "transient", False)
     assert len(found) == 50
 
 
@@ -390,14 +391,14 @@ def test_troubles_of_the_network():
     async def raised(found):
         try:
             return [each async for each in found]
-        except TroubleRaised as error:
-            return error.trouble
+        except AttemptError as error:
+            return error.failure
 
     with serving(Options(key="another")) as server:
         refused = over(judge_of(server), work)
     gone = over(judge_of(server), work)
-    assert {(trouble.reason, trouble.kind, trouble.lost) for trouble in refused} == {("key_refused", "everyone", False)}
-    assert {(trouble.reason, trouble.kind, trouble.lost) for trouble in gone} == {("unreachable", "passing", False)}
+    assert {(failure.reason, failure.kind, failure.lost) for failure in refused} == {("key_refused", "all_requests", False)}
+    assert {(failure.reason, failure.kind, failure.lost) for failure in gone} == {("unreachable", "transient", False)}
     assert CANARY not in repr(refused) + repr(gone)
 
 

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat.chat_completion import Choice
 
-from annotate.models.judge import Estimate, Refusal, Reply, Trouble
 from annotate.models.prices import Price
-from annotate.models.providers.openai.chat import answer, said
+from annotate.models.providers.openai.chat import answer, text_of
 from annotate.models.providers.openai.client import OpenAI
-from annotate.models.providers.openai.wire import asked_to_wait_s
+from annotate.models.providers.openai.http_client import asked_to_wait_s
+from annotate.models.request import AttemptFailure, Estimate, Refusal, Reply
 from tests.annotate.openai_asking import CANARY, api_key, attempt, attempts, judge_of, request
 from tests.annotate.openai_server import NO_CREDIT, Server, serving
 from tests.annotate.openai_wire_format import Sent, completion, error
@@ -60,22 +60,22 @@ OUTCOMES = {
         error(429, "rate_limit_exceeded", "Request too large for gpt-audio on tokens per min (TPM)", "tokens"),
         {"reason": "bad_request", "kind": "request"},
     ),
-    "quota": (NO_CREDIT, {"reason": "quota_gone", "kind": "everyone", "lost": False}),
-    "credit, elsewhere": (error(402, None, "Insufficient Balance"), {"reason": "quota_gone", "kind": "everyone"}),
-    "500": (error(500, None, "oops", "server_error"), {"reason": "server_error", "kind": "passing", "lost": False}),
+    "quota": (NO_CREDIT, {"reason": "quota_gone", "kind": "all_requests", "lost": False}),
+    "credit, elsewhere": (error(402, None, "Insufficient Balance"), {"reason": "quota_gone", "kind": "all_requests"}),
+    "500": (error(500, None, "oops", "server_error"), {"reason": "server_error", "kind": "transient", "lost": False}),
     "503": (
         error(503, None, "overloaded", "server_error", headers={"retry-after": "3"}),
-        {"reason": "server_error", "kind": "passing", "lost": False, "wait_s": 3.0},
+        {"reason": "server_error", "kind": "transient", "lost": False, "wait_s": 3.0},
     ),
-    "504": (Sent(504, "<html>", kind="text/html"), {"reason": "server_error", "kind": "passing", "lost": True}),
-    "409": (error(409, None, "lock"), {"reason": "server_error", "kind": "passing", "lost": False}),
-    "408": (error(408, None, "slow"), {"reason": "timeout", "kind": "passing", "lost": False}),
-    "dropped": (Sent(), {"reason": "connection_lost", "kind": "passing", "lost": True}),
-    "truncated": (Sent(body=completion("x"), cut=9), {"reason": "connection_lost", "kind": "passing", "lost": True}),
-    "malformed": (Sent(body='{"choices": ['), {"reason": "malformed_body", "kind": "passing", "lost": True}),
-    "html": (Sent(body="<html>", kind="text/html"), {"reason": "malformed_body", "kind": "passing", "lost": True}),
-    "empty object": (Sent(body={}), {"reason": "malformed_body", "kind": "passing", "lost": True}),
-    "a list": (Sent(body=[1]), {"reason": "malformed_body", "kind": "passing", "lost": True}),
+    "504": (Sent(504, "<html>", kind="text/html"), {"reason": "server_error", "kind": "transient", "lost": True}),
+    "409": (error(409, None, "lock"), {"reason": "server_error", "kind": "transient", "lost": False}),
+    "408": (error(408, None, "slow"), {"reason": "timeout", "kind": "transient", "lost": False}),
+    "dropped": (Sent(), {"reason": "connection_lost", "kind": "transient", "lost": True}),
+    "truncated": (Sent(body=completion("x"), cut=9), {"reason": "connection_lost", "kind": "transient", "lost": True}),
+    "malformed": (Sent(body='{"choices": ['), {"reason": "malformed_body", "kind": "transient", "lost": True}),
+    "html": (Sent(body="<html>", kind="text/html"), {"reason": "malformed_body", "kind": "transient", "lost": True}),
+    "empty object": (Sent(body={}), {"reason": "malformed_body", "kind": "transient", "lost": True}),
+    "a list": (Sent(body=[1]), {"reason": "malformed_body", "kind": "transient", "lost": True}),
     "no choice": (Sent(body={"choices": []}), {"reason": "malformed_body", "lost": True}),
     "null choice": (Sent(body={"choices": [None]}), {"reason": "malformed_body", "lost": True}),
     "no message": (Sent(body={"choices": [{"index": 0}]}), {"reason": "malformed_body", "lost": True}),
@@ -91,19 +91,19 @@ OUTCOMES = {
         error(400, "unsupported_value", "Unsupported value: 'temperature'", param="temperature"),
         {
             "reason": "bad_request",
-            "kind": "everyone",
+            "kind": "all_requests",
             "advice": "this model takes no such temperature: change the judge's options",
         },
     ),
-    "key": (error(401, "invalid_api_key", "Incorrect"), {"reason": "key_refused", "kind": "everyone"}),
-    "forbidden": (error(403, None, "Country not supported"), {"reason": "key_refused", "kind": "everyone"}),
-    "model": (error(404, "model_not_found", "No such model"), {"reason": "no_such_model", "kind": "everyone"}),
+    "key": (error(401, "invalid_api_key", "Incorrect"), {"reason": "key_refused", "kind": "all_requests"}),
+    "forbidden": (error(403, None, "Country not supported"), {"reason": "key_refused", "kind": "all_requests"}),
+    "model": (error(404, "model_not_found", "No such model"), {"reason": "no_such_model", "kind": "all_requests"}),
     "model, by vLLM": (
         Sent(404, {"object": "error", "message": "The model `q` does not exist.", "type": "NotFoundError", "code": 404}),
-        {"reason": "no_such_model", "kind": "everyone", "message": "HTTP 404: The model `q` does not exist."},
+        {"reason": "no_such_model", "kind": "all_requests", "message": "HTTP 404: The model `q` does not exist."},
     ),
     "model, as a parameter": (error(400, None, "invalid model ID", param="model"), {"reason": "no_such_model"}),
-    "elsewhere": (Sent(307, "", {"Location": "/v1/elsewhere"}), {"reason": "unreachable", "kind": "everyone"}),
+    "elsewhere": (Sent(307, "", {"Location": "/v1/elsewhere"}), {"reason": "unreachable", "kind": "all_requests"}),
 }
 
 
@@ -111,25 +111,25 @@ OUTCOMES = {
 def test_troubles(name):
     sent, wanted = OUTCOMES[name]
     with serving() as server:
-        trouble = scripted(server, sent)
-    assert isinstance(trouble, Trouble)
-    assert {field: getattr(trouble, field) for field in wanted} == wanted
+        failure = scripted(server, sent)
+    assert isinstance(failure, AttemptFailure)
+    assert {field: getattr(failure, field) for field in wanted} == wanted
     assert len(server.bodies) == 1
-    assert trouble.kind != "everyone" or trouble.advice
-    assert "\n" not in trouble.message
-    assert len(trouble.message) <= 600
+    assert failure.kind != "all_requests" or failure.advice
+    assert "\n" not in failure.message
+    assert len(failure.message) <= 600
 
 
 def test_nobody_listens():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        trouble = attempt(OpenAI(base_url=f"http://127.0.0.1:{taken.getsockname()[1]}/v1", model="m"))
-    assert (trouble.reason, trouble.kind, trouble.lost) == ("unreachable", "passing", False)
+        failure = attempt(OpenAI(base_url=f"http://127.0.0.1:{taken.getsockname()[1]}/v1", model="m"))
+    assert (failure.reason, failure.kind, failure.lost) == ("unreachable", "transient", False)
 
 
 def test_a_name_that_does_not_resolve():
-    trouble = attempt(OpenAI(base_url="http://no-such-host.invalid/v1", model="m"))
-    assert (trouble.reason, trouble.kind, trouble.lost) == ("unreachable", "passing", False)
+    failure = attempt(OpenAI(base_url="http://no-such-host.invalid/v1", model="m"))
+    assert (failure.reason, failure.kind, failure.lost) == ("unreachable", "transient", False)
 
 
 def test_a_server_that_never_answers():
@@ -137,10 +137,10 @@ def test_a_server_that_never_answers():
     over = threading.Event()
     with serving() as server:
         server.script = lambda number, body: over.wait(20) and None
-        trouble = attempt(judge_of(server, timeout_s=0.3))
+        failure = attempt(judge_of(server, timeout_s=0.3))
         over.set()
-    assert (trouble.reason, trouble.kind, trouble.lost) == ("timeout", "passing", True)
-    assert trouble.message == "no reply within 0.3 s"
+    assert (failure.reason, failure.kind, failure.lost) == ("timeout", "transient", True)
+    assert failure.message == "no reply within 0.3 s"
 
 
 def test_a_server_that_answers_byte_by_byte():
@@ -160,10 +160,10 @@ def test_a_server_that_answers_byte_by_byte():
         thread = threading.Thread(target=drip)
         thread.start()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        trouble = attempt(OpenAI(base_url=url, model="m", timeout_s=0.5))
+        failure = attempt(OpenAI(base_url=url, model="m", timeout_s=0.5))
         over.set()
         thread.join()
-    assert (trouble.reason, trouble.lost) == ("timeout", True)
+    assert (failure.reason, failure.lost) == ("timeout", True)
 
 
 REFUSALS = {
@@ -231,8 +231,8 @@ def test_what_a_server_took_out_of_a_reply_is_put_back(name):
     """Reasoning parsers move the think block to a field of its own."""
     message, text = CONTENT[name]
     body = {"choices": [{"message": message, "finish_reason": "stop"}]}
-    assert said(body) == text
-    assert OpenAI(base_url="http://127.0.0.1:1/v1", model="m").said(json.dumps(body)) == text
+    assert text_of(body) == text
+    assert OpenAI(base_url="http://127.0.0.1:1/v1", model="m").text_in(json.dumps(body)) == text
 
 
 # Every finish reason that OpenAI's SDK knows, and those of servers: vLLM (abort, error), SGLang (abort), LiteLLM and others.
@@ -255,7 +255,7 @@ KNOWN = set(typing.get_args(Choice.model_fields["finish_reason"].annotation))
 def test_only_a_reply_that_ended_by_itself_is_whole(finish):
     """``Output A: 8, Output B: 10`` prefers B; cut to ``... Output B: 1`` it prefers A."""
     body = {"choices": [{"message": {"content": "Output A: 8, Output B: 1"}, "finish_reason": finish}]}
-    refusal = said(body)
+    refusal = text_of(body)
     assert isinstance(refusal, Refusal)
     expected = {"length": "truncated_reply", "content_filter": "blocked"}.get(finish, "unfinished_reply")
     assert refusal.reason == expected
@@ -263,11 +263,11 @@ def test_only_a_reply_that_ended_by_itself_is_whole(finish):
 
 @pytest.mark.parametrize("finish", ["stop", "STOP", "Stop", "eos_token", "end_turn"])
 def test_the_case_of_a_finish_reason_does_not_matter(finish):
-    assert said({"choices": [{"message": {"content": "x"}, "finish_reason": finish}]}) == "x"
+    assert text_of({"choices": [{"message": {"content": "x"}, "finish_reason": finish}]}) == "x"
 
 
 def test_a_choice_without_a_finish_reason_has_not_ended():
-    refusal = said({"choices": [{"message": {"content": "Output A: 8, Output B: 1"}}]})
+    refusal = text_of({"choices": [{"message": {"content": "Output A: 8, Output B: 1"}}]})
     assert isinstance(refusal, Refusal)
     assert refusal.reason == "unfinished_reply"
 
@@ -302,7 +302,7 @@ HIGHEST = Estimate(input_tokens=1000, output_tokens=1000, usd=1.0)
 @given(body=json_values)
 def test_no_body_is_a_defect(body):
     found = answer(body, json.dumps(body), price=Price(text_input=1, audio_input=2, output=3), highest=HIGHEST)
-    assert isinstance(found, Reply | Refusal | Trouble)
+    assert isinstance(found, Reply | Refusal | AttemptFailure)
     assert not isinstance(found, Reply) or found.text.strip()
 
 

@@ -10,7 +10,7 @@ import openpyxl
 import pyarrow as pa
 
 from annotate.people.exchange.exported_tasks import task_id
-from annotate.people.exchange.import_export import read_file
+from annotate.people.exchange.import_export import read_vote_file
 from annotate.people.store.item import Clip, Item
 
 RATE_HZ = 16000
@@ -181,4 +181,4 @@ def minimal(exported: Sequence[Mapping]) -> list[dict]:
 
 def read_votes(path: Path, **asked) -> pa.Table:
     """Return the votes or ratings of a file."""
-    return read_file(path, **asked).table
+    return read_vote_file(path, **asked).table

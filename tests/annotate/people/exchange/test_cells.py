@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotate.people.exchange.cells import as_count, as_number, as_text, as_truth, neutral, restored
+from annotate.people.exchange.cells import as_bool, as_count, as_number, as_text, escape_formula, unescape_formula
 from contracts.errors import DataError
 
 RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - full-width forms are what is tested
@@ -15,10 +15,10 @@ RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # no
 @given(st.text() | st.builds(lambda head, tail: head + tail, st.sampled_from([*RISKY, "'", "'=", "''+"]), st.text()))
 def test_any_text_is_written_so_that_it_does_not_run_and_read_as_it_was(text):
     """OWASP names the characters; XML 1.0 those that it has no way to write."""
-    written = neutral(text)
+    written = escape_formula(text)
     assert not written.startswith(RISKY)
     assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", written)
-    assert restored(written) == re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "\ufffd", text)
+    assert unescape_formula(written) == re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "\ufffd", text)
 
 
 @pytest.mark.parametrize(
@@ -50,4 +50,4 @@ def test_half_a_play_is_refused():
 @pytest.mark.parametrize("text", ["maybe", "", "2", "oui"])
 def test_what_is_neither_yes_nor_no_is_refused(text):
     with pytest.raises(DataError, match="is none of yes, no"):
-        as_truth(text)
+        as_bool(text)

@@ -8,7 +8,7 @@ import pytest
 
 from annotate.people.exchange.exported_tasks import task_id
 from annotate.people.exchange.file_problems import BadRows
-from annotate.people.exchange.import_export import read_file
+from annotate.people.exchange.import_export import read_vote_file
 from annotate.people.protocols.unisrm import UniSRM
 from contracts.errors import DataError
 
@@ -17,7 +17,7 @@ COLUMNS = {"subject": "pair", "annotator": "who", "answers": {"value": "vote"}}
 
 def read(path, **more):
     mapping = None if path.suffix == ".json" else COLUMNS
-    return read_file(
+    return read_vote_file(
         path, mapping=mapping, protocol=UniSRM(), protocol_name="unisrm", known_subjects=["p1", "p2"], seed=0, **more
     )
 

@@ -10,7 +10,7 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from annotate.people.exchange.import_export import export_tasks, read_file
+from annotate.people.exchange.import_export import export_tasks, read_vote_file
 from annotate.people.protocols.rating import Rating
 from annotate.people.protocols.speechjudge import SpeechJudge
 from annotate.people.protocols.unisrm import UniSRM
@@ -76,7 +76,7 @@ def test_a_filled_in_sheet_gives_back_what_listeners_meant(tmp_path_factory, kin
             meant.add((subject, name, value, frozenset(wrong_a), frozenset(wrong_b)))
     write_table(path, filled)
     known = [item.subject_id for item in items]
-    found = read_file(path, protocol=SpeechJudge(), protocol_name="speechjudge", known_subjects=known, seed=seed)
+    found = read_vote_file(path, protocol=SpeechJudge(), protocol_name="speechjudge", known_subjects=known, seed=seed)
     rows = conform(found.table, "votes").to_pylist()
     assert found.unanswered == len([row for row in filled if not row["value"]])
     names = {row["annotator_id"] for row in rows}

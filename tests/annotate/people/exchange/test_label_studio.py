@@ -8,8 +8,8 @@ import pytest
 
 from annotate.people.exchange.exported_tasks import task_id
 from annotate.people.exchange.file_problems import BadRows
-from annotate.people.exchange.import_export import export_tasks, read_file
-from annotate.people.exchange.label_studio import labelling_config
+from annotate.people.exchange.import_export import export_tasks, read_vote_file
+from annotate.people.exchange.label_studio_tasks import labelling_config
 from annotate.people.protocols.rating import Rating
 from annotate.people.protocols.speechjudge import SpeechJudge
 from annotate.people.protocols.unisrm import UniSRM
@@ -42,7 +42,7 @@ def project(path: Path, *annotations: dict, **fields) -> Path:
 
 def imported(path: Path, protocol=None, **rest):
     protocol = protocol or UniSRM()
-    return read_file(path, protocol=protocol, protocol_name="p", known_subjects=KNOWN, seed=0, **rest)
+    return read_vote_file(path, protocol=protocol, protocol_name="p", known_subjects=KNOWN, seed=0, **rest)
 
 
 def problems(path: Path, protocol=None) -> list[str]:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotate.people.exchange.file_problems import BadRows
-from annotate.people.exchange.import_export import read_file
+from annotate.people.exchange.import_export import read_vote_file
 from annotate.people.protocols.rating import Rating
 from annotate.people.protocols.speechjudge import SpeechJudge
 from annotate.people.protocols.unisrm import UniSRM
@@ -26,7 +26,7 @@ PAIRS = [f"p{number}" for number in range(9)]
 def imported(path: Path, mapping: dict, protocol=None, known=PAIRS, **rest):
     protocol = protocol or UniSRM()
     name = type(protocol).__name__.lower()
-    return read_file(path, mapping=mapping, protocol=protocol, protocol_name=name, known_subjects=known, seed=0, **rest)
+    return read_vote_file(path, mapping=mapping, protocol=protocol, protocol_name=name, known_subjects=known, seed=0, **rest)
 
 
 def rows_of(path: Path, mapping: dict, protocol=None, **rest) -> list[dict]:
@@ -418,7 +418,7 @@ def test_rows_are_streamed(tmp_path):
 def test_words_that_yaml_took_for_booleans_are_refused(tmp_path):
     path = wrote(tmp_path / "v.csv", "pair,rater,verdict\np1,Ann,A\n")
     with pytest.raises(RecipeError, match="put them in quotes"):
-        read_file(
+        read_vote_file(
             path,
             mapping=BARE | {"words": {"value": {True: "A"}}},
             protocol=UniSRM(),

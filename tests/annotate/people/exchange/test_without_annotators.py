@@ -5,7 +5,7 @@ import json
 import pytest
 
 from annotate.people.exchange.file_problems import BadRows
-from annotate.people.exchange.import_export import read_file
+from annotate.people.exchange.import_export import read_vote_file
 from annotate.people.protocols.rating import Rating
 from annotate.people.protocols.speechjudge import SpeechJudge
 from contracts.errors import DataError, RecipeError
@@ -18,7 +18,7 @@ def read(tmp_path, text, mapping, protocol=None, name="v.csv", **more):
     (tmp_path / name).write_text(text, encoding="utf-8")
     protocol = protocol or SpeechJudge()
     known = {"protocol": protocol, "protocol_name": "p", "known_subjects": ["p1", "p2"], "seed": 0}
-    return read_file(tmp_path / name, mapping=mapping, **known | more)
+    return read_vote_file(tmp_path / name, mapping=mapping, **known | more)
 
 
 @pytest.mark.parametrize("name", ["v.csv", "other.csv"])

@@ -9,7 +9,7 @@ import openpyxl
 import pytest
 
 from annotate.people.exchange.file_problems import BadRows
-from annotate.people.exchange.import_export import read_file
+from annotate.people.exchange.import_export import read_vote_file
 from annotate.people.exchange.workbooks import read_xlsx
 from annotate.people.protocols.rating import Rating
 from annotate.people.protocols.unisrm import UniSRM
@@ -30,7 +30,7 @@ def workbook(path: Path, *sheets: list[list], names: tuple[str, ...] = ("Sheet1"
 
 
 def votes(path: Path, mapping: dict | None = None, known=("1", "2", "p1", "p2")) -> set[tuple[str, str, str]]:
-    found = read_file(
+    found = read_vote_file(
         path, mapping=mapping or MAP, protocol=UniSRM(), protocol_name="unisrm", known_subjects=known, seed=0
     ).table
     return {(row["pair_id"], row["annotator_id"], row["value"]) for row in found.to_pylist()}
@@ -68,7 +68,7 @@ def test_numbers_are_words_without_a_decimal_point(tmp_path):
 def test_ratings_may_be_numbers(tmp_path):
     path = workbook(tmp_path / "v.xlsx", [["clip", "rater", "o"], ["s1", "Ann", 4], ["s1", "Bob", 5.0]])
     mapping = {"subject": "clip", "annotator": "rater", "answers": {"overall": "o"}}
-    found = read_file(
+    found = read_vote_file(
         path, mapping=mapping, protocol=Rating(scales=("overall",)), protocol_name="rating", known_subjects=["s1"], seed=0
     )
     assert sorted(dict(row)["overall"] for row in found.table["scores"].to_pylist()) == [4.0, 5.0]
@@ -182,7 +182,7 @@ def test_a_workbook_by_the_name_of_csv_is_said(tmp_path):
 
 def test_bad_rows_of_a_workbook_are_set_aside_as_csv(tmp_path):
     path = workbook(tmp_path / "v.xlsx", [HEAD, ["p1", "Ann", "A"], ["p2", "Ann", dt.date(2026, 1, 2)]])
-    found = read_file(
+    found = read_vote_file(
         path, mapping=MAP, protocol=UniSRM(), protocol_name="unisrm", known_subjects=["p1", "p2"], seed=0, skip_bad=True
     )
     assert found.table["pair_id"].to_pylist() == ["p1"]

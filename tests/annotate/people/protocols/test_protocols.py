@@ -34,8 +34,8 @@ def test_turning_twice_is_nothing_and_once_swaps_sides(name, data):
     """A and B are treated alike, whatever was said."""
     protocol, form = data.draw(_filled(name))
     answer = protocol.read(form)
-    turned = protocol.turned(answer)
-    assert protocol.turned(turned) == answer
+    turned = protocol.swapped(answer)
+    assert protocol.swapped(turned) == answer
     swapped = {"a": "b", "b": "a", None: None}
     assert protocol.side(turned) == swapped[protocol.side(answer)]
     if protocol.clips == 2:
@@ -73,14 +73,14 @@ def test_a_third_vote_only_where_two_differ():
     """Only whether the first two prefer the same, or nothing, decides; how strongly does not."""
     protocol = configure("protocol", "speechjudge")
     for votes in (votes for count in range(4) for votes in product(CMOS, repeat=count)):
-        wanted = protocol.wanted([Answer(value=vote) for vote in votes])
+        wanted = protocol.votes_needed([Answer(value=vote) for vote in votes])
         assert wanted == (3 if len({ternary(vote) for vote in votes[:2]}) == 2 else 2), votes
 
 
 def test_three_votes_always():
     """UniSRM asks three people even if two agree."""
     protocol = configure("protocol", "unisrm")
-    assert [protocol.wanted([Answer(value="A")] * count) for count in range(5)] == [3] * 5
+    assert [protocol.votes_needed([Answer(value="A")] * count) for count in range(5)] == [3] * 5
     assert protocol.max_plays == 4
 
 
@@ -92,7 +92,7 @@ def test_scales_are_the_recipes():
     protocol = configure("protocol", "rating", {"scales": ["calm"], "lowest": 0, "highest": 2, "votes": 5})
     assert protocol.questions[0].options == ("0", "1", "2")
     assert protocol.read({"calm": ["2"]}) == Answer(scores={"calm": 2.0})
-    assert protocol.wanted([]) == 5
+    assert protocol.votes_needed([]) == 5
     for bad in ({"scales": []}, {"scales": ["a", "a"]}, {"lowest": 5}, {"votes": 0}, {"max_plays": 0}):
         with pytest.raises(RecipeError):
             configure("protocol", "rating", bad)
@@ -102,16 +102,16 @@ def test_scales_are_the_recipes():
 def test_a_word_of_another_protocol_is_no_answer(name, value):
     """It is refused before it is stored."""
     with pytest.raises(DataError):
-        configure("protocol", name).turned(Answer(value=value))
+        configure("protocol", name).swapped(Answer(value=value))
 
 
 def test_every_protocol_says_in_both_languages_what_it_asks():
     """What people read stands in the protocol, once: each question and option, no two options alike."""
     for name in names("protocol"):
         for question in configure("protocol", name).questions:
-            assert set(question.asked) == {"en", "zh"}, question.name
+            assert set(question.text) == {"en", "zh"}, question.name
             for language in ("en", "zh"):
-                said = question.as_said(language)
+                said = question.option_texts_in(language)
                 assert tuple(said) == question.options
                 assert len(set(said.values())) == len(said)
                 assert question.is_scale or not set(said.values()) & set(question.options)
@@ -120,8 +120,8 @@ def test_every_protocol_says_in_both_languages_what_it_asks():
 def test_the_comparison_is_asked_as_the_paper_asks_it():
     """SpeechJudge, appendix B: which one is more natural; 1 = slightly, 2 = significantly; a tie = similar."""
     (*_, value) = configure("protocol", "speechjudge").questions
-    said = value.as_said("en")
-    assert "more natural" in value.as_asked("en")
+    said = value.option_texts_in("en")
+    assert "more natural" in value.text_in("en")
     for option, words in said.items():
         if option == "T":
             continue
@@ -132,5 +132,5 @@ def test_the_comparison_is_asked_as_the_paper_asks_it():
 def test_an_unknown_scale_goes_by_its_name():
     """A recipe may name scales that nobody has words for."""
     (question,) = configure("protocol", "rating", {"scales": ["vocal_fry"]}).questions
-    assert question.as_asked("zh") == "Vocal fry"
-    assert question.as_said("zh")["5"] == "5"
+    assert question.text_in("zh") == "Vocal fry"
+    assert question.option_texts_in("zh")["5"] == "5"

@@ -14,7 +14,7 @@ from annotate.people.rules.one_sided import OneSided
 from annotate.people.rules.patterned import Patterned
 from annotate.people.rules.peer_agreement import PeerAgreement
 from annotate.people.rules.too_fast import TooFast
-from annotate.people.store.behaviour import NEITHER, UNKNOWN, places
+from annotate.people.store.answer_arrays import NEITHER, UNKNOWN, preferred_positions
 from contracts import plugins
 from contracts.errors import DataError, RecipeError
 from contracts.ids import canonical_json
@@ -315,8 +315,8 @@ def test_an_unknown_order_has_no_side():
     assert evidence(OneSided(), unknown)["lacking"] == "20 preferences in a known order of playing"
     for first in (15, 30):
         assert evidence(OneSided(), played(first, 30) + unknown) == evidence(OneSided(), played(first, 30))
-    assert set(places(table(unknown)).tolist()) == {UNKNOWN}
-    assert places(table([answer("x", 0, "T", order=None)])).tolist() == [NEITHER]
+    assert set(preferred_positions(table(unknown)).tolist()) == {UNKNOWN}
+    assert preferred_positions(table([answer("x", 0, "T", order=None)])).tolist() == [NEITHER]
 
 
 def test_an_unknown_order_is_no_pattern():

@@ -9,8 +9,9 @@ _STEPPING = """
 import sys, time
 step_s, real = 0.0, time.time
 time.time = lambda: real() + step_s
-from annotate.people.store.vote_store import Refused, Store
-from tests.annotate.listeners import item, join, terms
+from annotate.people.store.store_records import Refused
+from annotate.people.store.vote_store import Store
+from tests.annotate.listeners import item, join, listening_settings
 
 def why(act, *said):
     try:
@@ -18,7 +19,7 @@ def why(act, *said):
     except Refused as error:
         return error.reason, error.wait_s <= 2.0
 
-with Store(sys.argv[1], terms(lease_s=600)) as store:
+with Store(sys.argv[1], listening_settings(lease_s=600)) as store:
     store.add_items([item("x")])
     who, other = join(store, "Ann"), join(store, "Ben")
     at = store.next(who)

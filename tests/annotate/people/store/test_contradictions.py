@@ -4,12 +4,13 @@ import pyarrow as pa
 import pytest
 
 from annotate.people.store.item import Answer
-from annotate.people.store.vote_store import Refused, Store
+from annotate.people.store.store_records import Refused
+from annotate.people.store.vote_store import Store
 from contracts.errors import DataError, StorageError
 from contracts.ids import row_id
 from contracts.schemas import VOTES
 from tests.annotate import listeners
-from tests.annotate.listeners import Clock, hear, item, join, terms
+from tests.annotate.listeners import Clock, hear, item, join, listening_settings
 
 place = listeners.place
 
@@ -17,7 +18,7 @@ place = listeners.place
 def test_one_clip_at_a_time(place):
     """Two clips that play at once, of one item or of two, are not heard: the one that begins later ends the other."""
     clock = Clock()
-    with Store(place, terms(), clock=clock) as store:
+    with Store(place, listening_settings(), clock=clock) as store:
         store.add_items([item("x"), item("y")])
         who = join(store, "Ann")
         at, ahead = store.next(who).assignment_id, store.upcoming(who).assignment_id
@@ -58,10 +59,10 @@ def _votes(*votes):
 
 def test_an_imported_vote_that_says_something_else_than_before_is_refused(place):
     """A corrected file must not look as if it had been taken in: the row is named, and nothing of the file is kept."""
-    with Store(place, terms()) as store:
-        store.take_in(_votes(("pair-x", "v1", "A"), ("pair-y", "v1", "B")))
+    with Store(place, listening_settings()) as store:
+        store.import_votes(_votes(("pair-x", "v1", "A"), ("pair-y", "v1", "B")))
         with pytest.raises(DataError, match=r"nothing was taken in: .*annotator v1 has voted otherwise on pair-y before"):
-            store.take_in(_votes(*[(f"pair-{name}", "v1", "A") for name in "axyz"]))
+            store.import_votes(_votes(*[(f"pair-{name}", "v1", "A") for name in "axyz"]))
         votes = store.votes()
         said = dict(zip(votes["pair_id"].to_pylist(), votes["value"].to_pylist(), strict=True))
         assert said == {"pair-x": "A", "pair-y": "B"}
@@ -69,8 +70,8 @@ def test_an_imported_vote_that_says_something_else_than_before_is_refused(place)
 
 def test_answers_to_other_questions_are_not_taken_for_these(place):
     """Scales may change until the first answer; after it, an item rated on others would pass for complete."""
-    clock, noise = Clock(), terms("rating", options={"scales": ["noise"]})
-    Store(place, terms("rating", options={"scales": ["noise", "speed"]})).close()
+    clock, noise = Clock(), listening_settings("rating", options={"scales": ["noise"]})
+    Store(place, listening_settings("rating", options={"scales": ["noise", "speed"]})).close()
     with Store(place, noise, clock=clock) as store:
         store.add_items([item("x", clips=1)])
         who = join(store, "Ann")
@@ -79,19 +80,19 @@ def test_answers_to_other_questions_are_not_taken_for_these(place):
         store.answer(at.assignment_id, who, Answer(scores={"noise": 1}))
     for changed in ({"scales": ["noise", "speed"]}, {"scales": ["noise"], "highest": 10}):
         with pytest.raises(StorageError, match=r"answers to other questions \(noise: 1 to 5\)"):
-            Store(place, terms("rating", options=changed))
+            Store(place, listening_settings("rating", options=changed))
     with Store(place, noise) as store:
         assert store.progress().votes == 1
 
 
 def test_a_database_holds_one_test(place):
     """Another recipe with the same address would take the items of this one back; who says no name may look."""
-    with Store(place, terms(test="one")) as store:
+    with Store(place, listening_settings(test="one")) as store:
         store.add_items([item("x")])
     with pytest.raises(StorageError, match="is the listening test 'one', not 'two'"):
-        Store(place, terms(test="two"))
+        Store(place, listening_settings(test="two"))
     for name in ("", "one"):
-        with Store(place, terms(test=name)) as store:
+        with Store(place, listening_settings(test=name)) as store:
             assert store.progress().items == 1
     with pytest.raises(StorageError, match="is the listening test 'one', not 'two'"):
-        Store(place, terms(test="two"))
+        Store(place, listening_settings(test="two"))

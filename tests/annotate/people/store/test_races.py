@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotate.people.store.item import Answer
-from annotate.people.store.vote_store import Finished, Receipt, Store
+from annotate.people.store.store_records import Finished, Receipt
+from annotate.people.store.vote_store import Store
 from contracts.errors import DataError
 from tests.annotate import ledgers, listeners
-from tests.annotate.listeners import Clock, gold, hear, item, join, terms, vote
+from tests.annotate.listeners import Clock, gold, hear, item, join, listening_settings, vote
 
 place = listeners.place
 
@@ -38,7 +39,10 @@ def test_many_at_once(place):
     """Two stores on one database, twenty listeners: three votes on every pair, none twice by one, no receipt without a vote."""
     clock = Clock()
     receipts = []
-    with Store(place, terms(gold_every=4), clock=clock) as one, Store(place, terms(gold_every=4), clock=clock) as two:
+    with (
+        Store(place, listening_settings(gold_every=4), clock=clock) as one,
+        Store(place, listening_settings(gold_every=4), clock=clock) as two,
+    ):
         one.add_items([item(f"{number}", stratum=f"{number % 3}") for number in range(20)] + gold(3))
         people = [join(one, f"n{number}") for number in range(16)]
 
@@ -69,7 +73,7 @@ def test_many_at_once(place):
 def test_ten_tabs(place):
     """One listener in ten tabs has one item, and one answer to it."""
     clock = Clock()
-    with Store(place, terms(), clock=clock) as store:
+    with Store(place, listening_settings(), clock=clock) as store:
         store.add_items([item("x"), item("y")])
         who = join(store, "Ann")
         seen, received = [], []
@@ -90,7 +94,7 @@ def test_ten_tabs(place):
 def test_one_refusal_does_not_undo_the_others(place):
     """Writes that are put into one transaction stand for themselves."""
     clock = Clock()
-    with Store(place, terms(), clock=clock) as store:
+    with Store(place, listening_settings(), clock=clock) as store:
         errors = _together(
             [lambda n=n: store.invite(f"n{n}", {"en": "native"} if n % 2 else {"en": "good"}) for n in range(40)]
         )
@@ -102,9 +106,9 @@ _LISTENER = """
 import sys, threading
 from annotate.people.store.item import Answer
 from annotate.people.store.vote_store import Store
-from tests.annotate.listeners import Clock, join, terms
+from tests.annotate.listeners import Clock, join, listening_settings
 
-store, say = Store(sys.argv[1], terms(), clock=Clock()), threading.Lock()
+store, say = Store(sys.argv[1], listening_settings(), clock=Clock()), threading.Lock()
 people = [join(store, f"n{number}") for number in range(6)]
 
 def listen(who):
@@ -125,7 +129,7 @@ for who in people:
 
 def test_what_was_acknowledged_outlives_a_kill(place):
     """After kill -9 in the middle: every receipt's answer is there, and the test goes on."""
-    with Store(place, terms()) as store:
+    with Store(place, listening_settings()) as store:
         store.add_items(item(f"{number}") for number in range(300))
     process = ledgers.running(_LISTENER, place)
     acknowledged = [process.stdout.readline().strip() for _ in range(30)]
@@ -133,7 +137,7 @@ def test_what_was_acknowledged_outlives_a_kill(place):
     acknowledged += [line.strip() for line in process.stdout.read().splitlines() if len(line.strip()) == 32]
     process.wait()
     clock = Clock()
-    with Store(place, terms(), clock=clock) as store:
+    with Store(place, listening_settings(), clock=clock) as store:
         kept = store.answers()["answer_id"].to_pylist()
         assert len(acknowledged) >= 30
         assert set(acknowledged) <= set(kept)
@@ -159,7 +163,7 @@ _STEPS = st.lists(
 def test_whatever_happens_the_counts_hold(tmp_path_factory, steps):
     """After every step: votes and live leases never exceed what is wanted, and nobody has a subject twice."""
     clock = Clock()
-    chosen = terms("speechjudge", lease_s=50)
+    chosen = listening_settings("speechjudge", lease_s=50)
     things = [item(f"{number}") for number in range(4)]
     with Store(tmp_path_factory.mktemp("steps") / "votes.sqlite", chosen, clock=clock) as store:
         store.add_items(things)
@@ -218,7 +222,7 @@ def _check(store):
     for subject, in_, leased, wanted, queued, withdrawn, right in rows:
         said = [Answer(value=vote["value"]) for vote in counted if vote["pair_id"] == subject]
         if not right:
-            assert (in_, wanted) == (len(said), store.terms.protocol.wanted(said))
+            assert (in_, wanted) == (len(said), store.settings.protocol.votes_needed(said))
         assert leased == live[subject]
         assert in_ + leased <= wanted
         assert (queued is not None) == (in_ + leased < wanted and not withdrawn and not right)

@@ -4,13 +4,14 @@ import pyarrow as pa
 import pytest
 
 from annotate.people.store.item import Answer, Clip
-from annotate.people.store.vote_store import Assignment, Finished, Refused, Store
+from annotate.people.store.store_records import Assignment, Finished, Refused
+from annotate.people.store.vote_store import Store
 from contracts.errors import DataError, StorageError
 from contracts.ids import row_id
 from contracts.rng import generator_for
 from contracts.schemas import VOTES, conform
 from tests.annotate import listeners
-from tests.annotate.listeners import Clock, finish, gold, hear, item, join, terms, vote
+from tests.annotate.listeners import Clock, finish, gold, hear, item, join, listening_settings, vote
 
 place = listeners.place
 
@@ -25,7 +26,7 @@ def open_store(place, clock):
     opened = []
 
     def opening(**changes):
-        opened.append(Store(place, terms(**changes), clock=clock))
+        opened.append(Store(place, listening_settings(**changes), clock=clock))
         return opened[-1]
 
     yield opening
@@ -46,11 +47,11 @@ def test_step_by_step(open_store):
     store.add_items([*gold(2), item("x")])
     who = store.invite("Ann", {"en": "native"}).annotator_id
     refused("not_consented", store.next, who)
-    refused("not_consented", store.equip, who)
+    refused("not_consented", store.confirm_equipment, who)
     refused("unknown_annotator", store.consent, "nobody")
     states = [store.annotator(who).state]
-    for step in (store.consent, store.consent, store.equip, store.equip, store.consent):
-        if step == store.equip and states[-1] == "consented":
+    for step in (store.consent, store.consent, store.confirm_equipment, store.confirm_equipment, store.consent):
+        if step == store.confirm_equipment and states[-1] == "consented":
             refused("not_equipped", store.next, who)
         step(who)
         states.append(store.annotator(who).state)
@@ -441,9 +442,9 @@ def test_imported_votes_count(open_store, clock):
     """They count like others and once, wherever they come first; a discarded one never does."""
     store = open_store()
     early = _votes(("pair-x", "v1", "A"), ("pair-x", "v2", "B"), ("pair-gone", "v1", "A"))
-    assert store.take_in(early) == 3
-    assert store.take_in(early) == 0
-    assert store.take_in(_votes(("pair-x", "v3", "A"), discarded="vendor said so")) == 1
+    assert store.import_votes(early) == 3
+    assert store.import_votes(early) == 0
+    assert store.import_votes(_votes(("pair-x", "v3", "A"), discarded="vendor said so")) == 1
     store.add_items([item("x"), item("y")])
     assert (store.progress().votes, store.progress().wanted) == (2, 6)
     ann = join(store, "Ann")
@@ -451,16 +452,16 @@ def test_imported_votes_count(open_store, clock):
     assert store.progress().complete == 1
     at_y = store.next(join(store, "Bo"))
     assert at_y.item.subject_id == "pair-y"
-    assert store.take_in(_votes(("pair-y", "v1", "A"), ("pair-y", "v2", "A"))) == 2
+    assert store.import_votes(_votes(("pair-y", "v1", "A"), ("pair-y", "v2", "A"))) == 2
     assert store.progress().leases == 0  # nobody else is needed
     assert store.progress().complete == 2
     assert {row["source"] for row in store.votes().to_pylist()} == {"app", "vendor.csv"}
     assert store.answers().num_rows == 2 + 5, "all but that on a pair without an item"
     for bad in (_votes(("p", "v", "T")), _votes(("p", "v", "A"), protocol="speechjudge"), pa.table({"rating_id": ["x"]})):
         with pytest.raises(DataError):
-            store.take_in(bad)
+            store.import_votes(bad)
     with pytest.raises(DataError, match="before"):
-        store.take_in(_votes(("pair-x", "v1", "A")).set_column(0, VOTES.field(0), [["another id"]]))
+        store.import_votes(_votes(("pair-x", "v1", "A")).set_column(0, VOTES.field(0), [["another id"]]))
 
 
 def test_reopened_with_other_terms(open_store, clock):

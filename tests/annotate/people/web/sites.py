@@ -16,10 +16,10 @@ from starlette.testclient import TestClient
 
 from annotate.people.store.annotators import ADMIN
 from annotate.people.store.item import Clip, Item
-from annotate.people.store.terms import Terms
+from annotate.people.store.listening_settings import ListeningSettings
 from annotate.people.store.vote_store import Store
 from annotate.people.web.app import make_app
-from annotate.people.web.audio import Playback
+from annotate.people.web.audio import ClipFiles
 from annotate.people.web.buckets import Allowance
 from annotate.people.web.connections import Config, Server
 from annotate.people.web.site import Site
@@ -82,13 +82,13 @@ class Opened:
     site: Site
 
     def link(self, annotator_id: str) -> str:
-        return f"/i/{self.app.state.tokens.invitation(annotator_id, self.store.revoked(annotator_id))}"
+        return f"/i/{self.app.state.tokens.invitation(annotator_id, self.store.revocation_count(annotator_id))}"
 
     def invite(self, name: str = "Ann") -> str:
         return self.store.invite(name, {"en": "native", "zh": "native"}).annotator_id
 
     def admin_link(self) -> str:
-        return f"/admin/i/{self.app.state.tokens.admin_invitation(self.store.revoked(ADMIN))}"
+        return f"/admin/i/{self.app.state.tokens.admin_invitation(self.store.revocation_count(ADMIN))}"
 
 
 def open_site(
@@ -98,18 +98,18 @@ def open_site(
     base_url: str = "http://testserver",
     clock: Clock | None = None,
     protocol_options: dict[str, Any] | None = None,
-    terms: dict[str, Any] | None = None,
+    settings: dict[str, Any] | None = None,
     **options: Any,
 ) -> Opened:
-    """Open a test without qualification and gold, unless its terms say otherwise."""
+    """Open a test without qualification and gold, unless its settings say otherwise."""
     folder.mkdir(exist_ok=True)
     blobs = BlobStore(Workspace(folder / "workspace"))
-    said = {"qualification": 0, "gold_every": 0, **(terms or {})}
-    agreed = Terms(protocol=configure("protocol", protocol, protocol_options or {}), protocol_name=protocol, **said)
+    said = {"qualification": 0, "gold_every": 0, **(settings or {})}
+    agreed = ListeningSettings(protocol=configure("protocol", protocol, protocol_options or {}), protocol_name=protocol, **said)
     store = Store(folder / "votes.sqlite", agreed, **({"clock": clock} if clock else {}))
     site = options.pop("site", Site(base_url=base_url, title="Which voice?", contact="lab@example.org", pay="10 credits"))
     options = {"per_client": FREE, **options}
-    app = make_app(store, secret=SECRET, audio=options.pop("audio", Playback(blobs)), site=site, **options)
+    app = make_app(store, secret=SECRET, audio=options.pop("audio", ClipFiles(blobs)), site=site, **options)
     return Opened(store=store, app=app, blobs=blobs, clock=clock, site=site)
 
 

@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from annotate.people.store.item import Clip
-from annotate.people.web.access import HEADERS, MOST_BYTES
+from annotate.people.web.access import HEADERS, MAX_BODY_BYTES
 from annotate.people.web.buckets import Allowance
 from annotate.people.web.site import Site
 from contracts.errors import RecipeError, SetupError, StorageError
@@ -199,7 +199,7 @@ def test_a_word_that_no_database_can_hold_is_refused(opened: Opened, ann: Listen
 
 def test_a_long_post_is_refused_whether_or_not_it_says_its_length(ann: Listener):
     headers = {"origin": ann.opened.site.origin, "x-csrf-token": ann.csrf, "content-type": "application/json"}
-    body = json.dumps({"agree": "yes" * MOST_BYTES}).encode()
+    body = json.dumps({"agree": "yes" * MAX_BODY_BYTES}).encode()
     assert ann.client.post("/consent", content=body, headers=headers).status_code == 413
     assert ann.client.post("/consent", content=iter([body[:100], body[100:]]), headers=headers).status_code == 413
 
@@ -285,7 +285,7 @@ def test_texts_notes_and_names_are_shown_and_never_run(tmp_path):
     pages = [ann.client.get("/").text]
     ann.post("/consent", {"agree": "yes"})
     pages.append(ann.client.get("/").text)
-    opened.store.equip(ann.annotator_id)
+    opened.store.confirm_equipment(ann.annotator_id)
     pages += [ann.client.get("/").text, ann.client.get("/next").text]
     opened.store.exclude(ann.annotator_id, NASTY, {NASTY: NASTY})
     pages += [ann.client.get("/").text, admin.get("/admin").text]
@@ -311,8 +311,8 @@ def test_what_is_asked_for_is_not_shown_back(opened: Opened, ann: Listener, quer
 
 
 def test_a_page_says_nothing_of_blobs_systems_gold_or_order(opened: Opened, tmp_path):
-    terms = {"qualification": 2, "gold_every": 2}
-    with_gold = sites.open_site(tmp_path / "gold", clock=sites.Clock(), terms=terms)
+    settings = {"qualification": 2, "gold_every": 2}
+    with_gold = sites.open_site(tmp_path / "gold", clock=sites.Clock(), settings=settings)
     made = sites.items(with_gold.blobs, 6, gold=3)
     with_gold.store.add_items(made)
     ann = Listener(with_gold, with_gold.invite()).prepare()

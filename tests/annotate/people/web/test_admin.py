@@ -44,7 +44,7 @@ def test_an_invitation_link_lets_exactly_that_person_in(opened: Opened, admin: A
     client = TestClient(opened.app, base_url=opened.site.base_url)
     assert 'data-post="/consent"' in client.get(link).text
     again = admin.post("/admin/link", {"annotator_id": annotator.annotator_id}).json()["link"]
-    assert opened.app.state.tokens.invited(again.rpartition("/")[2]).annotator_id == annotator.annotator_id
+    assert opened.app.state.tokens.read_invitation(again.rpartition("/")[2]).annotator_id == annotator.annotator_id
     assert admin.post("/admin/link", {"annotator_id": "nobody"}).status_code == 404
 
 
@@ -105,7 +105,7 @@ def test_progress_agreement_and_findings_are_shown(tmp_path):
 def test_right_ratings_of_gold_are_shown_as_right(tmp_path):
     """Gold of scales are ranges: what lies in all of them is right on the admin's page, too."""
     made = sites.open_site(
-        tmp_path, "rating", clock=sites.Clock(), protocol_options={"scales": ["noise"]}, terms={"qualification": 2}
+        tmp_path, "rating", clock=sites.Clock(), protocol_options={"scales": ["noise"]}, settings={"qualification": 2}
     )
     items = sites.items(made.blobs, 3, clips=1)
     made.store.add_items([dataclasses.replace(one, gold=("noise=1..2",)) for one in items[:2]] + items[2:])
@@ -166,7 +166,7 @@ def test_who_voted_elsewhere_is_shown_without_a_link(opened: Opened, admin: Admi
         }
         for n in range(3)
     ]
-    opened.store.take_in(pa.Table.from_pylist(rows, schema=VOTES))
+    opened.store.import_votes(pa.Table.from_pylist(rows, schema=VOTES))
     ann = opened.invite("Ann")
     page = admin.page()
     assert "<script>alert" not in page

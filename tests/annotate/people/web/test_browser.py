@@ -272,7 +272,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen_and_targets_are_large(tmp_p
             opened.store.consent(annotator)
             page.chrome.get(opened.site.base_url)
             seen.append(page.script(fits))
-            opened.store.equip(annotator)
+            opened.store.confirm_equipment(annotator)
             page.chrome.get(opened.site.base_url)
             page.at_item()
             seen.append(page.script(fits))

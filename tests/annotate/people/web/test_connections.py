@@ -160,7 +160,7 @@ def is_closed_within(one: socket.socket, seconds: float) -> bool:
 
 @pytest.mark.parametrize("start", [b"", b"GET /", HALF], ids=["nothing", "line", "head"])
 def test_half_a_head_is_closed_in_time(monkeypatch, start):
-    monkeypatch.setattr(connections, "HEAD_S", 0.5)
+    monkeypatch.setattr(connections, "HEAD_TIMEOUT_S", 0.5)
     with serving(tell_client) as port, socket.create_connection(("127.0.0.1", port)) as one:
         one.sendall(start)
         assert is_closed_within(one, 20)
@@ -168,7 +168,7 @@ def test_half_a_head_is_closed_in_time(monkeypatch, start):
 
 def test_half_a_second_head_is_closed_in_time(monkeypatch):
     """A connection that was used honestly before has no more time than any other."""
-    monkeypatch.setattr(connections, "HEAD_S", 0.5)
+    monkeypatch.setattr(connections, "HEAD_TIMEOUT_S", 0.5)
     with serving(tell_client) as port, socket.create_connection(("127.0.0.1", port)) as one:
         one.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert one.recv(2**16).startswith(b"HTTP/1.1 200")
@@ -177,7 +177,7 @@ def test_half_a_second_head_is_closed_in_time(monkeypatch):
 
 
 def test_half_a_body_is_answered_in_time(monkeypatch, tmp_path):
-    monkeypatch.setattr(access, "BODY_S", 0.5)
+    monkeypatch.setattr(access, "BODY_TIMEOUT_S", 0.5)
     opened = sites.open_site(tmp_path, base_url="http://testserver")
     ann = sites.Listener(opened, opened.invite())
     head = (
@@ -192,7 +192,7 @@ def test_half_a_body_is_answered_in_time(monkeypatch, tmp_path):
 
 
 def test_who_fetches_nothing_loses_the_place_and_who_fetches_slowly_does_not(monkeypatch):
-    monkeypatch.setattr(connections, "STALL_S", 1.5)
+    monkeypatch.setattr(connections, "STALL_TIMEOUT_S", 1.5)
     with serving(send_much) as port:
         stalled, slow = (socket.create_connection(("127.0.0.1", port)) for _ in range(2))
         for one in (stalled, slow):
@@ -224,21 +224,21 @@ def test_no_client_has_all_places():
 
     class Fake(connections.Connection):
         def __init__(self, everybody, who, since, *, served=False):
-            self.connections, self.who, self.client, self.waits_since = everybody, who, (who, 1), since
-            self.gives_way, self.served = False, served
+            self.connections, self.network, self.client, self.waiting_since = everybody, who, (who, 1), since
+            self.is_closing, self.served = False, served
             everybody.add(self)
 
         @property
         def is_served(self):
             return self.served
 
-        def give_way(self):
-            self.gives_way = True
+        def close_now(self):
+            self.is_closing = True
 
     def state(everybody):
-        return sorted((one.who, one.waits_since) for one in everybody if not one.gives_way)
+        return sorted((one.network, one.waiting_since) for one in everybody if not one.is_closing)
 
-    guard = connections.Guard(most=4, proxies=["10.0.0.0/8"])
+    guard = connections.ConnectionLimit(most=4, proxies=["10.0.0.0/8"])
     everybody: set = set()
     for since in range(5):
         guard.admit(Fake(everybody, "192.0.2.1", since))
@@ -250,7 +250,7 @@ def test_no_client_has_all_places():
         one.served = True
     late = Fake(everybody, "192.0.2.3", 7)
     guard.admit(late)
-    assert late.gives_way
+    assert late.is_closing
     behind: set = set()
     for since in range(5):
         guard.admit(Fake(behind, "10.1.2.3", since))
@@ -288,4 +288,4 @@ def test_a_proxy_that_adds_a_line_of_its_own_is_believed_alone(monkeypatch):
 @pytest.mark.parametrize(("files", "most"), [(128, 48), (1024, 944), (64, 16), (100_000, 1000)])
 def test_places_follow_the_files_that_may_be_open(monkeypatch, files, most):
     monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
-    assert connections.places() == most
+    assert connections.max_connections() == most

@@ -21,7 +21,7 @@ def test_the_first_address_always_shows_the_step_that_is_next(opened: Opened):
     assert 'data-post="/consent"' in ann.client.get("/").text
     ann.post("/consent", {"agree": "yes"})
     assert 'data-post="/check"' in ann.client.get("/").text
-    opened.store.equip(ann.annotator_id)
+    opened.store.confirm_equipment(ann.annotator_id)
     assert 'data-page="item"' in ann.client.get("/").text
 
 
@@ -201,7 +201,7 @@ def test_who_is_excluded_is_told_so_and_hears_no_more(ann: Listener, opened: Ope
 
 
 def test_who_fails_the_test_is_told_kindly(tmp_path):
-    opened = sites.open_site(tmp_path, clock=sites.Clock(), terms={"qualification": 2, "gold_every": 0})
+    opened = sites.open_site(tmp_path, clock=sites.Clock(), settings={"qualification": 2, "gold_every": 0})
     made = [type(item)(**{**_fields(item), "gold": ("invalid",)}) for item in sites.items(opened.blobs, 2)]
     opened.store.add_items(made)
     ann = Listener(opened, opened.invite()).prepare()
@@ -249,11 +249,11 @@ def test_history_has_to_be_heard_too(tmp_path):
 )
 def test_every_protocol_gets_its_form(tmp_path, protocol: str, form: dict[str, str]):
     opened = sites.open_site(tmp_path, protocol, clock=sites.Clock())
-    clips = opened.store.terms.protocol.clips
+    clips = opened.store.settings.protocol.clips
     opened.store.add_items(sites.items(opened.blobs, 1, clips=clips))
     ann = Listener(opened, opened.invite()).prepare()
     page = ann.client.get("/").text
-    for question in opened.store.terms.protocol.questions:
+    for question in opened.store.settings.protocol.questions:
         for option in question.options:
             assert f'name="{question.name}" value="{option}"' in page
     ann.hear(ann.item(), [str(slot) for slot in range(clips)])

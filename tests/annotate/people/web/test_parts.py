@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from annotate.people.store.item import Clip
 from annotate.people.store.protocol import Question
 from annotate.people.web import tokens as tokens_module
-from annotate.people.web.audio import Playback, amplified, encoded, media_type
-from annotate.people.web.buckets import Allowance, Buckets, neighbourhood
-from annotate.people.web.headphones import Challenges, Puzzle, drawn, sound
-from annotate.people.web.rendering import environment, own_words
-from annotate.people.web.sheet import explained_keys, option_keys
+from annotate.people.web.assignment_page import key_help, option_keys
+from annotate.people.web.audio import ClipFiles, amplified, encoded, media_type
+from annotate.people.web.buckets import Allowance, Buckets, client_network
+from annotate.people.web.headphones import Challenges, Puzzle, draw_puzzles, sound
+from annotate.people.web.rendering import environment, owner_text
 from annotate.people.web.tokens import Tokens
-from annotate.people.web.words import LANGUAGES, wanted, words
+from annotate.people.web.words import LANGUAGES, choose_language, words
 from contracts.errors import DamagedPart
 from contracts.plugins import configure, names
 from storage.blobs import BlobStore
@@ -32,15 +32,15 @@ from tests.annotate.people.web import sites
 @given(st.text(min_size=1))
 def test_an_invitation_says_whose_it_is_and_only_under_its_secret(annotator: str):
     token = Tokens("s" * 16).invitation(annotator)
-    assert Tokens("s" * 16).invited(token).annotator_id == annotator
-    assert Tokens("t" * 16).invited(token) is None
+    assert Tokens("s" * 16).read_invitation(token).annotator_id == annotator
+    assert Tokens("t" * 16).read_invitation(token) is None
 
 
 @given(st.text())
 def test_any_text_is_no_token(text: str):
     tokens = Tokens("s" * 16)
-    assert tokens.invited(text) is tokens.listener(text) is tokens.admin(text) is None
-    assert not tokens.admin_invited(text)
+    assert tokens.read_invitation(text) is tokens.read_session(text) is tokens.read_admin_session(text) is None
+    assert not tokens.read_admin_invitation(text)
 
 
 def test_old_tokens_are_none(monkeypatch):
@@ -48,8 +48,8 @@ def test_old_tokens_are_none(monkeypatch):
     invitation, session = tokens.invitation("a"), tokens.session("a")
     monkeypatch.setattr(tokens_module, "INVITATION_S", -1)
     monkeypatch.setattr(tokens_module, "SESSION_S", -1)
-    assert tokens.invited(invitation) is None
-    assert tokens.listener(session) is None
+    assert tokens.read_invitation(invitation) is None
+    assert tokens.read_session(session) is None
 
 
 @pytest.mark.parametrize(("step_s", "signed_in"), [(3600, True), (-3600, True), (15 * 86400, False), (-15 * 86400, True)])
@@ -65,13 +65,13 @@ def test_a_clock_that_is_set_signs_nobody_out(monkeypatch, step_s, signed_in):
 
     monkeypatch.setattr(tokens_module, "datetime", Later)
     monkeypatch.setattr(time, "time", lambda: now + step_s)  # the clock of the library
-    assert tokens.invited(invitation).annotator_id == "a"
-    assert (tokens.listener(session) is not None) == signed_in
+    assert tokens.read_invitation(invitation).annotator_id == "a"
+    assert (tokens.read_session(session) is not None) == signed_in
 
 
 def test_every_session_has_a_word_of_its_own():
     tokens = Tokens("s" * 16)
-    said = {tokens.listener(tokens.session("a")).csrf for _ in range(3)}
+    said = {tokens.read_session(tokens.session("a")).csrf for _ in range(3)}
     assert len(said) == 3
 
 
@@ -97,9 +97,9 @@ def test_a_bucket_fills_again_and_says_when():
 
 
 def test_one_holder_of_an_ipv6_network_is_one_client():
-    assert neighbourhood("2001:db8::1") == neighbourhood("2001:db8::ffff") != neighbourhood("2001:db8:1::1")
-    assert neighbourhood("10.0.0.1") != neighbourhood("10.0.0.2")
-    assert neighbourhood("testclient") == "testclient"
+    assert client_network("2001:db8::1") == client_network("2001:db8::ffff") != client_network("2001:db8:1::1")
+    assert client_network("10.0.0.1") != client_network("10.0.0.2")
+    assert client_network("testclient") == "testclient"
 
 
 def heard(puzzle: Puzzle) -> np.ndarray:
@@ -116,7 +116,7 @@ def bursts(track: np.ndarray) -> int:
 @settings(max_examples=10, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_the_tones_of_a_puzzle_are_those_of_its_answers(rng: random.Random):
-    count, *quietest = drawn(rng)
+    count, *quietest = draw_puzzles(rng)
     pcm = heard(count)
     assert {"left": bursts(pcm[:, 0]), "right": bursts(pcm[:, 1])} == count.answers
     for puzzle in quietest:
@@ -133,17 +133,17 @@ def test_a_challenge_can_be_answered_once():
     challenges = Challenges(tries=Allowance(burst=5, per_s=1.0))
     first = challenges.current("a")
     assert challenges.current("a") == first
-    assert challenges.judge("a", "other", first.answers) == (None, 0.0)
-    assert challenges.judge("a", first.challenge_id, {**first.answers, "more": "1"}) == (False, 0.0)
-    assert challenges.judge("a", first.challenge_id, first.answers) == (None, 0.0)
+    assert challenges.grade("a", "other", first.answers) == (None, 0.0)
+    assert challenges.grade("a", first.challenge_id, {**first.answers, "more": "1"}) == (False, 0.0)
+    assert challenges.grade("a", first.challenge_id, first.answers) == (None, 0.0)
     second = challenges.current("a")
-    assert challenges.judge("a", second.challenge_id, second.answers) == (True, 0.0)
+    assert challenges.grade("a", second.challenge_id, second.answers) == (True, 0.0)
 
 
 def test_a_clip_is_sent_at_its_gain(tmp_path: Path):
     blobs = BlobStore(Workspace(tmp_path))
     clip = sites.tone(blobs, 1)
-    file = Playback(blobs)(Clip(audio_id=clip.audio_id, duration_s=0.3, gain_db=-6.0))
+    file = ClipFiles(blobs)(Clip(audio_id=clip.audio_id, duration_s=0.3, gain_db=-6.0))
     stored, _ = blobs.pcm(clip.audio_id)
     played, rate = soundfile.read(io.BytesIO(file), dtype="int16")
     assert rate == sites.RATE_HZ
@@ -162,9 +162,9 @@ def test_files_are_kept_up_to_a_limit_and_made_again_beyond_it(tmp_path: Path, m
     read: list[str] = []
     plain = blobs.pcm
     monkeypatch.setattr(blobs, "pcm", lambda blob: read.append(blob) or plain(blob))
-    size = max(len(Playback(blobs)(clip)) for clip in clips)
+    size = max(len(ClipFiles(blobs)(clip)) for clip in clips)
     read.clear()
-    playback = Playback(blobs, cache_bytes=2 * size)
+    playback = ClipFiles(blobs, cache_bytes=2 * size)
     for number in (0, 0, 1, 0, 2, 0, 1):
         playback(clips[number])
     assert [clips.index(next(clip for clip in clips if clip.audio_id == blob)) for blob in read] == [0, 1, 2, 1]
@@ -172,7 +172,7 @@ def test_files_are_kept_up_to_a_limit_and_made_again_beyond_it(tmp_path: Path, m
 
 def test_a_missing_blob_is_an_error(tmp_path: Path):
     with pytest.raises(DamagedPart):
-        Playback(BlobStore(Workspace(tmp_path)))(Clip(audio_id="f" * 64, duration_s=1.0))
+        ClipFiles(BlobStore(Workspace(tmp_path)))(Clip(audio_id="f" * 64, duration_s=1.0))
 
 
 def test_media_types_go_by_the_file():
@@ -219,13 +219,13 @@ def test_all_templates_compile():
     ],
 )
 def test_languages(asked: str | None, remembered: str | None, accepted: str, chosen: str):
-    assert wanted(asked=asked, remembered=remembered, accepted=accepted) == chosen
+    assert choose_language(from_address=asked, from_cookie=remembered, accept_language=accepted) == chosen
 
 
 def test_the_owners_words_come_first():
-    assert own_words({"zh": "你好"}, "zh", "x") == ["你好"]
-    assert own_words({"en": "one\n\ntwo"}, "zh", "x") == ["one", "two"]
-    assert own_words({}, "en", "x") == ["x"]
+    assert owner_text({"zh": "你好"}, "zh", "x") == ["你好"]
+    assert owner_text({"en": "one\n\ntwo"}, "zh", "x") == ["one", "two"]
+    assert owner_text({}, "en", "x") == ["x"]
 
 
 def test_no_key_does_two_things():
@@ -234,7 +234,7 @@ def test_no_key_does_two_things():
         keys = [key for group in option_keys(protocol.questions) for key in group if key]
         assert len(set(keys)) == len(keys)
         assert not set(keys) & {"1", "2", "p", "r", "h"}
-        assert ["Enter"] in [key for key, _ in explained_keys(protocol.questions, protocol.clips, words("en"))]
+        assert ["Enter"] in [key for key, _ in key_help(protocol.questions, protocol.clips, words("en"))]
 
 
 def test_the_keys_of_the_protocols():

@@ -22,7 +22,7 @@ def test_a_revoked_link_and_its_sessions_end_at_once_and_the_answers_stay(opened
     ann.hear(assignment)
     assert ann.vote(assignment, value="A").status_code == 200
     upcoming = ann.item()
-    with Store(opened.store._commits.where, opened.store.terms) as another:
+    with Store(opened.store._commits.where, opened.store.settings) as another:
         another.revoke(ann.annotator_id)
     assert [ann.client.get(path).status_code for path in (*PATHS, f"/audio/{upcoming}/0")] == [401] * 3
     assert ann.play(upcoming, "0", "started").status_code == 401
@@ -64,7 +64,7 @@ def test_a_new_admin_link_ends_the_old_ones_and_all_their_sessions(opened: Opene
     client = TestClient(opened.app, base_url=opened.site.base_url)
     assert client.get(old).status_code == 403
     assert client.get(link).status_code == 200
-    assert opened.store.revoked(ADMIN) == 1
+    assert opened.store.revocation_count(ADMIN) == 1
 
 
 @pytest.mark.parametrize(
@@ -94,12 +94,12 @@ def test_links_and_sessions_of_before_there_were_revocations_hold_until_one(open
 
 def test_a_test_of_before_there_were_revocations_opens(opened: Opened, ann: Listener):
     """Its table is made; who was invited stays."""
-    where, terms = opened.store._commits.where, opened.store.terms
+    where, settings = opened.store._commits.where, opened.store.settings
     as_of_before(opened.store, "DROP TABLE listening_revocations")
-    with Store(where, terms) as store:
-        assert store.annotator(ann.annotator_id).revoked == 0
+    with Store(where, settings) as store:
+        assert store.annotator(ann.annotator_id).revocation_count == 0
         assert store.revoke(ann.annotator_id) == 1
-        assert store.annotators()[0].revoked == 1
+        assert store.annotators()[0].revocation_count == 1
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_one_person_under_any_spelling_is_one(opened: Opened, spelling: str):
     who = opened.invite("Ada L\u00f3pez")
     reply = admin.post("/admin/invite", {"name": spelling, "levels": {"en": "native"}}).json()
     assert reply["known"] == "Ada L\u00f3pez"
-    assert opened.app.state.tokens.invited(reply["link"].rpartition("/")[2]).annotator_id == who
+    assert opened.app.state.tokens.read_invitation(reply["link"].rpartition("/")[2]).annotator_id == who
     assert len(opened.store.annotators()) == 1
     assert admin.post("/admin/invite", {"name": "Ada Lopes", "levels": {}}).json()["known"] is None
 
