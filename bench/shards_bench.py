@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.columns import AUDIO, TASK1, row_schema
-from storage.shards import Layout, write_split
+from storage.shards import ShardLayout, write_split
 
 CLIP_BYTES = 120_000  # about four seconds of 24 kHz FLAC
 ROW_GROUP_ROWS = 100
@@ -39,7 +39,7 @@ def run(megabytes: int = 450, repeats: int = 9) -> list[dict[str, Any]]:
 
 def _compare(name: str, clips: dict[str, bytes], rows: list[pa.Table], repeats: int) -> dict[str, Any]:
     size = sum(len(clips[clip]) for table in rows for name in _AUDIO for clip in table[name].to_pylist())
-    layout = Layout(sample_rate_hz=24_000, row_group_rows=ROW_GROUP_ROWS)
+    layout = ShardLayout(sample_rate_hz=24_000, row_group_rows=ROW_GROUP_ROWS)
     ours, raw = list[float](), list[float]()
     for _ in range(repeats):  # interleaved, so that a busy machine disturbs both alike
         raw.append(_timed(lambda folder: _write_raw(folder, clips, rows)))

@@ -33,7 +33,7 @@ _FETCHERS: Final = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class ShardLayout:
     """How rows are divided into shards and row groups.
 
     Attributes:
@@ -85,7 +85,7 @@ def write_split(
     rows: Iterable[pa.Table],
     audio: Callable[[str], bytes],
     *,
-    layout: Layout,
+    layout: ShardLayout,
     schema: ReleaseSchema,
 ) -> list[Shard]:
     """Write one split as ``<config>/<split>-00000-of-00003.parquet`` and so on.
@@ -95,7 +95,7 @@ def write_split(
     the rows are divided into tables.
 
     Args:
-        folder: where the shards go; not yet visible to readers (``storage.release`` renames it).
+        folder: where the shards go; not yet visible to readers (``storage.release_writer`` renames it).
         config: name of the configuration, such as ``task1``.
         split: name of the split.
         rows: tables of ``row_schema(schema)``, in any column order; nullable columns may be missing.
@@ -132,7 +132,7 @@ def write_split(
 class _ShardWriting:
     """What all shards of a split share: the schema for Parquet, and the options of its columns."""
 
-    def __init__(self, schema: ReleaseSchema, layout: Layout) -> None:
+    def __init__(self, schema: ReleaseSchema, layout: ShardLayout) -> None:
         # All nullable: ``datasets`` takes a required column for no Audio feature.
         encoded = {AUDIO: _ENCODED, AUDIOS: pa.list_(_ENCODED)}
         self.schema = pa.schema([(field.name, encoded.get(field.type, field.type)) for field in schema.columns])
@@ -209,7 +209,7 @@ def _prefetched(items: Iterator[pa.Table]) -> Generator[pa.Table]:
 
 
 def _row_groups(
-    rows: Iterable[pa.Table], audio: Callable[[str], bytes], schema: ReleaseSchema, layout: Layout
+    rows: Iterable[pa.Table], audio: Callable[[str], bytes], schema: ReleaseSchema, layout: ShardLayout
 ) -> Iterator[tuple[list[pa.Table], dict[str, bytes]]]:
     """Yield the rows of each row group and the clips that they use."""
     parts, clips = list[pa.Table](), dict[str, bytes]()

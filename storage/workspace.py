@@ -7,7 +7,7 @@ Layout below the root::
     cache/clips/                   the same in providers' formats; may be deleted (annotate.models.provider_clips)
     tables/<name>/manifest.json    the committed parts of a table (storage.tables)
     tables/<name>/<digest>.parquet
-    releases/<version>/            finished releases (storage.release)
+    releases/<version>/            finished releases (storage.release_writer)
 
 Any fsspec URL works; a bare path is local. A local write goes to a hidden neighbour, is flushed to the disk and then
 renamed; an object store's single PUT is atomic by itself. So no reader ever sees half a file under its final name.

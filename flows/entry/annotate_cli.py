@@ -20,7 +20,7 @@ annotate = typer.Typer(
 )
 
 
-class Form(enum.StrEnum):
+class ExportFormat(enum.StrEnum):
     """Formats of exported tasks."""
 
     csv = "csv"
@@ -208,7 +208,7 @@ def reopen(recipe: RecipePath, workspace: WorkspaceUrl = None) -> None:
 def export(
     recipe: RecipePath,
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="where the tasks and their audio go; made if missing")],
-    to: Annotated[Form, typer.Option("--to", help="what to write")] = Form.csv,
+    to: Annotated[ExportFormat, typer.Option("--to", help="what to write")] = ExportFormat.csv,
     url: Annotated[str | None, typer.Option(help="what links to clips begin with; default: relative or local ones")] = None,
     workspace: WorkspaceUrl = None,
 ) -> None:

@@ -31,7 +31,7 @@ app = typer.Typer(
 app.add_typer(annotate, name="annotate")
 
 
-class Known(enum.StrEnum):
+class Acceptable(enum.StrEnum):
     """What a workspace records as used."""
 
     ledger = "ledger"
@@ -118,7 +118,7 @@ def plan(
 def status(recipe: RecipePath, workspace: WorkspaceUrl = None, as_json: AsJson = False) -> None:
     """Show rows in, done, missing, failed and dropped by reason for every stage, and what was spent."""
     from flows.run.pipeline import open_build
-    from flows.run.versions import version_rows
+    from flows.run.plugin_versions import version_rows
     from flows.views.status import drift_rows, status_of
 
     opened = open_build(recipe, workspace).as_read_only()
@@ -204,7 +204,7 @@ def _options(given: list[str]) -> dict[str, object]:
 @app.command()
 def accept(
     recipe: RecipePath,
-    what: Annotated[Known, typer.Argument(help="the ledger, the listening test's store, or the key of its links")],
+    what: Annotated[Acceptable, typer.Argument(help="the ledger, the listening test's store, or the key of its links")],
     workspace: WorkspaceUrl = None,
 ) -> None:
     """Go on with the ledger, listening test or key that is there now, or with a new one, in place of the one that was used.
@@ -253,7 +253,7 @@ def verify(
 
     Prints one line per problem. Ends with 0 if there is none, with 1 if there are some, with 2 if there is nothing to check.
     """
-    from storage.verification import verify_release
+    from storage.release_verification import verify_release
 
     found = verify_release(release)
     if as_json:

@@ -19,9 +19,9 @@ from contracts.schemas import SCHEMAS, schema_of
 from flows.run.pipeline import Build, open_build
 from flows.views.explain import story_of
 from flows.views.near_ids import near_ids
-from storage import released
+from storage import release_reader
 from storage.blobs import BlobStore
-from storage.manifest import File
+from storage.release_manifest import File
 from storage.tables import TableStore
 from storage.workspace import Workspace
 
@@ -85,7 +85,7 @@ class WorkspaceReader:
     @property
     def releases(self) -> list[str]:
         """Names of the complete releases, such as ``0.1.0-0123456789ab``, sorted."""
-        return [folder.removeprefix("releases/") for folder in released.complete_releases(self._workspace)]
+        return [folder.removeprefix("releases/") for folder in release_reader.complete_releases(self._workspace)]
 
     def table(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return the rows of a table; null is unknown, and a map is a dict.
@@ -137,7 +137,7 @@ class WorkspaceReader:
         """
         names = self.releases
         found = [name for name in names if version in {None, name, name.rpartition("-")[0]}]
-        if len(found) != 1 and (current := released.current_release(self._workspace)) is not None:
+        if len(found) != 1 and (current := release_reader.current_release(self._workspace)) is not None:
             found = [name for name in found if name == current.removeprefix("releases/")] or found
         if not found:
             wanted = "release" if version is None else f"release {version!r}"
@@ -184,7 +184,7 @@ class ReleaseReader:
 
     @cached_property
     def _shards(self) -> dict[tuple[str, str], list[File]]:
-        return released.shards_of(self._workspace, self._folder)
+        return release_reader.shards_of(self._workspace, self._folder)
 
     @property
     def splits(self) -> dict[str, list[str]]:
@@ -212,9 +212,9 @@ class ReleaseReader:
             problem = f"several configurations with a split {name!r}, name one by config=" if found else f"no split {name!r}"
             raise DataError(f"{self.url} has {problem}: {there}")
         shards = self._shards[found[0]]
-        _require_columns(f"split {name}", columns, released.columns_of(self._workspace, self._folder, shards[0]))
+        _require_columns(f"split {name}", columns, release_reader.columns_of(self._workspace, self._folder, shards[0]))
         return _frame(
-            pa.concat_tables([released.read_shard(self._workspace, self._folder, shard, columns) for shard in shards])
+            pa.concat_tables([release_reader.read_shard(self._workspace, self._folder, shard, columns) for shard in shards])
         )
 
 

@@ -18,10 +18,10 @@ from contracts.joins import taken
 from contracts.rng import hash_fraction
 from flows.recipe.preference import PreferenceRecipe
 from flows.recipe.preference_checks import check_judge
-from flows.recipe.sections import Judge
+from flows.recipe.sections import JudgeSection
 from flows.run.books import Books
 from flows.run.pipeline import Build
-from flows.run.question import Question, judge_of, task_of
+from flows.run.question import RoleQuestion, judge_of, task_of
 from flows.run.questions import ask_missing, lost_ledger
 from flows.run.work import count_done
 from flows.stages.judgments import pair_requests
@@ -60,7 +60,7 @@ def judged_build(build: Build) -> Build[PreferenceRecipe]:
 
 def requested_judge(
     build: Build[PreferenceRecipe], judge: str | None, task: str | None, options: Mapping[str, Any] | None, mode: str | None
-) -> Judge:
+) -> JudgeSection:
     """Return the judge to ask: the recipe's own once more, or another one.
 
     Raises:
@@ -74,12 +74,12 @@ def requested_judge(
         changes["options"] = own.options | dict(options or {})
     if (requested := changes["mode"]) not in (known := get_args(Mode)):
         raise RecipeError(f"mode {requested!r} is unknown: take {' or '.join(known)}")
-    role = Judge.model_validate(own.model_dump() | changes)
+    role = JudgeSection.model_validate(own.model_dump() | changes)
     check_judge(build.recipe, role)
     return role
 
 
-def require(build: Build[PreferenceRecipe], role: Judge) -> None:
+def require(build: Build[PreferenceRecipe], role: JudgeSection) -> None:
     """Check before any work that the pairs can be judged again from here.
 
     Raises:
@@ -95,7 +95,7 @@ def require(build: Build[PreferenceRecipe], role: Judge) -> None:
         raise lost
 
 
-def reannotate(build: Build[PreferenceRecipe], role: Judge, pairs: int | None = None) -> Books:
+def reannotate(build: Build[PreferenceRecipe], role: JudgeSection, pairs: int | None = None) -> Books:
     """Ask a judge about the workspace's pairs once more and return the books. The caller holds the workspace's lock.
 
     The next run with the same judge continues one that was cut off; after a finished one it does another repetition, whose
@@ -113,7 +113,7 @@ def reannotate(build: Build[PreferenceRecipe], role: Judge, pairs: int | None = 
     if not requests.num_rows:
         raise RecipeError(_NO_PAIRS)
     vote = _repetition(build, role)
-    question = Question(role=role, requests=played(requests, orders=role.orders, first_vote=vote))
+    question = RoleQuestion(role=role, requests=played(requests, orders=role.orders, first_vote=vote))
     ask_missing(build, STAGE, TABLE, [question])
     books = count_done(build, STAGE, table=TABLE, unit="judgments").balanced()
     _write_repetitions(build, role, _Repetitions(next=vote + 1, open=None))
@@ -128,11 +128,11 @@ def _some(requests: pa.Table, seed: int, pairs: int | None) -> pa.Table:
     return taken(requests, sorted(order[:pairs]))
 
 
-def _record(role: Judge) -> str:
+def _record(role: JudgeSection) -> str:
     return f"reannotations/{Inquiry.of(task_of(role), judge_of(role)).identity}.json"
 
 
-def _repetition(build: Build[PreferenceRecipe], role: Judge) -> int:
+def _repetition(build: Build[PreferenceRecipe], role: JudgeSection) -> int:
     """Return the number of the repetition to do, after recording it as open: the one that was cut off, else the next."""
     try:
         repetitions = read_state(build.workspace, _record(role), _REPETITIONS, advice=_REPETITIONS_LOST)
@@ -145,5 +145,5 @@ def _repetition(build: Build[PreferenceRecipe], role: Judge) -> int:
     return repetitions.next
 
 
-def _write_repetitions(build: Build[PreferenceRecipe], role: Judge, repetitions: _Repetitions) -> None:
+def _write_repetitions(build: Build[PreferenceRecipe], role: JudgeSection, repetitions: _Repetitions) -> None:
     build.workspace.write(_record(role), _REPETITIONS.dump_json(repetitions))

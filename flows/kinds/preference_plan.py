@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from contracts.joins import among, attach
 from flows.recipe.preference import PreferenceRecipe
-from flows.recipe.sections import Judge
+from flows.recipe.sections import JudgeSection
 from flows.run.kind import Line, asking_stages, stages_of
 from flows.run.pipeline import Build
 from flows.run.question import task_of
@@ -170,7 +170,7 @@ def _asking(
             known.add(stage)
         for number, role in enumerate(asking.roles(build)):
             rows, done = chosen.num_rows if stage == "texts" else guesses.get(task_of(role).subject, 0), 0
-            if isinstance(role, Judge):
+            if isinstance(role, JudgeSection):
                 rows = pairs * times(role)
             if questions:
                 rows, done = len(questions[number].ids), len(questions[number].ids) - left[number]

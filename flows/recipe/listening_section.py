@@ -43,7 +43,7 @@ def _once(value: Any) -> Any:
     return value
 
 
-class Site(Strict):
+class SiteSection(Strict):
     """Texts of the pages, by those who run the test."""
 
     title: str = "Listening test"
@@ -100,7 +100,7 @@ class Listening(Strict):
         default=None,
         description="$VARIABLE that holds a postgresql:// URL; null = listening.sqlite in the workspace, if that is a folder",
     )
-    site: Site = Site()
+    site: SiteSection = SiteSection()
 
     @model_validator(mode="after")
     def _splits_are_unique(self) -> Self:

@@ -11,8 +11,8 @@ from contracts import plugins
 from contracts.errors import RecipeError
 from flows.recipe import listening_section
 from flows.recipe.listening_section import Listening
-from flows.recipe.parts import Metric, Name, Plugin, Strict, expanded
-from flows.recipe.sections import Corpus, Judge, Labels, Release, Role
+from flows.recipe.parts import MetricSection, Name, Plugin, Strict, expanded
+from flows.recipe.sections import CorpusSection, JudgeSection, Labels, Release, Role
 from flows.recipe.splits_section import Splits
 from synth.dsp import ClipFormat
 
@@ -29,8 +29,8 @@ class Recipe(Strict, ABC):
     )
     workspace: str | None = Field(default=None, description="folder or URL; null = workspaces/<name> in the current folder")
     seed: int = Field(default=0, ge=-(2**63), lt=2**63)
-    corpora: list[Corpus] = Field(min_length=1)
-    metrics: list[Metric] = Field(default_factory=list)
+    corpora: list[CorpusSection] = Field(min_length=1)
+    metrics: list[MetricSection] = Field(default_factory=list)
     budget_usd: float | None = Field(
         default=None, ge=0, le=1e9, description="hard stop for all paid calls; null = none is expected"
     )
@@ -68,7 +68,7 @@ class Recipe(Strict, ABC):
             raise ValueError(f"{what}: {', '.join(doubled)} is named twice")
 
     @property
-    def judges_of_pairs(self) -> Sequence[Judge]:
+    def judges_of_pairs(self) -> Sequence[JudgeSection]:
         """The judges of items; the judgments of the first one decide. Empty if none is asked."""
         return ()
 
@@ -109,7 +109,7 @@ class Recipe(Strict, ABC):
         )
 
 
-def _rooted(corpus: Corpus, folder: Path) -> Corpus:
+def _rooted(corpus: CorpusSection, folder: Path) -> CorpusSection:
     root = expanded(corpus.root, f"corpora.{corpus.name}: root")
     if not root:
         root = plugins.load("corpus", corpus.reader).DEFAULT_ROOT

@@ -73,7 +73,7 @@ class Plugin(Strict):
     options: Options = Field(default_factory=dict)
 
 
-class Metric(Plugin, Versioned):
+class MetricSection(Plugin, Versioned):
     """A metric by name, with its options."""
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from flows.recipe.model import Recipe
 from flows.recipe.parts import configured
-from flows.recipe.sections import Audio, Judge, Prompts, Role, System
+from flows.recipe.sections import Audio, JudgeSection, Prompts, Role, System
 from synth.dsp import AudioFormat
 
 
@@ -21,8 +21,10 @@ class PreferenceRecipe(Recipe):
     systems: list[System] = Field(default_factory=list)
     pair_kinds: tuple[Literal["human", "inter", "intra"], ...] = Field(default=("human", "inter"), min_length=1)
     roles: list[Role] = Field(default_factory=list, description="what else language models write, in this order")
-    judge: Judge | None = Field(default=None, description="its judgments decide the labels, unless labels says otherwise")
-    judges: list[Judge] = Field(default_factory=list, description="second opinions, kept beside")
+    judge: JudgeSection | None = Field(
+        default=None, description="its judgments decide the labels, unless labels says otherwise"
+    )
+    judges: list[JudgeSection] = Field(default_factory=list, description="second opinions, kept beside")
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
@@ -37,7 +39,7 @@ class PreferenceRecipe(Recipe):
         return self
 
     @property
-    def judges_of_pairs(self) -> Sequence[Judge]:
+    def judges_of_pairs(self) -> Sequence[JudgeSection]:
         """The judges; the judgments of the first one decide."""
         return (self.judge, *self.judges) if self.judge is not None else ()
 

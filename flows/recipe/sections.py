@@ -8,7 +8,7 @@ from flows.recipe.parts import Name, Options, Plugin, Strict, Versioned
 from synth.dsp import AudioFormat
 
 
-class Corpus(Strict):
+class CorpusSection(Strict):
     """One source corpus."""
 
     name: Name = Field(description="what rows call it")
@@ -110,7 +110,7 @@ class Role(Plugin):
     )
 
 
-class Judge(Role):
+class JudgeSection(Role):
     """A judge of pairs, and how often it is asked about each."""
 
     task: str = "task1"

@@ -45,7 +45,7 @@ class Condition(Strict):
         return self.agreement is not None or self.teacher is not None
 
 
-class Split(Strict):
+class SplitSection(Strict):
     """One split."""
 
     fraction: Fraction | None = Field(default=None, description="of what quotas leave; the fractions add up to 1")
@@ -67,7 +67,7 @@ class Splits(Strict):
 
     fractions: dict[SplitName, Fraction] | None = None
     quotas: dict[SplitName, Quota] | None = None
-    sets: dict[SplitName, Split] | None = Field(
+    sets: dict[SplitName, SplitSection] | None = Field(
         default=None, description="splits with a fraction or a quota each, and conditions"
     )
     stratify_by: tuple[Literal["language", "setting", "style", "corpus"], ...] = Field(
@@ -83,10 +83,10 @@ class Splits(Strict):
         check({name: split.size() for name, split in self.named().items()})
         return self
 
-    def named(self) -> dict[str, Split]:
+    def named(self) -> dict[str, SplitSection]:
         """Return the splits by name, in the recipe's order."""
         if self.sets is not None:
             return dict(self.sets)
         if self.fractions is not None:
-            return {name: Split(fraction=share) for name, share in self.fractions.items()}
-        return {name: Split(quota=quota) for name, quota in (self.quotas or {}).items()}
+            return {name: SplitSection(fraction=share) for name, share in self.fractions.items()}
+        return {name: SplitSection(quota=quota) for name, quota in (self.quotas or {}).items()}

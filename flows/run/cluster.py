@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from contracts.errors import SetupError
 from flows.run.environment import without_secrets
-from flows.run.processes import is_running, kill_session
+from flows.run.linux_processes import is_running, kill_session
 from flows.run.ray_folder import RAY_SUBFOLDER, ray_folder, write_token
 
 PROJECT_ROOT: Final = Path(__file__).resolve().parents[2]

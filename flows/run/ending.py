@@ -18,7 +18,7 @@ from typing import Final, NoReturn
 
 from contracts.errors import UnisrmError
 from contracts.interrupts import interrupt_reason
-from flows.run.processes import kill_descendants
+from flows.run.linux_processes import kill_descendants
 
 CLEAN_UP_S: Final = 4.5
 """Limit of the clean-up. Requests to judges that are in flight get three seconds of it."""

@@ -7,7 +7,7 @@ from typing import Any, Generic
 from contracts import plugins
 from flows.recipe.model import Recipe
 from flows.run.pipeline import Asking, Build, R_contra, Stage
-from flows.run.question import Question
+from flows.run.question import RoleQuestion
 
 Line = dict[str, object]
 """One row of a plan."""
@@ -46,6 +46,6 @@ def asking_stages(build: Build) -> list[tuple[str, Asking[Any]]]:
     return [(stage.name, stage.asks) for stage in stages_of(build) if stage.asks is not None]
 
 
-def questions_of(build: Build, stage: str) -> Sequence[Question]:
+def questions_of(build: Build, stage: str) -> Sequence[RoleQuestion]:
     """Return what a stage asks judges or writers; nothing if the recipe has no such stage."""
     return next((asking.questions(build) for name, asking in asking_stages(build) if name == stage), ())

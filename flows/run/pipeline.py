@@ -19,7 +19,7 @@ from flows.recipe.model import Recipe
 from flows.recipe.sections import Role
 from flows.run.books import Books
 from flows.run.progress import Progress, Silent
-from flows.run.question import Question, key_variables
+from flows.run.question import RoleQuestion, key_variables
 from flows.run.settings import Settings
 from storage.blobs import BlobStore
 from storage.table_access import DeclaredTables, ReadableTables
@@ -129,7 +129,7 @@ class Asking(Generic[R_contra]):
     after: str
     table: str
     roles: Callable[[Build[R_contra]], Sequence[Role]]
-    questions: Callable[[Build[R_contra]], Sequence[Question]]
+    questions: Callable[[Build[R_contra]], Sequence[RoleQuestion]]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from flows.recipe.sections import Role
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class RoleQuestion:
     """One role of a recipe and the rows that it is about.
 
     Attributes:

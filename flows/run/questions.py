@@ -20,7 +20,7 @@ from flows.recipe.sections import Role
 from flows.run.damage import forget_damaged
 from flows.run.known import is_there, known_of, remember, require_there
 from flows.run.pipeline import Build
-from flows.run.question import Question, task_of
+from flows.run.question import RoleQuestion, task_of
 from flows.run.settings import Settings
 from flows.run.wanted import table_of, want, wanted_rows
 from storage.local_files import storage_errors
@@ -95,14 +95,14 @@ def _note_replies(build: Build) -> None:
             remember(build, "ledger", ledger.identity, ledger.where, held)
 
 
-def ask_missing(build: Build, stage: str, table: str, questions: Sequence[Question]) -> None:
+def ask_missing(build: Build, stage: str, table: str, questions: Sequence[RoleQuestion]) -> None:
     """Ask for the rows that are neither in the table nor among the stage's failures, and commit the answers as they arrive."""
     want(build, stage, [(question.ids, question.requests["subject_id"]) for question in questions])
     failures = f"failures@{stage}"
     for question in questions:
         forget_damaged(build, failures, question.ids)
     failed = build.tables.read(failures, ["row_id"])["row_id"]
-    todo: list[tuple[Question, pa.Table]] = []
+    todo: list[tuple[RoleQuestion, pa.Table]] = []
     for question in questions:
         open_ids = build.tables.missing(table, question.ids)
         open_ids = open_ids.filter(pc.invert(pc.is_in(open_ids, value_set=failed)))
@@ -122,7 +122,7 @@ def ask_missing(build: Build, stage: str, table: str, questions: Sequence[Questi
     build.progress.end()
 
 
-def _ask(build: Build, stage: str, table: str, question: Question, rows: pa.Table) -> None:
+def _ask(build: Build, stage: str, table: str, question: RoleQuestion, rows: pa.Table) -> None:
     for outcome in judge_rows(
         rows,
         task=question.task,
@@ -139,7 +139,7 @@ def _ask(build: Build, stage: str, table: str, question: Question, rows: pa.Tabl
         build.progress.advance(outcome.rows.num_rows + outcome.failures.num_rows, outcome.failures.num_rows)
 
 
-def all_replies_stored(build: Build, stage: str, table: str, question: Question) -> bool:
+def all_replies_stored(build: Build, stage: str, table: str, question: RoleQuestion) -> bool:
     """Tell whether no request need be sent: each missing row has failed, or the ledger has a reply to it."""
     done = build.tables.read(f"failures@{stage}", ["row_id"])["row_id"]
     left = build.tables.missing(table, question.ids)
@@ -177,15 +177,15 @@ def prompt_requests(build: Build, prompts: pa.Table) -> pa.Table:
     return table.drop_columns(["target_utterance_id"]).rename_columns({"prompt_id": "subject_id"})
 
 
-def writing_questions(build: Build) -> list[Question]:
+def writing_questions(build: Build) -> list[RoleQuestion]:
     """Return the questions of the stage ``writings``; each role is shown what the roles before it wrote."""
     roles = roles_about(build, "prompts")
     if not roles:
         return []
     requests = prompt_requests(build, build.tables.read("prompts"))
-    questions: list[Question] = []
+    questions: list[RoleQuestion] = []
     for role in roles:
-        question = Question(role=role, requests=requests)
+        question = RoleQuestion(role=role, requests=requests)
         found = _contents(among(build.tables.read(table_of("writings")), "writing_id", question.ids))
         requests = _with_contents(requests, "subject_id", question.task, found)
         questions.append(question)

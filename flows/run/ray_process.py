@@ -24,7 +24,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from flows.run.processes import kill_session
+from flows.run.linux_processes import kill_session
 from flows.run.ray_folder import RAY_SUBFOLDER
 from flows.run.worker import Worker
 

@@ -9,7 +9,7 @@ from contracts.joins import attach, sorted_by
 from flows.recipe.preference import PreferenceRecipe
 from flows.run.books import Books
 from flows.run.pipeline import Asking, Build, Stage
-from flows.run.question import Question, literals
+from flows.run.question import RoleQuestion, literals
 from flows.run.questions import ask_missing, history_of, needs_history, roles_about, with_writings
 from flows.run.wanted import made, wanted_rows
 from flows.run.work import count_done
@@ -47,11 +47,11 @@ def _heard_before(build: Build[PreferenceRecipe], recordings: pa.Table) -> pa.Ta
     return pa.table({"prompt_id": past["prompt_id"], "audio_ids": pa.array(heard, pa.list_(pa.string()))})
 
 
-def judge_questions(build: Build[PreferenceRecipe]) -> list[Question]:
+def judge_questions(build: Build[PreferenceRecipe]) -> list[RoleQuestion]:
     """Return what each judge is asked about all pairs, in its orders and as often as it says, the deciding one first."""
     requests = pair_requests(build)
     return [
-        Question(role=wish, requests=played(requests, orders=wish.orders, votes=wish.votes))
+        RoleQuestion(role=wish, requests=played(requests, orders=wish.orders, votes=wish.votes))
         for wish in build.recipe.judges_of_pairs
     ]
 

@@ -10,10 +10,10 @@ from contracts.ids import canonical_json
 from contracts.jobs import Job
 from contracts.joins import attach
 from contracts.versions import meets
-from flows.recipe.parts import Metric
+from flows.recipe.parts import MetricSection
 from flows.run.books import Books
 from flows.run.pipeline import Build, Stage
-from flows.run.versions import installed_problem
+from flows.run.plugin_versions import installed_problem
 from flows.run.wanted import made, want, wanted_rows
 from flows.run.work import Work, count_done, do_missing
 from scoring.facts import wide
@@ -50,7 +50,7 @@ def _metrics(build: Build) -> Books:
     return count_done(build, "metrics")
 
 
-def metric_keys(build: Build, metric: Metric, samples: Sequence[str]) -> list[str]:
+def metric_keys(build: Build, metric: MetricSection, samples: Sequence[str]) -> list[str]:
     """Return the keys under which a metric's values of these samples are wanted.
 
     Where the recipe demands a version, what another one measured stays in the table and is not wanted: the same sample is

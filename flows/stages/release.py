@@ -19,17 +19,17 @@ from flows.run.books import Books
 from flows.run.damage import named_audio
 from flows.run.marks import mark_of
 from flows.run.pipeline import Build, R_contra, Stage
-from flows.run.versions import released_mixed
+from flows.run.plugin_versions import released_mixed
 from flows.stages.splits import proof
 from flows.stages.utterances import reader_of, require_credits
 from flows.stages.verification import released_splits
-from storage import manifest, release
+from storage import release_manifest, release_writer
 from storage.card_facts import Disjoint, Facts, Funnel, Writer
 from storage.columns import ReleaseSchema
-from storage.manifest import Fault
-from storage.released import CURRENT, current_release
+from storage.release_manifest import Fault
+from storage.release_reader import CURRENT, current_release
 from storage.rows import Rows
-from storage.shards import Layout
+from storage.shards import ShardLayout
 
 _SEAL: Final = "releases/sealed.json"
 
@@ -88,11 +88,11 @@ def release_faults(build: Build) -> list[Fault]:
     name = url.removeprefix(f"{build.workspace.url}/")
     filesystem, root = build.workspace.filesystem, build.workspace.path(name)
     try:
-        files = manifest.read(filesystem, root)
+        files = release_manifest.read(filesystem, root)
     except DamagedPart as error:
-        return [Fault(path=manifest.MANIFEST, kind="changed", what=f"is damaged: {error}")]
-    now = manifest.states(filesystem, root)
-    found = manifest.faults(filesystem, root, files, hashed=_HASHED.get(url) or _sealed(build, name))
+        return [Fault(path=release_manifest.MANIFEST, kind="changed", what=f"is damaged: {error}")]
+    now = release_manifest.states(filesystem, root)
+    found = release_manifest.faults(filesystem, root, files, hashed=_HASHED.get(url) or _sealed(build, name))
     if not any(fault.kind != "unlisted" for fault in found):
         _HASHED[url] = now
     return found
@@ -114,7 +114,7 @@ def seal_release(build: Build) -> str | None:
     return url
 
 
-def _sealed(build: Build, name: str) -> manifest.States:
+def _sealed(build: Build, name: str) -> release_manifest.States:
     try:
         seal = json.loads(build.workspace.read(_SEAL))
         return dict(seal["states"]) if seal["folder"] == name else {}
@@ -122,7 +122,7 @@ def _sealed(build: Build, name: str) -> manifest.States:
         return {}  # it saves hashing, no more
 
 
-_HASHED: Final[dict[str, manifest.States]] = {}
+_HASHED: Final[dict[str, release_manifest.States]] = {}
 """Release -> states in which this process found its files right: the stage looks several times in one build."""
 
 
@@ -147,7 +147,7 @@ def _release(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Boo
     rows, schema = form.rows(build), form.schema(build)
     assigned = rows.ordered(released_splits(build))
     splits = [
-        release.Split(
+        release_writer.ReleaseSplit(
             config=form.configuration(build),
             split=split,
             rows=_batches(build, split, rows, assigned.filter(pc.equal(assigned["split"], split))),
@@ -156,14 +156,16 @@ def _release(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Boo
         for split in build.recipe.splits.named()
     ]
     wish = build.recipe.release
-    layout = Layout(sample_rate_hz=build.recipe.clip_format.sample_rate_hz, shard_bytes=wish.shard_size_mb * 1_000_000)
+    layout = ShardLayout(sample_rate_hz=build.recipe.clip_format.sample_rate_hz, shard_bytes=wish.shard_size_mb * 1_000_000)
     build.progress.start("release", 0)
-    folder = release.write(
+    folder = release_writer.write(
         build.workspace, wish.version, splits=splits, audio=named_audio(build), facts=_facts(before, form, build), layout=layout
     )
     build.workspace.write(CURRENT, json.dumps({"folder": folder}).encode())
     # What was written, or hashed, a moment ago need not be read once more.
-    _HASHED[f"{build.workspace.url}/{folder}"] = manifest.states(build.workspace.filesystem, build.workspace.path(folder))
+    _HASHED[f"{build.workspace.url}/{folder}"] = release_manifest.states(
+        build.workspace.filesystem, build.workspace.path(folder)
+    )
     seal_release(build)
     build.progress.end()
     return Books(stage="release", unit="pairs", rows_in=assigned.num_rows, rows_out=assigned.num_rows)

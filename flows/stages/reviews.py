@@ -8,18 +8,18 @@ from contracts.joins import attach, sorted_by
 from flows.recipe.preference import PreferenceRecipe
 from flows.run.books import Books
 from flows.run.pipeline import Asking, Build, Stage
-from flows.run.question import Question, literals, task_of
+from flows.run.question import RoleQuestion, literals, task_of
 from flows.run.questions import ask_missing, roles_about
 from flows.run.wanted import made, table_of, wanted_rows
 from flows.run.work import count_done
 
 
-def review_questions(build: Build[PreferenceRecipe]) -> list[Question]:
+def review_questions(build: Build[PreferenceRecipe]) -> list[RoleQuestion]:
     """Return the questions about samples and judgments."""
     roles = roles_about(build, "samples", "judgments")
     builders = {"samples": _sample_requests, "judgments": _judgment_requests}
     tables = {subject: builders[subject](build) for subject in {task_of(role).subject for role in roles}}
-    return [Question(role=role, requests=tables[task_of(role).subject]) for role in roles]
+    return [RoleQuestion(role=role, requests=tables[task_of(role).subject]) for role in roles]
 
 
 def _sample_requests(build: Build[PreferenceRecipe]) -> pa.Table:

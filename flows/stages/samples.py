@@ -14,7 +14,7 @@ from contracts.versions import meets
 from flows.recipe.preference import PreferenceRecipe
 from flows.run.books import Books
 from flows.run.pipeline import Build, Stage
-from flows.run.versions import counted, installed_problem
+from flows.run.plugin_versions import counted, installed_problem
 from flows.run.wanted import made, want, wanted_rows
 from flows.run.work import count_done, do_missing
 from flows.stages.brought_along import clip_requests

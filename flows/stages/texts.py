@@ -9,7 +9,7 @@ from contracts.joins import among, sorted_by
 from flows.recipe.preference import PreferenceRecipe
 from flows.run.books import Books, count
 from flows.run.pipeline import Asking, Build, Stage
-from flows.run.question import Question
+from flows.run.question import RoleQuestion
 from flows.run.questions import ask_missing, prompt_requests, scripting_roles
 from flows.run.wanted import table_of
 from flows.stages.writings import asked_of_roles
@@ -19,14 +19,14 @@ CHOSEN: Final = "prompts@chosen"
 """The prompts as they come from the corpora; table ``prompts`` has them as they are spoken."""
 
 
-def script_questions(build: Build[PreferenceRecipe]) -> list[Question]:
+def script_questions(build: Build[PreferenceRecipe]) -> list[RoleQuestion]:
     """Return the questions of the stage ``texts``."""
     roles = scripting_roles(build)
     requests = prompt_requests(build, build.tables.read(CHOSEN))
     # What is continued is the reference's text, in the reference's language.
     spoken = pc.coalesce(requests["reference_language"], requests["language"])
     continued = requests.set_column(requests.column_names.index("language"), "language", spoken)
-    return [Question(role=role, requests=continued if role.task == "style_continuation" else requests) for role in roles]
+    return [RoleQuestion(role=role, requests=continued if role.task == "style_continuation" else requests) for role in roles]
 
 
 def _texts(build: Build[PreferenceRecipe]) -> Books:

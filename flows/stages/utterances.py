@@ -15,12 +15,12 @@ from contracts.licences import licence_hint, wants_credit
 from contracts.schemas import DROPS, UTTERANCES
 from contracts.text_forms import compared
 from corpora.watch import state
-from flows.recipe.sections import Corpus
+from flows.recipe.sections import CorpusSection
 from flows.run.books import Books, count
 from flows.run.pipeline import Build, Stage
 
 
-def reader_of(corpus: Corpus) -> Any:
+def reader_of(corpus: CorpusSection) -> Any:
     """Return the configured reader of a corpus."""
     return plugins.configure("corpus", corpus.reader, {"name": corpus.name, **corpus.options})
 

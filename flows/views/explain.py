@@ -18,7 +18,7 @@ from flows.stages.splits import splits_table
 from flows.stages.texts import CHOSEN
 from flows.views.lineage import Family, dropped_named, drops_and_failures_of, made_from, parts_of, rows_named, where
 from flows.views.near_ids import near_rows
-from storage.released import rows_released
+from storage.release_reader import rows_released
 
 _ABOUT_PROMPTS: Final = ("failures@texts", "failures@writings")
 

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from contracts import plugins
 from flows.recipe.listening_checks import terms_of
-from flows.recipe.sections import Judge, Role
+from flows.recipe.sections import JudgeSection, Role
 from flows.run.kind import Line
 from flows.run.marks import finished
 from flows.run.pipeline import Asking, Build, Stage
@@ -127,7 +127,7 @@ def is_finished(stage: Stage[Any], build: Build) -> bool:
     return False
 
 
-def times(judge: Judge) -> int:
+def times(judge: JudgeSection) -> int:
     """Return how often a judge is asked about each pair."""
     return judge.votes * (2 if judge.orders == "both" else 1)
 

@@ -16,7 +16,7 @@ from flows.run.pipeline import Waiting, open_build
 from flows.stages.release import release_of
 from flows.views.explain import story_of
 from flows.views.status import books_of, status_of
-from storage.verification import verify_release
+from storage.release_verification import verify_release
 from tests.flows.listeners import listen
 from tests.flows.small import run
 

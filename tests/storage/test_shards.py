@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from contracts.errors import SchemaError
 from storage.columns import AUDIO, TASK1, TASK4, row_schema
-from storage.shards import Layout, features, write_split
+from storage.shards import ShardLayout, features, write_split
 from tests.storage.release_rows import RATE, clip, rows
 
-LAYOUT = Layout(sample_rate_hz=RATE)
+LAYOUT = ShardLayout(sample_rate_hz=RATE)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -44,7 +44,7 @@ def test_lists_of_clips_come_back(tmp_path):
     """A list of clips per row keeps its order, its repetitions and its nulls over row groups; ``datasets`` reads it."""
     table, heard = rows(70), [None if n % 5 == 0 else [f"h{n % 7}", f"h{n % 3}", f"h{n % 7}"] for n in range(70)]
     table = table.append_column("history_audio", pa.array(heard, pa.list_(pa.string())))
-    layout = Layout(sample_rate_hz=RATE, row_group_rows=30)
+    layout = ShardLayout(sample_rate_hz=RATE, row_group_rows=30)
     (shard,) = write_split(tmp_path, "task4", "sft", [table.slice(3), table.slice(0, 3)], clip, layout=layout, schema=TASK4)
     expected = [one and [{"bytes": clip(name), "path": f"{name}.flac"} for name in one] for one in [*heard[3:], *heard[:3]]]
     assert pq.read_table(tmp_path / shard.path)["history_audio"].to_pylist() == expected
@@ -86,7 +86,7 @@ def test_layout_for_the_hub(tmp_path):
 
 def test_shards_end_at_their_size(tmp_path):
     """A shard is closed by the row group that reaches its size; names count all of them."""
-    layout = Layout(sample_rate_hz=RATE, shard_bytes=60_000, row_group_rows=10)
+    layout = ShardLayout(sample_rate_hz=RATE, shard_bytes=60_000, row_group_rows=10)
     shards = write_split(tmp_path, "task1", "sft", [rows(100)], clip, layout=layout, schema=TASK1)
     assert len(shards) > 2
     assert [shard.path for shard in shards] == [f"task1/sft-{n:05d}-of-{len(shards):05d}.parquet" for n in range(len(shards))]
@@ -100,7 +100,7 @@ def test_row_groups_bound_the_audio(tmp_path):
     """Long clips make row groups shorter, so that a reader never holds more than the limit."""
     limit = 7 * len(clip("a0"))
     (shard,) = write_split(
-        tmp_path, "t", "s", [rows(20)], clip, layout=Layout(sample_rate_hz=RATE, row_group_bytes=limit), schema=TASK1
+        tmp_path, "t", "s", [rows(20)], clip, layout=ShardLayout(sample_rate_hz=RATE, row_group_bytes=limit), schema=TASK1
     )
     file = pq.ParquetFile(tmp_path / shard.path)
     for index in range(file.metadata.num_row_groups):
@@ -113,7 +113,7 @@ def test_row_groups_bound_the_audio(tmp_path):
 @given(cuts=st.lists(st.integers(0, 60), max_size=5))
 def test_bytes_do_not_depend_on_batches(tmp_path_factory, cuts):
     """However the rows are cut into tables, the files are byte for byte the same."""
-    table, layout = rows(60), Layout(sample_rate_hz=RATE, row_group_rows=7, shard_bytes=50_000)
+    table, layout = rows(60), ShardLayout(sample_rate_hz=RATE, row_group_rows=7, shard_bytes=50_000)
     whole, parts = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("parts")
     write_split(whole, "t", "s", [table], clip, layout=layout, schema=TASK1)
     edges = [0, *sorted(cuts), 60]
@@ -132,7 +132,13 @@ def test_rows_stream(tmp_path):
             yield rows(10, start)
 
     write_split(
-        tmp_path, "t", "s", batches(), clip, layout=Layout(sample_rate_hz=RATE, row_group_rows=10, shard_bytes=1), schema=TASK1
+        tmp_path,
+        "t",
+        "s",
+        batches(),
+        clip,
+        layout=ShardLayout(sample_rate_hz=RATE, row_group_rows=10, shard_bytes=1),
+        schema=TASK1,
     )
     assert seen[-1] > 5 * 10 * len(clip("a0"))
 

@@ -11,7 +11,7 @@ import pytest
 from contracts.errors import SetupError
 from flows.run import cluster
 from flows.run.cluster import PACKAGES, PROJECT_ROOT, Cluster
-from flows.run.processes import session_members
+from flows.run.linux_processes import session_members
 from tests.flows.break_in import BROKEN_IN, connects, submits_a_job
 from tests.flows.conftest import PLANTED
 from tests.flows.process_tree import commands, environments, is_loopback, listening

@@ -16,7 +16,7 @@ from contracts.errors import SetupError
 from flows.run import cluster
 from flows.run.cluster import Cluster, ClusterLost
 from flows.run.fanout import fan_out
-from flows.run.processes import is_running, kill_session, session_members
+from flows.run.linux_processes import is_running, kill_session, session_members
 from tests.flows.fake_job import TroubleJob, requests
 
 LIMIT_S = 150

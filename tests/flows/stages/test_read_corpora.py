@@ -6,7 +6,7 @@ import pytest
 
 from contracts.errors import DataError
 from contracts.schemas import UTTERANCES
-from flows.recipe.sections import Corpus
+from flows.recipe.sections import CorpusSection
 from flows.stages.utterances import read_corpora
 from storage.tables import TableStore
 from storage.workspace import Workspace
@@ -16,7 +16,7 @@ from tests.corpora import dummies
 def build(tmp_path, *names):
     """Stand in for a build of as many manifests."""
     given = {"language": "en", "license": "MIT"}
-    corpora = [Corpus(name=name, reader="manifest", root=str(tmp_path / name), options=given) for name in names]
+    corpora = [CorpusSection(name=name, reader="manifest", root=str(tmp_path / name), options=given) for name in names]
     return SimpleNamespace(recipe=SimpleNamespace(corpora=corpora))
 
 

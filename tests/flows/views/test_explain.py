@@ -12,7 +12,7 @@ from flows.views.explain import story_of
 from tests.annotate.ledgers import FULL, entry
 from tests.flows.small import recipe
 from tests.rows import rows
-from tests.storage.test_release import release_to, splits
+from tests.storage.test_release_writer import release_to, splits
 
 TABLES = {
     "utterances": [

@@ -15,7 +15,7 @@ import yaml
 
 from contracts.errors import DamagedPart, StorageError
 from contracts.ids import ID_HEX_LENGTH, audio_id
-from storage import manifest
+from storage import release_manifest
 from storage.blobs import decoded
 from storage.columns import AUDIO, AUDIOS, GROUP, item_column
 from storage.shards import split_of
@@ -96,14 +96,14 @@ def verify_release(url: str) -> Verification:
     found = Verification(release=url)
     rows: dict[str, int | None] = {}
     try:
-        files = manifest.read(filesystem, root)
+        files = release_manifest.read(filesystem, root)
     except DamagedPart as error:
-        found.add(manifest.MANIFEST, f"{error} (without it no file's size and hash can be checked)")
+        found.add(release_manifest.MANIFEST, f"{error} (without it no file's size and hash can be checked)")
         rows = {path: None for path in present if path.endswith(".parquet")}
         found.files = len(present)
     else:
         found.files = len(files)
-        for fault in manifest.faults(filesystem, root, files):
+        for fault in release_manifest.faults(filesystem, root, files):
             found.add(fault.path, fault.what)
         rows = {file.path: file.rows for file in files if file.path.endswith(".parquet") and file.path in present}
     _verify_card(found, filesystem, root, present)
@@ -120,7 +120,9 @@ def _opened(url: str) -> tuple[Any, str, set[str]]:
     except (ImportError, ValueError, OSError) as error:
         raise StorageError(f"release {url} cannot be read: {error}") from error
     if not present:
-        raise StorageError(f"release {url}: no such folder, or nothing in it; give the folder that has {manifest.MANIFEST}")
+        raise StorageError(
+            f"release {url}: no such folder, or nothing in it; give the folder that has {release_manifest.MANIFEST}"
+        )
     if present == {""}:
         raise StorageError(f"release {url} is a file: give the folder that it lies in")
     return filesystem, root, present
@@ -155,7 +157,7 @@ def _verify_shards(found: Verification, filesystem: Any, root: str, listed: Mapp
                 found.add(path, f"cannot be read as Parquet: {' '.join(str(error).split())}")
                 continue
             if listed[path] not in (None, found.rows - before):
-                found.add(path, f"has {found.rows - before} rows, {manifest.MANIFEST} says {listed[path]}")
+                found.add(path, f"has {found.rows - before} rows, {release_manifest.MANIFEST} says {listed[path]}")
 
 
 class _Rows:

@@ -21,13 +21,13 @@ import fsspec
 import pyarrow as pa
 
 from contracts.errors import DamagedPart, DataError, RecipeError
-from storage import manifest
+from storage import release_manifest
 from storage.card import render
 from storage.card_facts import Facts
 from storage.columns import ReleaseSchema
 from storage.local_files import atomic_path, storage_errors, sync
-from storage.manifest import MANIFEST, File
-from storage.shards import Layout, write_split
+from storage.release_manifest import MANIFEST, File
+from storage.shards import ShardLayout, write_split
 from storage.tally import Tally
 from storage.workspace import Workspace
 
@@ -35,7 +35,7 @@ _STAGING: Final = ".tmp-"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Split:
+class ReleaseSplit:
     """One split to release.
 
     Attributes:
@@ -55,10 +55,10 @@ def write(
     workspace: Workspace,
     version: str,
     *,
-    splits: Sequence[Split],
+    splits: Sequence[ReleaseSplit],
     audio: Callable[[str], bytes],
     facts: Facts,
-    layout: Layout,
+    layout: ShardLayout,
 ) -> str:
     """Write a release, or repair an equal one that exists; the caller holds the workspace's lock.
 
@@ -87,8 +87,8 @@ def write(
         raise RecipeError(f"release version {version!r} is no folder name; use letters, digits and . _ + -")
     with storage_errors(f"writing release {version} in {workspace.url}"), _staging(workspace) as folder:
         files = _build(folder, splits, audio, facts, layout)
-        name = f"releases/{version}-{manifest.content_digest(files)}"
-        (folder / MANIFEST).write_text(manifest.manifest_text(version, files), encoding="utf-8")
+        name = f"releases/{version}-{release_manifest.content_digest(files)}"
+        (folder / MANIFEST).write_text(release_manifest.manifest_text(version, files), encoding="utf-8")
         if workspace.exists(f"{name}/{MANIFEST}"):
             _repair(workspace, folder, name, files)
         else:
@@ -96,7 +96,9 @@ def write(
     return name
 
 
-def _build(folder: Path, splits: Sequence[Split], audio: Callable[[str], bytes], facts: Facts, layout: Layout) -> list[File]:
+def _build(
+    folder: Path, splits: Sequence[ReleaseSplit], audio: Callable[[str], bytes], facts: Facts, layout: ShardLayout
+) -> list[File]:
     tally, files = Tally({split.config: split.schema for split in splits}), list[File]()
     for split in splits:
         tally.open(split.config, split.split)
@@ -109,7 +111,7 @@ def _build(folder: Path, splits: Sequence[Split], audio: Callable[[str], bytes],
     return sorted([*files, _entry(folder, "README.md", None)], key=lambda file: file.path)
 
 
-def _counted(split: Split, tally: Tally) -> Iterator[pa.Table]:
+def _counted(split: ReleaseSplit, tally: Tally) -> Iterator[pa.Table]:
     for table in split.rows:
         tally.add(split.config, split.split, table)
         yield table
@@ -143,7 +145,7 @@ def _staging(workspace: Workspace) -> Iterator[Path]:
 def _repair(workspace: Workspace, folder: Path, name: str, files: Sequence[File]) -> None:
     """Replace the files of an existing release that differ, and remove shards that are not in its manifest."""
     filesystem, root = workspace.filesystem, workspace.path(name)
-    found = manifest.faults(filesystem, root, files)
+    found = release_manifest.faults(filesystem, root, files)
     for fault in found:
         if fault.kind == "unlisted" and (fault.is_shard or fault.path.endswith(".tmp")):  # .tmp: of an interrupted repair
             filesystem.rm_file(f"{root}/{fault.path}")
@@ -189,7 +191,7 @@ def verify(folder: str) -> list[File]:
         DamagedPart: there is no manifest, or a file is missing, changed, or not listed in it.
     """
     filesystem, root = fsspec.core.url_to_fs(folder)
-    files = manifest.read(filesystem, root.rstrip("/"))
-    if found := manifest.faults(filesystem, root.rstrip("/"), files):
+    files = release_manifest.read(filesystem, root.rstrip("/"))
+    if found := release_manifest.faults(filesystem, root.rstrip("/"), files):
         raise DamagedPart(f"{folder}/{found[0]}: restore it, or build the release again")
     return files

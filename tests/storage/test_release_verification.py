@@ -19,12 +19,12 @@ from typer.testing import CliRunner
 from contracts.errors import StorageError
 from contracts.ids import audio_id
 from flows.entry.cli import app
-from storage import manifest
+from storage import release_manifest
 from storage.columns import TASK1
-from storage.release import Split
-from storage.verification import verify_release
+from storage.release_verification import verify_release
+from storage.release_writer import ReleaseSplit
 from tests.storage.release_rows import RATE, rows
-from tests.storage.test_release import release_to
+from tests.storage.test_release_writer import release_to
 
 CLIPS: dict[str, bytes] = {}
 
@@ -52,7 +52,7 @@ def true_rows(count: int, start: int) -> pa.Table:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     splits = [
-        Split(config="task1", split=name, rows=[true_rows(count, start)], schema=TASK1)
+        ReleaseSplit(config="task1", split=name, rows=[true_rows(count, start)], schema=TASK1)
         for name, count, start in (("sft", 12, 0), ("rl", 6, 12), ("bench", 6, 18))
     ]
     workspace, name = release_to(tmp_path_factory.mktemp("whole"), splits=splits, audio=CLIPS.__getitem__)
@@ -68,7 +68,7 @@ def rewrite(release: Path, split: str, change) -> None:
     """Change the rows of a shard and list it in the manifest as it is now: only its content is wrong."""
     (path,) = (release / "task1").glob(f"{split}-*")
     pq.write_table(change(pq.read_table(path)), path)
-    files = manifest.read(fsspec.filesystem("file"), str(release))
+    files = release_manifest.read(fsspec.filesystem("file"), str(release))
     data = path.read_bytes()
     lines = [vars(file) for file in files]
     for line in lines:

@@ -14,17 +14,17 @@ import soundfile
 import yaml
 
 from contracts.errors import DamagedPart, DataError, RecipeError, StorageError
-from storage import release
+from storage import release_writer
 from storage.card_facts import Disjoint, Facts, Funnel
 from storage.columns import RATED_PAIRS, TASK1
-from storage.release import Split, verify, write
-from storage.released import rows_released
-from storage.shards import Layout
-from storage.verification import verify_release
+from storage.release_reader import rows_released
+from storage.release_verification import verify_release
+from storage.release_writer import ReleaseSplit, verify, write
+from storage.shards import ShardLayout
 from storage.workspace import Workspace
 from tests.storage.release_rows import RATE, clip, rated_rows, rows
 
-LAYOUT = Layout(sample_rate_hz=RATE, shard_bytes=200_000)
+LAYOUT = ShardLayout(sample_rate_hz=RATE, shard_bytes=200_000)
 FACTS = Facts(
     pretty_name="Pairs | <script>alert(1)</script> of *people*",
     version="0.1.0",
@@ -37,11 +37,11 @@ FACTS = Facts(
 )
 
 
-def splits(sft: int = 48, bench: int = 6) -> list[Split]:
+def splits(sft: int = 48, bench: int = 6) -> list[ReleaseSplit]:
     return [
-        Split(config="task1", split="sft", rows=[rows(sft)], schema=TASK1),
-        Split(config="task1", split="rl", rows=[rows(12, 48)], schema=TASK1),
-        Split(config="task1", split="bench", rows=[rows(bench, 60)], schema=TASK1),
+        ReleaseSplit(config="task1", split="sft", rows=[rows(sft)], schema=TASK1),
+        ReleaseSplit(config="task1", split="rl", rows=[rows(12, 48)], schema=TASK1),
+        ReleaseSplit(config="task1", split="bench", rows=[rows(bench, 60)], schema=TASK1),
     ]
 
 
@@ -112,7 +112,7 @@ def test_datasets_loads_it(tmp_path):
 def test_datasets_loads_rated_pairs(tmp_path):
     """Likewise of clips that people rated; ``verify`` and the search for a row know the items of both."""
     parts = {"train": rated_rows(30), "test": rated_rows(6, 30)}
-    rated = [Split(config="rated_pairs", split=split, rows=[part], schema=RATED_PAIRS) for split, part in parts.items()]
+    rated = [ReleaseSplit(config="rated_pairs", split=split, rows=[part], schema=RATED_PAIRS) for split, part in parts.items()]
     workspace, name = release_to(tmp_path / "ws", splits=rated)
     found = load(
         workspace.local_path(name),
@@ -151,7 +151,7 @@ def test_empty_split_does_not_break_loading(tmp_path):
 def test_same_rows_same_bytes(tmp_path):
     """Two workspaces, differently cut tables: the same folder name and the same bytes."""
     first, name = release_to(tmp_path / "one")
-    cut = [Split(config="task1", split="sft", rows=[rows(5), rows(43, 5)], schema=TASK1), *splits()[1:]]
+    cut = [ReleaseSplit(config="task1", split="sft", rows=[rows(5), rows(43, 5)], schema=TASK1), *splits()[1:]]
     second, again = release_to(tmp_path / "two", splits=cut)
     assert again == name
     assert name.startswith("releases/0.1.0-")
@@ -220,12 +220,12 @@ def test_kill_in_the_middle(tmp_path):
     program = f"""
         import os, signal
         from tests.storage.release_rows import clip
-        from tests.storage import test_release
+        from tests.storage import test_release_writer
         def deadly(audio_id):
             if audio_id == "a29":
                 os.kill(os.getpid(), signal.SIGKILL)
             return clip(audio_id)
-        test_release.release_to({str(tmp_path / "killed")!r}, audio=deadly)
+        test_release_writer.release_to({str(tmp_path / "killed")!r}, audio=deadly)
     """
     root = Path(__file__).parents[2]
     done = subprocess.run(
@@ -276,7 +276,7 @@ def test_full_disk_is_a_storage_error(tmp_path, monkeypatch):
     def full(path):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(release, "sync", full)
+    monkeypatch.setattr(release_writer, "sync", full)
     with pytest.raises(StorageError, match="disk is full"):
         release_to(tmp_path)
     assert list((tmp_path / "releases").iterdir()) == []
@@ -287,7 +287,7 @@ def test_refusals(tmp_path):
     with pytest.raises(RecipeError, match="no folder name"):
         write(Workspace(tmp_path), "../x", splits=splits(), audio=clip, facts=FACTS, layout=LAYOUT)
     with pytest.raises(DataError, match="every split is empty"):
-        release_to(tmp_path, splits=[Split(config="task1", split="sft", rows=[], schema=TASK1)])
+        release_to(tmp_path, splits=[ReleaseSplit(config="task1", split="sft", rows=[], schema=TASK1)])
 
 
 def test_card(tmp_path):

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 from pydantic import Field, TypeAdapter
 
 from contracts.errors import DamagedPart
-from storage import manifest
+from storage import release_manifest
 from storage.columns import AUDIO, AUDIOS, item_column
-from storage.manifest import MANIFEST, File
+from storage.release_manifest import MANIFEST, File
 from storage.shards import split_of
 from storage.state import read_state
 from storage.workspace import Workspace
@@ -58,7 +58,7 @@ def shards_of(workspace: Workspace, folder: str) -> dict[tuple[str, str], list[F
         DamagedPart: the release's manifest is damaged.
     """
     shards: dict[tuple[str, str], list[File]] = {}
-    for file in manifest.read(workspace.filesystem, workspace.path(folder)):
+    for file in release_manifest.read(workspace.filesystem, workspace.path(folder)):
         if file.rows is not None:
             config, _, name = file.path.rpartition("/")
             shards.setdefault((config, split_of(name)), []).append(file)

@@ -7,7 +7,7 @@ from contracts.errors import RecipeError, SetupError
 from flows.entry.preflight import check_machine
 from flows.run.kind import stages_of
 from flows.run.pipeline import open_build
-from flows.run.versions import mixed_versions, released_mixed, version_rows
+from flows.run.plugin_versions import mixed_versions, released_mixed, version_rows
 from flows.stages.release import _recipe_literals
 from flows.views.status import status_of
 from scoring.metrics.prosody import Prosody
