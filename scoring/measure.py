@@ -10,9 +10,10 @@ import pyarrow as pa
 
 from contracts import plugins
 from contracts.errors import DamagedPart, SetupError
+from contracts.failures import failure
 from contracts.ids import row_id
 from contracts.jobs import Failure, Outcome, Resources
-from contracts.schemas import FAILURES, METRICS, failure
+from contracts.schemas import FAILURES, METRICS
 from contracts.versions import meets, wrong_version
 from scoring.metric import Measurement, Metric, MetricRequest
 from storage.blobs import DAMAGED_AUDIO, BlobStore

@@ -27,10 +27,11 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from contracts.conformance import conform
 from contracts.errors import DataError
 from contracts.ids import canonical_json
 from contracts.rng import hash_fraction
-from contracts.schemas import conform, empty
+from contracts.schemas import empty
 from splits.quotas import Size, apportion
 
 RULE: Final = 2

@@ -22,9 +22,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from contracts.conformance import conform
 from contracts.errors import DataError
 from contracts.joins import taken
-from contracts.schemas import RULINGS, SCORES, conform, empty
+from contracts.schema_columns import SCORES
+from contracts.schemas import RULINGS, empty
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

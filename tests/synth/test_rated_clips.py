@@ -3,8 +3,9 @@
 import pyarrow as pa
 import pytest
 
+from contracts.conformance import conform
 from contracts.ids import row_id
-from contracts.schemas import RECORDINGS, UTTERANCES, conform
+from contracts.schemas import RECORDINGS, UTTERANCES
 from synth.pairs import pairs
 from synth.rated_clips import contents, group_of, rated, rulings
 from synth.rated_clips import samples as samples_of

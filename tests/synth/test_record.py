@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 import soundfile
 
+from contracts.conformance import conform
 from contracts.errors import RecipeError
-from contracts.schemas import conform
 from storage.blobs import BlobStore
 from storage.workspace import Workspace
 from synth.dsp import AsHeard, AudioFormat

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
-from contracts.schemas import SCORES
+from contracts.schema_columns import SCORES
 
 ANSWERS: Final = pa.schema(
     [

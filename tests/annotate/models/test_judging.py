@@ -14,9 +14,9 @@ from annotate.models.parse.scorecard import Assessment
 from annotate.models.request import Refusal, Reply
 from annotate.models.tasks.task1 import DIMENSIONS, PLUGIN, compose
 from contracts import plugins
+from contracts.conformance import conform
 from contracts.errors import BudgetExceeded, DataError
 from contracts.ids import digest, row_id
-from contracts.schemas import conform
 from tests.annotate.conftest import request_table
 from tests.annotate.scripted import Scripted
 

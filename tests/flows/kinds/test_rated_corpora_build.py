@@ -10,7 +10,8 @@ import yaml
 
 from corpora import miniatures
 from flows.run.kind import stages_of
-from flows.run.pipeline import finished, open_build
+from flows.run.marks import finished
+from flows.run.pipeline import open_build
 from flows.stages.release import release_of
 from tests.flows.small import run
 
