@@ -55,7 +55,7 @@ class PairRows:
         schema: ReleaseSchema = TASK1,
         written: pa.Table | None = None,
         histories: pa.Table | None = None,
-        heard: pa.Table | None = None,
+        votes: pa.Table | None = None,
     ) -> None:
         """Prepare the look-ups.
 
@@ -63,7 +63,7 @@ class PairRows:
             pairs: table of schema PAIRS.
             labels: table of schema LABELS.
             rulings: table of schema RULINGS.
-            judgments: table of schema JUDGMENTS with those that the rulings are told by.
+            judgments: table of schema JUDGMENTS with those that stand first in the rulings.
             prompts: table of schema PROMPTS.
             utterances: table of schema UTTERANCES.
             recordings: table of schema RECORDINGS, one row per utterance.
@@ -74,7 +74,7 @@ class PairRows:
             schema: release schema of the task.
             written: ``prompt_id`` and columns of the schema that language models wrote about the prompt; None = no columns.
             histories: ``prompt_id, history_utterance_ids``: the turns before, for a schema that has them.
-            heard: ``pair_id, votes, agreement, vote_ids`` of the pairs that people voted on; None = nobody was asked.
+            votes: ``pair_id, votes, agreement, vote_ids`` of the pairs that people voted on; None = nobody voted.
         """
         self._schema, self._filters = schema, list(filters)
         self._pairs, self._order = RowSource(pairs, ("pair_id", "kind")), pairs.select(["pair_id", "prompt_id"])
@@ -99,7 +99,7 @@ class PairRows:
         self._ruling = row_numbers(pair, rulings["pair_id"])
         self._judgment = row_numbers(_first(rulings["judgment_ids"]), judgments["judgment_id"])
         self._sample = {side: row_numbers(pairs[f"sample_{side}"], samples["sample_id"]) for side in "ab"}
-        self._written = self._histories = self._heard = None
+        self._written = self._histories = self._votes = None
         if written is not None:
             released = [name for name in written.column_names if name in schema.names]
             self._written = (RowSource(written, released), released, row_numbers(prompts["prompt_id"], written["prompt_id"]))
@@ -111,8 +111,8 @@ class PairRows:
                 ends,
                 row_numbers(pc.list_flatten(turns), utterance),
             )
-        if heard is not None:
-            self._heard = (RowSource(heard, OF_LISTENERS), row_numbers(pair, heard["pair_id"]))
+        if votes is not None:
+            self._votes = (RowSource(votes, OF_LISTENERS), row_numbers(pair, votes["pair_id"]))
 
     def ordered(self, splits: pa.Table) -> pa.Table:
         """Return rows of schema SPLITS by prompt and pair, and ``pair``: the pair's row number."""
@@ -134,9 +134,9 @@ class PairRows:
             rows |= {f"{name}_{side}": column for name, column in self._metrics.of(sample).items()}
         licenses = ("license_a", "license_b", "prompt_license", "reference_license", "history_licenses")
         rows["license"] = row_licenses([rows[name] for name in licenses if name in rows])
-        if self._heard is not None:
-            heard, of_pair = self._heard
-            rows |= heard.select(same(*OF_LISTENERS), chained(pair, of_pair))
+        if self._votes is not None:
+            votes, of_pair = self._votes
+            rows |= votes.select(same(*OF_LISTENERS), chained(pair, of_pair))
         return pa.table({name: rows[name] for name in self._schema.names if name in rows})
 
     def _of_prompt(self, prompt: Ints) -> dict[str, pa.Array]:

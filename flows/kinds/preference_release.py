@@ -36,7 +36,7 @@ def _rows(build: Build[PreferenceRecipe]) -> PairRows:
         schema=_schema(build),
         written=with_writings(build, prompts.select(["prompt_id"]), "prompt_id"),
         histories=history_of(build, prompts, utterances) if "history_audio" in _schema(build).names else None,
-        heard=votes_by_value(heard_votes(build)) if pairs_were_heard(build) else None,
+        votes=votes_by_value(heard_votes(build)) if pairs_were_heard(build) else None,
     )
 
 

@@ -135,7 +135,7 @@ def _rows(build: _Build) -> RatedPairRows:
         samples=wanted_rows(build, "samples"),
         filters=[rule.name for rule in filters_of(build)],
         scale=build.recipe.scale,
-        heard=votes_by_value(heard_votes(build)) if pairs_were_heard(build) else None,
+        votes=votes_by_value(heard_votes(build)) if pairs_were_heard(build) else None,
     )
 
 

@@ -128,8 +128,8 @@ _HASHED: Final[dict[str, manifest.States]] = {}
 
 def with_verifier(build: Build, split: str, rows: pa.Table) -> pa.Table:
     """Say of the rows of a split, if it is a verified one, that they passed that filter, too."""
-    wish = build.recipe.listening
-    if wish is None or wish.of != "splits" or split not in wish.splits:
+    listening = build.recipe.listening
+    if listening is None or listening.of != "splits" or split not in listening.splits:
         return rows
     passed = [[*names, VERIFIER] for names in rows["filters_passed"].to_pylist()]
     place = rows.column_names.index("filters_passed")
@@ -137,9 +137,9 @@ def with_verifier(build: Build, split: str, rows: pa.Table) -> pa.Table:
 
 
 def pairs_were_heard(build: Build) -> bool:
-    """Say whether people were asked about pairs."""
-    wish = build.recipe.listening
-    return wish is not None and not wish.rated()
+    """Return whether people voted on pairs."""
+    listening = build.recipe.listening
+    return listening is not None and not listening.rated()
 
 
 def _release(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Books:
@@ -155,11 +155,16 @@ def _release(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Boo
         )
         for split in build.recipe.splits.named()
     ]
-    wish = build.recipe.release
-    layout = Layout(sample_rate_hz=build.recipe.clip_format.sample_rate_hz, shard_bytes=wish.shard_size_mb * 1_000_000)
+    section = build.recipe.release
+    layout = Layout(sample_rate_hz=build.recipe.clip_format.sample_rate_hz, shard_bytes=section.shard_size_mb * 1_000_000)
     build.progress.start("release", 0)
     folder = release.write(
-        build.workspace, wish.version, splits=splits, audio=named_audio(build), facts=_facts(before, form, build), layout=layout
+        build.workspace,
+        section.version,
+        splits=splits,
+        audio=named_audio(build),
+        facts=_facts(before, form, build),
+        layout=layout,
     )
     build.workspace.write(CURRENT, json.dumps({"folder": folder}).encode())
     # What was written, or hashed, a moment ago need not be read once more.
@@ -197,12 +202,12 @@ def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Facts
 
 def _recipe_literals(build: Build) -> dict[str, Any]:
     """Return the recipe without what differs from machine to machine: where it works and where its corpora lie."""
-    told = build.recipe.model_dump(exclude={"workspace", "listening", "plugins"})
-    for corpus in told["corpora"]:
+    literals_of_recipe = build.recipe.model_dump(exclude={"workspace", "listening", "plugins"})
+    for corpus in literals_of_recipe["corpora"]:
         del corpus["root"]
     if build.recipe.listening is not None:
-        told["listening"] = literals(build.recipe.listening)
-    return told
+        literals_of_recipe["listening"] = literals(build.recipe.listening)
+    return literals_of_recipe
 
 
 def release_stage(before: Sequence[Stage[Any]], form: Form[Any]) -> Stage[Any]:

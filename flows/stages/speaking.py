@@ -46,8 +46,8 @@ def to_speak(build: Build[PreferenceRecipe], chosen: pa.Table) -> pa.Table:
 def can_speak(build: Build[PreferenceRecipe], wanted: pa.Table) -> pa.Array:
     """Return per request whether its system speaks its language; recordings do."""
     engines = build.recipe.engines
-    asked = zip(wanted["system"].to_pylist(), wanted["language"].to_pylist(), strict=True)
-    return pa.array([system == HUMAN or speaks(engines[system], language) for system, language in asked], pa.bool_())
+    requested = zip(wanted["system"].to_pylist(), wanted["language"].to_pylist(), strict=True)
+    return pa.array([system == HUMAN or speaks(engines[system], language) for system, language in requested], pa.bool_())
 
 
 def unspoken(build: Build[PreferenceRecipe], prompts: pa.Table) -> str | None:
