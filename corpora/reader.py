@@ -198,7 +198,8 @@ def batches(corpus: str, utterances: Iterable[Utterance], text: NeedsText = "req
 
 
 def _row(corpus: str, utterance: Utterance, text: NeedsText) -> dict[str, Any]:
-    row = vars(utterance) | {"ratings": utterance.ratings and tuple(map(_rating, utterance.ratings))}
+    row: dict[str, Any] = dict(vars(utterance))
+    row["ratings"] = None if utterance.ratings is None else tuple(map(_rating, utterance.ratings))
     undecodable = nul = False
     for column, value in row.items():
         if isinstance(value, str | tuple):
