@@ -22,16 +22,19 @@ unknown_language            a language that ``contracts.languages`` does not kno
 unknown_license             a licence that is no SPDX expression
 malformed_rating            a rating that is no finite number, or of nobody, or lacks its scale
 duplicate_rating            two ratings of a clip by one rater on one scale, or two means
+missing_rating, rating_out_of_range, malformed_name
+                            see ``corpora.score_lists``
 malformed_reference         reference answers that are no texts
 unknown_clip                ratings of a clip that the metadata do not list
-missing_license, missing_language, unknown_style, malformed_turn, unknown_speaker, bracketed_note, known_bad_file
+missing_license, missing_language, unknown_style, malformed_turn, unknown_speaker, bracketed_note, known_bad_file,
+missing_bvcc_clip, foreign_clip, missing_question, missing_reference
                             see the reader that gives them
 ==========================  ==========================================================================================
 """
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, Literal, Protocol
 
@@ -195,7 +198,8 @@ def batches(corpus: str, utterances: Iterable[Utterance], text: NeedsText = "req
 
 
 def _row(corpus: str, utterance: Utterance, text: NeedsText) -> dict[str, Any]:
-    row = asdict(utterance)
+    row: dict[str, Any] = dict(vars(utterance))
+    row["ratings"] = None if utterance.ratings is None else tuple(map(_rating, utterance.ratings))
     undecodable = nul = False
     for column, value in row.items():
         if isinstance(value, str | tuple):
@@ -215,6 +219,11 @@ def _row(corpus: str, utterance: Utterance, text: NeedsText) -> dict[str, Any]:
     row["problem"] = row["problem"] or ("unknown_license" if licence is None else None)
     row |= {"language": language or row["language"], "license": licence or row["license"]}
     return row | {"corpus": corpus, "utterance_id": row_id("utterance", corpus, row["source_id"])}
+
+
+def _rating(rating: Rating) -> dict[str, Any]:
+    """Return a rating as Arrow takes it. ``dataclasses.asdict`` took 40 % of the time of reading 360,000 of them."""
+    return {name: getattr(rating, name) for name in ("scale", "rater", "score", "raters", "std")}
 
 
 def _readable(value: Any) -> Any:
