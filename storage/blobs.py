@@ -1,4 +1,4 @@
-"""Audio blobs: mono 16-bit FLAC files named by the hash of what they decode to."""
+"""Audio blobs: mono 16-bit FLAC files named by the hash of their decoded samples."""
 
 import errno
 import hashlib
@@ -15,13 +15,13 @@ from contracts.ids import audio_id
 from storage.workspace import Workspace
 
 DAMAGED_AUDIO: Final = "damaged_audio"
-"""Reason of failures that end by themselves when the file is restored: the next build tries these rows again."""
+"""Reason of failures that the next build retries, because the file may have been restored."""
 
 _RESTORE: Final = "restore the file from a backup"
 _FRAMES_AT_ONCE: Final = 1 << 20
 _REMEMBERED: Final = 1 << 16
 
-# What a local disk says of one file. Anything else (too many open files, a bucket that is away) is no damage of the clip.
+# Errors of one file on a local disk. Others, such as too many open files or an unreachable bucket, are no damage of the clip.
 _UNREADABLE: Final = {
     errno.EISDIR: f"is a folder: remove it and {_RESTORE}",
     errno.ENOTDIR: f"lies below something that is no folder: remove that and {_RESTORE}",
@@ -34,17 +34,17 @@ _UNREADABLE: Final = {
 class BlobStore:
     """The content-addressed clips of a workspace. Writing the same clip twice writes nothing.
 
-    Every clip that is read is decoded and hashed (2.3 ms for five seconds at 16 kHz, 0.06 ms when this store has decoded the
-    very same file before). A byte that carries no sound, such as one of the encoder's name, may change unnoticed.
+    Every clip that is read is decoded and hashed: 2.3 ms for five seconds at 16 kHz, 0.06 ms if this store has decoded the same
+    file before. A changed byte that holds no audio, such as one of the encoder's name, is not noticed.
     """
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
-        self._intact: OrderedDict[str, bytes] = OrderedDict()  # blob -> sha256 of the file that decoded to it, the latest last
+        self._intact: OrderedDict[str, bytes] = OrderedDict()  # blob -> sha256 of the file that decoded to it, oldest first
 
     @staticmethod
     def name(blob: str) -> str:
-        """Return where a blob lies, relative to the workspace."""
+        """Return the path of a blob's file, relative to the workspace."""
         return f"blobs/{blob[:2]}/{blob}.flac"
 
     def put(self, pcm: npt.NDArray[np.int16], sample_rate_hz: int) -> str:
@@ -63,7 +63,7 @@ class BlobStore:
         """Return the FLAC file of a blob. Thread-safe.
 
         Raises:
-            DamagedPart: it is missing, does not decode, or decodes to something else than its name says.
+            DamagedPart: it is missing, does not decode, or decodes to samples with another hash.
             StorageError: the workspace cannot be read.
         """
         data = self._read(blob)
@@ -85,7 +85,7 @@ class BlobStore:
         return pcm.astype(np.float32) / 32768.0, rate
 
     def damage(self, blob: str) -> str | None:
-        """Return what is wrong with a blob's file and what to do about it, in one line; None = nothing is."""
+        """Return in one line what is wrong with a blob's file and what to do about it; None = it is intact."""
         try:
             self.encoded(blob)
         except DamagedPart as error:
@@ -118,10 +118,10 @@ class BlobStore:
 def decoded(data: bytes) -> tuple[npt.NDArray[np.int16], int]:
     """Return the samples of a mono audio file, shape (n,), and their rate in Hz.
 
-    Memory follows what is really there, not the length that a damaged header claims.
+    Memory use depends on the actual samples, not on the length in a possibly damaged header.
 
     Raises:
-        ValueError: it is no mono audio file; the message says what it is, to follow the file's name.
+        ValueError: it is no mono audio file; the message continues a sentence that starts with the file's name.
     """
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:

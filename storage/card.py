@@ -1,6 +1,6 @@
 """The data set card (README.md) of a release: a YAML header that the Hub and ``datasets`` read, and a page for people.
 
-Everything on the page that comes from data or from a recipe is escaped, so that a system called ``a|b`` or a transcript with
+Everything on the page that comes from data or a recipe is escaped, so that a system called ``a|b`` or a transcript with
 ``<script>`` stays text.
 """
 
@@ -54,12 +54,12 @@ def render(facts: Facts, tally: Tally) -> str:
     """Return the whole card.
 
     Args:
-        facts: what the build knows.
-        tally: what the rows told, and the schemas whose columns the card explains.
+        facts: facts that the build knows.
+        tally: counts of the rows, and the schemas whose columns the card explains.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=False,  # noqa: S701  every expression goes through ``escape`` instead, which knows Markdown and HTML both
+        autoescape=False,  # noqa: S701  every expression goes through ``escape`` instead, which escapes Markdown and HTML
         finalize=lambda value: value.text if isinstance(value, Verbatim) else escape(value),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -86,7 +86,7 @@ def render(facts: Facts, tally: Tally) -> str:
 
 
 def _example(tally: Tally) -> dict[str, Any]:
-    """Return the first split with rows and its columns of clips, for the code that shows how to load it."""
+    """Return the first split with rows and its columns of clips, for the card's example of loading it."""
     config, split = next((key for key, rows in tally.rows.items() if rows), next(iter(tally.rows)))
     schema = tally.schemas[config]
     lists = schema.audio_list_columns
@@ -102,6 +102,6 @@ def _example(tally: Tally) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Verbatim:
-    """Text of the card that is written as it is."""
+    """Text of the card that is not escaped."""
 
     text: str

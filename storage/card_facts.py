@@ -1,4 +1,4 @@
-"""What a build knows of a release and its data set card tells."""
+"""Facts of the data set card that the released rows do not have."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True)
 class Funnel:
-    """What one stage did with its rows: in = out + failed + dropped."""
+    """The rows of one stage: in = out + failed + dropped."""
 
     stage: str
     unit: str
@@ -28,7 +28,7 @@ class Disjoint:
 
 @dataclass(frozen=True, kw_only=True)
 class Writer:
-    """A language model that wrote a part of the rows: cleaned or invented texts, scenes, texts that do not fit."""
+    """A language model that wrote a part of the rows: cleaned or new texts, scenes, negative texts."""
 
     task: str
     model: str
@@ -37,7 +37,7 @@ class Writer:
 
 @dataclass(frozen=True, kw_only=True)
 class Mixed:
-    """What more than one version made.
+    """Something of which several versions were used.
 
     Attributes:
         what: a system, metric or judge.
@@ -50,19 +50,19 @@ class Mixed:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What the card says beyond what the rows themselves tell.
+    """Content of the card beside the rows.
 
     Attributes:
         pretty_name: title.
-        version: version that the recipe gives the release.
+        version: the recipe's version of the release.
         funnel: the books of every stage, in order.
         leakage: the proof that the splits are disjoint.
         annotations_creators: the Hub's words for who annotated: machine-generated, crowdsourced, expert-generated.
-        judge_statement: what kind of judge labelled the rows, and what it is not.
+        judge_statement: what kind of judge labelled the rows.
         writers: language models that wrote a part of the rows, in the order in which they were asked.
-        mixed: what was made by several versions, over the released rows.
+        mixed: what was made by several versions, among the released rows.
         recipe_digest: hash of the recipe.
-        attribution: corpus -> who made it, as its licence asks.
+        attribution: corpus -> its authors, as its licence demands.
         seed: the recipe's seed.
     """
 

@@ -1,6 +1,6 @@
-"""Weights that a plug-in's session fetches when it is first opened: whether they are on this machine, or else can be had.
+"""Weights that a plug-in's session downloads on first use: whether they are cached, or can be downloaded.
 
-A plug-in that fetches nothing has no method ``downloads``. Nothing here fetches anything but the headers of a file.
+A plug-in that downloads nothing has no method ``downloads``. This module requests only the headers of files.
 """
 
 import functools
@@ -19,20 +19,20 @@ class Download(Protocol):
     """One file that a session needs."""
 
     def is_cached(self) -> bool:
-        """Say whether it is on this machine, where the session looks for it."""
+        """Tell whether it is on this machine, where the session looks for it."""
         ...
 
     def refusal(self) -> str | None:
-        """Say in one line why it cannot be fetched now; None = its server offers it."""
+        """Return in one line why it cannot be downloaded now; None = its server offers it."""
         ...
 
 
 @runtime_checkable
 class Downloading(Protocol):
-    """A plug-in whose session fetches files on first use."""
+    """A plug-in whose session downloads files on first use."""
 
     def downloads(self) -> Sequence[Download]:
-        """Return what a session needs beyond what ``missing`` speaks of."""
+        """Return the files that a session needs beside what ``missing`` checks."""
         ...
 
 
@@ -42,9 +42,9 @@ class HubFile:
 
     Attributes:
         repo: id of the model.
-        names: the file; several are names that it may have, of which one is enough.
+        names: name of the file, or alternative names, of which one is enough.
         cache_dir: where it is kept; None = the Hub's own cache.
-        may_fetch: whether the session asks the Hub for what is not cached.
+        may_fetch: whether the session downloads what is not cached.
     """
 
     repo: str
@@ -56,7 +56,7 @@ class HubFile:
         return f"{self.names[0]} of {self.repo} (Hugging Face)"
 
     def is_cached(self) -> bool:
-        """Say whether one of the names is in the cache."""
+        """Tell whether one of the names is in the cache."""
         import huggingface_hub
 
         try:
@@ -66,7 +66,7 @@ class HubFile:
         return any(isinstance(path, str) for path in found)
 
     def refusal(self) -> str | None:
-        """Return what the Hub says of the file's headers."""
+        """Return why the Hub does not offer the file; None = it does."""
         if not self.may_fetch:
             return "it is not in the cache, and local_files_only forbids to fetch it"
         return _hub_refusal(self.repo, self.names)
@@ -88,21 +88,21 @@ class WebFile:
         return self.url
 
     def is_cached(self) -> bool:
-        """Say whether it is there."""
+        """Tell whether it exists."""
         return self.path.exists()
 
     def refusal(self) -> str | None:
-        """Return what the server says of the file's headers."""
+        """Return why the server does not offer the file; None = it does."""
         return _web_refusal(self.url)
 
 
 def to_fetch(plugin: Any) -> list[Download]:
-    """Return what a session of the plug-in would fetch here before it works; nothing may be missing otherwise."""
+    """Return the files that a session of the plug-in would download here; only for a plug-in with nothing missing."""
     return [file for file in plugin.downloads() if not file.is_cached()] if isinstance(plugin, Downloading) else []
 
 
 def unobtainable(plugin: Any) -> str | None:
-    """Return the first file that is neither here nor to be had, and what to do; None = a session gets all that it needs."""
+    """Return the first file that is neither cached nor offered, and what to do; None = there is no such file."""
     refused = ((file, why) for file in to_fetch(plugin) if (why := file.refusal()) is not None)
     return next((f"its weights are not on this machine and cannot be fetched: {file}: {why}" for file, why in refused), None)
 
@@ -112,22 +112,22 @@ def _hub_refusal(repo: str, names: tuple[str, ...]) -> str | None:
     import httpx2
     import huggingface_hub
 
-    said = ""
+    refusal = ""
     for name in names:
         try:
             huggingface_hub.get_hf_file_metadata(huggingface_hub.hf_hub_url(repo, name), timeout=TIMEOUT_S)
         except (OSError, ValueError, httpx2.HTTPError) as error:
-            said = said or _one_line(error)
+            refusal = refusal or _one_line(error)
         else:
             return None
-    return f"{said}; fetch it where there is a network (hf download {repo}) and bring its folder or cache here"
+    return f"{refusal}; fetch it where there is a network (hf download {repo}) and bring its folder or cache here"
 
 
 @functools.cache
 def _web_refusal(url: str) -> str | None:
-    asked = urllib.request.Request(url, method="HEAD")  # noqa: S310 - an address in a plug-in's code
+    request = urllib.request.Request(url, method="HEAD")  # noqa: S310 - an address in a plug-in's code
     try:
-        with urllib.request.urlopen(asked, timeout=TIMEOUT_S):  # noqa: S310
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S):  # noqa: S310
             return None
     except (OSError, ValueError, urllib.error.HTTPError) as error:
         return f"{_one_line(error)}; fetch it where there is a network and bring it here"

@@ -1,10 +1,10 @@
-"""What the Hub calls licences, languages and sizes in the header of a data set card."""
+"""The Hub's names of licences, languages and sizes, for the header of a data set card."""
 
 import re
 from collections.abc import Iterable
 from typing import Final
 
-# SPDX identifiers that the Hub knows under another name than their own in lower case.
+# SPDX identifiers whose name on the Hub is not their own in lower case.
 _HUB_LICENSES: Final = {
     "GPL-2.0-only": "gpl-2.0",
     "GPL-2.0-or-later": "gpl-2.0",
@@ -57,7 +57,7 @@ _SIZES: Final = (
 
 
 def hub_license(spdx: str) -> str:
-    """Return the Hub's identifier of a licence; ``other`` for one that it does not know."""
+    """Return the Hub's identifier of a licence; ``other`` if it has none."""
     name = _HUB_LICENSES.get(spdx, spdx.lower())
     return name if name in _HUB_KNOWN else "other"
 

@@ -1,9 +1,9 @@
-"""A lease on a workspace in an object store, where there are no locks: who holds it says so again and again.
+"""A lease on a workspace in an object store, which has no locks; its owner renews it.
 
-Who holds it is written in one object. A process on this machine that is gone holds nothing. One elsewhere holds it until a
-minute after its last sign of life. That is counted with care, as clocks differ and jump: the time in the object only says
-when it is worth while to look, and the lease is taken over only if the object then does not change for longer than two
-renewals are apart. A holder that could not renew stops before others may begin.
+One object names the owner. A dead process on this machine owns nothing. An owner on another machine has the lease until a
+minute after its last renewal. Clocks differ and jump, so the time in the object only says when to start watching: the lease is
+taken over only if the object then does not change for longer than two renewals. An owner that cannot renew stops before others
+may start.
 """
 
 import contextlib
@@ -36,15 +36,15 @@ _in_use: Final = set[str]()  # tokens of this process
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Holder:
-    """Who holds a workspace, as the lock says.
+class LeaseOwner:
+    """The owner of a workspace's lease, as the lock names it.
 
     Attributes:
         host: name of the machine, for people.
         process: the process.
-        token: random, names this holding of the lease.
-        renewed: last sign of life, seconds since 1970 by the holder's clock.
-        lease_s: how long after it the lease is over.
+        token: random name of this lease.
+        renewed: time of the last renewal, seconds since 1970 by the owner's clock.
+        lease_s: seconds after that at which the lease expires.
     """
 
     host: str
@@ -55,17 +55,17 @@ class Holder:
 
     @classmethod
     def this_process(cls, token: str = "") -> Self:
-        """Return this process, now."""
+        """Return this process as an owner, renewed now."""
         return cls(
             host=socket.gethostname(), process=Process.this(), token=token, renewed=round(time.time(), 3), lease_s=_LEASE_S
         )
 
     @classmethod
-    def read(cls, data: bytes) -> Self:
-        """Return who wrote this.
+    def from_json(cls, data: bytes) -> Self:
+        """Return the owner that a lock names.
 
         Raises:
-            ValueError: nobody of us did.
+            ValueError: the data are no lock.
         """
         try:
             lock: dict[str, Any] = json.loads(data)
@@ -80,8 +80,8 @@ class Holder:
         except (AttributeError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise ValueError(f"no lock: {error!r}") from error
 
-    def written(self) -> bytes:
-        """Return what the lock holds."""
+    def to_json(self) -> bytes:
+        """Return the content of the lock."""
         process = {"space": self.process.space, "pid": self.process.pid, "started": self.process.started}
         times = {"renewed": self.renewed, "lease_s": self.lease_s}
         return json.dumps({"host": self.host, **process, "token": self.token, **times}).encode()
@@ -90,14 +90,14 @@ class Holder:
         return f"process {self.process.pid} on {self.host}"
 
 
-def locked(url: str, holder: Holder | None, advice: str = "wait for it to end, or stop it") -> WorkspaceLocked:
-    """Return the error of a workspace that somebody else holds."""
-    who = "another process" if holder is None else str(holder)
+def locked(url: str, owner: LeaseOwner | None, advice: str = "wait for it to end, or stop it") -> WorkspaceLocked:
+    """Return the error of a workspace that another process has locked."""
+    who = "another process" if owner is None else str(owner)
     return WorkspaceLocked(f"workspace {url} is in use by {who}; {advice}, then run the same command again")
 
 
 class Lease:
-    """The lease on one workspace, to be held once."""
+    """The lease on one workspace; usable once."""
 
     def __init__(self, filesystem: Any, path: str, url: str) -> None:
         """Prepare it.
@@ -117,17 +117,17 @@ class Lease:
         self._renewed_at = 0.0
         self._failure = ""  # of the last renewal
         self._lost: str | None = None
-        self._losing = threading.Lock()
+        self._loss_lock = threading.Lock()
         self._done = threading.Event()
         self._interrupts = threading.current_thread() is threading.main_thread()
 
     @property
     def is_lost(self) -> bool:
-        """Whether somebody else has or may have it."""
+        """Whether another process has or may have it."""
         return self._lost is not None
 
     def check(self) -> None:
-        """Make sure that it is held.
+        """Check that it is still valid.
 
         Raises:
             LeaseLost: it is not.
@@ -139,19 +139,19 @@ class Lease:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Hold it. If it gets lost, the main thread is interrupted where it is, and whatever ends the block is ``LeaseLost``.
+        """Acquire the lease and renew it during the block. If it gets lost, the main thread is interrupted.
 
         Raises:
-            WorkspaceLocked: somebody else holds it.
-            LeaseLost: it was lost meanwhile.
+            WorkspaceLocked: another process has it.
+            LeaseLost: it was lost inside the block.
             StorageError: the lock is damaged.
             OSError: the store fails.
         """
         version = self._acquire()
         _in_use.add(self._token)
-        keeper = threading.Thread(target=self._keep, args=(version,), name="lease", daemon=True)
+        renewer = threading.Thread(target=self._renew_until_done, args=(version,), name="lease", daemon=True)
         watcher = threading.Thread(target=self._watch, name="lease-watch", daemon=True)
-        keeper.start()
+        renewer.start()
         watcher.start()
         try:
             yield
@@ -161,54 +161,54 @@ class Lease:
                 raise LeaseLost(self._lost) from error
             raise
         finally:
-            self._end(watcher, keeper)
+            self._end(watcher, renewer)
 
     def _end(self, *threads: threading.Thread) -> None:
-        """Let go of it. A store that does not answer is not waited for: without this process the lease is over anyway."""
+        """Release it, without waiting for a store that does not answer: an unrenewed lease expires anyway."""
         self._done.set()
         _in_use.discard(self._token)
         try:
             for thread in threads:
                 thread.join(_RELEASE_S)
         except KeyboardInterrupt:
-            if not self.is_lost:  # else it is the interrupt of a lease that was lost in the last moment
+            if not self.is_lost:  # else it is the interrupt of a lease that was lost at the last moment
                 raise
 
-    # Getting it.
+    # Acquiring.
 
     def _acquire(self) -> Version:
         while True:
             found = self._lock.read()
             if found is not None:
-                holder = self._holder(found)
-                if not _is_gone(holder) and not self._was_abandoned(found, holder):
-                    continue  # it was released while we watched
+                owner = self._owner_of(found)
+                if not _is_gone(owner) and not self._was_abandoned(found, owner):
+                    continue  # it was released while this process watched
             self._renewed_at = elapsed_s()
             version = self._lock.change(self._ours(), found) if found is not None else self._lock.create(self._ours())
             if version is None:
                 raise self._locked(self._lock.read())
             if found is not None and version.tag is None:
-                # Two may take over one lease at once where a write cannot be tied to what it replaces: the last one has it.
+                # Without conditional replacement two processes may take over at once: the last write wins.
                 time.sleep(_SETTLE_S)
                 if (now := self._lock.read()) != version:
                     raise self._locked(now)
             return version
 
-    def _was_abandoned(self, found: Version, holder: Holder) -> bool:
-        """Return whether a lease that somebody elsewhere holds is over; False = it was released.
+    def _was_abandoned(self, found: Version, owner: LeaseOwner) -> bool:
+        """Return True if the lease of an owner on another machine has expired, False if it was released.
 
         Raises:
-            WorkspaceLocked: it is not.
+            WorkspaceLocked: it has not expired.
         """
-        if holder.process.state() == "alive":
-            raise locked(self._url, holder)
-        idle_s = time.time() - holder.renewed
-        watch_s = _WATCH_S * holder.lease_s / _LEASE_S
-        if 0 <= idle_s < holder.lease_s - watch_s:
-            raise locked(self._url, holder, _when_free(idle_s, holder.lease_s - idle_s))
-        began = elapsed_s()
-        # A lock from the future says nothing about when it was renewed.
-        while elapsed_s() - began < (watch_s if idle_s >= 0 else holder.lease_s):
+        if owner.process.state() == "alive":
+            raise locked(self._url, owner)
+        idle_s = time.time() - owner.renewed
+        watch_s = _WATCH_S * owner.lease_s / _LEASE_S
+        if 0 <= idle_s < owner.lease_s - watch_s:
+            raise locked(self._url, owner, _when_free(idle_s, owner.lease_s - idle_s))
+        started_s = elapsed_s()
+        # A time in the future says nothing about the last renewal.
+        while elapsed_s() - started_s < (watch_s if idle_s >= 0 else owner.lease_s):
             time.sleep(_LOOK_S)
             now = self._lock.read()
             if now is None:
@@ -220,51 +220,51 @@ class Lease:
     def _locked(self, found: Version | None) -> WorkspaceLocked:
         if found is None:
             return locked(self._url, None)
-        holder = self._holder(found)
-        if holder.process.state() == "unknown":
-            return locked(self._url, holder, _when_free(0.0, holder.lease_s))
-        return locked(self._url, holder)
+        owner = self._owner_of(found)
+        if owner.process.state() == "unknown":
+            return locked(self._url, owner, _when_free(0.0, owner.lease_s))
+        return locked(self._url, owner)
 
-    def _holder(self, found: Version) -> Holder:
+    def _owner_of(self, found: Version) -> LeaseOwner:
         try:
-            return Holder.read(found.data)
+            return LeaseOwner.from_json(found.data)
         except ValueError:
             raise StorageError(
                 f"{self._path} is no lock of a build: remove it if no build runs there, then run the same command again"
             ) from None
 
     def _ours(self) -> bytes:
-        return Holder.this_process(self._token).written()
+        return LeaseOwner.this_process(self._token).to_json()
 
-    # Keeping it.
+    # Renewing.
 
-    def _keep(self, version: Version) -> None:
-        """Renew it until the end, then release it."""
+    def _renew_until_done(self, version: Version) -> None:
+        """Renew the lease until the end of the block, then release it."""
         while not self._done.wait(_RENEW_S):
             if self._lost is None:
-                version = self._renewed(version)
-        with contextlib.suppress(Exception):  # then it runs out by itself
+                version = self._renew(version)
+        with contextlib.suppress(Exception):  # then it expires by itself
             found = self._lock.read()
-            if found is not None and Holder.read(found.data).token == self._token:
+            if found is not None and LeaseOwner.from_json(found.data).token == self._token:
                 self._lock.remove()
 
-    def _renewed(self, version: Version) -> Version:
-        began = elapsed_s()
+    def _renew(self, version: Version) -> Version:
+        started_s = elapsed_s()
         try:
             changed = self._lock.change(self._ours(), version)
             if changed is None:
                 found = self._lock.read()
-                thief = "was removed" if found is None else f"was taken over by {self._holder(found)}"
-                self._lose(f"the lock of workspace {self._url} {thief} while this build could not renew it")
+                change = "was removed" if found is None else f"was taken over by {self._owner_of(found)}"
+                self._lose(f"the lock of workspace {self._url} {change} while this build could not renew it")
                 return version
-        except Exception as error:  # noqa: BLE001 - a passing trouble of the store, in whatever words: a lease lasts several renewals
+        except Exception as error:  # noqa: BLE001 - any passing error of the store: a lease outlasts several renewals
             self._failure = f" ({' '.join(str(error).split()) or type(error).__name__})"
             return version
-        self._renewed_at, self._failure = began, ""
+        self._renewed_at, self._failure = started_s, ""
         return changed
 
     def _watch(self) -> None:
-        """Notice that it is over, also while a renewal hangs."""
+        """Notice an expired lease, also while a renewal hangs."""
         while not self._done.wait(_LOOK_S) and self._lost is None:
             if elapsed_s() - self._renewed_at > _GIVE_UP_S:
                 self._lose(self._overdue())
@@ -273,7 +273,7 @@ class Lease:
         return f"the lock of workspace {self._url} could not be renewed for {_GIVE_UP_S:.0f} s{self._failure}"
 
     def _lose(self, why: str, *, interrupt: bool = True) -> None:
-        with self._losing:
+        with self._loss_lock:
             if self._lost is not None:
                 return
             self._lost = f"{why}: another build may write there, so this one has stopped; run the same command again"
@@ -281,10 +281,10 @@ class Lease:
             interrupt_main(LeaseLost(self._lost))
 
 
-def _is_gone(holder: Holder) -> bool:
-    if holder.process == Process.this():
-        return holder.token not in _in_use
-    return holder.process.state() == "gone"
+def _is_gone(owner: LeaseOwner) -> bool:
+    if owner.process == Process.this():
+        return owner.token not in _in_use
+    return owner.process.state() == "gone"
 
 
 def _when_free(idle_s: float, left_s: float) -> str:

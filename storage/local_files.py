@@ -1,4 +1,4 @@
-"""Files on a local disk: writing one whole or not at all, and what to do about the operating system's errors."""
+"""Files on a local disk: atomic writes, and advice on the operating system's errors."""
 
 import contextlib
 import errno

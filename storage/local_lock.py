@@ -1,25 +1,25 @@
-"""The lock of a workspace on a local disk: one of the operating system, which frees it even after ``kill -9``."""
+"""The lock of a workspace on a local disk: the operating system releases it even after ``kill -9``."""
 
 import contextlib
 import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 
-from storage.lease import Holder, locked
+from storage.lease import LeaseOwner, locked
 from storage.local_files import storage_errors
 
 
 @contextlib.contextmanager
 def local_lock(path: Path, url: str) -> Iterator[None]:
-    """Hold a workspace on a local disk.
+    """Lock a workspace on a local disk.
 
     Args:
         path: the lock file.
         url: the workspace, for messages.
 
     Raises:
-        WorkspaceLocked: another process holds it.
-        StorageError: the disk refuses.
+        WorkspaceLocked: another process has it.
+        StorageError: the lock file cannot be written.
     """
     with storage_errors(f"opening the workspace {url}"):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,14 +30,14 @@ def local_lock(path: Path, url: str) -> Iterator[None]:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 handle.seek(0)
-                raise locked(url, _holder(handle.read())) from None
+                raise locked(url, _owner(handle.read())) from None
             handle.truncate(0)
-            handle.write(Holder.this_process().written().decode())
+            handle.write(LeaseOwner.this_process().to_json().decode())
             handle.flush()
         yield
 
 
-def _holder(lock: str) -> Holder | None:
+def _owner(lock: str) -> LeaseOwner | None:
     with contextlib.suppress(ValueError):
-        return Holder.read(lock.encode())
+        return LeaseOwner.from_json(lock.encode())
     return None

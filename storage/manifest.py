@@ -1,4 +1,4 @@
-"""``MANIFEST.json`` of a release: what its files are, and whether they still are."""
+"""``MANIFEST.json`` of a release: its files with sizes and hashes, and comparing them with the folder."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from contracts.ids import digest
 
 MANIFEST: Final = "MANIFEST.json"
 DIGITS: Final = 12
-"""Hex digits of the content's digest that a release's folder name ends in."""
+"""Hex digits of the content's digest at the end of a release's folder name."""
 
 _FORMAT: Final = 1
 _CHUNK_BYTES: Final = 1 << 22
@@ -23,7 +23,7 @@ _CHUNK_BYTES: Final = 1 << 22
 
 @dataclass(frozen=True, kw_only=True)
 class File:
-    """One line of the manifest; ``rows`` is null for files that are no shards."""
+    """One file of the manifest; ``rows`` is null for files that are no shards."""
 
     path: str
     sha256: str
@@ -37,8 +37,8 @@ class Fault:
 
     Attributes:
         path: the file, relative to the release.
-        kind: ``unlisted``: the manifest does not know it.
-        what: a line for a person, to follow the file's name.
+        kind: ``unlisted`` = it is not in the manifest.
+        what: message that follows the file's name.
     """
 
     path: str
@@ -47,7 +47,7 @@ class Fault:
 
     @property
     def is_shard(self) -> bool:
-        """Whether whoever loads the release by its card would read the file as rows."""
+        """Whether loading the release by its card would read the file as rows."""
         return self.path.endswith(".parquet") and len(PurePosixPath(self.path).parts) == 2
 
     def __str__(self) -> str:
@@ -55,11 +55,11 @@ class Fault:
 
 
 def content_digest(files: Sequence[File]) -> str:
-    """Return the digest of a release's content, which its folder name ends in."""
+    """Return the digest of a release's content, the end of its folder name."""
     return digest([asdict(file) for file in files])[:DIGITS]
 
 
-def written(version: str, files: Sequence[File]) -> str:
+def manifest_text(version: str, files: Sequence[File]) -> str:
     """Return the manifest's text."""
     return json.dumps({"format": _FORMAT, "version": version, "files": [asdict(file) for file in files]}, indent=1) + "\n"
 
@@ -72,7 +72,7 @@ def read(filesystem: Any, root: str) -> list[File]:
         root: the release's folder there.
 
     Raises:
-        DamagedPart: it is missing, cannot be read, or is not the one that the folder is named after.
+        DamagedPart: it is missing, cannot be read, or does not have the digest in the folder's name.
     """
     where = f"{root}/{MANIFEST}"
     try:
@@ -93,7 +93,7 @@ def read(filesystem: Any, root: str) -> list[File]:
 
 
 def _file(line: Any) -> File:
-    """Return a line of a manifest as its type says, or raise a ValueError or TypeError."""
+    """Return a line of a manifest; raise a ValueError or TypeError if it has other fields or types."""
     file = File(**line)
     kinds = {"path": str, "sha256": str, "size_bytes": int, "rows": int | None}
     if wrong := [name for name, kind in kinds.items() if not isinstance(getattr(file, name), kind)]:
@@ -102,24 +102,24 @@ def _file(line: Any) -> File:
 
 
 States = Mapping[str, str]
-"""File -> all that its file system says of it: size, times, inode or ETag. It changes whenever somebody writes the file."""
+"""File -> its metadata: size, times, inode or ETag. They change with every write."""
 
 
 def states(filesystem: Any, root: str) -> dict[str, str]:
-    """Return the state of every file of a release now."""
+    """Return the current state of every file of a release."""
     return {path: str(sorted(facts.items())) for path, facts in _listing(filesystem, root).items()}
 
 
 def faults(filesystem: Any, root: str, files: Sequence[File], *, hashed: States = MappingProxyType({})) -> list[Fault]:
     """Return what differs between the manifest and the files, sorted by path.
 
-    Presence and size of every file are compared, and its hash unless it is in the state in which it was hashed before.
+    Presence and size of every file are compared, and the hash of those whose state has changed since it was last checked.
 
     Args:
         filesystem: fsspec file system.
         root: the release's folder there.
         files: the manifest's lines.
-        hashed: states in which the hashes were right.
+        hashed: states of the files when their hashes were right.
     """
     there = _listing(filesystem, root)
     found, to_hash = list[Fault](), list[File]()

@@ -1,4 +1,4 @@
-"""Files that are their owner's alone: keys, and databases with names."""
+"""Files that only their owner may read: keys, and databases with names."""
 
 import contextlib
 import os
@@ -13,15 +13,15 @@ _BESIDE: Final = ("", "-wal", "-shm", "-journal")
 
 
 def make_private(path: str | os.PathLike[str]) -> None:
-    """Make a file, empty if it is missing, and what SQLite keeps beside it, readable by its owner alone.
+    """Create a file if it is missing, and make it and SQLite's files beside it readable by its owner only.
 
-    SQLite gives the files beside a database the database's own mode, so a database made here has private ones for good.
+    SQLite gives the files beside a database the database's own mode, so those of a database made here stay private.
     """
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _OWNER_ONLY))
     for ending in _BESIDE:
         file = Path(f"{os.fspath(path)}{ending}")
-        # A file of somebody else's stays as it is: its owner decides.
+        # A file of another user is left as it is.
         with contextlib.suppress(FileNotFoundError, PermissionError):
             mode = stat.S_IMODE(file.stat().st_mode)
             if mode & ~_OWNER_ONLY:
@@ -29,16 +29,16 @@ def make_private(path: str | os.PathLike[str]) -> None:
 
 
 def private(path: Path) -> Path:
-    """Return the path of a file once only its owner can read it; it may have names in it."""
+    """Make a file private and return its path."""
     make_private(path)
     return path
 
 
 def require_private(path: Path, what: str) -> None:
-    """Refuse a secret that others than its owner can read or write.
+    """Refuse a secret that other users can read or write.
 
     Raises:
-        SetupError: names the file and the command that helps.
+        SetupError: it is not private; names the file and the command that helps.
     """
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise SetupError(

@@ -1,8 +1,7 @@
-"""Releases: a folder of shards with a card and a manifest, complete or not there.
+"""Releases: folders of shards with a card and a manifest, written atomically.
 
 ``releases/<version>-<digest>/`` holds ``README.md``, ``<config>/<split>-*.parquet`` and ``MANIFEST.json``. The digest is that
-of the content, so an identical release is found, of which only damaged files are written again, and another one never
-overwrites it.
+of the content: an identical release is found, and only its damaged files are written again; another one never overwrites it.
 
 On a local disk everything is written to a hidden folder beside it, flushed, and renamed. On an object store the files are
 uploaded first and ``MANIFEST.json`` last: a folder without it is no release.
@@ -61,37 +60,37 @@ def write(
     facts: Facts,
     layout: Layout,
 ) -> str:
-    """Write a release, or mend one that is there; the caller holds the workspace's lock.
+    """Write a release, or repair an equal one that exists; the caller holds the workspace's lock.
 
-    Leftovers of a killed release are removed first. The same rows, facts and layout give the same bytes and the same folder. Of
-    an equal release that is there, every file is hashed, and only what differs is written.
+    Leftovers of a killed release are removed first. The same rows, facts and layout give the same bytes and the same folder. If
+    it exists, every file is hashed, and only files that differ are written.
 
     Args:
-        workspace: where to.
-        version: version that the recipe gives.
-        splits: what to release, in the order in which the card lists it.
+        workspace: the workspace.
+        version: the recipe's version.
+        splits: the splits, in the card's order.
         audio: audio id -> FLAC file.
-        facts: what the card says beyond the rows.
-        layout: how shards are cut.
+        facts: content of the card beside the rows.
+        layout: how rows are divided into shards.
 
     Returns:
         The release's folder, relative to the workspace; ``workspace.path()`` makes it absolute.
 
     Raises:
         RecipeError: the version is no folder name.
-        DataError: there is not a single row.
+        DataError: there are no rows.
         SchemaError: rows do not fit their schema.
         DamagedPart: a clip is missing.
-        StorageError: the disk or the store refuses; no release is visible.
+        StorageError: the workspace cannot be written; no release is visible.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", version):
         raise RecipeError(f"release version {version!r} is no folder name; use letters, digits and . _ + -")
     with storage_errors(f"writing release {version} in {workspace.url}"), _staging(workspace) as folder:
         files = _build(folder, splits, audio, facts, layout)
         name = f"releases/{version}-{manifest.content_digest(files)}"
-        (folder / MANIFEST).write_text(manifest.written(version, files), encoding="utf-8")
+        (folder / MANIFEST).write_text(manifest.manifest_text(version, files), encoding="utf-8")
         if workspace.exists(f"{name}/{MANIFEST}"):
-            _mend(workspace, folder, name, files)
+            _repair(workspace, folder, name, files)
         else:
             _publish(workspace, folder, name)
     return name
@@ -124,7 +123,7 @@ def _entry(folder: Path, path: str, rows: int | None) -> File:
 
 @contextmanager
 def _staging(workspace: Workspace) -> Iterator[Path]:
-    """Yield an empty folder on a local disk, beside the releases where these are local, and remove it afterwards."""
+    """Yield an empty local folder, beside the releases if these are local, and remove it afterwards."""
     if not workspace.is_local:
         with tempfile.TemporaryDirectory(prefix="release-") as temporary:
             yield Path(temporary)
@@ -141,12 +140,12 @@ def _staging(workspace: Workspace) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _mend(workspace: Workspace, folder: Path, name: str, files: Sequence[File]) -> None:
-    """Replace what differs in a release that is there, and remove shards that are none of its own."""
+def _repair(workspace: Workspace, folder: Path, name: str, files: Sequence[File]) -> None:
+    """Replace the files of an existing release that differ, and remove shards that are not in its manifest."""
     filesystem, root = workspace.filesystem, workspace.path(name)
     found = manifest.faults(filesystem, root, files)
     for fault in found:
-        if fault.kind == "unlisted" and (fault.is_shard or fault.path.endswith(".tmp")):  # the latter: of a mending cut off
+        if fault.kind == "unlisted" and (fault.is_shard or fault.path.endswith(".tmp")):  # .tmp: of an interrupted repair
             filesystem.rm_file(f"{root}/{fault.path}")
     damaged = [fault.path for fault in found if fault.kind != "unlisted"]
     listed = f"{root}/{MANIFEST}"
@@ -171,7 +170,7 @@ def _publish(workspace: Workspace, folder: Path, name: str) -> None:
         for path in [*paths, *sorted(path for path in folder.rglob("*") if path.is_dir()), folder]:
             sync(path)
         final = workspace.local_path(name)
-        if final.exists():  # a folder without a manifest is no release: someone tampered with it
+        if final.exists():  # a folder without a manifest is no release
             shutil.rmtree(final)
         folder.rename(final)
         sync(final.parent)

@@ -1,4 +1,4 @@
-"""Finished releases of a workspace, read back: which there are, their splits, and rows without the bytes of their clips."""
+"""Reading the finished releases of a workspace: their splits, and rows without the bytes of their clips."""
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,11 +32,11 @@ class _Pointer:
 _POINTER: Final = TypeAdapter(_Pointer)
 
 
-def current(workspace: Workspace) -> str | None:
+def current_release(workspace: Workspace) -> str | None:
     """Return the folder of the last build's release, relative to the workspace; None if there is none.
 
     Raises:
-        DamagedState: the note of it is damaged. The next build writes it anew.
+        DamagedState: the file that names it is damaged; the next build writes it again.
     """
     try:
         name = read_state(workspace, CURRENT, _POINTER, advice="the next build looks for the release again").folder
@@ -45,7 +45,7 @@ def current(workspace: Workspace) -> str | None:
     return name if workspace.exists(f"{name}/{MANIFEST}") else None
 
 
-def complete(workspace: Workspace) -> list[str]:
+def complete_releases(workspace: Workspace) -> list[str]:
     """Return the folders of all complete releases, relative to the workspace and sorted."""
     folders = [f"releases/{name}" for name in workspace.listdir("releases")]
     return [folder for folder in folders if workspace.exists(f"{folder}/{MANIFEST}")]
@@ -105,7 +105,7 @@ def _audio_ids(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | 
 
 
 def rows_released(workspace: Workspace, item_ids: Collection[str]) -> list[dict[str, Any]]:
-    """Return where these items stand in the workspace's releases: ``<item's column>, release, file, row``, rows from 0 on.
+    """Return where these items are in the workspace's releases: ``<item's column>, release, file, row``, rows from 0 on.
 
     Raises:
         DamagedPart: a manifest or a shard cannot be read.
@@ -113,7 +113,7 @@ def rows_released(workspace: Workspace, item_ids: Collection[str]) -> list[dict[
     """
     found = list[dict[str, Any]]()
     wanted = pa.array(sorted(item_ids), pa.string())
-    for folder in complete(workspace) if len(wanted) else ():
+    for folder in complete_releases(workspace) if len(wanted) else ():
         for shard in (shard for shards in shards_of(workspace, folder).values() for shard in shards):
             with _opened(workspace, folder, shard) as file:
                 column = item_column(file.schema_arrow)

@@ -6,7 +6,7 @@
 - Row groups of about 100 rows and page indexes let the Hub's viewer read a page without the shard; content-defined
   chunking lets its storage share what two versions have in common.
 - FLAC does not compress: its bytes are stored as they are, text with zstd. A clip that occurs in many rows of a row
-  group is stored once, as an entry of the column's dictionary. Put the rows of a prompt next to each other.
+  group is stored once, as an entry of the column's dictionary, so rows of one prompt should be adjacent.
 """
 
 import json
@@ -34,13 +34,13 @@ _FETCHERS: Final = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """How shards are cut.
+    """How rows are divided into shards and row groups.
 
     Attributes:
         sample_rate_hz: rate of all clips, stated in the features.
-        shard_bytes: a shard is closed by the row group that reaches this size.
-        row_group_rows: rows of a row group, at most.
-        row_group_bytes: audio bytes that a reader of one row group holds, at most (one row may exceed it).
+        shard_bytes: a shard ends with the row group that reaches this size.
+        row_group_rows: most rows of a row group.
+        row_group_bytes: most audio bytes of a row group; a single row may exceed it.
     """
 
     sample_rate_hz: int
@@ -90,28 +90,28 @@ def write_split(
 ) -> list[Shard]:
     """Write one split as ``<config>/<split>-00000-of-00003.parquet`` and so on.
 
-    A split without rows has no shard, because ``datasets`` cannot load one.
-    Holds two row groups in memory: one is written while the clips of the next are fetched, in other threads. The bytes
-    depend on the rows, their order and the layout, not on how the rows come in tables.
+    A split without rows has no shard, because ``datasets`` cannot load an empty one. Two row groups are in memory: one is
+    written while other threads read the clips of the next. The bytes depend on the rows, their order and the layout, not on how
+    the rows are divided into tables.
 
     Args:
         folder: where the shards go; not yet visible to readers (``storage.release`` renames it).
         config: name of the configuration, such as ``task1``.
         split: name of the split.
         rows: tables of ``row_schema(schema)``, in any column order; nullable columns may be missing.
-        audio: audio id -> FLAC file (``BlobStore.encoded``); asked about once per clip and row group, by several threads.
-        layout: how shards are cut.
+        audio: audio id -> FLAC file (``BlobStore.encoded``); called once per clip and row group, by several threads.
+        layout: how rows are divided.
         schema: release schema.
 
     Raises:
         SchemaError: a table does not fit the schema.
         DamagedPart: a clip is damaged, or no FLAC file.
-        OSError: the disk refuses.
+        OSError: the folder cannot be written.
     """
-    writing = _Writing(schema, layout)
+    writing = _ShardWriting(schema, layout)
     (folder / config).mkdir(parents=True, exist_ok=True)
     written = list[tuple[Path, int]]()
-    with closing(_one_ahead(writing.table(*group) for group in _row_groups(rows, audio, schema, layout))) as groups:
+    with closing(_prefetched(writing.table(*group) for group in _row_groups(rows, audio, schema, layout))) as groups:
         group = next(groups, None)
         while group is not None:
             path, count = folder / config / f".{split}-{len(written):05d}", 0
@@ -129,8 +129,8 @@ def write_split(
     return shards
 
 
-class _Writing:
-    """What all shards of a split share: the schema as it is handed to Parquet, and the options of its columns."""
+class _ShardWriting:
+    """What all shards of a split share: the schema for Parquet, and the options of its columns."""
 
     def __init__(self, schema: ReleaseSchema, layout: Layout) -> None:
         # All nullable: ``datasets`` takes a required column for no Audio feature.
@@ -143,11 +143,11 @@ class _Writing:
         columns = pq.ParquetFile(buffer.getvalue()).schema
         self._leaves = [columns.column(index).path for index in range(len(columns))]
         self._audio = schema.audio_columns
-        self._arenas, self._spare = ({name: bytearray() for name in self._audio} for _ in range(2))
+        self._buffers, self._spare_buffers = ({name: bytearray() for name in self._audio} for _ in range(2))
 
     def table(self, parts: Sequence[pa.Table], clips: Mapping[str, bytes]) -> pa.Table:
-        """Return one row group with its audio; the call after the next one overwrites it."""
-        self._arenas, self._spare = self._spare, self._arenas
+        """Return one row group with its audio. Its memory is reused by the call after the next one."""
+        self._buffers, self._spare_buffers = self._spare_buffers, self._buffers
         columns = dict(zip(self.schema.names, pa.concat_tables(parts).combine_chunks().columns, strict=True))
         for name in self._audio:
             ids = columns[name].combine_chunks()
@@ -169,14 +169,14 @@ class _Writing:
         return pa.StructArray.from_arrays([encoded, paths], fields=list(_ENCODED), mask=ids.is_null())
 
     def _binary(self, name: str, values: Sequence[bytes]) -> pa.Array:
-        """Return clips as an array over memory that is used again: fresh memory for each row group can halve the speed."""
+        """Return clips as an array over reused memory: new memory for each row group can halve the speed."""
         offsets = np.cumsum([0, *map(len, values)], dtype=np.int32)
-        if len(self._arenas[name]) < offsets[-1]:
-            self._arenas[name] = bytearray(int(offsets[-1]))
-        arena = self._arenas[name]
+        if len(self._buffers[name]) < offsets[-1]:
+            self._buffers[name] = bytearray(int(offsets[-1]))
+        buffer = self._buffers[name]
         for start, value in zip(offsets[:-1].tolist(), values, strict=True):
-            arena[start : start + len(value)] = value
-        return pa.Array.from_buffers(pa.binary(), len(values), [None, pa.py_buffer(offsets), pa.py_buffer(arena)])
+            buffer[start : start + len(value)] = value
+        return pa.Array.from_buffers(pa.binary(), len(values), [None, pa.py_buffer(offsets), pa.py_buffer(buffer)])
 
     def open(self, sink: pa.NativeFile) -> pq.ParquetWriter:
         audio = {leaf for leaf in self._leaves if leaf.partition(".")[0] in self._audio and leaf.endswith(".bytes")}
@@ -185,7 +185,7 @@ class _Writing:
             self.schema,
             compression={leaf: "none" if leaf in audio else "zstd" for leaf in self._leaves},
             write_statistics=[leaf for leaf in self._leaves if leaf not in audio],
-            # Arrow's own copy of the schema would bring the dictionaries back as a type that ``datasets`` does not expect.
+            # Arrow's own copy of the schema would restore dictionary types, which ``datasets`` does not expect.
             store_schema=False,
             dictionary_pagesize_limit=self._limit,
             write_page_index=True,
@@ -196,11 +196,11 @@ class _Writing:
 
 
 _ENCODED: Final = pa.struct([("bytes", pa.dictionary(pa.int32(), pa.binary())), ("path", pa.string())])
-"""AUDIO as Parquet is given it: every clip once per row group. (Binary views would need no copy, but abort when chunked.)"""
+"""AUDIO for Parquet: every clip once per row group. Binary views would need no copy, but abort when chunked."""
 
 
-def _one_ahead(items: Iterator[pa.Table]) -> Generator[pa.Table]:
-    """Yield items, making the next one in another thread while the last one is in use."""
+def _prefetched(items: Iterator[pa.Table]) -> Generator[pa.Table]:
+    """Yield items; another thread makes the next one while one is in use."""
     with ThreadPoolExecutor(max_workers=1) as pool:
         upcoming = pool.submit(next, items, None)
         while (item := upcoming.result()) is not None:
@@ -245,7 +245,7 @@ def _clips_of_rows(table: pa.Table, schema: ReleaseSchema) -> list[list[str]]:
 def _fetched(
     used: Sequence[list[str]], known: Mapping[str, bytes], audio: Callable[[str], bytes], pool: ThreadPoolExecutor
 ) -> Iterator[tuple[list[str], dict[str, bytes]]]:
-    """Yield each row's clips and a mapping that has their bytes, fetching those of a few rows at once."""
+    """Yield each row's clips and a mapping with their bytes, which are read for a few rows at once."""
     for start in range(0, len(used), _FETCHED_ROWS):
         ahead = used[start : start + _FETCHED_ROWS]
         wanted = list(dict.fromkeys(clip for clips in ahead for clip in clips))

@@ -1,7 +1,7 @@
-"""One small object of an object store that several processes change in turn, by conditional writes.
+"""A small object of an object store that several processes change, by conditional writes.
 
-Every store reports a failed condition in words of its own (S3FS makes a ``FileExistsError`` of it or a plain ``OSError``,
-depending on the server). So the error decides nothing here: what the object holds afterwards does.
+Stores report a failed condition differently: S3FS raises a ``FileExistsError`` or a plain ``OSError``, depending on the server.
+So whether a write succeeded is decided by the object's content afterwards, not by the error.
 """
 
 import contextlib
@@ -18,11 +18,11 @@ _WRONG_TAG: Final = f'"{"0" * 32}"'
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Version:
-    """What an object held at one time.
+    """An object's content at one time.
 
     Attributes:
         data: its bytes.
-        tag: the store's name of this version; None where it has none that a write could be tied to.
+        tag: the store's tag of this version, for conditional replacement; None if it has none.
     """
 
     data: bytes
@@ -31,32 +31,32 @@ class Version:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Conditions:
-    """What a store that honours exclusive creation can do beyond that.
+    """Conditions of writes that a store honours, beside exclusive creation.
 
     Attributes:
-        by_tag: a write can be tied to the version that it replaces (``If-Match``).
+        by_tag: replacement of a given version only (``If-Match``).
     """
 
     by_tag: bool
 
 
 class SharedObject:
-    """One object."""
+    """One object of a store."""
 
     def __init__(self, filesystem: Any, path: str, conditions: Conditions) -> None:
         self._fs, self._path, self._conditions = filesystem, path, conditions
 
     def read(self) -> Version | None:
-        """Return what it holds; None = it is not there."""
+        """Return its current version; None = it does not exist."""
         try:
-            # The tag comes first: if the object changes in between, a write that is tied to the tag fails, as it should.
+            # The tag is read first: if the object changes in between, a write conditional on the tag fails, as it should.
             tag = self._fs.call_s3("head_object", **self._place())["ETag"] if self._conditions.by_tag else None
             return Version(data=bytes(self._fs.cat_file(self._path)), tag=tag)
         except FileNotFoundError:
             return None
 
     def create(self, data: bytes) -> Version | None:
-        """Write it if it is not there; return None if it is.
+        """Write it if it does not exist; return None if it does.
 
         Raises:
             OSError: the store fails.
@@ -66,15 +66,15 @@ class SharedObject:
             self._fs.pipe_file(self._path, data, mode="create")
         except OSError as error:
             failure = error
-        found = self.read()  # also after a failure: a first try whose answer was lost makes a second one fail
+        found = self.read()  # also after an error: if the answer to a first attempt is lost, the second one fails
         if found is None and failure is not None:
             raise failure
         return found if found is not None and found.data == data else None
 
     def change(self, data: bytes, seen: Version) -> Version | None:
-        """Write it if it still is as it was seen; return None if it is not.
+        """Replace it if it is still the version seen; return None if it is not.
 
-        Without tags, two who do this in the same moment may both believe that they did.
+        Without tags, two processes that do this at the same moment may both succeed.
 
         Raises:
             OSError: the store fails.
@@ -95,7 +95,7 @@ class SharedObject:
         return Version(data=data, tag=written["ETag"])
 
     def remove(self) -> None:
-        """Remove it if it is there."""
+        """Remove it if it exists."""
         with contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(self._path)
 
@@ -108,10 +108,10 @@ _known: Final[dict[tuple[Any, str], Conditions]] = {}
 
 
 def conditions_of(filesystem: Any, root: str) -> Conditions:
-    """Return what the store below ``root`` can do, found out by trying, once per process and bucket.
+    """Return the conditions that the store below ``root`` honours, found by a probe once per process and bucket.
 
     Raises:
-        StorageError: it ignores exclusive creation: two builds could hold one workspace.
+        StorageError: it ignores exclusive creation, so that two builds could lock one workspace.
         OSError: the store fails.
     """
     where = filesystem, root.lstrip("/").partition("/")[0]
@@ -143,7 +143,7 @@ def _probed(filesystem: Any, probe: str) -> Conditions:
 
 
 def _refuses(filesystem: Any, probe: str, **condition: str) -> bool:
-    """Return whether a write whose condition is not met is refused, in word and deed."""
+    """Tell whether a write whose condition is not met leaves the object unchanged."""
     try:
         filesystem.pipe_file(probe, b"second", **condition)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Small JSON files in which a workspace remembers what has been done."""
+"""Small JSON files with the state of a workspace."""
 
 from typing import Any, TypeVar
 
@@ -11,17 +11,17 @@ T = TypeVar("T")
 
 
 def read_state(workspace: Workspace, name: str, shape: TypeAdapter[T], *, advice: str) -> T:
-    """Return what a file says.
+    """Return the content of a state file.
 
     Args:
-        workspace: where it lies.
+        workspace: the workspace.
         name: the file.
-        shape: what it must be.
-        advice: what helps where it is damaged.
+        shape: type of its content.
+        advice: what to do if it is damaged.
 
     Raises:
         FileNotFoundError: there is no such file.
-        DamagedState: it is no JSON of that shape; names the file.
+        DamagedState: it is no JSON of that type; names the file.
         StorageError: it cannot be read.
     """
     data = workspace.read(name)

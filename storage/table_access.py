@@ -1,4 +1,4 @@
-"""Tables as those see them who may not see or must not trust all: a stage, and a command that only looks."""
+"""Restricted access to tables: of a stage to those that it declares, of a read-only command to those that are intact."""
 
 from collections.abc import Sequence
 
@@ -10,16 +10,16 @@ from storage.workspace import Workspace
 
 
 class DeclaredTables(TableStore):
-    """The tables that a stage has declared: any other is refused, since a stage that reads it would not notice its change."""
+    """The tables that a stage has declared. Others are refused, because the stage would not be run again when they change."""
 
     def __init__(self, workspace: Workspace, stage: str, reads: Sequence[str], writes: Sequence[str]) -> None:
         """Take the tables of a workspace.
 
         Args:
-            workspace: where they lie.
+            workspace: the workspace.
             stage: name of the stage, for messages.
             reads: names of the tables that it may read; ``name@*`` = all partitions of a table.
-            writes: names of those that it may write, and read.
+            writes: names of the tables that it may write and read.
         """
         super().__init__(workspace)
         self._stage, self._reads, self._writes = stage, tuple(reads), tuple(writes)
@@ -35,7 +35,7 @@ class DeclaredTables(TableStore):
         return super().parts(name)
 
     def partitions(self, name: str) -> list[str]:
-        """Return the names of a table's partitions that hold something, sorted, if the stage has declared all of them."""
+        """Return the names of a table's partitions, sorted, if the stage has declared all of them."""
         self._require(f"{name}@*", (*self._reads, *self._writes), "reads")
         return super().partitions(name)
 
@@ -49,20 +49,20 @@ class DeclaredTables(TableStore):
 
 
 class ReadableTables(TableStore):
-    """The tables for a command that only looks: what is damaged is empty, and noted."""
+    """Tables for a read-only command: damaged ones are read as empty and noted."""
 
     def __init__(self, workspace: Workspace, problems: dict[str, str]) -> None:
         """Take the tables of a workspace.
 
         Args:
-            workspace: where they lie.
-            problems: gets what is damaged: table -> what is wrong and what helps.
+            workspace: the workspace.
+            problems: filled with table -> what is damaged and what to do.
         """
         super().__init__(workspace)
         self.problems = problems
 
     def parts(self, name: str) -> list[Part]:
-        """Return the committed parts; none where the manifest is damaged."""
+        """Return the committed parts; none if the manifest is damaged."""
         try:
             return super().parts(name)
         except StorageError as error:
@@ -70,7 +70,7 @@ class ReadableTables(TableStore):
             return []
 
     def partitions(self, name: str) -> list[str]:
-        """Return the names of a table's partitions; none where they cannot be listed."""
+        """Return the names of a table's partitions; none if they cannot be listed."""
         try:
             return super().partitions(name)
         except StorageError as error:
@@ -78,7 +78,7 @@ class ReadableTables(TableStore):
             return []
 
     def read(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """Return all committed rows; none where a part is damaged."""
+        """Return all committed rows; none if a part is damaged."""
         try:
             return super().read(name, columns)
         except StorageError as error:

@@ -1,15 +1,15 @@
-"""Tables of a workspace: Parquet parts listed by a manifest, which is the only thing that makes them exist.
+"""Tables of a workspace: Parquet parts that are committed by listing them in a manifest.
 
-A commit writes a part under the name of its own hash, then replaces ``manifest.json``. A crash before the second step leaves
-an orphan that no reader sees and that the next compaction removes. There are two ways to commit:
+A commit writes a part under its own hash, then replaces ``manifest.json``. A crash before the second step leaves an orphan that
+no reader sees and that the next compaction removes. There are two kinds of commits:
 
-- ``append``: rows of a fan-out, batch by batch, never changed again;
-- ``replace``: the whole output of a pure stage in place of what was there.
+- ``append`` adds rows of a fan-out, batch by batch; they are never changed;
+- ``replace`` puts the whole output of a pure stage in place of the old one.
 
 A name with ``@`` is a partition with a manifest of its own: each stage replaces its own ``drops@<stage>``.
 
-Parts outlive the software that wrote them: each keeps the version of its schema (``contracts.migrations``) and is read as if it
-had been written today.
+Parts outlive the software that wrote them: each has the version of its schema, and older ones are migrated when they are read
+(``contracts.migrations``).
 """
 
 import hashlib
@@ -49,14 +49,14 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class _Manifest:
-    """What ``manifest.json`` says."""
+    """Content of ``manifest.json``."""
 
     parts: list[Part]
 
 
 _MANIFEST: Final = TypeAdapter(_Manifest)
-_OURS: Final = re.compile(r"\.?([0-9a-f]{32}\.parquet|manifest\.json)(\.\d+\.\d+\.tmp)?")
-"""Names that a commit, whole or broken off, leaves in a table's folder."""
+_COMMITTED_NAMES: Final = re.compile(r"\.?([0-9a-f]{32}\.parquet|manifest\.json)(\.\d+\.\d+\.tmp)?")
+"""Names of files that a commit, complete or interrupted, leaves in a table's folder."""
 
 
 class TableStore:
@@ -90,7 +90,7 @@ class TableStore:
         return StorageError(f"{where} has {what}: install the unisrm-data that wrote it, or a later one")
 
     def partitions(self, name: str) -> list[str]:
-        """Return the names of a table's partitions that hold something, sorted."""
+        """Return the names of a table's partitions, sorted."""
         return [entry for entry in self.workspace.listdir("tables") if entry.startswith(f"{name}@")]
 
     def num_rows(self, name: str) -> int:
@@ -98,11 +98,11 @@ class TableStore:
         return sum(part.rows for part in self.parts(name))
 
     def version(self, name: str) -> str:
-        """Return a hash of the committed content: it changes when, and only when, a commit or compaction does."""
+        """Return a hash of the committed parts, which changes with each commit or compaction."""
         return digest([part.name for part in self.parts(name)])
 
     def read(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """Return all committed rows, in order of commit; columns that are younger than a part are null in its rows.
+        """Return all committed rows, in order of commit; columns added after a part was written are null in its rows.
 
         Raises:
             DamagedPart: a committed part is gone, truncated or changed.
@@ -115,7 +115,7 @@ class TableStore:
         except DamagedPart:
             if self.parts(name) == parts:
                 raise
-            return self.read(name, columns)  # a build compacted or replaced the table while we were reading it
+            return self.read(name, columns)  # a build compacted or replaced the table meanwhile
         return pa.concat_tables(tables) if tables else schema.empty_table()
 
     @staticmethod
@@ -145,7 +145,7 @@ class TableStore:
         return conform(file.read(columns=[column for column in schema.names if column in there]), name, schema)
 
     def require_parts(self, name: str) -> None:
-        """Find out without reading them whether all committed parts of a table are there, in full.
+        """Check that all committed parts of a table exist with their full size, without reading them.
 
         Raises:
             DamagedState: the manifest cannot be understood.
@@ -161,30 +161,30 @@ class TableStore:
                 raise DamagedPart(f"{path} {has}: restore the file from a backup")
 
     def missing(self, name: str, keys: pa.Array | pa.ChunkedArray) -> pa.Array:
-        """Return those of ``keys`` that the table does not hold yet, in the order given."""
+        """Return those of ``keys`` that are not in the table, in the order given."""
         done = self.read(name, [key_of(name)])[key_of(name)]
         flat = keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys
         return flat.filter(pc.invert(pc.is_in(flat, value_set=done)))
 
     def append(self, name: str, rows: pa.Table) -> None:
-        """Commit rows of a fan-out: after return they are durable.
+        """Commit rows of a fan-out; they are durable when it returns.
 
         Raises:
             SchemaError: the rows break the schema; nothing is written.
-            StorageError: the disk refuses; nothing is committed.
+            StorageError: the workspace cannot be written; nothing is committed.
         """
         if rows.num_rows == 0:
             return
         known = self.parts(name)
         part = self._write_part(name, conform(rows, name))
         if part.name in {other.name for other in known}:
-            return  # the very same rows, committed once already
+            return  # the same rows, committed before
         self._commit(name, [*known, part])
         if sum(other.rows < _SMALL_PART_ROWS for other in [*known, part]) > COMPACT_ABOVE_PARTS:
             self.compact(name)
 
     def replace(self, name: str, rows: pa.Table) -> None:
-        """Commit the whole output of a pure stage in place of what was there. The same rows again change nothing."""
+        """Commit the whole output of a pure stage in place of the old one. The same rows change nothing."""
         known = self.parts(name)
         part = self._write_part(name, conform(rows, name))
         if known != [part]:
@@ -216,7 +216,7 @@ class TableStore:
     def _remove_orphans(self, name: str) -> None:
         listed = {part.name for part in self.parts(name)} | {"manifest.json"}
         for entry in self.workspace.listdir(f"tables/{name}"):
-            if entry not in listed and _OURS.fullmatch(entry):  # a stray file is somebody's
+            if entry not in listed and _COMMITTED_NAMES.fullmatch(entry):  # other files are not the table's
                 self.workspace.remove(f"tables/{name}/{entry}")
 
 

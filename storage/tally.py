@@ -1,4 +1,4 @@
-"""What the data set card counts of the rows of a release."""
+"""Counts of a release's rows, for the data set card."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,13 +16,13 @@ _FRAME: Final = {
     "license": Count(columns=("license",)),
     "corpus": Count(columns=("corpus", "license")),
 }
-"""What every card counts."""
+"""Counts of every card."""
 
 _UNKNOWN: Final = "unknown"
 
 
 class Tally:
-    """Counts what goes into a release while its rows stream by.
+    """Counts the rows of a release as they are written.
 
     Attributes:
         schemas: configuration -> release schema; all are of one sort of item.
@@ -35,7 +35,7 @@ class Tally:
         """Count nothing yet.
 
         Raises:
-            SchemaError: the configurations are of several sorts of items, for which there is no card.
+            SchemaError: the configurations have several sorts of items, for which there is no card.
         """
         self.schemas = schemas
         bodies = {schema.body.template: schema.body for schema in schemas.values()}
@@ -49,11 +49,11 @@ class Tally:
         self._counts: dict[str, Counter[Any]] = {name: Counter() for name in self._declared}
 
     def open(self, config: str, split: str) -> None:
-        """Begin a split, so that one without rows is counted too."""
+        """Start a split, so that one without rows is counted, too."""
         self.rows[config, split], self.labels[config, split] = 0, Counter()
 
     def add(self, config: str, split: str, rows: pa.Table) -> None:
-        """Count a table of release rows; columns that it lacks are not counted."""
+        """Count a table of release rows; missing columns are not counted."""
         schema = self.schemas[config]
         self.rows[config, split] += rows.num_rows
         if schema.label_column is not None:
@@ -97,7 +97,7 @@ def _words(bounds: Sequence[float]) -> list[str]:
 
 
 def _binned(column: pa.ChunkedArray, bounds: Sequence[float]) -> pa.Array:
-    """Return the bin of each number, in words; 3.7 - 3.5 is 0.2, whatever is left of binary fractions."""
+    """Return the bin of each number, in words; rounded first, so that 3.7 - 3.5 is in the bin of 0.2."""
     numbers = pc.round(column.cast(pa.float64()), 9).to_numpy()
     words = pa.array([*_words(bounds), _UNKNOWN]).take(pa.array(np.digitize(numbers, bounds, right=True)))
     return pc.if_else(pc.is_valid(column), words, _UNKNOWN)

@@ -1,4 +1,4 @@
-"""Whether a release is whole and what it says it is, found out from its files alone: on a disk, in a bucket, or downloaded."""
+"""Verification of a release from its files alone: on a disk, in a bucket, or downloaded."""
 
 import hashlib
 import re
@@ -29,13 +29,13 @@ _THREADS: Final = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One thing that is wrong.
+    """One problem of a release.
 
     Attributes:
         file: relative to the release.
-        row: row of the shard, from 0 on; None = the file as a whole.
-        column: column of that row; None likewise.
-        what: what is wrong, and what helps where that is not plain.
+        row: row of the shard, from 0 on; None = the whole file.
+        column: column of that row; None = the whole row or file.
+        what: the problem and, if needed, what to do.
     """
 
     file: str
@@ -50,14 +50,14 @@ class Problem:
 
 @dataclass(kw_only=True)
 class Verification:
-    """What was looked at, and all that is wrong with it.
+    """What was verified, and its problems.
 
     Attributes:
         release: folder or URL.
         files: files listed by the manifest, or found where there is none.
         rows: rows read.
         clips: audio cells decoded.
-        problems: what is wrong, file by file.
+        problems: the problems, file by file.
     """
 
     release: str
@@ -75,16 +75,16 @@ class Verification:
         return asdict(self)
 
     def add(self, file: str, what: str, row: int | None = None, column: str | None = None) -> None:
-        """Note a problem."""
+        """Add a problem."""
         self.problems.append(Problem(file=file, row=row, column=column, what=what))
 
 
 def verify_release(url: str) -> Verification:
-    """Read a whole release and return what is wrong with it; memory grows with the ids of the rows, not with the audio.
+    """Read a whole release and return its problems. Memory use grows with the ids of the rows, not with the audio.
 
     Checked are: the manifest against the folder's name, presence, size and sha256 of every file, files that it does not list,
     the card and the shards that it names, that each shard reads and has as many rows as listed, ids (unique), each audio cell
-    (it decodes, and to what the audio id in its path says), and that no leakage group lies in two splits.
+    (it decodes, to samples with the audio id in its path), and that no leakage group is in two splits.
 
     Args:
         url: local path or fsspec URL of the release's folder.
@@ -159,7 +159,7 @@ def _verify_shards(found: Verification, filesystem: Any, root: str, listed: Mapp
 
 
 class _Rows:
-    """What the rows of all shards have in common."""
+    """Checks across the rows of all shards."""
 
     def __init__(self, found: Verification, pool: ThreadPoolExecutor) -> None:
         self._found, self._pool = found, pool
@@ -168,7 +168,7 @@ class _Rows:
         self._intact: set[bytes] = set()
 
     def verify(self, path: str, start: int, batch: pa.RecordBatch) -> None:
-        """Look at some rows of a shard, of which ``start`` is the first."""
+        """Verify some rows of a shard, of which ``start`` is the first."""
         self._verify_ids(path, start, batch)
         self._verify_groups(path, start, batch)
         cells = list(_cells(batch))
@@ -194,7 +194,7 @@ class _Rows:
                 self._found.add(path, f"{value} lies in the split {other}, too: the splits leak", row, GROUP)
 
     def _wrong_with(self, cell: "_Cell") -> str | None:
-        """Return what is wrong with an audio cell; its path holds the audio id, from which the sound must come."""
+        """Return what is wrong with an audio cell, whose path has the audio id of its samples."""
         _, _, clip = cell
         data, path = clip["bytes"], clip["path"] or ""
         if data is None:

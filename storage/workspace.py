@@ -2,7 +2,7 @@
 
 Layout below the root::
 
-    lock                           held while a build runs
+    lock                           of the running build
     blobs/ab/ab12....flac          audio by content (storage.blobs)
     cache/clips/                   the same in providers' formats; may be deleted (annotate.models.provider_clips)
     tables/<name>/manifest.json    the committed parts of a table (storage.tables)
@@ -34,11 +34,11 @@ _STORE_ADVICE: Final = (
     "then run the same command again"
 )
 _REACH_S: Final = 60.0
-"""How long a store may take to answer the first question."""
+"""Time limit of a store's first answer."""
 
 
 class Workspace:
-    """Files below one root, with atomic writes. Cheap to open and to pickle (a worker opens its own by URL)."""
+    """Files below one root, with atomic writes. Cheap to open and to pickle: a worker opens its own by URL."""
 
     def __init__(self, url: str | os.PathLike[str]) -> None:
         given = os.fspath(url)
@@ -49,7 +49,7 @@ class Workspace:
                 "a workspace URL must not hold a login: give it by the environment or the store's own configuration"
             )
         try:
-            # No listings are remembered: another process may have written since, and a build must see it.
+            # No cached listings: a build must see what other processes have written since.
             self._fs, self._root = fsspec.core.url_to_fs(given, **({"use_listings_cache": False} if "://" in given else {}))
         except (ImportError, ValueError, TypeError, OSError) as error:
             raise StorageError(f"workspace {given}: {error}") from error
@@ -83,12 +83,12 @@ class Workspace:
         return self._fs
 
     def exists(self, name: str) -> bool:
-        """Tell whether a file or folder of that name is there."""
+        """Tell whether a file or folder of that name exists."""
         with self._errors(f"looking for {self.path(name)}"):
             return bool(self._fs.exists(self.path(name)))
 
     def listdir(self, name: str) -> list[str]:
-        """Return the names directly below a folder, sorted; none where there is no such folder.
+        """Return the names directly below a folder, sorted; none if there is no such folder.
 
         Raises:
             StorageError: it is a file, or cannot be read.
@@ -102,11 +102,11 @@ class Workspace:
                 entries = [entry.rstrip("/") for entry in self._fs.ls(folder, detail=False)]
         except FileNotFoundError:
             return []
-        # Some stores list an emptied folder as an entry of itself.
+        # Some stores list an empty folder as an entry of itself.
         return sorted(entry.rsplit("/", 1)[-1] for entry in entries if entry != folder)
 
     def sizes(self, name: str) -> dict[str, int]:
-        """Return name -> bytes of the files directly below a folder; none where there is no such folder.
+        """Return name -> bytes of the files directly below a folder; none if there is no such folder.
 
         Raises:
             StorageError: it is a file, or cannot be read.
@@ -129,11 +129,11 @@ class Workspace:
             return bytes(self._fs.cat_file(self.path(name)))
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a whole file so that it is either there completely or not at all, durably.
+        """Write a whole file atomically and durably.
 
         Raises:
-            LeaseLost: this object held the workspace and does no more; nothing is written.
-            StorageError: the disk is full, read-only or refuses; nothing is left behind.
+            LeaseLost: this object has lost its lease on the workspace; nothing is written.
+            StorageError: the disk is full or read-only, or the store fails; no partial file is left.
         """
         self.require_lease()
         path = self.path(name)
@@ -155,26 +155,26 @@ class Workspace:
         """Remove a file if it is there.
 
         Raises:
-            LeaseLost: this object held the workspace and does no more; nothing is removed.
+            LeaseLost: this object has lost its lease on the workspace; nothing is removed.
         """
         self.require_lease()
         with contextlib.suppress(FileNotFoundError), self._errors(f"removing {self.path(name)}"):
             self._fs.rm_file(self.path(name))
 
     def reach(self) -> None:
-        """Find out within a minute whether the workspace can be used at all; it need not be there yet.
+        """Check within a minute that the workspace can be used; it need not exist yet.
 
         Raises:
-            StorageError: it is no folder, or its store or bucket is not there or refuses; names the URL.
+            StorageError: it is no folder, or its store or bucket cannot be reached; names the URL.
         """
         if self.is_local:
-            # What is not there yet will be made below the nearest folder that is.
+            # Missing folders will be made below the nearest existing one.
             found = next(path for path in (Path(self._root), *Path(self._root).parents) if os.path.lexists(path))
             if not found.is_dir():
                 raise StorageError(f"workspace {self.url}: {found} is no folder: choose another one with --workspace")
             return
         problems = list[Exception]()
-        thread = threading.Thread(target=self._look, args=(problems,), daemon=True)
+        thread = threading.Thread(target=self._list_root, args=(problems,), daemon=True)
         thread.start()
         thread.join(_REACH_S)
         if thread.is_alive():
@@ -182,18 +182,18 @@ class Workspace:
         if problems:
             raise StorageError(f"workspace {self.url}: {_shown(problems[0])}; {_STORE_ADVICE}") from problems[0]
 
-    def _look(self, problems: list[Exception]) -> None:
+    def _list_root(self, problems: list[Exception]) -> None:
         try:
             self._fs.ls(self._root, detail=False)
         except FileNotFoundError as error:
-            if error.__cause__ is not None:  # the store's own answer, such as: no such bucket
+            if error.__cause__ is not None:  # an answer of the store, such as: no such bucket
                 problems.append(error)
-        except Exception as error:  # noqa: BLE001 - raised again by who asked
+        except Exception as error:  # noqa: BLE001 - raised again by the caller's thread
             problems.append(error)
 
     @contextlib.contextmanager
     def _errors(self, what: str) -> Iterator[None]:
-        """Turn what the file system raises into a ``StorageError``, a file that is not there apart."""
+        """Turn errors of the file system into a ``StorageError``, except that of a missing file."""
         try:
             with storage_errors(what):
                 yield
@@ -204,27 +204,28 @@ class Workspace:
         except Exception as error:
             if self.is_local:
                 raise
-            # Each store's library has exceptions of its own, which cannot be named without importing it.
+            # Each store's library has its own exceptions, which cannot be named without importing it.
             raise StorageError(f"{what}: {_shown(error)}; {_STORE_ADVICE}") from error
 
     def lock(self) -> contextlib.AbstractContextManager[None]:
-        """Hold the workspace for one build.
+        """Lock the workspace for one build.
 
-        Local: an operating-system lock, freed even by ``kill -9``. Elsewhere: a lease, see ``storage.lease``.
+        On a local disk this is an operating-system lock, see ``storage.local_lock``; in an object store a lease, see
+        ``storage.lease``.
 
         Raises:
-            WorkspaceLocked: another build holds it; the message names its host and process, and says when it is free if that
-                one is dead.
-            LeaseLost: a lease was lost inside the block; nothing was written since.
+            WorkspaceLocked: another build has it; the message names its host and process, and when the lock expires if that
+                build is dead.
+            LeaseLost: the lease was lost inside the block; nothing was written since.
             StorageError: the store cannot keep two builds apart, or the lock is damaged.
         """
         return local_lock(Path(self.path("lock")), self.url) if self.is_local else self._remote_lock()
 
     def require_lease(self) -> None:
-        """Make sure that whoever held the workspace by this object still does; for loops that wait or work long unwritten.
+        """Check that a lease taken through this object is still valid; for loops that go long without a write.
 
         Raises:
-            LeaseLost: another build may hold it by now.
+            LeaseLost: another build may have the workspace by now.
         """
         if self._lease is not None:
             self._lease.check()
@@ -232,17 +233,17 @@ class Workspace:
     @contextlib.contextmanager
     def _remote_lock(self) -> Iterator[None]:
         with contextlib.ExitStack() as stack:
-            with storage_errors(f"locking the workspace {self.url}"):  # an error of the work inside is none of locking
+            with storage_errors(f"locking the workspace {self.url}"):  # errors inside the block are no errors of locking
                 lease = Lease(self._fs, self.path("lock"), self.url)
                 stack.enter_context(lease.held())
             self._lease = lease
             try:
                 yield
             finally:
-                if not lease.is_lost:  # one that was lost refuses whatever is still to be written
+                if not lease.is_lost:  # a lost lease is kept, so that it refuses later writes
                     self._lease = None
 
 
 def _shown(error: BaseException) -> str:
-    told = " ".join(str(error).split())
-    return told if isinstance(error, OSError) and told else f"{type(error).__name__} {told}".rstrip()
+    message = " ".join(str(error).split())
+    return message if isinstance(error, OSError) and message else f"{type(error).__name__} {message}".rstrip()

@@ -1,4 +1,4 @@
-"""The command line's part about the listening test: ``unisrm-data annotate serve|invite|revoke|close|reopen|export|import``."""
+"""The commands of the listening test: ``unisrm-data annotate serve|invite|revoke|close|reopen|export|import``."""
 
 import enum
 import sys
@@ -21,7 +21,7 @@ annotate = typer.Typer(
 
 
 class Form(enum.StrEnum):
-    """What tasks can be exported to."""
+    """Formats of exported tasks."""
 
     csv = "csv"
     xlsx = "xlsx"
@@ -41,15 +41,15 @@ BaseUrl = Annotated[
 
 
 def _warn_of_deadline(build: "Build") -> None:
-    """Say so if the test ended before it began."""
-    from flows.listening.store import ended_unopened
+    """Print a warning if the deadline passed before the test was opened."""
+    from flows.listening.store import missed_deadline
 
-    if (told := ended_unopened(build)) is not None:
-        print(told, file=sys.stderr)
+    if (warning := missed_deadline(build)) is not None:
+        print(warning, file=sys.stderr)
 
 
 def _warn_of_gold(store: "Store", levels: dict[str, str] | None = None) -> None:
-    """Say so if nobody can pass the qualification test yet, or nobody with these levels."""
+    """Print a warning if no listener, or none with these levels, can pass the qualification test yet."""
     needed, gold = store.settings.qualification, [item.language for item in store.items() if item.gold]
     languages = None if levels is None else store.settings.understood(levels)
     there = len(gold) if languages is None else sum(language in languages for language in gold)
@@ -97,9 +97,9 @@ def serve(
 
     build = open_build(recipe, workspace)
     proxies = proxies_of(proxy)
-    wish, secret, address = require(build.recipe), secret_of(build), address_of(build, base_url, port)
+    section, secret, address = require(build.recipe), secret_of(build), address_of(build, base_url, port)
     _warn_of_deadline(build)
-    site = Site(base_url=address, **wish.site.model_dump())
+    site = Site(base_url=address, **section.site.model_dump())
     with open_store(build, secret=secret) as store:
         app = make_app(store, secret=secret, audio=ClipFiles(build.blobs), site=site, rules=rules_of(build))
         build.workspace.write(ADDRESS, address.encode())
@@ -188,8 +188,8 @@ def _set_closed(recipe: Path, workspace: str | None, *, closed: bool) -> None:
     with open_store(open_build(recipe, workspace)) as store:
         store.set_closed(closed)
         progress = store.progress()
-    lacking = f"{progress.votes} of {progress.wanted} votes are in, {progress.waiting} of {progress.items} items lack some"
-    print(f"the test is {'closed' if closed else 'open'}: {lacking}")
+    counts = f"{progress.votes} of {progress.wanted} votes are in, {progress.waiting} of {progress.items} items lack some"
+    print(f"the test is {'closed' if closed else 'open'}: {counts}")
 
 
 @annotate.command()
@@ -240,7 +240,7 @@ def take_in(
     from annotate.people.exchange.column_mapping import read_mapping
     from annotate.people.exchange.import_export import read_vote_file
     from flows.listening.store import note_answers, open_store
-    from flows.listening.vote_files import is_here, told_of
+    from flows.listening.vote_files import import_summary, is_already_imported
     from flows.recipe.listening_checks import require, terms_of
     from flows.run.pipeline import open_build
     from flows.stages.listeners import subjects
@@ -264,12 +264,12 @@ def take_in(
     rated = require(build.recipe).rated()
     with open_store(build) as store:
         unnamed = columns is not None and columns.annotators == "unnamed"
-        if unnamed and is_here(found.table, store.ratings() if rated else store.votes()):
+        if unnamed and is_already_imported(found.table, store.ratings() if rated else store.votes()):
             new = 0
         else:
             new = store.import_votes(found.table, found.aliases, found.places)
         note_answers(build, store)
         progress, held = store.progress(), store.ratings() if rated else store.votes()
         known_as = store.resolve_aliases(found.table["annotator_id"].to_pylist())
-    print(told_of(found, held, known_as, new))
+    print(import_summary(found, held, known_as, new))
     print(f"{progress.votes} of {progress.wanted} are in{'; the test is closed' if progress.closed else ''}")

@@ -1,6 +1,6 @@
 """The command line ``unisrm-data``. Each command ends with 0, or with an error that ``flows.run.ending`` turns into one line.
 
-Heavy libraries are imported inside the commands: ``--help`` must not wait for them.
+Heavy libraries are imported inside the commands, so that ``--help`` does not wait for them.
 """
 
 import enum
@@ -32,7 +32,7 @@ app.add_typer(annotate, name="annotate")
 
 
 class Known(enum.StrEnum):
-    """What a workspace remembers to have used."""
+    """What a workspace records as used."""
 
     ledger = "ledger"
     listening = "listening"
@@ -57,7 +57,7 @@ def build(  # noqa: PLR0917  # options come by name
     A build that needs people's votes ends with a line that says how many are there; the same command carries on.
     """
     from flows.entry.preflight import check_machine
-    from flows.listening.store import ended_unopened
+    from flows.listening.store import missed_deadline
     from flows.run.damage import has_damaged
     from flows.run.kind import stages_of
     from flows.run.pipeline import Waiting, forget_failures, open_build, up_to
@@ -65,14 +65,14 @@ def build(  # noqa: PLR0917  # options come by name
     from flows.stages.release import release_faults, seal_release
 
     opened = open_build(recipe, workspace, ray)
-    if (ended := ended_unopened(opened)) is not None:
+    if (ended := missed_deadline(opened)) is not None:
         print(f"unisrm-data: {ended}", file=sys.stderr)
     opened = replace(opened, check_keys=opened.check_keys and not no_key_check)
 
     def run(progress: "Progress") -> "str | Waiting | None":
         from flows.entry.prefect_runs import run_build  # imports Prefect, which must find the API's address set
 
-        # The keys were tried a moment ago, before Prefect started.
+        # check_machine has tried the keys before Prefect started.
         return run_build(replace(opened, check_keys=False).watched_by(progress), until)
 
     stages = up_to(stages_of(opened), until)
@@ -107,7 +107,7 @@ def plan(
     from flows.run.pipeline import open_build
     from flows.views.graph import mermaid
 
-    build = open_build(recipe, workspace).looked_at()
+    build = open_build(recipe, workspace).as_read_only()
     if graph:
         print(mermaid(build, stages_of(build)))
     else:
@@ -121,8 +121,8 @@ def status(recipe: RecipePath, workspace: WorkspaceUrl = None, as_json: AsJson =
     from flows.run.versions import version_rows
     from flows.views.status import drift_rows, status_of
 
-    opened = open_build(recipe, workspace).looked_at()
-    drift = drift_rows(opened)  # first, as what is damaged there stands among the stages
+    opened = open_build(recipe, workspace).as_read_only()
+    drift = drift_rows(opened)  # first, because the damage that it finds is listed with the stages
     stages, mixed = status_of(opened), version_rows(opened)
     if as_json:
         print_rows([*stages, *drift, *mixed], as_json)
@@ -147,7 +147,7 @@ def explain(
     from flows.run.pipeline import open_build
     from flows.views.explain import story_of
 
-    story = story_of(open_build(recipe, workspace).looked_at(), row_id)
+    story = story_of(open_build(recipe, workspace).as_read_only(), row_id)
     if as_json:
         print(json.dumps(story, ensure_ascii=False, indent=2))
     else:
@@ -168,11 +168,11 @@ def reannotate(  # noqa: PLR0917  # options come by name
     workspace: WorkspaceUrl = None,
 ) -> None:
     """Judge the pairs once more, by another judge or as one more repetition; the labels stay as they are."""
-    from flows.entry.reannotation import judged_build, require, wish_of
+    from flows.entry.reannotation import judged_build, requested_judge, require
     from flows.run.pipeline import open_build
 
     opened, options = judged_build(open_build(recipe, workspace)), _options(option or [])
-    require(opened, wish_of(opened, judge, task, options, mode))  # before Prefect starts, which takes a while
+    require(opened, requested_judge(opened, judge, task, options, mode))  # before Prefect starts, which takes a while
 
     def run(progress: "Progress") -> dict[str, Any]:
         from flows.entry.prefect_runs import run_reannotation
@@ -236,11 +236,11 @@ def report(
     from flows.run.pipeline import open_build
     from flows.views.report import write_report
 
-    opened = open_build(recipe, workspace).looked_at()
+    opened = open_build(recipe, workspace).as_read_only()
     target = output or Path(f"{opened.recipe.name}-report.html")
     write_report(opened, target)
-    for what, told in (opened.problems or {}).items():
-        print(f"unisrm-data: damaged: {what}: {' '.join(told.split())}", file=sys.stderr)
+    for what, problem in (opened.problems or {}).items():
+        print(f"unisrm-data: damaged: {what}: {' '.join(problem.split())}", file=sys.stderr)
     print(f"report: {target}")
 
 

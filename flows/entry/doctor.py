@@ -1,4 +1,4 @@
-"""What this machine can do, and how to get what it lacks."""
+"""What this machine can run, and how to install what is missing."""
 
 import os
 import shutil
@@ -17,8 +17,8 @@ _PROBED = ("engine", "metric", "asr", "judge")
 def examine() -> list[dict[str, object]]:
     """Return one row per engine, metric, judge and device: whether it is ready, and what to do if not.
 
-    Loads and fetches no model; whoever would fetch one on first use is ready if its server offers it now, and
-    a judge if its provider takes the key.
+    Loads and fetches no model. A plug-in that fetches one on first use is ready if its server offers it now, a judge if its
+    provider accepts the key.
     """
     probed = [(kind, name) for kind in _PROBED for name in plugins.names(kind)]
     with ThreadPoolExecutor() as pool:  # servers that do not answer take as long as the slowest of them

@@ -17,7 +17,7 @@ ADDRESS: Final = "listening.url"
 
 
 def address_of(build: "Build", given: str | None, port: int | None = None) -> str:
-    """Return where listeners reach the test: as given, as set, at the port of this machine, or where it was last served."""
+    """Return the test's address for listeners: the option, the setting, this machine's port, or the last one served."""
     known = given or Settings().listening_url
     if known is not None and not _is_address(known):
         raise RecipeError(f"--base-url {known!r}: write where listeners reach the test, such as https://listen.example.org")
@@ -36,10 +36,10 @@ def _is_address(url: str) -> bool:
 
 
 def proxies_of(given: list[str] | None) -> list[str]:
-    """Return the networks of the proxies that are believed, as given or as set.
+    """Return the addresses or networks of trusted proxies, by the option or the setting.
 
     Raises:
-        RecipeError: one is no address.
+        RecipeError: one of them is no address.
     """
     named = given or (Settings().listening_proxy or "").split(",")
     proxies = []
@@ -57,14 +57,14 @@ def levels_of(given: list[str]) -> dict[str, str]:
     from annotate.people.store.listening_settings import LEVELS
 
     levels: dict[str, str] = {}
-    said: dict[str, str] = {}
+    given_as: dict[str, str] = {}
     for item in given:
         language, sign, level = item.partition("=")
         if not sign or level not in LEVELS:
             raise RecipeError(f"--level {item!r}: write LANGUAGE=LEVEL, the level one of {', '.join(LEVELS)}")
         if (known := language_of(language)) is None:
             raise RecipeError(f"--level {item!r}: there is no language {language!r}: {language_hint(language)}")
-        if (other := said.setdefault(known, item)) != item:
+        if (other := given_as.setdefault(known, item)) != item:
             raise RecipeError(f"--level {other!r} and {item!r} are of one language, {known}: keep one")
         levels[known] = level
     return levels

@@ -29,7 +29,7 @@ _AUDIO_ID: Final = re.compile(rf"[0-9a-f]{{{ID_HEX_LENGTH}}}")
 
 
 def open_workspace(source: str | os.PathLike[str], workspace: str | None = None) -> "WorkspaceReader":
-    """Open a workspace to read it.
+    """Open a workspace for reading.
 
     Args:
         source: folder or URL of a workspace, or a recipe (a file, or a name that ends in ``.yaml`` or ``.yml``).
@@ -42,7 +42,7 @@ def open_workspace(source: str | os.PathLike[str], workspace: str | None = None)
     """
     given = os.fspath(source)
     if "://" not in given and (given.endswith((".yaml", ".yml")) or Path(given).is_file()):
-        build = open_build(given, workspace).looked_at()
+        build = open_build(given, workspace).as_read_only()
         reader = WorkspaceReader(build.workspace, build)
     else:
         if workspace is not None:
@@ -85,7 +85,7 @@ class WorkspaceReader:
     @property
     def releases(self) -> list[str]:
         """Names of the complete releases, such as ``0.1.0-0123456789ab``, sorted."""
-        return [folder.removeprefix("releases/") for folder in released.complete(self._workspace)]
+        return [folder.removeprefix("releases/") for folder in released.complete_releases(self._workspace)]
 
     def table(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return the rows of a table; null is unknown, and a map is a dict.
@@ -137,7 +137,7 @@ class WorkspaceReader:
         """
         names = self.releases
         found = [name for name in names if version in {None, name, name.rpartition("-")[0]}]
-        if len(found) != 1 and (current := released.current(self._workspace)) is not None:
+        if len(found) != 1 and (current := released.current_release(self._workspace)) is not None:
             found = [name for name in found if name == current.removeprefix("releases/")] or found
         if not found:
             wanted = "release" if version is None else f"release {version!r}"
@@ -158,7 +158,7 @@ class WorkspaceReader:
         """
         if self._build is None:
             raise RecipeError(f'explain needs the recipe too: open_workspace("RECIPE.yaml", {self.url!r})')
-        return story_of(self._build.looked_at(), name)
+        return story_of(self._build.as_read_only(), name)
 
 
 class ReleaseReader:

@@ -30,7 +30,7 @@ from flows.views.status import drift_rows
 
 
 def _reported(report: Callable[..., Any], **what: Any) -> Any:
-    """Report something to Prefect, and return what it returns; None if its server does not answer: the work goes on."""
+    """Report something to Prefect and return the result; None if its server does not answer, so that the work goes on."""
     try:
         return report(**what)
     except httpx.HTTPError:
@@ -51,7 +51,7 @@ class ProgressArtifacts:
         self._artifact = _reported(create_progress_artifact, progress=0.0, key=key, description=description) if total else None
 
     def advance(self, done: int, failed: int = 0) -> None:  # noqa: ARG002 - failures are in the summary
-        """Move it."""
+        """Update it."""
         self._done += done
         percent = 100 * self._done // max(self._total, 1)
         if self._artifact is not None and percent > self._shown:
@@ -59,14 +59,14 @@ class ProgressArtifacts:
             _reported(update_progress_artifact, artifact_id=self._artifact, progress=float(percent))
 
     def end(self) -> None:
-        """Fill it up."""
+        """Set it to 100 %."""
         if self._artifact is not None:
             _reported(update_progress_artifact, artifact_id=self._artifact, progress=100.0)
 
 
 @contextmanager
 def _interrupted_for_a_reason() -> Iterator[None]:
-    """Raise the error of a thread that interrupted this one, so that the flow run fails with it."""
+    """Raise the error of the thread that interrupted this one, so that the flow run fails with it."""
     try:
         yield
     except KeyboardInterrupt:
@@ -95,7 +95,7 @@ def run_build(build: Build, until: str | None = None) -> str | Waiting | None:
     """Run all stages as Prefect tasks, inside a flow run.
 
     Returns:
-        The release's folder; what a stage waits for; None if the build was to stop before the release.
+        The release's folder; what a stage waits for; None if the build ends before the release.
 
     Raises:
         UnisrmError: something is wrong with the recipe, the machine, the data or the workspace.
@@ -123,27 +123,26 @@ def run_build(build: Build, until: str | None = None) -> str | Waiting | None:
 
 
 def as_state(outcome: str | Waiting | None) -> str | State[Any] | None:
-    """Return what a flow returns: a build that waits for people has completed, in a state whose name says for what."""
+    """Return a flow's result; for a build that waits for votes a completed state, whose name says so."""
     return Completed(name=str(outcome), message=outcome.advice) if isinstance(outcome, Waiting) else outcome
 
 
 def run_collection(build: Build) -> str | State[Any] | None:
-    """Carry on a build that waits for people, if it need not wait any more, inside a flow run.
+    """Continue a build that waits for votes once they are there, inside a flow run.
 
-    Costs next to nothing while it has to wait: nobody's work is repeated, and what the recipe asks for before the listening
-    test is not done here.
+    It is cheap while votes are missing: no work is repeated, and stages before the listening test are not run here.
 
     Raises:
         RecipeError: the recipe has no listening test.
         UnisrmError: something is wrong with the machine, the data or the workspace.
     """
-    wish = require(build.recipe)
+    section = require(build.recipe)
     stages = stages_of(build)
-    number = next(place for place, stage in enumerate(stages) if stage.name == wish.stage)
+    number = next(place for place, stage in enumerate(stages) if stage.name == section.stage)
     if open_before := [stage.name for stage in stages[:number] if finished(stage, build) is None]:
         return Completed(name=f"not there yet: {open_before[0]}", message="build the recipe first; nothing was done")
     if (waiting := waiting_for(build)) is not None:
-        trust(build)  # who breaks a rule is replaced now, not when everything is in
+        trust(build)  # listeners who break a rule are replaced now, not after the last vote
         return as_state(waiting_for(build) or waiting)
     if all(finished(stage, build) for stage in stages[number:]):
         return release_of(build)
@@ -165,12 +164,12 @@ def run_reannotation(
         UnisrmError: something is wrong with the recipe, the machine, the data or the workspace.
     """
     watched = reannotation.judged_build(build).watched_by(Both(build.progress, ProgressArtifacts()))
-    wish = reannotation.wish_of(watched, judge, task, options, mode)
-    reannotation.require(watched, wish)
+    role = reannotation.requested_judge(watched, judge, task, options, mode)
+    reannotation.require(watched, role)
 
     @prefect_task(name=reannotation.STAGE, cache_policy=NO_CACHE, persist_result=False)
     def run() -> Books:
-        return reannotation.reannotate(watched, wish, pairs)
+        return reannotation.reannotate(watched, role, pairs)
 
     with _interrupted_for_a_reason(), build.workspace.lock():
         books = run()

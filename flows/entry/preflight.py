@@ -1,4 +1,4 @@
-"""Whether this machine or cluster can do what is left to do: found out before any work."""
+"""Checks before any work that this machine or cluster can do what is left."""
 
 from collections.abc import Callable, Sequence, Set
 from contextlib import ExitStack
@@ -7,9 +7,9 @@ from typing import Any
 from contracts.errors import SetupError
 from contracts.jobs import Resources
 from flows.listening.store import store_place
-from flows.run.asking import unready
 from flows.run.cluster import cluster
 from flows.run.cluster_resources import check_resources, gpus_here
+from flows.run.judge_readiness import unready_judges
 from flows.run.kind import asking_stages
 from flows.run.marks import finished
 from flows.run.pipeline import Build, Stage
@@ -19,9 +19,9 @@ from storage.downloads import unobtainable
 
 
 def preflight(build: Build, stages: tuple[Stage[Any], ...], stack: ExitStack) -> None:
-    """Find out before any work whether this machine or cluster can do what is left to do.
+    """Check before any work that this machine or cluster can do what is left.
 
-    Starts (or connects to) the cluster if a stage that has something to do needs it; it runs until ``stack`` ends.
+    Starts, or connects to, the cluster if a stage with work left needs it; it runs until ``stack`` ends.
 
     Raises:
         SetupError: an engine, model, key, CPU or GPU is missing; the message names all of them.
@@ -34,24 +34,24 @@ def preflight(build: Build, stages: tuple[Stage[Any], ...], stack: ExitStack) ->
 
 
 def check_machine(build: Build, stages: tuple[Stage[Any], ...]) -> set[str]:
-    """Return the names of the stages that have, or may come to have, something to do: from the first unfinished one on.
+    """Return the names of the stages with possible work: the first unfinished one and all after it.
 
     Raises:
-        SetupError: this machine lacks an engine, model or key for them, and no cluster stands in; the recipe demands a version
-            that an engine or metric here, or a sample that is there, does not have; or the workspace is in a bucket and no
-            database is named for what judges and people answer. All are named.
+        SetupError: an engine, model or key for them is missing on this machine, and there is no cluster; the recipe demands a
+            version that an engine or metric here, or an existing sample, does not have; or the workspace is in a bucket and no
+            database is configured for replies and votes. The message names all problems.
         StorageError: replies may have to be bought, and the ledger is not the one that the workspace used, or unreadable.
     """
     first = next((number for number, stage in enumerate(stages) if finished(stage, build) is None), len(stages))
     left = {stage.name for stage in stages[first:]}
-    # A cluster's workers may have the engines and models that this machine lacks.
+    # A cluster's workers may have engines and models that are missing here.
     here = left if build.ray_address is None else set[str]()
     needs = _needs(build, stages, here)
     problems = [f"{who}: {problem}" for who, plugin in needs.items() if (problem := plugin.missing() or unobtainable(plugin))]
     if build.ray_address is None and not gpus_here():
         asking = [who for who, resources in _resources(needs).items() if resources.gpus]
         problems += [f"{who}: needs a GPU and this machine has none; run it on a cluster with --ray ADDRESS" for who in asking]
-    problems += unready(build, left, stages[first : first + 1], lambda judge: judge.missing())
+    problems += unready_judges(build, left, stages[first : first + 1], lambda judge: judge.missing())
     problems += _without_a_place(build, left)
     if left and not problems:
         problems = [problem for stage in stages for problem in stage.wrong_versions(build, stage.name in here)]
@@ -59,20 +59,20 @@ def check_machine(build: Build, stages: tuple[Stage[Any], ...]) -> set[str]:
         raise SetupError("; ".join(problems))
     if _pays(build, left) and (lost := lost_ledger(build)) is not None:
         raise lost
-    if problems := unready(build, left, stages[first : first + 1], lambda judge: judge.missing() or judge.key_problem()):
+    if problems := unready_judges(build, left, stages[first : first + 1], lambda judge: judge.missing() or judge.key_problem()):
         raise SetupError("; ".join(problems))
     return left
 
 
 def _pays(build: Build, left: set[str]) -> bool:
-    """Say whether replies may have to be bought."""
+    """Tell whether replies may have to be bought."""
     return any(
         not judge_of(role).facts for stage, asking in asking_stages(build) if stage in left for role in asking.roles(build)
     )
 
 
 def _without_a_place(build: Build, left: set[str]) -> list[str]:
-    """Return what keeps the answers of judges and people from being stored: found out before hours of synthesis, not after."""
+    """Return why replies and votes could not be stored; checked before hours of synthesis."""
     places: list[Callable[[Build], str]] = []
     if any(asking.roles(build) for stage, asking in asking_stages(build) if stage in left):
         places.append(ledger_place)
@@ -88,10 +88,10 @@ def _without_a_place(build: Build, left: set[str]) -> list[str]:
 
 
 def _resources(needs: dict[str, Any]) -> dict[str, Resources]:
-    """Return what engines and metrics occupy."""
+    """Return the resources of one session of each engine and metric."""
     return {who: plugin.resources for who, plugin in needs.items()}
 
 
 def _needs(build: Build, stages: Sequence[Stage[Any]], left: Set[str]) -> dict[str, Any]:
-    """Return the engines and models that the stages left take."""
+    """Return the engines and models that the stages left need."""
     return {who: plugin for stage in stages if stage.name in left for who, plugin in stage.needs(build).items()}

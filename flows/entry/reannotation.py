@@ -1,7 +1,7 @@
-"""Re-annotation: another judge, another prompt version or one more repetition over pairs that are there already.
+"""Re-annotation: another judge, another prompt version or one more repetition over existing pairs.
 
-New judgments lie beside those of the recipe (``judgments@reannotation``), and change no label: labels name the judgments that
-they rest on. ``status`` and ``report`` say how far judges drift apart.
+The new judgments are kept apart from those of the recipe (``judgments@reannotation``) and change no label: labels name the
+judgments that they rest on. ``status`` and ``report`` show the drift between judges.
 """
 
 from collections.abc import Mapping
@@ -33,35 +33,35 @@ _NO_PAIRS: Final = "there are no pairs to judge yet: run `unisrm-data build` fir
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Noted:
-    """How often a judge was asked again: the next repetition, and the one under way."""
+class _Repetitions:
+    """Number of the next repetition of a judge, and of the one that is open."""
 
     next: Annotated[int, Field(ge=0)]
     open: Annotated[int, Field(ge=0)] | None
 
 
-_NOTED: Final = TypeAdapter(_Noted)
-_NOTED_LOST: Final = (
+_REPETITIONS: Final = TypeAdapter(_Repetitions)
+_REPETITIONS_LOST: Final = (
     "restore it from a backup, or remove it: repetitions are then counted from the recipe's own votes again, and those that "
     "were asked before come from the ledger"
 )
 
 
 def judged_build(build: Build) -> Build[PreferenceRecipe]:
-    """Return the same build, known to be one whose pairs are judged.
+    """Return the same build, typed as one of kind ``preference`` with a judge.
 
     Raises:
-        RecipeError: they are not.
+        RecipeError: it has no judge.
     """
     if not isinstance(build.recipe, PreferenceRecipe) or build.recipe.judge is None:
         raise RecipeError(f"recipe {build.recipe.name} has no judge: nothing can be judged again")
     return cast("Build[PreferenceRecipe]", build)
 
 
-def wish_of(
+def requested_judge(
     build: Build[PreferenceRecipe], judge: str | None, task: str | None, options: Mapping[str, Any] | None, mode: str | None
 ) -> Judge:
-    """Return what to ask: the recipe's own judge once more, or another one.
+    """Return the judge to ask: the recipe's own once more, or another one.
 
     Raises:
         RecipeError: the judge, task, mode or an option is unknown, or the recipe lacks what they need.
@@ -72,39 +72,39 @@ def wish_of(
         changes |= {"name": judge, "options": dict(options or {})}
     else:
         changes["options"] = own.options | dict(options or {})
-    if (asked := changes["mode"]) not in (known := get_args(Mode)):
-        raise RecipeError(f"mode {asked!r} is unknown: take {' or '.join(known)}")
-    wish = Judge.model_validate(own.model_dump() | changes)
-    check_judge(build.recipe, wish)
-    return wish
+    if (requested := changes["mode"]) not in (known := get_args(Mode)):
+        raise RecipeError(f"mode {requested!r} is unknown: take {' or '.join(known)}")
+    role = Judge.model_validate(own.model_dump() | changes)
+    check_judge(build.recipe, role)
+    return role
 
 
-def require(build: Build[PreferenceRecipe], wish: Judge) -> None:
-    """Find out before any work whether the pairs can be judged again from here.
+def require(build: Build[PreferenceRecipe], role: Judge) -> None:
+    """Check before any work that the pairs can be judged again from here.
 
     Raises:
         RecipeError: there are no pairs yet.
-        SetupError: the judge lacks something, such as its key.
+        SetupError: something that the judge needs is missing, such as its key.
         StorageError: the ledger is not the one that the workspace used, or unreadable.
     """
     if not build.tables.num_rows("pairs"):
         raise RecipeError(_NO_PAIRS)
-    if (problem := judge_of(wish).missing()) is not None:
-        raise SetupError(f"judge {wish.name!r}: {problem}")
-    if not judge_of(wish).facts and (lost := lost_ledger(build)) is not None:
+    if (problem := judge_of(role).missing()) is not None:
+        raise SetupError(f"judge {role.name!r}: {problem}")
+    if not judge_of(role).facts and (lost := lost_ledger(build)) is not None:
         raise lost
 
 
-def reannotate(build: Build[PreferenceRecipe], wish: Judge, pairs: int | None = None) -> Books:
+def reannotate(build: Build[PreferenceRecipe], role: Judge, pairs: int | None = None) -> Books:
     """Ask a judge about the workspace's pairs once more and return the books. The caller holds the workspace's lock.
 
-    A run that was cut off is carried on by the next one with the same judge; a finished one is followed by another repetition,
-    whose questions are new ones although nothing but their number differs.
+    The next run with the same judge continues one that was cut off; after a finished one it does another repetition, whose
+    requests differ only by its number.
 
     Args:
         build: the build whose pairs are judged.
-        wish: whom to ask, and how.
-        pairs: ask about so many pairs only, the same ones each time; None = all.
+        role: the judge, and how to ask it.
+        pairs: how many pairs to ask about, the same ones each time; None = all.
 
     Raises:
         RecipeError: there are no pairs yet.
@@ -112,11 +112,11 @@ def reannotate(build: Build[PreferenceRecipe], wish: Judge, pairs: int | None = 
     requests = _some(pair_requests(build), build.recipe.seed, pairs)
     if not requests.num_rows:
         raise RecipeError(_NO_PAIRS)
-    vote = _turn(build, wish)
-    question = Question(role=wish, requests=played(requests, orders=wish.orders, first_vote=vote))
+    vote = _repetition(build, role)
+    question = Question(role=role, requests=played(requests, orders=role.orders, first_vote=vote))
     ask_missing(build, STAGE, TABLE, [question])
     books = count_done(build, STAGE, table=TABLE, unit="judgments").balanced()
-    _note(build, wish, _Noted(next=vote + 1, open=None))
+    _write_repetitions(build, role, _Repetitions(next=vote + 1, open=None))
     return books
 
 
@@ -128,22 +128,22 @@ def _some(requests: pa.Table, seed: int, pairs: int | None) -> pa.Table:
     return taken(requests, sorted(order[:pairs]))
 
 
-def _record(wish: Judge) -> str:
-    return f"reannotations/{Inquiry.of(task_of(wish), judge_of(wish)).identity}.json"
+def _record(role: Judge) -> str:
+    return f"reannotations/{Inquiry.of(task_of(role), judge_of(role)).identity}.json"
 
 
-def _turn(build: Build[PreferenceRecipe], wish: Judge) -> int:
-    """Return the number of the repetition to do: the one that was cut off, else the next; it is noted before it begins."""
+def _repetition(build: Build[PreferenceRecipe], role: Judge) -> int:
+    """Return the number of the repetition to do, after recording it as open: the one that was cut off, else the next."""
     try:
-        noted = read_state(build.workspace, _record(wish), _NOTED, advice=_NOTED_LOST)
+        repetitions = read_state(build.workspace, _record(role), _REPETITIONS, advice=_REPETITIONS_LOST)
     except FileNotFoundError:
-        asked = [one.votes for one in build.recipe.judges_of_pairs if _record(one) == _record(wish)]
-        noted = _Noted(next=max(asked, default=0), open=None)
-    if noted.open is not None:
-        return noted.open
-    _note(build, wish, _Noted(next=noted.next, open=noted.next))
-    return noted.next
+        requested = [one.votes for one in build.recipe.judges_of_pairs if _record(one) == _record(role)]
+        repetitions = _Repetitions(next=max(requested, default=0), open=None)
+    if repetitions.open is not None:
+        return repetitions.open
+    _write_repetitions(build, role, _Repetitions(next=repetitions.next, open=repetitions.next))
+    return repetitions.next
 
 
-def _note(build: Build[PreferenceRecipe], wish: Judge, noted: _Noted) -> None:
-    build.workspace.write(_record(wish), _NOTED.dump_json(noted))
+def _write_repetitions(build: Build[PreferenceRecipe], role: Judge, repetitions: _Repetitions) -> None:
+    build.workspace.write(_record(role), _REPETITIONS.dump_json(repetitions))

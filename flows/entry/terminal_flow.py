@@ -1,4 +1,4 @@
-"""Commands that run as a Prefect flow which their terminal watches."""
+"""Running a command as a Prefect flow with its progress on the terminal."""
 
 import contextlib
 import os
@@ -14,27 +14,27 @@ if TYPE_CHECKING:
 
 
 def run_in_flow(name: str, body: Callable[["Progress"], Any]) -> Any:
-    """Run ``body`` as a Prefect flow that this terminal watches, and return its outcome."""
+    """Run ``body`` as a Prefect flow with its progress on this terminal, and return its outcome."""
     from flows.run.local_api import prefect_api
 
     for level in ("PREFECT_LOGGING_LEVEL", "PREFECT_INTERNAL_LOGGING_LEVEL"):
-        os.environ.setdefault(level, "CRITICAL")  # the error itself arrives here, and is one line
+        os.environ.setdefault(level, "CRITICAL")  # errors are raised here and printed as one line
     with prefect_api() as api, _observed() as progress:
         from prefect import flow
 
         from flows.entry.prefect_runs import as_state
 
-        outcomes, begun = list[Any](), threading.Event()
+        outcomes, started = list[Any](), threading.Event()
 
-        # The deployment's flow takes names; this one closes over what is open already.
+        # A deployment's flow takes names; this one closes over the open build.
         @flow(name=name, persist_result=False)
         def run() -> object:
-            begun.set()
+            started.set()
             with own_signals(), api.in_reach():
                 outcomes.append(body(progress))
             return as_state(outcomes[-1])
 
-        api.run_flow(run, begun.is_set)
+        api.run_flow(run, started.is_set)
         return outcomes[-1]
 
 

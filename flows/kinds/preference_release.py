@@ -4,14 +4,14 @@ from typing import Final
 
 import pyarrow as pa
 
-from flows.listening.evidence import heard_votes, votes_by_value
+from flows.listening.evidence import counted_votes, votes_by_value
 from flows.recipe.preference import PreferenceRecipe
 from flows.run.pipeline import Build
 from flows.run.question import judge_of, task_of
 from flows.run.questions import history_of, roles_about, scripting_roles, with_writings
 from flows.run.wanted import made, wanted_rows
 from flows.stages.filters import filters_of
-from flows.stages.release import Form, pairs_were_heard
+from flows.stages.release import Form, pairs_were_voted_on
 from storage.card_facts import Writer
 from storage.columns import ReleaseSchema, release_schema
 from storage.rows import PairRows
@@ -36,7 +36,7 @@ def _rows(build: Build[PreferenceRecipe]) -> PairRows:
         schema=_schema(build),
         written=with_writings(build, prompts.select(["prompt_id"]), "prompt_id"),
         histories=history_of(build, prompts, utterances) if "history_audio" in _schema(build).names else None,
-        votes=votes_by_value(heard_votes(build)) if pairs_were_heard(build) else None,
+        votes=votes_by_value(counted_votes(build)) if pairs_were_voted_on(build) else None,
     )
 
 
@@ -72,7 +72,7 @@ def _statement(build: Build[PreferenceRecipe]) -> str:
         return " ".join(parts)
     judge = judge_of(build.recipe.judge)
     what = "labels, scores and explanations" if origin == "judge" else "scores and explanations"
-    people = pairs_were_heard(build)
+    people = pairs_were_voted_on(build)
     if judge.facts:
         nobody = "No language model listened" if people else "No person and no language model listened"
         parts.append(

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from contracts.errors import DataError
 from contracts.joins import among, sorted_by
-from flows.listening.evidence import heard_votes, votes_by_value
+from flows.listening.evidence import counted_votes, votes_by_value
 from flows.recipe.model import Origin, Recipe
 from flows.recipe.parts import Strict
 from flows.run.books import Books, count
@@ -23,7 +23,7 @@ from flows.run.work import count_done, do_missing
 from flows.stages import filters, metrics, splits, utterances, verification, votes
 from flows.stages.filters import filters_of
 from flows.stages.recordings import recording_requests, recording_work
-from flows.stages.release import Form, pairs_were_heard, release_stage
+from flows.stages.release import Form, pairs_were_voted_on, release_stage
 from flows.stages.utterances import read_corpora
 from flows.views.plan_lines import is_finished, listening_lines, megabytes, plan_line, total_of
 from storage.columns import RATED_PAIRS
@@ -135,7 +135,7 @@ def _rows(build: _Build) -> RatedPairRows:
         samples=wanted_rows(build, "samples"),
         filters=[rule.name for rule in filters_of(build)],
         scale=build.recipe.scale,
-        votes=votes_by_value(heard_votes(build)) if pairs_were_heard(build) else None,
+        votes=votes_by_value(counted_votes(build)) if pairs_were_voted_on(build) else None,
     )
 
 

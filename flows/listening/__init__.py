@@ -1,1 +1,1 @@
-"""The listening test of a build: where its store is, what listeners are asked, what their votes say."""
+"""The listening test of a build: its store, its items, and the evidence of its votes."""

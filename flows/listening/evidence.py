@@ -1,4 +1,4 @@
-"""What the votes of a listening test say to readers: of the release, of a pair, of the report. Pseudonyms only."""
+"""Votes of a listening test as a release, its card and the report show them. Pseudonyms only."""
 
 from collections import Counter
 from typing import Any, Final
@@ -12,24 +12,24 @@ from flows.run.pipeline import Build
 from scoring.reliability.agreement_levels import AGGREGATED, LEVELS, TERNARY, level
 
 _COUNTS: Final = pa.list_(pa.struct([("value", pa.string()), ("count", pa.int64())]))
-HEARD: Final = pa.schema(
+VOTE_SUMMARY: Final = pa.schema(
     [("pair_id", pa.string()), ("votes", _COUNTS), ("agreement", pa.string()), ("vote_ids", pa.list_(pa.string()))]
 )
-"""What a release row tells of its votes."""
+"""Votes of one pair as a release row shows them."""
 
 
-def heard_votes(build: Build) -> pa.Table:
-    """Return the votes of people that count, of schema VOTES, by vote id."""
+def counted_votes(build: Build) -> pa.Table:
+    """Return the votes that count, as a table of schema VOTES sorted by vote id."""
     votes = pa.concat_tables([build.tables.read("votes"), build.tables.read(VOTED)])
     return sorted_by(votes.filter(pc.is_null(votes["discarded"])), "vote_id")
 
 
 def votes_by_value(votes: pa.Table) -> pa.Table:
-    """Return a row of schema HEARD per pair that was voted on, by pair id.
+    """Return a row of schema VOTE_SUMMARY per pair that was voted on, by pair id.
 
-    The level of agreement is that of the votes for A, B or a tie, however many; votes that call the pair invalid have no side.
-    A pair with fewer than two votes with a side has none, one whose label was made elsewhere says ``aggregated`` instead: that
-    label is among the ids, and no vote.
+    The level of agreement counts the votes for A, B or a tie; votes that call the pair invalid have no side. With fewer than
+    two votes with a side it is null, or ``aggregated`` if the pair has a label that was aggregated elsewhere; the id of such a
+    label is among the ids, but it is no vote.
     """
     by_pair: dict[str, list[dict[str, Any]]] = {}
     for vote in votes.select(["vote_id", "pair_id", "value", "aggregated"]).to_pylist():
@@ -46,7 +46,7 @@ def votes_by_value(votes: pa.Table) -> pa.Table:
                 "vote_ids": sorted(vote["vote_id"] for vote in cast),
             }
         )
-    return pa.Table.from_pylist(rows, schema=HEARD)
+    return pa.Table.from_pylist(rows, schema=VOTE_SUMMARY)
 
 
 def _level(values: list[str]) -> str | None:
@@ -55,20 +55,20 @@ def _level(values: list[str]) -> str | None:
 
 
 def people_statement(build: Build) -> str:
-    """Return what the card says about listeners, beginning with a space; empty where nobody was asked about pairs."""
-    wish = build.recipe.listening
-    if wish is None or wish.rated():
+    """Return the card's sentences about listeners, with a leading space; empty if no listener was asked about pairs."""
+    section = build.recipe.listening
+    if section is None or section.rated():
         return ""
-    votes = heard_votes(build)
+    votes = counted_votes(build)
     made = pc.fill_null(votes["aggregated"], False)
     cast = votes.filter(pc.invert(made))
     people = pc.count_distinct(cast["annotator_id"]).as_py()
-    told = f"{people} listeners cast {cast.num_rows} votes by the protocol {wish.protocol.name}"
+    statement = f"{people} listeners cast {cast.num_rows} votes by the protocol {section.protocol.name}"
     if labels := votes.num_rows - cast.num_rows:
-        told += f"; {labels} labels were made elsewhere, of votes that are not here"
-    if wish.of == "splits":
+        statement += f"; {labels} labels were made elsewhere, of votes that are not here"
+    if section.of == "splits":
         return (
-            f" {told} on the pairs of {' and '.join(wish.splits)}: those splits hold only pairs whose label they confirmed; "
-            "the other splits were not heard by anybody."
+            f" {statement} on the pairs of {' and '.join(section.splits)}: those splits hold only pairs whose label they "
+            "confirmed; the other splits were not heard by anybody."
         )
-    return f" {told}."
+    return f" {statement}."

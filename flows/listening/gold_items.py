@@ -1,4 +1,4 @@
-"""The gold file of a listening test: pairs or samples whose right answer is known, and how a store follows it."""
+"""The gold file of a listening test: pairs or samples with known answers, and applying its changes to a store."""
 
 import csv
 import io
@@ -20,23 +20,23 @@ from storage.state import read_state
 from storage.workspace import Workspace
 
 _FOLLOWED: Final = "listening.gold.json"
-_SAID: Final = TypeAdapter(dict[str, list[str]])
+_FOLLOWED_VALUES: Final = TypeAdapter(dict[str, list[str]])
 _FOLLOWED_LOST: Final = (
     "restore it from a backup, or remove it: the gold file is then applied anew, also to items that an admin made ordinary"
 )
 
 
 def read_gold(path: str | None, key: str, protocol: ListeningProtocol) -> dict[str, tuple[str, ...]]:
-    """Return subject -> values that a right answer may have, in the stored order of its clips.
+    """Return subject -> values of a right answer, in the stored order of its clips.
 
     Args:
         path: CSV (columns ``key`` and ``values``, several divided by ``|``) or JSONL (``values`` a list); None = no gold.
         key: ``pair_id`` or ``sample_id``.
-        protocol: what is asked; it says which values there can be.
+        protocol: decides which values there can be.
 
     Raises:
         RecipeError: the file cannot be read.
-        DataError: a row lacks a field, has an unknown value, or names a subject twice; the message names file and row.
+        DataError: a row misses a field, has an unknown value, or names a subject twice; the message names file and row.
     """
     if path is None:
         return {}
@@ -62,23 +62,23 @@ def read_gold(path: str | None, key: str, protocol: ListeningProtocol) -> dict[s
 
 
 def follow_gold(workspace: Workspace, store: Store, items: Sequence[Item]) -> None:
-    """Make gold in the store what is new or other in the gold file, and ordinary what left it since it was last followed.
+    """Apply the changes of the gold file since the last time to the store: new, changed and removed gold items.
 
-    What an admin made or unmade on the page stands until the file says something new of that pair or sample.
+    A change by an admin on the page stays until the file changes for that pair or sample.
 
     Args:
-        workspace: remembers what the file said last.
-        store: holds all of these items.
-        items: as the recipe has them now, with the gold of the file.
+        workspace: remembers the last content of the file.
+        store: store with all of these items.
+        items: items of the recipe now, with the gold of the file.
     """
     try:
-        said = read_state(workspace, _FOLLOWED, _SAID, advice=_FOLLOWED_LOST)
+        followed = read_state(workspace, _FOLLOWED, _FOLLOWED_VALUES, advice=_FOLLOWED_LOST)
     except FileNotFoundError:
-        said = {}
+        followed = {}
     held = {item.item_id: item.gold for item in store.items()}
-    now = dict(said)
+    now = dict(followed)
     for item in items:
-        if list(item.gold) == said.get(item.subject_id, []):
+        if list(item.gold) == followed.get(item.subject_id, []):
             continue
         if item.gold and held[item.item_id] != item.gold:
             store.make_gold(item.item_id, item.gold)
@@ -87,7 +87,7 @@ def follow_gold(workspace: Workspace, store: Store, items: Sequence[Item]) -> No
         now.pop(item.subject_id, None)
         if item.gold:
             now[item.subject_id] = list(item.gold)
-    if now != said:
+    if now != followed:
         workspace.write(_FOLLOWED, json.dumps(now, indent=1, sort_keys=True).encode())
 
 

@@ -1,7 +1,7 @@
-"""What listeners are asked about, made from the tables: items of pairs or of samples.
+"""Items of a listening test, made from the tables: pairs or samples.
 
-Listeners are told what the judge of the same pairs is told: the text where the judge's task shows it, the scene and the turns
-before where it has them; and they may hear the prompt speech.
+Listeners are shown what the judge of the same pairs is shown: the text if the judge's task shows it, the scene and the turns
+before if there are any; and they can play the prompt speech.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,12 +20,12 @@ from flows.run.questions import history_of, needs_history, with_writings
 from flows.run.wanted import wanted_rows
 
 SCENE: Final = ("scenario_description", "paragraph_context")
-"""What roles write that listeners are shown, in this order."""
+"""Columns of writings that listeners are shown, in this order."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Heard:
-    """A clip of the workspace and how loud it is."""
+class _Speech:
+    """A clip of the workspace and its loudness."""
 
     audio_id: str
     duration_s: float
@@ -34,13 +34,13 @@ class _Heard:
 
 @dataclass(frozen=True, kw_only=True)
 class _Setting:
-    """All that surrounds the clips of a prompt."""
+    """What the items of a prompt show and play beside its own clips."""
 
     text: str | None
     language: str
     stratum: str
-    references: Sequence[_Heard]
-    history: Sequence[_Heard]
+    references: Sequence[_Speech]
+    history: Sequence[_Speech]
     note: str | None
 
 
@@ -50,7 +50,7 @@ def pair_items(build: Build, pairs: pa.Table, gold: Mapping[str, Sequence[str]])
     Args:
         build: the build.
         pairs: rows of schema PAIRS.
-        gold: pair -> values that are right, for those items that are no questions but tests.
+        gold: pair -> right values, for gold items.
     """
     settings, speech = _settings(build, pairs["prompt_id"]), _speech(wanted_rows(build, "samples"), "sample_id")
     return [
@@ -72,7 +72,7 @@ def sample_items(build: Build, samples: pa.Table, gold: Mapping[str, Sequence[st
     Args:
         build: the build.
         samples: rows of schema SAMPLES.
-        gold: sample -> values that are right.
+        gold: sample -> right values, for gold items.
     """
     settings, speech = _settings(build, samples["prompt_id"]), _speech(samples, "sample_id")
     return [
@@ -89,21 +89,21 @@ def sample_items(build: Build, samples: pa.Table, gold: Mapping[str, Sequence[st
 
 
 def _item(
-    build: Build, *, subject: str, clips: list[_Heard], setting: _Setting, systems: Sequence[str], gold: Sequence[str]
+    build: Build, *, subject: str, clips: list[_Speech], setting: _Setting, systems: Sequence[str], gold: Sequence[str]
 ) -> Item:
-    # Only downwards: what stayed quieter than the rest, because it would have clipped, must not clip in a listener's player.
+    # Gain is never positive: a clip that is quieter than the target would have clipped at it.
     every = [*clips, *setting.references, *setting.history]
     target = build.recipe.clip_format.loudness_lufs
     level = None if target is None else min([target, *(clip.loudness_lufs for clip in every)])
 
-    def played(heard: Sequence[_Heard]) -> tuple[Clip, ...]:
+    def played(speech: Sequence[_Speech]) -> tuple[Clip, ...]:
         return tuple(
             Clip(
                 audio_id=clip.audio_id,
                 duration_s=clip.duration_s,
                 gain_db=0.0 if level is None else round(level - clip.loudness_lufs, 2),
             )
-            for clip in heard
+            for clip in speech
         )
 
     content = [
@@ -127,9 +127,9 @@ def _item(
     )
 
 
-def _speech(table: pa.Table, key: str) -> dict[str, _Heard]:
+def _speech(table: pa.Table, key: str) -> dict[str, _Speech]:
     rows = table.select([key, "audio_id", "duration_s", "loudness_lufs"]).to_pylist()
-    return {row.pop(key): _Heard(**row) for row in rows}
+    return {row.pop(key): _Speech(**row) for row in rows}
 
 
 def _settings(build: Build, prompt_ids: pa.ChunkedArray) -> dict[str, _Setting]:
@@ -149,14 +149,14 @@ def _settings(build: Build, prompt_ids: pa.ChunkedArray) -> dict[str, _Setting]:
             language=row["language"],
             stratum=f"{row['setting']}/{row['style']}",
             references=[reference] if reference else [],
-            history=[clip for clip in before if clip] if all(before) else [],  # half a history would mislead
+            history=[clip for clip in before if clip] if all(before) else [],  # an incomplete history would mislead
             note=_note(row),
         )
     return settings
 
 
 def _past(build: Build, prompts: pa.Table) -> dict[str, list[str]]:
-    """Return prompt -> recordings of the turns before; none where nobody wants them, for then they are not in the workspace."""
+    """Return prompt -> recordings of the turns before; empty if no task uses them: then the workspace has none."""
     if not needs_history(build):
         return {}
     past = history_of(build, prompts, build.tables.read("utterances"))

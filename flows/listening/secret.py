@@ -18,11 +18,11 @@ _SECRET: Final = "listening.secret"  # noqa: S105 - the name of a file
 
 
 def secret_of(build: "Build") -> str:
-    """Return the key of the test's links: the setting, or a file of the workspace that only its owner reads; made if missing.
+    """Return the key of the test's links: the setting, or a file of the workspace readable by its owner only; made if missing.
 
     Raises:
-        SetupError: there is neither, and no local folder for a file; or others than its owner can read the file.
-        OtherDatabase: the file that was is gone, or is another one.
+        SetupError: there is neither, and no local folder for a file; or other users can read the file.
+        OtherDatabase: the file used before is gone, or another one is in its place.
         DamagedState: the file holds no key.
     """
     configured = Settings().listening_secret
@@ -47,7 +47,7 @@ def secret_of(build: "Build") -> str:
             with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
                 handle.write(secrets.token_urlsafe(32))
             try:
-                os.link(fresh, path)  # two at once: the first one's stays
+                os.link(fresh, path)  # of two processes at once, the first one's file is kept
             finally:
                 fresh.unlink()
     with storage_errors(f"reading {path}"):
@@ -58,7 +58,7 @@ def secret_of(build: "Build") -> str:
             f"{path} holds no key: restore it from a backup, or remove it and run `unisrm-data accept RECIPE secret`, "
             "which makes all links sent so far void"
         )
-    identity = hashlib.sha256(b"known/" + found).hexdigest()[:32]  # of 256 random bits: tells nothing of them
+    identity = hashlib.sha256(b"known/" + found).hexdigest()[:32]  # does not reveal the 256 random bits
     if known is not None:
         require_same(known, identity, what=WHAT["secret"], name="secret", where=str(path))
     remember(build, "secret", identity, str(path))

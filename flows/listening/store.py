@@ -1,4 +1,4 @@
-"""The store of a build's listening test: where it is, what is in it, and what it still waits for."""
+"""The store of a build's listening test, and the votes that it still waits for."""
 
 import datetime as dt
 import os
@@ -21,7 +21,7 @@ RATED = "ratings@listening"
 
 
 def store_place(build: Build) -> str:
-    """Return where the store of a build lies: a file or a PostgreSQL URL, which may hold a password.
+    """Return the store of a build: a file or a PostgreSQL URL, which may contain a password.
 
     Raises:
         RecipeError: the recipe has no listening test.
@@ -45,8 +45,8 @@ def open_store(build: Build, *, secret: str = "") -> Store:
     """Open the store of a build, or start its first one.
 
     Args:
-        build: whose.
-        secret: of the draws; whoever hands out items needs it.
+        build: the build.
+        secret: key of the random draws; needed to hand out items.
 
     Raises:
         OtherDatabase: the one that the workspace used is gone, or another or an older one stands in its place.
@@ -73,14 +73,14 @@ def note_answers(build: Build, store: Store) -> None:
 
 
 def known_store(build: Build) -> Store | None:
-    """Open the store of a build if there is one: looking must not make it."""
+    """Open the store of a build if there is one; never create it."""
     if build.recipe.listening is None:
         return None
     return open_store(build) if is_there(build, "listening", store_place(build)) else None
 
 
 def version(build: Build) -> str | None:
-    """Return what changes with the votes; None while there is no store."""
+    """Return a text that changes with the votes; None while there is no store."""
     known = known_store(build)
     if known is None:
         return None
@@ -88,14 +88,16 @@ def version(build: Build) -> str | None:
         return store.version()
 
 
-def ended_unopened(build: Build) -> str | None:
-    """Say so where the deadline passed before anything was asked; None = it did not."""
-    wish = build.recipe.listening
-    if wish is None or wish.deadline is None or not wish.is_over(dt.datetime.now(dt.UTC)):
+def missed_deadline(build: Build) -> str | None:
+    """Return a warning if the deadline passed before the test was opened; None = it did not."""
+    section = build.recipe.listening
+    if section is None or section.deadline is None or not section.is_over(dt.datetime.now(dt.UTC)):
         return None
     if is_there(build, "listening", store_place(build)):
         return None
-    return f"listening.deadline: {wish.deadline.isoformat()} has passed, and nobody was asked yet: no vote will be waited for"
+    return (
+        f"listening.deadline: {section.deadline.isoformat()} has passed, and nobody was asked yet: no vote will be waited for"
+    )
 
 
 def _progress(build: Build) -> ListeningProgress | None:
@@ -110,21 +112,21 @@ def _is_over(build: Build, progress: ListeningProgress) -> bool:
     return progress.closed or require(build.recipe).is_over(dt.datetime.now(dt.UTC))
 
 
-def goes_without(build: Build) -> bool:
-    """Say whether the build goes on though votes are lacking, because the test is closed or the recipe says so."""
+def goes_on_without_votes(build: Build) -> bool:
+    """Tell whether the build goes on without the missing votes, because the test is closed or by the recipe."""
     progress = _progress(build)
     return progress is not None and progress.waiting > 0 and _is_over(build, progress)
 
 
 def waiting_for(build: Build) -> Waiting | None:
-    """Return which votes are still wanted; None if they are all there or none will come, or nothing was asked yet."""
+    """Return which votes are missing; None if there are all, if no more will come, or before the test is opened."""
     progress = _progress(build)
     if progress is None or not progress.waiting or _is_over(build, progress):
         return None
-    wish: Listening = require(build.recipe)
+    section: Listening = require(build.recipe)
     return Waiting(
-        stage=wish.stage,
-        what="ratings" if wish.rated() else "votes",
+        stage=section.stage,
+        what="ratings" if section.rated() else "votes",
         there=progress.votes,
         wanted=progress.wanted,
         advice=(
@@ -136,14 +138,14 @@ def waiting_for(build: Build) -> Waiting | None:
 
 
 def all_votes(build: Build) -> pa.Table:
-    """Return all votes of people that may decide about pairs before the splits, discarded ones included.
+    """Return all votes that may decide about pairs before the splits, discarded ones included.
 
-    Votes that verify splits are not among them: they come after the filters, which must not look at them.
+    Votes that verify splits are not among them: they come after the filters, which must not use them.
     """
     votes = build.tables.read("votes")
     return pa.concat_tables([votes, build.tables.read(VOTED)]) if takes_votes(build) else votes
 
 
 def takes_votes(build: Build) -> bool:
-    """Say whether the listening test is about all pairs, so that its votes are there before the filters."""
+    """Tell whether the listening test is about all pairs, so that its votes come before the filters."""
     return build.recipe.listening is not None and build.recipe.listening.of == "pairs"

@@ -1,4 +1,4 @@
-"""Files of votes that come in: whether their votes are here already, and what became of each row."""
+"""Imported files of votes: whether their votes were imported before, and a summary of the import."""
 
 import sys
 from collections import Counter
@@ -10,20 +10,20 @@ from annotate.people.exchange.vote_rows import VoteFile
 from contracts.errors import DataError
 
 
-def is_here(given: pa.Table, held: pa.Table) -> bool:
-    """Return whether a file's votes of unnamed people are all here, and refuse a file of before that has other votes now.
+def is_already_imported(given: pa.Table, held: pa.Table) -> bool:
+    """Tell whether a file's votes of unnamed people were all imported before, and refuse a file that has changed since.
 
-    Nobody can tell the votes that a grown file had before from its new ones.
+    In a changed file, old votes cannot be told from new ones.
 
     Raises:
-        DataError: votes of a file of this name are here that are not in it.
+        DataError: votes imported from a file of this name are not in it.
     """
     key, *_ = given.column_names
     keys, sources = set(given[key].to_pylist()), set(given["source"].to_pylist())
     rows = held.to_pylist()
     before = [row for row in rows if row["source"] in sources]
     if any(row[key] not in keys for row in before):
-        ours = {key, "annotator_id", "source", "discarded"}  # an earlier version gave other ids
+        ours = {key, "annotator_id", "source", "discarded"}  # earlier versions of the software gave other ids
         here, now = (
             Counter(repr([value for name, value in row.items() if name not in ours]) for row in each)
             for each in (before, given.to_pylist())
@@ -44,8 +44,8 @@ def is_here(given: pa.Table, held: pa.Table) -> bool:
     return False
 
 
-def told_of(found: VoteFile, held: pa.Table, known_as: Mapping[str, str], new: int) -> str:
-    """Return what became of each row of a file: read, new, empty, repeated, skipped, wrong, or here and not counted."""
+def import_summary(found: VoteFile, held: pa.Table, known_as: Mapping[str, str], new: int) -> str:
+    """Return a line with the number of votes read, new, empty, repeated, skipped, not counted, and of problems."""
     key = found.table.column_names[1:3]
     given = zip(*(found.table[name].to_pylist() for name in key), strict=True)
     ours = {(subject, known_as.get(who, who)) for subject, who in given}

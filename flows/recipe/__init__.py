@@ -1,1 +1,1 @@
-"""The recipe: its sections, and whether they fit each other."""
+"""The recipe: its sections, and checks that they fit each other."""

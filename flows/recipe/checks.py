@@ -1,4 +1,4 @@
-"""Whether the parts that all recipes share fit each other and the plug-ins that they name."""
+"""Checks of the sections that all recipes share, against each other and the plug-ins that they name."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ from flows.recipe.parts import configured
 
 
 def check(recipe: Recipe) -> None:
-    """Check all that one field alone does not show.
+    """Check what one field alone does not show.
 
     Raises:
-        RecipeError: an unknown plug-in, a wrong option of one, a filter needing a metric that the recipe lacks, labels of votes
-            that nothing makes labels of, a listening test that does not fit, or splits that need one.
+        RecipeError: an unknown plug-in, a wrong option of one, a filter without the metric that it needs, labels from votes
+            without a filter that makes them, a listening test that does not fit, or splits that need one.
     """
     for corpus in recipe.corpora:
         place = f"corpora.{corpus.name}.options"
@@ -45,11 +45,11 @@ def _check_labels(recipe: Recipe) -> None:
 
 
 def check_measured(recipe: Recipe, who: str, values: Sequence[str]) -> None:
-    """Refuse a judge or filter that needs a number which no metric of the recipe gives: it would stop after all the work."""
+    """Refuse a judge or filter that needs a value which no metric of the recipe gives: it would fail only after hours."""
     given = {value for metric in recipe.metrics for value in plugins.load("metric", metric.name).value_names}
-    lacking = [value for value in values if value not in given]
-    if lacking:
+    missing = [value for value in values if value not in given]
+    if missing:
         givers = sorted(
-            name for name in plugins.names("metric") if set(plugins.load("metric", name).value_names) & set(lacking)
+            name for name in plugins.names("metric") if set(plugins.load("metric", name).value_names) & set(missing)
         )
-        raise RecipeError(f"{who} needs {', '.join(lacking)}: add metrics: {', '.join(givers)}")
+        raise RecipeError(f"{who} needs {', '.join(missing)}: add metrics: {', '.join(givers)}")

@@ -1,4 +1,4 @@
-"""Whether the listening test of a recipe fits the rest of it."""
+"""Checks of a recipe's listening test against the rest of the recipe."""
 
 import re
 from collections.abc import Sequence
@@ -14,22 +14,22 @@ from flows.recipe.parts import Plugin
 
 
 def terms_of(recipe: Recipe) -> ListeningSettings:
-    """Return what a recipe decides about its listening test.
+    """Return the terms of a recipe's listening test.
 
     Raises:
         RecipeError: it has none, or an unknown protocol or option.
     """
-    wish = require(recipe)
+    section = require(recipe)
     return ListeningSettings(
-        protocol=plugins.configure("protocol", wish.protocol.name, wish.protocol.options),
-        protocol_name=wish.protocol.name,
-        languages=wish.languages,
-        lease_s=wish.lease_minutes * 60,
-        gold_every=wish.gold_every,
-        qualification=wish.qualification,
-        qualification_pass=wish.qualification_pass,
+        protocol=plugins.configure("protocol", section.protocol.name, section.protocol.options),
+        protocol_name=section.protocol.name,
+        languages=section.languages,
+        lease_s=section.lease_minutes * 60,
+        gold_every=section.gold_every,
+        qualification=section.qualification,
+        qualification_pass=section.qualification_pass,
         seed=recipe.seed,
-        test=recipe.name if wish.store else "",  # a file lies in the workspace, a database may be anybody's
+        test=recipe.name if section.store else "",  # a file is in the workspace, a database may be shared
     )
 
 
@@ -49,48 +49,48 @@ def check_listening(recipe: Recipe) -> None:
 
     Raises:
         RecipeError: an unknown protocol or rule, a wrong option, a protocol for another number of clips, splits that the
-            recipe does not make, a verification of votes that know no ``invalid``, filters of votes without votes, or votes
-            on pairs without a filter that goes by them.
+            recipe does not make, a verification by votes without ``invalid``, filters of votes without votes, or votes on
+            pairs without a filter that uses them.
     """
-    wish = recipe.listening
+    section = recipe.listening
     readers = [rule.name for rule in recipe.filters if "votes" in plugins.configure("filter", rule.name, rule.options).columns]
-    if readers and (wish is None or wish.of != "pairs"):
+    if readers and (section is None or section.of != "pairs"):
         raise RecipeError(f"filter {readers[0]!r} reads people's votes: add listening with of: pairs")
-    if wish is None:
+    if section is None:
         return
     terms = terms_of(recipe)
-    clips = 1 if wish.rated() else 2
+    clips = 1 if section.rated() else 2
     if terms.protocol.clips != clips:
         fitting = "samples" if terms.protocol.clips == 1 else "pairs or splits"
-        raise RecipeError(f"listening.protocol: {wish.protocol.name!r} is for of: {fitting}, not {wish.of}")
-    doubled = sorted({rule.name for rule in wish.rules if sum(other.name == rule.name for other in wish.rules) > 1})
+        raise RecipeError(f"listening.protocol: {section.protocol.name!r} is for of: {fitting}, not {section.of}")
+    doubled = sorted({rule.name for rule in section.rules if sum(other.name == rule.name for other in section.rules) > 1})
     if doubled:
         raise RecipeError(f"listening.rules: {', '.join(doubled)} is named twice")
-    for rule in wish.rules:
+    for rule in section.rules:
         plugins.configure("listener_rule", rule.name, rule.options)
-    if wish.gold is not None and not re.search(r"\.(csv|jsonl)$", wish.gold):
-        raise RecipeError(f"listening.gold: {wish.gold} must end in .csv or .jsonl")
+    if section.gold is not None and not re.search(r"\.(csv|jsonl)$", section.gold):
+        raise RecipeError(f"listening.gold: {section.gold} must end in .csv or .jsonl")
     values = words_of(terms.protocol)
-    if wish.of == "splits":
+    if section.of == "splits":
         made = recipe.splits.named()
-        if lacking := [name for name in wish.splits if name not in made]:
-            raise RecipeError(f"listening.splits: {', '.join(lacking)}: splits makes {', '.join(sorted(made))} only")
-        plugins.configure("filter", VERIFIER, wish.verification)
+        if missing := [name for name in section.splits if name not in made]:
+            raise RecipeError(f"listening.splits: {', '.join(missing)}: splits makes {', '.join(sorted(made))} only")
+        plugins.configure("filter", VERIFIER, section.verification)
         if "invalid" not in values:
             raise RecipeError(
-                f"listening.protocol: {wish.protocol.name!r} cannot verify labels: take {_protocols(verifying=True)}"
+                f"listening.protocol: {section.protocol.name!r} cannot verify labels: take {_protocols(verifying=True)}"
             )
-        _check_votes(terms, "listening.verification", wish.verification)
-    elif wish.verification:
+        _check_votes(terms, "listening.verification", section.verification)
+    elif section.verification:
         raise RecipeError("listening.verification is for of: splits")
     for rule in (rule for rule in recipe.filters if rule.name in readers):
         _check_reader(terms, rule)
-    if wish.of == "pairs":
+    if section.of == "pairs":
         _check_decided(values, readers)
 
 
 def _check_decided(words: Sequence[str], readers: Sequence[str]) -> None:
-    """Refuse votes on pairs that decide nothing: the labels would be the judge's, whatever people say."""
+    """Refuse votes on pairs without a filter that uses them: the labels would be the judge's, whatever the votes."""
     if "invalid" in words:
         deciders, effect = [VERIFIER], "keeps what they confirm"
     else:
@@ -112,14 +112,14 @@ def _check_reader(terms: ListeningSettings, rule: Plugin) -> None:
 
 
 def _check_votes(terms: ListeningSettings, place: str, options: dict[str, Any]) -> None:
-    """Refuse a verification that needs more votes than a pair ever gets: every pair would be dropped once all are in."""
+    """Refuse a verification that needs more votes than a pair gets: it would drop every pair in the end."""
     needed, asked = plugins.configure("filter", VERIFIER, options).votes, terms.protocol.votes_needed(())
     if needed > asked:
         raise RecipeError(f"{place}: votes: {needed} are needed, but protocol {terms.protocol_name!r} asks for {asked} a pair")
 
 
 def words_of(protocol: ListeningProtocol) -> Sequence[str]:
-    """Return the words that a vote by a protocol may be; none where it only rates."""
+    """Return the values of a vote by a protocol; none if it only rates."""
     asked = [question for question in protocol.questions if question.kind == "choice" and question.about is None]
     return asked[0].options if asked and protocol.clips == 2 else ()
 

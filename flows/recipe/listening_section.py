@@ -1,4 +1,4 @@
-"""The section ``listening`` of a recipe: what people are asked to listen to, by which protocol, and whom to trust."""
+"""The section ``listening`` of a recipe: what listeners are asked about, by which protocol, and whose votes count."""
 
 import datetime as dt
 import re
@@ -15,7 +15,7 @@ from flows.recipe.splits_section import SplitName
 Level = Literal["none", "basic", "proficient", "native"]
 
 VERIFIER: Final = "human_verification"
-"""Filter that decides by the votes which pairs of the verified splits stay."""
+"""Filter that decides by the votes which pairs of the verified splits are kept; ``listening.verification`` has its options."""
 
 
 def _named(value: Any) -> Any:
@@ -35,7 +35,7 @@ def _end_of(value: Any) -> Any:
 
 
 def _once(value: Any) -> Any:
-    """Refuse two names of one language: the last one would win in silence."""
+    """Refuse two names of one language: the last one would silently win."""
     names: dict[str | None, str] = {}
     for name in map(str, value if isinstance(value, Mapping) else ()):
         if (other := names.setdefault(language_of(name), name)) != name and language_of(name) is not None:
@@ -44,7 +44,7 @@ def _once(value: Any) -> Any:
 
 
 class Site(Strict):
-    """What the pages say that only the people who run the test know."""
+    """Texts of the pages, by those who run the test."""
 
     title: str = "Listening test"
     contact: str = Field(default="", description="whom listeners can ask")
@@ -124,7 +124,7 @@ class Listening(Strict):
 
     @model_serializer(mode="wrap")
     def _without_unused_ends(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what is not said: a recipe without it stays the one that it was before there were such keys."""
+        """Leave out keys at their defaults, so that recipes from before these keys keep their literals."""
         found: dict[str, Any] = handler(self)
         for name, value in (("incomplete", "wait"), ("deadline", None), ("oversample", 1.5)):
             if found.get(name, value) == value:
@@ -138,7 +138,7 @@ class Listening(Strict):
         return self
 
     def is_over(self, now: dt.datetime) -> bool:
-        """Say whether votes that are lacking at this time are waited for no more."""
+        """Tell whether the build no longer waits for missing votes at that time."""
         if self.incomplete != "drop" or self.deadline is None:
             return self.incomplete == "drop"
         return now >= (self.deadline if self.deadline.tzinfo is not None else self.deadline.replace(tzinfo=dt.UTC))
@@ -149,19 +149,19 @@ class Listening(Strict):
         return "verification" if self.of == "splits" else "votes"
 
     def rated(self) -> bool:
-        """Say whether samples are rated, not pairs compared."""
+        """Tell whether samples are rated instead of pairs compared."""
         return self.of == "samples"
 
 
-def rooted(wish: Listening | None, folder: Path) -> Listening | None:
+def rooted(section: Listening | None, folder: Path) -> Listening | None:
     """Return the section with the gold file's path made absolute."""
-    if wish is None or wish.gold is None:
-        return wish
-    gold = (folder / Path(expanded(wish.gold, "listening.gold")).expanduser()).resolve()
-    return wish.model_copy(update={"gold": str(gold)})
+    if section is None or section.gold is None:
+        return section
+    gold = (folder / Path(expanded(section.gold, "listening.gold")).expanduser()).resolve()
+    return section.model_copy(update={"gold": str(gold)})
 
 
-def literals(wish: Listening | None) -> dict[str, Any] | None:
-    """Return the section as literals without what differs from place to place and decides no vote."""
-    ends = {"incomplete", "deadline"}  # they decide when, not what; that votes are lacking is a setting of its own
-    return None if wish is None else wish.model_dump(mode="json", exclude={"store", "gold", "site", *ends})
+def literals(section: Listening | None) -> dict[str, Any] | None:
+    """Return the section as literals, without settings of a machine that change no vote."""
+    ends = {"incomplete", "deadline"}  # they decide when votes count, not which; missing votes are a setting of their own
+    return None if section is None else section.model_dump(mode="json", exclude={"store", "gold", "site", *ends})

@@ -1,4 +1,4 @@
-"""Reading recipes: unknown keys are errors that name the nearest known one, or the kind that has such a key."""
+"""Reading recipes. The error of an unknown key names the nearest known one, or the kind that has such a key."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ DEFAULT_KIND: Final = "preference"
 def load(path: str | os.PathLike[str]) -> Recipe:
     """Read and check a recipe.
 
-    Options of plug-ins are checked against the plug-in itself, before anything runs.
+    Options of plug-ins are checked by the plug-ins, before anything runs.
 
     Raises:
         RecipeError: no such file, no YAML, an unknown kind or key, a wrong value, an unknown plug-in or a wrong option of one;
@@ -45,14 +45,14 @@ def load(path: str | os.PathLike[str]) -> Recipe:
 
 
 def _kind(name: object) -> Any:
-    """Return a kind of data set; as it holds the stages, which hold recipes, it is looked up, not imported."""
+    """Return a kind of data set. It is loaded by name, because its module imports the stages, which import recipes."""
     if not isinstance(name, str):
         raise RecipeError(f"kind: {name!r} is no name; known: {', '.join(plugins.names('kind'))}")
     return plugins.load("kind", name)
 
 
 def _explain(problem: Mapping[str, Any], recipe: type[Recipe]) -> str:
-    """Say where a validation problem is and, for an unknown key, which known one is nearest."""
+    """Return a validation problem with its place and, for an unknown key, the nearest known one."""
     where = ".".join(str(step) for step in problem["loc"])
     if problem["type"] != "extra_forbidden":
         return f"{where or 'recipe'}: {problem['msg'].removeprefix('Value error, ')}"
@@ -76,13 +76,13 @@ def _keys(model: type[BaseModel]) -> list[str]:
 def _known_keys(parents: tuple[str, ...], recipe: type[Recipe]) -> list[str]:
     model: type[BaseModel] = recipe
     for step in parents:
-        if step in model.model_fields:  # else it is a key of a mapping, whose values the step before led to
+        if step in model.model_fields:  # else it is a key of a mapping, whose value type is already the model
             model = next(_models(model.model_fields[step].annotation))
     return _keys(model)
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    """Yield the sections that a type is made of."""
+    """Yield the sections in a type annotation."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for part in getattr(annotation, "__args__", ()):

@@ -1,4 +1,4 @@
-"""Recipes: one YAML file that says which data set to build. Here is what every kind of data set shares."""
+"""Recipes: one YAML file that defines a data set. This module has what all kinds of data sets share."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ Origin = Literal["judge", "votes", "ratings", "construction"]
 
 
 class Recipe(Strict, ABC):
-    """What the recipes of all kinds share."""
+    """Keys that the recipes of all kinds share."""
 
     kind: str = Field(default="preference", description="kind of data set")
     name: Name
@@ -49,7 +49,7 @@ class Recipe(Strict, ABC):
 
     @model_serializer(mode="wrap")
     def _without_unused_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what is not said: a recipe without these keys stays the one that it was before they existed."""
+        """Leave out keys at their defaults, so that recipes from before these keys keep their literals."""
         found: dict[str, Any] = handler(self)
         for name, value in (("kind", "preference"), ("labels", None), ("plugins", None)):
             if found.get(name, value) == value:
@@ -58,7 +58,7 @@ class Recipe(Strict, ABC):
 
     @staticmethod
     def require_unique(what: str, names: Iterable[str]) -> None:
-        """Refuse a name that stands twice.
+        """Refuse a name that occurs twice.
 
         Raises:
             ValueError: one does.
@@ -69,27 +69,27 @@ class Recipe(Strict, ABC):
 
     @property
     def judges_of_pairs(self) -> Sequence[Judge]:
-        """The judges of items, the one whose judgments decide first; empty where none is asked."""
+        """The judges of items; the judgments of the first one decide. Empty if none is asked."""
         return ()
 
     @property
     def writers(self) -> Sequence[Role]:
-        """The roles that language models have beside judging, in order."""
+        """The roles of language models beside judging, in order."""
         return ()
 
     @property
     @abstractmethod
     def clip_format(self) -> ClipFormat:
-        """The format in which all clips are kept and released."""
+        """The format of all clips in the workspace and the release."""
 
     @property
     def longest_history(self) -> int | None:
-        """How many turns before a dialogue's target are heard at most; None = all."""
+        """The largest number of turns before a dialogue's target that are played; None = all."""
         return None
 
     @property
     def labels_from(self) -> Origin:
-        """Where labels come from: what the recipe says; else votes if a filter makes labels of them, else the judge."""
+        """The source of labels: ``labels.from``; else votes if a filter makes labels of them, else the judge."""
         if self.labels is not None:
             return self.labels.origin
         makers = [rule for rule in self.filters if plugins.configure("filter", rule.name, rule.options).makes_labels]

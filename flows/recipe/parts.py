@@ -1,4 +1,4 @@
-"""What the sections of a recipe are made of."""
+"""Building blocks of a recipe's sections."""
 
 import os
 import re
@@ -25,7 +25,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=
 
 
 class Strict(BaseModel):
-    """A section: unknown keys are errors, and nothing changes after loading."""
+    """A section: unknown keys are errors, and values cannot change after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -39,7 +39,7 @@ class Strict(BaseModel):
 
 def _quoted(value: object) -> object:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        # 2.10 is 2.1 by now.
+        # YAML has already read 2.10 as 2.1.
         raise ValueError(f"write it in quotes: without them YAML reads a number, {value}")  # noqa: TRY004  pydantic's own
     return value
 
@@ -59,7 +59,7 @@ class Versioned(Strict):
 
     @model_serializer(mode="wrap")
     def _without_an_unused_version(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what is not demanded: a recipe without it stays the one that it was before there was such a key."""
+        """Leave out an unused key, so that recipes from before it keep their literals."""
         found: dict[str, Any] = handler(self)
         if found.get("version") is None:
             found.pop("version", None)

@@ -1,4 +1,4 @@
-"""Recipes of preferences: pairs of clips of one text, made by systems, by people, or brought along."""
+"""Recipes of kind ``preference``: pairs of clips of one text, by systems, by people, or from a corpus."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -38,7 +38,7 @@ class PreferenceRecipe(Recipe):
 
     @property
     def judges_of_pairs(self) -> Sequence[Judge]:
-        """The judges, the one whose judgments decide first."""
+        """The judges; the judgments of the first one decide."""
         return (self.judge, *self.judges) if self.judge is not None else ()
 
     @property
@@ -53,17 +53,17 @@ class PreferenceRecipe(Recipe):
 
     @property
     def longest_history(self) -> int | None:
-        """How many turns before a dialogue's target are heard at most; None = all."""
+        """The largest number of turns before a dialogue's target that are played; None = all."""
         return self.prompts.longest_history
 
     @property
     def rendered(self) -> list[tuple[System, str]]:
-        """The systems that have an engine, with its name."""
+        """The systems with an engine, and its name."""
         return [(system, system.engine) for system in self.systems if system.engine is not None]
 
     @property
     def brought_along(self) -> list[tuple[System, str]]:
-        """The systems whose clips a corpus brings along, with its name."""
+        """The systems whose clips come from a corpus, and its name."""
         return [(system, system.clips) for system in self.systems if system.clips is not None]
 
     @cached_property

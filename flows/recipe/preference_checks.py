@@ -1,4 +1,4 @@
-"""Whether systems, roles and judges of a recipe of preferences fit each other and the plug-ins that they name."""
+"""Checks of systems, roles and judges of a recipe of kind ``preference``, against each other and their plug-ins."""
 
 from collections.abc import Sequence, Set
 from difflib import get_close_matches
@@ -14,16 +14,16 @@ from flows.recipe.sections import Role, System
 
 
 def _negative_roles() -> list[str]:
-    """Return the tasks whose text a system can speak instead of the target's."""
+    """Return the tasks whose text a system can speak instead of the target."""
     return [name for name in plugins.names("task") if plugins.load("task", name).makes_negatives]
 
 
 def check(recipe: PreferenceRecipe) -> None:
-    """Check all that one field alone does not show.
+    """Check what one field alone does not show.
 
     Raises:
-        RecipeError: an unknown voice, a system, judge or role needing a metric, corpus or role that the recipe lacks, two
-            judges that are one, or labels from what the recipe does not have.
+        RecipeError: an unknown voice, a system, judge or role without the metric, corpus or role that it needs, two equal
+            judges, or a source of labels that the recipe does not have.
     """
     for system in recipe.systems:
         if system.clips is None:
@@ -33,12 +33,12 @@ def check(recipe: PreferenceRecipe) -> None:
     _check_labels(recipe)
     _check_roles(recipe)
     asked = set[str]()
-    for wish in recipe.judges_of_pairs:
-        check_judge(recipe, wish)
-        inquiry = Inquiry.of(plugins.configure("task", wish.task), plugins.configure("judge", wish.name, wish.options))
+    for role in recipe.judges_of_pairs:
+        check_judge(recipe, role)
+        inquiry = Inquiry.of(plugins.configure("task", role.task), plugins.configure("judge", role.name, role.options))
         if inquiry.identity in asked:
             raise RecipeError(
-                f"judges: {wish.name!r} with the same model and parameters on the same task {wish.task!r} is named twice; "
+                f"judges: {role.name!r} with the same model and parameters on the same task {role.task!r} is named twice; "
                 "set votes for more votes"
             )
         asked.add(inquiry.identity)
@@ -58,7 +58,7 @@ def _check_voices(system: System, known: Sequence[str]) -> None:
 
 
 def _check_labels(recipe: PreferenceRecipe) -> None:
-    """Refuse labels from what the recipe does not have."""
+    """Refuse a source of labels that the recipe does not have."""
     match recipe.labels_from:
         case "judge" if recipe.judge is None:
             raise RecipeError("judge: is needed: labels come from its judgments; or say where else they come from: labels.from")
@@ -71,17 +71,17 @@ def _check_labels(recipe: PreferenceRecipe) -> None:
             raise RecipeError("labels.from: ratings make labels in recipes of kind rated_pairs")
 
 
-def check_judge(recipe: PreferenceRecipe, wish: Role) -> None:
+def check_judge(recipe: PreferenceRecipe, role: Role) -> None:
     """Check that a judge of pairs can be asked in this recipe.
 
     Raises:
-        RecipeError: it cannot: the message says what is missing.
+        RecipeError: it cannot; the message says what is missing.
     """
-    judge = _check_asked(wish, "pairs")
-    if recipe.prompts.reference == "none" and "reference_audio_id" in plugins.configure("task", wish.task).audios.values():
-        raise RecipeError(f"task {wish.task!r} hears the prompt speech, but prompts.reference is none: set it to same_speaker")
-    check_measured(recipe, f"judge {wish.name!r}", judge.facts)
-    _check_given(plugins.configure("task", wish.task), {name for role in recipe.roles for name in _gives(role)})
+    judge = _check_role(role, "pairs")
+    if recipe.prompts.reference == "none" and "reference_audio_id" in plugins.configure("task", role.task).audios.values():
+        raise RecipeError(f"task {role.task!r} hears the prompt speech, but prompts.reference is none: set it to same_speaker")
+    check_measured(recipe, f"judge {role.name!r}", judge.facts)
+    _check_given(plugins.configure("task", role.task), {name for other in recipe.roles for name in _gives(other)})
 
 
 def _gives(role: Role) -> tuple[str, ...]:
@@ -90,10 +90,10 @@ def _gives(role: Role) -> tuple[str, ...]:
 
 
 def _check_roles(recipe: PreferenceRecipe) -> None:
-    """Refuse what needs a role that the recipe does not have, or has later."""
+    """Refuse roles, variants and systems that need a role which the recipe does not have, or has only later."""
     given: set[str] = set()
     for role in recipe.roles:
-        _check_asked(role, "prompts", "samples", "judgments")
+        _check_role(role, "prompts", "samples", "judgments")
         task: TaskSpec = plugins.configure("task", role.task)
         if task.subject == "prompts":
             _check_given(task, given)
@@ -110,26 +110,26 @@ def _check_roles(recipe: PreferenceRecipe) -> None:
 
 
 def _check_given(task: TaskSpec, given: Set[str]) -> None:
-    """Refuse a task that shows what only another role writes, where that role does not come before it."""
+    """Refuse a task that shows what only another role writes, unless that role comes before it."""
     for name in task.shown:
         writers = [other for other in plugins.names("task") if name in plugins.load("task", other).gives and name != "text"]
         if writers and name not in given:
             raise RecipeError(f"task {task.name!r} shows {name}: add the role {' or '.join(writers)} before it")
 
 
-def _check_asked(wish: Role, *subjects: str) -> Any:
+def _check_role(role: Role, *subjects: str) -> Any:
     """Return the configured judge of a role.
 
     Raises:
         RecipeError: the task is about other rows, the judge cannot do it, or has no batches.
     """
-    task: TaskSpec = plugins.configure("task", wish.task)
-    judge = plugins.configure("judge", wish.name, wish.options)
+    task: TaskSpec = plugins.configure("task", role.task)
+    judge = plugins.configure("judge", role.name, role.options)
     if task.subject not in subjects:
         where = "judge or judges" if task.subject == "pairs" else "roles"
-        raise RecipeError(f"task {wish.task!r} is about {task.subject}: name it under {where}")
-    if judge.tasks is not None and wish.task not in judge.tasks:
-        raise RecipeError(f"judge {wish.name!r} can do {', '.join(judge.tasks)}, not {wish.task!r}")
-    if wish.mode == "batch" and not judge.has_batches:
-        raise RecipeError(f"judge {wish.name!r} has no batch interface: take mode: live")
+        raise RecipeError(f"task {role.task!r} is about {task.subject}: name it under {where}")
+    if judge.tasks is not None and role.task not in judge.tasks:
+        raise RecipeError(f"judge {role.name!r} can do {', '.join(judge.tasks)}, not {role.task!r}")
+    if role.mode == "batch" and not judge.has_batches:
+        raise RecipeError(f"judge {role.name!r} has no batch interface: take mode: live")
     return judge

@@ -1,4 +1,4 @@
-"""Sections of a recipe that say what is read, spoken, judged and released."""
+"""Sections of a recipe: corpora, prompts, systems, roles, labels and the release."""
 
 from typing import Any, Literal, Self
 
@@ -45,7 +45,7 @@ class Prompts(Strict):
 
 
 class Audio(Strict):
-    """The one format of all clips: a difference here would name the system."""
+    """The one format of all clips: a difference in format would give the system away."""
 
     sample_rate_hz: int = Field(default=16000, ge=8000, le=48000)
     bandwidth_hz: int = Field(default=7000, ge=1000, le=24000)
@@ -53,7 +53,7 @@ class Audio(Strict):
 
     @model_validator(mode="after")
     def _can_be_made(self) -> Self:
-        AudioFormat(**self.model_dump())  # says what does not fit
+        AudioFormat(**self.model_dump())  # raises an error that says what does not fit
         return self
 
 
@@ -84,7 +84,7 @@ class System(Versioned):
 
     @model_serializer(mode="wrap")
     def _without_unused_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what is not said: a recipe without it stays the one that it was before there was such a key."""
+        """Leave out an unused key, so that recipes from before it keep their literals."""
         found: dict[str, Any] = handler(self)
         for name in ("version", "clips"):
             if found.get(name) is None:
@@ -99,7 +99,7 @@ class System(Versioned):
 
 
 class Role(Plugin):
-    """A question to a language model: the judge plug-in that answers it, and how it is put."""
+    """A question to a language model: its task, the judge plug-in that answers it, and how it is asked."""
 
     task: str = Field(description="task plug-in")
     mode: Literal["live", "batch"] = Field(
@@ -111,7 +111,7 @@ class Role(Plugin):
 
 
 class Judge(Role):
-    """Who judges pairs, and how often each."""
+    """A judge of pairs, and how often it is asked about each."""
 
     task: str = "task1"
     orders: Literal["stored", "both"] = Field(default="stored", description="both = once more with the speeches exchanged")

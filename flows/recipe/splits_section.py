@@ -1,4 +1,4 @@
-"""The section ``splits`` of a recipe: how the splits are named, how large they are, and what may be in them."""
+"""The section ``splits`` of a recipe: names, sizes and conditions of the splits."""
 
 from typing import Annotated, Literal, Self
 
@@ -21,7 +21,7 @@ Quota = Annotated[int, Field(gt=0, le=1_000_000_000)]
 
 
 class Condition(Strict):
-    """What an item must be for a split: every line that is given must hold."""
+    """Conditions on the items of a split: all that are given must be met."""
 
     agreement: Annotated[tuple[Literal["FA", "WA", "WD"], ...], Field(min_length=1)] | None = Field(
         default=None, description="level of agreement of the listeners"
@@ -41,7 +41,7 @@ class Condition(Strict):
         return {name: (values,) if isinstance(values, str) else tuple(values) for name, values in given.items()}
 
     def rests_on_votes(self) -> bool:
-        """Say whether it takes people's votes on all pairs."""
+        """Tell whether it needs people's votes on all pairs."""
         return self.agreement is not None or self.teacher is not None
 
 
@@ -58,7 +58,7 @@ class Split(Strict):
         return self
 
     def size(self) -> Size:
-        """Return how much it gets."""
+        """Return its size."""
         return Size(fraction=self.fraction, quota=self.quota)
 
 

@@ -12,12 +12,12 @@ from contracts.errors import BooksError
 
 @dataclass(frozen=True, kw_only=True)
 class Books:
-    """What went into a stage and what became of it.
+    """The rows that went into a stage, by outcome.
 
     Attributes:
         stage: name of the stage.
         unit: what is counted.
-        rows_in: rows that the stage had to deal with.
+        rows_in: rows that the stage took in.
         rows_out: rows that it produced.
         failed: reason -> rows that could not be produced.
         dropped: reason -> rows that a rule removed.
@@ -32,7 +32,7 @@ class Books:
 
     @property
     def missing(self) -> int:
-        """Rows that are in none of the three places: work that is not done yet."""
+        """Rows that are not done yet."""
         return self.rows_in - self.rows_out - sum(self.failed.values()) - sum(self.dropped.values())
 
     def balanced(self) -> Self:

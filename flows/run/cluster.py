@@ -1,7 +1,7 @@
-"""The Ray cluster: an embedded one on this machine, or a connection to a real one; both by way of a process of their own.
+"""The Ray cluster: an embedded one on this machine, or a connection to a running one. Ray's driver has a process of its own.
 
-Whatever Ray does there, the build waits for it in slices, and not without end: a cluster that is lost is started (or connected
-to) again a few times, and what was in flight is done again.
+The build waits for it in short polls with a time-out. A lost cluster is started, or connected to, again a few times, and the
+batches in flight are repeated.
 """
 
 import collections
@@ -21,11 +21,11 @@ from typing import Any, Final
 from contracts.errors import SetupError
 from flows.run.environment import without_secrets
 from flows.run.processes import is_running, kill_session
-from flows.run.ray_folder import RAYS_OWN, ray_folder, write_token
+from flows.run.ray_folder import RAY_SUBFOLDER, ray_folder, write_token
 
 PROJECT_ROOT: Final = Path(__file__).resolve().parents[2]
 PACKAGES: Final = ("annotate", "contracts", "corpora", "filters", "flows", "scoring", "splits", "storage", "synth")
-"""What workers of a real cluster are sent. Nothing else of this folder: it may hold keys, workspaces and data."""
+"""Packages that are sent to workers of a running cluster. The rest of this folder is not: it may hold keys and data."""
 
 _START_LIMIT_S: Final = 50.0
 _REPLY_LIMIT_S: Final = 30.0
@@ -37,11 +37,11 @@ _running: "Cluster | None" = None
 
 
 class ClusterLost(Exception):
-    """Ray's process or one of its daemons is gone or does not answer. What was in flight has to be done again."""
+    """Ray's process or one of its daemons is gone or does not answer. The batches in flight have to be repeated."""
 
 
 class Cluster:
-    """A cluster, and the process that talks to it. Not thread-safe."""
+    """A cluster, and the process of Ray's driver. Not thread-safe."""
 
     def __init__(self, address: str | None, cpus: int | None, secrets: Collection[str], folder: Path) -> None:
         self._address = address
@@ -73,7 +73,7 @@ class Cluster:
         """Start again after a loss.
 
         Raises:
-            SetupError: it was lost too often with nothing done in between, or does not come up.
+            SetupError: it was lost several times without a finished batch in between, or does not come up.
         """
         self._note(loss)
         self.start()
@@ -92,10 +92,10 @@ class Cluster:
             raise ClusterLost("its process has ended") from error
 
     def receive(self) -> tuple[Any, ...] | None:
-        """Wait a moment for what became of a batch; None = nothing yet, but the cluster lives.
+        """Wait a moment for the outcome of a batch; None = none yet, and the cluster answers.
 
         Raises:
-            ClusterLost: the cluster or its process is gone, or gives no sign of life.
+            ClusterLost: the cluster or its process is gone, or does not answer.
         """
         message = self._inbox.popleft() if self._inbox else self._next(_SLICE_S)
         if message is None:
@@ -105,7 +105,7 @@ class Cluster:
         return message
 
     def nodes(self) -> list[dict[str, float]]:
-        """Return what each living node has in all, as of now: ``{"CPU": 2.0, "GPU": 1.0, ...}``.
+        """Return the total resources of each living node now: ``{"CPU": 2.0, "GPU": 1.0, ...}``.
 
         Raises:
             SetupError: the cluster was lost and does not come up again.
@@ -120,18 +120,18 @@ class Cluster:
 
     @property
     def nodes_seen(self) -> list[dict[str, float]]:
-        """The nodes as they were when the cluster last said."""
+        """The nodes as of the cluster's last answer."""
         return self._nodes
 
     def stop(self) -> None:
-        """End the process and, where it is embedded, the cluster. What was committed needs none of them."""
+        """End the process and an embedded cluster. Committed batches do not depend on them."""
         if self._process is None:
             return
         if self._address is not None:
             with contextlib.suppress(ClusterLost, subprocess.TimeoutExpired):
                 self.send("stop")
                 self._process.wait(_STOP_LIMIT_S)
-        if self._process.returncode is None:  # as long as nobody took note of its end, its number is nobody else's
+        if self._process.returncode is None:  # until it is waited for, its process id is not reused
             kill_session(self._process.pid)
         self._process.wait()
         assert self._connection is not None
@@ -150,7 +150,7 @@ class Cluster:
     def _start(self) -> None:
         if self._address is not None:
             _reach(self._address)
-        shutil.rmtree(self._folder / RAYS_OWN, ignore_errors=True)
+        shutil.rmtree(self._folder / RAY_SUBFOLDER, ignore_errors=True)
         ours, theirs = socket.socketpair()
         arguments = [str(theirs.fileno()), self._address or str(self._folder), *([] if self._address else [str(self._cpus)])]
         with theirs, (self._folder / "ray_process.log").open("wb") as log:
@@ -158,7 +158,7 @@ class Cluster:
                 [sys.executable, "-P", "-m", "flows.run.ray_process", *arguments],
                 env=self._environment(),
                 pass_fds=[theirs.fileno()],
-                start_new_session=True,  # the terminal's Ctrl-C is for the build; and all of Ray is found by its session
+                start_new_session=True,  # keeps the terminal's Ctrl-C away from Ray, and lets all its processes be found
                 cwd=self._code(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -186,7 +186,7 @@ class Cluster:
         return environment
 
     def _code(self) -> Path | None:
-        """Return the folder in which Ray's process runs: for a real cluster a copy of our code, which it sends there."""
+        """Return the folder in which Ray's process runs: for a running cluster a copy of the code to send there."""
         if self._address is None:
             return None
         code = self._folder / "code"
@@ -234,13 +234,13 @@ class Cluster:
 def cluster(address: str | None = None, *, cpus: int | None = None, secrets: Collection[str] = ()) -> Iterator[Cluster]:
     """Start an embedded cluster, or connect to the one at ``address`` (``ray://host:10001``, ``host:6379`` or ``auto``).
 
-    The embedded one listens on loopback only and to nobody without its token, reports nothing to anybody, leaves
-    nothing behind, and ends with this process, even by ``kill -9``. Inside another such block, that block's cluster is used.
+    The embedded one listens on loopback only, requires a token, reports no usage, leaves no files behind, and ends with this
+    process, even by ``kill -9``. Inside another such block, that block's cluster is used.
 
     Args:
-        address: a running cluster; None = embedded.
+        address: address of a running cluster; None = embedded.
         cpus: CPUs of the embedded one; None = all that this process may use.
-        secrets: names of environment variables that no process of the cluster shall have, beyond those whose names tell.
+        secrets: names of environment variables that no process of the cluster gets, beside those that look like secrets.
 
     Raises:
         SetupError: no cluster answers at that address, or the embedded one does not start.
@@ -261,7 +261,7 @@ def cluster(address: str | None = None, *, cpus: int | None = None, secrets: Col
 
 
 def _reach(address: str) -> None:
-    """Find out at once whether anything listens there: Ray itself would try for minutes."""
+    """Check at once whether anything listens there: Ray itself would try for minutes."""
     host, _, port = address.rpartition("://")[2].rpartition(":")
     if host and port.isdigit():
         try:

@@ -1,4 +1,4 @@
-"""Whether work fits a machine or a cluster at all, found out before it waits there for ever."""
+"""Whether a machine or cluster has the CPUs and GPUs that work needs; Ray would wait for missing ones for ever."""
 
 from pathlib import Path
 
@@ -9,18 +9,18 @@ from flows.run.cluster import running_cluster
 
 def gpus_here() -> int:
     """Return how many NVIDIA GPUs this machine has, without loading anything."""
-    devices = [*Path("/dev").glob("nvidia[0-9]*"), *Path("/dev").glob("dxg")]  # the second one is Windows' subsystem for Linux
+    devices = [*Path("/dev").glob("nvidia[0-9]*"), *Path("/dev").glob("dxg")]  # the second one under WSL
     return len(devices)
 
 
 def check_resources(wanted: dict[str, Resources]) -> None:
-    """Refuse work that the cluster could never place: Ray would wait for the missing GPU for ever.
+    """Refuse work that no node of the cluster can run.
 
     Args:
-        wanted: what asks (for the message) -> what one session of it occupies.
+        wanted: name for the message -> resources of one session.
 
     Raises:
-        SetupError: more CPUs or GPUs are wanted at once than the largest node of the cluster has.
+        SetupError: a session needs more CPUs or GPUs than the largest node has.
     """
     nodes = running_cluster().nodes()
     for who, need in wanted.items():

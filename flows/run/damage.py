@@ -1,7 +1,7 @@
-"""Clips whose files are damaged: whose they are, and that what failed for them is tried again by every build.
+"""Damaged clips: which sample they belong to, and retrying the rows that failed because of them.
 
-A failure of the reason ``damaged_audio`` says nothing of the row, only of a file that can be restored: it is recorded for the
-books of one run, and forgotten at the start of the next.
+A failure with the reason ``damaged_audio`` is caused by a file that can be restored, not by the row: it is recorded for the
+books of one run and removed at the start of the next.
 """
 
 from collections.abc import Callable, Iterable
@@ -34,7 +34,7 @@ def forget_damaged(build: Build, failures: str, wanted: pa.Array | pa.ChunkedArr
 
 
 def retry_damaged(build: Build, stages: Iterable[Stage]) -> None:
-    """Make the stages whose rows failed for a damaged clip unfinished. The caller holds the workspace's lock."""
+    """Let the stages whose rows failed for a damaged clip run again. The caller holds the workspace's lock."""
     for name in _failures(stages):
         forget_damaged(build, name)
 
@@ -53,7 +53,7 @@ def _failures(stages: Iterable[Stage]) -> list[str]:
 
 
 def named_audio(build: Build) -> Callable[[str], bytes]:
-    """Return what reads clips by their ids, with errors that say whose clip it is, too. Thread-safe."""
+    """Return a function that reads clips by their ids, and whose errors name the sample or recording. Thread-safe."""
     blobs = build.blobs
 
     def read(audio_id: str) -> bytes:

@@ -1,7 +1,7 @@
 """The recipe as a running stage sees it: the sections that its settings are made of, and no others.
 
-A stage is up to date as long as its settings are what they were. A section that it reads without naming it in its settings
-would keep a stale stage without a word.
+A stage is up to date as long as its settings are unchanged. A stage that reads a section outside its settings would not be
+run again when that section changes.
 """
 
 from collections.abc import Collection, Iterable
@@ -15,11 +15,11 @@ from flows.recipe.model import Recipe
 R = TypeVar("R", bound=Recipe)
 
 FREE: Final = frozenset({"kind", "name", "seed", "budget_usd"})
-"""Fields that any stage may read: names, the seed, which is a part of all settings, and the budget, which decides no row."""
+"""Fields that any stage may read: names, the seed, which is part of all settings, and the budget, which changes no row."""
 
 
 class _View:
-    """A recipe whose fields are noted, or refused, when they are read; what is derived from fields is derived from these."""
+    """A recipe that records which fields are read and refuses others; its properties and methods read the same fields."""
 
     def __init__(self, recipe: Recipe, read: set[str], allowed: Collection[str] | None, stage: str) -> None:
         self._recipe, self._read, self._allowed, self._stage = recipe, read, allowed, stage
@@ -55,10 +55,10 @@ class _View:
 
 
 def noting(recipe: R, read: set[str]) -> R:
-    """Return the recipe so that the names of the fields that are read of it are put into ``read``."""
+    """Return the recipe as a view that adds the names of the fields read from it to ``read``."""
     return cast("R", _View(recipe, read, None, ""))
 
 
 def declared(recipe: R, stage: str, allowed: Collection[str]) -> R:
-    """Return the recipe with these fields alone: reading another one raises ``UndeclaredSection``."""
+    """Return the recipe as a view of these fields: reading another one raises ``UndeclaredSection``."""
     return cast("R", _View(recipe, set(), {*allowed, *FREE}, stage))

@@ -1,8 +1,8 @@
-"""How the program ends when it is told to: by Ctrl-C, SIGTERM or SIGHUP, or by a thread that found a reason.
+"""How the program ends: by Ctrl-C, SIGTERM or SIGHUP, or because a thread found a reason to end it.
 
-The first signal raises ``KeyboardInterrupt`` in the main thread, and everything is cleaned up on the way out. Later signals are
-ignored: they must not cut the clean-up short. A thread watches: when the clean-up takes too long, or a library swallowed the
-exception, it ends the process with all its descendants. That loses nothing: whatever counts is durable before it counts.
+The first signal raises ``KeyboardInterrupt`` in the main thread, and the stack is unwound with all its clean-up. Later signals
+are ignored, because they would cut the clean-up short. If the clean-up takes too long, or a library swallows the exception, a
+thread ends the process with all its descendants. Nothing is lost by that: results are durable before they are counted.
 """
 
 import contextlib
@@ -21,31 +21,31 @@ from contracts.interrupts import interrupt_reason
 from flows.run.processes import kill_descendants
 
 CLEAN_UP_S: Final = 4.5
-"""How long the clean-up may take. Requests to judges that are under way have three seconds of it."""
+"""Limit of the clean-up. Requests to judges that are in flight get three seconds of it."""
 
-_EXIT_S: Final = 15.0  # how long libraries may take over the interpreter's exit
+_EXIT_S: Final = 15.0  # limit for libraries at the interpreter's exit
 
 _NAMES: Final = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGHUP: "the terminal has gone"}
 _SHOW_CURSOR: Final = "\x1b[?25h"
 
 
 class _Ending:
-    """The end of this process: which signal came first, and who says the last words."""
+    """The end of this process: which signal came first, and which thread prints the final message."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
         self.running = False
-        self._last_words = threading.Lock()
+        self._final_message = threading.Lock()
 
-    def told(self, number: int, _frame: FrameType | None = None) -> None:
-        """Handle a signal, in the main thread. What is done already is not interrupted."""
+    def handle_signal(self, number: int, _frame: FrameType | None = None) -> None:
+        """Handle a signal in the main thread; ignore it once the command is done."""
         if self.running and self.signal is None:
             self.signal = number
             _silence()
             raise KeyboardInterrupt
 
     def watch(self) -> None:
-        """Wait for the first signal, in a thread of its own, and end the process if nobody else does."""
+        """Start a thread that waits for the first signal and ends the process if the main thread does not."""
         reader, writer = os.pipe()
         os.set_blocking(writer, False)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -59,8 +59,8 @@ class _Ending:
         threading.Thread(target=wait, name="ending", daemon=True).start()
 
     def finish(self, number: int) -> NoReturn:
-        """Say why the process ends, end what it started, and end it without waiting for anything."""
-        self._last_words.acquire()  # never released: nobody speaks after these words
+        """Print why the process ends, kill its descendants, and end it without waiting for anything."""
+        self._final_message.acquire()  # never released: no other thread prints after this one
         _silence()
         reason = interrupt_reason()
         kill_descendants(os.getpid())
@@ -72,11 +72,11 @@ _ending: Final = _Ending()
 
 
 def run(command: Callable[[], object]) -> int:
-    """Run a command in the main thread, and return its exit code: that of a program which ends with one line, whatever happens.
+    """Run a command in the main thread and return its exit code. A ``UnisrmError`` is printed as one line.
 
     Returns:
-        What the command exits with; 2 for an error that was raised on purpose; 1 if nobody reads its output any more. A signal
-        ends the process here with 128 plus its number.
+        The command's exit code; 2 for a ``UnisrmError``; 1 if the reader of its output has gone. A signal ends the process here
+        with 128 plus its number.
     """
     _ending.watch()
     _ending.running, code = True, 0
@@ -106,7 +106,7 @@ def run(command: Callable[[], object]) -> int:
 
 @contextlib.contextmanager
 def own_signals() -> Iterator[None]:
-    """Let signals end the process as described, inside this block, where a library has put its own handlers."""
+    """Install this module's signal handlers for the time of the block, where a library has installed its own."""
     before = {number: signal.getsignal(number) for number in _NAMES}
     _install()
     try:
@@ -119,17 +119,17 @@ def own_signals() -> Iterator[None]:
 
 def _install() -> None:
     for number in _NAMES:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup, and shells for what runs in the background, want it
-            signal.signal(number, _ending.told)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # set by nohup, and by shells for background jobs
+            signal.signal(number, _ending.handle_signal)
 
 
 def is_ending() -> bool:
-    """Tell whether a signal ends this process, so that nobody has time to wait."""
+    """Tell whether a signal is ending this process, so that waits must be cut short."""
     return _ending.signal is not None
 
 
 def _exit_soon(code: int) -> None:
-    """Bound the interpreter's exit: a library may try for minutes to reach a server that is gone."""
+    """Limit the interpreter's exit: a library may try for minutes to reach a server that is gone."""
 
     def exit_now() -> None:
         time.sleep(_EXIT_S)
@@ -139,7 +139,7 @@ def _exit_soon(code: int) -> None:
 
 
 def _silence() -> None:
-    """Let nobody else speak: what breaks now breaks because we end."""
+    """Suppress logs and tracebacks: errors from now on are consequences of the end."""
     logging.disable(logging.CRITICAL)
     threading.excepthook = lambda _: None
     sys.unraisablehook = lambda _: None
@@ -153,13 +153,13 @@ def _code_of(error: SystemExit) -> int:
 
 
 def _say(line: str) -> None:
-    cursor = _SHOW_CURSOR if sys.stderr.isatty() else ""  # a bar that could not be taken down has hidden it
+    cursor = _SHOW_CURSOR if sys.stderr.isatty() else ""  # a progress bar that was not closed has hidden it
     with contextlib.suppress(OSError):
         os.write(2, f"{cursor}unisrm-data: {' '.join(line.split())}\n".encode())
 
 
 def _flushed() -> bool:
-    """Write out what is left; False if nobody reads it. The interpreter would complain about that in a traceback."""
+    """Flush the output; return False if its reader has gone, about which the interpreter would print a traceback."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:

@@ -1,4 +1,4 @@
-"""Which environment variables a process gets that has no business with keys."""
+"""The environment of processes that must not see keys."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -27,14 +27,14 @@ CREDENTIALS: Final = frozenset(
         "AZURE_STORAGE_SAS_TOKEN",
     }
 )
-"""Environment variables with which object stores are reached: workers read recordings there and write clips."""
+"""Environment variables with credentials of object stores, where workers read recordings and write clips."""
 
 _SECRET_NAME: Final = re.compile(
     r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL)S?(_|$)|_(AUTH|PAT|DSN)(_|$)", re.IGNORECASE
 )
 _LOGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://([^\s/@]*:[^\s/@]+@|\S*[?&]password=)", re.IGNORECASE)
 _KEPT: Final = re.compile(r"RAY_.*|.*_PROXY", re.IGNORECASE)
-"""Ray needs its own token, and a proxy with a login is the way to the bucket."""
+"""Kept: Ray's own token, and proxies, whose login may be needed to reach a bucket."""
 
 _MACHINE: Final = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "DO_NOT_TRACK"}
@@ -44,11 +44,11 @@ _MACHINE: Final = frozenset(
 def without_secrets(environment: Mapping[str, str], declared: Collection[str] = ()) -> dict[str, str]:
     """Return an environment without keys, tokens, passwords and URLs with a login.
 
-    Left in is what object stores are reached with (``CREDENTIALS``), Ray's own token, and proxies.
+    Kept are the credentials of object stores (``CREDENTIALS``), Ray's own token, and proxies.
 
     Args:
         environment: the environment of this process.
-        declared: names that hold a secret although they do not look like it, such as those that judges declare.
+        declared: names of further secrets, such as those that judges declare.
     """
     never = {*declared, *SECRETS}
     return {
@@ -60,7 +60,7 @@ def without_secrets(environment: Mapping[str, str], declared: Collection[str] = 
 
 
 def server_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what a private Prefect server needs of an environment: its own settings, and where this machine has its things."""
+    """Return what a private Prefect server needs of an environment: Prefect's settings, paths and locale."""
     return {
         name: value
         for name, value in environment.items()

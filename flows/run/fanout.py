@@ -1,13 +1,14 @@
 """Fan-outs on Ray: long-lived actors open a session once and take batches; the driver commits each finished batch.
 
-What can go wrong, and what then happens:
+What can go wrong, and what happens then:
 
-- a request fails: its session says so in a failure row, the others of its batch are done;
-- a session raises on a batch: the batch is halved until the poisonous request stands alone, as a failure row;
-- a worker dies: a new one takes its place and the batch is tried again; a batch that kills two workers is halved likewise;
-- the disk is full or read-only, or a model cannot be opened: the stage stops and says so, because no request would fare better;
-- the cluster is lost (a daemon of the embedded one was killed, say): it is started again, and what was in flight is done again;
-- this process dies: committed batches are there, the few in flight are done again by the next run.
+- a request fails: its session returns a failure row, and the rest of the batch is done;
+- a session raises on a batch: the batch is halved until the failing request is alone, and becomes a failure row;
+- a worker dies: a new one replaces it and the batch is tried again; a batch that kills two workers is halved, too;
+- the disk is full or read-only, or a model cannot be opened: the stage stops with an error, because every other request would
+  fail, too;
+- the cluster is lost, for example because a daemon was killed: it is started again, and the batches in flight are repeated;
+- this process dies: committed batches are kept, and the next run repeats those in flight.
 """
 
 import collections
@@ -27,12 +28,12 @@ from contracts.jobs import Job, Outcome, Resources
 from contracts.joins import taken
 from contracts.schemas import FAILURES, empty
 from flows.run.cluster import Cluster, ClusterLost, running_cluster
-from flows.run.worker import Broken, Witness, reply, request
+from flows.run.worker import Broken, WorkspaceProbe, reply, request
 
 _DEATHS_BEFORE_HALVING: Final = 2
-_ROOM_LIMIT_S: Final = 60.0
+_NO_CAPACITY_LIMIT_S: Final = 60.0
 _NUMBERS: Final = itertools.count()
-"""Of batches; never the same twice, so that what an earlier fan-out left on its way is not taken for this one's."""
+"""Numbers of batches, unique in this process, so that a late reply to an earlier fan-out is not taken for one to this one."""
 
 
 @dataclass(kw_only=True)
@@ -48,34 +49,34 @@ class _Batch:
 
 @dataclass(kw_only=True)
 class _Pool:
-    """Workers of one resource shape on the cluster; at most ``size`` batches are ``busy`` at once, each with a number."""
+    """Workers of one resource shape on the cluster; at most ``size`` batches are ``busy`` at once, by their numbers."""
 
     cluster: Cluster
     resources: Resources
     size: int
-    witness: Witness | None
+    probe: WorkspaceProbe | None
     busy: dict[int, _Batch] = field(default_factory=dict)
 
     def submit(self, batch: _Batch) -> None:
         number = next(_NUMBERS)
-        self.busy[number] = batch  # first: a cluster that is lost just now has it back like the others
+        self.busy[number] = batch  # before sending: if the cluster is lost now, this batch is repeated like the others
         options = {"num_cpus": self.resources.cpus, "num_gpus": self.resources.gpus}
-        self.cluster.send("run", number, options, request(batch.job, batch.rows, self.witness))
+        self.cluster.send("run", number, options, request(batch.job, batch.rows, self.probe))
 
     def next(self) -> tuple[_Batch, Outcome | Broken | None]:
-        """Wait for any batch; None in place of a result = its worker died.
+        """Wait for any batch and return it with its result; None = its worker died.
 
         Raises:
-            ClusterLost: all that is busy has to be done again.
+            ClusterLost: all busy batches have to be repeated.
         """
-        no_room_since: float | None = None
+        full_since: float | None = None
         while (message := self.cluster.receive()) is None or message[1] not in self.busy:
-            if message is not None or _room(self.resources, self.cluster.nodes_seen):
-                no_room_since = None
+            if message is not None or _capacity(self.resources, self.cluster.nodes_seen):
+                full_since = None
                 continue
-            no_room_since = no_room_since or time.monotonic()
-            if time.monotonic() - no_room_since > _ROOM_LIMIT_S:
-                raise SetupError(_no_room(self.resources))
+            full_since = full_since or time.monotonic()
+            if time.monotonic() - full_since > _NO_CAPACITY_LIMIT_S:
+                raise SetupError(_no_capacity_message(self.resources))
         kind, number, *rest = message
         batch = self.busy.pop(number)
         if kind == "refused":
@@ -83,27 +84,27 @@ class _Pool:
         return batch, reply(rest[0]) if kind == "done" else None
 
     def close(self) -> None:
-        """Let go of the workers."""
+        """Release the workers."""
         with contextlib.suppress(ClusterLost):
             self.cluster.send("close")
 
 
 def fan_out(
-    work: Sequence[tuple[Job, pa.Table]], commit: Callable[[Job, Outcome], None], witness: Witness | None = None
+    work: Sequence[tuple[Job, pa.Table]], commit: Callable[[Job, Outcome], None], probe: WorkspaceProbe | None = None
 ) -> None:
     """Run every request of every job and hand each finished batch to ``commit``, in this process.
 
-    Jobs that need no GPU share one pool of workers; a job that needs one has the cluster's GPUs to itself while it runs. One
-    batch per worker is in flight.
+    Jobs without a GPU share one pool of workers; a job with one has the cluster's GPUs to itself. Each worker has one batch in
+    flight.
 
     Args:
         work: jobs with their request tables (columns ``row_id``, ``subject_id`` and the job's own).
-        commit: called once per batch, never concurrently; what it wrote is safe when it returns.
-        witness: a workspace and a file in it that every worker must see before it opens anything; None = no such check.
+        commit: called once per batch, never concurrently; what it writes is durable when it returns.
+        probe: a workspace and a file in it that every worker must see before it opens a session; None = no check.
 
     Raises:
-        SetupError: a session could not be opened (the message says why): nothing of that job can be done.
-        StorageError: a worker could not write; what was committed is safe.
+        SetupError: a session could not be opened, so that nothing of its job can be done; the message says why.
+        StorageError: a worker could not write; committed batches are kept.
     """
     pools: dict[object, list[tuple[Job, pa.Table]]] = collections.defaultdict(list)
     for job, requests in work:
@@ -114,8 +115,8 @@ def fan_out(
         batches = collections.deque(_interleave(members))
         while batches:
             cluster = running_cluster()
-            size = min(_room_for(resources, cluster), len(batches))
-            pool = _Pool(cluster=cluster, resources=resources, size=size, witness=witness)
+            size = min(_pool_size(resources, cluster), len(batches))
+            pool = _Pool(cluster=cluster, resources=resources, size=size, probe=probe)
             try:
                 _drain(pool, batches, commit)
             except ClusterLost as loss:
@@ -165,7 +166,7 @@ def _alone(batch: _Batch, broken: Broken) -> Outcome:
 def _interleave(members: Iterable[tuple[Job, pa.Table]]) -> Iterator[_Batch]:
     """Yield the batches of all jobs, one job after another, so that a worker seldom changes models.
 
-    The longest texts come first within a job: what is left at the end is short, and no worker waits long for the last one.
+    The longest texts of a job come first, so that the last batches are short and no worker waits long for another.
     """
     for job, requests in members:
         ordered = requests
@@ -178,18 +179,18 @@ def _interleave(members: Iterable[tuple[Job, pa.Table]]) -> Iterator[_Batch]:
             yield _Batch(job=job, rows=ordered.slice(start, size))
 
 
-def _room(resources: Resources, nodes: Iterable[dict[str, float]]) -> int:
-    """Return how many sessions fit on the nodes at once: the sum over nodes, for an actor cannot span two."""
+def _capacity(resources: Resources, nodes: Iterable[dict[str, float]]) -> int:
+    """Return how many sessions fit on the nodes at once: the sum over nodes, because an actor cannot span two."""
     needs = {kind: need for kind, need in (("CPU", resources.cpus), ("GPU", resources.gpus)) if need}
     return sum(min((int(node.get(kind, 0.0) / need) for kind, need in needs.items()), default=1) for node in nodes)
 
 
-def _room_for(resources: Resources, cluster: Cluster) -> int:
-    room = _room(resources, cluster.nodes())
-    if not room:
-        raise SetupError(_no_room(resources))
-    return room
+def _pool_size(resources: Resources, cluster: Cluster) -> int:
+    size = _capacity(resources, cluster.nodes())
+    if not size:
+        raise SetupError(_no_capacity_message(resources))
+    return size
 
 
-def _no_room(resources: Resources) -> str:
+def _no_capacity_message(resources: Resources) -> str:
     return f"no node of this cluster has room for {resources}: connect to another one with --ray"

@@ -1,4 +1,4 @@
-"""Kinds of data sets: what an item is, and by which stages items are made and released (one file each in ``flows/kinds``)."""
+"""Kinds of data sets, one file each in ``flows/kinds``: what an item is, and which stages make and release items."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ class Kind(Generic[R_contra]):
     """One kind of data set.
 
     Attributes:
-        recipe: its recipes.
+        recipe: class of its recipes.
         stages: its stages in order, the release last.
-        plan: one row per stage: the rows that the recipe wants, those that are done, and what the others take.
-        check: raises ``RecipeError`` where the parts of a recipe do not fit each other.
+        plan: returns one row per stage: wanted rows, done rows, and the cost of the others.
+        check: raises ``RecipeError`` if the parts of a recipe do not fit each other.
     """
 
     recipe: type[Recipe]
@@ -42,7 +42,7 @@ def stages_of(build: Build) -> tuple[Stage[Any], ...]:
 
 
 def asking_stages(build: Build) -> list[tuple[str, Asking[Any]]]:
-    """Return name and questions of the stages that ask judges or writers, in order."""
+    """Return the stages that ask judges or writers, in order: name, and what they ask."""
     return [(stage.name, stage.asks) for stage in stages_of(build) if stage.asks is not None]
 
 

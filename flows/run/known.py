@@ -1,7 +1,7 @@
-"""What a workspace remembers of its ledger, its listening test and the key of that test's links.
+"""Which ledger, listening test and key of links a workspace has used, so that a lost or replaced one is noticed.
 
-Each is noted when it is first used, and how much it held when last looked at. Without such a note, as in workspaces from
-before, what is there is taken as it is.
+The identity is recorded at the first use, and the number of records at each later one. Workspaces of older versions have no
+such record; there, whatever exists is accepted.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ def _note(name: Name) -> str:
 
 
 def known_of(build: Build, name: Name) -> Known | None:
-    """Return what is remembered; None if nothing is.
+    """Return what is recorded; None if nothing is.
 
     Raises:
         DamagedState: the note cannot be understood.
@@ -41,8 +41,8 @@ def known_of(build: Build, name: Name) -> Known | None:
 
 
 def remember(build: Build, name: Name, identity: str, where: str, held: Mapping[str, int] | None = None) -> None:
-    """Note what is used, and what it holds; a command that only looks notes nothing."""
-    if build.only_looks:
+    """Record what is used and how much it holds; a read-only build records nothing."""
+    if build.is_read_only:
         return
     before = known_of(build, name)
     least = before.held if before and before.identity == identity else {}
@@ -56,7 +56,7 @@ def remember(build: Build, name: Name, identity: str, where: str, held: Mapping[
 
 
 def forget(build: Build, name: Name) -> Known | None:
-    """Remember nothing any more, and return what was; a damaged note goes, too."""
+    """Remove the record, damaged or not, and return it; None if there was none or it was damaged."""
     was = None
     with contextlib.suppress(StorageError):
         was = known_of(build, name)
@@ -65,7 +65,7 @@ def forget(build: Build, name: Name) -> Known | None:
 
 
 def require_there(build: Build, name: Name, place: str) -> Known | None:
-    """Return what is remembered of a database, and refuse a file that is gone: opening it would begin a new one.
+    """Return what is recorded of a database, and refuse a file that is gone: opening it would create a new one.
 
     Raises:
         OtherDatabase: there was one, and its file is not there.
@@ -77,7 +77,7 @@ def require_there(build: Build, name: Name, place: str) -> Known | None:
 
 
 def is_there(build: Build, name: Name, place: str) -> bool:
-    """Tell whether there is a database to look into, without making one.
+    """Tell whether there is a database, without creating one.
 
     Raises:
         OtherDatabase: there was one, and its file is not there.

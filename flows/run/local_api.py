@@ -1,8 +1,8 @@
 """The Prefect API that a build reports to: the configured one, or a private one where no server is configured.
 
-Prefect would start one itself, but that one outlives a killed build and has a short start-up time-out. Ours is bound to
-loopback, wants a random login, keeps its history in Prefect's own database (a later ``prefect server start`` shows it), and
-dies with us. If it dies alone, it is started again at the same port: Prefect's clients try again until then.
+Prefect would start a server itself, but that one outlives a killed build and has a short start-up time-out. This one is bound
+to loopback, requires a random login, keeps its history in Prefect's own database (a later ``prefect server start`` shows it),
+and ends with the build. If it dies alone, it is started again at the same port; Prefect's clients retry until then.
 """
 
 import contextlib
@@ -51,7 +51,7 @@ class PrefectApi:
 
     Attributes:
         url: its address.
-        outage_s: how long it may be silent when a flow run ends.
+        outage_s: how long it may fail to answer when a flow run ends.
     """
 
     outage_s = 30.0
@@ -59,35 +59,35 @@ class PrefectApi:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def lives(self) -> bool:
-        """Tell whether there is hope that it answers."""
+    def may_answer(self) -> bool:
+        """Tell whether it may answer later."""
         return True
 
     def error(self) -> SetupError:
-        """Return what to say when it is gone."""
+        """Return the error to raise when it is gone."""
         return SetupError(
             f"the Prefect server at PREFECT_API_URL={self.url} does not answer any more: start it again or unset the variable; "
             "the same command carries on where this one stopped"
         )
 
     def answers(self, within_s: float) -> bool:
-        """Wait until the server is healthy, but not longer than that."""
+        """Wait until the server is healthy, at most that long, and tell whether it is."""
         deadline = time.monotonic() + within_s
         while not _healthy(self.url):
-            if time.monotonic() > deadline or not self.lives():
+            if time.monotonic() > deadline or not self.may_answer():
                 return False
             time.sleep(0.2)
         return True
 
-    def run_flow(self, flow: Callable[[], object], begun: Callable[[], object]) -> None:
-        """Run a flow, once more if the server died before it had begun: Prefect gives up on its first call.
+    def run_flow(self, flow: Callable[[], object], started: Callable[[], object]) -> None:
+        """Run a flow, and retry it if the server died before its body started: Prefect does not retry its first call.
 
         Args:
             flow: the flow.
-            begun: whether its body has begun.
+            started: whether the flow's body has started.
 
         Raises:
-            SetupError: the server is gone for good, or went after the body had begun.
+            SetupError: the server does not come back, or died after the body had started.
         """
         import httpx
 
@@ -97,7 +97,7 @@ class PrefectApi:
             except (httpx.HTTPError, RuntimeError) as error:
                 if not _is_outage(error):
                     raise
-                if begun() or not self.answers(self.outage_s):
+                if started() or not self.answers(self.outage_s):
                     break
             else:
                 return
@@ -105,7 +105,7 @@ class PrefectApi:
 
     @contextlib.contextmanager
     def in_reach(self) -> Iterator[None]:
-        """End the command after this block if the server is gone for good: Prefect would try for minutes to tell it the end."""
+        """End the command after this block if the server does not come back: Prefect would retry its last call for minutes."""
         error: UnisrmError = self.error()
         try:
             yield
@@ -118,10 +118,10 @@ class PrefectApi:
 
 
 class _PrivateServer(PrefectApi):
-    """A server of our own, in a session of its own, which the terminal's signals do not reach.
+    """A private server in a process session of its own, which the terminal's signals do not reach.
 
     Attributes:
-        login: user and password that it wants.
+        login: user and password that it requires.
     """
 
     outage_s = START_TIMEOUT_S
@@ -131,10 +131,10 @@ class _PrivateServer(PrefectApi):
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]
         super().__init__(f"http://127.0.0.1:{self._port}/api")
-        self.login = f"build:{secrets.token_hex(32)}"  # whoever may write to the API may change what a build does
+        self.login = f"build:{secrets.token_hex(32)}"  # who can write to the API can change what a build does
         self._stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
-        self._keeper = threading.Thread(target=self._keep, name="prefect-server", daemon=True)
+        self._supervisor = threading.Thread(target=self._supervise, name="prefect-server", daemon=True)
 
     def error(self) -> SetupError:
         return SetupError(
@@ -143,22 +143,22 @@ class _PrivateServer(PrefectApi):
         )
 
     def __enter__(self) -> Self:
-        self._keeper.start()
+        self._supervisor.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
         deadline = time.monotonic() + (1.0 if is_ending() else 10.0)
-        while self._keeper.is_alive():
+        while self._supervisor.is_alive():
             if (process := self._process) is not None:
                 process.send_signal(signal.SIGTERM if time.monotonic() < deadline else signal.SIGKILL)
-            self._keeper.join(0.1)
+            self._supervisor.join(0.1)
 
-    def lives(self) -> bool:
-        return self._keeper.is_alive()
+    def may_answer(self) -> bool:
+        return self._supervisor.is_alive()
 
-    def _keep(self) -> None:
-        """Start it, and again when it dies. The thread lives as long as it does: the kernel ties the two together."""
+    def _supervise(self) -> None:
+        """Start the server, and restart it when it dies. PR_SET_PDEATHSIG ends the server when this thread ends."""
         environment = server_environment(os.environ) | {
             "PREFECT_UI_ENABLED": "false",
             "PREFECT_LOGGING_LEVEL": "ERROR",
@@ -201,7 +201,7 @@ def prefect_api() -> Iterator[PrefectApi]:
                 f"Prefect's API did not start within {START_TIMEOUT_S:.0f} s; start a server yourself with "
                 "`prefect server start` and set PREFECT_API_URL"
             )
-        # Log records are sent in the background: some would still be on their way when the server stops.
+        # Log records are sent in the background: some would still be in flight when the server stops.
         own = {
             "PREFECT_API_URL": server.url,
             "PREFECT_API_AUTH_STRING": server.login,
@@ -226,7 +226,7 @@ def _check(url: str) -> None:
 
 
 def _is_outage(error: BaseException | None) -> bool:
-    """Tell whether an error, or what caused it, is that of Prefect's client whose server does not answer."""
+    """Tell whether an error, or its cause, is that of Prefect's client whose server does not answer."""
     import httpx
 
     if error is None or isinstance(error, UnisrmError):
@@ -235,7 +235,7 @@ def _is_outage(error: BaseException | None) -> bool:
 
 
 def _healthy(url: str) -> bool:
-    # A proxy has no business on loopback.
+    # No proxy for loopback.
     handlers = [urllib.request.ProxyHandler({})] if url.startswith("http://127.0.0.1:") else []
     try:
         with urllib.request.build_opener(*handlers).open(f"{url}/health", timeout=5):

@@ -1,7 +1,7 @@
 """Marks of finished stages, and bringing a stage up to date.
 
-A stage that has finished leaves a mark: the hash of its part of the recipe and of the versions of all tables that it reads
-and writes, together with its books. As long as that hash still holds, a rerun does not even open the tables.
+A finished stage leaves a mark: hashes of its part of the recipe and of the versions of all tables that it reads and writes,
+with its books. As long as the hashes are unchanged, a rerun does not even open the tables.
 """
 
 import json
@@ -18,12 +18,12 @@ from flows.run.pipeline import Build, Stage, Waiting
 from storage.state import read_state
 
 FORMAT: Final = 2
-"""Raised when a change of code makes finished stages stale."""
+"""Increase it when a change of code makes finished stages stale."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """What a stage noted when it last finished: hashes of what it read and left, and its books."""
+    """What is recorded when a stage finishes: hashes of its inputs and outputs, and its books."""
 
     inputs: str
     outputs: str
@@ -60,9 +60,9 @@ def _expanded(pattern: str, build: Build) -> list[str]:
 
 
 def mark_of(stage: Stage[Any], build: Build[Any]) -> Mark | None:
-    """Return what a stage noted when it last finished; None if it never did, or if the note is damaged.
+    """Return the mark of a stage; None if it never finished, or if the mark is damaged.
 
-    A mark only saves work, so a stage without a readable one is looked at anew.
+    A mark only saves work: a stage without a readable one is run again.
     """
     try:
         mark = read_state(build.workspace, _mark_name(stage), _MARK, advice="the stage is done again")
@@ -72,7 +72,7 @@ def mark_of(stage: Stage[Any], build: Build[Any]) -> Mark | None:
 
 
 def finished(stage: Stage[Any], build: Build[Any]) -> Books | None:
-    """Return the books of a stage that is up to date, None for one that has something to do."""
+    """Return the books of a stage that is up to date; None for any other."""
     mark = mark_of(stage, build)
     if mark is None or mark.inputs != _inputs(stage, build) or mark.outputs != _outputs(stage, build):
         return None
@@ -89,7 +89,7 @@ def execute(stage: Stage[Any], build: Build[Any]) -> Books | Waiting:
         stage.prepare(build)
     read = set[str]()
     noted = replace(build, recipe=noting(build.recipe, read))
-    inputs = _inputs(stage, noted)  # as they are now: what changes while the stage runs is for the next run
+    inputs = _inputs(stage, noted)  # now: a change while the stage runs makes it stale for the next run
     books = stage.run(replace(build, stage=stage, recipe=declared(build.recipe, stage.name, {*read, *stage.checks})))
     if isinstance(books, Waiting):
         return books

@@ -1,7 +1,7 @@
 """Builds and stages: what a recipe is built in, and what the steps of a build declare.
 
-A stage that people have to help with may end in ``Waiting`` instead of books. That is no error: the build ends there, nothing
-after the stage runs, and the same command carries on when there is enough.
+A stage that needs people's votes may return ``Waiting`` instead of books. That is no error: the build ends there, no later
+stage runs, and the same command carries on when there are enough votes.
 """
 
 import contextlib
@@ -27,10 +27,10 @@ from storage.tables import TableStore
 from storage.workspace import Workspace
 
 R_co = TypeVar("R_co", bound=Recipe, covariant=True, default=Recipe)
-"""Recipe of a build; a build of a kind of data set is a build of a recipe."""
+"""Type of a build's recipe."""
 
 R_contra = TypeVar("R_contra", bound=Recipe, contravariant=True, default=Recipe)
-"""Recipes that a stage works for."""
+"""Type of the recipes that a stage accepts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,18 +42,18 @@ class Build(Generic[R_co]):
         workspace: where.
         ray_address: a Ray cluster; None = an embedded one.
         progress: observer.
-        only_looks: whether the workspace is left as it is.
-        problems: where a command that only looks notes what is damaged, to go on without it; None = damage is an error.
-        stage: the stage that runs, which sees the tables that it declares and no others; None = all tables.
-        secrets: environment variables that hold keys: no worker sees them.
-        check_keys: whether judges' keys are looked for and tried before the work; else the first question finds out.
+        is_read_only: whether nothing in the workspace may be changed.
+        problems: damaged part -> problem, collected by a read-only build, which goes on without it; None = damage is an error.
+        stage: the running stage, which may use only the tables that it declares; None = all tables.
+        secrets: environment variables that hold keys and that no worker gets.
+        check_keys: whether judges' keys are tried before the work; else a wrong key fails the first question.
     """
 
     recipe: R_co
     workspace: Workspace
     ray_address: str | None = None
     progress: Progress = field(default_factory=Silent)
-    only_looks: bool = False
+    is_read_only: bool = False
     problems: dict[str, str] | None = None
     stage: "Stage[Any] | None" = None
     secrets: frozenset[str] = frozenset()
@@ -71,7 +71,7 @@ class Build(Generic[R_co]):
 
     @contextlib.contextmanager
     def noted(self, what: str) -> Iterator[None]:
-        """Let a command that only looks go on without what is damaged; in any other one damage stays an error."""
+        """Note damage in ``problems`` and go on, in a read-only build; in any other build damage stays an error."""
         try:
             yield
         except StorageError as error:
@@ -84,9 +84,9 @@ class Build(Generic[R_co]):
         """The audio of the workspace."""
         return BlobStore(self.workspace)
 
-    def looked_at(self) -> Self:
-        """Return the same build for a command that only looks: damage is noted in ``problems``."""
-        return replace(self, only_looks=True, problems={})
+    def as_read_only(self) -> Self:
+        """Return the same build for a command that only reads: damage is noted in ``problems``."""
+        return replace(self, is_read_only=True, problems={})
 
     def watched_by(self, progress: Progress) -> Self:
         """Return the same build with another observer."""
@@ -100,9 +100,9 @@ class Waiting:
     Attributes:
         stage: its name.
         what: what it waits for, such as ``votes``.
-        there: how many there are.
-        wanted: how many it takes, as far as is known now.
-        advice: what to do about it.
+        there: number of votes so far.
+        wanted: number of votes needed, as far as is known now.
+        advice: how to get them.
     """
 
     stage: str
@@ -120,9 +120,9 @@ class Asking(Generic[R_contra]):
     """What a stage asks judges or writers.
 
     Attributes:
-        after: the stage that must have ended before the questions are known.
-        table: where the answers go.
-        roles: whom it asks.
+        after: the stage that must be finished before the questions are known.
+        table: table of the answers.
+        roles: the roles that it asks.
         questions: its questions, one for each role.
     """
 
@@ -140,20 +140,20 @@ class Stage(Generic[R_contra]):
         name: its name.
         reads: tables it reads.
         writes: tables or partitions it writes; ``failures@<name>`` for a fan-out. ``name@*`` = all partitions of a table.
-        reads_if: tables that it reads under some recipes only.
+        reads_if: tables that it reads only with some recipes.
         fills: tables of later stages to which it adds rows that those would make; their other rows do not make it stale.
         settings: the part of the recipe that decides its output, as literals.
-        checks: fields of the recipe, beside those of its settings, that it looks at only to refuse what cannot work.
-        run: does what is missing, commits it, and returns balanced books.
-        produced: what it leaves outside the tables, as literals; None = nothing.
+        checks: fields of the recipe, beside those of its settings, that it reads only to refuse what cannot work.
+        run: makes and commits the missing rows, and returns balanced books.
+        produced: what it writes outside the tables, as literals; None = nothing.
         asks: what it asks judges or writers; None = nothing.
-        needs: engines and models that its work takes: name for people -> configured plug-in.
-        wrong_versions: which versions that the recipe demands are not those here (asked where the stage has work left on this
-            machine) or of what is there, one line each.
+        needs: engines and models that it uses: name for messages -> configured plug-in.
+        wrong_versions: returns a line for each version, of a plug-in here or of a row in the workspace, that is not the one the
+            recipe demands; the second argument says whether the stage has work left on this machine.
         on_cluster: whether it needs the Ray cluster.
-        active: whether the recipe wants it at all.
-        prepare: what it changes outside the tables before its inputs are looked at.
-        waits: what it would wait for now, found out cheaply; None for a stage that never waits.
+        active: whether the recipe needs it at all.
+        prepare: changes what is outside the tables, before the stage's inputs are compared.
+        waits: returns what it would wait for now, without work; None for a stage that never waits.
     """
 
     name: str
@@ -174,7 +174,7 @@ class Stage(Generic[R_contra]):
     waits: Callable[[Build[R_contra]], Waiting | None] | None = None
 
     def all_reads(self, build: Build[R_contra]) -> tuple[str, ...]:
-        """Return the tables that it reads under a build's recipe."""
+        """Return the tables that it reads with a build's recipe."""
         return (*self.reads, *self.reads_if(build))
 
 
@@ -223,7 +223,7 @@ def open_build(
 
 
 def forget_failures(build: Build, stages: tuple[Stage[Any], ...]) -> None:
-    """Empty the failures of these stages, so that the next run tries those rows again."""
+    """Remove the failures of these stages, so that the next run retries those rows."""
     with build.workspace.lock():
         for stage in stages:
             for name in stage.writes:

@@ -1,4 +1,4 @@
-"""Processes of this machine, as the kernel shows them: who lives, and the end of a whole session of them. Linux only."""
+"""Processes of this machine, by ``/proc``: which are running, and killing a whole session. Linux only."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ _KILL_LIMIT_S: Final = 3.0
 
 
 class _Stat(NamedTuple):
-    """What ``/proc/PID/stat`` says of a process."""
+    """Fields of ``/proc/PID/stat``."""
 
     state: str
     parent: int
@@ -21,12 +21,12 @@ class _Stat(NamedTuple):
 
     @property
     def runs(self) -> bool:
-        """Whether it does not merely wait for its parent to take note of its end."""
+        """Whether it is neither a zombie nor dead."""
         return self.state not in "ZX"
 
 
 def _stat(pid: int) -> _Stat | None:
-    """Return what the kernel says of a process; None if it is gone."""
+    """Return the state of a process; None if it is gone."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(") ")[2].split()
     except OSError:
@@ -40,7 +40,7 @@ def _all() -> dict[int, _Stat]:
 
 
 def is_running(pid: int) -> bool:
-    """Tell whether a process is there and not merely waiting for its parent to take note of its end."""
+    """Tell whether a process exists and is no zombie."""
     stat = _stat(pid)
     return stat is not None and stat.runs
 
@@ -51,7 +51,7 @@ def session_members(session: int) -> list[int]:
 
 
 def descendants(pid: int) -> list[int]:
-    """Return the running descendants of a process, and all of the sessions that they lead, whose processes may be orphans."""
+    """Return the running descendants of a process, and all members of their sessions, which may be orphans."""
     seen = _all()
     family, grown = {pid}, True
     while grown:
@@ -66,20 +66,20 @@ def kill_session(session: int, *, spare: int | None = None) -> None:
 
     Args:
         session: its number, which is the process id of its first process.
-        spare: the one process that may stay.
+        spare: a process to leave alive.
     """
     _kill_all(lambda: [pid for pid in session_members(session) if pid != spare])
 
 
 def kill_descendants(pid: int) -> None:
-    """``kill -9`` all that a process started, and all that those started. A no-op on systems other than Linux."""
+    """``kill -9`` all descendants of a process. Does nothing on systems other than Linux."""
     if sys.platform == "linux":
         _kill_all(lambda: descendants(pid))
 
 
 def _kill_all(find: Callable[[], list[int]]) -> None:
     deadline = time.monotonic() + _KILL_LIMIT_S
-    # More than one look: what is killed may have started something just before.
+    # Repeated, because a killed process may have started another one just before.
     while (pids := find()) and time.monotonic() < deadline:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -1,4 +1,4 @@
-"""Who watches a build: a terminal with bars, a log with plain lines, Prefect's progress artifacts, or nobody."""
+"""Observers of a build: bars on a terminal, plain lines for a log, or none."""
 
 import sys
 import time
@@ -12,10 +12,10 @@ _LINE_EVERY_S: Final = 10.0
 
 
 class Progress(Protocol):
-    """Observer of long stages. ``total`` counts what is left to do now, not what earlier runs did."""
+    """Observer of long stages. ``total`` counts the rows left to do now, without those of earlier runs."""
 
     def start(self, stage: str, total: int) -> None:
-        """A stage begins with ``total`` rows to do."""
+        """A stage starts with ``total`` rows to do."""
 
     def advance(self, done: int, failed: int = 0) -> None:
         """``done`` more rows are finished, ``failed`` of them as failures."""
@@ -25,7 +25,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """Nobody watches."""
+    """No observer."""
 
     def start(self, stage: str, total: int) -> None:
         """Ignore it."""
@@ -44,17 +44,17 @@ class Both:
         self._observers = (first, second)
 
     def start(self, stage: str, total: int) -> None:
-        """Tell both."""
+        """Pass it on to both."""
         for observer in self._observers:
             observer.start(stage, total)
 
     def advance(self, done: int, failed: int = 0) -> None:
-        """Tell both."""
+        """Pass it on to both."""
         for observer in self._observers:
             observer.advance(done, failed)
 
     def end(self) -> None:
-        """Tell both."""
+        """Pass it on to both."""
         for observer in self._observers:
             observer.end()
 
@@ -67,14 +67,14 @@ class Lines:
         self._began = self._last = 0.0
 
     def start(self, stage: str, total: int) -> None:
-        """Note the beginning."""
+        """Print the number of rows to do."""
         self._stage, self._total, self._done, self._failed = stage, total, 0, 0
         self._began = self._last = time.monotonic()
         if total:
             print(f"{stage}: {total} to do", file=sys.stderr, flush=True)
 
     def advance(self, done: int, failed: int = 0) -> None:
-        """Count, and speak up if it has been a while."""
+        """Count, and print a line if the last one is ten seconds old."""
         self._done += done
         self._failed += failed
         now = time.monotonic()
@@ -89,7 +89,7 @@ class Lines:
             )
 
     def end(self) -> None:
-        """Note the end."""
+        """Print the totals."""
         if self._total:
             took = time.monotonic() - self._began
             print(f"{self._stage}: {self._done} done, {self._failed} failed, in {took:.1f} s", file=sys.stderr, flush=True)
@@ -135,5 +135,5 @@ class Terminal:
             )
 
     def end(self) -> None:
-        """Leave the bar as it stands."""
+        """Leave the bar as it is."""
         self._task = None

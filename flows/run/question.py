@@ -18,7 +18,7 @@ class Question:
     """One role of a recipe and the rows that it is about.
 
     Attributes:
-        role: what the recipe says of it.
+        role: the recipe's section.
         requests: one row per request (see ``annotate.models.inquiry``).
     """
 
@@ -54,12 +54,12 @@ def judge_of(role: Role) -> Judge:
 
 
 def literals(role: Role) -> object:
-    """Return all that decides the answers of a role beyond the rows: its settings, the rule, model, prompts and parameters."""
+    """Return all that decides a role's answers beside the rows: its settings, rule, model, prompts and parameters."""
     return [role.model_dump(exclude={"options", "mode", "poll_s"}), Inquiry.of(task_of(role), judge_of(role)).identity]
 
 
 def key_variables(recipe: Recipe) -> frozenset[str]:
-    """Return the environment variables in which judges look for keys: the recipe's own judges, and all others as they come."""
+    """Return the environment variables with keys: those of the recipe's judges, and of all judge plug-ins by default."""
     judges = [judge_of(role) for role in (*recipe.judges_of_pairs, *recipe.writers)]
     judges += [plugins.configure("judge", name) for name in plugins.names("judge")]
     return frozenset(name for judge in judges for name in judge.key_variables)

@@ -1,4 +1,4 @@
-"""Questions to judges: what a recipe asks of language models (or of a rule), asking what is missing, and counting it."""
+"""Questions to judges: what a recipe asks language models or a rule, and asking what is missing."""
 
 import contextlib
 import json
@@ -28,7 +28,7 @@ from synth.dialogues import histories
 
 
 def ledger_place(build: Build) -> str:
-    """Return where the ledger of a build lies: a file or a PostgreSQL URL.
+    """Return the ledger of a build: a file or a PostgreSQL URL.
 
     Raises:
         SetupError: the workspace is no local folder and no ledger is configured.
@@ -48,7 +48,7 @@ def open_ledger(build: Build, *, paying: bool) -> Ledger:
 
     Args:
         build: the build.
-        paying: whether replies are to be bought: then the workspace remembers it from now on, be it empty.
+        paying: whether replies will be bought: then the workspace remembers the ledger, even an empty one.
 
     Raises:
         OtherDatabase: the one that the workspace used is gone, or another or an older one stands in its place.
@@ -70,7 +70,7 @@ def open_ledger(build: Build, *, paying: bool) -> Ledger:
 
 
 def known_ledger(build: Build) -> Ledger | None:
-    """Open the ledger of a build if there is one: looking must not make it. Raises as ``open_ledger`` does."""
+    """Open the ledger of a build if there is one; never create it. Raises as ``open_ledger`` does."""
     return open_ledger(build, paying=False) if is_there(build, "ledger", ledger_place(build)) else None
 
 
@@ -78,7 +78,7 @@ def lost_ledger(build: Build) -> UnisrmError | None:
     """Return what is wrong with the ledger: gone, emptied, another one, an older copy, or unreadable; None if nothing is."""
     try:
         if known_of(build, "ledger") is None and not (build.workspace.is_local or Settings().ledger):
-            return None  # none was used, and none is configured
+            return None  # no ledger was used, and none is configured
         if (ledger := known_ledger(build)) is not None:
             ledger.close()
     except (StorageError, SetupError) as error:
@@ -88,7 +88,7 @@ def lost_ledger(build: Build) -> UnisrmError | None:
 
 def _note_replies(build: Build) -> None:
     """Remember how much the ledger holds now, so that an older copy of it is noticed."""
-    with contextlib.suppress(StorageError):  # what is being raised already, if anything, is the error to tell
+    with contextlib.suppress(StorageError):  # an error that is already being raised matters more
         if (ledger := known_ledger(build)) is not None:
             with ledger:
                 held = ledger.held()
@@ -96,7 +96,7 @@ def _note_replies(build: Build) -> None:
 
 
 def ask_missing(build: Build, stage: str, table: str, questions: Sequence[Question]) -> None:
-    """Ask what is neither in the table nor among the stage's failures, and commit the answers as they come."""
+    """Ask for the rows that are neither in the table nor among the stage's failures, and commit the answers as they arrive."""
     want(build, stage, [(question.ids, question.requests["subject_id"]) for question in questions])
     failures = f"failures@{stage}"
     for question in questions:
@@ -139,8 +139,8 @@ def _ask(build: Build, stage: str, table: str, question: Question, rows: pa.Tabl
         build.progress.advance(outcome.rows.num_rows + outcome.failures.num_rows, outcome.failures.num_rows)
 
 
-def all_kept(build: Build, stage: str, table: str, question: Question) -> bool:
-    """Say whether nobody need be asked: what the table lacks was given up, or the ledger holds a reply to it."""
+def all_replies_stored(build: Build, stage: str, table: str, question: Question) -> bool:
+    """Tell whether no request need be sent: each missing row has failed, or the ledger has a reply to it."""
     done = build.tables.read(f"failures@{stage}", ["row_id"])["row_id"]
     left = build.tables.missing(table, question.ids)
     left = left.filter(pc.invert(pc.is_in(left, value_set=done)))
@@ -148,7 +148,7 @@ def all_kept(build: Build, stage: str, table: str, question: Question) -> bool:
     keys = {case.request.key for case in Inquiry.of(question.task, question.judge).cases(rows, complete=True)}
     if not keys:
         return True
-    with contextlib.suppress(StorageError, SetupError):  # a ledger that is lost has nothing, and is told of elsewhere
+    with contextlib.suppress(StorageError, SetupError):  # a lost ledger has no replies; it is reported by lost_ledger
         if (known := known_ledger(build)) is not None:
             with known as ledger:
                 return keys <= ledger.replies(sorted(keys)).keys()
@@ -167,7 +167,7 @@ def scripting_roles(build: Build) -> list[Role]:
 
 
 def prompt_requests(build: Build, prompts: pa.Table) -> pa.Table:
-    """Return what roles about prompts see: ``subject_id``, text, languages, the reference's text, emotion and the past."""
+    """Return the requests about prompts: ``subject_id, text, language, setting, reference_text, emotion, history_text``."""
     utterances = build.tables.read("utterances")
     columns = ["prompt_id", "text", "language", "reference_text", "target_utterance_id", "reference_language"]
     table = attach(prompts.select(columns), "target_utterance_id", utterances, "utterance_id", {"emotion": "emotion"})
@@ -178,7 +178,7 @@ def prompt_requests(build: Build, prompts: pa.Table) -> pa.Table:
 
 
 def writing_questions(build: Build) -> list[Question]:
-    """Return the questions of the stage ``writings``; each is told what the roles before it wrote."""
+    """Return the questions of the stage ``writings``; each role is shown what the roles before it wrote."""
     roles = roles_about(build, "prompts")
     if not roles:
         return []
@@ -223,7 +223,7 @@ def _contents(rows: pa.Table) -> dict[str, dict[str, Any]]:
 
 
 def needs_history(build: Build) -> bool:
-    """Say whether anyone who is asked wants the turns before."""
+    """Tell whether any task plays or shows the turns before."""
     tasks = [task_of(role) for role in (*build.recipe.judges_of_pairs, *build.recipe.writers)]
     return any("history_audio_ids" in task.audios.values() or "history_text" in task.shown for task in tasks)
 

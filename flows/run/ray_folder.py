@@ -1,4 +1,4 @@
-"""The private folder of an embedded Ray cluster: its sockets, logs, spilled objects and token. It goes when its build goes."""
+"""The private folder of an embedded Ray cluster: sockets, logs, spilled objects, token. It is removed when the build ends."""
 
 import contextlib
 import fcntl
@@ -14,13 +14,13 @@ from typing import Final
 
 from contracts.errors import SetupError
 
-RAYS_OWN: Final = "r"
-"""The folder in it that is Ray's: Ray opens its topmost folder to everybody, but nobody gets through ours."""
+RAY_SUBFOLDER: Final = "r"
+"""Ray's folder inside it: Ray makes its topmost folder accessible to everybody, the private one around it is not."""
 
 _PREFIX: Final = "unisrm-ray-"
 _OWNER: Final = "owner.lock"
 _LONGEST: Final = 107 - len("/r/session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store.12")
-"""Characters that a folder's path may have: a Unix socket's own path ends at 107 bytes."""
+"""Longest path of a folder in bytes: a Unix socket's path has at most 107."""
 _UNCLAIMED_S: Final = 60.0
 """A folder without a lock that is younger than this may be about to be locked."""
 
@@ -29,10 +29,10 @@ _UNCLAIMED_S: Final = 60.0
 def ray_folder() -> Iterator[Path]:
     """Make a folder that only this user can open, and remove it with all that lies in it.
 
-    Folders of builds that were killed are removed first: a lock in each, which the kernel lets go of with its process, tells.
+    Folders of killed builds are removed first: the kernel has released the lock in each of them.
 
     Raises:
-        SetupError: no folder for temporary files is short enough for the path of a socket.
+        SetupError: the path of every folder for temporary files is too long for a socket in it.
     """
     parents = _parents()
     for parent in parents:
@@ -42,7 +42,7 @@ def ray_folder() -> Iterator[Path]:
     owner = os.open(claim, os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(owner, fcntl.LOCK_EX)
-        claim.rename(folder / _OWNER)  # never there without its lock
+        claim.rename(folder / _OWNER)  # the file never exists without its lock
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -72,7 +72,7 @@ def _parents() -> list[Path]:
 
 
 def _sweep(parent: Path) -> None:
-    """Remove the folders below ``parent`` that are this user's and that nobody holds any more."""
+    """Remove this user's folders below ``parent`` whose builds have ended."""
     for folder in parent.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
             facts = folder.lstat()

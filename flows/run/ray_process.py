@@ -1,13 +1,12 @@
-"""The process in which Ray's driver lives: a child of the build, which it tells what became of each batch.
+"""The process of Ray's driver: a child of the build, to which it reports the outcome of each batch.
 
 Ray reads its settings when it is imported, hangs or ends its whole process when one of its daemons dies, and passes its
-environment on to every worker. So it has a process of its own, whose environment was chosen before it began, and whose end
-costs the build nothing.
+environment on to every worker. So it has a process of its own, with a chosen environment, whose end does not end the build.
 
 Messages are tuples over one connection, the first item of each is its kind. The build sends ``run``, ``close``, ``ping`` and
 ``stop``; this process sends ``started`` or ``failed``, then ``done``, ``died`` or ``refused`` for each ``run``, and ``nodes``
-for each ``ping``. When the connection ends, the build has ended, and all of Ray ends with it: a second process sees to that,
-because Ray may hold this one's interpreter, so that no thread of it runs (when a worker died while it started, say).
+for each ``ping``. When the connection ends, the build has ended, and a second process ends all of Ray: in this one Ray may hold
+the interpreter's lock, for example when a worker dies while it starts, so that no thread runs.
 """
 
 import functools
@@ -26,11 +25,11 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from flows.run.processes import kill_session
-from flows.run.ray_folder import RAYS_OWN
+from flows.run.ray_folder import RAY_SUBFOLDER
 from flows.run.worker import Worker
 
-_STAND_IN: Final = subprocess.list2cmdline(["sh", "-c", "exec tail --pid=$PPID -f /dev/null"])
-"""A process that does nothing and ends with its parent, the raylet."""
+_IDLE_AGENT: Final = subprocess.list2cmdline(["sh", "-c", "exec tail --pid=$PPID -f /dev/null"])
+"""Command of a process that does nothing and ends with its parent, the raylet."""
 
 _NO_PORT: Final = -1
 
@@ -45,7 +44,7 @@ def main() -> None:
     threading.Thread(target=_listen, args=(connection, events), daemon=True).start()
     try:
         pids = _start_embedded(Path(where), int(sys.argv[3])) if embedded else _connect(where, Path.cwd())
-    except Exception as error:  # noqa: BLE001 - whatever it is, the build says it in one line
+    except Exception as error:  # noqa: BLE001 - the build reports it in one line
         connection.send(("failed", " ".join(str(error).split())))
         return
     connection.send(("started", pids, _nodes()))
@@ -53,7 +52,7 @@ def main() -> None:
 
 
 def _watch(connection: Connection, folder: Path | None) -> NoReturn:
-    """Wait for the end of the build, and end the whole session. The build, where it lives, kills this process, too."""
+    """Wait for the end of the build, then kill the whole session. A build that is still alive kills this process, too."""
     try:
         watched = select.poll()
         watched.register(connection, select.POLLRDHUP)
@@ -67,7 +66,7 @@ def _watch(connection: Connection, folder: Path | None) -> NoReturn:
 
 
 def _listen(connection: Connection, events: "queue.Queue[tuple[Any, ...]]") -> None:
-    """Take what the build sends, and end with it."""
+    """Put the build's messages into a queue, and end this process when the build ends."""
     try:
         while True:
             events.put(connection.recv())
@@ -76,7 +75,7 @@ def _listen(connection: Connection, events: "queue.Queue[tuple[Any, ...]]") -> N
 
 
 def _start_embedded(folder: Path, cpus: int) -> list[int]:
-    """Start a cluster that only this user can reach, and return its daemons' process ids.
+    """Start a cluster that only this user can reach, and return the process ids of its daemons.
 
     Raises:
         RuntimeError: Ray would listen to the network, or take requests without the token.
@@ -94,16 +93,16 @@ def _start_embedded(folder: Path, cpus: int) -> list[int]:
         log_to_driver=False,
         logging_level=logging.ERROR,
         configure_logging=False,
-        _temp_dir=str(folder / RAYS_OWN),
+        _temp_dir=str(folder / RAY_SUBFOLDER),
     )
-    daemons = worker._global_node.all_processes.values()  # noqa: SLF001 - Ray does not say it in any other way
+    daemons = worker._global_node.all_processes.values()  # noqa: SLF001 - Ray has no public way to ask
     return [info.process.pid for group in daemons for info in group]
 
 
 def _leave_agents_out() -> None:
-    """Start neither dashboard, autoscaler, log monitor nor agents: nobody looks at them, and the job API is one of them.
+    """Start neither dashboard, autoscaler, log monitor nor agents: they are not used, and one of them serves the job API.
 
-    Ray offers no setting for that. The raylet insists on two agents and on the ports of theirs that it finds in files.
+    Ray has no setting for that. The raylet requires two agents and files with their ports.
     """
     node, services, raylet = _inside("node"), _inside("services"), importlib.import_module("ray._raylet")
     for daemon in ("start_api_server", "start_monitor", "start_log_monitor"):
@@ -122,7 +121,7 @@ def _leave_agents_out() -> None:
             given = dict(word.split("=", 1) for word in command if "=" in word)
             for port in ports:
                 raylet.persist_port(given["--session_dir"], given["--node_id"], port, _NO_PORT)
-            given |= {"--dashboard_agent_command": _STAND_IN, "--runtime_env_agent_command": _STAND_IN}
+            given |= {"--dashboard_agent_command": _IDLE_AGENT, "--runtime_env_agent_command": _IDLE_AGENT}
             command = [f"{name}={given[name]}" if (name := word.split("=")[0]) in given else word for word in command]
         return start(command, kind, **options)
 
@@ -130,12 +129,12 @@ def _leave_agents_out() -> None:
 
 
 def _inside(module: str) -> Any:
-    """Return one of Ray's private modules: the version of Ray is pinned, and a test looks at what is left out."""
+    """Return one of Ray's private modules: the version of Ray is pinned, and a test checks which daemons run."""
     return importlib.import_module(f"ray._private.{module}")
 
 
 def _connect(address: str, code: Path) -> list[int]:
-    """Connect to a running cluster, whose workers get the code in this folder and nothing else."""
+    """Connect to a running cluster and send its workers the code in this folder, nothing else."""
     import ray
 
     ray.init(address=address, runtime_env={"working_dir": str(code)}, logging_level=logging.ERROR, log_to_driver=False)
@@ -143,14 +142,14 @@ def _connect(address: str, code: Path) -> list[int]:
 
 
 def _nodes() -> list[dict[str, float]]:
-    """Return what each living node of the cluster has in all: ``{"CPU": 2.0, "GPU": 1.0, ...}``."""
+    """Return the total resources of each living node: ``{"CPU": 2.0, "GPU": 1.0, ...}``."""
     import ray
 
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
 
 
 def _serve(connection: Connection, events: "queue.Queue[tuple[Any, ...]]") -> None:
-    """Put batches to actors and say what came of them, until told to stop. No call in here waits for a batch."""
+    """Give batches to actors and report their outcomes until the message ``stop``. No call in here waits for a batch."""
     import ray
     from ray.exceptions import NodeDiedError, ObjectLostError, OutOfMemoryError, RayActorError, WorkerCrashedError
 
@@ -174,7 +173,7 @@ def _serve(connection: Connection, events: "queue.Queue[tuple[Any, ...]]") -> No
                     idle.append(actor)
                     connection.send(("done", number, future.result()))
                 elif isinstance(error, deaths):
-                    ray.kill(actor)  # an unavailable actor may come back; its batch goes to another one
+                    ray.kill(actor)  # an unavailable actor may come back, but its batch goes to another one
                     connection.send(("died", number))
                 else:  # the job itself cannot reach or run on a worker
                     ray.kill(actor)
@@ -185,7 +184,7 @@ def _serve(connection: Connection, events: "queue.Queue[tuple[Any, ...]]") -> No
                 idle.clear()
                 busy.clear()
             case ("ping",):
-                ray.util.list_named_actors(all_namespaces=True)  # asks the GCS, unlike ray.nodes(), which knows by itself
+                ray.util.list_named_actors(all_namespaces=True)  # asks the GCS, unlike ray.nodes(), which answers from a cache
                 connection.send(("nodes", _nodes()))
             case ("stop",):
                 ray.shutdown()

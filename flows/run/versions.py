@@ -1,4 +1,4 @@
-"""Versions of what spoke, measured and judged: which a recipe demands, and which are mixed in one data set."""
+"""Versions of engines, metrics and judges: which a recipe demands, and which are mixed in one data set."""
 
 from collections.abc import Collection, Mapping
 from typing import Final
@@ -19,16 +19,16 @@ _REPORTED: Final = (
     ("judgments", ("judge", "model"), "judge_version", "judge {}/{}"),
     ("judgments", ("judge", "model"), "model_served", "model that answered as judge {}/{}"),
 )
-"""Table, whose version it is, the column that reports it, and how a person is told."""
+"""Table, whose version it is, the column that reports it, and its name in messages."""
 
 
 def installed_problem(who: str, reported: str | None, demanded: str) -> list[str]:
-    """Return what is wrong with an installed version; one that only an open session knows is looked at there."""
+    """Return what is wrong with an installed version; a version that only an open session knows is checked there."""
     return [] if reported is None or meets(reported, demanded) else [wrong_version(who, reported, demanded)]
 
 
 def mixed_versions(build: Build) -> list[Mixed]:
-    """Return what more than one version made among the rows that the recipe wanted when it was last built."""
+    """Return what was made by more than one version, among the rows that the recipe wanted when it was last built."""
     return mixed_in(
         {
             "samples": wanted_rows(build, "samples"),
@@ -39,9 +39,9 @@ def mixed_versions(build: Build) -> list[Mixed]:
 
 
 def mixed_in(tables: Mapping[str, pa.Table]) -> list[Mixed]:
-    """Return what more than one version made among the rows of ``samples``, ``metrics`` or ``judgments``, by their names."""
+    """Return what was made by more than one version, among the rows of ``samples``, ``metrics`` or ``judgments``."""
     found = []
-    for table, owner, column, told in _REPORTED:
+    for table, owner, column, wording in _REPORTED:
         if table not in tables:
             continue
         versions: dict[tuple[str, ...], dict[str, int]] = {}
@@ -49,7 +49,7 @@ def mixed_in(tables: Mapping[str, pa.Table]) -> list[Mixed]:
             if version is not None:
                 versions.setdefault(tuple(who), {})[version] = rows
         found += [
-            Mixed(what=told.format(*who), versions=dict(sorted(counts.items())))
+            Mixed(what=wording.format(*who), versions=dict(sorted(counts.items())))
             for who, counts in sorted(versions.items(), key=lambda item: [part or "" for part in item[0]])
             if len(counts) > 1
         ]

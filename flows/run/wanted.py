@@ -1,6 +1,7 @@
-"""What a fan-out stage is to make, written down once: ``wanted@<stage>``, by which later stages know this recipe's rows.
+"""The keys that a fan-out stage is to make, in ``wanted@<stage>``, by which later stages find this recipe's rows.
 
-A workspace may hold rows of other recipes, or of this one as it was before; nobody derives anew which of them are wanted.
+A workspace may also have rows of other recipes, or of an earlier version of this one. Which rows are wanted is derived only
+once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,12 +20,12 @@ Keys: TypeAlias = pa.Array | pa.ChunkedArray
 
 
 def table_of(stage: str) -> str:
-    """Return the table in which a fan-out stage's rows lie."""
+    """Return the table of a fan-out stage's rows."""
     return _TABLES.get(stage, stage)
 
 
 def made(*stages: str) -> tuple[str, ...]:
-    """Return the tables by which the rows of fan-out stages are found, for those who declare to read them."""
+    """Return the tables that a stage must declare to read the rows of fan-out stages."""
     return tuple(name for stage in stages for name in (f"wanted@{stage}", table_of(stage)))
 
 
@@ -34,7 +35,7 @@ def want(build: Build[Any], stage: str, parts: Sequence[tuple[Keys, Keys]]) -> N
     Args:
         build: the build.
         stage: the stage.
-        parts: for each system, metric, judge or role the keys to make, and what each is made of.
+        parts: for each system, metric, judge or role: the keys to make, and the row that each is made from.
     """
     tables = [
         pa.table([keys, subjects, pa.repeat(pa.scalar(number, pa.int32()), len(keys))], schema=WANTED)
@@ -46,7 +47,7 @@ def want(build: Build[Any], stage: str, parts: Sequence[tuple[Keys, Keys]]) -> N
 def wanted_keys(build: Build[Any], stage: str, part: int | None = None) -> Keys:
     """Return the keys that a stage is to make, all of them or those of one system, metric, judge or role.
 
-    Of a workspace that was made before this was written down, every row is taken for wanted until the next build.
+    In a workspace of an older version without ``wanted@<stage>``, every row counts as wanted until the next build.
     """
     if not build.tables.parts(f"wanted@{stage}"):
         table = table_of(stage)

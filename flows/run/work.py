@@ -1,6 +1,6 @@
-"""Fan-out stages: what is missing, doing it, and counting what became of it.
+"""Fan-out stages: making the missing rows of a stage, and counting its rows.
 
-Such a stage has the name of its table; what could not be done lies in ``failures@<stage>``.
+Such a stage has the name of its table; its failures are in ``failures@<stage>``.
 """
 
 from collections.abc import Sequence
@@ -20,14 +20,14 @@ from flows.run.fanout import fan_out
 from flows.run.pipeline import Build
 from flows.run.wanted import table_of, wanted_keys
 
-_WITNESS: Final = "workspace.json"
+_PROBE_FILE: Final = "workspace.json"
 
 Work = Sequence[tuple[Job, pa.Table]]
-"""Jobs with all requests that the recipe wants of them, done or not."""
+"""Jobs with all requests of the recipe, done or not."""
 
 
 def do_missing(build: Build, stage: str, work: Work) -> None:
-    """Do what is neither in the stage's table nor in its failures; the table has the stage's name."""
+    """Make the rows that are neither in the stage's table nor in its failures; the table has the stage's name."""
     failures = f"failures@{stage}"
     for _, wanted in work:
         forget_damaged(build, failures, wanted["row_id"])
@@ -46,22 +46,22 @@ def do_missing(build: Build, stage: str, work: Work) -> None:
         build.progress.advance(outcome.rows.num_rows + outcome.failures.num_rows, outcome.failures.num_rows)
 
     if left:
-        build.workspace.write(_WITNESS, b'{"format": 1}\n')
+        build.workspace.write(_PROBE_FILE, b'{"format": 1}\n')
         with cluster(build.ray_address, secrets=build.secrets):
             check_resources({f"{stage}, {job}": job.resources for job, rows in todo if rows.num_rows})
-            fan_out(todo, commit, (build.workspace, _WITNESS))
+            fan_out(todo, commit, (build.workspace, _PROBE_FILE))
         build.tables.compact(stage)
         build.tables.compact(failures)
     build.progress.end()
 
 
 def count_done(build: Build[Any], stage: str, *, table: str = "", unit: str = "") -> Books:
-    """Count what became of the wanted keys of a fan-out stage; not balanced while work is left.
+    """Count the wanted keys of a fan-out stage by outcome; not balanced while work is left.
 
     Args:
         build: the build.
         stage: name of the stage.
-        table: where its rows lie; empty = where those of the stage do.
+        table: table of its rows; empty = the stage's own.
         unit: what is counted; empty = the stage's name.
     """
     wanted, table = wanted_keys(build, stage), table or table_of(stage)

@@ -1,4 +1,4 @@
-"""What runs in a Ray worker: sessions that stay open, and batches put to them. Knows nothing of Ray."""
+"""What runs in a Ray worker: sessions that stay open and run batches. It does not depend on Ray."""
 
 import errno
 import pickle
@@ -15,26 +15,26 @@ from storage.workspace import Workspace
 
 _ENVIRONMENT: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
-Witness = tuple[Workspace, str]
+WorkspaceProbe = tuple[Workspace, str]
 """A workspace, and a file in it that every worker must see."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Broken:
-    """A session's ``run`` or ``open`` raised. ``fatal``: no other request would fare better, so the stage stops with that."""
+    """A session's ``run`` or ``open`` raised. ``fatal``: every other request would fail, too, so the stage stops with it."""
 
     reason: str
     message: str
     fatal: UnisrmError | None = None
 
 
-def request(job: Job, rows: pa.Table, witness: Witness | None) -> bytes:
-    """Return what ``Worker.run`` takes. Only workers unpickle it: who passes it on need not be able to import the job."""
-    return pickle.dumps((job, rows, witness))
+def request(job: Job, rows: pa.Table, probe: WorkspaceProbe | None) -> bytes:
+    """Return the argument of ``Worker.run``. Only workers unpickle it: Ray's driver need not be able to import the job."""
+    return pickle.dumps((job, rows, probe))
 
 
 def reply(data: bytes) -> Outcome | Broken:
-    """Return what ``Worker.run`` said."""
+    """Return the result of ``Worker.run``."""
     result = pickle.loads(data)  # noqa: S301 - from our own worker
     assert isinstance(result, Outcome | Broken)
     return result
@@ -47,20 +47,20 @@ class Worker:
         self._sessions: dict[Job, JobSession] = {}
 
     def run(self, data: bytes) -> bytes:
-        """Put a batch to its job's session."""
+        """Run a batch in its job's session."""
         return pickle.dumps(self._run(*pickle.loads(data)))  # noqa: S301 - from our own driver
 
-    def _run(self, job: Job, batch: pa.Table, witness: Witness | None) -> Outcome | Broken:
+    def _run(self, job: Job, batch: pa.Table, probe: WorkspaceProbe | None) -> Outcome | Broken:
         opening = job not in self._sessions
         try:
             if opening:
-                _confirm(witness)
+                _confirm(probe)
                 self._sessions[job] = job.open()
                 opening = False
             return self._sessions[job].run(batch)
         except (StorageError, SetupError) as error:
             return Broken(reason=type(error).__name__, message=str(error), fatal=type(error)(str(error)))
-        except Exception as error:  # noqa: BLE001 - the one boundary where any fault of an engine becomes a row
+        except Exception as error:  # noqa: BLE001 - the one boundary where any error of an engine becomes a row
             last = traceback.extract_tb(error.__traceback__)[-1]
             message = f"{error} ({last.name}, line {last.lineno})"
             if opening:
@@ -74,10 +74,10 @@ class Worker:
             return Broken(reason=type(error).__name__, message=message)
 
 
-def _confirm(witness: Witness | None) -> None:
-    """Make sure that this node sees the driver's workspace, before it writes clips to a folder that nobody else has."""
-    if witness is not None and not witness[0].exists(witness[1]):
+def _confirm(probe: WorkspaceProbe | None) -> None:
+    """Check that this node sees the driver's workspace, before it writes clips to a folder that no other node sees."""
+    if probe is not None and not probe[0].exists(probe[1]):
         raise SetupError(
-            f"a worker on {socket.gethostname()} does not see the workspace {witness[0].url}: put it into a bucket or a folder "
+            f"a worker on {socket.gethostname()} does not see the workspace {probe[0].url}: put it into a bucket or a folder "
             "that all nodes share"
         )

@@ -150,7 +150,7 @@ def settings_of_test(build: Build) -> object:
     listening = build.recipe.listening
     gold = gold_of(build) if listening is not None else {}
     known_answers = {subject: list(values) for subject, values in gold.items()}
-    without = ["goes on without votes that are lacking"] if store.goes_without(build) else []
+    without = ["goes on without votes that are lacking"] if store.goes_on_without_votes(build) else []
     return [literals(listening), known_answers, store.version(build), *without]
 
 

@@ -27,7 +27,7 @@ from storage import manifest, release
 from storage.card_facts import Disjoint, Facts, Funnel, Writer
 from storage.columns import ReleaseSchema
 from storage.manifest import Fault
-from storage.released import CURRENT, current
+from storage.released import CURRENT, current_release
 from storage.rows import Rows
 from storage.shards import Layout
 
@@ -70,7 +70,7 @@ def release_of(build: Build) -> str | None:
     The note is a pointer only: the stage that finds none writes the release, or finds the very same one, and notes it anew.
     """
     try:
-        name = current(build.workspace)
+        name = current_release(build.workspace)
     except DamagedState:
         return None
     return name and f"{build.workspace.url}/{name}"
@@ -136,7 +136,7 @@ def with_verifier(build: Build, split: str, rows: pa.Table) -> pa.Table:
     return rows.set_column(place, "filters_passed", pa.array(passed, rows["filters_passed"].type))
 
 
-def pairs_were_heard(build: Build) -> bool:
+def pairs_were_voted_on(build: Build) -> bool:
     """Return whether people voted on pairs."""
     listening = build.recipe.listening
     return listening is not None and not listening.rated()
@@ -188,7 +188,7 @@ def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Facts
         version=recipe.release.version,
         funnel=[Funnel(**mark.books.as_dict()) for mark in marks],
         leakage=[Disjoint(key=key, left="any split", right="any other", shared=n) for key, n in proven.shared.items()],
-        annotations_creators=(form.annotated, "crowdsourced") if pairs_were_heard(build) else (form.annotated,),
+        annotations_creators=(form.annotated, "crowdsourced") if pairs_were_voted_on(build) else (form.annotated,),
         judge_statement=form.statement(build) + people_statement(build),
         writers=form.writers(build),
         mixed=released_mixed(

@@ -1,4 +1,4 @@
-"""The whole story of one row, from the line of the corpus that it came from to the release, and what was made from it."""
+"""The story of one row: from the line of its corpus to the release, with all that was made from it."""
 
 import json
 from collections.abc import Callable, Collection, Sequence
@@ -16,7 +16,7 @@ from flows.run.questions import known_ledger
 from flows.run.wanted import table_of
 from flows.stages.splits import splits_table
 from flows.stages.texts import CHOSEN
-from flows.views.lineage import Family, dropped_named, fate_of, made_from, parts_of, rows_named, where
+from flows.views.lineage import Family, dropped_named, drops_and_failures_of, made_from, parts_of, rows_named, where
 from flows.views.near_ids import near_rows
 from storage.released import rows_released
 
@@ -30,15 +30,15 @@ _USES: Final[dict[str, Sequence[str]]] = {
     "judgments": ("judgment_id", "pair_id", "task", "judge", "model", "verdict"),
     "writings": ("writing_id", "subject_id", "task", "judge", "model"),
 }
-"""Table -> its key and what else a line about its use says."""
+"""Table -> its key and the other columns of a line about a use."""
 
 
 def story_of(build: Build, name: str) -> dict[str, Any]:
-    """Return chapter -> facts about a row, all that it came from, and all that was made from it.
+    """Return chapter -> facts about a row, the rows that it was made from, and the rows made from it.
 
     Args:
         build: the build.
-        name: a pair, sample, prompt or utterance, or what stands for one (see ``flows.views.lineage.rows_named``).
+        name: a pair, sample, prompt or utterance, or another name of one (see ``flows.views.lineage.rows_named``).
 
     Raises:
         DataError: nothing has that name, or several rows have it.
@@ -58,16 +58,18 @@ def story_of(build: Build, name: str) -> dict[str, Any]:
         story = {f"{table[:-1]} {key}": row} | _CHAPTERS[table](build, row) | _uses(build, table, family)
         if table == "pairs":
             ids |= _of_speeches(build, row)
-            of_prompt = fate_of(build, {row["prompt_id"]}, only=_ABOUT_PROMPTS)  # its other samples are not this story
+            of_prompt = drops_and_failures_of(
+                build, {row["prompt_id"]}, only=_ABOUT_PROMPTS
+            )  # its other samples are not this story
             story |= {f"prompt: {chapter}": rows for chapter, rows in of_prompt.items()}
-    story |= fate_of(build, ids)
+    story |= drops_and_failures_of(build, ids)
     failed = [row["row_id"] for chapter, rows in story.items() if "failed in stage" in chapter for row in rows]
     asked = [*family.get("judgments", ()), *family.get("writings", ()), *failed]
     story |= {f"ledger of {row_id}": lines for row_id, lines in _ledger(build, asked, whole=set(failed)).items()}
     with build.noted("releases"):
         if released := rows_released(build.workspace, family.get("pairs", ids)):
             story["released"] = released
-    damaged = {f"damaged: {what}": told for what, told in (build.problems or {}).items()}
+    damaged = {f"damaged: {what}": problem for what, problem in (build.problems or {}).items()}
     if not story:
         hint = [f"did you mean {' or '.join(near)}?"] if (near := near_rows(build, name)) else []
         raise DataError(
@@ -78,13 +80,13 @@ def story_of(build: Build, name: str) -> dict[str, Any]:
 
 
 def _of_speeches(build: Build, pair: dict[str, Any]) -> set[str]:
-    """Return a pair's samples and their measurements: what failed there can be why the pair was dropped."""
+    """Return a pair's samples and their measurements, whose failures can be the reason why the pair was dropped."""
     made = made_from(build, "samples", [pair["sample_a"], pair["sample_b"]])
     return made["samples"].union(made.get("metrics", ()), made.get("ratings", ()))
 
 
 def _uses(build: Build, table: str, family: Family) -> dict[str, list[dict[str, Any]]]:
-    """Return where a row was used, a line for each row that was made from it; a pair has chapters instead."""
+    """Return the uses of a row: a line for each row made from it; a pair has chapters instead."""
     if table == "pairs":
         return {}
     uses = {
@@ -100,7 +102,7 @@ def _uses(build: Build, table: str, family: Family) -> dict[str, list[dict[str, 
 
 
 def _lines(build: Build, name: str, keys: Collection[str], columns: Sequence[str]) -> list[dict[str, Any]]:
-    """Return columns of the rows with these keys; a row that stands in several partitions once."""
+    """Return columns of the rows with these keys; a row in several partitions once."""
     lines: dict[str, dict[str, Any]] = {}
     for part in parts_of(build, name):
         for line in where(build.tables.read(part, columns), columns[:1], keys).to_pylist():
@@ -140,7 +142,7 @@ def _prompt(build: Build, prompt: dict[str, Any]) -> dict[str, Any]:
 
 
 def _authors(build: Build, prompt: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the writings that a prompt's text was taken from; a changed text made another prompt of the one they are about."""
+    """Return the writings that a prompt's text comes from; they are about the prompt before the text was changed."""
     found = []
     kept = "target_utterance_id" if prompt["reference_utterance_id"] is None else "reference_utterance_id"
     for chosen in _rows(build, CHOSEN, prompt[kept], kept):
@@ -153,7 +155,7 @@ def _authors(build: Build, prompt: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _written(build: Build, subject_id: str) -> list[dict[str, Any]]:
-    """Return what language models wrote about a row."""
+    """Return the writings about a row."""
     return [row for part in build.tables.partitions("writings") for row in _rows(build, part, subject_id, "subject_id")]
 
 
@@ -206,18 +208,18 @@ def _pair(build: Build, pair: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ledger(build: Build, row_ids: Collection[str], *, whole: Collection[str]) -> dict[str, list[dict[str, Any]]]:
-    """Return row -> what was asked for it, replied and paid; rows that nobody was asked for are left out.
+    """Return row -> its requests, replies and cost in the ledger; rows without a request are left out.
 
     Args:
         build: the build.
         row_ids: keys of judgments and writings, made or failed.
-        whole: those whose replies are shown, because no table has them.
+        whole: rows whose replies are shown, because no table has them.
     """
-    told: dict[str, list[dict[str, Any]]] = {}
+    stories: dict[str, list[dict[str, Any]]] = {}
     with build.noted("ledger"):
         if row_ids and (known := known_ledger(build)) is not None:
             with known as ledger:
-                told = {row_id: lines for row_id in row_ids if (lines := ledger.history(row_id))}
+                stories = {row_id: lines for row_id in row_ids if (lines := ledger.history(row_id))}
     kept = ("key", "repeat", "state", "attempts", "reason", "message")
     return {
         row_id: [
@@ -225,7 +227,7 @@ def _ledger(build: Build, row_ids: Collection[str], *, whole: Collection[str]) -
             | {"cost_usd": line["spent_usd"] + line["open_usd"]}
             for line in lines
         ]
-        for row_id, lines in told.items()
+        for row_id, lines in stories.items()
     }
 
 

@@ -1,4 +1,4 @@
-"""The stages of a recipe as a graph: which table goes from where to where."""
+"""The stages of a recipe as a graph, whose edges are tables."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from flows.run.pipeline import Build, Stage
 def mermaid(build: Build, stages: Sequence[Stage]) -> str:
     """Return the stages as a Mermaid flow chart; an edge names the tables that one stage writes and another reads.
 
-    Rounded boxes work on the cluster. Tables that account for rows (``wanted``, ``drops``, ``failures``) are left out.
+    Stages in rounded boxes use the cluster. Tables that account for rows (``wanted``, ``drops``, ``failures``) are left out.
     """
     boxes = (f"([{stage.name}])" if stage.on_cluster else f"[{stage.name}]" for stage in stages)
     lines = ["flowchart LR", *(f"  {stage.name}{box}" for stage, box in zip(stages, boxes, strict=True))]

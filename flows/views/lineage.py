@@ -1,6 +1,6 @@
-"""What was made from a row, and which row a name means: a key of any table, a corpus's own id, or a file.
+"""Which rows were made from a row, and which row a name means: a key of any table, a corpus's own id, or a file.
 
-Tables are followed by their columns that hold keys of others. Partitions (``judgments@...``) belong to their table.
+Rows are linked by columns with keys of other tables. Partitions (``judgments@...``) belong to their table.
 """
 
 import json
@@ -30,7 +30,7 @@ _MADE_FROM: Final[tuple[tuple[str, Sequence[str], Sequence[str]], ...]] = (
     ("votes", ("pairs",), ("pair_id",)),
     ("writings", ("prompts", "samples", "judgments"), ("subject_id",)),
 )
-"""Table, those that its rows are made from, and its columns that name them; parents stand before their children."""
+"""Table, the tables that its rows are made from, and its columns with their keys; parents come before their children."""
 
 _NAMED_IN: Final = (
     ("recordings", "utterance_id"),
@@ -41,7 +41,7 @@ _NAMED_IN: Final = (
     ("writings", "subject_id"),
     ("failures", "subject_id"),
 )
-"""Table with keys of its own, and the column that names the row that it is about."""
+"""Table with keys of its own, and the column with the key of the row that it is about."""
 
 Family = Mapping[str, set[str]]
 """Table -> keys."""
@@ -63,7 +63,7 @@ def where(table: pa.Table, columns: Iterable[str], values: Iterable[str]) -> pa.
 
 
 def made_from(build: Build, table: str, keys: Iterable[str]) -> Family:
-    """Return the rows themselves and all that was made from them, directly or not."""
+    """Return the rows themselves and all rows made from them, directly or not."""
     family = defaultdict[str, set[str]](set, {table: set(keys)})
     for child, parents, columns in _MADE_FROM:
         sought = set[str]().union(*(family[parent] for parent in parents))
@@ -86,7 +86,7 @@ def _after(build: Build, utterances: set[str]) -> list[str]:
 
 
 def rows_named(build: Build, name: str) -> list[tuple[str, str]]:
-    """Return table and key of each row with a story that ``name`` means; the first of these kinds of names that fits counts.
+    """Return table and key of each row with a story that ``name`` means, by the first of these kinds of names that fits.
 
     - the key of a pair, sample, prompt or utterance;
     - the key of a recording, metric, rating, judgment, vote, writing or failure: the row that it is about;
@@ -138,15 +138,15 @@ def _clip(build: Build, audio_id: str) -> list[tuple[str, str]]:
     return [("utterances", key) for key in sorted(set(recordings["utterance_id"].to_pylist()))]
 
 
-def fate_of(build: Build, keys: set[str], *, only: Sequence[str] = ()) -> dict[str, list[dict[str, Any]]]:
-    """Return where rows, or what was to be made from them, were dropped or failed: a chapter for each stage.
+def drops_and_failures_of(build: Build, keys: set[str], *, only: Sequence[str] = ()) -> dict[str, list[dict[str, Any]]]:
+    """Return the drops and failures of rows, and of rows to be made from them: a chapter for each stage.
 
     Args:
         build: the build.
         keys: the rows.
-        only: names of partitions to look at; none = all.
+        only: partitions to read; none = all.
     """
-    fate: dict[str, list[dict[str, Any]]] = {}
+    losses: dict[str, list[dict[str, Any]]] = {}
     for kind, verb in (("drops", "dropped"), ("failures", "failed")):
         for partition in build.tables.partitions(kind):
             if only and partition not in only:
@@ -154,12 +154,12 @@ def fate_of(build: Build, keys: set[str], *, only: Sequence[str] = ()) -> dict[s
             rows = build.tables.read(partition)
             found = where(rows, ["row_id", "subject_id"], keys) if kind == "failures" else _drops_of(rows, keys)
             for row in found.to_pylist():
-                fate.setdefault(f"{verb} in stage {row['stage']}", []).append(row)
-    return fate
+                losses.setdefault(f"{verb} in stage {row['stage']}", []).append(row)
+    return losses
 
 
 def _drops_of(drops: pa.Table, keys: set[str]) -> pa.Table:
-    """Return the drops of the rows, and of what was to be made from one: its evidence names that, such as ``prompt_id``."""
+    """Return the drops of the rows, and of rows to be made from them, whose evidence has their ids, such as ``prompt_id``."""
     named = [
         any(key.endswith("_id") and value in keys for key, value in _evidence(text).items() if isinstance(value, str))
         for text in drops["evidence"].to_pylist()
@@ -174,7 +174,7 @@ def _evidence(text: str) -> dict[str, Any]:
 
 
 def dropped_named(build: Build, name: str) -> set[str]:
-    """Return the ids of unusable utterances that a corpus calls so: they are in no table but that of drops."""
+    """Return the ids of unusable utterances with that name in their corpus: only the table of drops has them."""
     drops = build.tables.read("drops@utterances", ["row_id", "evidence"]).to_pylist()
     named = [(row["row_id"], _evidence(row["evidence"])) for row in drops]
     return {row_id for row_id, evidence in named if name in {evidence.get("source_id"), evidence.get("source_ref")}}

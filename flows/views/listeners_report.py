@@ -1,4 +1,4 @@
-"""What status and report tell of a listening test. Listeners go by their pseudonyms; their names stay in the store."""
+"""The listening test in status and report. Listeners are named by pseudonyms; their names stay in the store."""
 
 import math
 from collections import Counter
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from annotate.people.store.store_records import Annotator, ListeningProgress
 from contracts.joins import attach
-from flows.listening.evidence import heard_votes
+from flows.listening.evidence import counted_votes
 from flows.listening.store import RATED, VOTED, known_store
 from flows.recipe.listening_checks import require, terms_of, words_of
 from flows.run.marks import finished
@@ -30,13 +30,13 @@ _WER_EDGES: Final = (0.0, 0.05, 0.1, 0.2)
 
 @dataclass(frozen=True, kw_only=True)
 class _Test:
-    """What the store says now."""
+    """Current state of the store."""
 
     progress: ListeningProgress
     annotators: Sequence[Annotator]
 
 
-def _look(build: Build) -> _Test | None:
+def _test_of(build: Build) -> _Test | None:
     with build.noted("listening test"):
         if (known := known_store(build)) is not None:
             with known as store:
@@ -45,8 +45,8 @@ def _look(build: Build) -> _Test | None:
 
 
 def listening_rows(build: Build) -> list[dict[str, object]]:
-    """Return the lines of ``status`` about the listening test: items, votes, listeners, and each one who does not count."""
-    test = _look(build)
+    """Return the lines of ``status`` about the listening test: items, votes, listeners, and each excluded listener."""
+    test = _test_of(build)
     if test is None:
         return []
     progress, unit = test.progress, "ratings" if require(build.recipe).rated() else "votes"
@@ -71,11 +71,11 @@ def listening_rows(build: Build) -> list[dict[str, object]]:
 
 
 def _quota_line(row: dict[str, Any]) -> dict[str, object]:
-    """Return the line of ``status`` about a verified split with a quota; one that is not met says what would meet it."""
+    """Return the line of ``status`` about a split's quota; if it is not met, with the setting that would meet it."""
     quota, confirmed = row["quota"], row["confirmed"]
     state = ""
     if confirmed < quota:
-        # The share that people confirmed so far is the best guess for the rest; one place up, as it is a guess.
+        # The share confirmed so far is the estimate for the rest, rounded up to one decimal place.
         factor = math.ceil(10 * row["asked"] / confirmed) / 10 if confirmed else None
         state = (
             f"quota not met: set listening.oversample to {factor:g} or more, if there are pairs" if factor else "none confirmed"
@@ -105,20 +105,20 @@ def _line(
 
 
 def listeners_content(build: Build) -> dict[str, Any] | None:
-    """Return what the report's section about listeners shows; None where nobody was asked."""
-    test = _look(build)
+    """Return the content of the report's section about listeners; None if there is no listening test."""
+    test = _test_of(build)
     if test is None:
         return None
-    wish = require(build.recipe)
-    shown = {"protocol": wish.protocol.name, "unit": "ratings" if wish.rated() else "votes", "progress": test.progress}
-    if wish.rated():
+    section = require(build.recipe)
+    shown = {"protocol": section.protocol.name, "unit": "ratings" if section.rated() else "votes", "progress": test.progress}
+    if section.rated():
         ratings = build.tables.read(RATED)
         return shown | {
             "opinions": opinions(ratings, build.tables.read("samples", ["sample_id", "system"])),
             "annotators": _annotators(test.annotators, ratings, {}),
         }
     votes = build.tables.read(VOTED)
-    sided = heard_votes(build)
+    sided = counted_votes(build)
     of_people = pc.invert(pc.fill_null(sided["aggregated"], False))
     sided = sided.filter(pc.and_(of_people, pc.is_in(sided["value"], value_set=pa.array(list(TERNARY)))))
     prompts = attach(
@@ -185,7 +185,7 @@ def _agreement(votes: pa.Table) -> list[dict[str, Any]]:
 
 
 def _annotators(annotators: Sequence[Annotator], votes: pa.Table, rates: Mapping[str, float | None]) -> list[dict[str, Any]]:
-    """Return one row per listener, of imported votes too; what stands in the place of one who cast no votes is none."""
+    """Return one row per listener, including those of imported votes; the source of aggregated labels is no listener."""
     if "aggregated" in votes.column_names:
         made = pc.fill_null(votes["aggregated"], False)
         whose = set(votes.filter(made)["annotator_id"].to_pylist())
@@ -211,22 +211,22 @@ def _accuracy(build: Build, votes: pa.Table) -> list[dict[str, Any]]:
     if "wer" not in facts.column_names:
         return []
     wer = dict(zip(facts["sample_id"].to_pylist(), facts["wer"].to_pylist(), strict=True))
-    said: dict[int, list[bool]] = {}
+    accurate_by_bin: dict[int, list[bool]] = {}
     for vote in votes.to_pylist():
         for side in ("a", "b"):
             error, accurate = wer.get(vote[f"sample_{side}"]), vote[f"text_accurate_{side}"]
             if error is not None and accurate is not None:
-                said.setdefault(sum(error > edge for edge in _WER_EDGES), []).append(accurate)
+                accurate_by_bin.setdefault(sum(error > edge for edge in _WER_EDGES), []).append(accurate)
     bounds = ("0", *(f"up to {edge:.0%}" for edge in _WER_EDGES[1:]), f"above {_WER_EDGES[-1]:.0%}")
     return [
         {"wer": bounds[place], "votes": len(given), "accurate": sum(given) / len(given)}
-        for place, given in sorted(said.items())
+        for place, given in sorted(accurate_by_bin.items())
     ]
 
 
 def _verification(build: Build) -> list[dict[str, Any]]:
-    """Return, by split, how many pairs were heard, confirmed, and dropped for what; nothing as long as votes are lacking."""
-    wish = require(build.recipe)
+    """Return, by split, how many pairs were asked about, confirmed, and dropped by reason; nothing while votes are missing."""
+    section = require(build.recipe)
     done = None
     with build.noted("stage verification"):
         done = VERIFICATION.active(build) and finished(VERIFICATION, build)
@@ -235,7 +235,7 @@ def _verification(build: Build) -> list[dict[str, Any]]:
     drops = {row["row_id"]: row["reason"] for row in build.tables.read("drops@verification").to_pylist()}
     assigned, quotas = build.tables.read(splits_table(build)).to_pylist(), quotas_of(build)
     rows = []
-    for split in wish.splits:
+    for split in section.splits:
         pairs = [row["item_id"] for row in assigned if row["split"] == split]
         reasons = Counter(drops[pair] for pair in pairs if pair in drops)
         confirmed = len(pairs) - reasons.total() + reasons[OVER_QUOTA]

@@ -1,4 +1,4 @@
-"""What the plans of all kinds of data sets are made of."""
+"""Lines of plans, for all kinds of data sets."""
 
 import math
 from typing import Any, Final
@@ -20,10 +20,10 @@ FLAC_BYTES_PER_SAMPLE: Final = 1.1
 """Size of 16-bit speech as FLAC, measured on the demo."""
 
 _REPLY_S: Final = 6.0
-"""Seconds that a model takes to hear two clips and answer, for the hours of a plan; the ledger keeps the true ones."""
+"""Assumed seconds of a reply to two clips, for the hours of a plan; the ledger has the measured ones."""
 
 _LIKELY_REPLY: Final = "x" * 3000
-"""A passage that does not exist yet: a judgment's reasoning is about so long."""
+"""Stands for a passage that does not exist yet; a judgment's reasoning is about as long."""
 
 _LIKELY_TURNS: Final = 8
 """Turns before a dialogue's target (DailyTalk has 9.4 turns a dialogue)."""
@@ -32,7 +32,7 @@ BESIDE: Final = "a second question after a reply that cannot be used, and attemp
 
 
 def asked_line(stage: str, role: Role, rows: int, *, done: int, longest: str, clip_s: float) -> Line:
-    """Say what one role takes at most: every call with the longest text, a full-length reply and one clip per label."""
+    """Return the line of one role at its highest cost: each call with the longest text and reply and a clip per label."""
     task, judge = task_of(role), judge_of(role)
     shown = {name: _LIKELY_REPLY if name in task.passages else longest for name in task.shown}
     heard_s = sum(clip_s * (_LIKELY_TURNS if "{n}" in label else 1) for label in task.audios)
@@ -56,7 +56,7 @@ def asked_line(stage: str, role: Role, rows: int, *, done: int, longest: str, cl
 
 
 def spent_usd(build: Build) -> float:
-    """Return what the ledger owes so far."""
+    """Return the cost in the ledger so far."""
     with build.noted("ledger"):
         if (known := known_ledger(build)) is not None:
             with known as ledger:
@@ -99,51 +99,51 @@ def total_of(column: pa.ChunkedArray) -> float:
 
 
 def cpu_hours(kind: str, name: str, audio_s: float) -> float | None:
-    """Return the CPU hours that an engine or metric takes for so many seconds of audio; None if its plug-in does not say."""
+    """Return the CPU hours of an engine or metric for that many seconds of audio; None if its plug-in has no rate."""
     rate: float | None = getattr(plugins.load(kind, name), "cpu_s_per_audio_s", None)
     return None if rate is None else round(rate * audio_s / 3600, 3)
 
 
 def megabytes(build: Build, audio_s: float) -> float:
-    """Return what so many seconds of audio take on the disk."""
+    """Return the size on disk of that many seconds of audio."""
     return round(audio_s * build.recipe.clip_format.sample_rate_hz * FLAC_BYTES_PER_SAMPLE / 1e6, 1)
 
 
 def left_keys(build: Build, stage: str, table: str, keys: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Return the keys that a stage has neither made nor given up."""
+    """Return the keys that a stage has neither made nor failed to make."""
     left = build.tables.missing(table, keys)
     return left.filter(pc.invert(pc.is_in(left, value_set=build.tables.read(f"failures@{stage}", ["row_id"])["row_id"])))
 
 
 def is_answered(build: Build, stage: str, asking: Asking) -> bool:
-    """Say whether the questions that a stage has now have all been answered, or were given up."""
+    """Tell whether all questions that a stage has now were answered, or have failed."""
     return not any(len(left_keys(build, stage, asking.table, one.ids)) for one in asking.questions(build))
 
 
 def is_finished(stage: Stage[Any], build: Build) -> bool:
-    """Say whether a stage is up to date; damage is noted, not raised."""
+    """Tell whether a stage is up to date; damage is noted, not raised."""
     with build.noted(f"stage {stage.name}"):
         return finished(stage, build) is not None
     return False
 
 
 def times(judge: Judge) -> int:
-    """Return how often a judge is asked about a pair."""
+    """Return how often a judge is asked about each pair."""
     return judge.votes * (2 if judge.orders == "both" else 1)
 
 
 def listening_lines(build: Build, samples: int, pairs: int) -> list[Line]:
-    """Say how many votes people are asked for at least, before any filter drops a pair."""
-    wish = build.recipe.listening
-    if wish is None:
+    """Return the line of the listening test: the least number of votes, before any filter drops a pair."""
+    section = build.recipe.listening
+    if section is None:
         return []
-    rows, each = samples if wish.rated() else pairs, terms_of(build.recipe).protocol.votes_needed([])
-    if wish.of == "splits":
+    rows, each = samples if section.rated() else pairs, terms_of(build.recipe).protocol.votes_needed([])
+    if section.of == "splits":
         sizes = split_sizes(build.recipe)
         quotas = sum(size.rows for size in sizes.values())
-        heard = [sizes[split] for split in wish.splits]
-        share = sum(size.fraction or 0.0 for size in heard)
-        rows = min(pairs, sum(size.rows for size in heard)) + math.ceil(max(0, pairs - quotas) * share)
+        verified = [sizes[split] for split in section.splits]
+        share = sum(size.fraction or 0.0 for size in verified)
+        rows = min(pairs, sum(size.rows for size in verified)) + math.ceil(max(0, pairs - quotas) * share)
     return [
-        plan_line(wish.stage, rows) | {"note": f"{each} votes of people each, {each * rows:,} in all, more on disagreement"}
+        plan_line(section.stage, rows) | {"note": f"{each} votes of people each, {each * rows:,} in all, more on disagreement"}
     ]

@@ -1,6 +1,6 @@
 """One self-contained HTML page about a build: funnel, win rates, judges, listeners, metric distributions, pairs to listen to.
 
-Every text is escaped by the template engine: corpus texts and judges' replies are not ours.
+The template engine escapes every text: corpus texts and judges' replies are untrusted.
 """
 
 import base64
@@ -35,7 +35,7 @@ _BINS: Final = 24
 
 
 def write_report(build: Build, target: Path) -> None:
-    """Write the page; a build that is not finished gives a page of what is there.
+    """Write the page; that of an unfinished build shows what there is so far.
 
     Raises:
         StorageError: the file cannot be written.
@@ -46,7 +46,7 @@ def write_report(build: Build, target: Path) -> None:
 
 
 def render(template: str, content: Mapping[str, Any]) -> str:
-    """Return a template of this folder, filled; every value is escaped."""
+    """Return a rendered template of this folder; every value is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -66,7 +66,7 @@ def _content(build: Build) -> dict[str, Any]:
     drops = build.tables.read("drops@filters")
     return {
         "recipe": build.recipe,
-        "problems": build.problems or {},  # filled while the rest is looked up
+        "problems": build.problems or {},  # filled while the other values are computed
         "books": [(page, state) for page, state in books_of(build)],
         "spend": spend_rows(build),
         "rates": rates,
@@ -95,25 +95,25 @@ def _content(build: Build) -> dict[str, Any]:
 
 
 def _judged(build: Build) -> pa.Table:
-    """Return the pairs that have a ruling, with it and with the judgment that it is told by."""
+    """Return the pairs that have a ruling, with it and with the first judgment that it rests on."""
     ruled = build.tables.read("rulings")
-    first = [ids[0] if ids else None for ids in ruled["judgment_ids"].to_pylist()]  # ratings make rulings without judgments
+    first = [ids[0] if ids else None for ids in ruled["judgment_ids"].to_pylist()]  # rulings by ratings have no judgments
     ruled = ruled.append_column("told_by", pa.array(first, pa.string()))
     names = ("verdict", "total_a", "total_b", "votes_a", "votes_b", "votes_none", "order_flip", "told_by")
     pairs = among(build.tables.read("pairs"), "pair_id", ruled["pair_id"])
     pairs = attach(pairs, "pair_id", ruled, "pair_id", {name: name for name in names})
-    told = {name: name for name in ("completion", "judge", "judge_version", "order")}
+    columns = {name: name for name in ("completion", "judge", "judge_version", "order")}
     telling = among(wanted_rows(build, "judgments", 0), "judgment_id", ruled["told_by"])
-    pairs = attach(pairs, "told_by", telling, "judgment_id", told)
-    # Of a damaged table of judgments some are not there.
+    pairs = attach(pairs, "told_by", telling, "judgment_id", columns)
+    # Judgments are missing if their table is damaged.
     return pairs.filter(pc.or_(pc.is_valid(pairs["judge"]), pc.is_null(pairs["told_by"])))
 
 
 def _unusable(build: Build, asked: Sequence[InquiryRows]) -> list[int | None]:
     """Return for each inquiry how many of its questions got no usable answer.
 
-    None where that is not known: of what a re-annotation asked, and where the inquiry has judgments that the recipe does not
-    want (any more), whose failures may be gone.
+    None if that is not known: for re-annotations, and for an inquiry with judgments that the recipe does not want any more,
+    whose failures may have been removed.
     """
     failures = build.tables.read("failures@judgments", ["row_id", "reason"])
     unasked = pa.array(["missing_audio", "missing_text"])
@@ -138,7 +138,7 @@ def _unusable(build: Build, asked: Sequence[InquiryRows]) -> list[int | None]:
 
 
 def judges_content(asked: Sequence[InquiryRows], pairs: pa.Table, failed: Sequence[int | None] | None = None) -> dict[str, Any]:
-    """Return what the section about judges shows: each inquiry, and every two that can be compared and share pairs.
+    """Return the content of the section about judges: each inquiry, and each two comparable ones that share pairs.
 
     Args:
         asked: the inquiries of the workspace.
@@ -182,7 +182,7 @@ def _histograms(facts: pa.Table, samples: pa.Table, systems: list[str]) -> list[
 
 
 def _listening(build: Build, pairs: pa.Table, drops: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return some pairs, the same ones for the same build, with their audio inline."""
+    """Return a sample of pairs with their audio inline; it is the same for the same build."""
     ids = sorted(pairs["pair_id"].to_pylist(), key=lambda pair: hash_fraction(build.recipe.seed, "report", pair))[
         :PAIRS_PER_FATE
     ]

@@ -1,4 +1,4 @@
-"""What has been done in a workspace, by stage, and what it cost."""
+"""The state of a workspace by stage, and its cost."""
 
 import contextlib
 from dataclasses import replace
@@ -19,15 +19,15 @@ from scoring.reliability.judge_reliability import drift_lines
 
 
 def books_of(build: Build) -> list[tuple[Books, str]]:
-    """Return the books of every stage that has begun, with its state.
+    """Return the books of every stage that has started, with its state.
 
     States are ``done``, ``stale``, ``running``, ``waiting for ...`` and ``damaged: ...``.
 
     ``stale``: an input or the recipe changed since it finished. ``running``: it has rows or failures, but never finished.
-    ``waiting for votes: n of m``: people are to say more; what is counted are their votes. ``damaged``: something that the
-    stage needs cannot be read; what is counted is what it noted when it last finished, or nothing.
+    ``waiting for votes: n of m``: votes are missing; the books count votes. ``damaged``: something that the stage needs cannot
+    be read; the books are those of its last mark, or empty.
     """
-    strict = replace(build, problems=None)  # what is damaged must not be counted as empty
+    strict = replace(build, problems=None)  # damaged tables must not be counted as empty
     pages = []
     for stage in stages_of(build):
         try:
@@ -60,7 +60,7 @@ def _damaged(stage: Stage, build: Build, error: StorageError) -> tuple[Books, st
 
 
 def status_of(build: Build) -> list[dict[str, object]]:
-    """Return one row per stage, some about the listening test, and one per judge and model that was asked."""
+    """Return one row per stage, rows about the listening test, and one row per task, judge and model that was asked."""
     rows: list[dict[str, object]] = [
         {
             "stage": page.stage,
@@ -75,20 +75,20 @@ def status_of(build: Build) -> list[dict[str, object]]:
         }
         for page, state in books_of(build)
     ]
-    begun = {row["stage"] for row in rows}
-    rows += [_row(stage.name, "not begun") for stage in stages_of(build) if stage.name not in begun]
+    started = {row["stage"] for row in rows}
+    rows += [_row(stage.name, "not begun") for stage in stages_of(build) if stage.name not in started]
     rows += listening_rows(build) + spend_rows(build)
     return rows + _damages(build)
 
 
 def _damages(build: Build) -> list[dict[str, object]]:
-    """Return a row for each thing that a command which only looks has found damaged, and for each table that lacks a part."""
+    """Return a row for each problem that a read-only build has found, and for each table with a missing part."""
     if build.problems is None:
         return []
     for name in dict.fromkeys(name for stage in stages_of(build) for name in tables_of(stage, build)):
         with build.noted(name):
             build.tables.require_parts(name)
-    return [_row(what, f"damaged: {told}") for what, told in build.problems.items()]
+    return [_row(what, f"damaged: {problem}") for what, problem in build.problems.items()]
 
 
 def _row(stage: str, state: str) -> dict[str, object]:
@@ -129,11 +129,11 @@ def spend_rows(build: Build) -> list[dict[str, object]]:
 
 
 def inquiries(build: Build) -> list[InquiryRows]:
-    """Return what the recipe's judges said, then what every re-annotation did."""
+    """Return the judgments of the recipe's judges, then those of each re-annotation."""
     again = [build.tables.read(name) for name in build.tables.partitions("judgments")]
     return inquiries_of(build.tables.read("judgments"), pa.concat_tables(again) if again else None)
 
 
 def drift_rows(build: Build) -> list[dict[str, object]]:
-    """Return how far judges, and the repetitions of one, differ on the same pairs; empty while all was asked once."""
+    """Return how far judges, and repetitions of one judge, differ on the same pairs; empty if each pair was judged once."""
     return drift_lines(inquiries(build))

@@ -56,7 +56,7 @@ def replies(build):
 def test_commands_that_look_understand_it(build, folder):
     """Nothing is missing but votes, a plan has nothing to make or to buy, a story is whole, and nothing is written."""
     before = files(folder)
-    looking = build.looked_at()
+    looking = build.as_read_only()
     counted = {page.stage: page for page, _ in books_of(looking)}
     assert {name for name, page in counted.items() if page.missing} == {"verification"}
     rows = status_of(looking)
@@ -84,7 +84,7 @@ def calls(folder, change):
     recipe = yaml.safe_load((folder / "recipe.yaml").read_text())
     change(recipe)
     (folder / "changed.yaml").write_text(yaml.safe_dump(recipe))
-    lines = plan_of(open_build(folder / "changed.yaml", str(folder / "workspace")).looked_at())
+    lines = plan_of(open_build(folder / "changed.yaml", str(folder / "workspace")).as_read_only())
     return {line["stage"].split()[0]: line["calls"] for line in lines if line["calls"] and line["stage"] != "money"}
 
 

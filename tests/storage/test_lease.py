@@ -16,7 +16,7 @@ import pytest
 from contracts.errors import LeaseLost, StorageError, WorkspaceLocked
 from contracts.processes import Process
 from storage import lease as module
-from storage.lease import Holder
+from storage.lease import LeaseOwner
 from storage.shared_object import Conditions, SharedObject, conditions_of
 from storage.workspace import Workspace
 from tests.storage import object_stores
@@ -42,7 +42,7 @@ def quick(monkeypatch):
 
 
 def holder(*, ago_s: float = 0.0, process: Process = ELSEWHERE, lease_s: float = 60.0, token: str = "theirs") -> bytes:
-    return Holder(host="far", process=process, token=token, renewed=time.time() - ago_s, lease_s=lease_s).written()
+    return LeaseOwner(host="far", process=process, token=token, renewed=time.time() - ago_s, lease_s=lease_s).to_json()
 
 
 def ended() -> Process:
@@ -149,11 +149,11 @@ def test_a_lease_is_held_renewed_and_released(place, request, quick):
     url = request.getfixturevalue(place)
     first, second = Workspace(url), Workspace(url)
     with first.lock():
-        before = Holder.read(first.read("lock"))
+        before = LeaseOwner.from_json(first.read("lock"))
         with pytest.raises(WorkspaceLocked, match=rf"in use by process {os.getpid()} on .*; wait for it to end"), second.lock():
             pass
         time.sleep(0.5)
-        after = Holder.read(first.read("lock"))
+        after = LeaseOwner.from_json(first.read("lock"))
         assert (after.token, after.process) == (before.token, Process.this())
         assert after.renewed > before.renewed
         first.write("a", b"1")

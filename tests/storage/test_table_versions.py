@@ -65,9 +65,9 @@ def test_every_nullable_column_may_be_younger_than_a_part(store, monkeypatch, na
         assert found[2:].to_pylist() == rows_of(schema, "c").to_pylist()
         for columns in (younger, [*reversed(younger), key], younger[:1]):
             assert not columns or store.read(name, columns).equals(found.select(columns))
-        looked_at = ReadableTables(store.workspace, problems := {})
-        assert looked_at.read(name, younger).equals(found.select(younger)) or not younger
-        assert looked_at.read(name).equals(found)
+        readable = ReadableTables(store.workspace, problems := {})
+        assert readable.read(name, younger).equals(found.select(younger)) or not younger
+        assert readable.read(name).equals(found)
         assert problems == {}
         assert store.num_rows(name) == 3
         store.require_parts(name)
@@ -211,6 +211,6 @@ def test_commands_that_only_look_say_what_a_newer_version_wrote(store):
     with pytest.MonkeyPatch.context() as newer:
         newer.setitem(MIGRATIONS, "failures", (STEP,))
         store.append("failures", failures("a"))
-    looked_at = ReadableTables(store.workspace, problems := {})
-    assert looked_at.read("failures").num_rows == looked_at.num_rows("failures") == 0
+    readable = ReadableTables(store.workspace, problems := {})
+    assert readable.read("failures").num_rows == readable.num_rows("failures") == 0
     assert "install the unisrm-data that wrote it" in problems["failures"]

@@ -13,7 +13,7 @@ from annotate.people.web.tokens import Tokens
 from contracts.errors import DataError, RecipeError, SetupError, StorageError
 from flows.entry.annotate_cli import annotate
 from flows.listening.secret import secret_of
-from flows.listening.store import goes_without, open_store, waiting_for
+from flows.listening.store import goes_on_without_votes, open_store, waiting_for
 from flows.recipe.listening_section import Listening
 from flows.run.pipeline import open_build
 from flows.views.listeners_report import listening_rows
@@ -243,7 +243,7 @@ def test_a_test_that_gets_no_more_votes_is_closed(path, asking):
     assert str(waiting_for(asking)) == "waiting for votes: 0 of 9"
     done = call("close", path)
     assert done.stdout == "the test is closed: 0 of 9 votes are in, 3 of 3 items lack some\n"
-    assert (waiting_for(asking), goes_without(asking)) == (None, True)
+    assert (waiting_for(asking), goes_on_without_votes(asking)) == (None, True)
     with open_store(asking) as store:
         version = store.version()
         ann = store.invite("Ann", {"en": "native", "zh": "native"}).annotator_id
@@ -253,7 +253,7 @@ def test_a_test_that_gets_no_more_votes_is_closed(path, asking):
         assert store.version() == version, "closing twice changes nothing"
     assert next(row["state"] for row in listening_rows(asking) if row["stage"] == "listening votes") == "closed"
     assert "the test is open" in call("reopen", path).stdout
-    assert (str(waiting_for(asking)), goes_without(asking)) == ("waiting for votes: 0 of 9", False)
+    assert (str(waiting_for(asking)), goes_on_without_votes(asking)) == ("waiting for votes: 0 of 9", False)
 
 
 def test_a_recipe_may_go_on_without_votes(asking):

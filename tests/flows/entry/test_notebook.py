@@ -59,7 +59,7 @@ def test_the_readme_s_example_runs_and_writes_nothing(here):
     found = {}
     exec(example, found)
     assert files() == before
-    build = open_build("recipes/demo.yaml").looked_at()
+    build = open_build("recipes/demo.yaml").as_read_only()
     sample = build.tables.read("samples").to_pylist()[0]
     assert found["samples"].columns.tolist() == ["sample_id", "system", "duration_s"]
     pcm, rate = soundfile.read(build.workspace.local_path(build.blobs.name(sample["audio_id"])), dtype="float32")

@@ -7,7 +7,7 @@ import pytest
 from contracts.errors import DataError, RecipeError, SetupError
 from contracts.plugins import configure
 from flows.listening.gold_items import read_gold
-from flows.listening.store import ended_unopened, open_store, store_place
+from flows.listening.store import missed_deadline, open_store, store_place
 from flows.recipe.listening_checks import terms_of
 from flows.recipe.listening_section import literals
 from flows.recipe.load import load
@@ -170,8 +170,8 @@ def test_a_day_ends_at_its_end(tmp_path):
 def test_a_test_that_ended_before_it_began_is_told(tmp_path):
     """Once it has a store, it is known to have been asked."""
     build = open_build(changed(tmp_path, asking(incomplete="drop", deadline="2020-01-01")), str(tmp_path / "ws"))
-    assert "listening.deadline: 2020-01-02T00:00:00+00:00 has passed, and nobody was asked" in ended_unopened(build)
+    assert "listening.deadline: 2020-01-02T00:00:00+00:00 has passed, and nobody was asked" in missed_deadline(build)
     open_store(build).close()
-    assert ended_unopened(build) is None
+    assert missed_deadline(build) is None
     waiting = open_build(changed(tmp_path, asking(incomplete="drop", deadline="2999-01-01")), str(tmp_path / "other"))
-    assert ended_unopened(waiting) is None
+    assert missed_deadline(waiting) is None

@@ -11,7 +11,7 @@ import pytest
 
 from contracts.errors import UnisrmError
 from flows.entry.preflight import check_machine
-from flows.entry.reannotation import reannotate, wish_of
+from flows.entry.reannotation import reannotate, requested_judge
 from flows.kinds.preference_plan import plan_of
 from flows.listening.secret import secret_of
 from flows.run.kind import stages_of
@@ -60,7 +60,7 @@ def whole(tmp_path_factory):
         known = dict(zip(*(build.tables.read("labels")[name].to_pylist() for name in ("item_id", "label")), strict=True))
         for name in ("Ann", "Ben", "Cyd"):
             listen(build, name, lambda pair: known[pair].upper())
-        reannotate(build, wish_of(build, None, None, None, None), 2)
+        reannotate(build, requested_judge(build, None, None, None, None), 2)
         (folder / "ws/listening.url").write_text("http://127.0.0.1:8000")
         secret_of(build)
         assert finish(path, folder / "ws")
@@ -142,11 +142,11 @@ def test_each_kind_of_file(whole, damage):
         if kind.startswith("tables/"):
             (workspace / "stages/release.json").unlink()  # so that the build reads the tables
         hurt(file, damage)
-        seen = open_build(path, str(workspace)).looked_at()
+        seen = open_build(path, str(workspace)).as_read_only()
         drift_rows(seen)
         rows = status_of(seen)
         if kind.startswith(("tables/", "ledger", "listening.sqlite")):
-            assert plan_of(open_build(path, str(workspace)).looked_at()), case
+            assert plan_of(open_build(path, str(workspace)).as_read_only()), case
         release, error = attempt(lambda: finish(path, workspace))
         if error is None:
             assert contents(release) == expected, case
@@ -166,10 +166,10 @@ def test_explain_and_report_go_on_with_the_rest(whole, tmp_path, table):
     path, workspace, _ = whole
     pair = open_build(path, str(restored(workspace))).tables.read("pairs")["pair_id"][0].as_py()
     hurt(workspace / f"tables/{table}/manifest.json", "cut")
-    story = story_of(open_build(path, str(workspace)).looked_at(), pair)
+    story = story_of(open_build(path, str(workspace)).as_read_only(), pair)
     assert f"tables/{table}/manifest.json is damaged" in story[f"damaged: {table}"]
     assert f"pair {pair}" in story
-    write_report(open_build(path, str(workspace)).looked_at(), tmp_path / "report.html")
+    write_report(open_build(path, str(workspace)).as_read_only(), tmp_path / "report.html")
     assert f"tables/{table}/manifest.json is damaged" in (tmp_path / "report.html").read_text()
 
 
@@ -180,7 +180,7 @@ def test_a_file_where_a_folder_should_be(whole, name):
     shutil.rmtree(restored(workspace) / name)
     (workspace / name).write_text("I am a file")
     for look in (status_of, plan_of):
-        seen, error = attempt(lambda look=look: look(open_build(path, str(workspace)).looked_at()))
+        seen, error = attempt(lambda look=look: look(open_build(path, str(workspace)).as_read_only()))
         assert seen or (name == "." and "is no folder" in error)
     release, error = attempt(lambda: finish(path, workspace))
     assert release or (error and str(workspace) in error)

@@ -7,7 +7,7 @@ from annotate.models.ledger.ledger import Ledger
 from annotate.people.store.vote_store import Store
 from contracts.errors import DamagedState, OtherDatabase, SetupError
 from flows.entry.cli import app
-from flows.entry.reannotation import require, wish_of
+from flows.entry.reannotation import requested_judge, require
 from flows.listening.secret import secret_of
 from flows.listening.store import known_store, note_answers, open_store
 from flows.recipe.listening_checks import terms_of
@@ -67,7 +67,7 @@ def test_a_ledger_that_is_gone(build, tmp_path, how):
             opening()
     assert tables_in(place) == before, "nothing was begun"
     assert isinstance(lost_ledger(build), OtherDatabase)
-    (row,) = [row for row in status_of(build.looked_at()) if row["stage"] == "ledger"]
+    (row,) = [row for row in status_of(build.as_read_only()) if row["stage"] == "ledger"]
     assert "this workspace has used one at" in row["state"]
     outcome = call("accept", recipe_of(build), "ledger")
     assert "is expected no more" in outcome.stdout
@@ -97,7 +97,7 @@ def test_a_workspace_from_before(build):
     assert lost_ledger(build) is None
     assert known_of(build, "ledger") is None, "nothing was bought: a rule judges"
     bought(place, "a")
-    status_of(build.looked_at())
+    status_of(build.as_read_only())
     assert known_of(build, "ledger") is None, "a look leaves nothing behind"
     assert lost_ledger(build) is None
     assert known_of(build, "ledger").held["replies"] == 1
@@ -111,7 +111,7 @@ def test_a_reannotation_is_refused_before_it_begins(build, monkeypatch):
     build.workspace.local_path("ledger.sqlite").unlink()
     monkeypatch.setattr("storage.tables.TableStore.num_rows", lambda *_: 1)
     with pytest.raises(OtherDatabase):
-        require(build, wish_of(build, None, None, None, None))
+        require(build, requested_judge(build, None, None, None, None))
 
 
 def test_votes_that_are_gone(build):

@@ -16,7 +16,7 @@ from contracts.errors import BudgetExceeded, RecipeError, SetupError
 from contracts.languages import with_setting
 from contracts.schemas import PAIRS
 from flows.entry.cli import _options
-from flows.entry.reannotation import reannotate, require, wish_of
+from flows.entry.reannotation import reannotate, requested_judge, require
 from flows.kinds.preference_plan import plan_of
 from flows.run import question
 from flows.run.kind import stages_of
@@ -290,8 +290,8 @@ def test_a_judge_drifts(tmp_path, paired_copy, gemini):
     assert drift_rows(build) == []
     options = {"base_url": gemini.url, "model": "gemini-2.5-pro", "backoff_s": 0.01}
     for _ in range(2):
-        assert reannotate(build, wish_of(build, None, None, None, None)).rows_out == pairs
-    assert reannotate(build, wish_of(build, "gemini", None, options, None), pairs=3).rows_out == 3
+        assert reannotate(build, requested_judge(build, None, None, None, None)).rows_out == pairs
+    assert reannotate(build, requested_judge(build, "gemini", None, options, None), pairs=3).rows_out == 3
     again = build.tables.read("judgments@reannotation").to_pylist()
     assert sorted(row["vote"] for row in again if row["model"] != "gemini-2.5-pro") == [1] * pairs + [2] * pairs
     assert [row["vote"] for row in again if row["model"] == "gemini-2.5-pro"] == [0] * 3
@@ -318,7 +318,7 @@ def test_a_repetition_that_was_cut_off_is_carried_on(tmp_path, paired_copy, gemi
     pairs = build.tables.num_rows("pairs")
     with Ledger(ledger_place(build), account="small") as ledger:
         owed = ledger.owed_usd()
-    estimate = wish_of(build, None, None, None, None)
+    estimate = requested_judge(build, None, None, None, None)
     poor = open_build(
         recipe(tmp_path, budget_usd=owed * 1.5 + 0.02, judge=listener(gemini, task="teacher")), str(tmp_path / "ws")
     )
@@ -376,11 +376,11 @@ def test_what_reannotation_lacks_is_said_before_anything_starts(tmp_path, monkey
     """No pairs, and no key: one line each, from the command itself."""
     corpus(tmp_path / "corpus", [])
     build = open_build(recipe(tmp_path), str(tmp_path / "ws"))
-    wish = wish_of(build, None, None, None, None)
+    wish = requested_judge(build, None, None, None, None)
     with pytest.raises(RecipeError, match="run `unisrm-data build` first"):
         require(build, wish)
     with pytest.raises(RecipeError, match="'btch' is unknown: take live or batch"):
-        wish_of(build, None, None, None, "btch")
+        requested_judge(build, None, None, None, "btch")
     row = dict.fromkeys(PAIRS.names, "-")
     build.tables.append("pairs", pa.Table.from_pylist([row], schema=PAIRS))
     require(build, wish)

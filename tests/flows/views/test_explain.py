@@ -170,6 +170,6 @@ def test_released_rows_are_found(tmp_path):
     ]
     shard = tmp_path / "ws" / name / "task1" / "rl-00000-of-00001.parquet"
     shard.write_bytes(b"PAR1")
-    seen = build.looked_at()
+    seen = build.as_read_only()
     with pytest.raises(DataError, match=r"rl-00000-of-00001\.parquet cannot be read"):
         story_of(seen, pair)

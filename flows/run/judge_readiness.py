@@ -1,4 +1,4 @@
-"""What keeps judges and writers from being asked."""
+"""Whether judges and writers can be asked, before any work."""
 
 from collections.abc import Callable, Sequence, Set
 from typing import Any
@@ -7,21 +7,21 @@ from annotate.models.judge import Judge
 from flows.run.kind import asking_stages
 from flows.run.pipeline import Build, Stage
 from flows.run.question import judge_of
-from flows.run.questions import all_kept
+from flows.run.questions import all_replies_stored
 
 
-def unready(
+def unready_judges(
     build: Build, left: Set[str], next_stage: Sequence[Stage[Any]], problem_of: Callable[[Judge], str | None]
 ) -> list[str]:
-    """Return what keeps judges from being asked, one line each; a judge whose replies are all there already needs no key.
+    """Return a line for each judge that cannot be asked; a judge whose replies are all stored already needs no key.
 
-    Whether they are is known of the next stage alone: the questions of a later one rest on what is still to be made.
+    Whether they are stored is known only for the next stage: the questions of later ones depend on rows that are still missing.
 
     Args:
         build: the build.
-        left: stages that have, or may come to have, something to do.
-        next_stage: the first of them, if there is one.
-        problem_of: what is wrong with a judge.
+        left: names of the stages that have, or may get, something to do.
+        next_stage: the first of them, or nothing.
+        problem_of: returns what is wrong with a judge.
     """
     if not build.check_keys:
         return []
@@ -35,6 +35,6 @@ def unready(
             if (problem := known[key]) is None:
                 continue
             is_next = any(stage.name == name for stage in next_stage)
-            if not is_next or not all_kept(build, name, asking.table, asking.questions(build)[number]):
+            if not is_next or not all_replies_stored(build, name, asking.table, asking.questions(build)[number]):
                 lines.append(f"judge {role.name} ({role.task}): {problem}")
     return lines
