@@ -1,4 +1,4 @@
-"""The Gemini judge against a server that speaks the wire format: real SDK, real HTTP, every trouble it can meet."""
+"""The Gemini judge against a server that speaks the wire format: real SDK, real HTTP, every failure it can meet."""
 
 import asyncio
 import json

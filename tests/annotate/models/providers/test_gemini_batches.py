@@ -125,7 +125,7 @@ def test_an_address_must_live_as_long_as_a_batch(clips, tones):
 
 def test_damaged_results_cost_only_their_own_lines():
     """Missing, torn, doubled and strange lines: what is whole is returned under its key, and nothing under a wrong one."""
-    serve, plan = planned(seed=5, finished=0.8, duplicated=0.2, malformed=0.2, strangers=3)
+    serve, plan = planned(seed=5, finished=0.8, duplicated=0.2, malformed=0.2, unknown_keys=3)
     with serve as server:
         server.jobs.plan = lambda _: plan
         requests = {request.key: request.prompt for request in questions(100)}
