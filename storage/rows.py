@@ -16,6 +16,12 @@ _OF_PROMPT: Final = ("text", "language", "reference_language", "setting", "style
 _OF_TARGET: Final = ("source_id", "emotion", "dialogue_id", "turn")
 _OF_SAMPLE: Final = ("system", "spoken_text", "is_synthetic", "engine", "engine_version", "model", "voice", "seed", "params")
 _OF_JUDGMENT: Final = ("judge", "judge_version", "judge_model", "prompt_version")
+OF_JUDGMENT: Final = (
+    *("judgment_id", "judge", "judge_version", "model", "model_served", "prompt_version"),
+    *("order", "verdict", "completion"),
+)
+"""The columns of JUDGMENTS that are released, or decide what is."""
+
 _OF_RULING: Final = {f"judge_{name}": name for name in ("votes_a", "votes_b", "votes_none")}
 OF_LISTENERS: Final = ("votes", "agreement", "vote_ids")
 
@@ -63,7 +69,7 @@ class PairRows:
             pairs: table of schema PAIRS.
             labels: table of schema LABELS.
             rulings: table of schema RULINGS.
-            judgments: table of schema JUDGMENTS with those that stand first in the rulings.
+            judgments: the columns ``OF_JUDGMENT`` of the judgments that stand first in the rulings, in any order.
             prompts: table of schema PROMPTS.
             utterances: table of schema UTTERANCES.
             recordings: table of schema RECORDINGS, one row per utterance.
@@ -97,7 +103,7 @@ class PairRows:
         self._recording = row_numbers(utterance, recordings["utterance_id"])
         self._label = row_numbers(pair, labels["item_id"])
         self._ruling = row_numbers(pair, rulings["pair_id"])
-        self._judgment = row_numbers(_first(rulings["judgment_ids"]), judgments["judgment_id"])
+        self._judgment = row_numbers(first_judgments(rulings), judgments["judgment_id"])
         self._sample = {side: row_numbers(pairs[f"sample_{side}"], samples["sample_id"]) for side in "ab"}
         self._written = self._histories = self._votes = None
         if written is not None:
@@ -247,8 +253,9 @@ def _conjunction(lines: str) -> str:
     return " AND ".join(sorted(terms))
 
 
-def _first(lists: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return the first of each list; null = there is none."""
+def first_judgments(rulings: pa.Table) -> pa.ChunkedArray:
+    """Return the judgment that tells each ruling, the first of its list; null = it rests on none."""
+    lists = rulings["judgment_ids"]
     return pc.list_element(pc.if_else(pc.greater(pc.list_value_length(lists), 0), lists, None), 0)
 
 

@@ -4,6 +4,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from contracts.joins import among
 from flows.listening.evidence import counted_votes, votes_by_value
 from flows.recipe.preference import PreferenceRecipe
 from flows.run.pipeline import Build
@@ -14,18 +15,18 @@ from flows.stages.filters import filters_of
 from flows.stages.release import Form, pairs_were_voted_on
 from storage.card_facts import Writer
 from storage.columns import ReleaseSchema, release_schema
-from storage.rows import PairRows
+from storage.rows import OF_JUDGMENT, PairRows, first_judgments
 
 
 def _rows(build: Build[PreferenceRecipe]) -> PairRows:
     """Return what joins the rows of the release."""
     samples, prompts = wanted_rows(build, "samples"), build.tables.read("prompts")
-    utterances = build.tables.read("utterances")
+    utterances, rulings = build.tables.read("utterances"), build.tables.read("rulings")
     return PairRows(
         pairs=build.tables.read("pairs"),
         labels=build.tables.read("labels"),
-        rulings=build.tables.read("rulings"),
-        judgments=wanted_rows(build, "judgments", 0),
+        rulings=rulings,
+        judgments=among(build.tables.read("judgments", OF_JUDGMENT), "judgment_id", first_judgments(rulings)),
         prompts=prompts,
         utterances=utterances,
         recordings=wanted_rows(build, "recordings"),
