@@ -15,8 +15,8 @@ from contracts.bounds import Seconds
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from synth.engine import RenderRequest, Voice, Waveform, answers
-from synth.handover import Control
 from synth.program import absent, speak, version
+from synth.text_frontend import Control
 
 _FORMANT, _KLATT = "formant", "formant (Klatt)"
 
@@ -36,7 +36,7 @@ class Espeak:
     clones_voice: ClassVar[bool] = False
     ascii_only: ClassVar[bool] = False
     # Double brackets switch espeak-ng to phoneme mnemonics.
-    controls: ClassVar[tuple[Control, ...]] = (Control(pattern=r"\[(?=\[)", instead="[ "),)
+    controls: ClassVar[tuple[Control, ...]] = (Control(pattern=r"\[(?=\[)", replacement="[ "),)
 
     words_per_minute: Annotated[int, Field(ge=80, le=450)] = 175
     pitch: Annotated[int, Field(ge=0, le=99)] = 50
@@ -51,7 +51,14 @@ class Espeak:
         """Return the American voice and variants that differ clearly from it."""
         kinds = {"en-us": _FORMANT, "en-us+f3": _FORMANT, "en-us+klatt": _KLATT, "en-us+klatt2": _KLATT}
         return tuple(
-            Voice(name=name, model=f"espeak-ng {name}", license="GPL-3.0-or-later", architecture=kind, sample_rate_hz=22050)
+            Voice(
+                name=name,
+                model=f"espeak-ng {name}",
+                license="GPL-3.0-or-later",
+                architecture=kind,
+                sample_rate_hz=22050,
+                source_type="algorithmicMedia",
+            )
             for name, kind in kinds.items()
         )
 
