@@ -48,23 +48,16 @@ def _schema(build: Build[PreferenceRecipe]) -> ReleaseSchema:
     return release_schema(_configuration(build))
 
 
-def _source_types(build: Build[PreferenceRecipe], samples: pa.Table) -> dict[str, str]:
-    """Return sample -> IPTC digital source type: a formant voice follows rules, every other one was made from recordings."""
-    formant = {
-        (system, voice.name)
-        for system, engine in build.recipe.engines.items()
-        for voice in engine.voices()
-        if voice.architecture.partition(" ")[0] == "formant"  # "formant (Klatt)" is one
+def _source_types(build: Build[PreferenceRecipe], samples: pa.Table) -> dict[str, str | None]:
+    """Return sample -> IPTC digital source type: of its voice, or of the clips of its system (None = unknown)."""
+    types: dict[tuple[str, str | None], str | None] = {
+        (system, voice.name): voice.source_type for system, engine in build.recipe.engines.items() for voice in engine.voices()
     }
-    types = {}
-    for row in samples.select(["sample_id", "system", "voice", "is_synthetic"]).to_pylist():
-        if not row["is_synthetic"]:
-            types[row["sample_id"]] = "digitalCapture"
-        else:
-            types[row["sample_id"]] = (
-                "algorithmicMedia" if (row["system"], row["voice"]) in formant else "trainedAlgorithmicMedia"
-            )
-    return types
+    types |= {(system.name, None): system.source_type for system, _ in build.recipe.brought_along}
+    return {
+        row["sample_id"]: types[row["system"], row["voice"]] if row["is_synthetic"] else "digitalCapture"
+        for row in samples.select(["sample_id", "system", "voice", "is_synthetic"]).to_pylist()
+    }
 
 
 def _statement(build: Build[PreferenceRecipe]) -> str:
