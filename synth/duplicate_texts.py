@@ -76,11 +76,13 @@ def _prefer_speakers_with_references(
     spoken = defaultdict[tuple[str, str | None], list[UsableUtterance]](list)
     for candidate in kept.values():
         spoken[candidate.speaker].append(candidate)
-    lonely = [key for key, one in kept.items() if len(duplicates[key]) > 1 and not _has_reference(one, spoken[one.speaker])]
+    without_reference = [
+        key for key, one in kept.items() if len(duplicates[key]) > 1 and not _has_reference(one, spoken[one.speaker])
+    ]
     moved = True
     while moved:
         moved = False
-        for key in sorted(lonely, key=lambda key: kept[key].rank, reverse=True):
+        for key in sorted(without_reference, key=lambda key: kept[key].rank, reverse=True):
             now = kept[key]
             if _has_reference(now, spoken[now.speaker]):
                 continue

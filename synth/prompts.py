@@ -5,7 +5,7 @@ reference in another, must stay in one split together; so a recording has one ro
 only when every other reference of its speaker has served as often.
 
 Turns of a dialogue stay in one split together anyway. A turn's reference is therefore an earlier turn of the same dialogue: it
-ties no two dialogues together, and gives nothing away, because whoever judges the turn has heard the earlier ones.
+ties no two dialogues together, and gives nothing away, because listeners and judges hear the earlier turns too.
 """
 
 import re
