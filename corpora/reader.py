@@ -1,4 +1,4 @@
-"""Reading source corpora: what every reader promises, and the checks that all of them share.
+"""Interface of corpus readers, and the checks that all of them share.
 
 A reader yields one row of ``contracts.schemas.UTTERANCES`` for everything that its corpus lists or holds. What cannot be
 used stays a row whose ``problem`` says why; only a corpus that cannot be understood at all is an error. The problems:
@@ -47,7 +47,7 @@ from contracts.licences import licence_of
 from contracts.schemas import UTTERANCES
 from contracts.text_forms import keyed
 from contracts.texts import LONGEST_TEXT
-from corpora.clip_ratings import Rating
+from corpora.clip_ratings import ClipRating
 from corpora.headers import Header
 from corpora.links import FollowLinks
 from corpora.root import Found
@@ -97,7 +97,7 @@ class Corpus(Protocol):
 
 @dataclass(kw_only=True)
 class Utterance:
-    """One recording as a reader found it, before the checks that all corpora share. Columns as in ``UTTERANCES``.
+    """One recording before the shared checks. Columns as in ``UTTERANCES``.
 
     Names of speakers, dialogues, emotions, systems, contents, conditions and splits are one whatever blanks stand around them
     and whatever Unicode form they have. Raters are named as the corpus names them.
@@ -122,13 +122,13 @@ class Utterance:
     condition: str | None = None
     split: str | None = None
     references: tuple[str, ...] | None = None
-    ratings: tuple[Rating, ...] | None = None
+    ratings: tuple[ClipRating, ...] | None = None
     problem: str | None = None
     problem_detail: str | None = None
     question: str | None = None
 
     def take_audio(self, file: Found, headers: Mapping[str, Header]) -> None:
-        """Take over what is known of the recording's file; a problem of the row itself is kept."""
+        """Set path, length and problem from the recording's file; a problem of the row itself is kept."""
         self.audio_path = file.path
         header = headers.get(file.path, Header())
         self.duration_s = header.duration_s
@@ -160,7 +160,7 @@ def lines(text: str) -> list[str]:
 
 
 def batches(corpus: str, utterances: Iterable[Utterance], text: NeedsText = "required") -> Iterator[pa.RecordBatch]:
-    """Run the shared checks and give ids: the last step of every reader.
+    """Run the shared checks and assign ids: the last step of every reader.
 
     ``utterance_id`` is ``row_id("utterance", corpus, source_id)``. A repeated ``source_id`` keeps its row, with the problem
     ``duplicate_id`` and an id that counts its occurrence, so that keys stay unique. A repeated turn of a
@@ -221,7 +221,7 @@ def _row(corpus: str, utterance: Utterance, text: NeedsText) -> dict[str, Any]:
     return row | {"corpus": corpus, "utterance_id": row_id("utterance", corpus, row["source_id"])}
 
 
-def _rating(rating: Rating) -> dict[str, Any]:
+def _rating(rating: ClipRating) -> dict[str, Any]:
     """Return a rating as Arrow takes it. ``dataclasses.asdict`` took 40 % of the time of reading 360,000 of them."""
     return {name: getattr(rating, name) for name in ("scale", "rater", "score", "raters", "std")}
 

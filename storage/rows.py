@@ -56,7 +56,7 @@ class PairRows:
         recordings: pa.Table,
         samples: pa.Table,
         metrics: pa.Table,
-        source_types: Mapping[str, str],
+        source_types: Mapping[str, str | None],
         filters: Sequence[str],
         schema: ReleaseSchema = TASK1,
         written: pa.Table | None = None,
@@ -75,7 +75,7 @@ class PairRows:
             recordings: table of schema RECORDINGS, one row per utterance.
             samples: table of schema SAMPLES.
             metrics: table of schema METRICS.
-            source_types: sample id -> IPTC digital source type.
+            source_types: sample id -> IPTC digital source type; None = unknown.
             filters: names of the filters that every row passed.
             schema: release schema of the task.
             written: ``prompt_id`` and columns of the schema that language models wrote about the prompt; None = no columns.

@@ -49,13 +49,17 @@ def _schema(build: Build[PreferenceRecipe]) -> ReleaseSchema:
     return release_schema(_configuration(build))
 
 
-def _source_types(build: Build[PreferenceRecipe], samples: pa.Table) -> dict[str, str]:
-    """Return sample -> IPTC digital source type; a synthetic voice that no engine here has was learnt from recordings."""
-    voices = {
+def _source_types(build: Build[PreferenceRecipe], samples: pa.Table) -> dict[str, str | None]:
+    """Return sample -> IPTC digital source type (None = unknown): of its voice, or of the clips that a corpus brought along.
+
+    What clones a reference has no voice of its own, and has learnt from recordings.
+    """
+    types: dict[tuple[str, str | None], str | None] = {
         (system, voice.name): voice.source_type for system, engine in build.recipe.engines.items() for voice in engine.voices()
     }
+    types |= {(system.name, None): system.source_type for system, _ in build.recipe.brought_along}
     return {
-        row["sample_id"]: voices.get((row["system"], row["voice"]), "trainedAlgorithmicMedia")
+        row["sample_id"]: types.get((row["system"], row["voice"]), "trainedAlgorithmicMedia")
         if row["is_synthetic"]
         else "digitalCapture"
         for row in samples.select(["sample_id", "system", "voice", "is_synthetic"]).to_pylist()

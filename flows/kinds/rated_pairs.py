@@ -29,7 +29,7 @@ from flows.views.plan_lines import is_finished, listening_lines, megabytes, plan
 from storage.columns import RATED_PAIRS
 from storage.rated_rows import RatedPairRows
 from synth import rated_clips
-from synth.dsp import AsHeard, format_literals
+from synth.dsp import OriginalFormat, format_literals
 from synth.pairs import pairs
 
 
@@ -53,9 +53,9 @@ class RatedPairsRecipe(Recipe):
         return self
 
     @property
-    def clip_format(self) -> AsHeard:
+    def clip_format(self) -> OriginalFormat:
         """Clips as they were heard, at one rate."""
-        return AsHeard(sample_rate_hz=self.audio.sample_rate_hz)
+        return OriginalFormat(sample_rate_hz=self.audio.sample_rate_hz)
 
     @property
     def labels_from(self) -> Origin:

@@ -15,7 +15,7 @@ from contracts.languages import language_hint
 from contracts.licences import licence_hint, wants_credit
 from contracts.schemas import DROPS, UTTERANCES
 from contracts.text_forms import compared
-from corpora.watch import state
+from corpora.corpus_state import state
 from flows.recipe.sections import Corpus
 from flows.run.books import Books, count
 from flows.run.pipeline import Build, Stage

@@ -2,7 +2,7 @@
 
 import pytest
 
-from corpora.clip_ratings import BadRating, Rating
+from corpora.clip_ratings import BadRating, ClipRating
 from corpora.corpus_files import is_file_name
 from corpora.score_lists import MOS, MissingRating, OutOfRange, Scale, problem_of
 from tests.corpora import dummies
@@ -11,8 +11,8 @@ from tests.corpora.reading import read
 
 @pytest.mark.parametrize("score", ["1", "5", "5.0", " 3 ", "4.42105263157895", "1e0"])
 def test_the_ends_of_a_scale_belong_to_it(score):
-    assert MOS.rating(score, "r1") == Rating(scale="mos", rater="r1", score=float(score))
-    assert MOS.mean(score) == Rating(scale="mos", score=float(score))
+    assert MOS.rating(score, "r1") == ClipRating(scale="mos", rater="r1", score=float(score))
+    assert MOS.mean(score) == ClipRating(scale="mos", score=float(score))
 
 
 @pytest.mark.parametrize(
@@ -38,8 +38,8 @@ def test_other_scores_have_a_problem(score, kind, problem):
 
 def test_a_mean_has_what_the_corpus_says_of_it():
     scale = Scale(name="loudness")
-    assert scale.mean("3.5", "6", "0.8") == Rating(scale="loudness", score=3.5, raters=6, std=0.8)
-    assert scale.mean("3.5", "6.0", "nan") == Rating(scale="loudness", score=3.5, raters=6)
+    assert scale.mean("3.5", "6", "0.8") == ClipRating(scale="loudness", score=3.5, raters=6, std=0.8)
+    assert scale.mean("3.5", "6.0", "nan") == ClipRating(scale="loudness", score=3.5, raters=6)
     with pytest.raises(BadRating, match="negative"):
         scale.mean("3.5", "6", "-1")
 
