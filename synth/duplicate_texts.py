@@ -76,9 +76,8 @@ def _prefer_speakers_with_references(
     spoken = defaultdict[tuple[str, str | None], list[UsableUtterance]](list)
     for candidate in kept.values():
         spoken[candidate.speaker].append(candidate)
-    without_reference = [
-        key for key, one in kept.items() if len(duplicates[key]) > 1 and not _has_reference(one, spoken[one.speaker])
-    ]
+    several = [key for key in kept if len(duplicates[key]) > 1]
+    without_reference = [key for key in several if not _has_reference(kept[key], spoken[kept[key].speaker])]
     moved = True
     while moved:
         moved = False

@@ -52,13 +52,8 @@ def recount(connection: Connection, settings: ListeningSettings, subject_id: str
         connection.execute(_update_assignment, {"key": assignment_id, "state": "lapsed"})
     leased = min(len(leases), room)
     for item in connection.execute(_ITEMS, {"subject": subject_id}).all():
-        columns: dict[str, Any] = {
-            "votes": len(counted),
-            "leased": leased,
-            "wanted": wanted,
-            "queued": None,
-            "place": item.place,
-        }
+        columns: dict[str, Any] = {"votes": len(counted), "leased": leased, "wanted": wanted}
+        columns |= {"queued": None, "place": item.place}
         if item.gold is None and not item.withdrawn and leased < room:
             columns["queued"] = 0 if item.queued == 0 and not counted and not leased else 1
             if columns["queued"] == 1 and (returned or item.queued != 1):
