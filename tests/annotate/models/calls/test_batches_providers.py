@@ -1,4 +1,4 @@
-"""Asking through batches against servers that speak the two wire formats: real SDKs, real files, real ledger."""
+"""Calls through batches against servers that speak the two wire formats: real SDKs, real files, real ledger."""
 
 import asyncio
 import os

@@ -310,7 +310,7 @@ def test_a_strange_answer_to_a_creation_may_hide_a_batch(body):
 
 
 def test_results_that_do_not_arrive_whole_are_not_used():
-    """A download torn in the middle is a trouble now, not an answer missing for ever."""
+    """A download torn in the middle is a failure now, not an answer missing for ever."""
     with serving() as server:
 
         async def work(line):
