@@ -16,7 +16,7 @@ from annotate.database import DatabaseFailed
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
-class Job:
+class WriteJob:
     """What one waiter wants written; a subclass says what that is.
 
     Attributes:
@@ -30,7 +30,7 @@ class Job:
     done: bool = False
 
 
-J = TypeVar("J", bound=Job)
+J = TypeVar("J", bound=WriteJob)
 _Begin = Callable[[], AbstractContextManager[Any]]
 
 

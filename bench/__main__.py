@@ -10,6 +10,7 @@ BENCHES = (
     "shards_bench",
     "fanout_bench",
     "noop_bench",
+    "stages_bench",
     "annotation_bench",
     "listening_bench",
     "listeners_bench",

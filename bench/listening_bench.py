@@ -21,7 +21,7 @@ from annotate.people.web.app import make_app
 from annotate.people.web.audio import ClipFiles
 from annotate.people.web.buckets import Allowance
 from annotate.people.web.serving import serve
-from annotate.people.web.site import Site
+from annotate.people.web.site import ListeningSite
 from annotate.people.web.tokens import Tokens
 from contracts.plugins import configure
 from storage.blobs import BlobStore
@@ -67,7 +67,7 @@ def run_server(folder: str, port: int) -> None:
     free = Allowance(burst=100_000, per_s=1000.0)
     store = Store(Path(folder) / "votes.sqlite", terms())
     audio = ClipFiles(BlobStore(Workspace(Path(folder) / "workspace")))
-    site = Site(base_url=f"http://127.0.0.1:{port}")
+    site = ListeningSite(base_url=f"http://127.0.0.1:{port}")
     serve(make_app(store, secret=SECRET, audio=audio, site=site, per_client=free), "127.0.0.1", port)
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import soundfile
 import yaml
 
+from bench.stage_process import write_judgments
 from contracts.schemas import METRICS
 from flows.run.kind import stages_of
 from flows.run.marks import execute
@@ -75,7 +76,7 @@ def write_recipe(folder: Path) -> Path:
 
 
 def fill(build: Build) -> None:
-    """Commit what recording, synthesis and measurement would have, then run every stage, which finds only cheap work."""
+    """Commit what recording, synthesis, measurement and judging would have, and run every stage, which finds cheap work."""
     tone = (3000 * np.sin(np.arange(24000) / 20)).astype(np.int16)
     audio = build.blobs.put(tone, 16000)
     clip = {
@@ -133,6 +134,8 @@ def fill(build: Build) -> None:
                         }
                     )
             build.tables.append("metrics", pa.Table.from_pylist(rows, schema=METRICS))
+        elif stage.name == "judgments":
+            write_judgments(build)
         began = time.perf_counter()
         books = execute(stage, build)
         print(f"  {stage.name}: {books.rows_out} rows, {time.perf_counter() - began:.1f} s", file=sys.stderr)

@@ -12,8 +12,9 @@ from typing import Final
 
 import pyarrow as pa
 
+from contracts.conformance import conform
 from contracts.errors import SchemaError
-from contracts.schemas import LABELS, PROMPTS, SPLITS, conform
+from contracts.schemas import LABELS, PROMPTS, SPLITS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What the ratings of a clip come to (``contracts.schemas.RATING_LIST``): one rule, for labels, rows and cards."""
+"""What the ratings of a clip come to (``contracts.schema_columns.RATING_LIST``): one rule, for labels, rows and cards."""
 
 import numpy as np
 import pyarrow as pa

@@ -25,11 +25,11 @@ class BadRating(ValueError):
 
 
 class DuplicateRating(BadRating):
-    """A clip has a second rating of one rater, or a second mean, on one scale."""
+    """A clip has two ratings of one rater, or two means, on one scale."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Rating:
+class ClipRating:
     """One rating of a clip. Fields as in the column ``ratings`` of ``UTTERANCES``."""
 
     scale: str
@@ -45,7 +45,7 @@ def is_rating_column(name: str) -> bool:
     return match is not None and bool(keyed(match[1]))
 
 
-def of_columns(fields: Mapping[str, Any]) -> Iterator[Rating]:
+def of_columns(fields: Mapping[str, Any]) -> Iterator[ClipRating]:
     """Yield the means in the columns of one row; an empty field is no rating.
 
     Raises:
@@ -59,7 +59,7 @@ def of_columns(fields: Mapping[str, Any]) -> Iterator[Rating]:
             yield _rating(scale, None, given, mean["score"])
 
 
-def of_list(value: Any, where: str) -> Iterator[Rating]:
+def of_list(value: Any, where: str) -> Iterator[ClipRating]:
     """Yield the ratings of a JSON list of ``{scale, score, rater?, raters?, std?}``; without a rater it is a mean.
 
     Args:
@@ -97,11 +97,11 @@ class RatingsFile:
             name: its name below the root.
 
         Raises:
-            DataError: its header or its quotes cannot be understood.
+            DataError: its header or its quotes are malformed.
         """
         self.name = name
         self.malformed = list[int]()
-        """Rows of which not even the clip is known."""
+        """Numbers of rows that cannot be read at all."""
         self._rows = dict[str, list[tuple[int, str, str, str]]]()
         self._found = set[str]()
         for number, fields in separated_rows(text, where, _check_columns, _COLUMNS, tabs=False):
@@ -111,7 +111,7 @@ class RatingsFile:
                 row = number, sys.intern(fields["rater"]), sys.intern(fields["scale"]), sys.intern(fields["score"])
                 self._rows.setdefault(fields["id"], []).append(row)
 
-    def of_clip(self, source_id: str) -> Iterator[Rating]:
+    def of_clip(self, source_id: str) -> Iterator[ClipRating]:
         """Return the ratings of one clip.
 
         Raises:
@@ -120,26 +120,26 @@ class RatingsFile:
         self._found.add(source_id)
         return map(self._rating, self._rows.get(source_id, ()))
 
-    def _rating(self, row: tuple[int, str, str, str]) -> Rating:
+    def _rating(self, row: tuple[int, str, str, str]) -> ClipRating:
         number, rater, scale, score = row
         at = f"{self.name}:{number}"
         given = {} if _is_empty(score) else {"score": (f"{at}: score", score)}
         return _rating(_name(scale, f"{at}: scale"), _name(rater, f"{at}: rater"), given, f"{at}: score")
 
     def of_others(self) -> Iterator[tuple[int, str, int]]:
-        """Yield the clips that were not asked for: the number of their first row, their id, how many ratings they have."""
+        """Yield the clips that are not in the manifest: number of their first row, id, and number of ratings."""
         for source_id, rows in self._rows.items():
             if source_id not in self._found:
                 yield rows[0][0], source_id, len(rows)
 
 
-def once_each(ratings: Iterable[Rating]) -> tuple[Rating, ...]:
+def once_each(ratings: Iterable[ClipRating]) -> tuple[ClipRating, ...]:
     """Return the ratings of one clip.
 
     Raises:
-        DuplicateRating: a rater stands twice on one scale, or a scale has two means.
+        DuplicateRating: a rater has two ratings on one scale, or a scale has two means.
     """
-    found = dict[tuple[str, str | None], Rating]()
+    found = dict[tuple[str, str | None], ClipRating]()
     for rating in ratings:
         if found.setdefault((rating.scale, rating.rater), rating) is not rating:
             whose = "two means" if rating.rater is None else f"two ratings of {rating.rater!r}"
@@ -147,7 +147,7 @@ def once_each(ratings: Iterable[Rating]) -> tuple[Rating, ...]:
     return tuple(found.values())
 
 
-def _rating(scale: str, rater: str | None, given: Mapping[str, tuple[str, Any]], place: str) -> Rating:
+def _rating(scale: str, rater: str | None, given: Mapping[str, tuple[str, Any]], place: str) -> ClipRating:
     """Make a rating of the values that are given, each with its place; ``place`` is that of the score."""
     if "score" not in given:
         raise BadRating(f"{place}: missing")
@@ -160,7 +160,7 @@ def _rating(scale: str, rater: str | None, given: Mapping[str, tuple[str, Any]],
             raise BadRating(f"{where}: {value!r} is no number of raters")
         if key == "std" and numbers[key] < 0:
             raise BadRating(f"{where}: {value!r} is negative")
-    return Rating(
+    return ClipRating(
         scale=unicodedata.normalize("NFC", keyed(scale)),
         rater=rater,
         score=numbers["score"],

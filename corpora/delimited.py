@@ -46,7 +46,7 @@ def separated_rows(
 
 
 def unknown(name: str, known: Collection[str], where: str) -> DataError:
-    """Return the error that a column of this name stands where it is not known, with the nearest that is."""
+    """Return the error for an unknown column, with the nearest known one."""
     close = get_close_matches(name, known, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return DataError(f"{where}: unknown column {name[:80]!r}.{hint} Known: {', '.join(known)}")

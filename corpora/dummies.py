@@ -1,4 +1,4 @@
-"""Builders of small corpora for tests and demonstrations: real files, made on the spot, the same for the same arguments."""
+"""Builders of small corpora for tests and demonstrations: real files, generated deterministically from the arguments."""
 
 import csv
 from pathlib import Path

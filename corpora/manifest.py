@@ -62,15 +62,15 @@ class Manifest:
 
     Attributes:
         name: name of the corpus in the recipe.
-        file: name of the manifest below the root; None = the one that is there.
+        file: name of the manifest below the root; None = the only one there.
         language: language of rows that state none; any tag that ``contracts.languages`` knows.
         license: SPDX expression of rows that state none.
         style: style of rows that state none.
         attribution: who made the recordings, as the card of a release credits them.
         follow_links: ``inside`` follows links that stay in the corpus (see ``corpora.links``), ``anywhere`` all.
-        noise_tags: what its transcripts write for sounds that are no words, as it stands there: ``["[noise]", "<laugh>"]``. It
-            is taken out of every text where it is a whole word (``um`` of ``um, well``, not of ``umbrella``) in the same case;
-            without this option, all that stands in brackets is text to be spoken.
+        noise_tags: what its transcripts write for sounds that are no words: ``["[noise]", "<laugh>"]``. Whole words in the same
+            case are removed from every text (``um`` of ``um, well``, not of ``umbrella``). Without this option, text in
+            brackets is spoken.
         text: whether a row needs a text; ``optional`` for clips of which only the content's id or the ratings matter.
     """
 
@@ -187,7 +187,7 @@ class Manifest:
         return row
 
     def _unread(self, rated: RatingsFile) -> Iterator[Utterance]:
-        """Yield what ``ratings.csv`` has beyond the clips of the manifest."""
+        """Yield a problem for each bad row of ``ratings.csv``, and for each of its clips that the manifest does not have."""
         for number in rated.malformed:
             yield self._unusable(f"{rated.name}:{number}", "malformed_row")
         for number, source_id, count in rated.of_others():
@@ -263,7 +263,7 @@ def _json_rows(text: str, where: str) -> Iterator[tuple[int, _Fields | None]]:
 
 
 def _has_type(name: str, value: Any) -> bool:
-    """Tell whether a value is a text or null; what is wrong with a rating or a reference is found where it is read."""
+    """Return whether a value is a text or null; ratings and references are checked when they are read."""
     return value is None or isinstance(value, str) or name in {"references", "ratings"} or clip_ratings.is_rating_column(name)
 
 

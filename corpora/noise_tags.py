@@ -1,4 +1,4 @@
-"""What transcripts write for sounds that are no words, such as ``[noise]``, ``<laugh>`` or ``SIL``."""
+"""Noise tags: what transcripts write for sounds that are no words, such as ``[noise]``, ``<laugh>`` or ``SIL``."""
 
 import re
 from collections.abc import Sequence
@@ -6,12 +6,12 @@ from typing import Final
 
 from contracts.texts import HAN
 
-# Languages that are written without spaces have no words to stand apart from.
+# Languages that are written without spaces have no word boundaries.
 _LETTER: Final = rf"[^\W\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff{HAN}]"
 
 
 class NoiseTags:
-    """The noise tags of one corpus, which notes while the texts go by which of them are there."""
+    """The noise tags of one corpus, with a record of which of them occur in its texts."""
 
     def __init__(self, tags: Sequence[str]) -> None:
         longest_first = sorted(tags, key=len, reverse=True)
@@ -20,7 +20,7 @@ class NoiseTags:
         self._other_case = dict[str, str]()
 
     def removed(self, text: str | None, place: str) -> str | None:
-        """Return a text without the tags; ``place`` is where it stands."""
+        """Return a text without the tags; ``place`` is its place in the corpus, for messages."""
         if text is None or self._any is None:
             return text
         for tag in set(self._any.findall(text)) & self._unseen.keys():
@@ -31,12 +31,12 @@ class NoiseTags:
         return " ".join(self._any.sub(" ", text).split())
 
     def in_another_case(self) -> tuple[str, str] | None:
-        """Return a tag that stood in no text as it is written, but in another case, and the first place where it did."""
+        """Return a tag that occurs only in another case, and the first place of it; None = there is none."""
         return next(((tag, self._other_case[tag]) for tag in self._unseen if tag in self._other_case), None)
 
 
 def _whole(tag: str) -> str:
-    """Return the pattern of a tag as a whole word: no letter touches it where it begins or ends with one itself."""
+    """Return the pattern of a tag as a whole word: if it begins or ends with a letter, no letter may be next to it."""
     before = rf"(?<!{_LETTER})(?<!{_LETTER}['\u2019-])" if re.match(_LETTER, tag) else ""
     after = rf"(?!['\u2019-]?{_LETTER})" if re.match(_LETTER, tag[-1]) else ""
     return f"{before}{re.escape(tag)}{after}"

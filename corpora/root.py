@@ -1,4 +1,4 @@
-"""The folder of a corpus: its files by the names that metadata give them."""
+"""The folder of a corpus, and its files by their names in the metadata."""
 
 import contextlib
 import os
@@ -26,7 +26,7 @@ class LinkOutside(DataError):
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What is there under a name: its path as the disk spells it and its size, or a problem and what is to be known of it."""
+    """A file found by its name: its path as the disk spells it and its size, or a problem and its detail."""
 
     path: str
     size: int = 0
@@ -42,17 +42,17 @@ class _Entry:
 
 
 class Names:
-    """The names in a folder, found however metadata spell them."""
+    """The names in a folder, with a search that allows for other Unicode forms and case."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        """Take the names as the disk has them."""
+        """Take the names on the disk."""
         self._names = frozenset(names)
 
     def like(self, name: str) -> Sequence[str]:
-        """Return the names that may be meant.
+        """Return the matching names.
 
-        That is the very name if it is there, else all that differ from it only in Unicode form (``é`` as one character or
-        two), else all that differ only in form and case.
+        This is the name itself if it exists, else all names that differ from it only in Unicode form (``é`` as one character or
+        two), else all names that differ only in form and case.
         """
         if name in self._names:
             return [name]
@@ -75,7 +75,7 @@ class Names:
 
 @contextlib.contextmanager
 def _reaching(corpus: str, url: str, *propagated: type[Exception]) -> Iterator[None]:
-    """Turn what file systems raise into one line, except the given ones."""
+    """Raise the errors of file systems as ``DataError``, except the given ones."""
     try:
         yield
     except propagated:
@@ -95,7 +95,7 @@ class _Folder:
 
 
 class Root:
-    """The folder of a corpus, local or remote, seen through paths relative to it. macOS ``._*`` files do not exist here."""
+    """The folder of a corpus, local or remote; all paths are relative to it. macOS ``._*`` files are hidden."""
 
     def __init__(self, corpus: str, url: str, follow_links: FollowLinks = "inside") -> None:
         """Open the folder.
@@ -118,7 +118,7 @@ class Root:
         self._bounds = bounds(self._path or "/", follow_links) if self._local else None
 
     def _reaching(self) -> contextlib.AbstractContextManager[None]:
-        """Raise one line where a server is gone; what is wrong with a file is reported where it is read."""
+        """Raise ``DataError`` if a server cannot be reached; problems of a file are reported when it is read."""
         return _reaching(self._corpus, self.url, *((Exception,) if self._local else _PROPAGATED))
 
     def _full(self, path: str) -> str:
@@ -170,7 +170,7 @@ class Root:
         return self._folder(path).of_kind("file")
 
     def find(self, path: str) -> Found:
-        """Return the file that metadata name, whatever Unicode form and case the disk has it in.
+        """Return the file of a name in the metadata, in any Unicode form and case on the disk.
 
         The problem is ``missing_audio``, ``link_outside_corpus``, or ``ambiguous_audio`` where several names differ from the
         wanted one only in form or case.

@@ -22,7 +22,7 @@ from typing import Final, Protocol
 from contracts.errors import DataError
 from contracts.languages import UNKNOWN
 from contracts.licences import UNSTATED
-from corpora.clip_ratings import BadRating, DuplicateRating, Rating, finite_number, of_columns
+from corpora.clip_ratings import BadRating, ClipRating, DuplicateRating, finite_number, of_columns
 from corpora.corpus_files import text_of, with_audio
 from corpora.delimited import separated_rows
 from corpora.reader import Utterance, lines
@@ -64,17 +64,17 @@ class Scale:
     lowest: float = 1
     highest: float = 5
 
-    def rating(self, score: str, rater: str | None = None) -> Rating:
+    def rating(self, score: str, rater: str | None = None) -> ClipRating:
         """Return a rating by a rater; without one, by somebody whom the corpus does not name.
 
         Raises:
             BadRating: it is missing, no number, or beyond the scale.
         """
         self._check_is_there(score)
-        rating = Rating(scale=self.name, score=finite_number(score, self.name), rater=rater and sys.intern(rater))
+        rating = ClipRating(scale=self.name, score=finite_number(score, self.name), rater=rater and sys.intern(rater))
         return self._in_range(rating)
 
-    def mean(self, score: str, raters: str = "", std: str = "") -> Rating:
+    def mean(self, score: str, raters: str = "", std: str = "") -> ClipRating:
         """Return a mean over raters, with their number and deviation where the corpus says them.
 
         Raises:
@@ -91,7 +91,7 @@ class Scale:
         if is_empty(score):
             raise MissingRating(f"{self.name}: no score")
 
-    def _in_range(self, rating: Rating) -> Rating:
+    def _in_range(self, rating: ClipRating) -> ClipRating:
         if not self.lowest <= rating.score <= self.highest:
             raise OutOfRange(f"{self.name}: {rating.score:g} is not from {self.lowest:g} to {self.highest:g}")
         return rating
@@ -111,7 +111,7 @@ class ScoreLines:
         """Begin with no clips; ``make`` makes the rows of bad lines."""
         self._make = make
         self._clips = dict[str, Utterance]()
-        self._ratings = dict[str, list[Rating]]()
+        self._ratings = dict[str, list[ClipRating]]()
         self._bad = list[Utterance]()
 
     def clip(self, source_id: str) -> Utterance | None:
@@ -151,14 +151,14 @@ class ScoreLines:
         yield from self._bad
 
 
-def _means(ratings: Iterable[Rating]) -> Iterator[Rating]:
+def _means(ratings: Iterable[ClipRating]) -> Iterator[ClipRating]:
     scores = dict[str, list[float]]()
     for rating in ratings:
         if rating.rater is None:
             scores.setdefault(rating.scale, []).append(rating.score)
     for scale, values in scores.items():
         std = statistics.stdev(values) if len(values) > 1 else None
-        yield Rating(scale=scale, score=statistics.fmean(values), raters=len(values), std=std)
+        yield ClipRating(scale=scale, score=statistics.fmean(values), raters=len(values), std=std)
 
 
 def problem_of(error: BadRating) -> str:

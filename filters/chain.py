@@ -7,8 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from contracts.conformance import conform
 from contracts.errors import DataError
-from contracts.schemas import conform, empty
+from contracts.schemas import empty
 from filters.verdict import Filter, split
 
 STAGE: Final = "filters"

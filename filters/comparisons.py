@@ -5,8 +5,8 @@ from typing import Any, Final, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from contracts.conformance import conform
 from contracts.joins import among, attach, sorted_by
-from contracts.schemas import conform
 from filters.cmos_to_preference import labels
 
 VOTE_LIST: Final = pa.list_(pa.struct([("annotator_id", pa.string()), ("value", pa.string())]))

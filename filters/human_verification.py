@@ -52,14 +52,14 @@ class HumanVerification:
             DataError: a vote that is not A, B or invalid, or an annotator who voted twice on a pair; names the row.
         """
         counts = _counts(table["votes"])
-        cast = counts.sum(axis=1)
-        wins = 2 * counts > cast[:, None]
+        votes = counts.sum(axis=1)
+        wins = 2 * counts > votes[:, None]
         label = table["verdict"]
         confirmed = np.choose(_codes(label), [wins[:, 0], wins[:, 1], np.zeros(len(wins), dtype=bool)])
         return first_reason(
             [
                 ("no_label", pc.is_null(label)),
-                ("needs_votes", pa.array(cast < self.votes)),
+                ("needs_votes", pa.array(votes < self.votes)),
                 ("invalid", pa.array(wins[:, 2])),
                 ("no_majority", pa.array(~wins.any(axis=1))),
                 ("contradicts_label", pa.array(~confirmed)),
@@ -80,9 +80,9 @@ def _codes(label: Any) -> npt.NDArray[np.int64]:
 def _counts(votes: Any) -> npt.NDArray[np.int64]:
     """Return how many A, B and invalid each row holds, shape (rows, 3)."""
     column = votes.combine_chunks() if isinstance(votes, pa.ChunkedArray) else votes
-    cast = pc.list_flatten(column)
+    votes = pc.list_flatten(column)
     row_of = np.asarray(pc.list_parent_indices(column).to_numpy(zero_copy_only=False), dtype=np.int64)
-    values = pc.struct_field(cast, "value")
+    values = pc.struct_field(votes, "value")
     found = pc.index_in(values, value_set=pa.array(VALUES))
     unknown = pc.index(pc.is_null(found), True).as_py()
     if unknown >= 0:
@@ -90,9 +90,9 @@ def _counts(votes: Any) -> npt.NDArray[np.int64]:
             f"votes, row {row_of[unknown]}: {values[unknown].as_py()!r} is no vote of a verification; "
             f"known: {', '.join(VALUES)}: collect the votes with the protocol unisrm"
         )
-    refuse_second_ballots(row_of, pc.struct_field(cast, "annotator_id"))
+    refuse_second_ballots(row_of, pc.struct_field(votes, "annotator_id"))
     codes = found.to_numpy(zero_copy_only=False).astype(np.int64)
-    of_people = ~are_aggregated(cast)
+    of_people = ~are_aggregated(votes)
     return np.bincount((row_of * len(VALUES) + codes)[of_people], minlength=len(column) * len(VALUES)).reshape(-1, len(VALUES))
 
 

@@ -10,9 +10,10 @@ import pyarrow as pa
 
 from contracts import plugins
 from contracts.errors import DamagedPart, SetupError
+from contracts.failures import failure
 from contracts.ids import row_id
 from contracts.jobs import Failure, Outcome, Resources
-from contracts.schemas import FAILURES, METRICS, failure
+from contracts.schemas import FAILURES, METRICS
 from contracts.versions import meets, wrong_version
 from scoring.metric import Measurement, Metric, MetricRequest
 from storage.blobs import DAMAGED_AUDIO, BlobStore
@@ -109,7 +110,7 @@ class MeasureSession:
         )
 
     def _request(self, row: Mapping[str, Any]) -> MetricRequest | Failure:
-        """Read a row's clips; a clip that storage has lost fails its row, not the batch."""
+        """Read a row's clips; a clip that is missing in storage fails its row, not the batch."""
         reference = reference_rate = None
         try:
             waveform, rate = self._blobs.waveform(row["audio_id"])
@@ -122,7 +123,7 @@ class MeasureSession:
                              spoken_text=row["spoken_text"])  # fmt: skip
 
     def _defect(self, answer: Measurement) -> Failure | None:
-        """Return what is wrong with an answer that no table may hold; None if nothing is."""
+        """Return the problem of a measurement that must not be stored; None = no problem."""
         names = set(self._metric.value_names)
         if set(answer.values) != names:
             odd = ", ".join(sorted(names ^ set(answer.values)))
@@ -146,5 +147,5 @@ class MeasureSession:
 
 
 def _rounded(value: float | None) -> float | None:
-    """Keep six decimals: no metric means more, and what lies below changes with a machine's vector instructions."""
+    """Round to six decimals: no metric is more precise, and further digits depend on a machine's vector instructions."""
     return None if value is None else round(float(value), 6) + 0.0

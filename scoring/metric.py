@@ -1,4 +1,4 @@
-"""What a metric is: something that turns clips into named numbers.
+"""Interface of metrics: plug-ins that measure clips as named numbers.
 
 A metric plug-in is one file in ``scoring/metrics``; ``scoring.measure`` runs it over a workspace.
 """
@@ -43,7 +43,7 @@ class MetricRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """What a metric found.
+    """The result of a metric for one clip.
 
     Attributes:
         values: value name -> number; None = this value cannot be measured on this clip.
@@ -68,7 +68,7 @@ class MetricSession(Protocol):
         ...
 
     def measure(self, requests: Sequence[MetricRequest]) -> Iterator[Measurement | Failure]:
-        """Answer every request, in order. The answer depends on the request alone, never on its neighbours."""
+        """Yield one measurement per request, in order. It depends on its request only, not on the rest of the batch."""
         ...
 
 
@@ -84,15 +84,15 @@ class Metric(Protocol):
 
     @property
     def resources(self) -> Resources:
-        """What one session occupies."""
+        """Resources of one session."""
         ...
 
     def missing(self) -> str | None:
-        """Return in one line what is missing here and how to get it; None = ready. Loads nothing."""
+        """Return in one line what is missing on this machine and how to get it; None = ready. Loads nothing."""
         ...
 
     def installed_version(self) -> str | None:
-        """Return the ``model_version`` that a session would report here, loading nothing; asked only when nothing is missing.
+        """Return the ``model_version`` that a session would report here, without loading; called only if nothing is missing.
 
         None: only an open session knows.
         """
@@ -108,7 +108,7 @@ class Metric(Protocol):
 
 
 def absent(*modules: str, install: str) -> str | None:
-    """Return how to install Python modules if one of them is not there, without importing any; None if all are."""
+    """Return how to install Python modules if one of them is missing, without importing any; None = all are installed."""
     missing = [module for module in modules if importlib.util.find_spec(module) is None]
     return f"Python module {', '.join(missing)} is not installed: pip install {install}" if missing else None
 

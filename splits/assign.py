@@ -27,10 +27,11 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from contracts.conformance import conform
 from contracts.errors import DataError
 from contracts.ids import canonical_json
 from contracts.rng import hash_fraction
-from contracts.schemas import conform, empty
+from contracts.schemas import empty
 from splits.quotas import Size, apportion
 
 RULE: Final = 2
@@ -135,10 +136,10 @@ def _rows(items: pa.Table) -> dict[str, list[str]]:
     if len(set(rows["item_id"])) < items.num_rows:
         item_id, count = Counter(rows["item_id"]).most_common(1)[0]
         raise DataError(f"items to split: item_id {item_id} occurs {count} times")
-    home: dict[str, str] = {}
+    group_of: dict[str, str] = {}
     for group_id, name in zip(rows["group_id"], rows["leakage_group"], strict=True):
-        if home.setdefault(group_id, name) != name:
-            raise DataError(f"splits: text group {group_id} is in two leakage groups, {home[group_id]} and {name}")
+        if group_of.setdefault(group_id, name) != name:
+            raise DataError(f"splits: text group {group_id} is in two leakage groups, {group_of[group_id]} and {name}")
     return rows
 
 

@@ -27,7 +27,7 @@ _BLOCK: Final = 500
 
 @dataclass(frozen=True, kw_only=True)
 class LeakageProof:
-    """What was looked at, kind by kind, before it was said that nothing is shared.
+    """What was compared, kind by kind, and found not shared.
 
     Attributes:
         rows: assigned items.
@@ -76,23 +76,23 @@ def prove(assignments: pa.Table, keys: pa.Table, *, similarity: float = SIMILARI
         "leakage group": _disjoint("leakage group", (_use(row["leakage_group"], row) for row in rows)),
         "text group": _disjoint("text group", (_use(row["group_id"], row) for row in rows)),
     }
-    home = {row["group_id"]: row for row in reversed(rows)}
-    known = [key for key in keys.to_pylist() if key["group_id"] in home]
-    lacking = sorted(set(home) - {key["group_id"] for key in known})
-    if lacking:
-        raise DataError(f"the leakage proof lacks the keys of text group {lacking[0]} and {len(lacking) - 1} others")
+    assigned = {row["group_id"]: row for row in reversed(rows)}
+    known = [key for key in keys.to_pylist() if key["group_id"] in assigned]
+    absent = sorted(set(assigned) - {key["group_id"] for key in known})
+    if absent:
+        raise DataError(f"the leakage proof lacks the keys of text group {absent[0]} and {len(absent) - 1} others")
 
-    texts = [_use(key["text"], home[key["group_id"]]) for key in known if key["text"] is not None]
+    texts = [_use(key["text"], assigned[key["group_id"]]) for key in known if key["text"] is not None]
     plain = [_Use(thing=leakage_form(use.thing), split=use.split, group_id=use.group_id, item_id=use.item_id) for use in texts]
     plain = [use for use in plain if use.thing]
     checked["text"] = _disjoint("text", texts)
     checked["normalised text"] = _disjoint("normalised text", plain)
     for kind, columns in (("recording", _RECORDING_COLUMNS), ("audio", _AUDIO_COLUMNS)):
         present = [column for column in columns if column in keys.column_names]
-        uses = (_use(key[column], home[key["group_id"]]) for key in known for column in present if key[column] is not None)
+        uses = (_use(key[column], assigned[key["group_id"]]) for key in known for column in present if key[column] is not None)
         checked[kind] = _disjoint(kind, uses)
     if "dialogue" in keys.column_names:
-        named = ((home[key["group_id"]], key["dialogue"]) for key in known)
+        named = ((assigned[key["group_id"]], key["dialogue"]) for key in known)
         checked["dialogue"] = _disjoint("dialogue", (_use(one, row) for row, names in named for one in _each(names)))
     checked["near-identical text"] = _apart({use.thing: use for use in plain}, similarity)
     counts: dict[str, int] = {}

@@ -150,7 +150,10 @@ _TASK1: Final = pa.schema(
         *_sides("license", _s, "SPDX identifier of the voice or recording"),
         *_sides("is_synthetic", _b, "whether a machine spoke"),
         *_sides(
-            "digital_source_type", _s, "IPTC digital source type: trainedAlgorithmicMedia, algorithmicMedia, digitalCapture"
+            "digital_source_type",
+            _s,
+            "IPTC digital source type: trainedAlgorithmicMedia, algorithmicMedia, digitalCapture; null = unknown,",
+            nullable=True,
         ),
         *_sides("engine", _s, "engine; human = none"),
         *_sides("engine_version", _s, "engine version"),

@@ -37,7 +37,7 @@ class RatedPairRows:
         samples: pa.Table,
         filters: Sequence[str],
         scale: str,
-        heard: pa.Table | None = None,
+        votes: pa.Table | None = None,
     ) -> None:
         """Prepare the look-ups.
 
@@ -50,7 +50,7 @@ class RatedPairRows:
             samples: table of schema SAMPLES, each of which is an utterance.
             filters: names of the filters that every row passed.
             scale: the scale of the ratings.
-            heard: ``pair_id, votes, agreement, vote_ids`` of the pairs that people voted on; None = nobody was asked.
+            votes: ``pair_id, votes, agreement, vote_ids`` of the pairs that people voted on; None = nobody voted.
         """
         self._filters, self._scale = list(filters), scale
         self._pairs, self._order = RowSource(pairs, ("pair_id",)), pairs.select(["pair_id", "prompt_id"])
@@ -65,9 +65,9 @@ class RatedPairRows:
         self._ruling = row_numbers(pairs["pair_id"], rulings["pair_id"])
         self._sample = {side: row_numbers(pairs[f"sample_{side}"], samples["sample_id"]) for side in "ab"}
         self._utterance = row_numbers(samples["utterance_id"], utterances["utterance_id"])
-        self._heard = None
-        if heard is not None:
-            self._heard = (RowSource(heard, OF_LISTENERS), row_numbers(pairs["pair_id"], heard["pair_id"]))
+        self._votes = None
+        if votes is not None:
+            self._votes = (RowSource(votes, OF_LISTENERS), row_numbers(pairs["pair_id"], votes["pair_id"]))
 
     def ordered(self, splits: pa.Table) -> pa.Table:
         """Return rows of schema SPLITS by content and pair, and ``pair``: the pair's row number."""
@@ -86,9 +86,9 @@ class RatedPairRows:
         rows["rating_gap"] = pc.abs(pc.subtract(rows["rating_a"], rows["rating_b"]))
         rows["scale"] = pa.repeat(pa.scalar(self._scale), len(pair))
         rows["license"] = row_licenses([rows["license_a"], rows["license_b"]])
-        if self._heard is not None:
-            heard, of_pair = self._heard
-            rows |= heard.select(same(*OF_LISTENERS), chained(pair, of_pair))
+        if self._votes is not None:
+            votes, of_pair = self._votes
+            rows |= votes.select(same(*OF_LISTENERS), chained(pair, of_pair))
         return pa.table({name: rows[name] for name in RATED_PAIRS.names if name in rows})
 
     def _of_side(self, side: str, pair: Ints) -> dict[str, pa.Array]:

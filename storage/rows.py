@@ -16,6 +16,12 @@ _OF_PROMPT: Final = ("text", "language", "reference_language", "setting", "style
 _OF_TARGET: Final = ("source_id", "emotion", "dialogue_id", "turn")
 _OF_SAMPLE: Final = ("system", "spoken_text", "is_synthetic", "engine", "engine_version", "model", "voice", "seed", "params")
 _OF_JUDGMENT: Final = ("judge", "judge_version", "judge_model", "prompt_version")
+OF_JUDGMENT: Final = (
+    *("judgment_id", "judge", "judge_version", "model", "model_served", "prompt_version"),
+    *("order", "verdict", "completion"),
+)
+"""The columns of JUDGMENTS that are released, or decide what is."""
+
 _OF_RULING: Final = {f"judge_{name}": name for name in ("votes_a", "votes_b", "votes_none")}
 OF_LISTENERS: Final = ("votes", "agreement", "vote_ids")
 
@@ -50,12 +56,12 @@ class PairRows:
         recordings: pa.Table,
         samples: pa.Table,
         metrics: pa.Table,
-        source_types: Mapping[str, str],
+        source_types: Mapping[str, str | None],
         filters: Sequence[str],
         schema: ReleaseSchema = TASK1,
         written: pa.Table | None = None,
         histories: pa.Table | None = None,
-        heard: pa.Table | None = None,
+        votes: pa.Table | None = None,
     ) -> None:
         """Prepare the look-ups.
 
@@ -63,18 +69,18 @@ class PairRows:
             pairs: table of schema PAIRS.
             labels: table of schema LABELS.
             rulings: table of schema RULINGS.
-            judgments: table of schema JUDGMENTS with those that the rulings are told by.
+            judgments: the columns ``OF_JUDGMENT`` of the judgments that stand first in the rulings, in any order.
             prompts: table of schema PROMPTS.
             utterances: table of schema UTTERANCES.
             recordings: table of schema RECORDINGS, one row per utterance.
             samples: table of schema SAMPLES.
             metrics: table of schema METRICS.
-            source_types: sample id -> IPTC digital source type.
+            source_types: sample id -> IPTC digital source type; None = unknown.
             filters: names of the filters that every row passed.
             schema: release schema of the task.
             written: ``prompt_id`` and columns of the schema that language models wrote about the prompt; None = no columns.
             histories: ``prompt_id, history_utterance_ids``: the turns before, for a schema that has them.
-            heard: ``pair_id, votes, agreement, vote_ids`` of the pairs that people voted on; None = nobody was asked.
+            votes: ``pair_id, votes, agreement, vote_ids`` of the pairs that people voted on; None = nobody voted.
         """
         self._schema, self._filters = schema, list(filters)
         self._pairs, self._order = RowSource(pairs, ("pair_id", "kind")), pairs.select(["pair_id", "prompt_id"])
@@ -97,9 +103,9 @@ class PairRows:
         self._recording = row_numbers(utterance, recordings["utterance_id"])
         self._label = row_numbers(pair, labels["item_id"])
         self._ruling = row_numbers(pair, rulings["pair_id"])
-        self._judgment = row_numbers(_first(rulings["judgment_ids"]), judgments["judgment_id"])
+        self._judgment = row_numbers(first_judgments(rulings), judgments["judgment_id"])
         self._sample = {side: row_numbers(pairs[f"sample_{side}"], samples["sample_id"]) for side in "ab"}
-        self._written = self._histories = self._heard = None
+        self._written = self._histories = self._votes = None
         if written is not None:
             released = [name for name in written.column_names if name in schema.names]
             self._written = (RowSource(written, released), released, row_numbers(prompts["prompt_id"], written["prompt_id"]))
@@ -111,8 +117,8 @@ class PairRows:
                 ends,
                 row_numbers(pc.list_flatten(turns), utterance),
             )
-        if heard is not None:
-            self._heard = (RowSource(heard, OF_LISTENERS), row_numbers(pair, heard["pair_id"]))
+        if votes is not None:
+            self._votes = (RowSource(votes, OF_LISTENERS), row_numbers(pair, votes["pair_id"]))
 
     def ordered(self, splits: pa.Table) -> pa.Table:
         """Return rows of schema SPLITS by prompt and pair, and ``pair``: the pair's row number."""
@@ -134,9 +140,9 @@ class PairRows:
             rows |= {f"{name}_{side}": column for name, column in self._metrics.of(sample).items()}
         licenses = ("license_a", "license_b", "prompt_license", "reference_license", "history_licenses")
         rows["license"] = row_licenses([rows[name] for name in licenses if name in rows])
-        if self._heard is not None:
-            heard, of_pair = self._heard
-            rows |= heard.select(same(*OF_LISTENERS), chained(pair, of_pair))
+        if self._votes is not None:
+            votes, of_pair = self._votes
+            rows |= votes.select(same(*OF_LISTENERS), chained(pair, of_pair))
         return pa.table({name: rows[name] for name in self._schema.names if name in rows})
 
     def _of_prompt(self, prompt: Ints) -> dict[str, pa.Array]:
@@ -247,8 +253,9 @@ def _conjunction(lines: str) -> str:
     return " AND ".join(sorted(terms))
 
 
-def _first(lists: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return the first of each list; null = there is none."""
+def first_judgments(rulings: pa.Table) -> pa.ChunkedArray:
+    """Return the judgment that tells each ruling, the first of its list; null = it rests on none."""
+    lists = rulings["judgment_ids"]
     return pc.list_element(pc.if_else(pc.greater(pc.list_value_length(lists), 0), lists, None), 0)
 
 

@@ -25,10 +25,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field, TypeAdapter
 
+from contracts.conformance import conform
 from contracts.errors import DamagedPart, StorageError
 from contracts.ids import digest
 from contracts.migrations import migrated, version_of
-from contracts.schemas import conform, key_of, schema_of
+from contracts.schemas import key_of, schema_of
 from storage.state import read_state
 from storage.workspace import Workspace
 

@@ -90,7 +90,7 @@ class AudioFormat:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AsHeard:
+class OriginalFormat:
     """The format of rated clips as people heard them: decoded, mono, at one rate; not trimmed, filtered or levelled.
 
     Attributes:
@@ -109,7 +109,7 @@ class AsHeard:
             raise ValueError(f"sample_rate_hz must lie between 8000 and 48000, got {self.sample_rate_hz}")
 
 
-ClipFormat: TypeAlias = AudioFormat | AsHeard
+ClipFormat: TypeAlias = AudioFormat | OriginalFormat
 """Format of all clips of a data set."""
 
 
@@ -119,7 +119,7 @@ def format_literals(clip_format: ClipFormat) -> dict[str, object]:
     ``trim_db`` and ``pad_s`` are included only if they are not the defaults: keys in existing workspaces do not have them.
     """
     literals: dict[str, object] = asdict(clip_format)
-    if isinstance(clip_format, AsHeard):
+    if isinstance(clip_format, OriginalFormat):
         return literals | {"as_heard": True}
     usual = {"trim_db": AudioFormat.trim_db, "pad_s": AudioFormat.pad_s}
     return {name: value for name, value in literals.items() if name not in usual or value != usual[name]}
@@ -146,7 +146,7 @@ class Clip:
     trimmed_speech_s: float = 0.0
 
 
-def as_heard(waveform: Waveform, audio: AsHeard) -> Clip:
+def original_clip(waveform: Waveform, audio: OriginalFormat) -> Clip:
     """Return the clip of a rated waveform: resampled and quantised, nothing else.
 
     Values beyond full scale are clipped, as players do. A clip without loudness (BS.1770-4) gets that of the absolute gate.

@@ -1,4 +1,4 @@
-"""What a text-to-speech engine is: the contract that every file in ``synth/engines`` keeps.
+"""Interface of text-to-speech engines, the plug-ins in ``synth/engines``.
 
 An engine is a frozen configuration; ``open()`` loads it into a session; a session answers a sequence of requests one by one,
 in order, with a waveform or with the reason why there is none. A request that an engine cannot serve never stops the others.
@@ -12,10 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.jobs import Failure, Resources
-from synth import handover
-from synth.handover import Control
+from synth import text_frontend
+from synth.text_frontend import Control
 
 Samples = npt.NDArray[np.float32]
+
+
+SourceType = Literal["trainedAlgorithmicMedia", "algorithmicMedia"]
+"""IPTC digital source type of synthetic speech: made by a model of recordings, or by rules."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +30,7 @@ class Voice:
         name: what a recipe calls it.
         model: published name of the model or voice data; never a path of this machine, because it is released.
         license: SPDX expression of the voice data's licence, ``LicenseRef-...`` where SPDX has no identifier.
-        architecture: how it makes speech: formant, diphone, statistical parametric, HMM, VITS ...
+        architecture: method of synthesis: formant, diphone, statistical parametric, HMM, VITS ...
         sample_rate_hz: rate at which it speaks.
         source_type: IPTC digital source type of its speech: made by rules alone, or by what was learnt from recordings.
     """
@@ -36,7 +40,7 @@ class Voice:
     license: str
     architecture: str
     sample_rate_hz: int
-    source_type: Literal["algorithmicMedia", "trainedAlgorithmicMedia"] = "trainedAlgorithmicMedia"
+    source_type: SourceType = "trainedAlgorithmicMedia"
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +88,7 @@ class Session(Protocol):
         ...
 
     def render(self, requests: Sequence[RenderRequest]) -> Iterator[Waveform | Failure]:
-        """Answer every request, in order, with exactly one waveform or failure."""
+        """Yield exactly one waveform or failure per request, in order."""
         ...
 
 
@@ -92,11 +96,11 @@ class Engine(Protocol):
     """A configured text-to-speech system.
 
     Attributes:
-        architecture: how it makes speech.
-        languages: those that it speaks: first parts of BCP 47 tags, and ``mixed``.
-        clones_voice: whether it takes on the voice of a reference.
-        ascii_only: whether it reads no character beyond ASCII.
-        controls: what in a text it would obey or stumble over; it never gets any of it.
+        architecture: method of synthesis.
+        languages: languages that it speaks: first parts of BCP 47 tags, and ``mixed``.
+        clones_voice: whether it clones the voice of a reference.
+        ascii_only: whether it reads ASCII only.
+        controls: control syntax, which is removed from its texts.
 
     An engine may also have ``cpu_s_per_audio_s: ClassVar[float | None]``, the CPU seconds on one core that a second of speech
     takes; without it a plan says that the time is unknown.
@@ -110,7 +114,7 @@ class Engine(Protocol):
 
     @property
     def resources(self) -> Resources:
-        """What one session occupies, and how many requests it wants at once."""
+        """Resources of one session, and its batch size."""
         ...
 
     def voices(self) -> tuple[Voice, ...]:
@@ -118,13 +122,13 @@ class Engine(Protocol):
         ...
 
     def missing(self) -> str | None:
-        """Return what to install or do before it can run on this machine; None when it can. Imports nothing heavy."""
+        """Return what to install or do before it can run on this machine; None = it can run. Imports nothing heavy."""
         ...
 
     def installed_version(self) -> str | None:
-        """Return the ``version`` that a session would report here, loading nothing; asked only when nothing is missing.
+        """Return the ``version`` that a session would report here, without loading it; called only if nothing is missing.
 
-        None: only an open session knows.
+        None: only an open session can report it.
         """
         ...
 
@@ -133,7 +137,7 @@ class Engine(Protocol):
         ...
 
     def open(self) -> Session:
-        """Load it.
+        """Load the engine.
 
         Raises:
             SetupError: something is missing; the message is that of ``missing``.
@@ -142,12 +146,12 @@ class Engine(Protocol):
 
 
 def speaks(engine: Engine, language: str) -> bool:
-    """Say whether an engine speaks a language (BCP 47, or ``mixed``)."""
+    """Return whether an engine speaks a language (BCP 47, or ``mixed``)."""
     return language.lower().split("-")[0] in engine.languages
 
 
 def refusal(request: RenderRequest, engine: Engine) -> Failure | None:
-    """Return why ``engine`` must not even try ``request``; None when it should."""
+    """Return the reason why ``engine`` cannot render ``request``; None = it can."""
     if not request.text.strip():
         return Failure("empty_text", "there is nothing to say")
     if not speaks(engine, request.language):
@@ -161,39 +165,41 @@ def refusal(request: RenderRequest, engine: Engine) -> Failure | None:
 
 
 def prepared(request: RenderRequest, engine: Engine) -> RenderRequest | Failure:
-    """Return the request with its texts as ``engine`` gets them (``synth.handover``), or why it must not even try."""
+    """Return the request with the texts for the engine (``synth.text_frontend``), or the reason why it cannot be rendered."""
     if problem := refusal(request, engine):
         return problem
-    text = _handed_over(request.text, engine, request.voice)
+    text = _engine_text(request.text, engine, request.voice)
     if not text or isinstance(text, Failure):
         return text or Failure("nothing_to_say", "there is no word in it, only punctuation, pictures or invisible characters")
     reference = request.reference
     if reference is not None and reference.text is not None:
-        reference_text = _handed_over(reference.text, engine, request.voice)
+        reference_text = _engine_text(reference.text, engine, request.voice)
         if isinstance(reference_text, Failure):
             return reference_text
         reference = replace(reference, text=reference_text)
     return replace(request, text=text, reference=reference)
 
 
-def newly_handed_over(engine: Engine, row: Mapping[str, Any], voice: str) -> tuple[str, ...]:
-    """Return what an engine gets in place of a row's ``text`` and ``reference_text`` where that was otherwise once.
+def changed_engine_text(engine: Engine, row: Mapping[str, Any], voice: str) -> tuple[str, ...]:
+    """Return the engine's texts for a row's ``text`` and ``reference_text`` if they differ from those of older versions.
 
-    Part of a clip's key. Empty for most texts: what was always spoken as it is keeps the key that it had.
+    They are part of a clip's key. For most texts the result is empty, so that the key stays as it was.
     """
     texts = [row["text"], row["reference_text"] if engine.clones_voice else None]
-    given = [handover.newly_handed_over(text or "", engine.controls, voice, ascii_only=engine.ascii_only) for text in texts]
-    return tuple("" if text is None else text for text in given) if any(text is not None for text in given) else ()
+    changed = [
+        text_frontend.changed_engine_text(text or "", engine.controls, voice, ascii_only=engine.ascii_only) for text in texts
+    ]
+    return tuple("" if text is None else text for text in changed) if any(text is not None for text in changed) else ()
 
 
-def _handed_over(text: str, engine: Engine, voice: str) -> str | Failure:
-    return handover.handed_over(text, engine.controls, voice, ascii_only=engine.ascii_only)
+def _engine_text(text: str, engine: Engine, voice: str) -> str | Failure:
+    return text_frontend.engine_text(text, engine.controls, voice, ascii_only=engine.ascii_only)
 
 
 def answers(
     requests: Sequence[RenderRequest], engine: Engine, speak: Callable[[RenderRequest], Waveform | Failure]
 ) -> Iterator[Waveform | Failure]:
-    """Answer requests in order through ``speak``, which gets only what the engine can serve, with prepared texts."""
+    """Yield the results of requests in order; ``speak`` gets only requests that the engine can render, with prepared texts."""
     for request in requests:
         ready = prepared(request, engine)
         yield ready if isinstance(ready, Failure) else speak(ready)

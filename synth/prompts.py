@@ -5,7 +5,7 @@ reference in another, must stay in one split together; so a recording has one ro
 only when every other reference of its speaker has served as often.
 
 Turns of a dialogue stay in one split together anyway. A turn's reference is therefore an earlier turn of the same dialogue: it
-ties no two dialogues together, and gives nothing away, because whoever judges the turn has heard the earlier ones.
+ties no two dialogues together, and gives nothing away, because listeners and judges hear the earlier turns too.
 """
 
 import re
@@ -22,7 +22,7 @@ from contracts.rng import hash_fraction
 from contracts.schemas import DROPS, PROMPTS
 from contracts.text_forms import keyed
 from synth.dialogues import openings, position
-from synth.twins import Candidate, Reason, without_twins
+from synth.duplicate_texts import Reason, UsableUtterance, without_duplicates
 
 STAGE: Final = "prompts"
 
@@ -100,7 +100,7 @@ def choose(
     if min_duration_s > max_duration_s or (texts is not None and texts < 1):
         raise RecipeError("prompts: wants min_duration_s <= max_duration_s and texts >= 1 (or null for all)")
     dropped = dict[str, tuple[str, str, object]]()
-    candidates = list[Candidate]()
+    candidates = list[UsableUtterance]()
     rows = utterances.select(_COLUMNS).to_pylist()
     before = openings(rows) if history else {}
     for row in rows:
@@ -114,7 +114,7 @@ def choose(
         words = count_words(spoken)
         turn = position(row, before)
         unusable = _unusable(row["style"], styles, duration_s, max_duration_s)
-        candidate = Candidate(
+        candidate = UsableUtterance(
             row=row,
             rank=(hash_fraction(seed, STAGE, row["utterance_id"]), row["utterance_id"]),
             spoken=spoken,
@@ -132,8 +132,8 @@ def choose(
             dropped[candidate.utterance_id] = (STAGE, *candidate.unfit)
         else:
             candidates.append(candidate)
-    kept, twins = without_twins(candidates, alone=history or reference == "none")
-    dropped |= {twin: (STAGE, "duplicate_text", {"of": first}) for twin, first in twins.items()}
+    kept, duplicates = without_duplicates(candidates, alone=history or reference == "none")
+    dropped |= {duplicate: (STAGE, "duplicate_text", {"of": first}) for duplicate, first in duplicates.items()}
     if history:
         chosen = _in_dialogues(kept, dropped, alone=reference == "none")
     else:
@@ -172,19 +172,19 @@ def _too_short(duration_s: float | None, limit_s: float) -> Reason | None:
     return None
 
 
-_Choice = tuple[tuple[int, float, str], Candidate, Candidate | None]
+_Choice = tuple[tuple[int, float, str], UsableUtterance, UsableUtterance | None]
 
 
-def _without_reference(candidates: Iterable[Candidate]) -> list[_Choice]:
+def _without_reference(candidates: Iterable[UsableUtterance]) -> list[_Choice]:
     return [((0, *target.rank), target, None) for target in candidates]
 
 
-def _with_reference(candidates: Iterable[Candidate], dropped: dict[str, tuple[str, str, object]]) -> list[_Choice]:
+def _with_reference(candidates: Iterable[UsableUtterance], dropped: dict[str, tuple[str, str, object]]) -> list[_Choice]:
     """Give roles per speaker and pair them up; a choice sorts by how often its reference has served before, then by hash.
 
     Roles do not depend on how many texts are wanted, which is what keeps earlier prompts when more are.
     """
-    speakers = defaultdict[tuple[str, str | None], list[Candidate]](list)
+    speakers = defaultdict[tuple[str, str | None], list[UsableUtterance]](list)
     for candidate in candidates:
         speakers[candidate.speaker].append(candidate)
     choices = list[_Choice]()
@@ -205,10 +205,10 @@ def _with_reference(candidates: Iterable[Candidate], dropped: dict[str, tuple[st
     return choices
 
 
-def _roles(spoken: Sequence[Candidate]) -> tuple[list[Candidate], list[Candidate]]:
+def _roles(spoken: Sequence[UsableUtterance]) -> tuple[list[UsableUtterance], list[UsableUtterance]]:
     """Split one speaker's recordings, given by hash, into targets and references of about the same number."""
     surplus = sum(not one.can_refer for one in spoken) - sum(one.unfit is not None for one in spoken)  # of targets
-    targets, references = list[Candidate](), list[Candidate]()
+    targets, references = list[UsableUtterance](), list[UsableUtterance]()
     for one in spoken:
         is_free = one.can_refer and one.unfit is None
         if one.unfit or (is_free and surplus > 0):
@@ -221,19 +221,19 @@ def _roles(spoken: Sequence[Candidate]) -> tuple[list[Candidate], list[Candidate
 
 
 def _in_dialogues(
-    candidates: Iterable[Candidate], dropped: dict[str, tuple[str, str, object]], *, alone: bool
+    candidates: Iterable[UsableUtterance], dropped: dict[str, tuple[str, str, object]], *, alone: bool
 ) -> list[_Choice]:
     """Pair turns with an earlier one of their speaker, or leave them ``alone``; a choice sorts by its place in its dialogue."""
 
-    def turn(candidate: Candidate) -> int:
+    def turn(candidate: UsableUtterance) -> int:
         return int(candidate.row["turn"])
 
-    dialogues = defaultdict[tuple[str, str], dict[str | None, list[Candidate]]](lambda: defaultdict(list))
+    dialogues = defaultdict[tuple[str, str], dict[str | None, list[UsableUtterance]]](lambda: defaultdict(list))
     for candidate in candidates:
         dialogues[candidate.row["corpus"], candidate.row["dialogue_id"]][candidate.row["speaker_id"]].append(candidate)
     choices = list[_Choice]()
     for speakers in dialogues.values():
-        found = list[tuple[Candidate, Candidate | None]]()
+        found = list[tuple[UsableUtterance, UsableUtterance | None]]()
         for speaker, spoken in speakers.items():
             able = [one for one in spoken if one.can_refer and speaker is not None]
             first = min(able, key=lambda one: (one.failed, turn(one)), default=None)
@@ -248,7 +248,7 @@ def _in_dialogues(
     return choices
 
 
-def _prompt(target: Candidate, source: Candidate | None) -> dict[str, Any]:
+def _prompt(target: UsableUtterance, source: UsableUtterance | None) -> dict[str, Any]:
     row, reference = target.row, source.row if source else None
     return identified(
         {

@@ -6,7 +6,8 @@ import pyarrow.compute as pc
 from contracts.ids import canonical_json, row_id
 from contracts.joins import attach, sorted_by
 from contracts.ratings import rating_summaries
-from contracts.schemas import DROPS, PROMPTS, RULINGS, SCORES
+from contracts.schema_columns import SCORES
+from contracts.schemas import DROPS, PROMPTS, RULINGS
 from synth.pairs import HUMAN
 
 

@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from contracts.errors import DataError, RecipeError, SetupError
+from contracts.failures import failure
 from contracts.jobs import Failure, Outcome, Resources
-from contracts.schemas import FAILURES, RECORDINGS, failure
+from contracts.schemas import FAILURES, RECORDINGS
 from corpora.root import LinkOutside, Root
 from storage.blobs import BlobStore
 from storage.workspace import Workspace

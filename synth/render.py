@@ -8,9 +8,10 @@ import pyarrow as pa
 
 from contracts import plugins
 from contracts.errors import DamagedPart, SetupError
+from contracts.failures import failure
 from contracts.ids import canonical_json
 from contracts.jobs import Failure, Outcome, Resources
-from contracts.schemas import FAILURES, SAMPLES, failure
+from contracts.schemas import FAILURES, SAMPLES
 from contracts.texts import LONGEST_TEXT
 from contracts.versions import meets, wrong_version
 from storage.blobs import DAMAGED_AUDIO, BlobStore

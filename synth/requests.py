@@ -1,4 +1,4 @@
-"""Which samples a recipe wants: prompts x systems x voices, with the seeds they are given."""
+"""The samples of a recipe: prompts x systems x voices, with their seeds."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,18 +40,18 @@ TARGET: Final = "target"
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """One system as the requests need it.
+    """One system to be rendered.
 
     Attributes:
         system: its name in the recipe.
         engine: engine plug-in.
-        params: all literals that decide what the engine does.
+        params: all literals that determine the engine's output.
         voices: voices to choose from.
-        voices_per_prompt: how many of them speak each prompt.
-        speaks: ``target``, the prompt's text; or the name of a task whose writing about the prompt is spoken in its place, such
-            as a text that does not fit the dialogue.
-        handed_over: a row of WANTED and a voice -> what the engine gets in place of the row's texts, where that makes another
-            clip (``synth.engine.newly_handed_over``).
+        voices_per_prompt: number of voices per prompt.
+        speaks: ``target``, the prompt's text; or the name of a task whose writing about the prompt is spoken instead, such as
+            a text that does not fit the dialogue.
+        changed_text: a row of WANTED and a voice -> the engine's texts, if they differ from those of older versions
+            (``synth.engine.changed_engine_text``).
     """
 
     system: str
@@ -60,7 +60,7 @@ class Candidate:
     voices: Sequence[str]
     voices_per_prompt: int
     speaks: str = TARGET
-    handed_over: Callable[[Mapping[str, Any], str], Sequence[str]] = lambda _row, _voice: ()
+    changed_text: Callable[[Mapping[str, Any], str], Sequence[str]] = lambda _row, _voice: ()
 
 
 def wanted(
@@ -92,12 +92,13 @@ def wanted(
         prompt_id = prompt.pop("prompt_id")
         base = {"subject_id": prompt_id, **prompt}
         for candidate in candidates:
-            instead = candidate.speaks != TARGET
+            is_written = candidate.speaks != TARGET
             text = keyed(written.get(candidate.speaks, {}).get(prompt_id, "")) or None
-            spoken = {"text": text, "spoken_text": text} if instead else {}
+            spoken = {"text": text, "spoken_text": text} if is_written else {}
             for voice in _voices(candidate, prompt_id, seed):
                 key = [prompt_id, candidate.system, candidate.engine, candidate.params, voice, seed, audio]
-                sample = row_id("sample", *key, *([text] if instead else []), *candidate.handed_over({**base, **spoken}, voice))
+                changed = candidate.changed_text({**base, **spoken}, voice)
+                sample = row_id("sample", *key, *([text] if is_written else []), *changed)
                 engine_seed = int(hash_fraction(seed, "samples", sample) * 2**31)
                 rows.append(
                     {**base, **spoken, "row_id": sample, "system": candidate.system, "voice": voice, "seed": engine_seed}

@@ -8,7 +8,17 @@ import numpy.typing as npt
 
 from contracts.errors import DataError
 from contracts.jobs import Failure
-from synth.dsp import AsHeard, AudioFormat, Clip, ClipFormat, above_hum, as_heard, in_band, normalise, sustained_dbfs
+from synth.dsp import (
+    AudioFormat,
+    Clip,
+    ClipFormat,
+    OriginalFormat,
+    above_hum,
+    in_band,
+    normalise,
+    original_clip,
+    sustained_dbfs,
+)
 from synth.engine import Waveform
 
 SILENT_DBFS: Final = -66.0
@@ -71,9 +81,9 @@ def recorded_clip(waveform: Waveform, text: str | None, audio: ClipFormat) -> Cl
     A clip that is silent, noisy, clipped or cut short was rated for that. The reasons are ``empty`` and ``not_finite``, and
     for a standard clip those of ``standard_clip``.
     """
-    if not isinstance(audio, AsHeard):
+    if not isinstance(audio, OriginalFormat):
         return standard_clip(waveform, text, audio)
-    return _no_sound(waveform) or as_heard(waveform, audio)
+    return _no_sound(waveform) or original_clip(waveform, audio)
 
 
 def inspect(waveform: Waveform, text: str | None, audio: AudioFormat, expected_rate_hz: int | None = None) -> Failure | None:

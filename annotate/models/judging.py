@@ -21,9 +21,10 @@ from annotate.models.ledger.ledger import Ledger
 from annotate.models.request import Refusal, Reply
 from annotate.models.task import Parsed, ParseError, TaskSpec, Written
 from contracts.errors import SetupError
+from contracts.failures import failure, legible
 from contracts.ids import canonical_json
 from contracts.jobs import Outcome
-from contracts.schemas import FAILURES, JUDGMENTS, WRITINGS, failure, legible
+from contracts.schemas import FAILURES, JUDGMENTS, WRITINGS
 from storage.blobs import DAMAGED_AUDIO, BlobStore
 
 Mode = Literal["live", "batch"]

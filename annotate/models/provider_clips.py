@@ -44,7 +44,7 @@ _PART: Final = ".part"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Clip:
+class EncodedClip:
     """One clip in a provider's container."""
 
     data: bytes
@@ -52,7 +52,7 @@ class Clip:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Measure:
+class ClipSize:
     """Size and length of a clip.
 
     Attributes:
@@ -73,12 +73,12 @@ class ClipCache:
         self._is_local = workspace.is_local
         self._folder = folder or (workspace.local_path("cache/clips") if workspace.is_local else user_folder())
         self._most_bytes = most_bytes
-        self._measures: OrderedDict[tuple[str, Container], Measure] = OrderedDict()
+        self._sizes: OrderedDict[tuple[str, Container], ClipSize] = OrderedDict()
         self._making: WeakValueDictionary[tuple[str, Container], asyncio.Lock] = WeakValueDictionary()
         self._sweeping = threading.Lock()
         self._unswept = most_bytes  # so that the first clip that is cached sweeps what is there already
 
-    async def clip(self, audio_id: str, container: Container) -> Clip:
+    async def clip(self, audio_id: str, container: Container) -> EncodedClip:
         """Return a clip in a container.
 
         Raises:
@@ -90,19 +90,19 @@ class ClipCache:
         lock = self._making.setdefault(key, asyncio.Lock())
         async with lock:
             found = await asyncio.to_thread(self._clip, audio_id, container)
-        self._measures[key] = Measure(size=len(found.data), duration_s=found.duration_s)
-        self._measures.move_to_end(key)
-        if len(self._measures) > _REMEMBERED:
-            self._measures.popitem(last=False)
+        self._sizes[key] = ClipSize(size=len(found.data), duration_s=found.duration_s)
+        self._sizes.move_to_end(key)
+        if len(self._sizes) > _REMEMBERED:
+            self._sizes.popitem(last=False)
         return found
 
-    async def measure(self, audio_id: str, container: Container) -> Measure:
+    async def measure(self, audio_id: str, container: Container) -> ClipSize:
         """Return size and length of a clip in a container; raises as ``clip`` does."""
-        if (audio_id, container) not in self._measures:
+        if (audio_id, container) not in self._sizes:
             await self.clip(audio_id, container)
-        return self._measures[audio_id, container]
+        return self._sizes[audio_id, container]
 
-    def _clip(self, audio_id: str, container: Container) -> Clip:
+    def _clip(self, audio_id: str, container: Container) -> EncodedClip:
         if container == "flac" and self._is_local:
             return _flac(self._blobs.encoded(audio_id))
         path = self._folder / audio_id[:2] / f"{audio_id}-{_REVISION}.{container}.clip"
@@ -114,11 +114,11 @@ class ClipCache:
             made = _flac(self._blobs.encoded(audio_id))
         else:
             pcm, rate = self._blobs.pcm(audio_id)
-            made = Clip(data=transcode(pcm, rate, container, name=audio_id), duration_s=len(pcm) / rate)
+            made = EncodedClip(data=transcode(pcm, rate, container, name=audio_id), duration_s=len(pcm) / rate)
         self._keep(path, made)
         return made
 
-    def _keep(self, path: Path, clip: Clip) -> None:
+    def _keep(self, path: Path, clip: EncodedClip) -> None:
         rest = _DURATION.pack(clip.duration_s) + clip.data
         if len(rest) > self._most_bytes // 16:
             return  # it would displace too many others
@@ -198,7 +198,7 @@ def sweep(folder: Path, most_bytes: int) -> None:
         total -= size
 
 
-def _kept(path: Path) -> Clip | None:
+def _kept(path: Path) -> EncodedClip | None:
     try:
         data = path.read_bytes()
         os.utime(path)  # what is used stays
@@ -208,10 +208,10 @@ def _kept(path: Path) -> Clip | None:
     if len(rest) < _DURATION.size or hashlib.sha256(rest).digest() != digest:
         return None
     (duration_s,) = _DURATION.unpack_from(rest)
-    return Clip(data=rest[_DURATION.size :], duration_s=duration_s)
+    return EncodedClip(data=rest[_DURATION.size :], duration_s=duration_s)
 
 
-def _flac(data: bytes) -> Clip:
+def _flac(data: bytes) -> EncodedClip:
     import soundfile
 
-    return Clip(data=data, duration_s=soundfile.info(io.BytesIO(data)).duration)
+    return EncodedClip(data=data, duration_s=soundfile.info(io.BytesIO(data)).duration)

@@ -88,7 +88,7 @@ def serve(
     from annotate.people.web.app import make_app
     from annotate.people.web.audio import ClipFiles
     from annotate.people.web.serving import serve as run
-    from annotate.people.web.site import Site
+    from annotate.people.web.site import ListeningSite
     from annotate.people.web.tokens import Tokens
     from flows.listening.store import note_answers, open_store
     from flows.recipe.listening_checks import require
@@ -99,7 +99,7 @@ def serve(
     proxies = proxies_of(proxy)
     section, secret, address = require(build.recipe), secret_of(build), address_of(build, base_url, port)
     _warn_of_deadline(build)
-    site = Site(base_url=address, **section.site.model_dump())
+    site = ListeningSite(base_url=address, **section.site.model_dump())
     with open_store(build, secret=secret) as store:
         app = make_app(store, secret=secret, audio=ClipFiles(build.blobs), site=site, rules=rules_of(build))
         build.workspace.write(ADDRESS, address.encode())

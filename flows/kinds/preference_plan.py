@@ -104,7 +104,7 @@ def plan_of(build: Build[PreferenceRecipe]) -> list[Line]:
     if "pairs" not in known and all(line["rows"] == line["done"] for line in lines) and _pairs_stand(build, wanted):
         known.add("pairs")
     lines += _asking(build, wanted, chosen, prompts, known)
-    lines += [plan_line(what, 0) | {"note": f"damaged: {told}"} for what, told in (build.problems or {}).items()]
+    lines += [plan_line(what, 0) | {"note": f"damaged: {problem}"} for what, problem in (build.problems or {}).items()]
     problem = unspoken(build, prompts)
     return lines if problem is None else [*lines, plan_line("nothing", 0) | {"note": problem}]
 

@@ -4,6 +4,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from contracts.joins import among
 from flows.listening.evidence import counted_votes, votes_by_value
 from flows.recipe.preference import PreferenceRecipe
 from flows.run.pipeline import Build
@@ -11,21 +12,21 @@ from flows.run.question import judge_of, task_of
 from flows.run.questions import history_of, roles_about, scripting_roles, with_writings
 from flows.run.wanted import made, wanted_rows
 from flows.stages.filters import filters_of
-from flows.stages.release import Form, pairs_were_heard
+from flows.stages.release import Form, pairs_were_voted_on
 from storage.card_facts import Writer
 from storage.columns import ReleaseSchema, release_schema
-from storage.rows import PairRows
+from storage.rows import OF_JUDGMENT, PairRows, first_judgments
 
 
 def _rows(build: Build[PreferenceRecipe]) -> PairRows:
     """Return what joins the rows of the release."""
     samples, prompts = wanted_rows(build, "samples"), build.tables.read("prompts")
-    utterances = build.tables.read("utterances")
+    utterances, rulings = build.tables.read("utterances"), build.tables.read("rulings")
     return PairRows(
         pairs=build.tables.read("pairs"),
         labels=build.tables.read("labels"),
-        rulings=build.tables.read("rulings"),
-        judgments=wanted_rows(build, "judgments", 0),
+        rulings=rulings,
+        judgments=among(build.tables.read("judgments", OF_JUDGMENT), "judgment_id", first_judgments(rulings)),
         prompts=prompts,
         utterances=utterances,
         recordings=wanted_rows(build, "recordings"),
@@ -36,7 +37,7 @@ def _rows(build: Build[PreferenceRecipe]) -> PairRows:
         schema=_schema(build),
         written=with_writings(build, prompts.select(["prompt_id"]), "prompt_id"),
         histories=history_of(build, prompts, utterances) if "history_audio" in _schema(build).names else None,
-        heard=votes_by_value(counted_votes(build)) if pairs_were_heard(build) else None,
+        votes=votes_by_value(counted_votes(build)) if pairs_were_voted_on(build) else None,
     )
 
 
@@ -48,13 +49,17 @@ def _schema(build: Build[PreferenceRecipe]) -> ReleaseSchema:
     return release_schema(_configuration(build))
 
 
-def _source_types(build: Build[PreferenceRecipe], samples: pa.Table) -> dict[str, str]:
-    """Return sample -> IPTC digital source type; a synthetic voice that no engine here has was learnt from recordings."""
-    voices = {
+def _source_types(build: Build[PreferenceRecipe], samples: pa.Table) -> dict[str, str | None]:
+    """Return sample -> IPTC digital source type (None = unknown): of its voice, or of the clips that a corpus brought along.
+
+    What clones a reference has no voice of its own, and has learnt from recordings.
+    """
+    types: dict[tuple[str, str | None], str | None] = {
         (system, voice.name): voice.source_type for system, engine in build.recipe.engines.items() for voice in engine.voices()
     }
+    types |= {(system.name, None): system.source_type for system, _ in build.recipe.brought_along}
     return {
-        row["sample_id"]: voices.get((row["system"], row["voice"]), "trainedAlgorithmicMedia")
+        row["sample_id"]: types.get((row["system"], row["voice"]), "trainedAlgorithmicMedia")
         if row["is_synthetic"]
         else "digitalCapture"
         for row in samples.select(["sample_id", "system", "voice", "is_synthetic"]).to_pylist()
@@ -72,7 +77,7 @@ def _statement(build: Build[PreferenceRecipe]) -> str:
         return " ".join(parts)
     judge = judge_of(build.recipe.judge)
     what = "labels, scores and explanations" if origin == "judge" else "scores and explanations"
-    people = pairs_were_heard(build)
+    people = pairs_were_voted_on(build)
     if judge.facts:
         nobody = "No language model listened" if people else "No person and no language model listened"
         parts.append(

@@ -23,13 +23,13 @@ from flows.run.work import count_done, do_missing
 from flows.stages import filters, metrics, splits, utterances, verification, votes
 from flows.stages.filters import filters_of
 from flows.stages.recordings import recording_requests, recording_work
-from flows.stages.release import Form, pairs_were_heard, release_stage
+from flows.stages.release import Form, pairs_were_voted_on, release_stage
 from flows.stages.utterances import read_corpora
 from flows.views.plan_lines import is_finished, listening_lines, megabytes, plan_line, total_of
 from storage.columns import RATED_PAIRS
 from storage.rated_rows import RatedPairRows
 from synth import rated_clips
-from synth.dsp import AsHeard, format_literals
+from synth.dsp import OriginalFormat, format_literals
 from synth.pairs import pairs
 
 
@@ -53,9 +53,9 @@ class RatedPairsRecipe(Recipe):
         return self
 
     @property
-    def clip_format(self) -> AsHeard:
+    def clip_format(self) -> OriginalFormat:
         """Clips as they were heard, at one rate."""
-        return AsHeard(sample_rate_hz=self.audio.sample_rate_hz)
+        return OriginalFormat(sample_rate_hz=self.audio.sample_rate_hz)
 
     @property
     def labels_from(self) -> Origin:
@@ -135,7 +135,7 @@ def _rows(build: _Build) -> RatedPairRows:
         samples=wanted_rows(build, "samples"),
         filters=[rule.name for rule in filters_of(build)],
         scale=build.recipe.scale,
-        heard=votes_by_value(counted_votes(build)) if pairs_were_heard(build) else None,
+        votes=votes_by_value(counted_votes(build)) if pairs_were_voted_on(build) else None,
     )
 
 

@@ -6,6 +6,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from flows.recipe.parts import Name, Options, Plugin, Strict, Versioned
 from synth.dsp import AudioFormat
+from synth.engine import SourceType
 
 
 class CorpusSection(Strict):
@@ -67,6 +68,9 @@ class System(Versioned):
         description="instead of an engine: corpus in whose rows this system's name stands as system; its clips of the recipe's "
         "texts are taken",
     )
+    source_type: SourceType | None = Field(
+        default=None, description="of clips: what made them, as IPTC digital source type; null = unknown"
+    )
     voices: list[str] | None = Field(default=None, min_length=1, description="null = all voices of the engine")
     voices_per_prompt: int = Field(default=1, ge=1, le=1000, description="more than one makes intra-system pairs")
     speaks: str = Field(default="target", description="the target text, or the role that writes what it says instead")
@@ -80,13 +84,15 @@ class System(Versioned):
             extra := sorted(self.model_fields_set & {"voices", "voices_per_prompt", "speaks", "options", "version"})
         ):
             raise ValueError(f"{extra[0]}: is an engine's; the clips of {self.clips} are there already")
+        if self.source_type is not None and self.clips is None:
+            raise ValueError("source_type: is of clips; the voices of an engine have their own")
         return self
 
     @model_serializer(mode="wrap")
     def _without_unused_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out an unused key, so that recipes from before it keep their literals."""
         found: dict[str, Any] = handler(self)
-        for name in ("version", "clips"):
+        for name in ("version", "clips", "source_type"):
             if found.get(name) is None:
                 found.pop(name, None)
         return found

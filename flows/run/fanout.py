@@ -22,10 +22,11 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts import schemas
 from contracts.errors import SetupError
+from contracts.failures import failure
 from contracts.jobs import Job, Outcome, Resources
 from contracts.joins import taken
+from contracts.schemas import FAILURES, empty
 from flows.run.cluster import Cluster, ClusterLost, running_cluster
 from flows.run.worker import Broken, WorkspaceProbe, reply, request
 
@@ -158,8 +159,8 @@ def _checked(batch: _Batch, outcome: Outcome) -> Outcome:
 
 def _alone(batch: _Batch, broken: Broken) -> Outcome:
     job, row = batch.job, batch.rows.to_pylist()[0]
-    failure = schemas.failure(job.stage, row["row_id"], row["subject_id"], broken.reason, broken.message)
-    return Outcome(rows=schemas.empty(job.table), failures=pa.Table.from_pylist([failure], schema=schemas.FAILURES))
+    row_of_failure = failure(job.stage, row["row_id"], row["subject_id"], broken.reason, broken.message)
+    return Outcome(rows=empty(job.table), failures=pa.Table.from_pylist([row_of_failure], schema=FAILURES))
 
 
 def _interleave(members: Iterable[tuple[Job, pa.Table]]) -> Iterator[_Batch]:

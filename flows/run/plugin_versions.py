@@ -28,14 +28,15 @@ def installed_problem(who: str, reported: str | None, demanded: str) -> list[str
 
 
 def mixed_versions(build: Build) -> list[Mixed]:
-    """Return what was made by more than one version, among the rows that the recipe wanted when it was last built."""
-    return mixed_in(
-        {
-            "samples": wanted_rows(build, "samples"),
-            "metrics": wanted_rows(build, "metrics"),
-            "judgments": wanted_rows(build, "judgments", 0),
-        }
-    )
+    """Return what more than one version made among the rows that the recipe wanted when it was last built."""
+    return mixed_in({table: _version_columns(build, table) for table in ("samples", "metrics", "judgments")})
+
+
+def _version_columns(build: Build, table: str, *others: str) -> pa.Table:
+    """Return the columns of a table's wanted rows that say which version made them, and some others."""
+    reported = [name for source, owner, column, _ in _REPORTED if source == table for name in (*owner, column)]
+    columns = list(dict.fromkeys([*reported, *others]))
+    return wanted_rows(build, table, 0 if table == "judgments" else None, columns)
 
 
 def mixed_in(tables: Mapping[str, pa.Table]) -> list[Mixed]:
@@ -86,6 +87,6 @@ def released_mixed(build: Build, pairs: pa.Table, versioned: Collection[str]) ->
     found = {}
     for table in versioned:
         column, keys = subjects[table]
-        rows = wanted_rows(build, table, 0 if table == "judgments" else None)
+        rows = _version_columns(build, table, column)
         found[table] = rows.filter(pc.is_in(rows[column], value_set=keys))
     return mixed_in(found)

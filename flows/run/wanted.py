@@ -56,8 +56,16 @@ def wanted_keys(build: Build[Any], stage: str, part: int | None = None) -> Keys:
     return wanted["row_id"] if part is None else wanted.filter(pc.equal(wanted["part"], part))["row_id"]
 
 
-def wanted_rows(build: Build[Any], stage: str, part: int | None = None) -> pa.Table:
-    """Return the rows of a stage that this recipe wants, of all parts or of one, sorted by their key."""
+def wanted_rows(build: Build[Any], stage: str, part: int | None = None, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return the rows of a stage that this recipe wants, sorted by their key.
+
+    Args:
+        build: the build.
+        stage: the stage.
+        part: the system, metric, judge or role whose rows they are; None = all.
+        columns: columns to read beside the key; None = all. The texts of replies are most of a workspace's bytes.
+    """
     table = table_of(stage)
-    rows = among(build.tables.read(table), key_of(table), wanted_keys(build, stage, part))
-    return sorted_by(rows, key_of(table))
+    key = key_of(table)
+    named = None if columns is None else [key, *(name for name in columns if name != key)]
+    return sorted_by(among(build.tables.read(table, named), key, wanted_keys(build, stage, part)), key)

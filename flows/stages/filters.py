@@ -46,13 +46,13 @@ def filters_of(build: Build) -> list[Plugin]:
 def _labels(build: Build, kept: pa.Table) -> pa.Table:
     """Label every kept pair, and say which judgments or votes the label rests on."""
     origin = build.recipe.labels_from
-    cast = (
+    votes = (
         sorted_by(all_votes(build).select(["vote_id", "pair_id", "discarded"]), "vote_id").to_pylist()
         if origin == "votes"
         else []
     )
     votes_of: dict[str, list[str]] = {}
-    for vote in (vote for vote in cast if vote["discarded"] is None):
+    for vote in (vote for vote in votes if vote["discarded"] is None):
         votes_of.setdefault(vote["pair_id"], []).append(vote["vote_id"])
     lists = pa.list_(pa.string())
     return pa.table(

@@ -17,15 +17,15 @@ from flows.stages.metrics import current_facts
 
 
 def pair_requests(build: Build[PreferenceRecipe]) -> pa.Table:
-    """Return what judges are told about each pair.
+    """Return what judges see of each pair.
 
     Columns: ``subject_id`` (the pair), ``text``, ``language``, ``emotion``, ``reference_audio_id``, ``audio_a``, ``audio_b``,
     every metric value with ``_a`` and ``_b``, what the roles wrote about the prompt, and ``history_audio_ids`` for dialogues.
     """
     samples, facts, utterances = wanted_rows(build, "samples"), current_facts(build), build.tables.read("utterances")
     prompts, recordings = build.tables.read("prompts"), wanted_rows(build, "recordings")
-    told = {name: name for name in ("text", "language", "reference_utterance_id", "target_utterance_id")}
-    table = attach(sorted_by(build.tables.read("pairs"), "pair_id"), "prompt_id", prompts, "prompt_id", told)
+    columns = {name: name for name in ("text", "language", "reference_utterance_id", "target_utterance_id")}
+    table = attach(sorted_by(build.tables.read("pairs"), "pair_id"), "prompt_id", prompts, "prompt_id", columns)
     table = attach(table, "target_utterance_id", utterances, "utterance_id", {"emotion": "emotion"})
     table = attach(table, "reference_utterance_id", recordings, "utterance_id", {"reference_audio_id": "audio_id"})
     for side in ("a", "b"):
@@ -43,16 +43,16 @@ def _heard_before(build: Build[PreferenceRecipe], recordings: pa.Table) -> pa.Ta
     past = history_of(build, build.tables.read("prompts"), build.tables.read("utterances"))
     audio = dict(zip(recordings["utterance_id"].to_pylist(), recordings["audio_id"].to_pylist(), strict=True))
     turns = [[audio.get(one) for one in ids or []] for ids in past["history_utterance_ids"].to_pylist()]
-    heard = [clips if clips and all(clips) else None for clips in turns]
-    return pa.table({"prompt_id": past["prompt_id"], "audio_ids": pa.array(heard, pa.list_(pa.string()))})
+    complete = [clips if clips and all(clips) else None for clips in turns]
+    return pa.table({"prompt_id": past["prompt_id"], "audio_ids": pa.array(complete, pa.list_(pa.string()))})
 
 
 def judge_questions(build: Build[PreferenceRecipe]) -> list[RoleQuestion]:
     """Return what each judge is asked about all pairs, in its orders and as often as it says, the deciding one first."""
     requests = pair_requests(build)
     return [
-        RoleQuestion(role=wish, requests=played(requests, orders=wish.orders, votes=wish.votes))
-        for wish in build.recipe.judges_of_pairs
+        RoleQuestion(role=role, requests=played(requests, orders=role.orders, votes=role.votes))
+        for role in build.recipe.judges_of_pairs
     ]
 
 
@@ -68,7 +68,7 @@ STAGE: Final[Stage[PreferenceRecipe]] = Stage(
     writes=("wanted@judgments", "judgments", "failures@judgments"),
     settings=lambda build: [
         [literals(role) for role in roles_about(build, "prompts")],
-        [literals(wish) for wish in build.recipe.judges_of_pairs],
+        [literals(role) for role in build.recipe.judges_of_pairs],
         build.recipe.longest_history,
         [metric.name for metric in build.recipe.metrics],
     ],

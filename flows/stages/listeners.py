@@ -31,38 +31,39 @@ def gold_of(build: Build) -> dict[str, tuple[str, ...]]:
         RecipeError: the file cannot be read.
         DataError: a row is wrong, or names what this build does not have.
     """
-    wish = require(build.recipe)
-    key = "sample_id" if wish.rated() else "pair_id"
-    gold = read_gold(wish.gold, key, terms_of(build.recipe).protocol)
-    known = set((wanted_rows(build, "samples") if wish.rated() else build.tables.read("pairs", ["pair_id"]))[key].to_pylist())
-    if strange := [subject for subject in gold if subject not in known]:
-        raise DataError(f"{wish.gold}: this build has no {key} {strange[0]}")
+    listening = require(build.recipe)
+    key = "sample_id" if listening.rated() else "pair_id"
+    gold = read_gold(listening.gold, key, terms_of(build.recipe).protocol)
+    rows = wanted_rows(build, "samples") if listening.rated() else build.tables.read("pairs", [key])
+    known = set(rows[key].to_pylist())
+    if unknown := [subject for subject in gold if subject not in known]:
+        raise DataError(f"{listening.gold}: this build has no {key} {unknown[0]}")
     return gold
 
 
-def asked(build: Build) -> pa.Table:
+def wanted_of(build: Build) -> pa.Table:
     """Return the rows that votes or ratings are wanted of, gold ones included: pairs or samples, sorted by id."""
-    wish = require(build.recipe)
-    if wish.rated():
+    listening = require(build.recipe)
+    if listening.rated():
         return wanted_rows(build, "samples")
     pairs = build.tables.read("pairs")
-    if wish.of == "splits":
-        pairs = among(pairs, "pair_id", to_verify(build, wish)["item_id"])
+    if listening.of == "splits":
+        pairs = among(pairs, "pair_id", to_verify(build, listening)["item_id"])
     return sorted_by(pairs, "pair_id")
 
 
-def to_verify(build: Build, wish: Listening) -> pa.Table:
+def to_verify(build: Build, listening: Listening) -> pa.Table:
     """Return the assigned items of the splits that people verify."""
     assigned = build.tables.read(splits_table(build))
-    return assigned.filter(pc.is_in(assigned["split"], value_set=pa.array(wish.splits, pa.string())))
+    return assigned.filter(pc.is_in(assigned["split"], value_set=pa.array(listening.splits, pa.string())))
 
 
 def items_of(build: Build) -> list[Item]:
     """Return all items of the listening test: what is asked, and the gold."""
-    wish, gold = require(build.recipe), gold_of(build)
-    if wish.rated():
-        return sample_items(build, asked(build), gold)
-    subjects = pa.array([*asked(build)["pair_id"].to_pylist(), *gold], pa.string())
+    listening, gold = require(build.recipe), gold_of(build)
+    if listening.rated():
+        return sample_items(build, wanted_of(build), gold)
+    subjects = pa.array([*wanted_of(build)["pair_id"].to_pylist(), *gold], pa.string())
     return pair_items(build, among(build.tables.read("pairs"), "pair_id", subjects), gold)
 
 
@@ -80,17 +81,17 @@ def open_items(build: Build) -> list[Item]:
     known = known_store(build)
     if known is None:
         return []
-    wish = require(build.recipe)
+    listening = require(build.recipe)
     with known as store:
         protocol, items = store.settings.protocol, store.items()
-        cast = store.ratings() if wish.rated() else store.votes()
-    labelled = set() if wish.rated() else set(cast.filter(pc.equal(cast["aggregated"], True))["pair_id"].to_pylist())
-    said: dict[str, list[Answer]] = {}
-    for row in cast.filter(pc.is_null(cast["discarded"])).to_pylist():
-        answer = Answer(scores=dict(row["scores"])) if wish.rated() else Answer(value=row["value"])
-        said.setdefault(row["sample_id" if wish.rated() else "pair_id"], []).append(answer)
+        answers = store.ratings() if listening.rated() else store.votes()
+    labelled = set() if listening.rated() else set(answers.filter(pc.equal(answers["aggregated"], True))["pair_id"].to_pylist())
+    given: dict[str, list[Answer]] = {}
+    for row in answers.filter(pc.is_null(answers["discarded"])).to_pylist():
+        answer = Answer(scores=dict(row["scores"])) if listening.rated() else Answer(value=row["value"])
+        given.setdefault(row["sample_id" if listening.rated() else "pair_id"], []).append(answer)
     asked_of = [item for item in items if not item.gold and item.subject_id not in labelled]
-    return [item for item in asked_of if len(given := said.get(item.subject_id, [])) < protocol.votes_needed(given)]
+    return [item for item in asked_of if len(those := given.get(item.subject_id, [])) < protocol.votes_needed(those)]
 
 
 def publish(build: Build) -> None:
@@ -146,11 +147,11 @@ def is_of(*subjects: str) -> Any:
 
 def settings_of_test(build: Build) -> object:
     """Return all that decides which votes there are, as literals."""
-    wish = build.recipe.listening
-    gold = gold_of(build) if wish is not None else {}
-    told = {subject: list(values) for subject, values in gold.items()}
+    listening = build.recipe.listening
+    gold = gold_of(build) if listening is not None else {}
+    known_answers = {subject: list(values) for subject, values in gold.items()}
     without = ["goes on without votes that are lacking"] if store.goes_on_without_votes(build) else []
-    return [literals(wish), told, store.version(build), *without]
+    return [literals(listening), known_answers, store.version(build), *without]
 
 
 ASKED_ABOUT: Final = ("utterances", "prompts", *made("writings", "recordings", "samples"), "pairs")

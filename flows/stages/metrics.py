@@ -32,8 +32,8 @@ def _metric_work(build: Build) -> Work:
     table = attach(
         table, "reference_utterance_id", wanted_rows(build, "recordings"), "utterance_id", {"reference_audio_id": "audio_id"}
     )
-    asked = ("audio_id", "text", "language", "spoken_text", "reference_audio_id")
-    table = table.select(["sample_id", *asked]).rename_columns({"sample_id": "subject_id"})
+    columns = ("audio_id", "text", "language", "spoken_text", "reference_audio_id")
+    table = table.select(["sample_id", *columns]).rename_columns({"sample_id": "subject_id"})
     work: list[tuple[Job, pa.Table]] = []
     for metric in build.recipe.metrics:
         keys = metric_keys(build, metric, table["subject_id"].to_pylist())

@@ -25,9 +25,9 @@ _ROUNDS: Final = 10
 
 def choose_prompts(build: Build[PreferenceRecipe], utterances: pa.Table) -> tuple[pa.Table, pa.Table]:
     """Return the recipe's prompts, and the utterances that serve none as drops; audio that is known to fail is avoided."""
-    wish = build.recipe.prompts.model_dump(exclude={"variants", "longest_history"})
+    section = build.recipe.prompts.model_dump(exclude={"variants", "longest_history"})
     people = utterances.filter(pc.is_null(utterances["system"]))
-    return choose(people, seed=build.recipe.seed, history=needs_history(build), failed=_failed(build), **wish)
+    return choose(people, seed=build.recipe.seed, history=needs_history(build), failed=_failed(build), **section)
 
 
 def _failed(build: Build[PreferenceRecipe]) -> set[str]:

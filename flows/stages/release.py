@@ -128,18 +128,18 @@ _HASHED: Final[dict[str, release_manifest.States]] = {}
 
 def with_verifier(build: Build, split: str, rows: pa.Table) -> pa.Table:
     """Say of the rows of a split, if it is a verified one, that they passed that filter, too."""
-    wish = build.recipe.listening
-    if wish is None or wish.of != "splits" or split not in wish.splits:
+    listening = build.recipe.listening
+    if listening is None or listening.of != "splits" or split not in listening.splits:
         return rows
     passed = [[*names, VERIFIER] for names in rows["filters_passed"].to_pylist()]
     place = rows.column_names.index("filters_passed")
     return rows.set_column(place, "filters_passed", pa.array(passed, rows["filters_passed"].type))
 
 
-def pairs_were_heard(build: Build) -> bool:
-    """Say whether people were asked about pairs."""
-    wish = build.recipe.listening
-    return wish is not None and not wish.rated()
+def pairs_were_voted_on(build: Build) -> bool:
+    """Return whether people voted on pairs."""
+    listening = build.recipe.listening
+    return listening is not None and not listening.rated()
 
 
 def _release(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Books:
@@ -155,11 +155,16 @@ def _release(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Boo
         )
         for split in build.recipe.splits.named()
     ]
-    wish = build.recipe.release
-    layout = ShardLayout(sample_rate_hz=build.recipe.clip_format.sample_rate_hz, shard_bytes=wish.shard_size_mb * 1_000_000)
+    section = build.recipe.release
+    layout = ShardLayout(sample_rate_hz=build.recipe.clip_format.sample_rate_hz, shard_bytes=section.shard_size_mb * 1_000_000)
     build.progress.start("release", 0)
     folder = release_writer.write(
-        build.workspace, wish.version, splits=splits, audio=named_audio(build), facts=_facts(before, form, build), layout=layout
+        build.workspace,
+        section.version,
+        splits=splits,
+        audio=named_audio(build),
+        facts=_facts(before, form, build),
+        layout=layout,
     )
     build.workspace.write(CURRENT, json.dumps({"folder": folder}).encode())
     # What was written, or hashed, a moment ago need not be read once more.
@@ -185,7 +190,7 @@ def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Facts
         version=recipe.release.version,
         funnel=[Funnel(**mark.books.as_dict()) for mark in marks],
         leakage=[Disjoint(key=key, left="any split", right="any other", shared=n) for key, n in proven.shared.items()],
-        annotations_creators=(form.annotated, "crowdsourced") if pairs_were_heard(build) else (form.annotated,),
+        annotations_creators=(form.annotated, "crowdsourced") if pairs_were_voted_on(build) else (form.annotated,),
         judge_statement=form.statement(build) + people_statement(build),
         writers=form.writers(build),
         mixed=released_mixed(
@@ -199,12 +204,12 @@ def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Facts
 
 def _recipe_literals(build: Build) -> dict[str, Any]:
     """Return the recipe without what differs from machine to machine: where it works and where its corpora lie."""
-    told = build.recipe.model_dump(exclude={"workspace", "listening", "plugins"})
-    for corpus in told["corpora"]:
+    literals_of_recipe = build.recipe.model_dump(exclude={"workspace", "listening", "plugins"})
+    for corpus in literals_of_recipe["corpora"]:
         del corpus["root"]
     if build.recipe.listening is not None:
-        told["listening"] = literals(build.recipe.listening)
-    return told
+        literals_of_recipe["listening"] = literals(build.recipe.listening)
+    return literals_of_recipe
 
 
 def release_stage(before: Sequence[Stage[Any]], form: Form[Any]) -> Stage[Any]:

@@ -9,11 +9,11 @@ from flows.recipe.preference import PreferenceRecipe
 from flows.run.books import Books
 from flows.run.pipeline import Build, Stage
 from flows.run.wanted import made, wanted_rows
-from scoring.reliability.aggregation import rulings
+from scoring.reliability.aggregation import RULED_ON, rulings
 
 
 def _rulings(build: Build[PreferenceRecipe]) -> Books:
-    judgments = wanted_rows(build, "judgments", 0)
+    judgments = wanted_rows(build, "judgments", 0, RULED_ON)
     ruled = rulings(judgments, on_disagreement=build.recipe.judges_of_pairs[0].on_disagreement)
     build.tables.replace("rulings", sorted_by(ruled, "pair_id"))
     judged = pc.count_distinct(judgments["pair_id"]).as_py()

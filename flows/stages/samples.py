@@ -22,9 +22,9 @@ from flows.stages.speaking import candidates_of
 from flows.stages.writings import spoken_instead
 from synth import requests
 from synth.dsp import format_literals
-from synth.handover import HANDOVER
 from synth.pairs import HUMAN
 from synth.render import RenderJob
+from synth.text_frontend import FRONTEND_VERSION
 
 
 def sample_requests(build: Build[PreferenceRecipe]) -> pa.Table:
@@ -140,7 +140,7 @@ def candidate_literals(build: Build[PreferenceRecipe]) -> object:
             list(candidate.voices),
             candidate.voices_per_prompt,
             candidate.speaks,
-            [HANDOVER, *map(astuple, build.recipe.engines[candidate.system].controls)],
+            [FRONTEND_VERSION, *map(astuple, build.recipe.engines[candidate.system].controls)],
         ]
         for candidate in candidates_of(build)
     ]

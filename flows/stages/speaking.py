@@ -9,7 +9,7 @@ from flows.recipe.preference import PreferenceRecipe
 from flows.run.pipeline import Build
 from synth import requests
 from synth.dsp import format_literals
-from synth.engine import newly_handed_over, speaks
+from synth.engine import changed_engine_text, speaks
 from synth.pairs import HUMAN, pairs
 from synth.scripts import language_of
 
@@ -24,7 +24,7 @@ def candidates_of(build: Build[PreferenceRecipe]) -> list[requests.Candidate]:
             voices=system.voices or [voice.name for voice in build.recipe.engines[system.name].voices()],
             voices_per_prompt=system.voices_per_prompt,
             speaks=system.speaks,
-            handed_over=partial(newly_handed_over, build.recipe.engines[system.name]),
+            changed_text=partial(changed_engine_text, build.recipe.engines[system.name]),
         )
         for system, engine in build.recipe.rendered
     ]
@@ -46,8 +46,8 @@ def to_speak(build: Build[PreferenceRecipe], chosen: pa.Table) -> pa.Table:
 def can_speak(build: Build[PreferenceRecipe], wanted: pa.Table) -> pa.Array:
     """Return per request whether its system speaks its language; recordings do."""
     engines = build.recipe.engines
-    asked = zip(wanted["system"].to_pylist(), wanted["language"].to_pylist(), strict=True)
-    return pa.array([system == HUMAN or speaks(engines[system], language) for system, language in asked], pa.bool_())
+    requested = zip(wanted["system"].to_pylist(), wanted["language"].to_pylist(), strict=True)
+    return pa.array([system == HUMAN or speaks(engines[system], language) for system, language in requested], pa.bool_())
 
 
 def unspoken(build: Build[PreferenceRecipe], prompts: pa.Table) -> str | None:

@@ -22,12 +22,12 @@ _OF_PROMPTS: Final = ("language", "setting", "style", "corpus")
 
 def split_sizes(recipe: Recipe) -> dict[str, Size]:
     """Return how many pairs each split gets; of one with a quota that people verify, more, as they will not confirm all."""
-    wish = recipe.listening
-    verified = wish.splits if wish is not None and wish.of == "splits" else ()
+    listening = recipe.listening
+    verified = listening.splits if listening is not None and listening.of == "splits" else ()
     sizes = {split: wanted.size() for split, wanted in recipe.splits.named().items()}
     return {
-        split: replace(size, oversample=wish.oversample)
-        if wish is not None and size.quota is not None and split in verified
+        split: replace(size, oversample=listening.oversample)
+        if listening is not None and size.quota is not None and split in verified
         else size
         for split, size in sizes.items()
     }

@@ -24,14 +24,14 @@ from synth.dialogues import dialogue_keys
 
 
 def _splits(build: Build) -> Books:
-    homes = leakage_groups(_leakage_keys(build))
+    groups = leakage_groups(_leakage_keys(build))
     labelled = build.tables.read("labels", ["item_id"])["item_id"]
     table = sorted_by(among(build.tables.read("pairs"), "pair_id", labelled), "pair_id")
     table = table.append_column("item_id", table["pair_id"])
-    table = attach(table, "group_id", homes, "group_id", {"leakage_group": "leakage_group"})
-    table = attach(table, "leakage_group", _strata(build, homes), "leakage_group", {"stratum": "stratum"})
+    table = attach(table, "group_id", groups, "group_id", {"leakage_group": "leakage_group"})
+    table = attach(table, "leakage_group", _strata(build, groups), "leakage_group", {"stratum": "stratum"})
     rows = table.select(["item_id", "group_id", "leakage_group", "stratum"])
-    conditions = {split: wish.where.wanted() for split, wish in build.recipe.splits.named().items()}
+    conditions = {split: section.where.wanted() for split, section in build.recipe.splits.named().items()}
     facts = facts_of(build, table, {name for condition in conditions.values() for name in condition})
     eligible = {split: meets(facts, condition) for split, condition in conditions.items() if condition}
     assigned, drops = assign(rows, split_sizes(build.recipe), build.recipe.seed, eligible)
@@ -43,16 +43,16 @@ def _splits(build: Build) -> Books:
     )
 
 
-def _strata(build: Build, homes: pa.Table) -> pa.Table:
+def _strata(build: Build, groups: pa.Table) -> pa.Table:
     """Return leakage_group and stratum: that of its first prompt, with or without pairs, so that a lost pair changes none."""
-    wish = build.recipe.splits.stratify_by
+    columns = build.recipe.splits.stratify_by
     prompts = with_setting(build.tables.read("prompts"))
-    if absent := [name for name in wish if name not in prompts.column_names]:
+    if absent := [name for name in columns if name not in prompts.column_names]:
         raise RecipeError(f"splits.stratify_by: prompts have no column {', '.join(absent)}")
     prompts = sorted_by(prompts, "group_id", "prompt_id")
-    prompts = attach(prompts, "group_id", homes, "group_id", {"leakage_group": "leakage_group"})
+    prompts = attach(prompts, "group_id", groups, "group_id", {"leakage_group": "leakage_group"})
     strata: dict[str, str] = {}
-    for name, *values in zip(*(prompts[name].to_pylist() for name in ("leakage_group", *wish)), strict=True):
+    for name, *values in zip(*(prompts[name].to_pylist() for name in ("leakage_group", *columns)), strict=True):
         strata.setdefault(name, "/".join(values))
     return pa.table(
         {"leakage_group": pa.array(list(strata), pa.string()), "stratum": pa.array(list(strata.values()), pa.string())}
@@ -60,7 +60,7 @@ def _strata(build: Build, homes: pa.Table) -> pa.Table:
 
 
 def splits_table(build: Build) -> str:
-    """Return the partition that holds the assignment under the recipe's present wish."""
+    """Return the partition that holds the assignment as the recipe has it now."""
     return f"splits@{digest(split_literals(build))[:16]}"
 
 
@@ -93,7 +93,7 @@ def _leakage_keys(build: Build) -> pa.Table:
         prompts = attach(prompts, f"{role}_utterance_id", recordings, "utterance_id", {f"{role}_audio_id": "audio_id"})
     # Without histories a dialogue is no more than where a recording comes from, and would tie all its speakers together.
     keys = prompts.append_column("dialogue", dialogue_keys(prompts, utterances)) if needs_history(build) else prompts
-    return pa.concat_tables([keys, _said_instead(build), _brought_along(build)], promote_options="default")
+    return pa.concat_tables([keys, _spoken_instead(build), _brought_along(build)], promote_options="default")
 
 
 def _brought_along(build: Build) -> pa.Table:
@@ -106,16 +106,16 @@ def _brought_along(build: Build) -> pa.Table:
     return clips.select(["group_id", *names]).rename_columns({"group_id": "group_id"} | names)
 
 
-def _said_instead(build: Build) -> pa.Table:
+def _spoken_instead(build: Build) -> pa.Table:
     """Return ``group_id, text`` of the written texts that samples speak in place of their target's.
 
     Those of all samples, not only of labelled pairs: a pair that is lost must not take apart what its text ties together.
     """
-    said = build.tables.read("samples", ["sample_id", "group_id", "spoken_text"])
-    said = said.filter(pc.is_valid(said["spoken_text"]))
-    if said.num_rows:
-        said = among(said, "sample_id", wanted_rows(build, "samples")["sample_id"])
-    return said.select(["group_id", "spoken_text"]).rename_columns({"spoken_text": "text"})
+    spoken = build.tables.read("samples", ["sample_id", "group_id", "spoken_text"])
+    spoken = spoken.filter(pc.is_valid(spoken["spoken_text"]))
+    if spoken.num_rows:
+        spoken = among(spoken, "sample_id", wanted_rows(build, "samples")["sample_id"])
+    return spoken.select(["group_id", "spoken_text"]).rename_columns({"spoken_text": "text"})
 
 
 STAGE: Final[Stage] = Stage(

@@ -6,7 +6,8 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts import plugins, schemas
+from contracts import plugins
+from contracts.conformance import conform
 from contracts.errors import DataError, RecipeError
 from contracts.ids import canonical_json
 from contracts.joins import sorted_by
@@ -14,7 +15,7 @@ from contracts.languages import language_hint
 from contracts.licences import licence_hint, wants_credit
 from contracts.schemas import DROPS, UTTERANCES
 from contracts.text_forms import compared
-from corpora.watch import state
+from corpora.corpus_state import state
 from flows.recipe.sections import CorpusSection
 from flows.run.books import Books, count
 from flows.run.pipeline import Build, Stage
@@ -35,7 +36,7 @@ def read_corpora(build: Build) -> tuple[pa.Table, pa.Table]:
         pa.Table.from_batches([batch]) for corpus in build.recipe.corpora for batch in reader_of(corpus).read(corpus.root)
     ]
     found = pa.concat_tables(tables) if tables else UTTERANCES.empty_table()
-    found = sorted_by(schemas.conform(found, "utterances"), "utterance_id")
+    found = sorted_by(conform(found, "utterances"), "utterance_id")
     usable, broken = found.filter(pc.is_null(found["problem"])), found.filter(pc.is_valid(found["problem"]))
     for name in sorted(set(broken["corpus"].unique().to_pylist()) - set(usable["corpus"].unique().to_pylist())):
         raise DataError(_nothing_usable(name, broken.filter(pc.equal(broken["corpus"], name))))

@@ -25,11 +25,11 @@ def _verification(build: Build) -> Books | Waiting:
     waiting, gold = pull(build)
     if waiting is not None:
         return waiting
-    wish = require(build.recipe)
-    table = attach(to_verify(build, wish), "item_id", build.tables.read("labels"), "item_id", {"verdict": "label"})
+    listening = require(build.recipe)
+    table = attach(to_verify(build, listening), "item_id", build.tables.read("labels"), "item_id", {"verdict": "label"})
     table = attach(table, "item_id", votes_by_pair(build.tables.read(VOTED)), "pair_id", {"votes": "votes"})
     table = sorted_by(table, "item_id").combine_chunks()
-    drops = _unverified(table, gold, wish.verification)
+    drops = _unverified(table, gold, listening.verification)
     confirmed = table.filter(
         pc.invert(pc.is_in(table["item_id"], value_set=pa.array([drop["row_id"] for drop in drops], pa.string())))
     )

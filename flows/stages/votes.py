@@ -1,4 +1,4 @@
-"""The stage ``votes``: it waits until people have said what they think of all pairs or samples."""
+"""The stage ``votes``: it waits until people have voted on all pairs, or rated all samples."""
 
 from typing import Final
 
@@ -6,17 +6,17 @@ from flows.listening.store import RATED, VOTED, waiting_for
 from flows.recipe.listening_checks import require
 from flows.run.books import Books
 from flows.run.pipeline import Build, Stage, Waiting
-from flows.stages.listeners import ASKED_ABOUT, asked, is_of, publish, pull, settings_of_test
+from flows.stages.listeners import ASKED_ABOUT, is_of, publish, pull, settings_of_test, wanted_of
 
 
 def _votes(build: Build) -> Books | Waiting:
     waiting, gold = pull(build)
     if waiting is not None:
         return waiting
-    wish = require(build.recipe)
-    key = "sample_id" if wish.rated() else "pair_id"
-    questions = [subject for subject in asked(build)[key].to_pylist() if subject not in gold]
-    unit = "samples to rate" if wish.rated() else "pairs to vote on"
+    listening = require(build.recipe)
+    key = "sample_id" if listening.rated() else "pair_id"
+    questions = [subject for subject in wanted_of(build)[key].to_pylist() if subject not in gold]
+    unit = "samples to rate" if listening.rated() else "pairs to vote on"
     return Books(stage="votes", unit=unit, rows_in=len(questions), rows_out=len(questions))
 
 

@@ -13,7 +13,7 @@ from flows.run.work import count_done
 
 
 def _writings(build: Build[PreferenceRecipe]) -> Books:
-    """Ask role by role: each is told what those before it wrote."""
+    """Ask role by role: each sees what those before it wrote."""
     for number in range(len(roles_about(build, "prompts"))):
         ask_missing(build, "writings", table_of("writings"), writing_questions(build)[: number + 1])
     return count_done(build, "writings")

@@ -98,15 +98,15 @@ def _judged(build: Build) -> pa.Table:
     """Return the pairs that have a ruling, with it and with the first judgment that it rests on."""
     ruled = build.tables.read("rulings")
     first = [ids[0] if ids else None for ids in ruled["judgment_ids"].to_pylist()]  # rulings by ratings have no judgments
-    ruled = ruled.append_column("told_by", pa.array(first, pa.string()))
-    names = ("verdict", "total_a", "total_b", "votes_a", "votes_b", "votes_none", "order_flip", "told_by")
+    ruled = ruled.append_column("first_judgment", pa.array(first, pa.string()))
+    names = ("verdict", "total_a", "total_b", "votes_a", "votes_b", "votes_none", "order_flip", "first_judgment")
     pairs = among(build.tables.read("pairs"), "pair_id", ruled["pair_id"])
     pairs = attach(pairs, "pair_id", ruled, "pair_id", {name: name for name in names})
     columns = {name: name for name in ("completion", "judge", "judge_version", "order")}
-    telling = among(wanted_rows(build, "judgments", 0), "judgment_id", ruled["told_by"])
-    pairs = attach(pairs, "told_by", telling, "judgment_id", columns)
+    first_rows = among(wanted_rows(build, "judgments", 0), "judgment_id", ruled["first_judgment"])
+    pairs = attach(pairs, "first_judgment", first_rows, "judgment_id", columns)
     # Judgments are missing if their table is damaged.
-    return pairs.filter(pc.or_(pc.is_valid(pairs["judge"]), pc.is_null(pairs["told_by"])))
+    return pairs.filter(pc.or_(pc.is_valid(pairs["judge"]), pc.is_null(pairs["first_judgment"])))
 
 
 def _unusable(build: Build, asked: Sequence[InquiryRows]) -> list[int | None]:

@@ -93,7 +93,7 @@ class Wer:
     asr_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.transcriber()  # says now what does not fit
+        self.transcriber()  # raises now if the options do not fit
 
     def transcriber(self) -> Transcriber:
         """Return the configured recogniser.

@@ -1,1 +1,1 @@
-"""How far judges and annotators can be trusted: agreement, aggregation, bias, noise. Pure numbers."""
+"""Reliability of judges and annotators: agreement, aggregation, bias, noise. Pure numbers."""

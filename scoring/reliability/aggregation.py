@@ -22,9 +22,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from contracts.conformance import conform
 from contracts.errors import DataError
 from contracts.joins import taken
-from contracts.schemas import RULINGS, SCORES, conform, empty
+from contracts.schema_columns import SCORES
+from contracts.schemas import RULINGS, empty
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -33,7 +35,10 @@ ORDERS: Final = ("ab", "ba")
 VERDICTS: Final = ("a", "b")
 
 _INQUIRY: Final = ("task", "judge", "model", "prompt_version", "settings")
-_RULING_ON: Final = ["judgment_id", "pair_id", "order", "vote", "verdict", "scores_a", "scores_b", "total_a", "total_b"]
+_SUMMED: Final = ("judgment_id", "pair_id", "order", "vote", "verdict", "scores_a", "scores_b", "total_a", "total_b")
+RULED_ON: Final = (*_SUMMED, *_INQUIRY)
+"""The columns of JUDGMENTS that decide a ruling: all but the texts of the replies."""
+
 _SIGN_OF: Final = {"votes_a": 1, "votes_b": -1, "votes_none": 0}
 _DECIMALS: Final = 9  # two means of the same scores in another order may differ by a bit of the last place
 
@@ -93,7 +98,7 @@ def rulings(judgments: pa.Table, *, on_disagreement: Literal["drop", "average"] 
     """Return one ruling per pair, sorted by pair id, whatever the order of the judgments.
 
     Args:
-        judgments: table of schema JUDGMENTS: those of one inquiry, in any orders and votes.
+        judgments: table of schema JUDGMENTS, of which ``RULED_ON`` suffices: those of one inquiry, in any orders and votes.
         on_disagreement: what becomes of a pair whose verdict changes with the order of playing.
 
     Returns:
@@ -110,7 +115,7 @@ def rulings(judgments: pa.Table, *, on_disagreement: Literal["drop", "average"] 
     id_rank = _ranks(judgments["judgment_id"], "first")
     # Sums of floats depend on the order of their terms: this one is the same for every order of the rows.
     by_id = np.argsort(id_rank)
-    judgments = taken(judgments.select(_RULING_ON), pa.array(by_id))  # the replies' texts stay where they are
+    judgments = taken(judgments.select(_SUMMED), pa.array(by_id))
     found = marks(judgments)
     signs, counts = majority_signs(found)
     both = (counts > 0).all(axis=1)

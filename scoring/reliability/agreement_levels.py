@@ -1,4 +1,4 @@
-"""Levels of agreement of the annotators of one pair, their majority, and how far to trust whom.
+"""Agreement levels of the votes on a pair, their majority, and agreement rates of annotators.
 
 Source: SpeechJudge (section 3.2 for the levels, appendices B.1 and B.2 for reliability). The paper defines the levels by the
 cases of two and three votes that its own test has. Imported pairs may have any number, so here they follow from two questions,
@@ -48,7 +48,7 @@ TERNARY: Final[Mapping[str, str]] = MappingProxyType({
 
 LEVELS: Final = ("FA", "WA", "WD", "FD")
 AGGREGATED: Final = "aggregated"
-"""Stands for the level of a pair whose label was made of votes that nobody has here."""
+"""Level of a pair with an imported label that was aggregated from votes that are not here."""
 
 UNFINISHED: Final = ("no_votes", "needs_second", "needs_third")
 
@@ -57,11 +57,11 @@ _LABELS: Final = "ABT"
 
 @dataclass(frozen=True, kw_only=True)
 class InterAnnotatorAgreement:
-    """Chance that two random annotators of a random pair give the same label (SpeechJudge, appendix B.2).
+    """Probability that two random annotators of a random pair give the same label (SpeechJudge, appendix B.2).
 
     Attributes:
         pairs: pairs with at least two votes that count.
-        mean: the chance, in [0, 1].
+        mean: the probability, in [0, 1].
         std: standard deviation of that mean over samples of as many pairs (its standard error); null for one pair.
     """
 
@@ -188,14 +188,14 @@ def _label_codes(values: Any, row_of: npt.NDArray[np.int64]) -> npt.NDArray[np.i
 
 
 def refuse_second_ballots(row_of: npt.NDArray[np.int64], annotators: Any) -> None:
-    """Check that nobody voted twice on one pair; unnamed annotators may.
+    """Check that no annotator voted twice on one pair; unnamed annotators may.
 
     Args:
         row_of: row of the pair, per vote.
         annotators: array of annotator ids, per vote.
 
     Raises:
-        DataError: somebody did; names the row.
+        DataError: an annotator did; names the row.
     """
     named = pc.is_valid(annotators).to_numpy(zero_copy_only=False)
     codes = annotators.dictionary_encode().indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)

@@ -1,4 +1,4 @@
-"""How likely chance alone makes what was counted: exact tails of the binomial distribution, and those of means."""
+"""Tail probabilities: exact ones of the binomial distribution, and approximate ones of means."""
 
 from statistics import NormalDist
 from typing import Any
@@ -11,12 +11,12 @@ Counts = npt.NDArray[np.integer[Any]]
 
 
 def at_least(hits: Counts, trials: Counts, share: Floats | float) -> Floats:
-    """Return the chance of so many hits or more in independent trials, exactly.
+    """Return the exact probability of at least so many hits in independent trials.
 
     Args:
-        hits: how many trials hit.
-        trials: how many there were.
-        share: chance of a hit in one trial.
+        hits: number of hits.
+        trials: number of trials.
+        share: probability of a hit in one trial.
     """
     from scipy.special import bdtrc
 
@@ -25,7 +25,7 @@ def at_least(hits: Counts, trials: Counts, share: Floats | float) -> Floats:
 
 
 def at_most(hits: Counts, trials: Counts, share: Floats | float) -> Floats:
-    """Return the chance of so many hits or fewer; arguments as for ``at_least``."""
+    """Return the exact probability of at most so many hits; arguments as for ``at_least``."""
     from scipy.special import bdtr
 
     chances: Floats = bdtr(hits, trials, share)
@@ -33,13 +33,13 @@ def at_most(hits: Counts, trials: Counts, share: Floats | float) -> Floats:
 
 
 def mean_at_most(mean: float, trials: int, expected: float, spread: float) -> float:
-    """Return about the chance that a mean is so low, by the normal distribution (a score test).
+    """Return the approximate probability that a mean is so low, by the normal distribution (a score test).
 
     Args:
-        mean: what was seen.
-        trials: how many independent numbers it is the mean of.
-        expected: mean of their expectations.
-        spread: standard deviation of one of them.
+        mean: observed mean.
+        trials: number of independent values.
+        expected: expected mean.
+        spread: standard deviation of one value.
     """
     if spread <= 0 or not trials:
         return 0.0 if mean < expected and trials else 1.0

@@ -1,6 +1,6 @@
 """Measures of reliability as plain numbers: shares with their interval, chance-corrected agreement, correlation.
 
-What cannot be computed has no value but a reason, so that nobody takes a 0 for a measurement.
+A measure that cannot be computed has a reason instead of a value, so that a 0 is always a measurement.
 """
 
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ CONFIDENCE: Final = 0.95
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """A number, what it rests on, and why it is missing if it is.
+    """A number with its sample size and interval, or the reason why it is missing.
 
     Attributes:
         value: the number; None = undefined.

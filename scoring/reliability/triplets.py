@@ -1,4 +1,4 @@
-"""Circles among three: A beats B, B beats C, C beats A.
+"""Cycles of three samples: A beats B, B beats C, C beats A.
 
 A triplet is complete if its three pairs have verdicts. The share of circles among the complete triplets is the preference-cycle
 rate of MOS-RMBench (appendix C.2), here over all triplets instead of a sample of them.
@@ -13,7 +13,7 @@ from scoring.reliability.measures import Measure, share
 
 
 def circles(rulings: pa.Table, pairs: pa.Table) -> tuple[Measure, Measure]:
-    """Return the share of complete triplets that are a circle, and the share of groups with a complete one that have a circle.
+    """Return the share of complete triplets that are cycles, and of groups with a complete triplet that have a cycle.
 
     Args:
         rulings: ``pair_id`` and ``verdict`` (``a``, ``b`` or null), one row per pair.

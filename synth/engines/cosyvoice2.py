@@ -18,7 +18,7 @@ from contracts.jobs import Failure, Resources
 from storage.downloads import HubFile
 from synth.cloning import imitate, missing, published, reference_voice, require_device
 from synth.engine import Reference, RenderRequest, Voice, Waveform
-from synth.handover import Control
+from synth.text_frontend import Control
 
 _MAX_REFERENCE_S: Final = 30.0  # its speech tokeniser asserts this
 _RATE_HZ: Final = 24000
@@ -50,7 +50,7 @@ class CosyVoice2:
     # switches its text normalisation off.
     controls: ClassVar[tuple[Control, ...]] = (
         Control(pattern=r"[\[\]]"),
-        Control(pattern=r"<(?=\||/?(?:strong|laughter)>)", instead="< "),
+        Control(pattern=r"<(?=\||/?(?:strong|laughter)>)", replacement="< "),
     )
 
     model: str = "FunAudioLLM/CosyVoice2-0.5B"

@@ -15,8 +15,8 @@ from contracts.bounds import Seconds
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from synth.engine import RenderRequest, Voice, Waveform, answers
-from synth.handover import Control
 from synth.program import absent, speak, version
+from synth.text_frontend import Control
 
 _FORMANT, _KLATT = "formant", "formant (Klatt)"
 
@@ -37,7 +37,7 @@ class Espeak:
     cpu_s_per_audio_s: ClassVar[float | None] = 0.005
     ascii_only: ClassVar[bool] = False
     # Double brackets switch espeak-ng to phoneme mnemonics.
-    controls: ClassVar[tuple[Control, ...]] = (Control(pattern=r"\[(?=\[)", instead="[ "),)
+    controls: ClassVar[tuple[Control, ...]] = (Control(pattern=r"\[(?=\[)", replacement="[ "),)
 
     words_per_minute: Annotated[int, Field(ge=80, le=450)] = 175
     pitch: Annotated[int, Field(ge=0, le=99)] = 50

@@ -17,7 +17,7 @@ from contracts.jobs import Failure, Resources
 from storage.downloads import HubFile, cache_home
 from synth.cloning import imitate, missing, package_version, reference_voice, require_device
 from synth.engine import Reference, RenderRequest, Voice, Waveform
-from synth.handover import Control
+from synth.text_frontend import Control
 
 _RATE_HZ: Final = 24000
 _CHECKPOINTS: Final = {

@@ -14,8 +14,8 @@ from contracts.bounds import Factor, Seconds
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from synth.engine import RenderRequest, Voice, Waveform, answers
-from synth.handover import Control
 from synth.program import TEXT_FILE, absent, speak, version
+from synth.text_frontend import Control
 
 _VOICES: Final = (
     Voice(name="cmu_us_slt_arctic_hts", model="festvox-us-slt-hts", architecture="HMM", sample_rate_hz=32000,
@@ -45,8 +45,8 @@ _HEAP: Final = "1000000"
 # follows an exclamation or question mark, begins with marks and nothing else, or is nothing else.
 _MARKS: Final = r"[.!?,:;'\"(){}\[\]\s-]"
 _STUMBLES: Final = (
-    Control(pattern=r"\.{2,}(?=['\"(){}\[\]]*\w)", instead="... "),
-    Control(pattern=rf"(?<=[!?])\s(?:`|{_MARKS})+$", instead="", voices=("kal_diphone",)),
+    Control(pattern=r"\.{2,}(?=['\"(){}\[\]]*\w)", replacement="... "),
+    Control(pattern=rf"(?<=[!?])\s(?:`|{_MARKS})+$", replacement="", voices=("kal_diphone",)),
     Control(pattern=rf"(?:^|(?<=[!?]\s))(?={_MARKS}*(?:\.{{3}}|[!?:;-]{{2}})){_MARKS}+", voices=("kal_diphone",)),
 )
 

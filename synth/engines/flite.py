@@ -13,8 +13,8 @@ from contracts.bounds import Factor, Seconds
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from synth.engine import RenderRequest, Voice, Waveform, answers
-from synth.handover import Control
 from synth.program import TEXT_FILE, absent, speak, version
+from synth.text_frontend import Control
 
 _DIPHONE, _STATISTICAL = "diphone", "statistical parametric"
 

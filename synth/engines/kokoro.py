@@ -21,8 +21,8 @@ from contracts.bounds import Factor
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from synth.engine import RenderRequest, Samples, Voice, Waveform, answers
-from synth.handover import Control
 from synth.network import infer, open_network
+from synth.text_frontend import Control
 
 _RATE_HZ: Final = 24000
 _MAX_SYMBOLS: Final = 510  # the network's context of 512 holds a boundary on either side

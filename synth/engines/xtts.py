@@ -17,7 +17,7 @@ from contracts.jobs import Failure, Resources
 from storage.downloads import HubFile
 from synth.cloning import imitate, missing, package_version, published, reference_voice, require_device
 from synth.engine import Reference, RenderRequest, Voice, Waveform
-from synth.handover import Control
+from synth.text_frontend import Control
 
 _RATE_HZ: Final = 24000
 _MAX_REFERENCE_S: Final = 30.0

@@ -74,7 +74,7 @@ class Provider:
     Attributes:
         fate: what becomes of a request when it is asked for the n-th time (from 1): ``answer``, ``missing`` (billed),
             ``twice``, or what its line says instead.
-        troubles: operation -> what the next calls of it meet; None = nothing. A lost trouble of ``submit`` comes after it.
+        failures: operation -> what the next calls of it meet; None = nothing. A lost failure of ``submit`` comes after it.
         lag: how often a new batch is not found.
         gone: ids of batches that it does not know any more.
         watched: called before and after everything.

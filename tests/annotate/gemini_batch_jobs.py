@@ -28,7 +28,7 @@ class BatchPlan:
         line_error: that error.
         duplicated: share of the finished lines that come twice.
         malformed: share of the finished lines that are cut in the middle.
-        strangers: lines with keys that nobody asked for.
+        unknown_keys: lines with keys that nobody asked for.
         refuse: answer to the call that creates it, which then does nothing.
         accept_and_drop: the batch is created, but the connection ends before the reply.
     """
@@ -43,7 +43,7 @@ class BatchPlan:
     line_error: dict[str, Any] = field(default_factory=lambda: {"code": 13, "message": "internal"})
     duplicated: float = 0.0
     malformed: float = 0.0
-    not_ours: int = 0
+    unknown_keys: int = 0
     refuse: Answer | None = None
     accept_and_drop: bool = False
 
@@ -171,7 +171,7 @@ class JobStore:
                 continue
             job.delivered.append(identity)
             lines += [done] * (2 if fate < plan.failing + plan.malformed + plan.duplicated else 1)
-        for number in range(plan.not_ours):
+        for number in range(plan.unknown_keys):
             lines.append(json.dumps({"key": f"stranger-{number}", "response": {"candidates": []}}).encode())
         draw.shuffle(lines)
         job.results = self.files.make(b"".join(line + b"\n" for line in lines))

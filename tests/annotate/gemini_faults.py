@@ -1,4 +1,4 @@
-"""Seeded troubles of the local Gemini server: the same request meets the same ones at its n-th sending, in whatever order."""
+"""Seeded failures of the local Gemini server: the same request meets the same ones at its n-th sending, in whatever order."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""A local server that speaks the Gemini API's wire format: real HTTP, real JSON, and the troubles a test asks for.
+"""A local server that speaks the Gemini API's wire format: real HTTP, real JSON, and the failures a test asks for.
 
 As a process of its own: ``python -m tests.annotate.gemini_server --port 8123 --options '{"faults": {"server_error": 0.1}}'``
 prints its address as one line and serves until it is stopped; ``GET /counters`` says what it counted.

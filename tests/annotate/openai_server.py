@@ -1,4 +1,4 @@
-"""A local server that speaks OpenAI's wire format: chat completions, files and batches, with the troubles one asks for.
+"""A local server that speaks OpenAI's wire format: chat completions, files and batches, with the failures one asks for.
 
 Standard library only. In a test: ``with serving(Options(...)) as server``. As a process of its own::
 
@@ -48,7 +48,7 @@ class Options:
 
     Attributes:
         port: 0 = any free one.
-        seed: of the troubles.
+        seed: of the failures.
         answer: ``module:function`` that answers; None = ``echo``.
         key: the only key that it takes; None = any.
         models: models that it has; None = any, and it cannot list them.

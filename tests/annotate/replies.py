@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from annotate.models.parse.negatives import suits
-from annotate.models.parse.scorecard import Assessment, Scorecard
+from annotate.models.parse.scorecard import Scorecard, SpeechAssessment
 from annotate.models.task import PROMPTS
 from annotate.models.tasks import critique, critique_pair, task1, task3, task4, teacher
 from annotate.models.tasks.style_continuation import STYLES
@@ -161,7 +161,7 @@ def _card(card: Scorecard, seed: bytes, language: str, *, tied: bool) -> str:
         b[-1] = b[-1] - 0.5 if b[-1] else 0.5
     words = _HEARD[language]
     speeches = [
-        Assessment(
+        SpeechAssessment(
             scores=dict(zip(names, scores, strict=True)),
             explanations={name: words[seed[at + n] % len(words)] for n, name in enumerate(names)},
         )

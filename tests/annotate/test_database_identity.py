@@ -27,7 +27,7 @@ def bought(where, *keys):
 
 
 def test_the_same_one_is_opened(place):
-    """An identity is made once; what is held is counted, and more is no trouble."""
+    """An identity is made once; what is held is counted, and more is no failure."""
     known = bought(place, "a", "b")
     assert known.held == {"replies": 2, "picodollars spent": 10**12}
     assert bought(place, "c").identity == known.identity

@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import Connection, text
 
 from annotate.database import Database, DatabaseFailed
-from annotate.group_commit import Job, commit_together
+from annotate.group_commit import WriteJob, commit_together
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
-class Write(Job):
+class Write(WriteJob):
     action: Callable[[Connection], object]
 
 

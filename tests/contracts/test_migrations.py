@@ -7,9 +7,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from contracts.conformance import conform
 from contracts.errors import SchemaError
+from contracts.failures import failure
 from contracts.migrations import MIGRATIONS, Migration, migrated, version_of
-from contracts.schemas import FAILURES, SCHEMAS, conform, failure
+from contracts.schemas import FAILURES, SCHEMAS
 
 FROZEN = Path(__file__).parent / "schemas.json"
 """Table -> version -> column -> type, of all versions that rows were ever written in."""

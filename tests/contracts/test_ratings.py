@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from contracts.ratings import rating_summaries
-from contracts.schemas import RATING_LIST
+from contracts.schema_columns import RATING_LIST
 
 
 def test_the_deviation_of_ratings():

@@ -3,8 +3,10 @@
 import pyarrow as pa
 import pytest
 
+from contracts.conformance import conform
 from contracts.errors import SchemaError
-from contracts.schemas import FAILURES, KEYS, SCHEMAS, conform, empty, failure, key_of, schema_of
+from contracts.failures import failure
+from contracts.schemas import FAILURES, KEYS, SCHEMAS, empty, key_of, schema_of
 
 
 def failures(**changes):

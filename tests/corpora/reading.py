@@ -6,7 +6,8 @@ from typing import Any
 import pyarrow as pa
 
 from contracts import plugins
-from contracts.schemas import UTTERANCES, conform
+from contracts.conformance import conform
+from contracts.schemas import UTTERANCES
 
 
 def read(name: str, root: Path, **options: Any) -> list[dict[str, Any]]:

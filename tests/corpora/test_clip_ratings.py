@@ -7,9 +7,10 @@ import pyarrow as pa
 import pytest
 
 from contracts import plugins
+from contracts.conformance import conform
 from contracts.errors import DataError
 from contracts.joins import sorted_by
-from contracts.schemas import UTTERANCES, conform
+from contracts.schemas import UTTERANCES
 from storage.tables import TableStore
 from storage.workspace import Workspace
 from tests.corpora import dummies

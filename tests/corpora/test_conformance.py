@@ -7,8 +7,9 @@ import pyarrow as pa
 import pytest
 
 from contracts import plugins
+from contracts.conformance import conform
 from contracts.ids import row_id
-from contracts.schemas import UTTERANCES, conform
+from contracts.schemas import UTTERANCES
 from tests.corpora import damaged, dummies
 
 NAMES = plugins.names("corpus")

@@ -8,7 +8,7 @@ import pytest
 
 from contracts import plugins
 from contracts.errors import DataError
-from corpora.watch import state
+from corpora.corpus_state import state
 from synth.dsp import AudioFormat
 from synth.record import RecordJob
 from tests.corpora import dummies

@@ -9,8 +9,9 @@ from typing import ClassVar
 
 import pyarrow as pa
 
+from contracts.failures import failure
 from contracts.jobs import Outcome, Resources
-from contracts.schemas import FAILURES, METRICS, failure
+from contracts.schemas import FAILURES, METRICS
 
 
 @dataclass(frozen=True, kw_only=True)

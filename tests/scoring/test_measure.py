@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from contracts.conformance import conform
 from contracts.errors import RecipeError, SetupError
-from contracts.schemas import METRICS, conform
+from contracts.schemas import METRICS
 from scoring.measure import MeasureJob, metric_key
 from scoring.metric import Measurement
 from scoring.metrics.prosody import ProsodySession

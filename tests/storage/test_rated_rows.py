@@ -111,10 +111,10 @@ def test_a_row_tells_both_clips(batch_rows):
 
 def test_people_who_confirmed_a_label_are_named():
     """Votes, agreement and the ids of the votes, where a pair was voted on."""
-    heard = pa.table(
+    votes = pa.table(
         {"pair_id": ["p1"], "votes": [[{"value": "A", "count": 2}]], "agreement": ["FA"], "vote_ids": [["v1", "v2"]]}
     )
-    joined = RatedPairRows(**tables(heard=heard))
+    joined = RatedPairRows(**tables(votes=votes))
     found = joined.batch(joined.ordered(rows(SPLITS, {"item_id": "p1"}, {"item_id": "p2"}))).to_pylist()
     assert [row["vote_ids"] for row in found] == [["v1", "v2"], None]
     assert found[0]["votes"] == [{"value": "A", "count": 2}]

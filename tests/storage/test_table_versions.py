@@ -6,8 +6,10 @@ import pyarrow as pa
 import pytest
 
 from contracts.errors import StorageError
+from contracts.failures import failure
 from contracts.migrations import MIGRATIONS, Migration
-from contracts.schemas import FAILURES, KEYS, RATING_LIST, SCHEMAS, SCORES, failure
+from contracts.schema_columns import RATING_LIST, SCORES
+from contracts.schemas import FAILURES, KEYS, SCHEMAS
 from storage import tables
 from storage.table_access import ReadableTables
 from storage.tables import TableStore

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.errors import DamagedPart, SchemaError
-from contracts.schemas import FAILURES, SCHEMAS, failure
+from contracts.failures import failure
+from contracts.schemas import FAILURES, SCHEMAS
 from storage import tables
 from storage.tables import TableStore
 from storage.workspace import Workspace

@@ -10,7 +10,7 @@ from scipy.signal import lfilter, welch
 
 from contracts.errors import DataError
 from contracts.ids import row_id
-from synth.dsp import AsHeard, AudioFormat, Clip, as_heard, format_literals, in_band, normalise
+from synth.dsp import AudioFormat, Clip, OriginalFormat, format_literals, in_band, normalise, original_clip
 from synth.engine import Waveform
 from synth.resampling import resample
 
@@ -158,7 +158,7 @@ def test_a_clip_as_heard_is_the_file_to_the_bit():
     """At the clip's rate nothing is done at all: neither offset nor lead-in, click or level change."""
     pcm = np.random.default_rng(3).integers(-32768, 32768, 16000).astype(np.int16)
     pcm[:4000] = 900
-    clip = as_heard(Waveform(pcm.astype(np.float32) / np.float32(32768), 16000), AsHeard())
+    clip = original_clip(Waveform(pcm.astype(np.float32) / np.float32(32768), 16000), OriginalFormat())
     assert np.array_equal(clip.pcm, pcm)
     assert (clip.sample_rate_hz, clip.native_sample_rate_hz, clip.duration_s) == (16000, 16000, 1.0)
 
@@ -173,7 +173,7 @@ def test_a_clip_as_heard_keeps_level_length_and_band(rate, level):
     def tone(hz):
         return level * np.sin(2 * np.pi * 440 * np.arange(2 * hz) / hz) + 0.1
 
-    clip = as_heard(Waveform(tone(rate).astype(np.float32), rate), AsHeard())
+    clip = original_clip(Waveform(tone(rate).astype(np.float32), rate), OriginalFormat())
     error = clip.pcm[2000:-2000] / 32768 - tone(16000)[2000:-2000]
     assert np.abs(error).max() < 1e-4
     assert (clip.duration_s, clip.native_sample_rate_hz) == (2.0, rate)
@@ -184,7 +184,7 @@ def test_a_clip_as_heard_keeps_level_length_and_band(rate, level):
 @pytest.mark.parametrize("samples", [np.zeros(16000), np.full(9000, 1e-5), np.zeros(1), np.ones(1), np.full(16000, 3.0)])
 def test_whatever_was_rated_is_a_clip(samples):
     """Silence, a single sample and what exceeds full scale: each has a loudness that a table can hold."""
-    clip = as_heard(Waveform(samples.astype(np.float32), 16000), AsHeard())
+    clip = original_clip(Waveform(samples.astype(np.float32), 16000), OriginalFormat())
     assert len(clip.pcm) == len(samples)
     assert np.isfinite(clip.loudness_lufs)
     assert clip.loudness_lufs >= -70
@@ -193,16 +193,16 @@ def test_whatever_was_rated_is_a_clip(samples):
 
 def test_as_heard_is_refused_where_there_is_nothing_and_at_absurd_rates():
     with pytest.raises(DataError):
-        as_heard(Waveform(np.array([], np.float32), 16000), AsHeard())
+        original_clip(Waveform(np.array([], np.float32), 16000), OriginalFormat())
     with pytest.raises(ValueError, match="sample_rate_hz"):
-        AsHeard(sample_rate_hz=0)
+        OriginalFormat(sample_rate_hz=0)
 
 
 def test_keys_of_clips_as_heard_are_their_own():
     """Row keys are made of a format's literals: no standard format has those of a clip as heard."""
     formats = [
-        AsHeard(),
-        AsHeard(sample_rate_hz=24000),
+        OriginalFormat(),
+        OriginalFormat(sample_rate_hz=24000),
         AudioFormat(),
         AudioFormat(sample_rate_hz=24000),
         AudioFormat(trim_db=30.0),

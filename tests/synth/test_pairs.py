@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from contracts.conformance import conform
 from contracts.errors import RecipeError
 from contracts.ids import row_id
-from contracts.schemas import conform
 from synth.pairs import pairs
 
 

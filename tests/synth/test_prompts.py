@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts.conformance import conform
 from contracts.errors import RecipeError
 from contracts.ids import row_id
-from contracts.schemas import UTTERANCES, conform
+from contracts.schemas import UTTERANCES
 from contracts.texts import identity_form
 from synth.prompts import choose, count_words, identified
 

@@ -3,8 +3,9 @@
 import pyarrow as pa
 import pytest
 
+from contracts.conformance import conform
 from contracts.ids import row_id
-from contracts.schemas import RECORDINGS, UTTERANCES, conform
+from contracts.schemas import RECORDINGS, UTTERANCES
 from synth.pairs import pairs
 from synth.rated_clips import contents, group_of, rated, rulings
 from synth.rated_clips import samples as samples_of
@@ -144,7 +145,9 @@ def test_labels_agree_with_pandas(seed):
 
 
 def test_keys_of_clips_as_they_were_heard_differ_from_all_others():
-    from synth.dsp import AsHeard, AudioFormat, format_literals
+    from synth.dsp import AudioFormat, OriginalFormat, format_literals
 
-    heard, normalised = (format_literals(one) for one in (AsHeard(sample_rate_hz=16000), AudioFormat(sample_rate_hz=16000)))
+    heard, normalised = (
+        format_literals(one) for one in (OriginalFormat(sample_rate_hz=16000), AudioFormat(sample_rate_hz=16000))
+    )
     assert row_id("recording", "u", heard) != row_id("recording", "u", normalised)

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pytest
 import soundfile
 
+from contracts.conformance import conform
 from contracts.errors import RecipeError
-from contracts.schemas import conform
 from storage.blobs import BlobStore
 from storage.workspace import Workspace
-from synth.dsp import AsHeard, AudioFormat
+from synth.dsp import AudioFormat, OriginalFormat
 from synth.record import RecordJob
 
 RATE = 24000
@@ -129,7 +129,7 @@ def test_a_rated_clip_is_kept_as_it_was_heard(corpus):
     }
     for name, pcm in sounds.items():
         soundfile.write(corpus / name, pcm, 16000)
-    rows, failures = run(corpus, *sounds, "a/phone.wav", text="word " * 200, audio=AsHeard())
+    rows, failures = run(corpus, *sounds, "a/phone.wav", text="word " * 200, audio=OriginalFormat())
     assert failures == {}
     blobs = BlobStore(Workspace(str(corpus.parent / "workspace")))
     for row, pcm in zip(rows.values(), sounds.values(), strict=False):
@@ -146,7 +146,7 @@ def test_what_does_not_decode_is_no_rated_clip(corpus):
     soundfile.write(corpus / "a/none.wav", np.zeros(0, np.int16), 16000)
     soundfile.write(corpus / "a/nan.wav", np.full(800, np.nan, np.float32), 16000, subtype="FLOAT")
     paths = ("a/text.wav", "a/cut.wav", "a/none.wav", "a/nan.wav", "a/nothing.wav")
-    rows, failures = run(corpus, *paths, audio=AsHeard())
+    rows, failures = run(corpus, *paths, audio=OriginalFormat())
     assert rows == {}
     assert [failures[f"u{n}"]["reason"] for n in range(5)] == [
         "undecodable",

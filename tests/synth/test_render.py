@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from contracts.conformance import conform
 from contracts.errors import RecipeError
 from contracts.jobs import Failure
-from contracts.schemas import conform
 from contracts.texts import LONGEST_TEXT
 from storage.blobs import BlobStore
 from storage.workspace import Workspace

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts.conformance import conform
 from contracts.errors import DataError, RecipeError
 from contracts.ids import canonical_json, row_id
 from contracts.languages import with_setting
-from contracts.schemas import PROMPTS, WRITINGS, conform
+from contracts.schemas import PROMPTS, WRITINGS
 from contracts.texts import identity_form
 from synth.prompts import identified
 from synth.scripts import scripts

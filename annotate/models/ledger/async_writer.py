@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any, Final, Self, TypeVar
 
 from annotate.database import DatabaseFailed
-from annotate.group_commit import Job, commit_together
+from annotate.group_commit import WriteJob, commit_together
 from annotate.models.ledger.entries import Entry
 from annotate.models.ledger.ledger import Ledger
 from annotate.models.request import Refusal, Reply
@@ -34,7 +34,7 @@ def _future() -> "asyncio.Future[Any]":
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
-class _Commit(Job):
+class _Commit(WriteJob):
     """An answer to commit; those of one transaction are merged."""
 
     key: str
@@ -43,7 +43,7 @@ class _Commit(Job):
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
-class _Attempt(Job):
+class _Attempt(WriteJob):
     """An attempt to record before it is sent; those of one transaction are merged."""
 
     key: str
@@ -53,7 +53,7 @@ class _Attempt(Job):
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
-class _Call(Job):
+class _Call(WriteJob):
     """Anything else.
 
     Attributes:
@@ -216,7 +216,7 @@ class LedgerWriter:
                 jobs += self._queue.get_nowait()
         return jobs
 
-    def _try(self, work: Callable[[], None], jobs: Sequence[Job]) -> None:
+    def _try(self, work: Callable[[], None], jobs: Sequence[WriteJob]) -> None:
         """Do some jobs; once the database fails, these and all later ones get that error."""
         if self._failure is None:
             try:

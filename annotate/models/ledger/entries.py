@@ -53,7 +53,7 @@ class Spend:
     """What an account owes for one task, judge and model, and what it got for it.
 
     Attributes:
-        task: task plug-in; empty for what version 1 of the ledger recorded.
+        task: task plug-in.
         judge: judge plug-in.
         model: the model requested.
         replied: requests with a reply.

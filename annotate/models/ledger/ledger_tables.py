@@ -1,4 +1,4 @@
-"""The tables of a ledger, their creation, and the migration of an older version.
+"""The tables of a ledger, and their creation.
 
 Money is in whole picodollars (1e-12 dollars), so that sums are exact in any order; a table holds 9 million dollars.
 """
@@ -20,7 +20,6 @@ from sqlalchemy import (
     insert,
     inspect,
     select,
-    text,
     update,
 )
 
@@ -117,24 +116,12 @@ identity: Final = identity_table("ledger_identity", _METADATA)
 # SQLite has a number for this in the file's head.
 _version: Final = Table("ledger_version", MetaData(), Column("version", Integer, nullable=False))
 
-_ADOPT_VERSION_1: Final = """
-INSERT INTO ledger_requests (key, account, judge, model, task, prompt_version, row_id, repeat, state, attempts, open_picousd,
-    spent_picousd, latency_s, model_served, input_tokens, output_tokens, text, raw, reason, message)
-SELECT key, '', judge, model, '', prompt_version, judgment_id, repeat, state, attempts,
-    CAST(round(open_usd * 1e12) AS INTEGER), CAST(round(spent_usd * 1e12) AS INTEGER),
-    latency_s, model_served, input_tokens, output_tokens, text, raw, reason, message
-FROM requests;
-INSERT INTO ledger_accounts (account, owed_picousd)
-SELECT account, sum(open_picousd + spent_picousd) FROM ledger_requests GROUP BY account;
-DROP TABLE requests
-"""
-
 
 def prepare(database: Database) -> None:
-    """Create the tables, or migrate those of version 1, all at once or not at all.
+    """Create the tables where there are none, all at once or not at all.
 
     Raises:
-        StorageError: a newer version of this software wrote them, or the file is no ledger.
+        StorageError: another version of this software wrote them, or the file is no ledger.
     """
     with database.reading() as connection:
         if _written_by(database, connection) == VERSION:
@@ -147,13 +134,10 @@ def prepare(database: Database) -> None:
                 if database.dialect == "sqlite" and inspect(connection).get_table_names():
                     raise StorageError(f"{database.where} is a database, but no ledger: name another file")
                 _METADATA.create_all(connection)
-            case 1:
-                _METADATA.create_all(connection)
-                for statement in _ADOPT_VERSION_1.split(";"):
-                    connection.execute(text(statement))
             case int(version):
                 raise StorageError(
-                    f"{database.where} is a ledger of version {version}, this software reads {VERSION} and older: update it"
+                    f"{database.where} is a ledger of version {version}, and this software reads version {VERSION}: "
+                    f"{'update it' if version > VERSION else 'name another file; no release wrote such a ledger'}"
                 )
         if database.dialect == "sqlite":
             connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
@@ -163,7 +147,7 @@ def prepare(database: Database) -> None:
 
 
 def adopt_unnamed(database: Database, account: str) -> None:
-    """Give requests without an account to this one: all of version 1, which knew no accounts.
+    """Give requests that nobody was named for to this account.
 
     Raises:
         StorageError: the database fails.

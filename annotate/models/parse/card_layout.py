@@ -9,7 +9,7 @@ SUMMARY: Final = "[Comparison summary]"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class CardLayout:
     """The fixed lines of a score card.
 
     Attributes:
@@ -48,5 +48,5 @@ class Layout:
         return re.escape(self.bullet.format("@")).replace("@", "[0-9]+")
 
 
-NUMBERED: Final = Layout(heading="[Speech {}]", bullet="{})", total="Total_{}")
-BULLETED: Final = Layout(heading="[Speech {} evaluation]", bullet="-", total="- Total score for Speech {}")
+NUMBERED: Final = CardLayout(heading="[Speech {}]", bullet="{})", total="Total_{}")
+BULLETED: Final = CardLayout(heading="[Speech {} evaluation]", bullet="-", total="- Total score for Speech {}")

@@ -29,14 +29,14 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Final, Literal
 
-from annotate.models.parse.card_layout import BULLETED, NUMBERED, SUMMARY, Layout
+from annotate.models.parse.card_layout import BULLETED, NUMBERED, SUMMARY, CardLayout
 from annotate.models.parse.card_numbers import CardNumbers
 from annotate.models.parse.envelope import opened
 from annotate.models.parse.stated_scores import has_tag, is_heading, is_total, without_quotations
 from annotate.models.parse.stated_verdicts import verdicts
 from annotate.models.task import Dimension, Parsed, ParseError
 
-__all__ = ["ANSWERS", "BULLETED", "NUMBERED", "Assessment", "Layout", "Scorecard"]
+__all__ = ["ANSWERS", "BULLETED", "NUMBERED", "CardLayout", "Scorecard", "SpeechAssessment"]
 
 ANSWERS: Final[Mapping[Literal["a", "b"], str]] = {"a": "Speech A is better", "b": "Speech B is better"}
 _TAGS: Final = ("<think>", "</think>", "<answer>", "</answer>")
@@ -48,7 +48,7 @@ _SCORE: Final = re.compile(rf"({_NUMBER})/10")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Assessment:
+class SpeechAssessment:
     """The assessment of one speech.
 
     Attributes:
@@ -72,9 +72,9 @@ class Scorecard:
 
     dimensions: tuple[Dimension, ...]
     scale: tuple[float, float] = (0.0, 10.0)
-    layout: Layout = NUMBERED
+    layout: CardLayout = NUMBERED
 
-    def compose(self, a: Assessment, b: Assessment, summary: str) -> str:
+    def compose(self, a: SpeechAssessment, b: SpeechAssessment, summary: str) -> str:
         """Write a score card.
 
         Totals and answer follow from the scores. The format knows no third answer, so equal totals are written as A's; their
@@ -128,7 +128,7 @@ class Scorecard:
             completion=_completion(rationale, answer),
         )
 
-    def _check_texts(self, a: Assessment, b: Assessment, summary: str, totals: Sequence[Decimal]) -> None:
+    def _check_texts(self, a: SpeechAssessment, b: SpeechAssessment, summary: str, totals: Sequence[Decimal]) -> None:
         """Refuse free text that states other numbers or another winner than the card, or has what looks like a tag."""
         names = [dimension.name for dimension in self.dimensions]
         speeches = {"a": a, "b": b}
@@ -157,7 +157,7 @@ class Scorecard:
                         f"{_plain(totals[1])} for Speech B",
                     )
 
-    def _rationale(self, a: Assessment, b: Assessment, summary: str) -> tuple[str, list[Decimal]]:
+    def _rationale(self, a: SpeechAssessment, b: SpeechAssessment, summary: str) -> tuple[str, list[Decimal]]:
         lines: list[str] = []
         totals: list[Decimal] = []
         for letter, speech in (("A", a), ("B", b)):
@@ -186,7 +186,7 @@ class Scorecard:
             )
         return ["\n".join(lines[start + 1 : end]) for start, end in pairwise([*at, len(lines)])]
 
-    def _assessment(self, section: str, letter: str) -> tuple[Assessment, Decimal]:
+    def _assessment(self, section: str, letter: str) -> tuple[SpeechAssessment, Decimal]:
         """Read one speech's dimensions and total."""
         *body, total_line = [line for line in section.split("\n") if line] or [""]
         if not total_line.startswith(self.layout.total_start):
@@ -211,7 +211,7 @@ class Scorecard:
             if not explanation:
                 raise ParseError("explanation_missing", f"Speech {letter}, {name}: the explanation is empty")
         names = [name for _, name in wanted]
-        assessment = Assessment(
+        assessment = SpeechAssessment(
             scores=dict(zip(names, map(float, scores), strict=True)),
             explanations={name: explanation for _, name, _, explanation in items},
         )

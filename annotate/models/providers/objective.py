@@ -32,7 +32,7 @@ from typing import Annotated, ClassVar, Final
 from pydantic import Field
 
 from annotate.models.judge import BatchSession, JudgeSession, Pace
-from annotate.models.parse.scorecard import Assessment
+from annotate.models.parse.scorecard import SpeechAssessment
 from annotate.models.request import Estimate, JudgeRequest, Refusal, Reply
 from annotate.models.tasks.task1 import DIMENSIONS, compose
 from contracts.errors import SetupError
@@ -154,7 +154,7 @@ class Objective:
         a, b = (self.assess({fact: known[f"{fact}_{side}"] for fact in self.facts}) for side in "ab")
         return Reply(text=compose(a, b, _summary(a.scores, b.scores)), model_served=self.model)
 
-    def assess(self, facts: Mapping[str, float]) -> Assessment:
+    def assess(self, facts: Mapping[str, float]) -> SpeechAssessment:
         """Score one speech.
 
         Args:
@@ -185,7 +185,7 @@ class Objective:
             ),
         }
         scores = {dimension.name: round(judged[dimension.key][0], 1) for dimension in DIMENSIONS}
-        return Assessment(
+        return SpeechAssessment(
             scores=scores,
             explanations={
                 dimension.name: f"{_word(scores[dimension.name])}: {judged[dimension.key][1]}." for dimension in DIMENSIONS

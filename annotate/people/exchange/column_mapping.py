@@ -29,7 +29,7 @@ from typing import Any, Final, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from annotate.people.exchange.cells import as_text
-from annotate.people.store.protocol import ListeningProtocol, Question
+from annotate.people.store.protocol import FormQuestion, ListeningProtocol
 from contracts.errors import DataError, RecipeError
 from contracts.yaml_mapping import read_yaml
 
@@ -130,7 +130,7 @@ class ColumnMap:
         """Return the required columns, each once; for a wide file the names with the mark."""
         return list(dict.fromkeys(column for column in self._columns() if column != MARK))
 
-    def check(self, questions: Sequence[Question]) -> None:
+    def check(self, questions: Sequence[FormQuestion]) -> None:
         """Check that the mapping fits a protocol.
 
         Raises:

@@ -32,7 +32,7 @@ from annotate.people.exchange.label_studio_tasks import CONFIG, CONTROL
 from annotate.people.exchange.protocol_wording import options_by_text
 from annotate.people.exchange.vote_reader import VoteReader
 from annotate.people.exchange.vote_rows import LocatedVote, VoteCollection, VoteFile, vote_file
-from annotate.people.store.protocol import ListeningProtocol, Question
+from annotate.people.store.protocol import FormQuestion, ListeningProtocol
 from contracts.errors import DataError
 from contracts.json_text import noting_decoder
 from storage.local_files import atomic_path, storage_errors
@@ -201,7 +201,7 @@ def _link(annotators: Annotators, person: Any) -> None:
 
 
 def _cells(
-    record: Mapping[str, Any], annotation: Mapping[str, Any], questions: Sequence[Question], note: Any
+    record: Mapping[str, Any], annotation: Mapping[str, Any], questions: Sequence[FormQuestion], note: Any
 ) -> AnnotatorCells:
     minimal = "annotator" in annotation
     data = record if minimal else record["data"]
@@ -243,7 +243,7 @@ def _results(annotation: Mapping[str, Any], known: Collection[str], *, minimal: 
             yield str(result.get("from_name")), {"type": result.get("type")}
 
 
-def _words(value: Any, question: Question) -> list[Any] | None:
+def _words(value: Any, question: FormQuestion) -> list[Any] | None:
     """Return the protocol's options of an answer; None where it is neither choices nor a rating."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]

@@ -2,22 +2,22 @@
 
 from typing import Final
 
-from annotate.people.store.protocol import Question
+from annotate.people.store.protocol import FormQuestion
 
 LANGUAGE: Final = "en"
 
 
-def question_text(question: Question) -> str:
+def question_text(question: FormQuestion) -> str:
     """Return the text of a question; a scale of numbers says which end is best."""
     text = question.text_in(LANGUAGE)
     return f"{text}: {question.options[0]} = worst, {question.options[-1]} = best" if question.is_scale else text
 
 
-def option_texts(question: Question) -> dict[str, str]:
+def option_texts(question: FormQuestion) -> dict[str, str]:
     """Return option -> its text."""
     return question.option_texts_in(LANGUAGE)
 
 
-def options_by_text(question: Question) -> dict[str, str]:
+def options_by_text(question: FormQuestion) -> dict[str, str]:
     """Return text -> option, with the texts of earlier exports."""
     return dict(question.former_texts) | {words: option for option, words in option_texts(question).items()}

@@ -12,7 +12,7 @@ from typing import Any
 from annotate.people.exchange.cells import escape_formula
 from annotate.people.exchange.exported_tasks import ExportedTask
 from annotate.people.exchange.protocol_wording import option_texts, question_text
-from annotate.people.store.protocol import ListeningProtocol, Question
+from annotate.people.store.protocol import FormQuestion, ListeningProtocol
 from storage.local_files import atomic_path
 
 
@@ -43,11 +43,11 @@ def _shown(tasks: Sequence[ExportedTask], links: Sequence[Mapping[str, str]]) ->
     ]
 
 
-def _header(shown: Sequence[Mapping[str, str]], questions: Sequence[Question]) -> list[str]:
+def _header(shown: Sequence[Mapping[str, str]], questions: Sequence[FormQuestion]) -> list[str]:
     return [*shown[0], "annotator", *(question.name for question in questions), "seconds"]
 
 
-def _write_csv(path: Path, shown: Sequence[Mapping[str, str]], questions: Sequence[Question]) -> None:
+def _write_csv(path: Path, shown: Sequence[Mapping[str, str]], questions: Sequence[FormQuestion]) -> None:
     header = _header(shown, questions)
     with path.open("w", encoding="utf-8-sig", newline="") as file:  # without the mark, Excel takes it for a code page
         writer = csv.writer(file)
@@ -55,7 +55,7 @@ def _write_csv(path: Path, shown: Sequence[Mapping[str, str]], questions: Sequen
         writer.writerows([escape_formula(row.get(name, "")) for name in header] for row in shown)
 
 
-def _write_xlsx(path: Path, shown: Sequence[Mapping[str, str]], questions: Sequence[Question]) -> None:
+def _write_xlsx(path: Path, shown: Sequence[Mapping[str, str]], questions: Sequence[FormQuestion]) -> None:
     import openpyxl
     from openpyxl.cell import WriteOnlyCell
     from openpyxl.utils import get_column_letter
@@ -82,7 +82,7 @@ def _write_xlsx(path: Path, shown: Sequence[Mapping[str, str]], questions: Seque
     book.save(path)
 
 
-def _write_jsonl(path: Path, shown: Sequence[Mapping[str, str]], questions: Sequence[Question]) -> None:
+def _write_jsonl(path: Path, shown: Sequence[Mapping[str, str]], questions: Sequence[FormQuestion]) -> None:
     empty: dict[str, list[str] | None] = {question.name: [] if question.kind == "flags" else None for question in questions}
     with path.open("w", encoding="utf-8") as file:
         for row in shown:
@@ -90,7 +90,7 @@ def _write_jsonl(path: Path, shown: Sequence[Mapping[str, str]], questions: Sequ
             file.write(json.dumps(whole, ensure_ascii=False) + "\n")
 
 
-def _form(questions: Sequence[Question]) -> str:
+def _form(questions: Sequence[FormQuestion]) -> str:
     lines = [
         "One row per vote. Listen to every clip to its end before you answer. For a second annotator copy the row.",
         "task: leave as it is. annotator: who answers. seconds: time taken, may stay empty.",

@@ -12,7 +12,7 @@ from annotate.people.exchange.exported_tasks import subjects_of_tasks
 from annotate.people.exchange.file_annotators import Annotators
 from annotate.people.exchange.vote_rows import ImportedVote
 from annotate.people.store.item import Order
-from annotate.people.store.protocol import ListeningProtocol, Question
+from annotate.people.store.protocol import FormQuestion, ListeningProtocol
 from contracts.errors import DataError
 
 T = TypeVar("T")
@@ -146,7 +146,7 @@ class VoteReader:
             raise DataError(f"{word!r} means several words, one is needed: correct 'words' in the mapping")
         return meaning
 
-    def _words(self, cells: _CellReader, question: Question) -> list[str]:
+    def _words(self, cells: _CellReader, question: FormQuestion) -> list[str]:
         """Return the protocol's options chosen for a question; none where the file has no column for it."""
         columns = self._mapping.answers.get(question.name)
         if isinstance(columns, Mapping):
@@ -157,7 +157,7 @@ class VoteReader:
             return [option for option in question.options if ticked.get(option)]
         return cells.read(("answers", question.name), lambda cell: self._options(question, cell)) or []
 
-    def _options(self, question: Question, cell: Any) -> list[str]:
+    def _options(self, question: FormQuestion, cell: Any) -> list[str]:
         meanings = self._mapping.words.get(question.name, {})
         words: list[str] = []
         several = question.kind == "flags" and (isinstance(cell, list) or as_text(cell) not in meanings)

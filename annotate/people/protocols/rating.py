@@ -13,7 +13,7 @@ from pydantic import Field
 
 from annotate.people.store.forms import read_form
 from annotate.people.store.item import Answer
-from annotate.people.store.protocol import Question
+from annotate.people.store.protocol import FormQuestion
 from contracts.bounds import Count
 
 _TEXTS: Final = {
@@ -53,11 +53,12 @@ class Rating:
             raise ValueError(f"lowest must be below highest, got {self.lowest} and {self.highest}")
 
     @property
-    def questions(self) -> tuple[Question, ...]:
+    def questions(self) -> tuple[FormQuestion, ...]:
         """The form: one choice per scale."""
         ratings = tuple(map(str, range(self.lowest, self.highest + 1)))
         return tuple(
-            Question(name=scale, kind="choice", options=ratings, about=0, text=_TEXTS.get(scale, {})) for scale in self.scales
+            FormQuestion(name=scale, kind="choice", options=ratings, about=0, text=_TEXTS.get(scale, {}))
+            for scale in self.scales
         )
 
     def read(self, form: Mapping[str, Sequence[str]]) -> Answer:

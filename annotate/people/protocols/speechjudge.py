@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 
 from annotate.people.store.forms import read_form
 from annotate.people.store.item import Answer
-from annotate.people.store.protocol import Question, swap_sides
+from annotate.people.store.protocol import FormQuestion, swap_sides
 from contracts.bounds import Count
 from scoring.reliability.agreement_levels import level, ternary
 
@@ -22,7 +22,7 @@ _ERROR_TEXTS: Final = {
 }
 _QUESTIONS: Final = (
     *(
-        Question(
+        FormQuestion(
             name=f"errors_{clip.lower()}",
             kind="flags",
             options=_ERRORS,
@@ -37,7 +37,7 @@ _QUESTIONS: Final = (
         )
         for place, clip in enumerate("AB")
     ),
-    Question(
+    FormQuestion(
         name="value",
         kind="choice",
         options=_VALUES,
@@ -75,7 +75,7 @@ class SpeechJudge:
     max_plays: Count | None = None
 
     @property
-    def questions(self) -> tuple[Question, ...]:
+    def questions(self) -> tuple[FormQuestion, ...]:
         """The form: text errors first, as the judgement of naturalness comes after them in the paper."""
         return _QUESTIONS
 

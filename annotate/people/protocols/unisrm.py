@@ -10,13 +10,13 @@ from typing import ClassVar, Final
 
 from annotate.people.store.forms import read_form
 from annotate.people.store.item import Answer
-from annotate.people.store.protocol import Question, swap_sides
+from annotate.people.store.protocol import FormQuestion, swap_sides
 from contracts.bounds import Count
 
 _VOTES: Final = 3
 _VALUES: Final = ("A", "B", "invalid")
 _QUESTIONS: Final = (
-    Question(
+    FormQuestion(
         name="value",
         kind="choice",
         options=_VALUES,
@@ -38,7 +38,7 @@ class UniSRM:
     max_plays: Count | None = 4
 
     @property
-    def questions(self) -> tuple[Question, ...]:
+    def questions(self) -> tuple[FormQuestion, ...]:
         """The form."""
         return _QUESTIONS
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from annotate.people.store.protocol import Question
+from annotate.people.store.protocol import FormQuestion
 from contracts.errors import DataError
 
 
-def read_form(questions: Sequence[Question], form: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+def read_form(questions: Sequence[FormQuestion], form: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
     """Return question -> chosen options, in the order of the question; flags without a tick are empty.
 
     Raises:
@@ -19,7 +19,7 @@ def read_form(questions: Sequence[Question], form: Mapping[str, Sequence[str]]) 
     return {question.name: _chosen(question, form.get(question.name, ())) for question in questions}
 
 
-def _chosen(question: Question, words: Sequence[str]) -> tuple[str, ...]:
+def _chosen(question: FormQuestion, words: Sequence[str]) -> tuple[str, ...]:
     if isinstance(words, str):  # a bare string would be read letter by letter
         raise DataError(f"{question.name}: a list of words is needed, got the word {words!r}")
     for word in words:

@@ -15,9 +15,9 @@ from annotate.people.store.listening_settings import ListeningSettings
 from annotate.people.store.store_tables import TAKEN, assignments, next_answer
 from annotate.people.store.vote_counts import recount
 from annotate.people.store.vote_writer import Commits
+from contracts.conformance import conform
 from contracts.errors import DataError
 from contracts.ids import row_id
-from contracts.schemas import conform
 
 _ANSWER_COLUMNS: Final = ("value", "errors_a", "errors_b", "accurate_a", "accurate_b", "scores")
 _MAX_SHOWN: Final = 10

@@ -205,15 +205,15 @@ def pick_ordinary(connection: Connection, annotator_id: str, languages: Sequence
     Returns:
         A row of item_id and subject_id, None where there is no item; and the value of ``looked`` once the item is assigned.
     """
-    facts = {"after": looked, "annotator": annotator_id}
-    if begun := _first(connection, languages, facts | {"queued": 1}):
+    params = {"after": looked, "annotator": annotator_id}
+    if begun := _first(connection, languages, params | {"queued": 1}):
         return begun, begun.place
     everywhere = int(connection.execute(select(state.c.begun)).scalar_one())
-    return _first(connection, languages, facts | {"queued": 0, "after": -1}), everywhere
+    return _first(connection, languages, params | {"queued": 0, "after": -1}), everywhere
 
 
-def _first(connection: Connection, languages: Sequence[str], facts: dict[str, Any]) -> Any:
-    found = [connection.execute(_FIRST, facts | {"language": language}).first() for language in languages]
+def _first(connection: Connection, languages: Sequence[str], params: dict[str, Any]) -> Any:
+    found = [connection.execute(_FIRST, params | {"language": language}).first() for language in languages]
     return min((row for row in found if row is not None), key=lambda row: row.place, default=None)
 
 

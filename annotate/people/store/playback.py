@@ -75,10 +75,10 @@ def record_playback(
         plays[slot] = (started, ended + 1, None)
     elif not ended:
         raise Refused("not_started", "this clip has not begun to play")
-    facts = {"plays": json.dumps(plays), "shown": row.shown or now}
+    columns = {"plays": json.dumps(plays), "shown": row.shown or now}
     if row.state == "lapsed" or row.expires <= now:  # the annotator is back after a break
-        facts |= {"state": "open", "expires": now + settings.lease_s}
-    connection.execute(_update, {"key": assignment_id, **facts})
+        columns |= {"state": "open", "expires": now + settings.lease_s}
+    connection.execute(_update, {"key": assignment_id, **columns})
     if row.state == "lapsed":
         recount(connection, settings, row.subject_id, returned=False)
         note_change(connection)
@@ -110,9 +110,9 @@ def record_answer(
     row = _find(connection, assignment_id, annotator_id)
     turned = settings.protocol.swapped(answer)  # checks it, too
     stored = answer if row.order == "ab" else turned
-    facts = answer_columns(stored)
+    columns = answer_columns(stored)
     if row.state == "answered":
-        if any(getattr(row, name) != fact for name, fact in facts.items()):
+        if any(getattr(row, name) != fact for name, fact in columns.items()):
             raise Refused("answered", "this item has been answered otherwise before; the first answer stays")
         return Receipt(assignment_id=assignment_id, answer_id=row.answer_id, number=row.nth)
     _check_may_answer(connection, row)
@@ -124,7 +124,7 @@ def record_answer(
     plays = [by_slot[slot].plays for slot in ("0", "1")[: len(item.clips)]]
     plays_a, plays_b = plays[:: 1 if row.order == "ab" else -1] if len(plays) > 1 else (plays[0], None)
     answer_id = row_id("vote" if len(plays) > 1 else "rating", row.subject_id, annotator_id, settings.protocol_name)
-    facts |= {
+    columns |= {
         "state": "answered",
         "number": next_answer(connection),
         "nth": row.answered,
@@ -135,7 +135,7 @@ def record_answer(
         "plays_b": plays_b,
         "source": "app",
     }
-    connection.execute(_update, {"key": assignment_id, **facts})
+    connection.execute(_update, {"key": assignment_id, **columns})
     set_columns(connection, annotator_id, answered=row.answered + 1)
     if row.kind == "ordinary":
         recount(connection, settings, row.subject_id, returned=False)

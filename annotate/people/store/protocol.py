@@ -15,7 +15,7 @@ _EXCHANGED: Final = str.maketrans("AB", "BA")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Question:
+class FormQuestion:
     """One question of a form.
 
     Attributes:
@@ -66,7 +66,7 @@ class ListeningProtocol(Protocol):
         ...
 
     @property
-    def questions(self) -> tuple[Question, ...]:
+    def questions(self) -> tuple[FormQuestion, ...]:
         """The form."""
         ...
 

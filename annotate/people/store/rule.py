@@ -1,4 +1,4 @@
-"""Interface of rule plug-ins: a rule says of each annotator whether it could be checked, and whether it was broken.
+"""Interface of rule plug-ins: for each annotator, a rule finds whether it could be checked, and whether it is broken.
 
 A rule is a frozen, keyword-only dataclass in ``annotate/people/rules`` whose fields are its thresholds. It sees the table of
 answers only: no store, no page, no clock.
@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
-from contracts.schemas import SCORES
+from contracts.schema_columns import SCORES
 
 ANSWERS: Final = pa.schema(
     [

@@ -24,7 +24,7 @@ from contracts.errors import StorageError
 
 @dataclass(frozen=True, kw_only=True)
 class _StoredTest:
-    """What the database says of its test."""
+    """Version, protocol and settings of the stored test."""
 
     version: int
     protocol: str

@@ -20,7 +20,7 @@ _SET_ASIDE: Final = "set aside"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Assessment:
+class AnnotatorAssessment:
     """The result of all rules for one annotator.
 
     Attributes:
@@ -45,7 +45,7 @@ class Assessment:
 
 def assess(
     answers: pa.Table, rules: Mapping[str, ListenerRule], *, pardoned: Collection[str] = frozenset()
-) -> list[Assessment]:
+) -> list[AnnotatorAssessment]:
     """Return one assessment per annotator, sorted by id.
 
     A rule may compare annotators with each other, so the result depends on who is excluded. Each round applies all rules to all
@@ -103,7 +103,7 @@ def _broken(found: Mapping[str, Mapping[str, Finding]]) -> frozenset[str]:
 
 def _assessment(
     annotator_id: str, findings: Mapping[str, Finding], excluded: Collection[str], pardoned: Collection[str]
-) -> Assessment:
+) -> AnnotatorAssessment:
     broken = next((name for name, finding in findings.items() if finding.broken), None)
     verdict: Verdict = "unchecked"
     if annotator_id in excluded:
@@ -113,4 +113,4 @@ def _assessment(
     elif any(finding.broken is False for finding in findings.values()):
         verdict = "trusted"
     rule = broken if verdict == "excluded" else None
-    return Assessment(annotator_id=annotator_id, verdict=verdict, rule=rule, findings=findings)
+    return AnnotatorAssessment(annotator_id=annotator_id, verdict=verdict, rule=rule, findings=findings)

@@ -52,13 +52,14 @@ def recount(connection: Connection, settings: ListeningSettings, subject_id: str
         connection.execute(_update_assignment, {"key": assignment_id, "state": "lapsed"})
     leased = min(len(leases), room)
     for item in connection.execute(_ITEMS, {"subject": subject_id}).all():
-        facts: dict[str, Any] = {"votes": len(counted), "leased": leased, "wanted": wanted, "queued": None, "place": item.place}
+        columns: dict[str, Any] = {"votes": len(counted), "leased": leased, "wanted": wanted}
+        columns |= {"queued": None, "place": item.place}
         if item.gold is None and not item.withdrawn and leased < room:
-            facts["queued"] = 0 if item.queued == 0 and not counted and not leased else 1
-            if facts["queued"] == 1 and (returned or item.queued != 1):
-                facts["place"] = next_place(connection)
-        if any(getattr(item, name) != value for name, value in facts.items()):
-            connection.execute(_update_item, {"key": item.item_id, **facts})
+            columns["queued"] = 0 if item.queued == 0 and not counted and not leased else 1
+            if columns["queued"] == 1 and (returned or item.queued != 1):
+                columns["place"] = next_place(connection)
+        if any(getattr(item, name) != value for name, value in columns.items()):
+            connection.execute(_update_item, {"key": item.item_id, **columns})
 
 
 def _count_votes(connection: Connection, settings: ListeningSettings, subject_id: str) -> tuple[list[Answer], bool]:

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection
 
 from annotate.database import Database, DatabaseFailed
-from annotate.group_commit import Job, commit_together
+from annotate.group_commit import WriteJob, commit_together
 from storage.private_files import make_private
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ _READERS: Final = 4
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
-class _Part(Job):
+class _Part(WriteJob):
     """What one thread wants written."""
 
     action: Callable[[Connection], Any]

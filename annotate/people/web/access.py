@@ -17,7 +17,7 @@ from annotate.people.store.annotators import ADMIN
 from annotate.people.store.store_records import Annotator
 from annotate.people.store.vote_store import Store
 from annotate.people.web.buckets import Buckets, client_network
-from annotate.people.web.site import Site
+from annotate.people.web.site import ListeningSite
 from annotate.people.web.tokens import ADMIN_SESSION_S, SESSION_S, Tokens, WebSession
 
 MAX_BODY_BYTES: Final = 16 * 1024
@@ -80,7 +80,7 @@ class SecurityHeaders:
 class Access:
     """Access control of one test."""
 
-    def __init__(self, store: Store, tokens: Tokens, site: Site, failures: Buckets) -> None:
+    def __init__(self, store: Store, tokens: Tokens, site: ListeningSite, failures: Buckets) -> None:
         self.store = store
         self.tokens = tokens
         self.site = site

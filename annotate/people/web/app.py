@@ -23,7 +23,7 @@ from annotate.people.web.buckets import Allowance, Buckets
 from annotate.people.web.headphones import TRIES, Challenges
 from annotate.people.web.listener_pages import ListenerPages
 from annotate.people.web.rendering import Pages, language_of
-from annotate.people.web.site import Site
+from annotate.people.web.site import ListeningSite
 from annotate.people.web.tokens import Tokens
 from annotate.people.web.words import words
 from contracts.errors import DamagedPart, DataError, StorageError
@@ -42,7 +42,7 @@ def make_app(
     *,
     secret: str,
     audio: Callable[[Clip], bytes],
-    site: Site,
+    site: ListeningSite,
     per_client: Allowance = PER_CLIENT,
     check_tries: Allowance = TRIES,
     rules: Mapping[str, ListenerRule] | None = None,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from annotate.people.store.protocol import Question
+from annotate.people.store.protocol import FormQuestion
 from annotate.people.store.store_records import Assignment, Playable
 
 _KEYS: Final[Mapping[int | None, str]] = {None: "", 0: "qwert", 1: "uiop"}
@@ -11,7 +11,7 @@ _FIVE_POINTS: Final = 5
 
 
 def page_values(
-    assignment: Assignment, questions: Sequence[Question], words: Mapping[str, str], language: str = "en"
+    assignment: Assignment, questions: Sequence[FormQuestion], words: Mapping[str, str], language: str = "en"
 ) -> dict[str, Any]:
     """Return the template values of an assignment, which reveal no system, blob, gold value or stored order.
 
@@ -79,7 +79,7 @@ def _groups(assignment: Assignment, words: Mapping[str, str]) -> Iterator[dict[s
         }
 
 
-def option_keys(questions: Sequence[Question]) -> list[list[str | None]]:
+def option_keys(questions: Sequence[FormQuestion]) -> list[list[str | None]]:
     """Return per question and option the key that chooses it; None = arrows and digits choose it."""
     used: set[str] = {"1", "2", "h", "r", "p"}
     all_keys: list[list[str | None]] = []
@@ -99,7 +99,7 @@ def option_keys(questions: Sequence[Question]) -> list[list[str | None]]:
     return all_keys
 
 
-def _shown(question: Question, keys: Sequence[str | None], words: Mapping[str, str], language: str) -> dict[str, Any]:
+def _shown(question: FormQuestion, keys: Sequence[str | None], words: Mapping[str, str], language: str) -> dict[str, Any]:
     scale = question.is_scale
     cmos = question.kind == "choice" and not scale and len(question.options) == _FIVE_POINTS
     shape = "flags" if question.kind == "flags" else "scale" if scale else "cmos" if cmos else "choice"
@@ -120,7 +120,7 @@ def _shown(question: Question, keys: Sequence[str | None], words: Mapping[str, s
     }
 
 
-def key_help(questions: Sequence[Question], clips: int, words: Mapping[str, str]) -> list[tuple[list[str], str]]:
+def key_help(questions: Sequence[FormQuestion], clips: int, words: Mapping[str, str]) -> list[tuple[list[str], str]]:
     """Return the keys of a page and their explanation."""
     choose = [key for keys in option_keys(questions) for key in keys if key]
     scale = any(question.is_scale for question in questions)

@@ -9,7 +9,7 @@ import jinja2
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from annotate.people.web.site import Site
+from annotate.people.web.site import ListeningSite
 from annotate.people.web.words import LANGUAGES, choose_language, words
 
 PAGES: Final = Path(__file__).parent / "pages"
@@ -49,7 +49,7 @@ def owner_text(texts: Mapping[str, str], language: str, fallback: str) -> list[s
 class Pages:
     """The pages of one test."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: ListeningSite) -> None:
         self._site = site
 
     def part(self, request: Request, template: str, **shown: Any) -> HTMLResponse:

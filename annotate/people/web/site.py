@@ -8,7 +8,7 @@ from contracts.errors import RecipeError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site:
+class ListeningSite:
     """Address and texts of one listening test.
 
     Attributes:

@@ -10,13 +10,13 @@ from annotate.models.inquiry import Inquiry, played, row_ids
 from annotate.models.judge import Pace
 from annotate.models.judging import judge_rows
 from annotate.models.ledger.ledger import Ledger
-from annotate.models.parse.scorecard import Assessment
+from annotate.models.parse.scorecard import SpeechAssessment
 from annotate.models.request import Refusal, Reply
 from annotate.models.tasks.task1 import DIMENSIONS, PLUGIN, compose
 from contracts import plugins
+from contracts.conformance import conform
 from contracts.errors import BudgetExceeded, DataError
 from contracts.ids import digest, row_id
-from contracts.schemas import conform
 from tests.annotate.conftest import request_table
 from tests.annotate.scripted import Scripted
 
@@ -26,7 +26,7 @@ TONES = ["r" * 32, "a" * 32, "b" * 32]
 def card(a: float, b: float) -> str:
     """Return a reply with these scores on every dimension."""
     speeches = [
-        Assessment(scores={d.name: score for d in DIMENSIONS}, explanations={d.name: "heard" for d in DIMENSIONS})
+        SpeechAssessment(scores={d.name: score for d in DIMENSIONS}, explanations={d.name: "heard" for d in DIMENSIONS})
         for score in (a, b)
     ]
     return compose(*speeches, "So it is. Indeed.")

@@ -8,7 +8,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from contracts.schemas import FAILURES, failure
+from contracts.failures import failure
+from contracts.schemas import FAILURES
 from flows.kinds.preference import STAGES
 from flows.listening.store import VOTED
 from flows.recipe.parts import Plugin

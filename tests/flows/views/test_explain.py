@@ -3,8 +3,9 @@
 import pytest
 
 from contracts.errors import DataError
+from contracts.failures import failure
 from contracts.ids import canonical_json
-from contracts.schemas import SCHEMAS, failure
+from contracts.schemas import SCHEMAS
 from flows.run.pipeline import open_build
 from flows.run.questions import open_ledger
 from flows.stages.splits import splits_table

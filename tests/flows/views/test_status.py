@@ -4,7 +4,8 @@ import pyarrow as pa
 import pytest
 
 from contracts.errors import BooksError
-from contracts.schemas import FAILURES, failure
+from contracts.failures import failure
+from contracts.schemas import FAILURES
 from flows.run.pipeline import open_build
 from flows.stages.recordings import _wanted_utterances, recording_requests
 from flows.views.status import status_of

@@ -174,7 +174,7 @@ class Gemini:
         from google import genai
         from google.genai import types
 
-        from annotate.models.providers.connections import http_client
+        from annotate.models.providers.http_connections import http_client
 
         key = _api_key()
         assert key is not None

@@ -17,7 +17,7 @@ from typing import IO, Any, ClassVar, Final, Protocol, TypeVar
 
 from annotate.models.judge import BatchState
 from annotate.models.prices import Price
-from annotate.models.provider_clips import Clip
+from annotate.models.provider_clips import EncodedClip
 from annotate.models.providers.openai.chat import ChatRequests, LabelledClips, answer, malformed
 from annotate.models.providers.openai.http_client import QUOTA_GONE, OpenAIHttpClient, fatal
 from annotate.models.request import AttemptError, AttemptFailure, AttemptOutcome, Estimate, JudgeRequest
@@ -67,7 +67,7 @@ class OpenAIBatches:
     async def size(self, request: JudgeRequest) -> int:
         """Return how many bytes the request's line has."""
         _, sizes = await self.chat_requests.measure(request)
-        silent = [(audio.label, Clip(data=b"", duration_s=0.0)) for audio in request.audios]
+        silent = [(audio.label, EncodedClip(data=b"", duration_s=0.0)) for audio in request.audios]
         return len(self._line(request, silent)) + sum((size + 2) // 3 * 4 for size in sizes)
 
     async def submit(self, name: str, requests: Sequence[JudgeRequest]) -> str | AttemptFailure:

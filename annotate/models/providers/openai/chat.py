@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from annotate.models.prices import Price
-from annotate.models.provider_clips import Clip, ClipCache, Container
+from annotate.models.provider_clips import ClipCache, Container, EncodedClip
 from annotate.models.providers.openai.http_client import one_line
 from annotate.models.request import AttemptFailure, Estimate, JudgeRequest, Refusal, Reply
 from annotate.models.usage import count
@@ -20,7 +20,7 @@ _COMPLETE: Final = frozenset({"stop", "eos", "eos_token", "end_turn"})
 
 _REASONING: Final = ("reasoning_content", "reasoning")
 
-LabelledClips = Sequence[tuple[str, Clip]]
+LabelledClips = Sequence[tuple[str, EncodedClip]]
 """The clips of a request after their labels."""
 
 

@@ -188,7 +188,7 @@ async def connected(
     import httpx2
     import openai
 
-    from annotate.models.providers.connections import http_client
+    from annotate.models.providers.http_connections import http_client
 
     timeout = httpx2.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_S))
     async with http_client(concurrency, timeout=timeout, follow_redirects=False) as http:

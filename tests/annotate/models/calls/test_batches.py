@@ -1,4 +1,4 @@
-"""Asking through batches, with a provider in memory and the real ledger: the usual course, and every failure on the way."""
+"""Calls through batches, with a provider in memory and the real ledger: the usual course, and every failure on the way."""
 
 import itertools
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Asking through batches, stopped anywhere and started again: nothing lost, nothing bought twice, and books that cover the bill."""
+"""Calls through batches, stopped anywhere and started again: nothing lost, nothing bought twice, and books that cover the bill."""
 
 import itertools
 import os

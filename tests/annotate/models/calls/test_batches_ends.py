@@ -1,4 +1,4 @@
-"""Asking through batches: the budget, other processes, what earlier runs left, and the end of this one."""
+"""Calls through batches: the budget, other processes, what earlier runs left, and the end of this one."""
 
 import itertools
 import threading

@@ -1,4 +1,4 @@
-"""Asking through batches against servers that speak the two wire formats: real SDKs, real files, real ledger."""
+"""Calls through batches against servers that speak the two wire formats: real SDKs, real files, real ledger."""
 
 import asyncio
 import os
@@ -81,7 +81,7 @@ def test_gemini(tmp_path: Path):
             if dropped[-1]:
                 return BatchPlan(polls=2, accept_and_drop=True)
             shares = {"duplicated": 0.2, "malformed": 0.1, "failing": 0.1, "finished": 0.9}
-            return BatchPlan(seed=len(dropped), polls=2, not_ours=2, **shares)
+            return BatchPlan(seed=len(dropped), polls=2, unknown_keys=2, **shares)
 
         server.jobs.plan = plan_of
         asked(Gemini(base_url=server.url, timeout_s=10.0), tmp_path / "l")

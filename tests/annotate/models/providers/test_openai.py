@@ -33,7 +33,7 @@ def test_it_is_a_judge():
     assert "openai" in plugins.names("judge")
 
 
-# The wire
+# HTTP
 
 
 def test_one_request_on_the_wire(clips, tones):
@@ -95,7 +95,7 @@ def test_the_environment_does_not_choose_the_server(monkeypatch):
 
     async def main():
         async with OpenAI().open(None) as line:
-            return str(line.http.client.base_url).rstrip("/"), line.wire.client.max_retries
+            return str(line.http.client.base_url).rstrip("/"), line.http.client.max_retries
 
     assert asyncio.run(main()) == (OPENAI_URL, 0)
 

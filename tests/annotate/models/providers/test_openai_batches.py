@@ -207,7 +207,7 @@ def served():
 )
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_file_is_a_defect(served, content):
-    """A file of rubbish gives nothing or troubles, and hides no good line after it."""
+    """A file of rubbish gives nothing or failures, and hides no good line after it."""
     good = json.dumps({"custom_id": "good", "response": {"status_code": 200, "body": completion("fine")}}).encode()
     batch_id = ready(served, content.replace(b"good", b"") + b"\n" + good)
     found = dict(over(judge_of(served), lambda opened: ended(opened, batch_id)))
@@ -341,7 +341,7 @@ def test_failed_without_a_reason(errors):
 
 
 def test_failed_and_nobody_knows_its_requests():
-    """Nothing was asked, so that nothing was paid: the trouble says so of all of them."""
+    """Nothing was asked, so that nothing was paid: the failure says so of all of them."""
 
     async def work(line):
         with pytest.raises(AttemptError) as raised:

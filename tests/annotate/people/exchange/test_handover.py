@@ -15,8 +15,8 @@ from annotate.people.protocols.rating import Rating
 from annotate.people.protocols.speechjudge import SpeechJudge
 from annotate.people.protocols.unisrm import UniSRM
 from annotate.people.store.item import Item
+from contracts.conformance import conform
 from contracts.errors import DataError, RecipeError
-from contracts.schemas import conform
 from tests.annotate.people.exchange.filling import (
     annotated,
     audio,

@@ -15,8 +15,8 @@ from annotate.people.exchange.import_export import read_vote_file
 from annotate.people.protocols.rating import Rating
 from annotate.people.protocols.speechjudge import SpeechJudge
 from annotate.people.protocols.unisrm import UniSRM
+from contracts.conformance import conform
 from contracts.errors import DataError, RecipeError
-from contracts.schemas import conform
 from contracts.text_forms import compared
 
 BARE = {"subject": "pair", "annotator": "rater", "answers": {"value": "verdict"}}

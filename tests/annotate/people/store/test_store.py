@@ -6,10 +6,11 @@ import pytest
 from annotate.people.store.item import Answer, Clip
 from annotate.people.store.store_records import Assignment, Finished, Refused
 from annotate.people.store.vote_store import Store
+from contracts.conformance import conform
 from contracts.errors import DataError, StorageError
 from contracts.ids import row_id
 from contracts.rng import generator_for
-from contracts.schemas import VOTES, conform
+from contracts.schemas import VOTES
 from tests.annotate import listeners
 from tests.annotate.listeners import Clock, finish, gold, hear, item, join, listening_settings, vote
 

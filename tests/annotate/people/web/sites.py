@@ -22,7 +22,7 @@ from annotate.people.web.app import make_app
 from annotate.people.web.audio import ClipFiles
 from annotate.people.web.buckets import Allowance
 from annotate.people.web.connections import Config, Server
-from annotate.people.web.site import Site
+from annotate.people.web.site import ListeningSite
 from contracts.plugins import configure
 from storage.blobs import BlobStore
 from storage.workspace import Workspace
@@ -79,7 +79,7 @@ class Opened:
     app: Starlette
     blobs: BlobStore
     clock: Clock | None
-    site: Site
+    site: ListeningSite
 
     def link(self, annotator_id: str) -> str:
         return f"/i/{self.app.state.tokens.invitation(annotator_id, self.store.revocation_count(annotator_id))}"
@@ -107,7 +107,9 @@ def open_site(
     said = {"qualification": 0, "gold_every": 0, **(settings or {})}
     agreed = ListeningSettings(protocol=configure("protocol", protocol, protocol_options or {}), protocol_name=protocol, **said)
     store = Store(folder / "votes.sqlite", agreed, **({"clock": clock} if clock else {}))
-    site = options.pop("site", Site(base_url=base_url, title="Which voice?", contact="lab@example.org", pay="10 credits"))
+    site = options.pop(
+        "site", ListeningSite(base_url=base_url, title="Which voice?", contact="lab@example.org", pay="10 credits")
+    )
     options = {"per_client": FREE, **options}
     app = make_app(store, secret=SECRET, audio=options.pop("audio", ClipFiles(blobs)), site=site, **options)
     return Opened(store=store, app=app, blobs=blobs, clock=clock, site=site)

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from annotate.people.store.item import Clip
 from annotate.people.web.access import HEADERS, MAX_BODY_BYTES
 from annotate.people.web.buckets import Allowance
-from annotate.people.web.site import Site
+from annotate.people.web.site import ListeningSite
 from contracts.errors import RecipeError, SetupError, StorageError
 from tests.annotate.people.web import sites
 from tests.annotate.people.web.sites import NASTY, Listener, Opened
@@ -105,7 +105,7 @@ def test_the_link_opened_again_leaves_what_other_tabs_post_alone(opened: Opened,
 
 
 def test_over_https_the_cookie_is_bound_to_the_host(tmp_path):
-    opened = sites.open_site(tmp_path, clock=sites.Clock(), site=Site(base_url="https://listen.example.org"))
+    opened = sites.open_site(tmp_path, clock=sites.Clock(), site=ListeningSite(base_url="https://listen.example.org"))
     reply = stranger(opened).get(opened.link(opened.invite()), follow_redirects=False)
     assert reply.headers["set-cookie"].startswith("__Host-listener=")
     assert "; Secure" in reply.headers["set-cookie"]
@@ -272,7 +272,7 @@ def test_pages_have_no_inline_script_style_or_outside_address(opened: Opened, an
 
 
 def test_texts_notes_and_names_are_shown_and_never_run(tmp_path):
-    site = Site(
+    site = ListeningSite(
         base_url="http://testserver", title=NASTY, contact=NASTY, pay=NASTY, instructions={"en": NASTY}, consent={"en": NASTY}
     )
     opened = sites.open_site(tmp_path, clock=sites.Clock(), site=site)
@@ -362,7 +362,7 @@ def test_a_missing_recording_is_not_asked_for_again_and_again(tmp_path):
 @pytest.mark.parametrize("url", ["", "listen.example.org", "ftp://x", "https://x/path", "https://", "https://x?y"])
 def test_a_base_url_that_is_no_origin_is_refused(url: str):
     with pytest.raises(RecipeError):
-        Site(base_url=url)
+        ListeningSite(base_url=url)
 
 
 @pytest.mark.parametrize(
@@ -375,7 +375,7 @@ def test_a_base_url_that_is_no_origin_is_refused(url: str):
     ],
 )
 def test_origins_are_written_as_browsers_do(url: str, origin: str):
-    assert Site(base_url=url).origin == origin
+    assert ListeningSite(base_url=url).origin == origin
 
 
 def test_a_short_secret_is_refused(opened: Opened):

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotate.people.store.item import Clip
-from annotate.people.store.protocol import Question
+from annotate.people.store.protocol import FormQuestion
 from annotate.people.web import tokens as tokens_module
 from annotate.people.web.assignment_page import key_help, option_keys
 from annotate.people.web.audio import ClipFiles, amplified, encoded, media_type
@@ -240,4 +240,4 @@ def test_no_key_does_two_things():
 def test_the_keys_of_the_protocols():
     assert option_keys(configure("protocol", "unisrm").questions) == [["a", "b", "i"]]
     assert option_keys(configure("protocol", "speechjudge").questions) == [["q", "w", "e"], ["u", "i", "o"], [None] * 5]
-    assert option_keys([Question(name="x", kind="choice", options=("good", "great"))]) == [[None, None]]
+    assert option_keys([FormQuestion(name="x", kind="choice", options=("good", "great"))]) == [[None, None]]

@@ -1,4 +1,4 @@
-"""The wire to an OpenAI-compatible server: what each trouble is sorted as, and that no secret comes through."""
+"""HTTP requests to an OpenAI-compatible server: the failure that each error means, and that no secret comes through."""
 
 import contextlib
 import datetime as dt

@@ -5,7 +5,7 @@ import asyncio
 import httpx2
 import pytest
 
-from annotate.models.providers.connections import http_client
+from annotate.models.providers.http_connections import http_client
 
 
 class Server:

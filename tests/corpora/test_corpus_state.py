@@ -1,6 +1,6 @@
 """A changed corpus is noticed by names and metadata alone."""
 
-from corpora.watch import state
+from corpora.corpus_state import state
 
 
 def test_changes_are_noticed(tmp_path):

@@ -1,4 +1,4 @@
-"""Noticing that a corpus has changed, without reading it."""
+"""Detection of changes in a corpus, without reading its audio."""
 
 import hashlib
 import os
@@ -13,14 +13,14 @@ _AUDIO: Final = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".g722")
 def state(root: str, apart_from: str = "", follow_links: FollowLinks = "inside") -> str | None:
     """Return a hash that changes when files of a local corpus are added, removed or renamed, or its metadata is edited.
 
-    Looks at the names of all entries, and at size and time of change of what is no audio file: a quick look even at a million
-    recordings. Links that a reader follows are followed; where they lead counts, too. Edited audio is not noticed; a package's
-    own folders below ``/usr`` change with the package only and are not looked at.
+    The hash covers the names of all entries, and size and modification time of files that are no audio, which is fast even for
+    a million recordings. Links that a reader follows are followed, and their targets are covered. Edited audio is not detected.
+    Folders below ``/usr`` change only with their package and are skipped.
 
     Args:
         root: the corpus.
-        apart_from: a folder that is not looked at even if it lies inside: the workspace, which changes with every write.
-        follow_links: as the corpus's reader has it.
+        apart_from: a folder to skip: the workspace, which changes with every write.
+        follow_links: the option of the corpus's reader.
 
     Returns:
         64 hex digits; None for a URL or below ``/usr``, which are read once.
@@ -41,7 +41,7 @@ def state(root: str, apart_from: str = "", follow_links: FollowLinks = "inside")
 def _files(
     folder: str, apart_from: str, allowed: tuple[str, ...] | None, seen: set[str]
 ) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Yield a folder's files, then those of its folders, each sorted by name; a link is not followed to one that was seen."""
+    """Yield a folder's files, then those of its folders, each sorted by name; a link to a visited folder is not followed."""
     seen.add(os.path.realpath(folder))
     try:
         with os.scandir(folder) as entries:

@@ -10,9 +10,9 @@ import pytest
 from contracts import plugins
 from contracts.jobs import Failure
 from contracts.texts import identity_form
-from synth.engine import Reference, RenderRequest, newly_handed_over, prepared
-from synth.handover import handed_over
+from synth.engine import Reference, RenderRequest, changed_engine_text, prepared
 from synth.plain_ascii import one_line, plain_ascii
+from synth.text_frontend import engine_text
 
 NAMES = plugins.names("engine")
 
@@ -90,22 +90,22 @@ def test_plain_texts_are_handed_over_as_they_always_were(name):
     """Their clips keep the key that they had; so do those whose double brackets were taken apart before."""
     engine = plugins.configure("engine", name)
     for text in ("Well, don't!", "\u201cWait\u2026\u201d \u2014 she said...", "caf\u00e9 ... open", "a\x07b", "5 < 6"):
-        assert newly_handed_over(engine, {"text": text, "reference_text": text}, engine.voices()[0].name) == ()
+        assert changed_engine_text(engine, {"text": text, "reference_text": text}, engine.voices()[0].name) == ()
         given = prepared(request(name, text), engine).text
         assert given == (plain_ascii(text) if engine.ascii_only else one_line(text))
     if name in {"espeak", "piper"}:
-        assert newly_handed_over(engine, {"text": "[[h]]", "reference_text": None}, engine.voices()[0].name) == ()
+        assert changed_engine_text(engine, {"text": "[[h]]", "reference_text": None}, engine.voices()[0].name) == ()
 
 
 def test_a_text_that_is_handed_over_otherwise_is_another_clip():
     """Whether the text or, for an engine that clones, the reference's."""
     espeak, xtts = plugins.configure("engine", "espeak"), plugins.configure("engine", "xtts")
     festival = plugins.configure("engine", "festival")
-    assert newly_handed_over(espeak, {"text": "he\u200bllo", "reference_text": "[en]"}, "en-us") == ("hello", "")
-    assert newly_handed_over(espeak, {"text": "hello", "reference_text": "[en]"}, "en-us") == ()
-    assert newly_handed_over(xtts, {"text": "hello", "reference_text": "a [en]"}, "reference") == ("", "a en")
+    assert changed_engine_text(espeak, {"text": "he\u200bllo", "reference_text": "[en]"}, "en-us") == ("hello", "")
+    assert changed_engine_text(espeak, {"text": "hello", "reference_text": "[en]"}, "en-us") == ()
+    assert changed_engine_text(xtts, {"text": "hello", "reference_text": "a [en]"}, "reference") == ("", "a en")
     voices = [voice.name for voice in festival.voices()]
-    assert [newly_handed_over(festival, {"text": "... to", "reference_text": None}, voice) for voice in voices] == [
+    assert [changed_engine_text(festival, {"text": "... to", "reference_text": None}, voice) for voice in voices] == [
         (),
         ("to", ""),
     ]
@@ -199,10 +199,10 @@ def test_typography_becomes_plain(text, plain):
 )
 def test_signs_are_spelled_and_no_digits_are_glued(text, plain):
     """102 for 10 squared is another number; its clip is another clip, for it was spoken wrong or not at all."""
-    assert handed_over(text, (), "slt", ascii_only=True) == plain
+    assert engine_text(text, (), "slt", ascii_only=True) == plain
     flite = plugins.configure("engine", "flite")
     is_as_before = text == "H\u2082O"
-    assert newly_handed_over(flite, {"text": text, "reference_text": None}, "slt") == (() if is_as_before else (plain, ""))
+    assert changed_engine_text(flite, {"text": text, "reference_text": None}, "slt") == (() if is_as_before else (plain, ""))
 
 
 @pytest.mark.parametrize("text", ["1\u00ba", "\u20ac5k", "\u0663", "\u2211 x"])

@@ -1,0 +1,68 @@
+"""Schemas of what is labelled, filtered and split, and of what is wanted or failed."""
+
+from typing import Final
+
+import pyarrow as pa
+
+from contracts.schema_columns import TEXT, column
+
+PAIRS: Final = pa.schema(
+    [
+        column("pair_id", TEXT, "id of the two samples, whatever their order"),
+        column("group_id", TEXT, "the text group"),
+        column("prompt_id", TEXT, "the prompt that both render"),
+        column("kind", TEXT, "human (against the recording), inter (two systems) or intra (one system twice)"),
+        column("sample_a", TEXT, "sample shown as A"),
+        column("sample_b", TEXT, "sample shown as B"),
+        column("system_a", TEXT, "system of A"),
+        column("system_b", TEXT, "system of B"),
+    ]
+)
+
+LABELS: Final = pa.schema(
+    [
+        column("item_id", TEXT, "what is labelled: a pair's id"),
+        column("label", TEXT, "a, b or tie"),
+        column("source", TEXT, "judgment, votes, ratings or construction"),
+        column("judgment_ids", pa.list_(TEXT), "judgments that the label rests on"),
+        column("vote_ids", pa.list_(TEXT), "votes that the label rests on"),
+    ]
+)
+
+SPLITS: Final = pa.schema(
+    [
+        column("item_id", TEXT, "what is assigned: a pair's id"),
+        column("group_id", TEXT, "its text group"),
+        column("leakage_group", TEXT, "everything that must stay on one side together"),
+        column("split", TEXT, "name of the split, as the recipe has it"),
+    ]
+)
+
+DROPS: Final = pa.schema(
+    [
+        column("stage", TEXT, "stage in which the row left"),
+        column("row_id", TEXT, "id of the row in that stage's input"),
+        column("filter", TEXT, "filter or rule that removed it"),
+        column("reason", TEXT, "why, as a counted word"),
+        column("evidence", TEXT, "JSON of what the reason rests on"),
+    ]
+)
+
+WANTED: Final = pa.schema(
+    [
+        column("row_id", TEXT, "key of a row that the stage is to make"),
+        column("subject_id", TEXT, "the input row that it is made of"),
+        column("part", pa.int32(), "which system, metric, judge or role of the recipe makes it, counted from 0"),
+    ]
+)
+
+FAILURES: Final = pa.schema(
+    [
+        column("failure_id", TEXT, "id of stage + row"),
+        column("stage", TEXT, "stage in which the row failed"),
+        column("row_id", TEXT, "key that the stage wanted to produce"),
+        column("subject_id", TEXT, "the input row: utterance, prompt, sample or pair"),
+        column("reason", TEXT, "why, as a counted word"),
+        column("message", TEXT, "what happened, for a person"),
+    ]
+)

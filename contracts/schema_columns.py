@@ -1,0 +1,28 @@
+"""What columns of tables are made of. Field metadata carries ``meaning`` and, where there is one, ``unit``."""
+
+from typing import Final
+
+import pyarrow as pa
+
+TEXT, FLOAT, INT, BOOL = pa.string(), pa.float64(), pa.int64(), pa.bool_()
+SCORES: Final = pa.map_(pa.string(), pa.float64())
+"""Named numbers: dimension or metric value -> score."""
+
+RATING_LIST: Final = pa.list_(
+    pa.struct(
+        [
+            pa.field("scale", TEXT, nullable=False),
+            pa.field("rater", TEXT),
+            pa.field("score", FLOAT, nullable=False),
+            pa.field("raters", INT),
+            pa.field("std", FLOAT),
+        ]
+    )
+)
+"""Ratings of one clip: scale, rater (null = a mean over raters), score, how many raters a mean rests on, their deviation."""
+
+
+def column(name: str, kind: pa.DataType, meaning: str, *, unit: str = "", nullable: bool = False) -> pa.Field:
+    """Return a field with its meaning and unit as metadata."""
+    metadata = {"meaning": meaning} | ({"unit": unit} if unit else {})
+    return pa.field(name, kind, nullable=nullable, metadata=metadata)
