@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from annotate.people.store.item import Clip, Item
+from annotate.people.store.item import Item, ItemClip
 from contracts.ids import row_id
 from contracts.joins import among, sorted_by
 from flows.run.pipeline import Build
@@ -95,9 +95,9 @@ def _item(
     target = build.recipe.clip_format.loudness_lufs
     level = None if target is None else min([target, *(clip.loudness_lufs for clip in every)])
 
-    def played(heard: Sequence[_Heard]) -> tuple[Clip, ...]:
+    def played(heard: Sequence[_Heard]) -> tuple[ItemClip, ...]:
         return tuple(
-            Clip(
+            ItemClip(
                 audio_id=clip.audio_id,
                 duration_s=clip.duration_s,
                 gain_db=0.0 if level is None else round(level - clip.loudness_lufs, 2),
