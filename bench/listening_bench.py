@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 import numpy as np
 
-from annotate.people.store.item import Clip, Item
+from annotate.people.store.item import Item, ItemClip
 from annotate.people.store.listening_settings import ListeningSettings
 from annotate.people.store.vote_store import Store
 from annotate.people.web.app import make_app
@@ -43,7 +43,7 @@ def prepare(folder: Path, annotators: int, pairs: int, clip_s: float) -> list[st
     blobs = BlobStore(Workspace(folder / "workspace"))
     time_s = np.arange(round(clip_s * RATE_HZ)) / RATE_HZ
     waves = [(6000 * np.sin(2 * np.pi * (200 + 10 * number) * time_s)).astype(np.int16) for number in range(TONES)]
-    tones = [Clip(audio_id=blobs.put(wave, RATE_HZ), duration_s=clip_s) for wave in waves]
+    tones = [ItemClip(audio_id=blobs.put(wave, RATE_HZ), duration_s=clip_s) for wave in waves]
     with Store(folder / "votes.sqlite", terms()) as store:
         store.add_items(
             Item(

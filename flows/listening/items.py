@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from annotate.people.store.item import Clip, Item
+from annotate.people.store.item import Item, ItemClip
 from contracts.ids import row_id
 from contracts.joins import among, sorted_by
 from contracts.languages import with_setting
@@ -96,9 +96,9 @@ def _item(
     target = build.recipe.clip_format.loudness_lufs
     level = None if target is None else min([target, *(clip.loudness_lufs for clip in every)])
 
-    def played(speech: Sequence[_Speech]) -> tuple[Clip, ...]:
+    def played(speech: Sequence[_Speech]) -> tuple[ItemClip, ...]:
         return tuple(
-            Clip(
+            ItemClip(
                 audio_id=clip.audio_id,
                 duration_s=clip.duration_s,
                 gain_db=0.0 if level is None else round(level - clip.loudness_lufs, 2),

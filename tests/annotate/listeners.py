@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from annotate.people.store.item import Answer, Clip, Item
+from annotate.people.store.item import Answer, Item, ItemClip
 from annotate.people.store.listening_settings import ListeningSettings
 from annotate.people.store.store_records import Assignment, Finished
 from annotate.people.store.vote_store import Store
@@ -38,7 +38,7 @@ def listening_settings(protocol: str = "unisrm", *, options: dict | None = None,
 
 def item(name: str, *, clips: int = 2, **changes) -> Item:
     """An item of clips of 1 and 2 seconds."""
-    played = tuple(Clip(audio_id=f"{name}{number}", duration_s=number + 1.0) for number in range(clips))
+    played = tuple(ItemClip(audio_id=f"{name}{number}", duration_s=number + 1.0) for number in range(clips))
     facts = {"item_id": f"item-{name}", "subject_id": f"pair-{name}", "language": "en", "text": "Hello.", "clips": played}
     return Item(**facts | changes)
 

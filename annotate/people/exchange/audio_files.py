@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from annotate.people.exchange.exported_tasks import ExportedTask
-from annotate.people.store.item import Clip
+from annotate.people.store.item import ItemClip
 from contracts.errors import DataError
 from storage.local_files import atomic_path
 
@@ -44,7 +44,7 @@ def write_clips(tasks: Sequence[ExportedTask], folder: Path, audio: Audio, url: 
     return links
 
 
-def _encoded(clip: Clip, audio: Audio) -> bytes:
+def _encoded(clip: ItemClip, audio: Audio) -> bytes:
     import soundfile
 
     pcm, rate = audio(clip.audio_id)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from annotate.people.store.item import Clip, Item, Order
+from annotate.people.store.item import Item, ItemClip, Order
 from contracts import ids
 from contracts.errors import DataError
 from contracts.rng import hash_fraction
@@ -30,7 +30,7 @@ class ExportedTask:
     item: Item
     order: Order
 
-    def audio(self) -> dict[str, Clip]:
+    def audio(self) -> dict[str, ItemClip]:
         """Return name -> clip in the order played: ``audio_a`` and ``audio_b`` of a pair, or ``audio``; references, history."""
         clips = self.item.clips if self.order == "ab" else tuple(reversed(self.item.clips))
         names = ("audio",) if len(clips) == 1 else ("audio_a", "audio_b")

@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, insert, select, text
 
 from annotate.people.store.annotators import decide_qualification, require, require_invited, set_columns
-from annotate.people.store.item import Clip, Item, Order
+from annotate.people.store.item import Item, ItemClip, Order
 from annotate.people.store.item_queue import pick_gold, pick_ordinary
 from annotate.people.store.json_columns import item_from
 from annotate.people.store.listening_settings import ListeningSettings
@@ -66,7 +66,7 @@ def playables(item: Item, order: Order, plays: Mapping[str, Any], max_plays: int
     """Return the playable clips of an item: clips (in the order of playing), references and history."""
     clips = item.clips if order == "ab" else item.clips[::-1]
 
-    def playable(slot: str, clip: Clip, *, required: bool, limit: int | None) -> Playable:
+    def playable(slot: str, clip: ItemClip, *, required: bool, limit: int | None) -> Playable:
         started, ended, _ = plays.get(slot, (0, 0, None))
         left = None if limit is None else max(limit - started, 0 if ended else 1)  # until heard, one more start is allowed
         return Playable(slot=slot, clip=clip, required=required, heard=ended > 0, plays=started, plays_left=left)

@@ -8,7 +8,7 @@ Order = Literal["ab", "ba"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Clip:
+class ItemClip:
     """One recording as it is played.
 
     Attributes:
@@ -43,9 +43,9 @@ class Item:
     subject_id: str
     language: str
     text: str | None
-    clips: tuple[Clip, ...]
-    references: tuple[Clip, ...] = ()
-    history: tuple[Clip, ...] = ()
+    clips: tuple[ItemClip, ...]
+    references: tuple[ItemClip, ...] = ()
+    history: tuple[ItemClip, ...] = ()
     note: str | None = None
     stratum: str = ""
     gold: tuple[str, ...] = ()

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, Final
 
-from annotate.people.store.item import Answer, Clip, Item
+from annotate.people.store.item import Answer, Item, ItemClip
 from contracts.ids import canonical_json
 
 _CLIPS: Final = ("clips", "references", "history")
-_CLIP: Final = tuple(field.name for field in fields(Clip))
+_CLIP: Final = tuple(field.name for field in fields(ItemClip))
 _ITEM: Final = tuple(field.name for field in fields(Item) if field.name != "gold")
 
 
@@ -24,7 +24,7 @@ def item_from(content: str, gold: str | None = None) -> Item:
     """Return the item of its JSON text and its gold column."""
     facts: dict[str, Any] = json.loads(content)
     for name in _CLIPS:
-        facts[name] = tuple(Clip(**clip) for clip in facts[name])
+        facts[name] = tuple(ItemClip(**clip) for clip in facts[name])
     return Item(**facts | {"gold": tuple(json.loads(gold)) if gold else ()})
 
 

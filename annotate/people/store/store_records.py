@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from annotate.people.store.item import Clip, Item, Order
+from annotate.people.store.item import Item, ItemClip, Order
 from contracts.errors import DataError
 
 State = Literal["invited", "consented", "equipped", "qualified", "failed", "excluded", "elsewhere"]
@@ -86,7 +86,7 @@ class Playable:
     """
 
     slot: str
-    clip: Clip
+    clip: ItemClip
     required: bool
     heard: bool
     plays: int

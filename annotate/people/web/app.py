@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from annotate.people.store.item import Clip
+from annotate.people.store.item import ItemClip
 from annotate.people.store.rule import ListenerRule
 from annotate.people.store.store_records import Refused
 from annotate.people.store.vote_store import Store
@@ -41,7 +41,7 @@ def make_app(
     store: Store,
     *,
     secret: str,
-    audio: Callable[[Clip], bytes],
+    audio: Callable[[ItemClip], bytes],
     site: ListeningSite,
     per_client: Allowance = PER_CLIENT,
     check_tries: Allowance = TRIES,

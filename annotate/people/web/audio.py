@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from annotate.people.store.item import Clip
+from annotate.people.store.item import ItemClip
 from storage.blobs import BlobStore
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class ClipFiles:
         self._files: OrderedDict[tuple[str, float], bytes] = OrderedDict()
         self._held = 0
 
-    def __call__(self, clip: Clip) -> bytes:
+    def __call__(self, clip: ItemClip) -> bytes:
         """Return the file.
 
         Raises:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from annotate.people.store.item import Clip
+from annotate.people.store.item import ItemClip
 from annotate.people.store.store_records import Annotator, Assignment, Finished, Refused
 from annotate.people.web.access import Access, Denied, Posted
 from annotate.people.web.assignment_page import clip_urls, key_help, page_values
@@ -56,7 +56,7 @@ class Vote(Posted):
 class ListenerPages:
     """Handles the requests of listeners."""
 
-    def __init__(self, access: Access, pages: Pages, challenges: Challenges, audio: Callable[[Clip], bytes]) -> None:
+    def __init__(self, access: Access, pages: Pages, challenges: Challenges, audio: Callable[[ItemClip], bytes]) -> None:
         self._access = access
         self._pages = pages
         self._challenges = challenges

@@ -23,7 +23,7 @@ def serve(app: Starlette, host: str, port: int, *, proxies: Collection[str] = ()
     Raises:
         SetupError: the server cannot listen at this address.
     """
-    from annotate.people.web.connections import Config, Server
+    from annotate.people.web.connection_limits import Config, Server
 
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

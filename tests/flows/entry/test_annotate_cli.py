@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from annotate.people.exchange.vote_rows import ImportedVote, LocatedVote, vote_file
-from annotate.people.store.item import Answer, Clip, Item
+from annotate.people.store.item import Answer, Item, ItemClip
 from annotate.people.web.tokens import Tokens
 from contracts.errors import DataError, RecipeError, SetupError, StorageError
 from flows.entry.annotate_cli import annotate
@@ -83,7 +83,7 @@ def test_an_invitation_says_what_its_listener_cannot_do(path):
 
 
 def gold_item(name, language):
-    clips = (Clip(audio_id=f"{name}a", duration_s=1.0), Clip(audio_id=f"{name}b", duration_s=1.0))
+    clips = (ItemClip(audio_id=f"{name}a", duration_s=1.0), ItemClip(audio_id=f"{name}b", duration_s=1.0))
     return Item(item_id=name, subject_id=f"pair-{name}", language=language, text="x", clips=clips, gold=("A",))
 
 
@@ -125,7 +125,7 @@ def asking(path):
                 subject_id=pair,
                 language="en",
                 text="some words",
-                clips=tuple(Clip(audio_id=clip, duration_s=0.25) for clip in clips[2 * number : 2 * number + 2]),
+                clips=tuple(ItemClip(audio_id=clip, duration_s=0.25) for clip in clips[2 * number : 2 * number + 2]),
             )
             for number, pair in enumerate(pairs)
         )

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from annotate.people.exchange.exported_tasks import task_id
 from annotate.people.exchange.import_export import read_vote_file
-from annotate.people.store.item import Clip, Item
+from annotate.people.store.item import Item, ItemClip
 
 RATE_HZ = 16000
 _OF_NOBODY = ("annotator", "annotation_id", "created_at", "updated_at", "lead_time")
@@ -22,8 +22,8 @@ def audio(audio_id: str) -> tuple[np.ndarray, int]:
     return np.full(80, 100 * (int(audio_id[-1], 16) + 1), np.int16), RATE_HZ
 
 
-def clip(name: str, gain_db: float = 0.0) -> Clip:
-    return Clip(audio_id=name, duration_s=0.005, gain_db=gain_db)
+def clip(name: str, gain_db: float = 0.0) -> ItemClip:
+    return ItemClip(audio_id=name, duration_s=0.005, gain_db=gain_db)
 
 
 def pair(number: int, **rest) -> Item:

@@ -4,7 +4,7 @@ import stat
 from dataclasses import replace
 
 from annotate.people.store.assignments import _gold_is_due, playing_order
-from annotate.people.store.item import Clip, Item
+from annotate.people.store.item import Item, ItemClip
 from annotate.people.store.listening_settings import ListeningSettings
 from annotate.people.store.vote_store import Store
 from contracts.plugins import configure
@@ -30,7 +30,7 @@ def test_where_gold_comes_depends_on_the_secret():
 
 
 def test_which_clip_comes_first_depends_on_the_secret():
-    clips = (Clip(audio_id="a", duration_s=1.0), Clip(audio_id="b", duration_s=1.0))
+    clips = (ItemClip(audio_id="a", duration_s=1.0), ItemClip(audio_id="b", duration_s=1.0))
     items = [Item(item_id=f"i{n}", subject_id=f"p{n}", language="en", text=None, clips=clips) for n in range(200)]
     served, guessed = ([playing_order(terms, "ann", item) for item in items] for terms in (SERVED, PUBLIC))
     assert 60 <= sum(one == other for one, other in zip(served, guessed, strict=True)) <= 140
@@ -45,7 +45,7 @@ def test_the_secret_is_shown_nowhere():
 
 def test_a_test_under_way_goes_on_with_the_secret(tmp_path):
     """What was handed out stands, and gold goes on coming once in a block."""
-    clips = (Clip(audio_id="a", duration_s=1.0), Clip(audio_id="b", duration_s=1.0))
+    clips = (ItemClip(audio_id="a", duration_s=1.0), ItemClip(audio_id="b", duration_s=1.0))
     items = [
         Item(
             item_id=f"i{n}",

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from annotate.people.store.item import Answer, Clip
+from annotate.people.store.item import Answer, ItemClip
 from annotate.people.store.store_records import Assignment, Finished, Refused
 from annotate.people.store.vote_store import Store
 from contracts.conformance import conform
@@ -142,7 +142,7 @@ def test_an_item_stays_until_answered(open_store, clock):
 def test_both_have_to_be_heard(open_store, clock):
     """The server's clock decides what can have been heard: clips and history, not the prompt speech."""
     store = open_store()
-    talk = (Clip(audio_id="h", duration_s=10.0),)
+    talk = (ItemClip(audio_id="h", duration_s=10.0),)
     store.add_items([item("x", history=talk, references=talk)])
     who = join(store, "Ann")
     at = store.next(who)

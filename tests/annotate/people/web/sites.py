@@ -15,13 +15,13 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from annotate.people.store.annotators import ADMIN
-from annotate.people.store.item import Clip, Item
+from annotate.people.store.item import Item, ItemClip
 from annotate.people.store.listening_settings import ListeningSettings
 from annotate.people.store.vote_store import Store
 from annotate.people.web.app import make_app
 from annotate.people.web.audio import ClipFiles
 from annotate.people.web.buckets import Allowance
-from annotate.people.web.connections import Config, Server
+from annotate.people.web.connection_limits import Config, Server
 from annotate.people.web.site import ListeningSite
 from contracts.plugins import configure
 from storage.blobs import BlobStore
@@ -43,11 +43,11 @@ class Clock:
         return self.now
 
 
-def tone(blobs: BlobStore, number: int, *, duration_s: float = 0.3) -> Clip:
+def tone(blobs: BlobStore, number: int, *, duration_s: float = 0.3) -> ItemClip:
     """Return a clip that no other number has."""
     time_s = np.arange(round(duration_s * RATE_HZ)) / RATE_HZ
     pcm = (6000 * np.sin(2 * np.pi * (220 + 7 * number) * time_s)).astype(np.int16)
-    return Clip(audio_id=blobs.put(pcm, RATE_HZ), duration_s=duration_s)
+    return ItemClip(audio_id=blobs.put(pcm, RATE_HZ), duration_s=duration_s)
 
 
 def items(blobs: BlobStore, count: int, *, clips: int = 2, gold: int = 0, duration_s: float = 0.3, **more: Any) -> list[Item]:

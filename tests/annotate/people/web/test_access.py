@@ -7,7 +7,7 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
-from annotate.people.store.item import Clip
+from annotate.people.store.item import ItemClip
 from annotate.people.web.access import HEADERS, MAX_BODY_BYTES
 from annotate.people.web.buckets import Allowance
 from annotate.people.web.site import ListeningSite
@@ -351,7 +351,7 @@ def test_a_broken_store_is_told_as_such_and_can_be_asked_again(opened: Opened, a
 
 def test_a_missing_recording_is_not_asked_for_again_and_again(tmp_path):
     opened = sites.open_site(tmp_path, clock=sites.Clock())
-    gone = Clip(audio_id="f" * 64, duration_s=0.3)
+    gone = ItemClip(audio_id="f" * 64, duration_s=0.3)
     made = sites.items(opened.blobs, 1)[0]
     opened.store.add_items([type(made)(item_id="x", subject_id="x", language="en", text="t", clips=(gone, gone))])
     ann = Listener(opened, opened.invite()).prepare()

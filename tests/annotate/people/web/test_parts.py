@@ -12,7 +12,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotate.people.store.item import Clip
+from annotate.people.store.item import ItemClip
 from annotate.people.store.protocol import FormQuestion
 from annotate.people.web import tokens as tokens_module
 from annotate.people.web.assignment_page import key_help, option_keys
@@ -143,7 +143,7 @@ def test_a_challenge_can_be_answered_once():
 def test_a_clip_is_sent_at_its_gain(tmp_path: Path):
     blobs = BlobStore(Workspace(tmp_path))
     clip = sites.tone(blobs, 1)
-    file = ClipFiles(blobs)(Clip(audio_id=clip.audio_id, duration_s=0.3, gain_db=-6.0))
+    file = ClipFiles(blobs)(ItemClip(audio_id=clip.audio_id, duration_s=0.3, gain_db=-6.0))
     stored, _ = blobs.pcm(clip.audio_id)
     played, rate = soundfile.read(io.BytesIO(file), dtype="int16")
     assert rate == sites.RATE_HZ
@@ -172,7 +172,7 @@ def test_files_are_kept_up_to_a_limit_and_made_again_beyond_it(tmp_path: Path, m
 
 def test_a_missing_blob_is_an_error(tmp_path: Path):
     with pytest.raises(DamagedPart):
-        ClipFiles(BlobStore(Workspace(tmp_path)))(Clip(audio_id="f" * 64, duration_s=1.0))
+        ClipFiles(BlobStore(Workspace(tmp_path)))(ItemClip(audio_id="f" * 64, duration_s=1.0))
 
 
 def test_media_types_go_by_the_file():

@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from annotate.people.web import access, connections
-from annotate.people.web.connections import Config, Server
+from annotate.people.web import access, connection_limits
+from annotate.people.web.connection_limits import Config, Server
 from tests.annotate.people.web import sites
 
 HALF = b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "
@@ -160,7 +160,7 @@ def is_closed_within(one: socket.socket, seconds: float) -> bool:
 
 @pytest.mark.parametrize("start", [b"", b"GET /", HALF], ids=["nothing", "line", "head"])
 def test_half_a_head_is_closed_in_time(monkeypatch, start):
-    monkeypatch.setattr(connections, "HEAD_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(connection_limits, "HEAD_TIMEOUT_S", 0.5)
     with serving(tell_client) as port, socket.create_connection(("127.0.0.1", port)) as one:
         one.sendall(start)
         assert is_closed_within(one, 20)
@@ -168,7 +168,7 @@ def test_half_a_head_is_closed_in_time(monkeypatch, start):
 
 def test_half_a_second_head_is_closed_in_time(monkeypatch):
     """A connection that was used honestly before has no more time than any other."""
-    monkeypatch.setattr(connections, "HEAD_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(connection_limits, "HEAD_TIMEOUT_S", 0.5)
     with serving(tell_client) as port, socket.create_connection(("127.0.0.1", port)) as one:
         one.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert one.recv(2**16).startswith(b"HTTP/1.1 200")
@@ -192,7 +192,7 @@ def test_half_a_body_is_answered_in_time(monkeypatch, tmp_path):
 
 
 def test_who_fetches_nothing_loses_the_place_and_who_fetches_slowly_does_not(monkeypatch):
-    monkeypatch.setattr(connections, "STALL_TIMEOUT_S", 1.5)
+    monkeypatch.setattr(connection_limits, "STALL_TIMEOUT_S", 1.5)
     with serving(send_much) as port:
         stalled, slow = (socket.create_connection(("127.0.0.1", port)) for _ in range(2))
         for one in (stalled, slow):
@@ -222,7 +222,7 @@ def test_no_client_has_all_places():
         def time(self) -> float:
             return 0.0
 
-    class Fake(connections.Connection):
+    class Fake(connection_limits.Connection):
         def __init__(self, everybody, who, since, *, served=False):
             self.connections, self.network, self.client, self.waiting_since = everybody, who, (who, 1), since
             self.is_closing, self.served = False, served
@@ -238,7 +238,7 @@ def test_no_client_has_all_places():
     def state(everybody):
         return sorted((one.network, one.waiting_since) for one in everybody if not one.is_closing)
 
-    guard = connections.ConnectionLimit(most=4, proxies=["10.0.0.0/8"])
+    guard = connection_limits.ConnectionLimit(most=4, proxies=["10.0.0.0/8"])
     everybody: set = set()
     for since in range(5):
         guard.admit(Fake(everybody, "192.0.2.1", since))
@@ -288,4 +288,4 @@ def test_a_proxy_that_adds_a_line_of_its_own_is_believed_alone(monkeypatch):
 @pytest.mark.parametrize(("files", "most"), [(128, 48), (1024, 944), (64, 16), (100_000, 1000)])
 def test_places_follow_the_files_that_may_be_open(monkeypatch, files, most):
     monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
-    assert connections.max_connections() == most
+    assert connection_limits.max_connections() == most
