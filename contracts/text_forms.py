@@ -5,10 +5,10 @@
 - ``shown``: what a prompt shows: every word stays readable in every script, and nothing stays that a model would read and a
   person would not see.
 - ``compared``: for asking whether two texts look the same. ``without_hidden`` is that step alone, for the forms in
-  ``contracts.texts``, by which duplicates are found and errors counted.
+  ``contracts.text_identity``, by which duplicates are found and errors counted.
 
 In all of them ``he<zero-width space>llo`` is hello, and a Persian word with a joiner between its letters is one word. Emoji
-stay whole where they stay: engines do not get them, because they are not spoken (see ``contracts.texts.identity_form``).
+stay whole where they stay: engines do not get them, because they are not spoken (``text_identity.identity_form``).
 
 What becomes of a character that is shown (keyed and spoken: the same but for the last two rows, which stay as they are):
 

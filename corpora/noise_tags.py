@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from contracts.texts import HAN
+from contracts.text_identity import HAN
 
 # Languages that are written without spaces have no word boundaries.
 _LETTER: Final = rf"[^\W\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff{HAN}]"

@@ -46,7 +46,7 @@ from contracts.languages import language_of
 from contracts.licences import licence_of
 from contracts.schemas import UTTERANCES
 from contracts.text_forms import keyed
-from contracts.texts import LONGEST_TEXT
+from contracts.text_identity import LONGEST_TEXT
 from corpora.clip_ratings import ClipRating
 from corpora.headers import Header
 from corpora.links import FollowLinks

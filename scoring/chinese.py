@@ -10,7 +10,7 @@ from typing import Any, Final
 import regex
 
 from contracts.numerals import plain_numerals
-from contracts.texts import FACTORIAL, HAN, simplified
+from contracts.text_identity import FACTORIAL, HAN, simplified
 from scoring import chinese_numbers as numbers
 from scoring import english, english_numbers
 from scoring.english_abbreviations import named_range
@@ -106,7 +106,7 @@ _SPACED_HAN: Final = regex.compile(f"(?<=[{HAN}])\\s+(?=[{HAN}])")
 
 
 def forms(text: str) -> Iterator[Form]:
-    """Yield the forms of a Chinese or code-switched text, folded (``contracts.texts.folded``).
+    """Yield the forms of a Chinese or code-switched text, folded (``contracts.text_identity.folded``).
 
     Some recognisers put a space between Chinese characters, which must not tear a numeral apart.
     """

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import regex
 
-from contracts.texts import FACTORIAL
+from contracts.text_identity import FACTORIAL
 from scoring import english_amounts as amounts
 from scoring import english_numbers as numbers
 from scoring.english_abbreviations import ABBREVIATIONS, DAYS, MONTHS, day_name, expansions, named_range
@@ -83,7 +83,7 @@ _TAG: Final = regex.compile(r"<(/?)([\p{L}_][^<>\s]*)>")
 
 
 def forms(text: str) -> Iterator[Form]:
-    """Yield the forms of an English text, folded (``contracts.texts.folded``).
+    """Yield the forms of an English text, folded (``contracts.text_identity.folded``).
 
     Brackets and other punctuation are not spoken; what stands in them is.
     """

@@ -11,7 +11,7 @@ from typing import Final
 import regex
 
 from contracts.languages import CHINESE, MIXED
-from contracts.texts import folded
+from contracts.text_identity import folded
 from scoring import chinese, english
 from scoring.readings import Form, Units
 

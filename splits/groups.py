@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from contracts.errors import DataError
 from contracts.ids import row_id
-from contracts.texts import leakage_form
+from contracts.text_identity import leakage_form
 
 SIMILARITY: Final = 0.8
 """Jaccard similarity of trigram sets from which two texts count as nearly identical."""

@@ -1,6 +1,6 @@
 """The proof that splits share nothing. It looks at the released rows only, and shares no code with what made the splits.
 
-What counts as one text is defined once, for both (``contracts.texts.leakage_form``).
+What counts as one text is defined once, for both (``contracts.text_identity.leakage_form``).
 
 Near-identical texts are found by comparing every text of one split with every text of the others, as products of sparse 0/1
 matrices of trigrams: no filter, nothing that could overlook a pair. That is one second for some thousands of texts and
@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from contracts.errors import DataError, LeakageError
-from contracts.texts import leakage_form
+from contracts.text_identity import leakage_form
 
 SIMILARITY: Final = 0.8
 """Jaccard similarity of trigram sets from which two texts count as nearly identical."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from contracts.texts import identity_form
+from contracts.text_identity import identity_form
 
 Reason = tuple[str, object]
 """A reason code and its evidence."""

@@ -8,7 +8,7 @@ from contracts.joins import attach, sorted_by
 from contracts.ratings import rating_summaries
 from contracts.schema_columns import SCORES
 from contracts.schemas import DROPS, PROMPTS, RULINGS
-from synth.pairs import HUMAN
+from synth.pairing import HUMAN
 
 
 def rated(utterances: pa.Table, scale: str) -> tuple[pa.Table, pa.Table]:

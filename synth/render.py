@@ -12,7 +12,7 @@ from contracts.failures import failure
 from contracts.ids import canonical_json
 from contracts.jobs import Failure, Outcome, Resources
 from contracts.schemas import FAILURES, SAMPLES
-from contracts.texts import LONGEST_TEXT
+from contracts.text_identity import LONGEST_TEXT
 from contracts.versions import meets, wrong_version
 from storage.blobs import DAMAGED_AUDIO, BlobStore
 from storage.workspace import Workspace

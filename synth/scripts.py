@@ -18,8 +18,8 @@ from contracts.ids import canonical_json
 from contracts.languages import MIXED
 from contracts.schemas import DROPS, PROMPTS
 from contracts.text_forms import keyed
-from contracts.texts import identity_form
-from synth.prompts import identified
+from contracts.text_identity import identity_form
+from synth.prompt_choice import identified
 
 STAGE: Final = "texts"
 FILTER: Final = "scripts"

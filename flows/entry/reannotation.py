@@ -16,8 +16,8 @@ from annotate.models.judging import Mode
 from contracts.errors import RecipeError, SetupError
 from contracts.joins import taken
 from contracts.rng import hash_fraction
-from flows.recipe.preference import PreferenceRecipe
 from flows.recipe.preference_checks import check_judge
+from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.recipe.sections import JudgeSection
 from flows.run.books import Books
 from flows.run.pipeline import Build

@@ -4,8 +4,8 @@ from typing import Final
 
 from flows.kinds.preference_plan import plan_of
 from flows.kinds.preference_release import FORM
-from flows.recipe.preference import PreferenceRecipe
 from flows.recipe.preference_checks import check
+from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.run.kind import Kind
 from flows.run.pipeline import Stage
 from flows.stages import (

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.joins import among, attach
-from flows.recipe.preference import PreferenceRecipe
+from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.recipe.sections import JudgeSection
 from flows.run.kind import Line, asking_stages, stages_of
 from flows.run.pipeline import Build
@@ -36,7 +36,7 @@ from flows.views.plan_lines import (
 )
 from synth import requests
 from synth.dsp import format_literals
-from synth.pairs import pairs as made_pairs
+from synth.pairing import pairs as made_pairs
 
 SECONDS_PER_CHARACTER: Final = 0.065
 """Length of speech per character of English text, where the corpus does not say how long its recording is."""

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from contracts.joins import among
 from flows.listening.evidence import counted_votes, votes_by_value
-from flows.recipe.preference import PreferenceRecipe
+from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.run.pipeline import Build
 from flows.run.question import judge_of, task_of
 from flows.run.questions import history_of, roles_about, scripting_roles, with_writings

@@ -30,7 +30,7 @@ from storage.columns import RATED_PAIRS
 from storage.rated_rows import RatedPairRows
 from synth import rated_clips
 from synth.dsp import OriginalFormat, format_literals
-from synth.pairs import pairs
+from synth.pairing import pairs
 
 
 class HeardAudio(Strict):

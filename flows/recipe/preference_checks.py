@@ -9,7 +9,7 @@ from annotate.models.task import TaskSpec
 from contracts import plugins
 from contracts.errors import RecipeError
 from flows.recipe.checks import check_measured
-from flows.recipe.preference import PreferenceRecipe
+from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.recipe.sections import Role, System
 
 

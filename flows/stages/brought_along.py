@@ -7,8 +7,8 @@ import pyarrow.compute as pc
 
 from contracts.ids import row_id
 from contracts.joins import sorted_by
-from contracts.texts import identity_form
-from flows.recipe.preference import PreferenceRecipe
+from contracts.text_identity import identity_form
+from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.run.pipeline import Build
 from synth.dsp import format_literals
 from synth.requests import WANTED

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from annotate.models.inquiry import played
 from contracts.joins import attach, sorted_by
-from flows.recipe.preference import PreferenceRecipe
+from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.run.books import Books
 from flows.run.pipeline import Asking, Build, Stage
 from flows.run.question import RoleQuestion, literals

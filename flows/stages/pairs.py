@@ -3,11 +3,11 @@
 from typing import Final
 
 from contracts.joins import sorted_by
-from flows.recipe.preference import PreferenceRecipe
+from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.run.books import Books, count
 from flows.run.pipeline import Build, Stage
 from flows.run.wanted import made, wanted_rows
-from synth.pairs import pairs
+from synth.pairing import pairs
 
 
 def _pairs(build: Build[PreferenceRecipe]) -> Books:

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from contracts.errors import RecipeError
 from contracts.ids import row_id
 from contracts.joins import sorted_by
-from flows.recipe.preference import PreferenceRecipe
+from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.run.books import Books, count
 from flows.run.pipeline import Build, Stage
 from flows.run.questions import needs_history
@@ -17,7 +17,7 @@ from flows.stages.recordings import recording_requests, recording_work, used_utt
 from flows.stages.speaking import to_speak, unspoken
 from flows.stages.texts import CHOSEN
 from synth.dsp import format_literals
-from synth.prompts import choose
+from synth.prompt_choice import choose
 
 _ROUNDS: Final = 10
 """How often prompts are chosen anew because audio failed. What fails later takes its prompts or human samples along."""

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from contracts.ids import canonical_json, row_id
 from contracts.joins import among
-from flows.recipe.preference import PreferenceRecipe
+from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.run.books import Books
 from flows.run.pipeline import Build, Stage
 from flows.run.questions import history_of, needs_history

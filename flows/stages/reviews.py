@@ -5,7 +5,7 @@ from typing import Final
 import pyarrow as pa
 
 from contracts.joins import attach, sorted_by
-from flows.recipe.preference import PreferenceRecipe
+from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.run.books import Books
 from flows.run.pipeline import Asking, Build, Stage
 from flows.run.question import RoleQuestion, literals, task_of

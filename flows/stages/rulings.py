@@ -5,7 +5,7 @@ from typing import Final
 import pyarrow.compute as pc
 
 from contracts.joins import sorted_by
-from flows.recipe.preference import PreferenceRecipe
+from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.run.books import Books
 from flows.run.pipeline import Build, Stage
 from flows.run.wanted import made, wanted_rows

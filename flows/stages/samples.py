@@ -11,7 +11,7 @@ from contracts.jobs import Job
 from contracts.joins import among, attach, sorted_by
 from contracts.schemas import DROPS
 from contracts.versions import meets
-from flows.recipe.preference import PreferenceRecipe
+from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.run.books import Books
 from flows.run.pipeline import Build, Stage
 from flows.run.plugin_versions import counted, installed_problem
@@ -22,7 +22,7 @@ from flows.stages.speaking import candidates_of
 from flows.stages.writings import spoken_instead
 from synth import requests
 from synth.dsp import format_literals
-from synth.pairs import HUMAN
+from synth.pairing import HUMAN
 from synth.render import RenderJob
 from synth.text_frontend import FRONTEND_VERSION
 

@@ -5,12 +5,12 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.recipe.preference import PreferenceRecipe
+from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.run.pipeline import Build
 from synth import requests
 from synth.dsp import format_literals
 from synth.engine import changed_engine_text, speaks
-from synth.pairs import HUMAN, pairs
+from synth.pairing import HUMAN, pairs
 from synth.scripts import language_of
 
 

@@ -9,7 +9,7 @@ from contracts.errors import RecipeError
 from contracts.ids import digest
 from contracts.joins import among, attach, sorted_by
 from contracts.languages import with_setting
-from contracts.texts import LEAKAGE_FORM
+from contracts.text_identity import LEAKAGE_FORM
 from flows.listening.store import VOTED, takes_votes
 from flows.run.books import Books, count
 from flows.run.pipeline import Build, Stage

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.joins import among, sorted_by
-from flows.recipe.preference import PreferenceRecipe
+from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.run.books import Books, count
 from flows.run.pipeline import Asking, Build, Stage
 from flows.run.question import RoleQuestion

@@ -3,7 +3,7 @@
 from typing import Final
 
 from annotate.models.parse.negatives import suits
-from flows.recipe.preference import PreferenceRecipe
+from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.run.books import Books
 from flows.run.pipeline import Asking, Build, Stage
 from flows.run.question import literals

@@ -68,7 +68,7 @@ class Correlation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Agreement:
+class JudgeAgreement:
     """How far two inquiries agree.
 
     Attributes:
@@ -147,7 +147,7 @@ def _self_consistency(found: Marks, pairs: int) -> Measure:
     return mean(agreeing, nothing="no question was put twice in one order")
 
 
-def agreement(first: pa.Table, second: pa.Table) -> Agreement:
+def agreement(first: pa.Table, second: pa.Table) -> JudgeAgreement:
     """Compare the rulings (schema RULINGS) of two inquiries on the pairs that both have."""
     first, second = _common(first, second)
     codes, others = _codes(first), _codes(second)
@@ -163,7 +163,7 @@ def agreement(first: pa.Table, second: pa.Table) -> Agreement:
             score_pearson=pearson(scores, other_scores),
             score_spearman=spearman(scores, other_scores),
         )
-    return Agreement(
+    return JudgeAgreement(
         pairs=first.num_rows,
         kappa=kappa(codes[decided], others[decided]),
         ternary_kappa=kappa(codes + 1, others + 1) if len(codes) else Measure.undefined("no pair in common"),

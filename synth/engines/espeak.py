@@ -15,7 +15,7 @@ from contracts.bounds import Seconds
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from synth.engine import RenderRequest, Voice, Waveform, answers
-from synth.program import absent, speak, version
+from synth.engine_program import absent, speak, version
 from synth.text_frontend import Control
 
 _FORMANT, _KLATT = "formant", "formant (Klatt)"

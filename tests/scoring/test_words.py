@@ -153,7 +153,7 @@ def test_reference_and_transcript_are_treated_alike(one, other, language):
 @given(texts, st.sampled_from(["en", "zh", "fr"]))
 def test_case_and_composition_do_not_matter(text, language):
     """The order in which a text was normalised before does not matter: composed, decomposed, folded twice."""
-    from contracts.texts import folded
+    from contracts.text_identity import folded
 
     assert folded(folded(text)) == folded(text)
     for form in (unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text), folded(text)):
@@ -162,7 +162,7 @@ def test_case_and_composition_do_not_matter(text, language):
 
 def _samples(categories, count=12):
     """Return some characters of every category, spread over all of Unicode."""
-    from contracts.texts import folded
+    from contracts.text_identity import folded
 
     found = {category: [] for category in categories}
     for code in range(0x20, 0x20000):

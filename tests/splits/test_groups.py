@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from contracts.errors import DataError
 from contracts.ids import row_id
-from contracts.texts import leakage_form
+from contracts.text_identity import leakage_form
 from splits.groups import leakage_groups, near_identical
 
 COLUMNS = ("group_id", "text", "language", "reference_utterance_id", "target_utterance_id")

@@ -6,7 +6,7 @@ import pytest
 from contracts.conformance import conform
 from contracts.ids import row_id
 from contracts.schemas import RECORDINGS, UTTERANCES
-from synth.pairs import pairs
+from synth.pairing import pairs
 from synth.rated_clips import contents, group_of, rated, rulings
 from synth.rated_clips import samples as samples_of
 

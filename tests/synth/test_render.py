@@ -11,7 +11,7 @@ import pytest
 from contracts.conformance import conform
 from contracts.errors import RecipeError
 from contracts.jobs import Failure
-from contracts.texts import LONGEST_TEXT
+from contracts.text_identity import LONGEST_TEXT
 from storage.blobs import BlobStore
 from storage.workspace import Workspace
 from synth.dsp import AudioFormat

@@ -12,8 +12,8 @@ from contracts.errors import DataError, RecipeError
 from contracts.ids import canonical_json, row_id
 from contracts.languages import with_setting
 from contracts.schemas import PROMPTS, WRITINGS
-from contracts.texts import identity_form
-from synth.prompts import identified
+from contracts.text_identity import identity_form
+from synth.prompt_choice import identified
 from synth.scripts import scripts
 
 ALL = ("transcript", "random", "translation", "codeSwitching")

@@ -9,7 +9,7 @@ import pytest
 
 from contracts import plugins
 from contracts.jobs import Failure
-from contracts.texts import identity_form
+from contracts.text_identity import identity_form
 from synth.engine import Reference, RenderRequest, changed_engine_text, prepared
 from synth.plain_ascii import one_line, plain_ascii
 from synth.text_frontend import engine_text

@@ -3,7 +3,7 @@
 from typing import Final
 
 from annotate.models.parse.writing_systems import HAN, LATIN, letters_by_script
-from contracts.texts import leakage_form
+from contracts.text_identity import leakage_form
 
 SHORTEST: Final = 0.5
 LONGEST: Final = 2.0

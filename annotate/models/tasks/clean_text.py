@@ -9,7 +9,7 @@ from typing import Final
 
 from annotate.models.parse.strict_json import Text, written
 from annotate.models.task import TaskSpec
-from contracts.texts import LONGEST_TEXT
+from contracts.text_identity import LONGEST_TEXT
 
 FIELDS: Final = {"text": Text(longest=LONGEST_TEXT)}
 

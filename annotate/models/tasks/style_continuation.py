@@ -6,7 +6,7 @@ from typing import Any, Final
 from annotate.models.parse.strict_json import Field, Items, Text, written
 from annotate.models.parse.writing_systems import letters_by_script, main_script
 from annotate.models.task import ParseError, TaskSpec, Written
-from contracts.texts import LONGEST_TEXT
+from contracts.text_identity import LONGEST_TEXT
 
 STYLES: Final = 10
 FIELDS: Final[dict[str, Field]] = {

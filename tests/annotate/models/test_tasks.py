@@ -11,7 +11,7 @@ from annotate.models.parse.negatives import suits
 from annotate.models.task import PROMPTS, Parsed, ParseError, TaskSpec, Written, quoted, quoted_lines
 from annotate.models.tasks import critique, critique_pair, style_continuation, teacher
 from contracts import plugins
-from contracts.texts import LONGEST_TEXT
+from contracts.text_identity import LONGEST_TEXT
 from tests.annotate import malformed
 from tests.annotate.malformed import GOOD, MALFORMED, Malformed
 from tests.annotate.replies import reply_for, task_of

@@ -19,7 +19,7 @@ from contracts import plugins
 from contracts.errors import RecipeError
 from contracts.ids import canonical_json
 from flows.recipe.load import load
-from flows.recipe.preference import PreferenceRecipe as Recipe
+from flows.recipe.preference_recipe import PreferenceRecipe as Recipe
 from flows.recipe.sections import Audio
 from synth.dsp import AudioFormat, normalise
 from synth.engine import Waveform

@@ -6,7 +6,7 @@ import yaml
 from contracts.errors import RecipeError
 from flows.kinds.rated_pairs import RatedPairsRecipe
 from flows.recipe.load import load
-from flows.recipe.preference import PreferenceRecipe
+from flows.recipe.preference_recipe import PreferenceRecipe
 from tests.flows.recipe.test_load import changed
 
 RATED = {

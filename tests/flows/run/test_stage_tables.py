@@ -6,7 +6,7 @@ import pytest
 from contracts.errors import UndeclaredSection, UndeclaredTable
 from contracts.schemas import DROPS, FAILURES, SCHEMAS
 from flows.kinds.preference import STAGES
-from flows.recipe.preference import PreferenceRecipe
+from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.run.books import Books
 from flows.run.kind import stages_of
 from flows.run.marks import execute

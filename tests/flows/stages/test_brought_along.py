@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from contracts.texts import identity_form
+from contracts.text_identity import identity_form
 from flows.kinds.preference_plan import plan_of
 from flows.run.pipeline import open_build
 from flows.run.wanted import wanted_rows

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.texts import folded, identity_form, leakage_form, simplified
+from contracts.text_identity import folded, identity_form, leakage_form, simplified
 
 
 @pytest.mark.parametrize(

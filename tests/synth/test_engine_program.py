@@ -7,7 +7,7 @@ import pytest
 
 from contracts.jobs import Failure
 from synth.engine import Waveform
-from synth.program import absent, speak, version
+from synth.engine_program import absent, speak, version
 
 WRITE = (
     "import sys, soundfile, numpy as np; text = open('text.txt', encoding='utf-8').read(); assert text == sys.stdin.read()\n"

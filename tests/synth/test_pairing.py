@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 from contracts.conformance import conform
 from contracts.errors import RecipeError
 from contracts.ids import row_id
-from synth.pairs import pairs
+from synth.pairing import pairs
 
 
 def samples(groups: dict[str, list[str]]) -> pa.Table:

@@ -11,8 +11,8 @@ from contracts.conformance import conform
 from contracts.errors import RecipeError
 from contracts.ids import row_id
 from contracts.schemas import UTTERANCES
-from contracts.texts import identity_form
-from synth.prompts import choose, count_words, identified
+from contracts.text_identity import identity_form
+from synth.prompt_choice import choose, count_words, identified
 
 
 def utterance(number: int, **columns) -> dict:
