@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 import soundfile
+from scipy.io import wavfile
 
 from corpora.dummies import scores, spoken, vowels
 
@@ -148,7 +149,7 @@ def tmhint_qi(folder: str | Path, *, contents: int = 3, raters: int = 3, seed: i
             )
             name = f"{method}_TMHINT_{said}" if method == "clean" else f"{method}_{noise}_snr{snr}_TMHINT_{said}"
             quality = _quality(place, len(methods))
-            _write_clip(folder / split / f"{name}.wav", content, quality, seed, subtype="FLOAT")
+            _write_clip(folder / split / f"{name}.wav", content, quality, seed, floats=True)
             for score in scores(quality, raters, name, seed):
                 given = {"method": method, "uttr": f"TMHINT_{said}", "snr": snr, "noise": noise, "quality_score": score}
                 rows.append({"idx": len(rows), **given, "intelligibility_score": 2 * score, "file_name": name})
@@ -236,13 +237,17 @@ def _split_of(place: int, of: int, names: Sequence[str]) -> str:
     return {of - 1: test, of - 2: dev}.get(place, train)
 
 
-def _write_clip(path: Path, content: int, quality: float, seed: int, *, rate: int = _RATE, subtype: str = "PCM_16") -> None:
+def _write_clip(path: Path, content: int, quality: float, seed: int, *, rate: int = _RATE, floats: bool = False) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     sound = spoken(vowels(content, seed), quality, path.name, seed)
     length = len(sound) * rate // _RATE
     if length != len(sound):
         sound = np.fft.irfft(np.fft.rfft(sound), length) * (length / len(sound))
-    soundfile.write(path, sound.clip(-1.0, 1.0), rate, subtype=subtype)
+    if floats:
+        # libsndfile writes the time of day into such files.
+        wavfile.write(path, rate, sound.clip(-1.0, 1.0).astype(np.float32))
+    else:
+        soundfile.write(path, sound.clip(-1.0, 1.0), rate, subtype="PCM_16")
 
 
 def _write_lines(path: Path, lines: Iterable[str]) -> None:
