@@ -6,6 +6,7 @@ that a recipe names.
 """
 
 import dataclasses
+import hashlib
 import importlib
 import importlib.util
 import math
@@ -67,7 +68,10 @@ def add_folder(folder: Path) -> None:
 
 
 def _folders() -> list[Path]:
-    return [Path(entry) for entry in os.environ.get(FOLDERS, "").split(os.pathsep) if entry]
+    folders = [Path(entry) for entry in os.environ.get(FOLDERS, "").split(os.pathsep) if entry]
+    if missing := [str(folder) for folder in folders if not folder.is_dir()]:
+        raise RecipeError(f"{FOLDERS}: {missing[0]} is no folder")
+    return folders
 
 
 def names(kind: str) -> list[str]:
@@ -117,7 +121,7 @@ def _built_in(kind: str) -> tuple[str, ...]:
 
 @cache
 def _installed(kind: str) -> tuple[tuple[str, str], ...]:
-    return tuple((point.name, point.value) for point in metadata.entry_points(group=f"unisrm_data.{kind}"))
+    return tuple((point.name, point.module) for point in metadata.entry_points(group=f"unisrm_data.{kind}"))
 
 
 def _module(kind: str, name: str, source: str | Path) -> ModuleType:
@@ -155,7 +159,23 @@ def load(kind: str, name: str) -> Any:
         module = _module(kind, name, sources[name])
     except ModuleNotFoundError as error:
         raise SetupError(f"{kind} {name!r} needs the Python package {error.name!r}, which is not installed") from error
+    except (Exception, SystemExit) as error:
+        if name in _built_in(kind):
+            raise
+        why = " ".join(str(error).split())
+        raise RecipeError(f"{kind} {name!r} cannot be imported from {sources[name]}: {type(error).__name__}: {why}") from error
+    if not hasattr(module, "PLUGIN"):
+        raise RecipeError(f"{kind} {name!r}: {sources[name]} defines no PLUGIN")
     return module.PLUGIN
+
+
+def digest_of_own(kind: str, name: str) -> str | None:
+    """Return the hash of the file of a plug-in that lies in a folder of the user's; None for any other.
+
+    Plug-ins of packages have versions; a file is edited, and what it decided must be decided anew.
+    """
+    source = _sources(kind).get(name)
+    return hashlib.sha256(source.read_bytes()).hexdigest()[:32] if isinstance(source, Path) else None
 
 
 def configure(kind: str, name: str, options: Mapping[str, Any] | None = None) -> Any:
@@ -170,6 +190,8 @@ def configure(kind: str, name: str, options: Mapping[str, Any] | None = None) ->
         if options:
             raise RecipeError(f"{kind} {name!r} takes no options, got {', '.join(options)}")
         return plugin
+    if not dataclasses.is_dataclass(plugin):
+        raise RecipeError(f"{kind} {name!r}: its PLUGIN is a class, but no dataclass")
     known = [field.name for field in dataclasses.fields(plugin) if field.init]
     for option in options or {}:
         if option not in known:

@@ -213,7 +213,7 @@ def _row(corpus: str, utterance: Utterance, text: NeedsText) -> dict[str, Any]:
     found = "undecodable_metadata" if undecodable else "nul_character" if nul else _text_problem(row["text"], text)
     row["problem"] = row["problem"] or found
     for name in _NAMES:
-        row[name] = row[name] and (unicodedata.normalize("NFC", keyed(row[name])) or None)
+        row[name] = (unicodedata.normalize("NFC", keyed(row[name])) or None) if row[name] else None
     language, licence = language_of(row["language"]), licence_of(row["license"])
     row["problem"] = row["problem"] or ("unknown_language" if language is None else None)
     row["problem"] = row["problem"] or ("unknown_license" if licence is None else None)

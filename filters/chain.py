@@ -36,7 +36,7 @@ def apply(table: pa.Table, filters: Sequence[tuple[str, Filter]]) -> tuple[pa.Ta
         view = table.select(list(dict.fromkeys(("item_id", *plugin.columns))))
         if not alive.all():
             view = view.filter(pa.array(alive))
-        reasons = plugin.reasons(view)
+        reasons = _checked(name, plugin.reasons(view), view.num_rows)
         _, dropped = split(view.select(["item_id"]), reasons)
         if not dropped.num_rows:
             continue
@@ -44,6 +44,18 @@ def apply(table: pa.Table, filters: Sequence[tuple[str, Filter]]) -> tuple[pa.Ta
         drops.append(_drops(name, dropped["item_id"], reasons.filter(left), plugin.evidence(view, reasons).filter(left)))
         alive[alive] = ~left.to_numpy(zero_copy_only=False)
     return table.filter(pa.array(alive)), pa.concat_tables(drops).combine_chunks()
+
+
+def _checked(name: str, reasons: object, rows: int) -> pa.StringArray:
+    """Return what a filter gave, if it is one word or null a row: a mask would drop every row."""
+    if isinstance(reasons, pa.ChunkedArray):
+        reasons = reasons.combine_chunks()
+    if isinstance(reasons, pa.NullArray):
+        reasons = reasons.cast(pa.string())
+    if not isinstance(reasons, pa.StringArray) or len(reasons) != rows:
+        got = f"{len(reasons)} of {reasons.type}" if isinstance(reasons, pa.Array) else type(reasons).__name__
+        raise DataError(f"filter {name!r}: reasons() must return one string or null for each of {rows} rows, got {got}")
+    return reasons
 
 
 def _check(table: pa.Table, filters: Sequence[tuple[str, Filter]]) -> None:

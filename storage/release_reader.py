@@ -1,5 +1,6 @@
 """Reading the finished releases of a workspace: their splits, and rows without the bytes of their clips."""
 
+import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,13 +82,30 @@ def read_shard(workspace: Workspace, folder: str, shard: File, columns: Sequence
         columns: which columns, in that order; None = all.
 
     Raises:
-        DamagedPart: the shard is missing or cannot be read.
+        DamagedPart: the shard is missing, or is not the one of the manifest.
     """
+    require_intact(workspace, folder, shard)
     with _opened(workspace, folder, shard) as file:
         schema = file.schema_arrow
         fields = [schema.field(name) for name in (schema.names if columns is None else columns)]
         rows = file.read(columns=[_LEAVES.get(field.type, "{}").format(field.name) for field in fields])
     return pa.table({field.name: _audio_ids(rows[field.name], field.type) for field in fields})
+
+
+def require_intact(workspace: Workspace, folder: str, shard: File) -> None:
+    """Compare a shard's bytes with its hash in the manifest.
+
+    Raises:
+        DamagedPart: it is missing or was changed.
+    """
+    path = workspace.path(f"{folder}/{shard.path}")
+    try:
+        with workspace.filesystem.open(path, "rb") as handle:
+            sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        raise DamagedPart(f"{path} cannot be read ({error}): build the release again") from error
+    if sha256 != shard.sha256:
+        raise DamagedPart(f"{path} was changed since it was released: build the release again")
 
 
 _LEAVES: Final = {AUDIO: "{}.path", AUDIOS: "{}.list.element.path"}

@@ -117,8 +117,9 @@ def _opened(url: str) -> tuple[Any, str, set[str]]:
         filesystem, root = fsspec.core.url_to_fs(url)
         root = root.rstrip("/")
         present = {str(path)[len(root) :].lstrip("/") for path in filesystem.find(root)}
-    except (ImportError, ValueError, OSError) as error:
-        raise StorageError(f"release {url} cannot be read: {error}") from error
+    except Exception as error:  # each protocol has errors of its own, from its own library
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise StorageError(f"release {url} cannot be read: {why}") from error
     if not present:
         raise StorageError(
             f"release {url}: no such folder, or nothing in it; give the folder that has {release_manifest.MANIFEST}"

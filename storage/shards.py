@@ -41,12 +41,14 @@ class ShardLayout:
         shard_bytes: a shard ends with the row group that reaches this size.
         row_group_rows: most rows of a row group.
         row_group_bytes: most audio bytes of a row group; a single row may exceed it.
+        row_groups: most row groups of a shard: what the file says of each is in memory until its end.
     """
 
     sample_rate_hz: int
     shard_bytes: int = 500_000_000
     row_group_rows: int = 100
     row_group_bytes: int = 100_000_000
+    row_groups: int = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,11 +116,11 @@ def write_split(
     with closing(_prefetched(writing.table(*group) for group in _row_groups(rows, audio, schema, layout))) as groups:
         group = next(groups, None)
         while group is not None:
-            path, count = folder / config / f".{split}-{len(written):05d}", 0
+            path, count, number = folder / config / f".{split}-{len(written):05d}", 0, 0
             with pa.OSFile(str(path), "wb") as sink, writing.open(sink) as writer:
-                while group is not None and (count == 0 or sink.tell() < layout.shard_bytes):
+                while group is not None and number < layout.row_groups and (count == 0 or sink.tell() < layout.shard_bytes):
                     writer.write_table(group, row_group_size=group.num_rows)
-                    count += group.num_rows
+                    count, number = count + group.num_rows, number + 1
                     group = next(groups, None)
             written.append((path, count))
     shards = []

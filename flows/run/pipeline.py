@@ -47,6 +47,7 @@ class Build(Generic[R_co]):
         stage: the running stage, which may use only the tables that it declares; None = all tables.
         secrets: environment variables that hold keys and that no worker gets.
         check_keys: whether judges' keys are tried before the work; else a wrong key fails the first question.
+        piece: tables to read instead of the workspace's, which hold a part of its rows.
     """
 
     recipe: R_co
@@ -58,10 +59,13 @@ class Build(Generic[R_co]):
     stage: "Stage[Any] | None" = None
     secrets: frozenset[str] = frozenset()
     check_keys: bool = True
+    piece: TableStore | None = None
 
     @property
     def tables(self) -> TableStore:
         """The tables of the workspace."""
+        if self.piece is not None:
+            return self.piece
         if self.problems is not None:
             return ReadableTables(self.workspace, self.problems)
         if (stage := self.stage) is None:

@@ -1,6 +1,7 @@
 """Versions of engines, metrics and judges: which a recipe demands, and which are mixed in one data set."""
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 import pyarrow as pa
@@ -29,7 +30,7 @@ def installed_problem(who: str, reported: str | None, demanded: str) -> list[str
 
 def mixed_versions(build: Build) -> list[Mixed]:
     """Return what more than one version made among the rows that the recipe wanted when it was last built."""
-    return mixed_in({table: _version_columns(build, table) for table in ("samples", "metrics", "judgments")})
+    return _mixed(_version_counts({table: _version_columns(build, table) for table in ("samples", "metrics", "judgments")}))
 
 
 def _version_columns(build: Build, table: str, *others: str) -> pa.Table:
@@ -39,20 +40,27 @@ def _version_columns(build: Build, table: str, *others: str) -> pa.Table:
     return wanted_rows(build, table, 0 if table == "judgments" else None, columns)
 
 
-def mixed_in(tables: Mapping[str, pa.Table]) -> list[Mixed]:
-    """Return what was made by more than one version, among the rows of ``samples``, ``metrics`` or ``judgments``."""
-    found = []
+def _version_counts(tables: Mapping[str, pa.Table]) -> Counter[tuple[str, ...]]:
+    """Return (name in messages, whose version, version) -> rows of ``samples``, ``metrics`` or ``judgments``."""
+    found = Counter[tuple[str, ...]]()
     for table, owner, column, wording in _REPORTED:
-        if table not in tables:
-            continue
+        if table in tables:
+            found.update({(wording, *values): rows for values, rows in counted(tables[table], [*owner, column]).items()})
+    return found
+
+
+def _mixed(counts: Mapping[tuple[str, ...], int]) -> list[Mixed]:
+    """Return what was made by more than one version."""
+    found = []
+    for *_, wording in _REPORTED:
         versions: dict[tuple[str, ...], dict[str, int]] = {}
-        for (*who, version), rows in counted(tables[table], [*owner, column]).items():
-            if version is not None:
+        for (what, *who, version), rows in counts.items():
+            if what == wording and version is not None:
                 versions.setdefault(tuple(who), {})[version] = rows
         found += [
-            Mixed(what=wording.format(*who), versions=dict(sorted(counts.items())))
-            for who, counts in sorted(versions.items(), key=lambda item: [part or "" for part in item[0]])
-            if len(counts) > 1
+            Mixed(what=wording.format(*who), versions=dict(sorted(each.items())))
+            for who, each in sorted(versions.items(), key=lambda item: [part or "" for part in item[0]])
+            if len(each) > 1
         ]
     return found
 
@@ -70,23 +78,25 @@ def version_rows(build: Build) -> list[dict[str, object]]:
     return [{"mixed": one.what, "versions": dict(one.versions)} for one in mixed_versions(build)]
 
 
-def released_mixed(build: Build, pairs: pa.Table, versioned: Collection[str]) -> list[Mixed]:
-    """Return what is mixed among the samples of these pairs, their measurements and judgments.
+def released_mixed(pieces: Iterable[tuple[Build, pa.Table]], versioned: Collection[str]) -> list[Mixed]:
+    """Return what is mixed among the samples of released pairs, their measurements and judgments.
 
     Args:
-        build: the build.
-        pairs: rows of schema PAIRS.
+        pieces: builds whose tables hold a part of the rows each, with the released pairs among them, of schema PAIRS.
         versioned: which tables count: ``samples``, ``metrics``, ``judgments``.
     """
-    samples = pa.concat_arrays([pairs[f"sample_{side}"].combine_chunks() for side in "ab"])
-    subjects = {
-        "samples": ("sample_id", samples),
-        "metrics": ("sample_id", samples),
-        "judgments": ("pair_id", pairs["pair_id"].combine_chunks()),
-    }
-    found = {}
-    for table in versioned:
-        column, keys = subjects[table]
-        rows = _version_columns(build, table, column)
-        found[table] = rows.filter(pc.is_in(rows[column], value_set=keys))
-    return mixed_in(found)
+    counts = Counter[tuple[str, ...]]()
+    for build, pairs in pieces:
+        samples = pa.concat_arrays([pairs[f"sample_{side}"].combine_chunks() for side in "ab"])
+        subjects = {
+            "samples": ("sample_id", samples),
+            "metrics": ("sample_id", samples),
+            "judgments": ("pair_id", pairs["pair_id"].combine_chunks()),
+        }
+        found = {}
+        for table in versioned:
+            column, keys = subjects[table]
+            rows = _version_columns(build, table, column)
+            found[table] = rows.filter(pc.is_in(rows[column], value_set=keys))
+        counts.update(_version_counts(found))
+    return _mixed(counts)

@@ -75,6 +75,7 @@ STAGE: Final[Stage] = Stage(
         build.recipe.labels_from,
         [rule.model_dump() for rule in filters_of(build)],
         [metric.name for metric in build.recipe.metrics],
+        *(code for rule in filters_of(build) if (code := plugins.digest_of_own("filter", rule.name)) is not None),
     ],
     run=_filters,
 )

@@ -1,9 +1,10 @@
 """The last stage: the release."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final, Generic
 
 import pyarrow as pa
@@ -20,6 +21,7 @@ from flows.run.damage import named_audio
 from flows.run.marks import mark_of
 from flows.run.pipeline import Build, R_contra, Stage
 from flows.run.plugin_versions import released_mixed
+from flows.stages.release_pieces import pieces
 from flows.stages.splits import proof
 from flows.stages.utterances import reader_of, require_credits
 from flows.stages.verification import released_splits
@@ -144,28 +146,31 @@ def pairs_were_voted_on(build: Build) -> bool:
 
 def _release(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Books:
     require_credits(build, build.tables.read("utterances", ["corpus", "license"]))
-    rows, schema = form.rows(build), form.schema(build)
-    assigned = rows.ordered(released_splits(build))
-    splits = [
-        release_writer.ReleaseSplit(
-            config=form.configuration(build),
-            split=split,
-            rows=_batches(build, split, rows, assigned.filter(pc.equal(assigned["split"], split))),
-            schema=schema,
-        )
-        for split in build.recipe.splits.named()
-    ]
-    section = build.recipe.release
+    section, counted = build.recipe.release, Counter[str]()
     layout = ShardLayout(sample_rate_hz=build.recipe.clip_format.sample_rate_hz, shard_bytes=section.shard_size_mb * 1_000_000)
     build.progress.start("release", 0)
-    folder = release_writer.write(
-        build.workspace,
-        section.version,
-        splits=splits,
-        audio=named_audio(build),
-        facts=_facts(before, form, build),
-        layout=layout,
-    )
+    whole = cache(lambda: form.rows(build))
+
+    def joined(piece: Build) -> Rows:
+        return whole() if piece is build else form.rows(piece)
+
+    with pieces(build, form.reads) as found:
+        folder = release_writer.write(
+            build.workspace,
+            section.version,
+            splits=[
+                release_writer.ReleaseSplit(
+                    config=form.configuration(build),
+                    split=split,
+                    rows=_batches(split, found[split], joined, counted),
+                    schema=form.schema(build),
+                )
+                for split in build.recipe.splits.named()
+            ],
+            audio=named_audio(build),
+            facts=_facts(before, form, build, list({id(piece): piece for some in found.values() for piece in some}.values())),
+            layout=layout,
+        )
     build.workspace.write(CURRENT, json.dumps({"folder": folder}).encode())
     # What was written, or hashed, a moment ago need not be read once more.
     _HASHED[f"{build.workspace.url}/{folder}"] = release_manifest.states(
@@ -173,15 +178,23 @@ def _release(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Boo
     )
     seal_release(build)
     build.progress.end()
-    return Books(stage="release", unit="pairs", rows_in=assigned.num_rows, rows_out=assigned.num_rows)
+    return Books(stage="release", unit="pairs", rows_in=counted.total(), rows_out=counted.total())
 
 
-def _batches(build: Build, split: str, rows: Rows, assigned: pa.Table) -> Iterator[pa.Table]:
-    for start in range(0, assigned.num_rows, _BATCH_ROWS):
-        yield with_verifier(build, split, rows.batch(assigned.slice(start, _BATCH_ROWS)))
+def _batches(split: str, found: Sequence[Build], joined: Callable[[Build], Rows], counted: Counter[str]) -> Iterator[pa.Table]:
+    """Yield the rows of a split, piece after piece, some at a time, and count them."""
+    for piece in found:
+        rows = joined(piece)
+        assigned = released_splits(piece)
+        assigned = rows.ordered(assigned.filter(pc.equal(assigned["split"], split)))
+        for start in range(0, assigned.num_rows, _BATCH_ROWS):
+            yield with_verifier(piece, split, rows.batch(assigned.slice(start, _BATCH_ROWS)))
+        counted[split] += assigned.num_rows
+        del rows, assigned
+        pa.default_memory_pool().release_unused()
 
 
-def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Facts:
+def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build, found: Sequence[Build]) -> Facts:
     recipe = build.recipe
     proven = proof(build)
     marks = [mark for stage in before if stage.active(build) and (mark := mark_of(stage, build)) is not None]
@@ -193,13 +206,15 @@ def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Facts
         annotations_creators=(form.annotated, "crowdsourced") if pairs_were_voted_on(build) else (form.annotated,),
         judge_statement=form.statement(build) + people_statement(build),
         writers=form.writers(build),
-        mixed=released_mixed(
-            build, among(build.tables.read("pairs"), "pair_id", released_splits(build)["item_id"]), form.versioned
-        ),
+        mixed=released_mixed(((piece, _released_pairs(piece)) for piece in found), form.versioned),
         recipe_digest=digest(_recipe_literals(build)),
         attribution={corpus.name: reader_of(corpus).attribution for corpus in recipe.corpora},
         seed=recipe.seed,
     )
+
+
+def _released_pairs(build: Build) -> pa.Table:
+    return among(build.tables.read("pairs"), "pair_id", released_splits(build)["item_id"])
 
 
 def _recipe_literals(build: Build) -> dict[str, Any]:

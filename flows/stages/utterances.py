@@ -116,7 +116,11 @@ STAGE: Final[Stage] = Stage(
     reads=(),
     writes=("utterances", "drops@utterances"),
     settings=lambda build: [
-        [corpus.model_dump(), state(corpus.root, build.workspace.url, reader_of(corpus).follow_links)]
+        [
+            corpus.model_dump(),
+            state(corpus.root, build.workspace.url, reader_of(corpus).follow_links),
+            *([] if (code := plugins.digest_of_own("corpus", corpus.reader)) is None else [code]),
+        ]
         for corpus in build.recipe.corpora
     ],
     run=_utterances,

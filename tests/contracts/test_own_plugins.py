@@ -111,3 +111,47 @@ def test_a_folder_that_is_not_there_is_named(folder, tmp_path):
     with pytest.raises(RecipeError, match=r"plugins: .*mine is no folder"):
         load(path)
     assert "plugins" in yaml.safe_load(path.read_text())
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("PLUGIN = 1 / 0", "ZeroDivisionError: division by zero"),
+        ("def PLUGIN(:", "defines no PLUGIN|SyntaxError"),
+        ("import sys\nPLUGIN = sys.exit(0)", "SystemExit: 0"),
+        ("PLUGIN = 1\ndel PLUGIN", "defines no PLUGIN"),
+        ("class One: ...\nPLUGIN = One", "is a class, but no dataclass"),
+    ],
+)
+def test_a_plugin_that_is_none_is_one_line(folder, monkeypatch, source, told):
+    """With its name and file; one that ends the program would else end a build as if all were well."""
+    put(folder, "filter", "mine", source.replace("def PLUGIN(:", "PLUGIN = (\n") if "(:" in source else source)
+    monkeypatch.setenv(plugins.FOLDERS, str(folder))
+    with pytest.raises(RecipeError, match=rf"filter 'mine'.*({told})"):
+        plugins.configure("filter", "mine")
+
+
+def test_a_folder_of_the_environment_that_is_none_is_an_error(folder, monkeypatch):
+    monkeypatch.setenv(plugins.FOLDERS, "/no/such/folder")
+    with pytest.raises(RecipeError, match="UNISRM_PLUGINS: /no/such/folder is no folder"):
+        plugins.names("filter")
+
+
+def test_an_entry_point_may_name_the_attribute_as_is_usual(folder, monkeypatch):
+    point = metadata.EntryPoint("cyc", "filters.cycles:PLUGIN", "unisrm_data.filter")
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [point] if group == point.group else [])
+    plugins._installed.cache_clear()
+    try:
+        assert plugins.load("filter", "cyc") is plugins.load("filter", "cycles")
+    finally:
+        plugins._installed.cache_clear()
+
+
+def test_an_edited_plugin_decides_anew(folder, monkeypatch):
+    """The hash of its file is a part of the settings of the stages that it decides; plug-ins of packages have versions."""
+    put(folder, "filter", "short_clips", FILTER)
+    monkeypatch.setenv(plugins.FOLDERS, str(folder))
+    before = plugins.digest_of_own("filter", "short_clips")
+    put(folder, "filter", "short_clips", FILTER.replace("pc.less", "pc.greater"))
+    assert before != plugins.digest_of_own("filter", "short_clips") is not None
+    assert plugins.digest_of_own("filter", "cycles") is None

@@ -67,6 +67,10 @@ def test_contents_come_from_a_file_of_their_own(tmp_path):
     dummies.put(tmp_path / "contents.csv", f"id,content_id\n{first},c1\n{second}.wav,c1\n")
     rows = by_id(read("bvcc", tmp_path, contents="contents.csv"))
     assert {name: row["content_id"] for name, row in rows.items() if row["content_id"]} == {first: "c1", second: "c1"}
+    # An empty name is none: two clips without one say nothing of each other.
+    dummies.put(tmp_path / "contents.csv", f"id,content_id\n{first},\n{second}.wav,\n")
+    rows = by_id(read("bvcc", tmp_path, contents="contents.csv"))
+    assert [rows[name]["content_id"] for name in (first, second)] == [None, None]
     with pytest.raises(DataError, match=r"other\.csv is missing; correct the option contents"):
         read("bvcc", tmp_path, contents="other.csv")
 

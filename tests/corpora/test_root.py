@@ -75,6 +75,12 @@ def test_a_root_that_cannot_be_reached_is_one_line(url):
         Root("austen", url)
 
 
+def test_a_folder_where_a_file_should_be_is_one_line(tmp_path):
+    (tmp_path / "list.csv").mkdir()
+    with pytest.raises(DataError, match=r"list.csv is a folder where a file should be: correct the reader's options"):
+        Root("c", str(tmp_path)).read("list.csv")
+
+
 def test_a_server_that_goes_while_a_corpus_is_read_is_one_line(tmp_path, monkeypatch):
     import fsspec
 

@@ -1,6 +1,7 @@
 """The row-wise filters: each reason, each boundary, and the chain that keeps the books."""
 
 import json
+from typing import ClassVar
 
 import pyarrow as pa
 import pytest
@@ -244,6 +245,26 @@ def test_chain_names_missing_columns_and_nan():
         apply(table({"item_id": "p", "total_a": 1.0, "total_b": 2.0, "verdict": "b"}), CHAIN)
     with pytest.raises(DataError, match="wer_b, row 0: NaN"):
         apply(table(pair("p", 1.0, 2.0, 0.0, float("nan"))), CHAIN)
+
+
+class _Mask:
+    columns: ClassVar = ("verdict",)
+
+    def __init__(self, given):
+        self.given = given
+
+    def reasons(self, table):
+        return self.given
+
+    def evidence(self, table, reasons):
+        return reasons
+
+
+@pytest.mark.parametrize("given", [pa.array([False]), pa.array(["x", None]), None, ["x"], pa.array([1])])
+def test_a_filter_that_gives_no_reasons_is_refused(given):
+    """A mask of what to drop would drop every pair, since none of its values is null."""
+    with pytest.raises(DataError, match=r"filter 'mine': reasons.. must return one string or null for each of 1 rows, got"):
+        apply(table(pair("p", 1.0, 2.0, 0.0, 0.0)), [("mine", _Mask(given))])
 
 
 def test_chain_without_filters():

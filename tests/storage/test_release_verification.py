@@ -205,3 +205,17 @@ def test_nothing_to_check_ends_with_2(tmp_path, name):
     done = subprocess.run(program, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
+
+
+def test_a_store_that_refuses_is_one_line(monkeypatch):
+    """Each protocol has errors of its own, such as that of missing credentials."""
+
+    class NoCredentials(Exception):
+        pass
+
+    def refuse(_url):
+        raise NoCredentials("Unable to locate credentials")
+
+    monkeypatch.setattr("fsspec.core.url_to_fs", refuse)
+    with pytest.raises(StorageError, match="release s3://no/x cannot be read: Unable to locate credentials"):
+        verify_release("s3://no/x")

@@ -96,6 +96,13 @@ def test_shards_end_at_their_size(tmp_path):
     assert all(60_000 <= size < 60_000 + one_group for size in sizes)
 
 
+def test_shards_end_at_their_row_groups(tmp_path):
+    """What a file says of each row group is in memory until its end; tiny clips make many."""
+    layout = ShardLayout(sample_rate_hz=RATE, row_group_rows=10, row_groups=4)
+    shards = write_split(tmp_path, "task1", "sft", [rows(100)], clip, layout=layout, schema=TASK1)
+    assert [shard.rows for shard in shards] == [40, 40, 20]
+
+
 def test_row_groups_bound_the_audio(tmp_path):
     """Long clips make row groups shorter, so that a reader never holds more than the limit."""
     limit = 7 * len(clip("a0"))

@@ -98,6 +98,17 @@ def test_a_damaged_clip_is_an_error(here):
         reader.audio(sample.sample_id)
 
 
+def test_a_changed_shard_is_an_error(here):
+    """Also one that can be read: a label that somebody swapped."""
+    opened = open_workspace("workspaces/demo")
+    (shard,) = Path("workspaces/demo/releases").glob("*/*/sft-*.parquet")
+    table = pq.read_table(shard)
+    swapped = ["b" if label == "a" else "a" for label in table["label"].to_pylist()]
+    pq.write_table(table.set_column(table.column_names.index("label"), "label", [swapped]), shard)
+    with pytest.raises(DamagedPart, match="was changed since it was released"):
+        opened.release().split("sft")
+
+
 def test_errors_say_what_is_there(here):
     reader = open_workspace("recipes/demo.yaml")
     sample_id, pair_id = reader.table("samples")["sample_id"][0], reader.table("pairs")["pair_id"][0]

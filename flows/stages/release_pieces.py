@@ -1,0 +1,110 @@
+"""The pieces of a release: some prompts of one split each, with all that the rows of their pairs are made of.
+
+Pairs of one prompt lie in one split, and released rows stand in the order of their prompts; so piece after piece gives the rows
+of the whole. A release that is not large is one piece.
+"""
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.joins import attach, sorted_by
+from flows.listening.store import VOTED
+from flows.run.pipeline import Build
+from flows.run.wanted import wanted_keys
+from flows.stages.splits import splits_table
+from storage.table_pieces import PieceTables, cut_tables
+
+_PIECE_ROWS: Final = 10_000
+_FOLDER: Final = ".pieces-"
+_ALONG: Final[Mapping[str, tuple[str, str]]] = {
+    "prompts": ("prompt_id", "prompts"),
+    "pairs": ("prompt_id", "prompts"),
+    "samples": ("prompt_id", "prompts"),
+    "metrics": ("sample_id", "samples"),
+    "rulings": ("pair_id", "pairs"),
+    "judgments": ("pair_id", "pairs"),
+    "labels": ("item_id", "pairs"),
+    "votes": ("pair_id", "pairs"),
+    VOTED: ("pair_id", "pairs"),
+}
+"""Table -> the column by which its rows are about a row of another table, and that table."""
+
+_WANTED: Final = {"samples": None, "metrics": None, "judgments": 0}
+"""Fan-out stage -> the part of what it wanted that is released; None = all."""
+
+
+@contextlib.contextmanager
+def pieces(build: Build, reads: tuple[str, ...]) -> Iterator[dict[str, list[Build]]]:
+    """Yield split -> builds that see a piece of the tables each; files are removed afterwards.
+
+    Args:
+        build: the build, in the stage ``release``.
+        reads: tables of which the rows are made.
+    """
+    if build.tables.num_rows(splits_table(build)) <= _PIECE_ROWS:
+        yield {split: [build] for split in build.recipe.splits.named()}
+        return
+    prompts, counts = _numbered(build)
+    along = {name: about for name, about in _ALONG.items() if name in {*reads, "votes", VOTED}}
+    along[splits_table(build)] = ("item_id", "pairs")
+    with _folder(build) as folder:
+        stages = {stage: part for stage, part in _WANTED.items() if stage in along and f"wanted@{stage}" in reads}
+        cut_tables(
+            build.tables, folder, prompts, along, {stage: wanted_keys(build, stage, part) for stage, part in stages.items()}
+        )
+        numbers, found = iter(range(sum(counts.values()))), dict[str, list[Build]]()
+        for split, count in counts.items():
+            found[split] = [
+                replace(
+                    build,
+                    piece=PieceTables(
+                        build.tables, folder, next(numbers), frozenset(along), frozenset(f"wanted@{stage}" for stage in stages)
+                    ),
+                )
+                for _ in range(count)
+            ]
+        yield found
+
+
+def _numbered(build: Build) -> tuple[pa.Table, dict[str, int]]:
+    """Return the prompts of assigned pairs with the number of their piece, and split -> how many pieces it has."""
+    assigned = build.tables.read(splits_table(build), ["group_id", "split"])
+    groups = assigned.group_by(["group_id", "split"]).aggregate([([], "count_all")])
+    prompts = attach(
+        sorted_by(build.tables.read("prompts", ["prompt_id", "group_id"]), "prompt_id"),
+        "group_id",
+        groups,
+        "group_id",
+        {"split": "split"},
+    )
+    tables, counts, first = list[pa.Table](), dict[str, int](), 0
+    for split in build.recipe.splits.named():
+        rows = pc.sum(groups.filter(pc.equal(groups["split"], split))["count_all"]).as_py() or 0
+        own = prompts.filter(pc.equal(prompts["split"], split))
+        counts[split] = -(-rows // _PIECE_ROWS) if rows else 0
+        piece = first + np.arange(own.num_rows) * counts[split] // max(own.num_rows, 1)
+        tables.append(own.select(["prompt_id"]).append_column("piece", pa.array(piece, pa.int32())))
+        first += counts[split]
+    return pa.concat_tables(tables), counts
+
+
+@contextlib.contextmanager
+def _folder(build: Build) -> Iterator[Path]:
+    """Yield an empty folder, on the workspace's disk if it has one, and remove it, and what a killed release left."""
+    parent = None
+    if build.workspace.is_local:
+        parent = build.workspace.local_path("releases")
+        parent.mkdir(parents=True, exist_ok=True)
+        for left in parent.glob(f"{_FOLDER}*"):
+            shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=_FOLDER, dir=parent) as name:
+        yield Path(name)
