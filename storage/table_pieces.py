@@ -5,7 +5,7 @@ memory holds the keys of one table, and of the tables that others are about.
 """
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from contracts.joins import Ints, chained, row_numbers, taken
 from contracts.schemas import key_of, schema_of
@@ -54,7 +53,10 @@ class PieceTables(TableStore):
         path = _file(self._folder, name, self._number)
         if not path.exists():
             return schema.empty_table()
-        return pq.ParquetFile(path).read(columns=schema.names).select(schema.names).cast(schema)
+        fields = [schema_of(name).get_field_index(column) for column in schema.names]
+        options = pa.ipc.IpcReadOptions(included_fields=fields)
+        with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file, options=options) as rows:
+            return rows.read_all().select(schema.names)
 
 
 def cut_tables(
@@ -62,7 +64,7 @@ def cut_tables(
     folder: Path,
     prompts: pa.Table,
     along: Mapping[str, tuple[str, str]],
-    wanted: Mapping[str, pa.Array | pa.ChunkedArray],
+    wanted: Mapping[str, Callable[[], pa.Array | pa.ChunkedArray]],
 ) -> None:
     """Write each piece of each table to a file; rows that are about no prompt of any piece are left out.
 
@@ -72,7 +74,7 @@ def cut_tables(
         prompts: ``prompt_id`` and ``piece``, its number.
         along: table -> its column that names a row of another table, and that table; those named come first. It begins with
             tables that name ``prompts``.
-        wanted: table -> keys of the rows that count; a table that is not named counts whole.
+        wanted: table -> what returns the keys of the rows that count; a table that is not named counts whole.
     """
     pieces: dict[str, tuple[pa.ChunkedArray, Ints]] = {_PROMPTS: (prompts["prompt_id"], prompts["piece"].to_numpy())}
     parents = {parent for _, parent in along.values()} - {_PROMPTS}
@@ -80,7 +82,7 @@ def cut_tables(
         keys = _keys(whole, name, column)
         number = _pieces(keys[column], *pieces[parent])
         if name in wanted:
-            number[~pc.is_in(keys[key_of(name)], value_set=_flat(wanted[name])).to_numpy()] = -1
+            number[~pc.is_in(keys[key_of(name)], value_set=_flat(wanted[name]())).to_numpy()] = -1
         if name in parents:
             there = pa.array(number >= 0)
             pieces[name] = pa.chunked_array([_flat(keys[key_of(name)].filter(there))], pa.string()), number[number >= 0]
@@ -102,24 +104,21 @@ def _pieces(of: pa.ChunkedArray, keys: pa.ChunkedArray, piece_of: Ints) -> npt.N
 
 
 def _write(whole: TableStore, folder: Path, name: str, number: npt.NDArray[np.int32]) -> None:
-    """Write the rows of a table to the files of their pieces."""
+    """Write the rows of a table to the files of their pieces.
+
+    They are Arrow streams: a Parquet file remembers each of the many small groups of rows until it is closed.
+    """
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
     start = 0
     with contextlib.ExitStack() as open_files:
-        writers: dict[int, pq.ParquetWriter] = {}
+        writers: dict[int, pa.ipc.RecordBatchStreamWriter] = {}
         for rows in whole.batches(name):
             here = number[start : start + rows.num_rows]
             start += rows.num_rows
             for piece in np.unique(here[here >= 0]).tolist():
                 if piece not in writers:
-                    writers[piece] = open_files.enter_context(
-                        pq.ParquetWriter(
-                            _file(folder, name, piece),
-                            rows.schema,
-                            compression="lz4",
-                            use_dictionary=False,
-                            write_statistics=False,
-                        )
-                    )
+                    file = open_files.enter_context(pa.OSFile(str(_file(folder, name, piece)), "wb"))
+                    writers[piece] = open_files.enter_context(pa.ipc.new_stream(file, rows.schema, options=options))
                 writers[piece].write_table(taken(rows, pa.array(np.flatnonzero(here == piece))))
 
 
@@ -128,4 +127,4 @@ def _flat(values: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 
 def _file(folder: Path, table: str, number: int) -> Path:
-    return folder / f"{table}.{number}.parquet"
+    return folder / f"{table}.{number}.arrows"

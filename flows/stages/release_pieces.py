@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,9 @@ from flows.stages.splits import splits_table
 from storage.table_pieces import PieceTables, cut_tables
 
 _PIECE_ROWS: Final = 10_000
+_MOST_PIECES: Final = 200
+"""Of a split. One file of each is open while a table is cut."""
+
 _FOLDER: Final = ".pieces-"
 _ALONG: Final[Mapping[str, tuple[str, str]]] = {
     "prompts": ("prompt_id", "prompts"),
@@ -59,7 +63,11 @@ def pieces(build: Build, reads: tuple[str, ...]) -> Iterator[dict[str, list[Buil
     with _folder(build) as folder:
         stages = {stage: part for stage, part in _WANTED.items() if stage in along and f"wanted@{stage}" in reads}
         cut_tables(
-            build.tables, folder, prompts, along, {stage: wanted_keys(build, stage, part) for stage, part in stages.items()}
+            build.tables,
+            folder,
+            prompts,
+            along,
+            {stage: partial(wanted_keys, build, stage, part) for stage, part in stages.items()},
         )
         numbers, found = iter(range(sum(counts.values()))), dict[str, list[Build]]()
         for split, count in counts.items():
@@ -90,7 +98,7 @@ def _numbered(build: Build) -> tuple[pa.Table, dict[str, int]]:
     for split in build.recipe.splits.named():
         rows = pc.sum(groups.filter(pc.equal(groups["split"], split))["count_all"]).as_py() or 0
         own = prompts.filter(pc.equal(prompts["split"], split))
-        counts[split] = -(-rows // _PIECE_ROWS) if rows else 0
+        counts[split] = min(-(-rows // _PIECE_ROWS), _MOST_PIECES)
         piece = first + np.arange(own.num_rows) * counts[split] // max(own.num_rows, 1)
         tables.append(own.select(["prompt_id"]).append_column("piece", pa.array(piece, pa.int32())))
         first += counts[split]

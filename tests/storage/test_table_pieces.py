@@ -52,7 +52,7 @@ def test_every_row_is_in_its_piece(tmp_path_factory, *, prompt_of, piece_of, unl
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tables, "_MOST_BATCH_ROWS", batch)
         (folder / "cut").mkdir()
-        cut_tables(whole, folder / "cut", prompts, ALONG, {"pairs": pa.array(wanted, pa.string())})
+        cut_tables(whole, folder / "cut", prompts, ALONG, {"pairs": lambda: pa.array(wanted, pa.string())})
     for number in range(3):
         piece = PieceTables(whole, folder / "cut", number, frozenset(ALONG), frozenset({"wanted@pairs"}))
         here = [pair for pair, prompt in zip(pairs, prompt_of, strict=True) if piece_of[prompt] == number and pair in wanted]

@@ -82,6 +82,6 @@ def test_what_a_killed_release_left_is_removed(opened, monkeypatch):
     left = build.workspace.local_path("releases/.pieces-of-another")
     monkeypatch.setattr(release_pieces, "_PIECE_ROWS", 5)
     left.mkdir()
-    (left / "pairs.0.parquet").write_bytes(b"half")
+    (left / "pairs.0.arrows").write_bytes(b"half")
     with release_pieces.pieces(build, ("pairs", "prompts")):
         assert not left.exists()
