@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final
 
+from contracts.errors import DataError
 from corpora.reader import Utterance, decode
 from corpora.root import Root
 
@@ -28,8 +29,14 @@ def is_file_name(name: str) -> bool:
 
 
 def text_of(root: Root, file: str) -> str | None:
-    """Return the text of a metadata file; None where it is not there."""
+    """Return the text of a metadata file; None where it is not there.
+
+    Raises:
+        DataError: it is a folder, or no text.
+    """
     try:
         return decode(root.read(file), f"{root.url}/{file}")
     except FileNotFoundError:
         return None
+    except IsADirectoryError:
+        raise DataError(f"{root.url}/{file} is a folder where a file should be: correct the reader's options") from None

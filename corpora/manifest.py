@@ -33,6 +33,7 @@ from contracts.licences import UNSTATED, Licence
 from contracts.text_forms import keyed
 from corpora import clip_ratings
 from corpora.clip_ratings import BadRating, DuplicateRating, RatingsFile
+from corpora.corpus_files import text_of
 from corpora.delimited import separated_rows, unknown
 from corpora.links import FollowLinks
 from corpora.noise_tags import NoiseTags
@@ -97,10 +98,8 @@ class Manifest:
     def _utterances(self, root: Root) -> Iterator[Utterance]:
         file = self._find(root)
         where = f"{root.url}/{file}"
-        try:
-            text = decode(root.read(file), where)
-        except FileNotFoundError:
-            raise DataError(f"corpus {self.name!r}: {where} is missing; set the option file, or leave it out") from None
+        if (text := text_of(root, file)) is None:
+            raise DataError(f"corpus {self.name!r}: {where} is missing; set the option file, or leave it out")
         if file.endswith(".jsonl"):
             rows = _json_rows(text, where)
         else:

@@ -200,13 +200,8 @@ class Root:
             LinkOutside: it is a link out of the corpus, or lies behind one.
         """
         self._check(path)
-        try:
-            with self._reaching():
-                return bytes(self._fs.cat_file(self._full(path)))
-        except IsADirectoryError:
-            raise DataError(
-                f"corpus {self._corpus!r}: {self.url}/{path} is a folder where a file should be: correct the reader's options"
-            ) from None
+        with self._reaching():
+            return bytes(self._fs.cat_file(self._full(path)))
 
     def headers(self, files: Iterable[Found]) -> dict[str, Header]:
         """Return the header of each file by its path: one small ranged read per file. Files with a problem have none."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from contracts import plugins
 from contracts.errors import DataError
+from corpora.corpus_files import text_of
 from corpora.root import Found, Names, Root
 from tests.corpora import dummies
 
@@ -78,7 +79,7 @@ def test_a_root_that_cannot_be_reached_is_one_line(url):
 def test_a_folder_where_a_file_should_be_is_one_line(tmp_path):
     (tmp_path / "list.csv").mkdir()
     with pytest.raises(DataError, match=r"list.csv is a folder where a file should be: correct the reader's options"):
-        Root("c", str(tmp_path)).read("list.csv")
+        text_of(Root("c", str(tmp_path)), "list.csv")
 
 
 def test_a_server_that_goes_while_a_corpus_is_read_is_one_line(tmp_path, monkeypatch):

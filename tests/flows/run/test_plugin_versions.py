@@ -60,8 +60,8 @@ def test_what_two_versions_made_is_counted(tmp_path, paired_copy):
     ]
     pairs = build.tables.read("pairs")
     without = pairs.filter(pa.array([not {row["sample_a"], row["sample_b"]} & set(lost) for row in pairs.to_pylist()]))
-    assert [one.what for one in released_mixed(build, pairs, VERSIONED)] == ["system flite", "metric prosody"]
-    assert "system flite" not in [one.what for one in released_mixed(build, without, VERSIONED)]
+    assert [one.what for one in released_mixed([(build, pairs)], VERSIONED)] == ["system flite", "metric prosody"]
+    assert "system flite" not in [one.what for one in released_mixed([(build, without)], VERSIONED)]
 
 
 def test_samples_of_another_version_are_refused_before_any_work(tmp_path, paired_copy):

@@ -298,8 +298,10 @@ def test_an_untouched_release_is_hashed_once(copy, monkeypatch):
     """Looking again reads no shard; a change is seen even if size and time of change are as before."""
     build = copy("released")
     hashed: list[str] = []
-    plain = release.manifest._hashed
-    monkeypatch.setattr(release.manifest, "_hashed", lambda fs, root, file: hashed.append(file.path) or plain(fs, root, file))
+    plain = release.release_manifest._hashed
+    monkeypatch.setattr(
+        release.release_manifest, "_hashed", lambda fs, root, file: hashed.append(file.path) or plain(fs, root, file)
+    )
     monkeypatch.setattr(release, "_HASHED", {})
     assert release_faults(build) == []
     assert len(hashed) == len(contents(release_of(build))) - 1, "a copied workspace is in no known state"

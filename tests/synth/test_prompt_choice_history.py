@@ -5,12 +5,12 @@ from collections import Counter
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.synth.test_prompts import WISHES, books, table, utterance
 
 from contracts.ids import row_id
 from splits.groups import leakage_groups
 from synth.dialogues import dialogue_keys, histories
 from synth.prompt_choice import choose
+from tests.synth.test_prompt_choice import WISHES, books, table, utterance
 
 
 def turn(dialogue: str, number: int, speaker: str | None, **columns) -> dict:
