@@ -5,9 +5,9 @@ memory holds the keys of one table, and of the tables that others are about.
 """
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +45,7 @@ class PieceTables(TableStore):
         """Return the names of a table's partitions that exist, sorted."""
         return self._whole.partitions(name)
 
-    def read(self, name: str, columns: Any = None) -> pa.Table:
+    def read(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Return the rows of the piece, in order of commit."""
         if name not in self._cut:
             return self._whole.read(name, columns)
@@ -65,7 +65,7 @@ def cut_tables(
     prompts: pa.Table,
     along: Mapping[str, tuple[str, str]],
     wanted: Mapping[str, Callable[[], pa.Array | pa.ChunkedArray]],
-) -> None:
+) -> dict[str, int]:
     """Write each piece of each table to a file; rows that are about no prompt of any piece are left out.
 
     Args:
@@ -75,7 +75,11 @@ def cut_tables(
         along: table -> its column that names a row of another table, and that table; those named come first. It begins with
             tables that name ``prompts``.
         wanted: table -> what returns the keys of the rows that count; a table that is not named counts whole.
+
+    Returns:
+        Table -> rows in all of its pieces.
     """
+    written: dict[str, int] = {}
     pieces: dict[str, tuple[pa.ChunkedArray, Ints]] = {_PROMPTS: (prompts["prompt_id"], prompts["piece"].to_numpy())}
     parents = {parent for _, parent in along.values()} - {_PROMPTS}
     for name, (column, parent) in along.items():
@@ -88,7 +92,9 @@ def cut_tables(
             pieces[name] = pa.chunked_array([_flat(keys[key_of(name)].filter(there))], pa.string()), number[number >= 0]
         del keys
         _write(whole, folder, name, number)
+        written[name] = int(np.count_nonzero(number >= 0))
         pa.default_memory_pool().release_unused()
+    return written
 
 
 def _keys(whole: TableStore, name: str, column: str) -> pa.Table:

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from contracts.errors import DataError
 from contracts.joins import attach, sorted_by
 from flows.listening.store import VOTED
 from flows.run.pipeline import Build
@@ -53,6 +54,9 @@ def pieces(build: Build, reads: tuple[str, ...]) -> Iterator[dict[str, list[Buil
     Args:
         build: the build, in the stage ``release``.
         reads: tables of which the rows are made.
+
+    Raises:
+        DataError: an item that is assigned to a split would be in no piece.
     """
     if build.tables.num_rows(splits_table(build)) <= _PIECE_ROWS:
         yield {split: [build] for split in build.recipe.splits.named()}
@@ -62,13 +66,18 @@ def pieces(build: Build, reads: tuple[str, ...]) -> Iterator[dict[str, list[Buil
     along[splits_table(build)] = ("item_id", "pairs")
     with _folder(build) as folder:
         stages = {stage: part for stage, part in _WANTED.items() if stage in along and f"wanted@{stage}" in reads}
-        cut_tables(
+        written = cut_tables(
             build.tables,
             folder,
             prompts,
             along,
             {stage: partial(wanted_keys, build, stage, part) for stage, part in stages.items()},
         )
+        if lost := build.tables.num_rows(splits_table(build)) - written[splits_table(build)]:
+            raise DataError(
+                f"{lost} assigned items are about no pair or prompt of this workspace: remove its mark stages/splits.json, "
+                "and run the same command again"
+            )
         numbers, found = iter(range(sum(counts.values()))), dict[str, list[Build]]()
         for split, count in counts.items():
             found[split] = [

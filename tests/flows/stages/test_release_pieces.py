@@ -2,9 +2,11 @@
 
 import shutil
 
+import pyarrow.compute as pc
 import pytest
 import yaml
 
+from contracts.errors import DataError
 from corpora.dummies import rated_manifest
 from flows.run.marks import execute
 from flows.run.pipeline import open_build
@@ -74,6 +76,20 @@ def test_rated_pairs(tmp_path, in_this_process, monkeypatch):
         again, number = released_again(build, monkeypatch, 2)
     assert again == whole
     assert number > 3
+
+
+def test_no_assigned_item_is_lost(opened, monkeypatch):
+    """One whose pair is gone ends the release before it is seen, as it does in one piece."""
+    build = opened()
+    run(build, "release")
+    shutil.rmtree(build.workspace.local_path("releases"))
+    pairs, assigned = build.tables.read("pairs"), build.tables.read(splits_table(build))["item_id"][0]
+    build.tables.replace("pairs", pairs.filter(pc.not_equal(pairs["pair_id"], assigned)))
+    monkeypatch.setattr(release_pieces, "_PIECE_ROWS", 5)
+    (stage,) = (stage for stage in stages_of(build) if stage.name == "release")
+    with pytest.raises(DataError, match="1 assigned items are about no pair or prompt"):
+        execute(stage, build)
+    assert release_of(build) is None
 
 
 def test_what_a_killed_release_left_is_removed(opened, monkeypatch):
