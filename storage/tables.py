@@ -19,6 +19,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Final
 
 import pyarrow as pa
@@ -39,6 +40,8 @@ _SMALL_PART_ROWS: Final = 100_000
 _BATCH_BYTES: Final = 1 << 24
 _MOST_BATCH_ROWS: Final = 65_536
 _BUFFER_BYTES: Final = 1 << 20
+_NAME_LENGTH: Final = 32
+_CHANGED: Final = "was changed since it was committed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,10 +150,12 @@ class TableStore:
         try:
             handle = path.open("rb")
         except FileNotFoundError:
-            raise DamagedPart(f"{path} is gone: restore the file from a backup") from None
+            raise _damaged(path, "is gone") from None
+        except OSError as error:
+            raise StorageError(f"{path} cannot be read: {error.strerror}") from error
         with handle:
-            if not part.name.startswith(hashlib.file_digest(handle, "sha256").hexdigest()[:32]):
-                raise DamagedPart(f"{path} was changed since it was committed: restore the file from a backup")
+            if hashlib.file_digest(handle, "sha256").hexdigest()[:_NAME_LENGTH] != part.name.removesuffix(".parquet"):
+                raise _damaged(path, _CHANGED)
             handle.seek(0)
             yield pq.ParquetFile(handle, buffer_size=_BUFFER_BYTES)
 
@@ -160,18 +165,15 @@ class TableStore:
         return schema if columns is None else pa.schema([schema.field(column) for column in columns])
 
     def _bytes(self, name: str, part: Part) -> bytes:
-        path = f"tables/{name}/{part.name}"
+        path = self.workspace.path(f"tables/{name}/{part.name}")
         try:
-            data = self.workspace.read(path)
+            data = self.workspace.read(f"tables/{name}/{part.name}")
         except FileNotFoundError:
-            raise DamagedPart(f"{self.workspace.path(path)} is gone: restore the file from a backup") from None
+            raise _damaged(path, "is gone") from None
         if len(data) != part.size_bytes:
-            raise DamagedPart(
-                f"{self.workspace.path(path)} has {len(data)} bytes, its manifest says {part.size_bytes}: "
-                "restore the file from a backup"
-            )
+            raise _damaged(path, f"has {len(data)} bytes, its manifest says {part.size_bytes}")
         if not part.name.startswith(_digest(data)):
-            raise DamagedPart(f"{self.workspace.path(path)} was changed since it was committed: restore the file from a backup")
+            raise _damaged(path, _CHANGED)
         return data
 
     def _known_columns(self, name: str, file: pq.ParquetFile) -> list[str]:
@@ -201,8 +203,7 @@ class TableStore:
         for part in parts:
             if (size := sizes.get(part.name)) != part.size_bytes:
                 has = "is gone" if size is None else f"has {size} bytes, its manifest says {part.size_bytes}"
-                path = self.workspace.path(f"tables/{name}/{part.name}")
-                raise DamagedPart(f"{path} {has}: restore the file from a backup")
+                raise _damaged(self.workspace.path(f"tables/{name}/{part.name}"), has)
 
     def missing(self, name: str, keys: pa.Array | pa.ChunkedArray) -> pa.Array:
         """Return those of ``keys`` that are not in the table, in the order given."""
@@ -264,6 +265,10 @@ class TableStore:
                 self.workspace.remove(f"tables/{name}/{entry}")
 
 
+def _damaged(path: str | Path, what: str) -> DamagedPart:
+    return DamagedPart(f"{path} {what}: restore the file from a backup")
+
+
 def _batch_rows(file: pq.ParquetFile) -> int:
     """Return how many rows take about ``_BATCH_BYTES``."""
     groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
@@ -272,4 +277,4 @@ def _batch_rows(file: pq.ParquetFile) -> int:
 
 
 def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:32]
+    return hashlib.sha256(data).hexdigest()[:_NAME_LENGTH]
