@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Final, Generic
@@ -168,7 +168,7 @@ def _release(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Boo
                 for split in build.recipe.splits.named()
             ],
             audio=named_audio(build),
-            facts=_facts(before, form, build, list({id(piece): piece for some in found.values() for piece in some}.values())),
+            facts=_facts(before, form, build, found),
             layout=layout,
         )
     build.workspace.write(CURRENT, json.dumps({"folder": folder}).encode())
@@ -194,7 +194,7 @@ def _batches(split: str, found: Sequence[Build], joined: Callable[[Build], Rows]
         pa.default_memory_pool().release_unused()
 
 
-def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build, found: Sequence[Build]) -> Facts:
+def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build, found: Mapping[str, Sequence[Build]]) -> Facts:
     recipe = build.recipe
     proven = proof(build)
     marks = [mark for stage in before if stage.active(build) and (mark := mark_of(stage, build)) is not None]
@@ -206,15 +206,19 @@ def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build, found: S
         annotations_creators=(form.annotated, "crowdsourced") if pairs_were_voted_on(build) else (form.annotated,),
         judge_statement=form.statement(build) + people_statement(build),
         writers=form.writers(build),
-        mixed=released_mixed(((piece, _released_pairs(piece)) for piece in found), form.versioned),
+        mixed=released_mixed(
+            ((piece, _released_pairs(piece, split)) for split, some in found.items() for piece in some), form.versioned
+        ),
         recipe_digest=digest(_recipe_literals(build)),
         attribution={corpus.name: reader_of(corpus).attribution for corpus in recipe.corpora},
         seed=recipe.seed,
     )
 
 
-def _released_pairs(build: Build) -> pa.Table:
-    return among(build.tables.read("pairs"), "pair_id", released_splits(build)["item_id"])
+def _released_pairs(build: Build, split: str) -> pa.Table:
+    """Return the released pairs of a split. No sample is in pairs of two splits, so each counts once."""
+    assigned = released_splits(build)
+    return among(build.tables.read("pairs"), "pair_id", assigned.filter(pc.equal(assigned["split"], split))["item_id"])
 
 
 def _recipe_literals(build: Build) -> dict[str, Any]:
