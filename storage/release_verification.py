@@ -117,7 +117,10 @@ def _opened(url: str) -> tuple[Any, str, set[str]]:
         filesystem, root = fsspec.core.url_to_fs(url)
         root = root.rstrip("/")
         present = {str(path)[len(root) :].lstrip("/") for path in filesystem.find(root)}
-    except Exception as error:  # each protocol has errors of its own, from its own library
+    except Exception as error:
+        if "://" not in url and not isinstance(error, ImportError | ValueError | OSError):
+            raise
+        # Each store's library has its own exceptions, which cannot be named without importing it.
         why = " ".join(str(error).split()) or type(error).__name__
         raise StorageError(f"release {url} cannot be read: {why}") from error
     if not present:
