@@ -49,7 +49,7 @@ class Case:
     """One row and the request about it.
 
     Attributes:
-        row_id: key of the row of ``judgments`` or ``writings`` that the answer becomes.
+        row_id: key of the row of ``judgments``, ``writings`` or ``samples`` that the answer becomes.
         subject_id: the row asked about.
         order: ``ab`` or ``ba``, for a pair.
         vote: how many equal requests go before.
@@ -60,11 +60,11 @@ class Case:
 
     row_id: str
     subject_id: str
-    order: str
-    vote: int
-    language: str | None
+    order: str = "ab"
+    vote: int = 0
+    language: str | None = None
     request: JudgeRequest
-    missing_column: str | None
+    missing_column: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Judges: whatever answers the prompts of a task, be it a language model or a rule.
+"""Judges: whatever answers the prompts of a task, be it a language model or a rule; and services, of which they are a kind.
 
 A judge is a configuration. Opened, it is a session that makes one attempt per call. It knows neither tables nor the ledger,
 retries nothing and waits for nothing: ``calls.live_calls`` (one by one) and ``calls.batch_calls`` (through a provider's
@@ -8,7 +8,7 @@ batches) decide when to send, what to retry and what to book. One file in ``prov
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, fields
-from typing import Final, Literal, Protocol, Self
+from typing import Any, Final, Literal, Protocol, Self
 
 from annotate.models.request import AttemptFailure, AttemptOutcome, Estimate, JudgeRequest, Refusal
 from storage.blobs import BlobStore
@@ -110,8 +110,11 @@ class BatchSession(Protocol):
         ...
 
 
-class Judge(Protocol):
-    """A judge: a frozen dataclass whose fields are its whole configuration."""
+class Service(Protocol):
+    """What answers requests through the ledger: a judge, or a speech service (``annotate.models.speech_replies``).
+
+    A service that is no judge has ``kind: ClassVar[str]``, what messages call it.
+    """
 
     @property
     def name(self) -> str:
@@ -130,17 +133,7 @@ class Judge(Protocol):
 
     @property
     def facts(self) -> tuple[str, ...]:
-        """Metric values that it needs of both speeches, without the ``_a`` and ``_b``; none for a judge that takes audio."""
-        ...
-
-    @property
-    def repeatable(self) -> bool:
-        """Whether it always gives the same reply, so that a follow-up is pointless."""
-        ...
-
-    @property
-    def tasks(self) -> tuple[str, ...] | None:
-        """Tasks that it can do; None = any."""
+        """Metric values that it needs of both speeches, without the ``_a`` and ``_b``; none for whatever is no rule."""
         ...
 
     @property
@@ -158,7 +151,7 @@ class Judge(Protocol):
         """Whether ``open_batches`` works."""
         ...
 
-    def params(self) -> Mapping[str, str | int | float | bool | None]:
+    def params(self) -> Mapping[str, Any]:
         """Return everything beyond the model that can change an answer; part of the ledger key."""
         ...
 
@@ -171,14 +164,6 @@ class Judge(Protocol):
 
         None: it accepts the key, cannot say so (no such route, no connection), or needs no key.
         """
-        ...
-
-    def text_in(self, raw: str) -> str | Refusal | None:
-        """Return the text in a kept ``Reply.raw`` by the current rules, at no cost; None = it cannot be read."""
-        ...
-
-    def estimate(self, prompt: str, audio_s: float, *, batch: bool = False) -> Estimate:
-        """Return the most that one attempt with that prompt and that many seconds of audio can take."""
         ...
 
     def open(self, clips: BlobStore | None) -> AbstractAsyncContextManager[JudgeSession]:
@@ -196,3 +181,30 @@ class Judge(Protocol):
             SetupError: there is none.
         """
         ...
+
+
+class Judge(Service, Protocol):
+    """A judge: a frozen dataclass whose fields are its whole configuration."""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it always gives the same reply, so that a follow-up is pointless."""
+        ...
+
+    @property
+    def tasks(self) -> tuple[str, ...] | None:
+        """Tasks that it can do; None = any."""
+        ...
+
+    def text_in(self, raw: str) -> str | Refusal | None:
+        """Return the text in a kept ``Reply.raw`` by the current rules, at no cost; None = it cannot be read."""
+        ...
+
+    def estimate(self, prompt: str, audio_s: float, *, batch: bool = False) -> Estimate:
+        """Return the most that one attempt with that prompt and that many seconds of audio can take."""
+        ...
+
+
+def named(service: Service) -> str:
+    """Return what messages call a judge or another service."""
+    return f"{getattr(service, 'kind', 'judge')} {service.name!r}"

@@ -109,3 +109,87 @@ def price_of(model: str, usd_per_million: Sequence[float] | None) -> Price | Non
         raise ValueError("usd_per_million takes three numbers of 0 or more: text input, audio input, output")
     text, audio, output = usd_per_million
     return Price(text_input=text, audio_input=audio, output=output)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeechPrice:
+    """US dollars per million of what a speech service bills.
+
+    Attributes:
+        characters: characters of the text; for models that bill nothing else.
+        text_input: tokens of text.
+        audio_output: tokens of audio.
+    """
+
+    characters: float = 0.0
+    text_input: float = 0.0
+    audio_output: float = 0.0
+
+    def usd(self, *, characters: int, text_tokens: float, audio_tokens: float) -> float:
+        """Return what a reply costs."""
+        return (characters * self.characters + text_tokens * self.text_input + audio_tokens * self.audio_output) / 1e6
+
+
+FREE_SPEECH: Final = SpeechPrice()
+"""A speech service on a machine of one's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeechPriceList:
+    """The prices of one provider's speech; see ``PriceList``."""
+
+    as_of: str
+    source: str
+    prices: Mapping[str, SpeechPrice]
+
+
+# Neither provider's page was read itself. The newer Gemini models cost half of this until the end of 2026.
+SPEECH_PRICE_LISTS: Final[Mapping[str, SpeechPriceList]] = {
+    "gemini": SpeechPriceList(
+        as_of="2027-01-01",
+        source="https://ai.google.dev/gemini-api/docs/pricing, by third-party copies (of the 2.5 models from 2026-07-03) and "
+        "github.com/BerriAI/litellm/discussions/42776 (November 2026)",
+        prices={
+            "gemini-3.8-flash-tts": SpeechPrice(text_input=1.00, audio_output=18.00),
+            "gemini-3.8-flash-lite-tts": SpeechPrice(text_input=1.00, audio_output=12.00),
+            "gemini-2.5-flash-preview-tts": SpeechPrice(text_input=0.50, audio_output=10.00),
+            "gemini-2.5-pro-preview-tts": SpeechPrice(text_input=1.00, audio_output=20.00),
+        },
+    ),
+    "openai": SpeechPriceList(
+        as_of="2026-06-21",
+        source="https://platform.openai.com/docs/pricing, by a third-party copy; the same as bills of 2025-11-02 "
+        "(github.com/sanand0/blog, openai-tts-cost.md)",
+        prices={
+            "tts-1": SpeechPrice(characters=15.00),
+            "tts-1-hd": SpeechPrice(characters=30.00),
+            "gpt-4o-mini-tts": SpeechPrice(text_input=0.60, audio_output=12.00),
+        },
+    ),
+}
+
+
+def speech_price_of(
+    provider: str, model: str, *, usd_per_million: Sequence[float] | None, usd_per_million_characters: float | None
+) -> SpeechPrice | None:
+    """Return the price of a model's speech; None where it is unknown.
+
+    Args:
+        provider: whose list is looked at.
+        model: its name.
+        usd_per_million: a recipe's own prices of tokens (text input, audio output), which win over the lists.
+        usd_per_million_characters: a recipe's own price of characters, likewise.
+
+    Raises:
+        ValueError: both are given, or a price is no number of 0 or more.
+    """
+    if usd_per_million is None and usd_per_million_characters is None:
+        return SPEECH_PRICE_LISTS[provider].prices.get(model)
+    if usd_per_million is not None and usd_per_million_characters is not None:
+        raise ValueError("a model bills tokens or characters: give usd_per_million or usd_per_million_characters")
+    prices = usd_per_million if usd_per_million is not None else [usd_per_million_characters or 0.0, 0.0]
+    if len(prices) != 2 or not all(0 <= price < float("inf") for price in prices):
+        raise ValueError("usd_per_million takes two numbers of 0 or more: text input, audio output")
+    if usd_per_million is None:
+        return SpeechPrice(characters=prices[0])
+    return SpeechPrice(text_input=prices[0], audio_output=prices[1])

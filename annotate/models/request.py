@@ -1,4 +1,4 @@
-"""A request to a judge, and what can come of it: a reply, a refusal, or a failed attempt."""
+"""A request to a judge or a speech service, and what can come of it: a reply, a refusal, or a failed attempt."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,14 +15,16 @@ class LabelledAudio:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JudgeRequest:
-    """What a judge is asked once.
+    """What a judge, or a speech service, is asked once.
 
     Attributes:
         key: its key in the ledger, and its name in a provider's batch.
-        prompt: the rendered prompt.
+        prompt: the rendered prompt; for a speech service the text to be spoken.
         audios: the clips, in the order in which the judge gets them; none for a request about text.
         repeat: 0 for the first request, 1 for the follow-up after a reply that could not be used.
         facts: ``<metric value>_a`` and ``<metric value>_b`` for a judge that declares ``facts``; null = not measured.
+        voice: the voice that shall speak; empty for a judge.
+        longest_s: the most seconds that speech of the text can sensibly last.
     """
 
     key: str
@@ -30,6 +32,8 @@ class JudgeRequest:
     audios: tuple[LabelledAudio, ...] = ()
     repeat: int = 0
     facts: Mapping[str, float | None] = field(default_factory=dict)
+    voice: str = ""
+    longest_s: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,10 +53,10 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
-    """What a judge replied, unparsed.
+    """What a judge or a speech service replied, unparsed.
 
     Attributes:
-        text: the reply's text.
+        text: the reply's text; of a speech service what its audio is, see ``annotate.models.speech_replies``.
         model_served: the model that answered, as it names itself.
         input_tokens: tokens billed as input; None = not known.
         output_tokens: tokens billed as output, thoughts included; None = not known.
@@ -60,7 +64,8 @@ class Reply:
             attempts whose replies were lost.
         latency_s: seconds between the sending of the answered attempt and its reply.
         attempts: how often the request was sent.
-        raw: the provider's whole reply as JSON; None for a rule.
+        raw: the provider's whole reply as JSON, without audio; None for a rule.
+        audio: the audio file that a speech service replied, as it came. A ledger returns it by ``Ledger.audio``, not here.
     """
 
     text: str
@@ -71,6 +76,7 @@ class Reply:
     latency_s: float | None = None
     attempts: int = 1
     raw: str | None = None
+    audio: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,7 +18,7 @@ from typing import Final
 
 from annotate.models.calls.batch_polling import PollSchedule, retry_wait_s
 from annotate.models.calls.batch_results import BatchResults, BatchUpdate
-from annotate.models.judge import BatchSession, Judge
+from annotate.models.judge import BatchSession, Service, named
 from annotate.models.ledger.async_writer import LedgerWriter
 from annotate.models.ledger.entries import Batch
 from annotate.models.ledger.ledger import Ledger
@@ -68,7 +68,7 @@ class BatchDispatcher:
     def __init__(
         self,
         *,
-        judge: Judge,
+        judge: Service,
         session: BatchSession,
         writer: LedgerWriter,
         poll_schedule: PollSchedule,
@@ -257,5 +257,5 @@ class BatchDispatcher:
             if self._unreached >= self._judge.pace.max_attempts:
                 failure = replace(failure, kind="all_requests", advice="check the network and the judge's address")
         if failure.kind == "all_requests":
-            parts = (f"judge {self._judge.name!r}", failure.message, failure.advice)
+            parts = (named(self._judge), failure.message, failure.advice)
             raise SetupError(f"{': '.join(part for part in parts if part)}; {RUN_AGAIN}")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from annotate.models.calls.rate_limits import LONGEST_WAIT_S, backoff_s
-from annotate.models.judge import Judge
+from annotate.models.judge import Service
 from annotate.models.request import AttemptFailure
 
 _GROWTH: Final = 1.5
@@ -30,7 +30,7 @@ class PollSchedule:
         return self.poll_s * min(_GROWTH ** min(polls - 1, 99), _MOST_GROWTH)
 
 
-def retry_wait_s(judge: Judge, name: str, in_a_row: int, failure: AttemptFailure) -> float:
+def retry_wait_s(judge: Service, name: str, in_a_row: int, failure: AttemptFailure) -> float:
     """Return how long to wait after a failure with a batch.
 
     Args:

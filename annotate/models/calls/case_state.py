@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from annotate.models.inquiry import Case, Inquiry
+from annotate.models.judge import Judge, Service
 from annotate.models.ledger.entries import Entry
 from annotate.models.ledger.ledger import Ledger
 from annotate.models.request import JudgeRequest, Refusal, Reply
@@ -41,9 +43,55 @@ class Step:
     request: JudgeRequest
 
 
+class LiveContext(Protocol):
+    """What all conversations of one run have in common, whoever answers."""
+
+    @property
+    def service(self) -> Service:
+        """Who is asked."""
+        ...
+
+    @property
+    def open_ledger(self) -> Callable[[], Ledger]:
+        """Opens the ledger, in the thread that uses it."""
+        ...
+
+    @property
+    def clips(self) -> BlobStore | None:
+        """Where the audio of requests is; None only where no request has any."""
+        ...
+
+    @property
+    def budget_usd(self) -> float | None:
+        """What the ledger's account may come to; None = no paid request is allowed."""
+        ...
+
+    def entry(self, step: Step) -> Entry:
+        """Return the ledger entry of a step's request."""
+        ...
+
+    def proceed(self, step: Step, answer: Reply | Refusal) -> Step | Conversation:
+        """Return the follow-up, or the finished conversation."""
+        ...
+
+
+def look_up(
+    context: LiveContext, steps: Sequence[Step], replies: Mapping[str, Reply]
+) -> tuple[list[Step | Conversation], list[Step]]:
+    """Return what follows the steps whose replies are known, and the steps whose replies are not."""
+    onward: list[Step | Conversation] = []
+    unknown: list[Step] = []
+    for step in steps:
+        if (reply := replies.get(step.request.key)) is None:
+            unknown.append(step)
+        else:
+            onward.append(context.proceed(step, reply))
+    return onward, unknown
+
+
 @dataclass(frozen=True, kw_only=True)
 class CallContext:
-    """What all conversations of one run have in common.
+    """What all conversations of one run with a judge have in common.
 
     Attributes:
         inquiry: task and judge.
@@ -58,6 +106,11 @@ class CallContext:
     open_ledger: Callable[[], Ledger]
     clips: BlobStore | None
     budget_usd: float | None
+
+    @property
+    def service(self) -> Judge:
+        """The judge."""
+        return self.inquiry.judge
 
     def entry(self, step: Step) -> Entry:
         """Return the ledger entry of a step's request."""
@@ -97,14 +150,3 @@ class CallContext:
         if isinstance(text, Refusal):
             return replace(text, cost_usd=reply.cost_usd, attempts=reply.attempts, raw=reply.raw)
         return replace(reply, text=text)
-
-    def look_up(self, steps: Sequence[Step], replies: Mapping[str, Reply]) -> tuple[list[Step | Conversation], list[Step]]:
-        """Return what follows the steps whose replies are known, and the steps whose replies are not."""
-        onward: list[Step | Conversation] = []
-        unknown: list[Step] = []
-        for step in steps:
-            if (reply := replies.get(step.request.key)) is None:
-                unknown.append(step)
-            else:
-                onward.append(self.proceed(step, reply))
-        return onward, unknown

@@ -10,7 +10,7 @@ from typing import Final
 
 from annotate.models.calls.rate_limits import LONGEST_WAIT_S
 from annotate.models.calls.task_group import TaskGroup
-from annotate.models.judge import Judge
+from annotate.models.judge import Service, named
 from annotate.models.request import AttemptFailure
 from contracts.errors import SetupError
 
@@ -31,7 +31,7 @@ class CircuitBreaker:
             set when it counts as failed.
     """
 
-    def __init__(self, judge: Judge, task_group: TaskGroup, *, max_wait_s: float) -> None:
+    def __init__(self, judge: Service, task_group: TaskGroup, *, max_wait_s: float) -> None:
         """Start closed.
 
         Args:
@@ -101,5 +101,5 @@ class CircuitBreaker:
             self.fail_exhausted()
 
     def _stop(self, cause: str, advice: str) -> None:
-        message = ": ".join(part for part in (f"judge {self._judge.name!r}", cause, advice) if part)
+        message = ": ".join(part for part in (named(self._judge), cause, advice) if part)
         self._task_group.stop(SetupError(f"{message}; every reply so far is kept; run the same command again"))

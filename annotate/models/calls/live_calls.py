@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from annotate.models.calls.case_state import CallContext, Conversation
+from annotate.models.calls.case_state import Conversation, LiveContext
 from annotate.models.calls.live_conversations import LiveConversations
 from annotate.models.inquiry import Case
 from annotate.models.ledger.async_writer import LedgerWriter
@@ -34,7 +34,7 @@ class LiveCalls:
         grace_s: how long attempts under way are waited for when the caller stops.
     """
 
-    context: CallContext
+    context: LiveContext
     max_wait_s: float = 900.0
     grace_s: float = 3.0
 

@@ -11,13 +11,13 @@ from functools import partial
 from itertools import islice
 from typing import Any, Final
 
-from annotate.models.calls.case_state import CallContext, Conversation, Step
+from annotate.models.calls.case_state import Conversation, LiveContext, Step, look_up
 from annotate.models.calls.circuit_breaker import CircuitBreaker
 from annotate.models.calls.other_processes import OtherProcesses
 from annotate.models.calls.retries import Sender
 from annotate.models.calls.task_group import TaskGroup
 from annotate.models.inquiry import Case
-from annotate.models.judge import JudgeSession
+from annotate.models.judge import JudgeSession, named
 from annotate.models.ledger.async_writer import LedgerWriter
 from annotate.models.request import Refusal, Reply
 from contracts.errors import SetupError
@@ -36,7 +36,7 @@ class LiveConversations:
 
     def __init__(
         self,
-        context: CallContext,
+        context: LiveContext,
         *,
         max_wait_s: float,
         writer: LedgerWriter,
@@ -54,7 +54,7 @@ class LiveConversations:
         self._sender: Sender | None = None  # None before the first request that the ledger cannot answer
         self._unsent: set[str] = set()  # keys that are claimed and not sent yet
         self._context, self._max_wait_s, self._writer, self._deliver = context, max_wait_s, writer, deliver
-        self._judge = context.inquiry.judge
+        self._judge = context.service
         self._other_processes = OtherProcesses(
             self._judge,
             context.clips,
@@ -101,7 +101,7 @@ class LiveConversations:
     async def _keep_session_open(self, session: asyncio.Future[JudgeSession]) -> None:
         """Keep a session open until all tasks have ended. A run that finds all replies in the ledger needs no key."""
         if (problem := self._judge.missing()) is not None:
-            raise SetupError(f"judge {self._judge.name!r}: {problem}")
+            raise SetupError(f"{named(self._judge)}: {problem}")
         async with self._judge.open(self._context.clips) as opened:
             session.set_result(opened)
             await self.task_group.wait()
@@ -145,7 +145,7 @@ class LiveConversations:
         unknown: list[Step] = []
         while steps:
             replies = await self._writer.replies(list({step.request.key: None for step in steps}))
-            onward, missing = await in_thread(partial(self._context.look_up, steps, replies))
+            onward, missing = await in_thread(partial(look_up, self._context, steps, replies))
             unknown += missing
             ended += [conversation for conversation in onward if isinstance(conversation, Conversation)]
             steps = [step for step in onward if isinstance(step, Step)]

@@ -12,7 +12,7 @@ from typing import Final
 from annotate.models.calls.batch_dispatch import BatchDispatcher
 from annotate.models.calls.batch_polling import PollSchedule
 from annotate.models.calls.task_group import TaskGroup
-from annotate.models.judge import Judge
+from annotate.models.judge import Service
 from annotate.models.ledger.async_writer import LedgerWriter
 from annotate.models.ledger.entries import Entry
 from annotate.models.request import Reply
@@ -27,7 +27,7 @@ class OtherProcesses:
 
     def __init__(
         self,
-        judge: Judge,
+        judge: Service,
         clips: BlobStore | None,
         *,
         writer: LedgerWriter,

@@ -15,7 +15,7 @@ from typing import Final, NoReturn
 from annotate.models.calls.circuit_breaker import CircuitBreaker, waits_too_long
 from annotate.models.calls.rate_limits import LONGEST_OWN_WAIT_S, RateLimiter, backoff_s
 from annotate.models.calls.task_group import TaskGroup
-from annotate.models.judge import Judge, JudgeSession
+from annotate.models.judge import JudgeSession, Service, named
 from annotate.models.ledger.async_writer import LedgerWriter
 from annotate.models.request import AttemptFailure, Estimate, JudgeRequest, Refusal, Reply
 from annotate.models.usage import booked
@@ -63,7 +63,7 @@ class Sender:
     def __init__(
         self,
         *,
-        judge: Judge,
+        judge: Service,
         session: JudgeSession,
         writer: LedgerWriter,
         task_group: TaskGroup,
@@ -267,9 +267,7 @@ class Sender:
         owed_usd, budget_usd = await self._writer.read(lambda ledger: ledger.owed_usd()), self._budget_usd or 0.0
         spent = f"${owed_usd:.4f} of the budget of ${budget_usd:.4f} are spent or owed"
         next_one = f"the next call may cost ${state.price_usd:.6f}: raise budget_usd in the recipe to go on"
-        self._task_group.stop(
-            BudgetExceeded(f"judge {self._judge.name!r}: {spent}, and {next_one}; every reply so far is kept")
-        )
+        self._task_group.stop(BudgetExceeded(f"{named(self._judge)}: {spent}, and {next_one}; every reply so far is kept"))
         raise asyncio.CancelledError
 
     def _count_lost(self, key: str, state: _AttemptState) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from annotate.models.ledger import reply_audio
 from annotate.models.ledger.column_values import ANSWER_COLUMNS, REPLY_COLUMNS, answer_columns, displayed, reply_in, to_picousd
 from annotate.models.ledger.entries import Entry
 from annotate.models.ledger.ledger_tables import OPEN_STATES, accounts, losses, requests
@@ -199,6 +200,8 @@ def settle(
     store(connection, before, list(rows.values()))
     if answers:
         connection.execute(_FILL, [{"row_key": key, **answer_columns(answer, now)} for key, answer in answers])
+    if not not_ours:
+        reply_audio.store(connection, answers)
     return not_ours
 
 

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from annotate.models.request import Refusal, Reply
@@ -31,6 +32,11 @@ ANSWER_COLUMNS: Final = (
     "answered",
 )
 """What ``answer_columns`` fills in."""
+
+
+def utc_now() -> str:
+    """Return the time, for people."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def to_picousd(usd: float) -> int:

@@ -13,14 +13,13 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any, Self
 
 from sqlalchemy import Connection
 
 from annotate.database import Database, DatabaseFailed
 from annotate.database_identity import Known
-from annotate.models.ledger import accounts, batch_records, column_values, totals
+from annotate.models.ledger import accounts, batch_records, column_values, reply_audio, totals
 from annotate.models.ledger.entries import Batch, Entry, Spend
 from annotate.models.ledger.ledger_identity import identity_of, require_known
 from annotate.models.ledger.ledger_tables import OPEN_STATES, adopt_unnamed, prepare
@@ -103,6 +102,11 @@ class Ledger:
         with self._database.reading() as connection:
             return accounts.replies(connection, keys)
 
+    def audio(self, key: str) -> bytes | None:
+        """Return the audio of a speech service's reply, as it came; None = it has none, or was damaged."""
+        with self._database.reading() as connection:
+            return reply_audio.load(connection, key)
+
     def claim(self, entries: Sequence[Entry]) -> list[str]:
         """Claim requests, so that no other owner sends them.
 
@@ -112,7 +116,9 @@ class Ledger:
         """
         with self._writing() as connection:
             alive, token = self._other_owners.alive_tokens(connection), self._owner.token
-            claimed = accounts.claim(connection, entries, alive=alive, token=token, account=self.account, now=_now())
+            claimed = accounts.claim(
+                connection, entries, alive=alive, token=token, account=self.account, now=column_values.utc_now()
+            )
             self._database.once_durable(lambda: self._claimed.update(claimed))
         return claimed
 
@@ -156,7 +162,12 @@ class Ledger:
         """
         with self._writing() as connection:
             not_ours = accounts.settle(
-                connection, answers, token=self._owner.token, account=self.account, held=self._claimed, now=_now()
+                connection,
+                answers,
+                token=self._owner.token,
+                account=self.account,
+                held=self._claimed,
+                now=column_values.utc_now(),
             )
             self._require_none(not_ours, len(answers))
             self._database.once_durable(lambda: self._forget(key for key, _ in answers))
@@ -204,7 +215,9 @@ class Ledger:
             before, after, unpaid = self._affordable(connection, sends, budget_usd, batch=name)
             if not unpaid:
                 batch = Batch(name=name, batch_id=None, judge=judge, model=model, state="intended", size=len(sends))
-                if not batch_records.add(connection, batch, account=self.account, owner=self._owner.token, now=_now()):
+                if not batch_records.add(
+                    connection, batch, account=self.account, owner=self._owner.token, now=column_values.utc_now()
+                ):
                     raise StorageError(f"ledger {self.where}: there is a batch named {name} already: name this one otherwise")
                 accounts.store(connection, before, after)
         return unpaid
@@ -294,7 +307,3 @@ class Ledger:
                 self._owner.extend_lease(self._database, connection)
                 self._in_database = True
             yield connection
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Double,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -27,7 +28,8 @@ from annotate.database import Database, partial_index, sum_column, text_column
 from annotate.database_identity import identity_table
 from contracts.errors import StorageError
 
-VERSION: Final = 2
+VERSION: Final = 3
+"""2 had no table for audio."""
 
 OPEN_STATES: Final = ("reserved", "sent")
 """States of a claimed request without an answer."""
@@ -73,6 +75,13 @@ Index(
 for _column in (requests.c.owner, requests.c.batch):
     partial_index(f"ledger_requests_by_{_column.name}", _column, where=_column.is_not(None))
 
+audio: Final = Table(
+    "ledger_audio",  # of the replies of speech services, apart so that nothing else reads it
+    _METADATA,
+    Column("key", Text, primary_key=True),
+    Column("sha256", Text, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
 accounts: Final = Table(
     "ledger_accounts",
     _METADATA,
@@ -118,7 +127,7 @@ _version: Final = Table("ledger_version", MetaData(), Column("version", Integer,
 
 
 def prepare(database: Database) -> None:
-    """Create the tables where there are none, all at once or not at all.
+    """Create the tables where there are none, or those that an older version lacks, all at once or not at all.
 
     Raises:
         StorageError: another version of this software wrote them, or the file is no ledger.
@@ -134,6 +143,8 @@ def prepare(database: Database) -> None:
                 if database.dialect == "sqlite" and inspect(connection).get_table_names():
                     raise StorageError(f"{database.where} is a database, but no ledger: name another file")
                 _METADATA.create_all(connection)
+            case 2:
+                audio.create(connection)
             case int(version):
                 raise StorageError(
                     f"{database.where} is a ledger of version {version}, and this software reads version {VERSION}: "
@@ -142,7 +153,8 @@ def prepare(database: Database) -> None:
         if database.dialect == "sqlite":
             connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
         else:
-            _version.create(connection)
+            _version.create(connection, checkfirst=True)
+            connection.execute(delete(_version))
             connection.execute(insert(_version).values(version=VERSION))
 
 

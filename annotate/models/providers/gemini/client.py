@@ -6,18 +6,17 @@ end up in recipes and logs.
 
 import asyncio
 import contextlib
-import importlib.util
 import math
-import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 from pydantic import Field
 
-from annotate.models.judge import KEY_CHECK_S, BatchSession, JudgeSession, Pace
+from annotate.models.judge import BatchSession, JudgeSession, Pace
 from annotate.models.prices import PRICE_LISTS, Price, price_of
 from annotate.models.providers.client_versions import client_version
+from annotate.models.providers.gemini.connection import KEY_VARIABLES, connected, key_problem, missing_key
 from annotate.models.providers.gemini.http_client import GeminiHttpClient
 from annotate.models.providers.gemini.reply import text_in
 from annotate.models.providers.gemini.uploads import ClipUploads
@@ -29,7 +28,6 @@ from storage.blobs import BlobStore
 if TYPE_CHECKING:
     from google.genai import types
 
-_ADDRESS: Final = "https://generativelanguage.googleapis.com"
 _TOKENS_PER_S: Final = 32  # of audio, Gemini API documentation
 _WRAPPING_TOKENS: Final = 256  # of labels and parts, and of clips whose last second counts as a whole one
 _MB: Final = 1_000_000
@@ -62,7 +60,7 @@ class Gemini:
     repeatable: ClassVar[bool] = False
     tasks: ClassVar[tuple[str, ...] | None] = None
     has_batches: ClassVar[bool] = True
-    key_variables: ClassVar[tuple[str, ...]] = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
+    key_variables: ClassVar[tuple[str, ...]] = KEY_VARIABLES
 
     model: str = "gemini-2.5-flash"
     temperature: Temperature = 0.0
@@ -112,25 +110,11 @@ class Gemini:
 
     def missing(self) -> str | None:
         """Say which package or key is missing."""
-        if importlib.util.find_spec("google") is None or importlib.util.find_spec("google.genai") is None:
-            return "the Python package google-genai is not installed: pip install google-genai"
-        if (key := _api_key()) is None:
-            return f"no API key: set the environment variable {' or '.join(self.key_variables)}"
-        if not (key.isascii() and key.isprintable() and " " not in key):
-            return f"the API key in {' or '.join(self.key_variables)} has characters that no key has: copy it again"
-        return None
+        return missing_key()
 
     def key_problem(self) -> str | None:
         """Request the description of the model; see ``annotate.models.judge.Judge``."""
-        return asyncio.run(self._key_problem())
-
-    async def _key_problem(self) -> str | None:
-        async with self._http() as http:
-            answer = await http.call(http.client.aio.models.get(model=self.model), limit_s=KEY_CHECK_S)
-        if not isinstance(answer, AttemptFailure) or answer.reason != "key_refused":
-            return None
-        variable = next(name for name in self.key_variables if os.environ.get(name, "").strip())
-        return f"the API key in {variable} is refused: {answer.message}; {answer.advice}"
+        return key_problem(self._http, self.model)
 
     def estimate(self, prompt: str, audio_s: float, *, batch: bool = False) -> Estimate:
         """Return the most that one attempt can take: a token for every character, and a reply of full length."""
@@ -171,21 +155,8 @@ class Gemini:
     async def _http(self) -> AsyncIterator[GeminiHttpClient]:
         if (problem := self.missing()) is not None:
             raise SetupError(f"judge {self.name!r}: {problem}")
-        from google import genai
-        from google.genai import types
-
-        from annotate.models.providers.http_connections import http_client
-
-        key = _api_key()
-        assert key is not None
-        # Our own httpx client: the SDK's other transport sends a request again when a connection breaks.
-        async with http_client(self.concurrency) as httpx_client:
-            address = (self.base_url or _ADDRESS).rstrip("/")
-            options = types.HttpOptions(base_url=address, api_version="v1beta", httpx_async_client=httpx_client)
-            client = genai.Client(vertexai=False, api_key=key, http_options=options)
-            yield GeminiHttpClient(
-                client=client, httpx_client=httpx_client, base_url=address, secret=key, timeout_s=self.timeout_s
-            )
+        async with connected(base_url=self.base_url, timeout_s=self.timeout_s, concurrency=self.concurrency) as http:
+            yield http
 
     def _config(self) -> "types.GenerateContentConfig":
         from google.genai import types
@@ -229,10 +200,6 @@ class GeminiSession:
         if reply.reason == "expired":
             self.uploads.forget(request)
         return reply
-
-
-def _api_key() -> str | None:
-    return next((key.strip() for name in Gemini.key_variables if (key := os.environ.get(name, "")).strip()), None)
 
 
 PLUGIN = Gemini

@@ -27,9 +27,9 @@ T = TypeVar("T")
 
 ADVICE: Final[Mapping[str, str]] = {
     "key_refused": "check the key in GEMINI_API_KEY or GOOGLE_API_KEY, and that its project may use the API",
-    "no_such_model": "check the judge's model and base_url",
+    "no_such_model": "check the options model and base_url",
     "quota_gone": "raise the quota or the credit, or wait until it is back",
-    "unreachable": "check the network and the judge's base_url",
+    "unreachable": "check the network and the option base_url",
 }
 """Reason -> what a person should do."""
 
@@ -97,7 +97,22 @@ class GeminiHttpClient:
         config: "types.GenerateContentConfig",
         limit_s: float,
     ) -> GeminiReply | AttemptFailure:
-        """Send one request for a reply."""
+        """Send one request for a reply of text."""
+        answer = await self.body_of(model=model, parts=parts, config=config, limit_s=limit_s)
+        if isinstance(answer, AttemptFailure):
+            return answer
+        found, latency_s = answer
+        return self.received(found, latency_s=latency_s)
+
+    async def body_of(
+        self,
+        *,
+        model: str,
+        parts: Sequence[Mapping[str, Any]],
+        config: "types.GenerateContentConfig",
+        limit_s: float,
+    ) -> tuple[object, float] | AttemptFailure:
+        """Send one request, and return the JSON of its reply and how long that took."""
         from google.genai import types
 
         content = types.Content(role="user", parts=[types.Part.model_validate(part) for part in parts])
@@ -112,7 +127,7 @@ class GeminiHttpClient:
         if found is None:
             message = f"the body is no JSON: {self.scrubbed(body)[:200]!r}"
             return AttemptFailure(reason="malformed_body", message=message, kind="transient", lost=True)
-        return self.received(found, latency_s=time.monotonic() - started)
+        return found, time.monotonic() - started
 
     def received(self, body: object, *, latency_s: float | None = None) -> GeminiReply | AttemptFailure:
         """Read the JSON of a reply, and only the fields that are used: the reply was paid for, whatever else it holds."""

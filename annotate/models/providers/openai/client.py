@@ -18,7 +18,8 @@ import asyncio
 import contextlib
 import importlib.util
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final, Literal
 from urllib.parse import urlsplit
@@ -88,7 +89,7 @@ class OpenAI:
 
     def __post_init__(self) -> None:
         if self.base_url is not None:
-            _check_url(self.base_url)
+            check_url(self.base_url)
         if not self.key_variable and self.base_url is None:
             raise ValueError("key_variable must name a variable: only a server of one's own may want no key")
         if self._price is None:
@@ -140,25 +141,11 @@ class OpenAI:
 
     def missing(self) -> str | None:
         """Say which package or key is missing."""
-        if importlib.util.find_spec("openai") is None:
-            return "the Python package openai is not installed: pip install openai"
-        if not self.key_variable:
-            return None
-        key = os.environ.get(self.key_variable, "").strip()
-        if not key:
-            return f"no API key: set the environment variable {self.key_variable}"
-        if not (key.isascii() and key.isprintable()) or " " in key:
-            return f"the environment variable {self.key_variable} holds characters that no key has: set it again"
-        return None
+        return missing_key(self.key_variable)
 
     def key_problem(self) -> str | None:
         """Request the list of models; see ``annotate.models.judge.Judge``."""
-        return asyncio.run(self._key_problem()) if self.key_variable else None
-
-    async def _key_problem(self) -> str | None:
-        async with self._connected() as http:
-            answer = await http.key_problem()
-        return None if answer is None else f"the API key in {self.key_variable} is refused: {answer.message}; {answer.advice}"
+        return key_problem(self._connected, self.key_variable)
 
     def estimate(self, prompt: str, audio_s: float, *, batch: bool = False) -> Estimate:
         """Return the most that one attempt can take; see the module for the bounds."""
@@ -201,7 +188,6 @@ class OpenAI:
             raise SetupError(f"judge {self.name!r}: {problem}")
         async with connected(
             base_url=self.base_url,
-            secret=os.environ[self.key_variable].strip() if self.key_variable else None,
             key_variable=self.key_variable,
             timeout_s=self.timeout_s,
             concurrency=self.concurrency,
@@ -254,7 +240,37 @@ class _OpenAISession:
         )
 
 
-def _check_url(url: str) -> None:
+def missing_key(key_variable: str) -> str | None:
+    """Say which package is missing, or which key; empty = the server wants none."""
+    if importlib.util.find_spec("openai") is None:
+        return "the Python package openai is not installed: pip install openai"
+    if not key_variable:
+        return None
+    key = os.environ.get(key_variable, "").strip()
+    if not key:
+        return f"no API key: set the environment variable {key_variable}"
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        return f"the environment variable {key_variable} holds characters that no key has: set it again"
+    return None
+
+
+def key_problem(connect: Callable[[], AbstractAsyncContextManager[OpenAIHttpClient]], key_variable: str) -> str | None:
+    """Request the list of models, and say if the key is refused; see ``annotate.models.judge.Service``."""
+
+    async def refused() -> str | None:
+        async with connect() as http:
+            answer = await http.key_problem()
+        return None if answer is None else f"the API key in {key_variable} is refused: {answer.message}; {answer.advice}"
+
+    return asyncio.run(refused()) if key_variable else None
+
+
+def check_url(url: str) -> None:
+    """Refuse what is no address of a server, or holds a login.
+
+    Raises:
+        ValueError: it does.
+    """
     try:
         parts = urlsplit(url)
         fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not parts.query

@@ -9,6 +9,7 @@ what was not sent at all. The key is removed from everything that a server sends
 import asyncio
 import contextlib
 import math
+import os
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Mapping
@@ -32,7 +33,15 @@ QUOTA_GONE: Final = ("insufficient_quota", "billing_hard_limit_reached", "billin
 """Error codes that no waiting helps against."""
 
 _MODEL_CODES: Final = ("model_not_found", "invalid_model")
-_OPTION_PARAMS: Final = ("temperature", "max_completion_tokens", "max_tokens")
+_OPTION_PARAMS: Final = (
+    "temperature",
+    "max_completion_tokens",
+    "max_tokens",
+    "voice",
+    "response_format",
+    "instructions",
+    "speed",
+)
 _ANSWER_MAY_BE_MADE: Final = (502, 504, 520, 524)  # a gateway answers for a server that may still work on the request
 _CONNECT_S: Final = 10.0
 _MESSAGE_CHARS: Final = 500
@@ -49,6 +58,25 @@ class RawReply:
     """The body of a response with status 200, and how long it took."""
 
     body: str
+    latency_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawAudio:
+    """The body of a response with status 200 that should be an audio file.
+
+    Attributes:
+        data: the body.
+        media_type: as stated; empty = not stated.
+        model_served: the model that spoke, if the server names it (header ``openai-model``).
+        request_id: the server's name of the request, if it has one.
+        latency_s: how long it took.
+    """
+
+    data: bytes
+    media_type: str
+    model_served: str | None
+    request_id: str | None
     latency_s: float
 
 
@@ -75,6 +103,21 @@ class OpenAIHttpClient:
         if isinstance(reply, AttemptFailure):
             return reply
         return RawReply(body=self.scrubbed(reply.text), latency_s=time.monotonic() - started)
+
+    async def speak(self, body: Mapping[str, Any]) -> RawAudio | AttemptFailure:
+        """Send one request for speech and return its body as it came."""
+        started = time.monotonic()
+        reply = await self.call(self.client.audio.speech.with_raw_response.create(**body))
+        if isinstance(reply, AttemptFailure):
+            return reply
+        stated = {name: self.shown(reply.headers.get(name, "")) for name in ("content-type", "openai-model", "x-request-id")}
+        return RawAudio(
+            data=reply.content,
+            media_type=stated["content-type"],
+            model_served=stated["openai-model"] or None,
+            request_id=stated["x-request-id"] or None,
+            latency_s=time.monotonic() - started,
+        )
 
     async def key_problem(self) -> AttemptFailure | None:
         """Return why the server refuses the key when its models are listed; None = it does not.
@@ -149,7 +192,7 @@ class OpenAIHttpClient:
             named = self.key_variable or "the variable that key_variable names"
             return fatal("key_refused", message, f"check the key in {named}")
         if status == 404 or names & set(_MODEL_CODES) or param == "model":
-            return fatal("no_such_model", message, "check the judge's model and base_url")
+            return fatal("no_such_model", message, "check the options model and base_url")
         if status == 408:
             return AttemptFailure(reason="timeout", message=message, kind="transient")
         if status == 409 or status >= 500:
@@ -157,9 +200,9 @@ class OpenAIHttpClient:
             lost = status in _ANSWER_MAY_BE_MADE
             return AttemptFailure(reason="server_error", message=message, kind="transient", lost=lost, wait_s=wait_s)
         if status < 400:
-            return fatal("unreachable", message, "the server sends one elsewhere: set the judge's base_url to where it is")
+            return fatal("unreachable", message, "the server sends one elsewhere: set the option base_url to where it is")
         if param in _OPTION_PARAMS:
-            return fatal("bad_request", message, f"this model takes no such {param}: change the judge's options")
+            return fatal("bad_request", message, f"this model takes no such {param}: change the options")
         reason = "blocked" if names & {"content_filter", "content_policy_violation"} else "bad_request"
         return AttemptFailure(reason=reason, message=message, kind="request")
 
@@ -174,14 +217,13 @@ class OpenAIHttpClient:
 
 @contextlib.asynccontextmanager
 async def connected(
-    *, base_url: str | None, secret: str | None, key_variable: str, timeout_s: float, concurrency: int
+    *, base_url: str | None, key_variable: str, timeout_s: float, concurrency: int
 ) -> AsyncIterator[OpenAIHttpClient]:
     """Open a connection.
 
     Args:
         base_url: the server; None = OpenAI, whatever ``OPENAI_BASE_URL`` says, because another server is another model.
-        secret: the key; None for a server that needs none.
-        key_variable: the environment variable that it is from.
+        key_variable: the environment variable that holds the key; empty for a server that wants none.
         timeout_s: see ``OpenAIHttpClient``.
         concurrency: most connections.
     """
@@ -190,6 +232,7 @@ async def connected(
 
     from annotate.models.providers.http_connections import http_client
 
+    secret = os.environ[key_variable].strip() if key_variable else None
     timeout = httpx2.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_S))
     async with http_client(concurrency, timeout=timeout, follow_redirects=False) as http:
         client = openai.AsyncOpenAI(

@@ -32,7 +32,7 @@ def test_ledgers_of_other_versions_are_refused(place, version, advice):
     """With what to do; whatever they hold is not touched."""
     Ledger(place).close()
     query(place, f"UPDATE ledger_version SET version = {version}" if "://" in place else f"PRAGMA user_version = {version}")
-    with pytest.raises(StorageError, match=f"version {version}, and this software reads version 2: {advice}"):
+    with pytest.raises(StorageError, match=f"version {version}, and this software reads version 3: {advice}"):
         Ledger(place)
 
 

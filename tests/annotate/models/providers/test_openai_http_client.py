@@ -92,7 +92,7 @@ OUTCOMES = {
         {
             "reason": "bad_request",
             "kind": "all_requests",
-            "advice": "this model takes no such temperature: change the judge's options",
+            "advice": "this model takes no such temperature: change the options",
         },
     ),
     "key": (error(401, "invalid_api_key", "Incorrect"), {"reason": "key_refused", "kind": "all_requests"}),
