@@ -2,6 +2,9 @@
 
 An engine is a frozen configuration; ``open()`` loads it into a session; a session answers a sequence of requests one by one,
 in order, with a waveform or with the reason why there is none. A request that an engine cannot serve never stops the others.
+
+An engine behind a network that wants its requests sent through the ledger has no session: it is a ``ServiceEngine``
+(``synth.service_rendering``) and says so by ``is_service: ClassVar[bool] = True``.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -93,7 +96,7 @@ class Session(Protocol):
 
 
 class Engine(Protocol):
-    """A configured text-to-speech system.
+    """A configured text-to-speech system: a ``SessionEngine`` or a service.
 
     Attributes:
         architecture: method of synthesis.
@@ -107,10 +110,14 @@ class Engine(Protocol):
     """
 
     architecture: ClassVar[str]
-    languages: ClassVar[tuple[str, ...]]
     clones_voice: ClassVar[bool]
     ascii_only: ClassVar[bool]
     controls: ClassVar[tuple[Control, ...]]
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Languages that it speaks."""
+        ...
 
     @property
     def resources(self) -> Resources:
@@ -136,6 +143,10 @@ class Engine(Protocol):
         """Return the synthesis parameters that are sent with every request, as literals."""
         ...
 
+
+class SessionEngine(Engine, Protocol):
+    """An engine that runs where a worker is."""
+
     def open(self) -> Session:
         """Load the engine.
 
@@ -143,6 +154,11 @@ class Engine(Protocol):
             SetupError: something is missing; the message is that of ``missing``.
         """
         ...
+
+
+def is_service(engine: Engine) -> bool:
+    """Return whether an engine is a ``synth.service_rendering.ServiceEngine``."""
+    return bool(getattr(engine, "is_service", False))
 
 
 def speaks(engine: Engine, language: str) -> bool:

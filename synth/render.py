@@ -17,7 +17,7 @@ from contracts.versions import meets, wrong_version
 from storage.blobs import DAMAGED_AUDIO, BlobStore
 from storage.workspace import Workspace
 from synth.dsp import AudioFormat
-from synth.engine import Engine, Reference, RenderRequest, Waveform
+from synth.engine import Engine, Reference, RenderRequest, SessionEngine, Waveform
 from synth.sanity import standard_clip
 
 
@@ -48,13 +48,13 @@ class RenderJob:
     workspace_url: str
     version: str | None = None
 
-    def configured(self) -> Engine:
+    def configured(self) -> SessionEngine:
         """Return the engine.
 
         Raises:
             RecipeError: unknown engine or option.
         """
-        engine: Engine = plugins.configure("engine", self.engine, json.loads(self.options))
+        engine: SessionEngine = plugins.configure("engine", self.engine, json.loads(self.options))
         return engine
 
     @property
@@ -77,7 +77,6 @@ class RenderSession:
     def __init__(self, job: RenderJob) -> None:
         self._job = job
         self._engine = job.configured()
-        self._voices = {voice.name: voice for voice in self._engine.voices()}
         self._blobs = BlobStore(Workspace(job.workspace_url))
         self._session = self._engine.open()
         if job.version is not None and not meets(self._session.version, job.version):
@@ -90,18 +89,18 @@ class RenderSession:
         for row in batch.to_pylist():
             if len(row["text"]) > LONGEST_TEXT:
                 message = f"{len(row['text'])} characters, at most {LONGEST_TEXT}: split the text in the corpus"
-                failures.append(self._failure(row, Failure("text_too_long", message)))
+                failures.append(failure_row(self._job, row, Failure("text_too_long", message)))
             else:
                 request = self._request(row, references)
                 if isinstance(request, Failure):
-                    failures.append(self._failure(row, request))
+                    failures.append(failure_row(self._job, row, request))
                 else:
                     speakable.append(row)
                     requests.append(request)
         for row, answer in zip(speakable, self._session.render(requests), strict=True):
             result = self._sample(row, answer) if isinstance(answer, Waveform) else answer
             if isinstance(result, Failure):
-                failures.append(self._failure(row, result))
+                failures.append(failure_row(self._job, row, result))
             else:
                 rows.append(result)
         return Outcome(
@@ -123,31 +122,41 @@ class RenderSession:
                              seed=row["seed"], reference=reference)  # fmt: skip
 
     def _sample(self, row: dict[str, Any], waveform: Waveform) -> dict[str, Any] | Failure:
-        job, voice = self._job, self._voices[row["voice"]]
-        clip = standard_clip(waveform, row["text"], job.audio, voice.sample_rate_hz)
-        if isinstance(clip, Failure):
-            return clip
-        return {
-            "sample_id": row["row_id"],
-            "prompt_id": row["subject_id"],
-            "group_id": row["group_id"],
-            "system": job.system,
-            "engine": job.engine,
-            "engine_version": self._session.version,
-            "model": voice.model,
-            "voice": voice.name,
-            "seed": row["seed"],
-            "params": canonical_json({**self._engine.params(), "voice": voice.name}),
-            "spoken_text": row["spoken_text"],
-            "audio_id": self._blobs.put(clip.pcm, clip.sample_rate_hz),
-            "duration_s": clip.duration_s,
-            "sample_rate_hz": clip.sample_rate_hz,
-            "native_sample_rate_hz": clip.native_sample_rate_hz,
-            "loudness_lufs": clip.loudness_lufs,
-            "is_synthetic": True,
-            "license": voice.license,
-        }
+        version = self._session.version
+        return sample_row(row, waveform, job=self._job, engine=self._engine, version=version, blobs=self._blobs)
 
-    def _failure(self, row: dict[str, Any], problem: Failure) -> dict[str, str]:
-        message = f"system {self._job.system}, voice {row['voice']}: {problem.message}"
-        return failure(self._job.stage, row["row_id"], row["subject_id"], problem.reason, message)
+
+def sample_row(
+    row: dict[str, Any], waveform: Waveform, *, job: RenderJob, engine: Engine, version: str, blobs: BlobStore
+) -> dict[str, Any] | Failure:
+    """Return the row of ``samples`` for a request and what was spoken, with its clip stored; or why there is none."""
+    voice = next(voice for voice in engine.voices() if voice.name == row["voice"])
+    clip = standard_clip(waveform, row["text"], job.audio, voice.sample_rate_hz)
+    if isinstance(clip, Failure):
+        return clip
+    return {
+        "sample_id": row["row_id"],
+        "prompt_id": row["subject_id"],
+        "group_id": row["group_id"],
+        "system": job.system,
+        "engine": job.engine,
+        "engine_version": version,
+        "model": voice.model,
+        "voice": voice.name,
+        "seed": row["seed"],
+        "params": canonical_json({**engine.params(), "voice": voice.name}),
+        "spoken_text": row["spoken_text"],
+        "audio_id": blobs.put(clip.pcm, clip.sample_rate_hz),
+        "duration_s": clip.duration_s,
+        "sample_rate_hz": clip.sample_rate_hz,
+        "native_sample_rate_hz": clip.native_sample_rate_hz,
+        "loudness_lufs": clip.loudness_lufs,
+        "is_synthetic": True,
+        "license": voice.license,
+    }
+
+
+def failure_row(job: RenderJob, row: dict[str, Any], problem: Failure) -> dict[str, str]:
+    """Return the row of ``failures`` for a request and why nothing came of it."""
+    message = f"system {job.system}, voice {row['voice']}: {problem.message}"
+    return failure(job.stage, row["row_id"], row["subject_id"], problem.reason, message)

@@ -17,8 +17,8 @@ _PROBED = ("engine", "metric", "asr", "judge")
 def examine() -> list[dict[str, object]]:
     """Return one row per engine, metric, judge and device: whether it is ready, and what to do if not.
 
-    Loads and fetches no model. A plug-in that fetches one on first use is ready if its server offers it now, a judge if its
-    provider accepts the key.
+    Loads and fetches no model. A plug-in that fetches one on first use is ready if its server offers it now, a judge or
+    speech service if its provider accepts the key.
     """
     probed = [(kind, name) for kind in _PROBED for name in plugins.names(kind)]
     with ThreadPoolExecutor() as pool:  # servers that do not answer take as long as the slowest of them
@@ -41,7 +41,7 @@ def _examined(kind: str, name: str) -> dict[str, object]:
     try:
         plugin = plugins.configure(kind, name)
         problem = plugin.missing() or _without_gpu(plugin) or unobtainable(plugin)
-        if problem is None and kind == "judge":
+        if problem is None and hasattr(plugin, "key_problem"):
             problem = plugin.key_problem()
         if problem is None and (files := to_fetch(plugin)):
             note = f"nothing: it fetches {' and '.join(map(str, files))} on first use"

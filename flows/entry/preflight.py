@@ -15,6 +15,7 @@ from flows.run.marks import finished
 from flows.run.pipeline import Build, Stage
 from flows.run.question import judge_of
 from flows.run.questions import ledger_place, lost_ledger
+from flows.run.services import services_of
 from storage.downloads import unobtainable
 
 
@@ -46,20 +47,27 @@ def check_machine(build: Build, stages: tuple[Stage[Any], ...]) -> set[str]:
     left = {stage.name for stage in stages[first:]}
     # A cluster's workers may have engines and models that are missing here.
     here = left if build.ray_address is None else set[str]()
-    needs = _needs(build, stages, here)
+    # Services are called from here, wherever engines run.
+    services = services_of(build, stages, left)
+    needs = {who: plugin for who, plugin in _needs(build, stages, here).items() if who not in services}
     problems = [f"{who}: {problem}" for who, plugin in needs.items() if (problem := plugin.missing() or unobtainable(plugin))]
+    problems += [f"{who}: {problem}" for who, plugin in services.items() if build.check_keys and (problem := plugin.missing())]
     if build.ray_address is None and not gpus_here():
         asking = [who for who, resources in _resources(needs).items() if resources.gpus]
         problems += [f"{who}: needs a GPU and this machine has none; run it on a cluster with --ray ADDRESS" for who in asking]
     problems += unready_judges(build, left, stages[first : first + 1], lambda judge: judge.missing())
-    problems += _without_a_place(build, left)
+    problems += _without_a_place(build, left, pays=bool(services))
     if left and not problems:
         problems = [problem for stage in stages for problem in stage.wrong_versions(build, stage.name in here)]
     if problems:
         raise SetupError("; ".join(problems))
-    if _pays(build, left) and (lost := lost_ledger(build)) is not None:
+    if (services or _pays(build, left)) and (lost := lost_ledger(build)) is not None:
         raise lost
-    if problems := unready_judges(build, left, stages[first : first + 1], lambda judge: judge.missing() or judge.key_problem()):
+    problems = unready_judges(build, left, stages[first : first + 1], lambda judge: judge.missing() or judge.key_problem())
+    problems += [
+        f"{who}: {problem}" for who, plugin in services.items() if build.check_keys and (problem := plugin.key_problem())
+    ]
+    if problems:
         raise SetupError("; ".join(problems))
     return left
 
@@ -71,10 +79,10 @@ def _pays(build: Build, left: set[str]) -> bool:
     )
 
 
-def _without_a_place(build: Build, left: set[str]) -> list[str]:
+def _without_a_place(build: Build, left: set[str], *, pays: bool) -> list[str]:
     """Return why replies and votes could not be stored; checked before hours of synthesis."""
     places: list[Callable[[Build], str]] = []
-    if any(asking.roles(build) for stage, asking in asking_stages(build) if stage in left):
+    if pays or any(asking.roles(build) for stage, asking in asking_stages(build) if stage in left):
         places.append(ledger_place)
     if build.recipe.listening is not None and build.recipe.listening.stage in left:
         places.append(store_place)

@@ -1,6 +1,6 @@
 """What a build would do and cost, from what is there now; runs nothing and writes nothing."""
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from typing import Final
 
 import pyarrow as pa
@@ -31,6 +31,7 @@ from flows.views.plan_lines import (
     megabytes,
     plan_line,
     spent_usd,
+    spoken_line,
     times,
     total_of,
 )
@@ -88,8 +89,12 @@ def plan_of(build: Build[PreferenceRecipe]) -> list[Line]:
             cpu_h=cpu_hours("engine", engine, audio_s),
             disk_mb=megabytes(build, audio_s),
         )
+        if system.name in build.recipe.speech_services:
+            left = spoken[-1].filter(pc.invert(spoken[-1]["made"]))
+            line = spoken_line(line, build.recipe.speech_services[system.name], left)
         mute = mine.num_rows - spoken[-1].num_rows
-        lines.append(line | {"note": f"{mute} more in languages that {engine} does not speak"} if mute else line)
+        notes = [line["note"], f"{mute} more in languages that {engine} does not speak" if mute else ""]
+        lines.append(line | {"note": "; ".join(str(note) for note in notes if note)})
     for system, corpus in build.recipe.brought_along:
         spoken.append(wanted.filter(pc.equal(wanted["system"], system.name)))
         done, mute = count_true(spoken[-1]["made"]), prompts.num_rows - pc.count_distinct(spoken[-1]["subject_id"]).as_py()
@@ -103,7 +108,7 @@ def plan_of(build: Build[PreferenceRecipe]) -> list[Line]:
         lines.append(plan_line(f"metrics {metric.name}", wanted.num_rows, done=wanted.num_rows - count_true(left), cpu_h=cpu_h))
     if "pairs" not in known and all(line["rows"] == line["done"] for line in lines) and _pairs_stand(build, wanted):
         known.add("pairs")
-    lines += _asking(build, wanted, chosen, prompts, known)
+    lines += _asking(build, wanted, chosen, prompts, known, spoken=lines)
     lines += [plan_line(what, 0) | {"note": f"damaged: {problem}"} for what, problem in (build.problems or {}).items()]
     problem = unspoken(build, prompts)
     return lines if problem is None else [*lines, plan_line("nothing", 0) | {"note": problem}]
@@ -150,9 +155,15 @@ def _as_samples(wanted: pa.Table) -> pa.Table:
 
 
 def _asking(
-    build: Build[PreferenceRecipe], wanted: pa.Table, chosen: pa.Table, prompts: pa.Table, known: set[str]
+    build: Build[PreferenceRecipe],
+    wanted: pa.Table,
+    chosen: pa.Table,
+    prompts: pa.Table,
+    known: set[str],
+    *,
+    spoken: Sequence[Line],
 ) -> list[Line]:
-    """Return one line per role and judge, and one for the money in all."""
+    """Return one line per role and judge, and one for the money in all, that for ``spoken`` included."""
     recipe = build.recipe
     pairs = made_pairs(_as_samples(wanted), seed=recipe.seed, kinds=recipe.pair_kinds).num_rows
     guesses = {
@@ -175,8 +186,9 @@ def _asking(
             if questions:
                 rows, done = len(questions[number].ids), len(questions[number].ids) - left[number]
             lines.append(asked_line(stage, role, rows, done=done, longest=longest, clip_s=clip_s))
-    total = sum(float(str(line["usd_at_most"])) for line in lines)
-    money = plan_line("money", 0, calls=sum(int(str(line["calls"])) for line in lines), usd_at_most=round(total, 2))
+    total = sum(float(str(line["usd_at_most"])) for line in [*spoken, *lines])
+    calls = sum(int(str(line["calls"])) for line in [*spoken, *lines])
+    money = plan_line("money", 0, calls=calls, usd_at_most=round(total, 2))
     spent = spent_usd(build)
     money["note"] = f"spent so far {spent:.2f} USD; {BESIDE}" if total else f"spent so far {spent:.2f} USD"
     if recipe.budget_usd is None:

@@ -1,7 +1,7 @@
 """Recipes: one YAML file that defines a data set. This module has what all kinds of data sets share."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -76,6 +76,11 @@ class Recipe(Strict, ABC):
     def writers(self) -> Sequence[Role]:
         """The roles of language models beside judging, in order."""
         return ()
+
+    @property
+    def speech_services(self) -> Mapping[str, Any]:
+        """System name -> configured engine, of the systems whose engine is a service."""
+        return {}
 
     @property
     @abstractmethod

@@ -10,6 +10,7 @@ from flows.recipe.model import Recipe
 from flows.recipe.parts import configured
 from flows.recipe.sections import Audio, JudgeSection, Prompts, Role, System
 from synth.dsp import AudioFormat
+from synth.engine import is_service
 
 
 class PreferenceRecipe(Recipe):
@@ -75,3 +76,8 @@ class PreferenceRecipe(Recipe):
             system.name: configured(f"systems.{system.name}.options", "engine", engine, system.options)
             for system, engine in self.rendered
         }
+
+    @property
+    def speech_services(self) -> dict[str, Any]:
+        """System name -> configured engine, of the systems whose engine is a service."""
+        return {name: engine for name, engine in self.engines.items() if is_service(engine)}

@@ -86,7 +86,7 @@ def lost_ledger(build: Build) -> UnisrmError | None:
     return None
 
 
-def _note_replies(build: Build) -> None:
+def note_replies(build: Build) -> None:
     """Remember how much the ledger holds now, so that an older copy of it is noticed."""
     with contextlib.suppress(StorageError):  # an error that is already being raised matters more
         if (ledger := known_ledger(build)) is not None:
@@ -115,7 +115,7 @@ def ask_missing(build: Build, stage: str, table: str, questions: Sequence[RoleQu
                 _ask(build, stage, table, question, rows)
     finally:
         if any(rows.num_rows and not question.judge.facts for question, rows in todo):
-            _note_replies(build)
+            note_replies(build)
     if left:
         build.tables.compact(table)
         build.tables.compact(failures)

@@ -4,7 +4,7 @@ Such a stage has the name of its table; its failures are in ``failures@<stage>``
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,28 +22,20 @@ from flows.run.wanted import table_of, wanted_keys
 
 _PROBE_FILE: Final = "workspace.json"
 
+J = TypeVar("J")
+
 Work = Sequence[tuple[Job, pa.Table]]
 """Jobs with all requests of the recipe, done or not."""
 
 
 def do_missing(build: Build, stage: str, work: Work) -> None:
     """Make the rows that are neither in the stage's table nor in its failures; the table has the stage's name."""
-    failures = f"failures@{stage}"
-    for _, wanted in work:
-        forget_damaged(build, failures, wanted["row_id"])
-    failed = build.tables.read(failures, ["row_id"])["row_id"]
-    todo = []
-    for job, wanted in work:
-        open_keys = build.tables.missing(stage, wanted["row_id"])
-        open_keys = open_keys.filter(pc.invert(pc.is_in(open_keys, value_set=failed)))
-        todo.append((job, among(wanted, "row_id", open_keys)))
+    todo = left_of(build, stage, work)
     left = sum(rows.num_rows for _, rows in todo)
     build.progress.start(stage, left)
 
     def commit(_: Job, outcome: Outcome) -> None:
-        build.tables.append(stage, outcome.rows)
-        build.tables.append(failures, outcome.failures)
-        build.progress.advance(outcome.rows.num_rows + outcome.failures.num_rows, outcome.failures.num_rows)
+        commit_outcome(build, stage, outcome)
 
     if left:
         build.workspace.write(_PROBE_FILE, b'{"format": 1}\n')
@@ -51,8 +43,29 @@ def do_missing(build: Build, stage: str, work: Work) -> None:
             check_resources({f"{stage}, {job}": job.resources for job, rows in todo if rows.num_rows})
             fan_out(todo, commit, (build.workspace, _PROBE_FILE))
         build.tables.compact(stage)
-        build.tables.compact(failures)
+        build.tables.compact(f"failures@{stage}")
     build.progress.end()
+
+
+def left_of(build: Build, stage: str, work: Sequence[tuple[J, pa.Table]]) -> list[tuple[J, pa.Table]]:
+    """Return the jobs with those requests that are neither in the stage's table nor in its failures."""
+    failures = f"failures@{stage}"
+    for _, wanted in work:
+        forget_damaged(build, failures, wanted["row_id"])
+    failed = build.tables.read(failures, ["row_id"])["row_id"]
+    left = []
+    for job, wanted in work:
+        open_keys = build.tables.missing(stage, wanted["row_id"])
+        open_keys = open_keys.filter(pc.invert(pc.is_in(open_keys, value_set=failed)))
+        left.append((job, among(wanted, "row_id", open_keys)))
+    return left
+
+
+def commit_outcome(build: Build, stage: str, outcome: Outcome) -> None:
+    """Append what became of a batch to the stage's table and its failures."""
+    build.tables.append(stage, outcome.rows)
+    build.tables.append(f"failures@{stage}", outcome.failures)
+    build.progress.advance(outcome.rows.num_rows + outcome.failures.num_rows, outcome.failures.num_rows)
 
 
 def count_done(build: Build[Any], stage: str, *, table: str = "", unit: str = "") -> Books:

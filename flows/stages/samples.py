@@ -15,6 +15,7 @@ from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.run.books import Books
 from flows.run.pipeline import Build, Stage
 from flows.run.plugin_versions import counted, installed_problem
+from flows.run.services import speak_missing
 from flows.run.wanted import made, want, wanted_rows
 from flows.run.work import count_done, do_missing
 from flows.stages.brought_along import clip_requests
@@ -49,6 +50,7 @@ def _samples(build: Build[PreferenceRecipe]) -> Books:
     missing = among(recorded, "row_id", build.tables.missing("samples", recorded["row_id"]))
     build.tables.append("samples", _recorded_samples(build, missing, recordings))
     work: list[tuple[Job, pa.Table]] = []
+    services: list[tuple[RenderJob, pa.Table]] = []
     for system, engine in build.recipe.rendered:
         job = RenderJob(
             engine=engine,
@@ -58,8 +60,13 @@ def _samples(build: Build[PreferenceRecipe]) -> Books:
             workspace_url=build.workspace.url,
             version=system.version,
         )
-        work.append((job, usable.filter(pc.equal(usable["system"], system.name))))
+        requests_of_system = usable.filter(pc.equal(usable["system"], system.name))
+        if system.name in build.recipe.speech_services:
+            services.append((job, requests_of_system))
+        else:
+            work.append((job, requests_of_system))
     do_missing(build, "samples", work)
+    speak_missing(build, "samples", services)
     return count_done(build, "samples")
 
 

@@ -49,6 +49,7 @@ def story_of(build: Build, name: str) -> dict[str, Any]:
         raise DataError(f"{name!r} stands for {len(found)} rows in {build.workspace.url}: explain one of {several}")
     story: dict[str, Any] = {}
     family: Family = {}
+    speeches: list[str] = []
     ids = {name} | dropped_named(build, name)
     if found:
         [(table, key)] = found
@@ -57,6 +58,7 @@ def story_of(build: Build, name: str) -> dict[str, Any]:
         ids = ids.union({key}, *family.values())
         story = {f"{table[:-1]} {key}": row} | _CHAPTERS[table](build, row) | _uses(build, table, family)
         if table == "pairs":
+            speeches = [row["sample_a"], row["sample_b"]]
             ids |= _of_speeches(build, row)
             of_prompt = drops_and_failures_of(
                 build, {row["prompt_id"]}, only=_ABOUT_PROMPTS
@@ -64,7 +66,7 @@ def story_of(build: Build, name: str) -> dict[str, Any]:
             story |= {f"prompt: {chapter}": rows for chapter, rows in of_prompt.items()}
     story |= drops_and_failures_of(build, ids)
     failed = [row["row_id"] for chapter, rows in story.items() if "failed in stage" in chapter for row in rows]
-    asked = [*family.get("judgments", ()), *family.get("writings", ()), *failed]
+    asked = [*speeches, *(key for table in ("samples", "judgments", "writings") for key in family.get(table, ())), *failed]
     story |= {f"ledger of {row_id}": lines for row_id, lines in _ledger(build, asked, whole=set(failed)).items()}
     with build.noted("releases"):
         if released := rows_released(build.workspace, family.get("pairs", ids)):
@@ -212,7 +214,7 @@ def _ledger(build: Build, row_ids: Collection[str], *, whole: Collection[str]) -
 
     Args:
         build: the build.
-        row_ids: keys of judgments and writings, made or failed.
+        row_ids: keys of samples, judgments and writings, made or failed.
         whole: rows whose replies are shown, because no table has them.
     """
     stories: dict[str, list[dict[str, Any]]] = {}

@@ -15,6 +15,8 @@ from flows.run.pipeline import Asking, Build, Stage
 from flows.run.question import judge_of, task_of
 from flows.run.questions import known_ledger
 from flows.stages.split_facts import split_sizes
+from synth.sanity import duration_bounds
+from synth.service_rendering import ServiceEngine
 
 FLAC_BYTES_PER_SAMPLE: Final = 1.1
 """Size of 16-bit speech as FLAC, measured on the demo."""
@@ -53,6 +55,29 @@ def asked_line(stage: str, role: Role, rows: int, *, done: int, longest: str, cl
     per_minute += [pace.requests_per_minute] if pace.requests_per_minute else []
     per_minute += [pace.tokens_per_minute / each.input_tokens] if pace.tokens_per_minute and each.input_tokens else []
     return line | {"hours": round(calls / min(per_minute) / 60, 2), "note": tokens}
+
+
+def spoken_line(line: Line, service: ServiceEngine, spoken: pa.Table) -> Line:
+    """Return the line of a system that is a service with its requests at their highest cost.
+
+    Args:
+        line: the same line without that.
+        service: the engine.
+        spoken: the requests that are left, with ``text`` and ``voice``; null texts are still to be written.
+    """
+    texts = [text or _LIKELY_REPLY for text in spoken["text"].to_pylist()]
+    each = [service.estimate(text, duration_bounds(text)[1]) for text in texts]
+    pace, calls = service.pace, len(each)
+    if not calls:
+        return line
+    per_minute = [60 * pace.concurrency / _REPLY_S]
+    per_minute += [pace.requests_per_minute] if pace.requests_per_minute else []
+    return line | {
+        "calls": calls,
+        "usd_at_most": round(sum(one.usd for one in each), 2),
+        "hours": round(calls / min(per_minute) / 60, 2),
+        "note": f"speech of at most {sum(duration_bounds(text)[1] for text in texts) / 60:,.0f} minutes is counted",
+    }
 
 
 def spent_usd(build: Build) -> float:

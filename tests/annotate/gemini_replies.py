@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.annotate.spoken_audio import audio_of, seconds_of
+
 TEXT_TOKENS, AUDIO_TOKENS, REPLY_TOKENS, THOUGHT_TOKENS = 700, 96, 250, 50
 MODEL_SERVED = "gemini-2.5-flash-001"
 
@@ -67,6 +69,25 @@ def response(text: str, text_tokens: int, audio_tokens: int, reply_tokens: int, 
         "modelVersion": MODEL_SERVED,
         "responseId": "r-1",
     }
+
+
+def is_speech(body: dict[str, Any]) -> bool:
+    """Tell whether a request asks for audio."""
+    config = body.get("generationConfig", {})
+    return bool(config.get("responseModalities") == ["AUDIO"])
+
+
+def spoken(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a generateContent response that reads out what stands after the first empty line of the prompt."""
+    text = prompt_of(body).partition("\n\n")[2]
+    voice = _camel(body)["generationConfig"]["speechConfig"]["voiceConfig"]["prebuiltVoiceConfig"]["voiceName"]
+    data = base64.b64encode(audio_of(text, voice, "pcm")).decode()
+    made = response("", len(prompt_of(body)) // 4 + 1, 0, math.ceil(25 * seconds_of(text)))
+    made["candidates"][0]["content"]["parts"] = [{"inlineData": {"mimeType": "audio/L16;codec=pcm;rate=24000", "data": data}}]
+    made["usageMetadata"]["candidatesTokensDetails"] = [
+        {"modality": "AUDIO", "tokenCount": made["usageMetadata"]["candidatesTokenCount"]}
+    ]
+    return made
 
 
 def error(status: int, word: str, message: str, details: list[dict[str, Any]] | None = None) -> dict[str, Any]:

@@ -31,9 +31,11 @@ from tests.annotate.gemini_replies import (
     error,
     identity,
     inline_clips,
+    is_speech,
     prompt_of,
     reply,
     response,
+    spoken,
     uploaded_clips,
 )
 
@@ -187,6 +189,8 @@ class GeminiServer:
         return answer if kind is None else self.faults.struck(kind, answer, name, nth)
 
     def _answer(self, body: dict[str, Any]) -> Answer:
+        if is_speech(body):
+            return Answer(body=spoken(body) | ({"modelVersion": self.model_served} if self.model_served else {}))
         clips = [(label, data) for label, _, data in inline_clips(body)]
         for label, uri in uploaded_clips(body):
             data = self.files.resolve(uri)
@@ -244,7 +248,9 @@ def main() -> None:
     """Serve as a process of its own."""
     parser = argparse.ArgumentParser(description="A local server that speaks the Gemini API's wire format.")
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--options", default="{}", help="JSON: faults, batch, requests_per_minute, model_served, text, keep")
+    parser.add_argument(
+        "--options", default="{}", help="JSON: faults, bill, batch, requests_per_minute, model_served, text, keep"
+    )
     given = parser.parse_args()
     options = json.loads(given.options)
     settings: dict[str, Any] = {
@@ -252,6 +258,7 @@ def main() -> None:
         "gate": Gate(most=options.get("requests_per_minute"), window_s=options.get("window_s", 60.0)),
         "model_served": options.get("model_served"),
         "keep": options.get("keep", False),
+        "bill": Bill(**options.get("bill", {})),
     }
     if "text" in options:  # module:function
         module, _, function = options["text"].partition(":")

@@ -1,6 +1,6 @@
-"""A local server that speaks OpenAI's wire format: chat completions, files and batches, with the failures one asks for.
+"""A local server that speaks OpenAI's wire format: chat completions, speech, files and batches, with the failures one asks for.
 
-Standard library only. In a test: ``with serving(Options(...)) as server``. As a process of its own::
+In a test: ``with serving(Options(...)) as server``. As a process of its own::
 
     python -m tests.annotate.openai_server '{"port": 0, "seed": 7, "faults": {"drop_after": 0.02}}'
 
@@ -27,13 +27,14 @@ import time
 import wave
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.annotate.openai_server_batches import Batches
 from tests.annotate.openai_wire_format import Sent, completion, error, identity
+from tests.annotate.spoken_audio import RATE_HZ, TYPES, audio_of, seconds_of
 
 Answer = Callable[[str, list[tuple[str, bytes]]], str]
 """Prompt and clips (format and bytes) -> reply."""
@@ -62,7 +63,9 @@ class Options:
         requests_per_minute: limit, over a sliding window; None = none.
         minute_s: length of its minute.
         credit_usd: bill at which the quota is gone; None = never.
-        usd_per_million: text input, audio input, output.
+        usd_per_million: text input, audio input, output (of audio, where it speaks).
+        usd_per_million_characters: of a text that it speaks; None = it bills tokens.
+        speech_rate_hz: rate at which it speaks.
         reasoning_tokens: of each answer.
         polls: how often a batch is looked at until it has ended.
         shuffled: whether its replies are in another order.
@@ -91,6 +94,8 @@ class Options:
     minute_s: float = 60.0
     credit_usd: float | None = None
     usd_per_million: tuple[float, float, float] = (2.50, 32.00, 10.00)
+    usd_per_million_characters: float | None = None
+    speech_rate_hz: int = RATE_HZ
     reasoning_tokens: int = 0
     polls: int = 2
     shuffled: bool = True
@@ -170,7 +175,7 @@ class Server:
             return counts | ({"asked": dict(self.asked), "answers": dict(self.answered)} if everything else {})
 
     def complete(self, body: dict[str, Any], headers: dict[str, str]) -> Sent:
-        """Do with one chat completion what the options say."""
+        """Do with one chat completion, or one request for speech, what the options say."""
         with self._lock:
             number, key = len(self.bodies), identity(body)
             self.bodies.append(body)
@@ -194,15 +199,18 @@ class Server:
             return error(draw.choice((500, 503)), None, "The server had an error", "server_error")
         if fault == "drop_before":
             return Sent()
-        made = self.made(body, draw)  # from here on it is billed
+        made = self.spoken(body) if "input" in body else Sent(body=self.made(body, draw))  # from here on it is billed
         if fault == "drop_after":
             return Sent()
-        if fault in ("malformed", "html"):
-            text = json.dumps(made)[:-20] if fault == "malformed" else "<html><body>Bad gateway</body></html>"
-            return Sent(body=text, kind="application/json" if fault == "malformed" else "text/html")
+        if fault == "html":
+            return Sent(body="<html><body>Bad gateway</body></html>", kind="text/html")
+        if fault == "malformed" and isinstance(made.body, bytes):
+            return Sent(body=made.body[: len(made.body) // 2], kind="application/octet-stream")
+        if fault == "malformed":
+            return Sent(body=json.dumps(made.body)[:-20])
         if fault == "empty":
             return Sent(body={})
-        return Sent(body=made, cut=10 if fault == "truncated" else 0)
+        return replace(made, cut=10 if fault == "truncated" else 0)
 
     def _fault(self, draw: random.Random) -> str | None:
         value = draw.random()
@@ -252,6 +260,22 @@ class Server:
             self.bill_usd += usd / 1e6 * (0.5 if batch else 1.0)
         return completion(text, model=served, sent=sent, heard=heard, back=back, reasoning=self.options.reasoning_tokens)
 
+    def spoken(self, body: dict[str, Any]) -> Sent:
+        """Speak a text and bill it: by characters, or by tokens of the text and of the audio, 20.12 a second."""
+        text, container = body["input"], body.get("response_format", "mp3")
+        with self._lock:
+            if self.options.usd_per_million_characters is not None:
+                self.bill_usd += len(text) * self.options.usd_per_million_characters / 1e6
+            else:
+                sent = math.ceil(len((text + body.get("instructions", "")).encode()) / 4)
+                rates = self.options.usd_per_million
+                self.bill_usd += (sent * rates[0] + seconds_of(text) * 20.12 * rates[2]) / 1e6
+        headers = {"x-request-id": f"req_{identity(body)[:12]}"}
+        if self.options.model_served is not None:
+            headers["openai-model"] = self.options.model_served
+        sound = audio_of(text, body["voice"], container, self.options.speech_rate_hz)
+        return Sent(body=sound, kind=TYPES[container], headers=headers)
+
     def settle(self, body: dict[str, Any], draw: random.Random) -> dict[str, Any]:
         """Answer one line of a batch, for good."""
         with self._lock:
@@ -270,7 +294,7 @@ class Server:
         with self._lock:
             self.at_once -= 1
             well = delivered and sent.status == 200 and not sent.cut
-            if well and isinstance(sent.body, dict) and sent.body.get("choices"):
+            if well and (sent.kind in TYPES.values() or (isinstance(sent.body, dict) and sent.body.get("choices"))):
                 self.answered[identity(body)] += 1
 
 
@@ -305,7 +329,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = urlsplit(self.path).path
         if not self._allowed():
             return
-        if path == "/v1/chat/completions":
+        if path in ("/v1/chat/completions", "/v1/audio/speech"):
             body = json.loads(data)
             self.seen.entered()
             sent, delivered = Sent(), False

@@ -1,5 +1,6 @@
 """Every engine keeps the contract of synth.engine: this runs over all that exist, and renders with all that are installed."""
 
+import asyncio
 import subprocess
 import sys
 
@@ -10,9 +11,11 @@ from contracts import plugins
 from contracts.errors import RecipeError, SetupError
 from contracts.ids import canonical_json
 from contracts.jobs import Failure, Resources
-from synth.engine import Reference, RenderRequest, Waveform
+from synth.engine import Reference, RenderRequest, Waveform, is_service
 
 NAMES = plugins.names("engine")
+SERVICES = [name for name in NAMES if is_service(plugins.configure("engine", name))]
+SESSIONS = [name for name in NAMES if name not in SERVICES]
 TEXTS = ["Hello there.", "It's ten past nine."]
 
 
@@ -25,7 +28,7 @@ def request(engine, text="Hello there.", **changes) -> RenderRequest:
     return RenderRequest(**{**fields, "reference": reference, **changes})
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=SESSIONS)
 def opened(request):
     """An engine and its open session; skipped with the engine's own advice where it cannot run."""
     engine = plugins.configure("engine", request.param)
@@ -61,13 +64,39 @@ def test_an_engine_describes_itself_without_being_installed(name):
     assert hash(engine) == hash(plugins.configure("engine", name))
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if plugins.configure("engine", name).missing()])
+@pytest.mark.parametrize("name", [name for name in SESSIONS if plugins.configure("engine", name).missing()])
 def test_a_missing_engine_says_so_when_opened(name):
     """Opening what is not there is a SetupError with the advice of missing()."""
     engine = plugins.configure("engine", name)
     with pytest.raises(SetupError) as caught:
         engine.open()
     assert str(caught.value) == engine.missing()
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_says_what_is_missing_and_asks_for_nothing_before(name, monkeypatch):
+    """Without a key no session opens; a service takes no CPU of a worker, and has no batches yet."""
+    engine = plugins.configure("engine", name)
+    for variable in engine.key_variables:
+        monkeypatch.delenv(variable, raising=False)
+
+    async def opened():
+        async with engine.open(None):
+            pytest.fail("it opened without a key")
+
+    assert engine.key_variables[0] in engine.missing()
+    with pytest.raises(SetupError, match=f"engine '{name}': {engine.missing()}"):
+        asyncio.run(opened())
+    assert engine.resources.cpus == engine.resources.gpus == 0
+    assert not engine.has_batches
+    assert engine.max_characters >= 1000
+    with pytest.raises(SetupError, match="no batch interface"):
+        engine.open_batches(None)
+
+
+def test_there_are_two_services():
+    """OpenAI's form, which other servers offer, too, and Gemini's."""
+    assert {"openai_speech", "gemini_speech"} <= set(SERVICES)
 
 
 def test_asking_what_is_missing_imports_nothing_heavy():
