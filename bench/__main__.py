@@ -12,6 +12,7 @@ BENCHES = (
     "noop_bench",
     "stages_bench",
     "annotation_bench",
+    "speech_bench",
     "listening_bench",
     "listeners_bench",
 )

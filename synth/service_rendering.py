@@ -179,7 +179,8 @@ def _sample(
         raise SetupError(f"{wrong_version(f'system {job.system}', version, job.version)}; the replies so far are kept")
     audio = ledger.audio(request.key)
     if audio is None:
-        return Failure(DAMAGED_AUDIO, f"the ledger has lost the audio of request {request.key}: restore it from a backup")
+        lost = f"the ledger has lost the audio of request {request.key}: restore it from a backup"
+        return Failure(DAMAGED_AUDIO, f"{lost}, or buy all anew with another ledger (UNISRM_LEDGER)")
     try:
         samples, rate = speech_in(audio, media_type_of(answer.text))
     except ValueError as error:

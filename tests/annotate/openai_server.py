@@ -166,6 +166,7 @@ class Server:
                 "requests": sum(self.asked.values()),
                 "distinct": len(self.asked),
                 "answered": sum(self.answered.values()),
+                "answered_different": len(self.answered),
                 "answered_twice": sum(count - 1 for count in self.answered.values()),
                 "faults": dict(self.faults),
                 "bill_usd": self.bill_usd,
