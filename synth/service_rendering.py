@@ -25,7 +25,7 @@ from contracts.ids import row_id
 from contracts.jobs import Failure, Outcome
 from contracts.schemas import FAILURES, SAMPLES
 from contracts.text_identity import LONGEST_TEXT
-from contracts.versions import meets, wrong_version
+from contracts.versions import meets
 from storage.blobs import DAMAGED_AUDIO, BlobStore
 from storage.workspace import Workspace
 from synth.engine import Engine, RenderRequest, Waveform, prepared
@@ -176,7 +176,10 @@ def _sample(
         return Failure(answer.reason, answer.message)
     version = engine.version if answer.model_served is None else legible(answer.model_served)
     if job.version is not None and not meets(version, job.version):
-        raise SetupError(f"{wrong_version(f'system {job.system}', version, job.version)}; the replies so far are kept")
+        raise SetupError(
+            f"system {job.system}: {version!r} spoke, the recipe demands {job.version!r}: demand that one, or name another "
+            "model; every reply so far is kept"
+        )
     audio = ledger.audio(request.key)
     if audio is None:
         lost = f"the ledger has lost the audio of request {request.key}: restore it from a backup"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotate.models.prices import PRICE_LISTS, PRICES, Price, price_of
+from annotate.models.prices import PRICE_LISTS, PRICES, SPEECH_PRICE_LISTS, Price, SpeechPrice, price_of, speech_price_of
 
 counts = st.integers(0, 10**7)
 
@@ -31,7 +31,7 @@ def test_a_batch_costs_half():
 
 
 def test_every_list_has_a_day_and_a_source():
-    for name, part in PRICE_LISTS.items():
+    for name, part in [*PRICE_LISTS.items(), *SPEECH_PRICE_LISTS.items()]:
         assert dt.date.fromisoformat(part.as_of) > dt.date(2025, 1, 1), name
         assert part.source.startswith("https://"), name
 
@@ -64,3 +64,34 @@ def test_a_recipe_overrides_the_list():
 def test_bad_prices_are_refused(bad):
     with pytest.raises(ValueError, match="three numbers"):
         price_of("gpt-4.1", bad)
+
+
+def test_speech_is_billed_by_characters_or_by_tokens():
+    """Bills of 2025-11-02: 4,095 characters by tts-1 $0.061425, by tts-1-hd $0.1228; 5,392 tokens by gpt-4o-mini-tts $0.0647."""
+    prices = SPEECH_PRICE_LISTS["openai"].prices
+    assert prices["tts-1"].usd(characters=4095, text_tokens=877, audio_tokens=5392) == pytest.approx(0.061425)
+    assert prices["tts-1-hd"].usd(characters=4095, text_tokens=877, audio_tokens=5392) == pytest.approx(0.1228, abs=1e-4)
+    assert prices["gpt-4o-mini-tts"].usd(characters=4095, text_tokens=0, audio_tokens=5392) == pytest.approx(0.0647, abs=1e-4)
+
+
+def test_every_speech_model_bills_characters_or_tokens():
+    for part in SPEECH_PRICE_LISTS.values():
+        for price in part.prices.values():
+            assert (price.characters > 0) != (price.text_input > 0)
+            assert (price.text_input > 0) == (price.audio_output > price.text_input)
+
+
+def test_a_recipe_overrides_the_price_of_speech():
+    def price(model="tts-1", tokens=None, characters=None):
+        return speech_price_of("openai", model, usd_per_million=tokens, usd_per_million_characters=characters)
+
+    assert price() == SpeechPrice(characters=15.0)
+    assert price(tokens=[1, 2]) == SpeechPrice(text_input=1, audio_output=2)
+    assert price(characters=0) == SpeechPrice()
+    assert price("nobody's-model") is None
+    assert price("gemini-3.8-flash-tts") is None, "that is another provider's"
+    for bad in ([1], [1, -2], [1, float("inf")]):
+        with pytest.raises(ValueError, match="two numbers"):
+            price(tokens=bad)
+    with pytest.raises(ValueError, match="tokens or characters"):
+        price(tokens=[1, 2], characters=3)
