@@ -26,6 +26,8 @@ _CHANNELS: Final = re.compile(r"\bchannels=(\d+)\b", re.IGNORECASE)
 _CHUNK: Final = struct.Struct("<4sI")
 _UNKNOWN_SIZE: Final = 0x7FFFFFFF  # a server that streams writes the head before it knows the length, and a size from here on
 
+_LONGEST_S: Final = 3600  # a small file can hold days of silence
+
 
 class SpeechService(Service, Protocol):
     """A service that speaks: a frozen dataclass whose fields are its whole configuration."""
@@ -72,7 +74,9 @@ def speech_in(data: bytes, media_type: str) -> tuple[Samples, int]:
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             frames, rate = file.frames, int(file.samplerate)
-            samples = file.read(dtype="float32", always_2d=True)
+            if frames > _LONGEST_S * rate:
+                raise ValueError(f"it holds {frames / rate:.0f} s, where a reply has at most {_LONGEST_S}")
+            samples = file.read(_LONGEST_S * rate + 1, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise ValueError(f"it does not decode ({error})") from error
     if len(samples) != frames:

@@ -101,6 +101,17 @@ def test_a_part_of_a_file_is_none(data, media_type):
         speech_in(data, media_type)
 
 
+def test_days_of_silence_in_a_small_file_are_refused():
+    """What a server sends is untrusted: this file is some kilobytes, its samples would take a gigabyte."""
+    buffer = io.BytesIO()
+    with soundfile.SoundFile(buffer, "w", 8000, 1, format="FLAC", subtype="PCM_16") as file:
+        for _ in range(61):
+            file.write(np.zeros(60 * 8000, np.int16))
+    assert len(buffer.getvalue()) < 200_000
+    with pytest.raises(ValueError, match="it holds 3660 s, where a reply has at most 3600"):
+        speech_in(buffer.getvalue(), "audio/flac")
+
+
 def test_the_text_of_a_reply_says_what_its_audio_is():
     """The sha256 is that of the bytes."""
     text = described(b"abc", "audio/wav")
