@@ -33,6 +33,7 @@ from synth.render import RenderJob, failure_row, sample_row
 from synth.sanity import duration_bounds
 
 _ROWS_AT_ONCE: Final = 1024
+_CLIPS_AT_ONCE: Final = 32  # a few seconds of work, which a kill takes
 
 
 class ServiceEngine(Engine, SpeechService, Protocol):
@@ -93,16 +94,17 @@ def spoken_rows(
     )
     with open_ledger() as ledger:
         for conversations in LiveCalls(context=context).conversations(cases):
-            spoken: list[dict[str, Any]] = []
-            failures: list[dict[str, str]] = []
-            for conversation in conversations:
-                (row,) = requests.slice(rows[conversation.case.row_id], 1).to_pylist()
-                result = _sample(conversation, row, job=job, engine=engine, ledger=ledger, blobs=blobs)
-                if isinstance(result, Failure):
-                    failures.append(failure_row(job, row, result))
-                else:
-                    spoken.append(result)
-            yield _outcome(spoken, failures)
+            for start in range(0, len(conversations), _CLIPS_AT_ONCE):
+                spoken: list[dict[str, Any]] = []
+                failures: list[dict[str, str]] = []
+                for conversation in conversations[start : start + _CLIPS_AT_ONCE]:
+                    (row,) = requests.slice(rows[conversation.case.row_id], 1).to_pylist()
+                    result = _sample(conversation, row, job=job, engine=engine, ledger=ledger, blobs=blobs)
+                    if isinstance(result, Failure):
+                        failures.append(failure_row(job, row, result))
+                    else:
+                        spoken.append(result)
+                yield _outcome(spoken, failures)
 
 
 @dataclass(frozen=True, kw_only=True)
