@@ -1,6 +1,7 @@
 """The fan-out ``samples``: every prompt spoken by one system."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ from contracts.versions import meets, wrong_version
 from storage.blobs import DAMAGED_AUDIO, BlobStore
 from storage.workspace import Workspace
 from synth.dsp import AudioFormat
-from synth.engine import Engine, Reference, RenderRequest, SessionEngine, Waveform
+from synth.engine import Reference, RenderRequest, SessionEngine, Voice, Waveform
 from synth.sanity import standard_clip
 
 
@@ -77,6 +78,7 @@ class RenderSession:
     def __init__(self, job: RenderJob) -> None:
         self._job = job
         self._engine = job.configured()
+        self._voices = {voice.name: voice for voice in self._engine.voices()}
         self._blobs = BlobStore(Workspace(job.workspace_url))
         self._session = self._engine.open()
         if job.version is not None and not meets(self._session.version, job.version):
@@ -122,15 +124,25 @@ class RenderSession:
                              seed=row["seed"], reference=reference)  # fmt: skip
 
     def _sample(self, row: dict[str, Any], waveform: Waveform) -> dict[str, Any] | Failure:
-        version = self._session.version
-        return sample_row(row, waveform, job=self._job, engine=self._engine, version=version, blobs=self._blobs)
+        params, voice = self._engine.params(), self._voices[row["voice"]]
+        spoken_by = SpokenBy(voice=voice, version=self._session.version, params=params)
+        return sample_row(row, waveform, spoken_by, job=self._job, blobs=self._blobs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpokenBy:
+    """What spoke a clip: the voice, the version that the engine reported, and the parameters sent with every request."""
+
+    voice: Voice
+    version: str
+    params: Mapping[str, object]
 
 
 def sample_row(
-    row: dict[str, Any], waveform: Waveform, *, job: RenderJob, engine: Engine, version: str, blobs: BlobStore
+    row: dict[str, Any], waveform: Waveform, spoken_by: SpokenBy, *, job: RenderJob, blobs: BlobStore
 ) -> dict[str, Any] | Failure:
     """Return the row of ``samples`` for a request and what was spoken, with its clip stored; or why there is none."""
-    voice = next(voice for voice in engine.voices() if voice.name == row["voice"])
+    voice = spoken_by.voice
     clip = standard_clip(waveform, row["text"], job.audio, voice.sample_rate_hz)
     if isinstance(clip, Failure):
         return clip
@@ -140,11 +152,11 @@ def sample_row(
         "group_id": row["group_id"],
         "system": job.system,
         "engine": job.engine,
-        "engine_version": version,
+        "engine_version": spoken_by.version,
         "model": voice.model,
         "voice": voice.name,
         "seed": row["seed"],
-        "params": canonical_json({**engine.params(), "voice": voice.name}),
+        "params": canonical_json({**spoken_by.params, "voice": voice.name}),
         "spoken_text": row["spoken_text"],
         "audio_id": blobs.put(clip.pcm, clip.sample_rate_hz),
         "duration_s": clip.duration_s,

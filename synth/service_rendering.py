@@ -29,7 +29,7 @@ from contracts.versions import meets
 from storage.blobs import DAMAGED_AUDIO, BlobStore
 from storage.workspace import Workspace
 from synth.engine import Engine, RenderRequest, Waveform, prepared
-from synth.render import RenderJob, failure_row, sample_row
+from synth.render import RenderJob, SpokenBy, failure_row, sample_row
 from synth.sanity import duration_bounds
 
 _ROWS_AT_ONCE: Final = 1024
@@ -190,7 +190,9 @@ def _sample(
         samples, rate = speech_in(audio, media_type_of(answer.text))
     except ValueError as error:
         return Failure("unreadable_audio", f"the audio of request {request.key} cannot be read: {error}")
-    return sample_row(row, Waveform(samples, rate), job=job, engine=engine, version=version, blobs=blobs)
+    voice = next(voice for voice in engine.voices() if voice.name == row["voice"])
+    spoken_by = SpokenBy(voice=voice, version=version, params=engine.params())
+    return sample_row(row, Waveform(samples, rate), spoken_by, job=job, blobs=blobs)
 
 
 def _outcome(rows: list[dict[str, Any]], failures: list[dict[str, str]]) -> Outcome:

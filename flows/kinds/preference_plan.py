@@ -90,8 +90,7 @@ def plan_of(build: Build[PreferenceRecipe]) -> list[Line]:
             disk_mb=megabytes(build, audio_s),
         )
         if system.name in build.recipe.speech_services:
-            left = spoken[-1].filter(pc.invert(spoken[-1]["made"]))
-            line = spoken_line(line, build.recipe.speech_services[system.name], left)
+            line = spoken_line(line, build.recipe.speech_services[system.name], _texts_left(spoken[-1]))
         mute = mine.num_rows - spoken[-1].num_rows
         notes = [line["note"], f"{mute} more in languages that {engine} does not speak" if mute else ""]
         lines.append(line | {"note": "; ".join(str(note) for note in notes if note)})
@@ -112,6 +111,13 @@ def plan_of(build: Build[PreferenceRecipe]) -> list[Line]:
     lines += [plan_line(what, 0) | {"note": f"damaged: {problem}"} for what, problem in (build.problems or {}).items()]
     problem = unspoken(build, prompts)
     return lines if problem is None else [*lines, plan_line("nothing", 0) | {"note": problem}]
+
+
+def _texts_left(wanted: pa.Table) -> list[str]:
+    """Return the texts of the requests that are not made; one that is still to be written counts as long as the target."""
+    left = wanted.filter(pc.invert(wanted["made"]))
+    lengths = [round((seconds or 0.0) / SECONDS_PER_CHARACTER) for seconds in left["s"].to_pylist()]
+    return [text or "x" * length for text, length in zip(left["text"].to_pylist(), lengths, strict=True)]
 
 
 def _clips(build: Build[PreferenceRecipe], prompts: pa.Table, utterances: pa.Table) -> pa.Table:

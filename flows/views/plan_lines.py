@@ -1,6 +1,7 @@
 """Lines of plans, for all kinds of data sets."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pyarrow as pa
@@ -57,15 +58,14 @@ def asked_line(stage: str, role: Role, rows: int, *, done: int, longest: str, cl
     return line | {"hours": round(calls / min(per_minute) / 60, 2), "note": tokens}
 
 
-def spoken_line(line: Line, service: ServiceEngine, spoken: pa.Table) -> Line:
+def spoken_line(line: Line, service: ServiceEngine, texts: Sequence[str]) -> Line:
     """Return the line of a system that is a service with its requests at their highest cost.
 
     Args:
         line: the same line without that.
         service: the engine.
-        spoken: the requests that are left, with ``text`` and ``voice``; null texts are still to be written.
+        texts: what is left to be spoken.
     """
-    texts = [text or _LIKELY_REPLY for text in spoken["text"].to_pylist()]
     each = [service.estimate(text, duration_bounds(text)[1]) for text in texts]
     pace, calls = service.pace, len(each)
     if not calls:

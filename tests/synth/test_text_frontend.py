@@ -37,6 +37,8 @@ OBEYS = {
         "<laughter>",
     ],
     "f5tts": [],
+    "gemini_speech": ["[whispers]", "[short pause]", "[extremely fast]"],
+    "openai_speech": ["[pause:2s]", "[laugh]"],
     "xtts": ["[en]", "[zh-cn]", "[START]", "[STOP]", "[SPACE]", "[UNK]"],
 }
 SYNTAX = [

@@ -151,3 +151,17 @@ def test_the_doctor_says_how_to_get_a_key(monkeypatch):
     assert not found["openai_speech"]["ready"]
     assert found["openai_speech"]["what to do"] == "no API key: set the environment variable OPENAI_API_KEY"
     assert re.search("GEMINI_API_KEY or GOOGLE_API_KEY", found["gemini_speech"]["what to do"])
+
+
+def test_texts_that_are_not_written_yet_are_planned_as_long_as_the_target(tmp_path, server):
+    """A role will write what this system says; nobody knows it yet, but it is no novel."""
+    dear = {"model": "tts-1", "base_url": server.url, "usd_per_million_characters": 10_000}
+    writer = {"name": "openai", "options": {"model": "gpt-4.1", "base_url": server.url}}
+    roles = [writer | {"task": "scenario"}, writer | {"task": "negative_text"}]
+    wrong = {"system": far(server, options=dear, speaks="negative_text"), "roles": roles}
+    unwritten, known = (
+        next(line for line in plan_of(build_of(tmp_path, server, **changes)) if line["stage"] == "samples far")
+        for changes in (wrong, {"system": far(server, options=dear)})
+    )
+    assert unwritten["calls"] == known["calls"] == 5
+    assert known["usd_at_most"] / 2 < unwritten["usd_at_most"] < 2 * known["usd_at_most"]
