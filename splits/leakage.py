@@ -7,15 +7,18 @@ matrices of trigrams: no filter, nothing that could overlook a pair. That is one
 minutes for a hundred thousand.
 """
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import chain
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from contracts.errors import DataError, LeakageError
+from contracts.schemas import SPLITS
 from contracts.text_identity import leakage_form
 
 SIMILARITY: Final = 0.8
@@ -23,7 +26,8 @@ SIMILARITY: Final = 0.8
 
 _RECORDING_COLUMNS: Final = ("reference_utterance_id", "target_utterance_id")
 _AUDIO_COLUMNS: Final = ("reference_audio_id", "target_audio_id")
-_BLOCK: Final = 500
+_COMPARED: Final = 2_000_000
+"""Pairs of texts compared at once, which bounds the memory of a product."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,21 +49,18 @@ class LeakageProof:
     similarity: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Use:
-    """One thing that one text group of one split uses."""
+_Group = dict[str, Any]
+"""``group_id``, ``leakage_group``, ``split``, ``item_id``, one of its items, and ``items``, how many it has there."""
 
-    thing: str
-    split: str
-    group_id: str
-    item_id: str
+_Uses = Iterable[tuple[str, int]]
+"""Things, and the number of the text group that uses each."""
 
 
-def prove(assignments: pa.Table, keys: pa.Table, *, similarity: float = SIMILARITY) -> LeakageProof:
+def prove(assignments: Iterable[pa.Table], keys: pa.Table, *, similarity: float = SIMILARITY) -> LeakageProof:
     """Prove that no two splits share a leakage group, text group, text, near-identical text, recording, audio or dialogue.
 
     Args:
-        assignments: of schema SPLITS.
+        assignments: tables of schema SPLITS, some rows in each.
         keys: columns group_id, text, reference_utterance_id, target_utterance_id (nullable); optionally language,
             reference_audio_id and target_audio_id (audio of human recordings, nullable), and dialogue (nullable; one name or a
             list of names). A group may have several rows; rows of other groups are ignored.
@@ -74,39 +75,47 @@ def prove(assignments: pa.Table, keys: pa.Table, *, similarity: float = SIMILARI
         raise DataError(f"the leakage proof needs the columns {', '.join(missing)}; there are {', '.join(keys.column_names)}")
     # One item of each text group stands for all: a release has many times more items than texts.
     names = ["group_id", "leakage_group", "split"]
-    groups = assignments.group_by(names).aggregate([("item_id", "min")]).rename_columns([*names, "item_id"])
-    rows = groups.sort_by("item_id").to_pylist()
-    checked = {
-        "leakage group": _disjoint("leakage group", (_use(row["leakage_group"], row) for row in rows)),
-        "text group": _disjoint("text group", (_use(row["group_id"], row) for row in rows)),
-    }
-    assigned = {row["group_id"]: row for row in reversed(rows)}
-    known = [key for key in keys.to_pylist() if key["group_id"] in assigned]
-    absent = sorted(set(assigned) - {key["group_id"] for key in known})
-    if absent:
+    some = [
+        rows.group_by(names).aggregate([("item_id", "min"), ([], "count_all")])
+        for rows in chain([SPLITS.empty_table()], assignments)
+    ]
+    items = pa.concat_tables(some).group_by(names).aggregate([("item_id_min", "min"), ("count_all", "sum")])
+    items = items.select([*names, "item_id_min_min", "count_all_sum"]).rename_columns([*names, "item_id", "items"])
+    groups: list[_Group] = items.sort_by("item_id").to_pylist()
+    checked = {kind: len(_disjoint(kind, _numbered(kind, groups), groups)) for kind in ("leakage group", "text group")}
+    number = {group["group_id"]: place for place, group in enumerate(groups)}
+    of = [number.get(group) for group in keys["group_id"].to_pylist()]
+    if absent := sorted(number.keys() - {groups[place]["group_id"] for place in of if place is not None}):
         raise DataError(f"the leakage proof lacks the keys of text group {absent[0]} and {len(absent) - 1} others")
 
-    texts = [_use(key["text"], assigned[key["group_id"]]) for key in known if key["text"] is not None]
-    plain = [_Use(thing=leakage_form(use.thing), split=use.split, group_id=use.group_id, item_id=use.item_id) for use in texts]
-    plain = [use for use in plain if use.thing]
-    checked["text"] = _disjoint("text", texts)
-    checked["normalised text"] = _disjoint("normalised text", plain)
-    for kind, columns in (("recording", _RECORDING_COLUMNS), ("audio", _AUDIO_COLUMNS)):
-        present = [column for column in columns if column in keys.column_names]
-        uses = (_use(key[column], assigned[key["group_id"]]) for key in known for column in present if key[column] is not None)
-        checked[kind] = _disjoint(kind, uses)
+    def uses(*columns: str) -> Iterator[tuple[str, int]]:
+        for column in columns:
+            if column in keys.column_names:
+                for thing, place in zip(keys[column].to_pylist(), of, strict=True):
+                    if place is not None:
+                        yield from ((one, place) for one in _each(thing))
+
+    checked["text"] = len(_disjoint("text", uses("text"), groups))
+    forms = ((leakage_form(text), place) for text, place in uses("text"))
+    texts = _disjoint("normalised text", ((form, place) for form, place in forms if form), groups)
+    checked["normalised text"] = len(texts)
+    checked["recording"] = len(_disjoint("recording", uses(*_RECORDING_COLUMNS), groups))
+    checked["audio"] = len(_disjoint("audio", uses(*_AUDIO_COLUMNS), groups))
     if "dialogue" in keys.column_names:
-        named = ((assigned[key["group_id"]], key["dialogue"]) for key in known)
-        checked["dialogue"] = _disjoint("dialogue", (_use(one, row) for row, names in named for one in _each(names)))
-    checked["near-identical text"] = _apart({use.thing: use for use in plain}, similarity)
-    counts = {item["values"]: item["counts"] for item in pc.value_counts(assignments["split"]).to_pylist()}
+        checked["dialogue"] = len(_disjoint("dialogue", uses("dialogue"), groups))
+    _require_apart(texts, groups, similarity)
+    checked["near-identical text"] = len(texts)
+    counts = dict.fromkeys(sorted({group["split"] for group in groups}), 0)
+    for group in groups:
+        counts[group["split"]] += group["items"]
     return LeakageProof(
-        rows=assignments.num_rows, splits=counts, checked=checked, shared=dict.fromkeys(checked, 0), similarity=similarity
+        rows=sum(counts.values()), splits=counts, checked=checked, shared=dict.fromkeys(checked, 0), similarity=similarity
     )
 
 
-def _use(thing: str, row: dict[str, str]) -> _Use:
-    return _Use(thing=thing, split=row["split"], group_id=row["group_id"], item_id=row["item_id"])
+def _numbered(kind: str, groups: Sequence[_Group]) -> _Uses:
+    column = {"leakage group": "leakage_group", "text group": "group_id"}[kind]
+    return ((group[column], place) for place, group in enumerate(groups))
 
 
 def _each(names: str | list[str | None] | None) -> list[str]:
@@ -115,49 +124,53 @@ def _each(names: str | list[str | None] | None) -> list[str]:
     return [name for name in names or () if name is not None]
 
 
-def _disjoint(kind: str, uses: Iterator[_Use] | list[_Use]) -> int:
-    """Return how many distinct things there are; fail at the first that two splits use."""
-    first: dict[str, _Use] = {}
-    for use in uses:
-        other = first.setdefault(use.thing, use)
-        if other.split != use.split:
-            raise LeakageError(_complaint(f"the {kind} {use.thing!r}", other, use))
-    return len(first)
+def _disjoint(kind: str, uses: _Uses, groups: Sequence[_Group]) -> dict[str, int]:
+    """Return each thing with the text group that uses it first; fail at the first thing that two splits use."""
+    first: dict[str, int] = {}
+    for thing, place in uses:
+        other = first.setdefault(thing, place)
+        if groups[other]["split"] != groups[place]["split"]:
+            raise LeakageError(_complaint(f"the {kind} {thing!r}", groups[other], groups[place]))
+    return first
 
 
-def _complaint(what: str, one: _Use, other: _Use) -> str:
+def _complaint(what: str, one: _Group, other: _Group) -> str:
     return (
-        f"splits {one.split} and {other.split} share {what}: item {one.item_id} of text group {one.group_id} is in "
-        f"{one.split}, item {other.item_id} of text group {other.group_id} in {other.split}; "
+        f"splits {one['split']} and {other['split']} share {what}: item {one['item_id']} of text group {one['group_id']} is in "
+        f"{one['split']}, item {other['item_id']} of text group {other['group_id']} in {other['split']}; "
         "compute the leakage groups from the same keys and assign again"
     )
 
 
-def _apart(texts: dict[str, _Use], similarity: float) -> int:
-    """Return how many texts were compared; fail at the first two of different splits that are nearly the same."""
-    from scipy.sparse import csr_array
-
-    uses = list(texts.values())
-    column: dict[str, int] = {}
-    lines, places = [], []
-    for line, use in enumerate(uses):
-        text = use.thing
-        grams = {a + b + c for a, b, c in zip(text, text[1:], text[2:], strict=False)}
-        for gram in sorted(grams or {text}):
-            lines.append(line)
-            places.append(column.setdefault(gram, len(column)))
-    matrix = csr_array((np.ones(len(lines), dtype=np.int32), (lines, places)), shape=(len(uses), max(1, len(column))))
-    sizes = np.bincount(np.array(lines, dtype=np.int64), minlength=len(uses))
-    splits = np.array([use.split for use in uses])
+def _require_apart(texts: Mapping[str, int], groups: Sequence[_Group], similarity: float) -> None:
+    """Fail at the first two texts of different splits that are nearly the same."""
+    words, splits = list(texts), np.array([groups[place]["split"] for place in texts.values()])
+    matrix, sizes = _trigrams(words)
     for split in sorted(set(splits.tolist()))[1:]:
         mine, others = np.flatnonzero(splits == split), np.flatnonzero(splits < split)
         right = matrix[others].T.tocsr()
-        for begin in range(0, mine.size, _BLOCK):
-            block = mine[begin : begin + _BLOCK]
+        block_rows = max(1, _COMPARED // others.size)
+        for begin in range(0, mine.size, block_rows):
+            block = mine[begin : begin + block_rows]
             shared = (matrix[block] @ right).tocoo()
             one, other = block[shared.coords[0]], others[shared.coords[1]]
             near = np.flatnonzero(shared.data / (sizes[one] + sizes[other] - shared.data) >= similarity)
             if near.size:
-                pair = uses[int(other[near[0]])], uses[int(one[near[0]])]
-                raise LeakageError(_complaint(f"a near-identical text ({pair[0].thing!r}, {pair[1].thing!r})", *pair))
-    return len(uses)
+                pair = words[int(other[near[0]])], words[int(one[near[0]])]
+                users = (groups[texts[text]] for text in pair)
+                raise LeakageError(_complaint(f"a near-identical text ({pair[0]!r}, {pair[1]!r})", *users))
+
+
+def _trigrams(texts: Sequence[str]) -> tuple[Any, npt.NDArray[np.int64]]:
+    """Return the 0/1 matrix of texts x trigrams, and the number of trigrams of each text; a shorter text is one."""
+    from scipy.sparse import csr_array
+
+    column: dict[str, int] = {}
+    places, sizes = array("i"), np.zeros(len(texts), dtype=np.int64)
+    for line, text in enumerate(texts):
+        grams = {a + b + c for a, b, c in zip(text, text[1:], text[2:], strict=False)} or {text}
+        places.extend(sorted(column.setdefault(gram, len(column)) for gram in grams))
+        sizes[line] = len(grams)
+    inside, ends = np.frombuffer(places, dtype=np.int32), np.concatenate([[0], np.cumsum(sizes)])
+    shape = (len(texts), max(1, len(column)))
+    return csr_array((np.ones(inside.size, dtype=np.int32), inside, ends), shape=shape), sizes

@@ -48,7 +48,7 @@ class ShardLayout:
     shard_bytes: int = 500_000_000
     row_group_rows: int = 100
     row_group_bytes: int = 100_000_000
-    row_groups: int = 1000
+    row_groups: int = 100
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,30 +1,32 @@
 """Tables cut along the prompts that their rows are about, so that a join of all of them holds one piece at a time.
 
 The rows go to temporary files, one per table and piece, in their order. Tables are read some rows at a time; beside these,
-memory holds the keys of one table, and of the tables that others are about.
+memory holds the keys of one table that others are about, and the number of the piece of each row.
 """
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from contracts.free_memory import give_back
 from contracts.joins import Ints, chained, row_numbers, taken
 from contracts.schemas import key_of, schema_of
 from storage.tables import Part, TableStore
 
 _PROMPTS: Final = "prompts"
+_LOOKED_UP: Final = 250_000
+"""Rows whose piece is looked up at once: each look-up hashes all keys of the table that they are about."""
 
 
 class PieceTables(TableStore):
     """Tables of which one piece is read: of those that were cut, the rows of some prompts; of all others, every row."""
 
-    def __init__(self, whole: TableStore, folder: Path, number: int, cut: frozenset[str], wanted: frozenset[str]) -> None:
+    def __init__(self, whole: TableStore, folder: Path, number: int, cut: frozenset[str]) -> None:
         """Take the tables of a workspace.
 
         Args:
@@ -32,14 +34,13 @@ class PieceTables(TableStore):
             folder: the files of ``cut_tables``.
             number: number of the piece.
             cut: tables that were cut.
-            wanted: tables ``wanted@...`` that the cut respected: all rows of a piece are wanted.
         """
         super().__init__(whole.workspace)
-        self._whole, self._folder, self._number, self._cut, self._wanted = whole, folder, number, cut, wanted
+        self._whole, self._folder, self._number, self._cut = whole, folder, number, cut
 
     def parts(self, name: str) -> list[Part]:
-        """Return the committed parts of the whole table; none of a table that says what is wanted and was respected."""
-        return [] if name in self._wanted else self._whole.parts(name)
+        """Return the committed parts of the whole table."""
+        return self._whole.parts(name)
 
     def partitions(self, name: str) -> list[str]:
         """Return the names of a table's partitions that exist, sorted."""
@@ -59,13 +60,7 @@ class PieceTables(TableStore):
             return rows.read_all().select(schema.names)
 
 
-def cut_tables(
-    whole: TableStore,
-    folder: Path,
-    prompts: pa.Table,
-    along: Mapping[str, tuple[str, str]],
-    wanted: Mapping[str, Callable[[], pa.Array | pa.ChunkedArray]],
-) -> dict[str, int]:
+def cut_tables(whole: TableStore, folder: Path, prompts: pa.Table, along: Mapping[str, tuple[str, str]]) -> dict[str, int]:
     """Write each piece of each table to a file; rows that are about no prompt of any piece are left out.
 
     Args:
@@ -74,39 +69,53 @@ def cut_tables(
         prompts: ``prompt_id`` and ``piece``, its number.
         along: table -> its column that names a row of another table, and that table; those named come first. It begins with
             tables that name ``prompts``.
-        wanted: table -> what returns the keys of the rows that count; a table that is not named counts whole.
 
     Returns:
         Table -> rows in all of its pieces.
     """
     written: dict[str, int] = {}
     pieces: dict[str, tuple[pa.ChunkedArray, Ints]] = {_PROMPTS: (prompts["prompt_id"], prompts["piece"].to_numpy())}
-    parents = {parent for _, parent in along.values()} - {_PROMPTS}
+    last_use = {parent: name for name, (_, parent) in along.items()}
     for name, (column, parent) in along.items():
-        keys = _keys(whole, name, column)
-        number = _pieces(keys[column], *pieces[parent])
-        if name in wanted:
-            number[~pc.is_in(keys[key_of(name)], value_set=_flat(wanted[name]())).to_numpy()] = -1
-        if name in parents:
-            there = pa.array(number >= 0)
-            pieces[name] = pa.chunked_array([_flat(keys[key_of(name)].filter(there))], pa.string()), number[number >= 0]
-        del keys
+        number = _numbers(whole, name, column, *pieces[parent])
+        if last_use[parent] == name:
+            del pieces[parent]
+        if name in last_use and name not in pieces:
+            pieces[name] = _numbered_keys(whole, name, number)
         _write(whole, folder, name, number)
         written[name] = int(np.count_nonzero(number >= 0))
-        pa.default_memory_pool().release_unused()
+        give_back()
     return written
 
 
-def _keys(whole: TableStore, name: str, column: str) -> pa.Table:
-    """Return the keys of all rows, and what each is about."""
-    names = list(dict.fromkeys((column, key_of(name))))
-    none = pa.schema([schema_of(name).field(one) for one in names]).empty_table()
-    return pa.concat_tables([none, *whole.batches(name, names)])
+def _numbers(whole: TableStore, name: str, column: str, keys: pa.ChunkedArray, piece_of: Ints) -> npt.NDArray[np.int32]:
+    """Return the piece of every row, that of the row that its column names; -1 = none."""
+    batches = _gathered_batches(whole, name, column)
+    return np.concatenate([chained(row_numbers(some, keys), piece_of).astype(np.int32) for some in batches])
 
 
-def _pieces(of: pa.ChunkedArray, keys: pa.ChunkedArray, piece_of: Ints) -> npt.NDArray[np.int32]:
-    """Return the piece of the row that each value names; -1 = none."""
-    return chained(row_numbers(of, keys), piece_of).astype(np.int32)
+def _gathered_batches(whole: TableStore, name: str, column: str) -> Iterator[pa.ChunkedArray]:
+    """Yield the values of a column, about ``_LOOKED_UP`` at a time."""
+    chunks, count = list[pa.Array](), 0
+    for rows in whole.batches(name, [column]):
+        chunks += rows[column].chunks
+        count += rows.num_rows
+        if count >= _LOOKED_UP:
+            yield pa.chunked_array(chunks, pa.string())
+            chunks, count = [], 0
+    yield pa.chunked_array(chunks, pa.string())
+
+
+def _numbered_keys(whole: TableStore, name: str, number: npt.NDArray[np.int32]) -> tuple[pa.ChunkedArray, Ints]:
+    """Return the keys of the rows that are in a piece, and its number."""
+    key, start = key_of(name), 0
+    keys = list[pa.Array]()
+    for rows in whole.batches(name, [key]):
+        here = pa.array(number[start : start + rows.num_rows] >= 0)
+        keys += rows[key].filter(here).chunks
+        start += rows.num_rows
+    # In one chunk: a look-up would put the chunks together each time.
+    return pa.chunked_array([pa.chunked_array(keys, pa.string()).combine_chunks()]), number[number >= 0]
 
 
 def _write(whole: TableStore, folder: Path, name: str, number: npt.NDArray[np.int32]) -> None:
@@ -126,10 +135,6 @@ def _write(whole: TableStore, folder: Path, name: str, number: npt.NDArray[np.in
                     file = open_files.enter_context(pa.OSFile(str(_file(folder, name, piece)), "wb"))
                     writers[piece] = open_files.enter_context(pa.ipc.new_stream(file, rows.schema, options=options))
                 writers[piece].write_table(taken(rows, pa.array(np.flatnonzero(here == piece))))
-
-
-def _flat(values: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
 
 
 def _file(folder: Path, table: str, number: int) -> Path:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.errors import DamagedPart, DamagedState, StorageError
+from contracts.free_memory import give_back
 from contracts.ids import digest
 from contracts.joins import among
 from flows.listening.evidence import people_statement
@@ -191,12 +192,13 @@ def _batches(split: str, found: Sequence[Build], joined: Callable[[Build], Rows]
             yield with_verifier(piece, split, rows.batch(assigned.slice(start, _BATCH_ROWS)))
         counted[split] += assigned.num_rows
         del rows, assigned
-        pa.default_memory_pool().release_unused()
+        give_back()
 
 
 def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build, found: Mapping[str, Sequence[Build]]) -> Facts:
     recipe = build.recipe
     proven = proof(build)
+    give_back()
     marks = [mark for stage in before if stage.active(build) and (mark := mark_of(stage, build)) is not None]
     return Facts(
         pretty_name=recipe.release.pretty_name,

@@ -9,7 +9,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +20,6 @@ from contracts.errors import DataError
 from contracts.joins import attach, sorted_by
 from flows.listening.store import VOTED
 from flows.run.pipeline import Build
-from flows.run.wanted import wanted_keys
 from flows.stages.splits import splits_table
 from storage.table_pieces import PieceTables, cut_tables
 
@@ -32,19 +30,19 @@ _MOST_PIECES: Final = 200
 _FOLDER: Final = ".pieces-"
 _ALONG: Final[Mapping[str, tuple[str, str]]] = {
     "prompts": ("prompt_id", "prompts"),
-    "pairs": ("prompt_id", "prompts"),
+    "wanted@samples": ("subject_id", "prompts"),
     "samples": ("prompt_id", "prompts"),
     "metrics": ("sample_id", "samples"),
+    "wanted@metrics": ("subject_id", "samples"),
+    "pairs": ("prompt_id", "prompts"),
     "rulings": ("pair_id", "pairs"),
     "judgments": ("pair_id", "pairs"),
+    "wanted@judgments": ("subject_id", "pairs"),
     "labels": ("item_id", "pairs"),
     "votes": ("pair_id", "pairs"),
     VOTED: ("pair_id", "pairs"),
 }
 """Table -> the column by which its rows are about a row of another table, and that table."""
-
-_WANTED: Final = {"samples": None, "metrics": None, "judgments": 0}
-"""Fan-out stage -> the part of what it wanted that is released; None = all."""
 
 
 @contextlib.contextmanager
@@ -65,14 +63,7 @@ def pieces(build: Build, reads: tuple[str, ...]) -> Iterator[dict[str, list[Buil
     along = {name: about for name, about in _ALONG.items() if name in {*reads, "votes", VOTED}}
     along[splits_table(build)] = ("item_id", "pairs")
     with _folder(build) as folder:
-        stages = {stage: part for stage, part in _WANTED.items() if stage in along and f"wanted@{stage}" in reads}
-        written = cut_tables(
-            build.tables,
-            folder,
-            prompts,
-            along,
-            {stage: partial(wanted_keys, build, stage, part) for stage, part in stages.items()},
-        )
+        written = cut_tables(build.tables, folder, prompts, along)
         if lost := build.tables.num_rows(splits_table(build)) - written[splits_table(build)]:
             raise DataError(
                 f"{lost} assigned items are about no pair or prompt of this workspace: remove its mark stages/splits.json, "
@@ -81,13 +72,7 @@ def pieces(build: Build, reads: tuple[str, ...]) -> Iterator[dict[str, list[Buil
         numbers, found = iter(range(sum(counts.values()))), dict[str, list[Build]]()
         for split, count in counts.items():
             found[split] = [
-                replace(
-                    build,
-                    piece=PieceTables(
-                        build.tables, folder, next(numbers), frozenset(along), frozenset(f"wanted@{stage}" for stage in stages)
-                    ),
-                )
-                for _ in range(count)
+                replace(build, piece=PieceTables(build.tables, folder, next(numbers), frozenset(along))) for _ in range(count)
             ]
         yield found
 

@@ -20,7 +20,7 @@ from splits.assign import RULE, assign
 from splits.conditions import meets
 from splits.groups import leakage_groups
 from splits.leakage import LeakageProof, prove
-from synth.dialogues import dialogue_keys
+from synth.dialogues import TURN_COLUMNS, dialogue_keys
 
 
 def _splits(build: Build) -> Books:
@@ -76,7 +76,7 @@ def proof(build: Build) -> LeakageProof:
     Raises:
         LeakageError: they do.
     """
-    return prove(build.tables.read(splits_table(build)), _leakage_keys(build))
+    return prove(build.tables.batches(splits_table(build)), _leakage_keys(build))
 
 
 def _leakage_keys(build: Build) -> pa.Table:
@@ -84,15 +84,14 @@ def _leakage_keys(build: Build) -> pa.Table:
 
     A text that is spoken in place of the target's is a text of its group as well, in a row of its own.
     """
-    prompts, recordings, utterances = (
-        build.tables.read("prompts"),
-        wanted_rows(build, "recordings"),
-        build.tables.read("utterances"),
-    )
+    prompts = build.tables.read("prompts", ["prompt_id", "group_id", "text", "target_utterance_id", "reference_utterance_id"])
+    recordings = wanted_rows(build, "recordings", columns=["utterance_id", "audio_id"])
     for role in ("target", "reference"):
         prompts = attach(prompts, f"{role}_utterance_id", recordings, "utterance_id", {f"{role}_audio_id": "audio_id"})
     # Without histories a dialogue is no more than where a recording comes from, and would tie all its speakers together.
-    keys = prompts.append_column("dialogue", dialogue_keys(prompts, utterances)) if needs_history(build) else prompts
+    keys = prompts
+    if needs_history(build):
+        keys = prompts.append_column("dialogue", dialogue_keys(prompts, build.tables.read("utterances", TURN_COLUMNS)))
     return pa.concat_tables([keys, _spoken_instead(build), _brought_along(build)], promote_options="default")
 
 

@@ -317,7 +317,7 @@ def test_nothing_leaks_and_a_lost_text_moves_only_what_it_was_tied_to(groups, se
     keys = world(groups)
     table = with_leakage(keys)
     splits, _ = assign(table, targets, seed)
-    prove(splits, keys)
+    prove([splits], keys)
     if targets is not FRACTIONS:
         return
     lost = data.draw(st.integers(0, len(groups) - 1))

@@ -43,7 +43,7 @@ CLEAN = [
 
 def test_clean_splits_are_proven():
     """The proof counts rows, splits and what it compared, and finds nothing shared."""
-    proof = prove(assigned(g1="sft", g2="rl", g3="bench"), keys(*CLEAN))
+    proof = prove([assigned(g1="sft", g2="rl", g3="bench")], keys(*CLEAN))
     assert (proof.rows, proof.splits) == (3, {"sft": 1, "rl": 1, "bench": 1})
     assert proof.checked == {
         "leakage group": 3, "text group": 3, "text": 3, "normalised text": 3, "recording": 4, "audio": 3, "near-identical text": 3,
@@ -61,11 +61,11 @@ def test_clean_splits_are_proven():
 def test_what_is_shared_is_named(other, shared):
     """Each kind of sharing fails with the thing, both splits, both pairs and both groups; in one split it is fine."""
     with pytest.raises(LeakageError) as caught:
-        prove(assigned(g1="sft", g2="bench"), keys(CLEAN[0], other))
+        prove([assigned(g1="sft", g2="bench")], keys(CLEAN[0], other))
     message = str(caught.value)
     assert shared in message
     assert all(word in message for word in ("sft", "bench", "p-g1", "p-g2", "group g1", "group g2"))
-    assert prove(assigned(g1="sft", g2="sft"), keys(CLEAN[0], other)).rows == 2
+    assert prove([assigned(g1="sft", g2="sft")], keys(CLEAN[0], other)).rows == 2
 
 
 def talking(*dialogues, kind=None):
@@ -81,9 +81,9 @@ def test_a_torn_dialogue_is_found():
         talking([None, "c/d"], ["c/d"], []),
     ):
         with pytest.raises(LeakageError, match=r"splits sft and rl share the dialogue 'c/d': item p-g0 .* item p-g1") as caught:
-            prove(assigned(g0="sft", g1="rl", g2="bench"), named)
+            prove([assigned(g0="sft", g1="rl", g2="bench")], named)
         assert "group g0" in str(caught.value)
-        proof = prove(assigned(g0="sft", g1="sft", g2="bench"), named)
+        proof = prove([assigned(g0="sft", g1="sft", g2="bench")], named)
         assert proof.checked["dialogue"] == (2 if named["dialogue"].to_pylist()[1] == ["c/e", "c/d"] else 1)
         assert proof.shared["dialogue"] == 0
 
@@ -102,13 +102,13 @@ def test_proof_and_groups_agree_on_dialogues(named, data):
     splits = assigned(**{f"g{n}": side for n, side in enumerate(sides)})
     if torn:
         with pytest.raises(LeakageError, match="share the dialogue"):
-            prove(splits, table)
+            prove([splits], table)
     else:
-        prove(splits, table)
+        prove([splits], table)
     home = {row["group_id"]: row["leakage_group"] for row in leakage_groups(table).to_pylist()}
     side_of = dict(zip(sorted(set(home.values())), ["sft", "rl"] * len(home), strict=False))
     whole = assigned(**{group: side_of[leakage] for group, leakage in home.items()})
-    assert prove(whole, table).checked["dialogue"] == len({one for names in named for one in names or ()})
+    assert prove([whole], table).checked["dialogue"] == len({one for names in named for one in names or ()})
 
 
 def test_torn_groups_are_found():
@@ -122,27 +122,27 @@ def test_torn_groups_are_found():
         ]
     )
     with pytest.raises(LeakageError, match="text group 'g1'"):
-        prove(torn, keys(CLEAN[0]))
+        prove([torn], keys(CLEAN[0]))
     with pytest.raises(LeakageError, match="leakage group 'L-g1'"):
-        prove(torn.set_column(2, SPLITS.field("leakage_group"), pa.array(["L-g1", "L-g1"])), keys(CLEAN[0]))
+        prove([torn.set_column(2, SPLITS.field("leakage_group"), pa.array(["L-g1", "L-g1"]))], keys(CLEAN[0]))
 
 
 def test_keys_of_other_groups_do_not_matter():
     """A dropped group may share what it likes."""
-    assert prove(assigned(g1="sft"), keys(CLEAN[0], ("g9", "The cat sat on the mat.", "en", "u1"))).checked["text"] == 1
+    assert prove([assigned(g1="sft")], keys(CLEAN[0], ("g9", "The cat sat on the mat.", "en", "u1"))).checked["text"] == 1
 
 
 def test_missing_keys_are_no_proof():
     """A group without keys, or a missing column, is an error."""
     with pytest.raises(DataError, match="text group g2"):
-        prove(assigned(g1="sft", g2="rl"), keys(CLEAN[0]))
+        prove([assigned(g1="sft", g2="rl")], keys(CLEAN[0]))
     with pytest.raises(DataError, match="reference_utterance_id"):
-        prove(assigned(g1="sft"), keys(CLEAN[0]).drop_columns(["reference_utterance_id"]))
+        prove([assigned(g1="sft")], keys(CLEAN[0]).drop_columns(["reference_utterance_id"]))
 
 
 def test_no_rows():
     """Nothing assigned shares nothing."""
-    assert prove(assigned(), keys(*CLEAN)).rows == 0
+    assert prove([assigned()], keys(*CLEAN)).rows == 0
 
 
 @settings(deadline=None)
@@ -155,6 +155,6 @@ def test_proof_and_join_agree_on_near_texts(texts, data):
     table = keys(*[(f"g{n}", text, "en") for n, text in enumerate(texts)])
     if across:
         with pytest.raises(LeakageError, match="near-identical"):
-            prove(splits, table, similarity=0.6)
+            prove([splits], table, similarity=0.6)
     else:
-        assert prove(splits, table, similarity=0.6).checked["near-identical text"] == len(texts)
+        assert prove([splits], table, similarity=0.6).checked["near-identical text"] == len(texts)

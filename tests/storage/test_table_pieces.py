@@ -7,13 +7,18 @@ from hypothesis import strategies as st
 
 from contracts.conformance import conform
 from contracts.errors import DamagedPart
-from contracts.schemas import LABELS, PAIRS, PROMPTS
-from storage import tables
+from contracts.schemas import LABELS, PAIRS, PROMPTS, WANTED
+from storage import table_pieces, tables
 from storage.table_pieces import PieceTables, cut_tables
 from storage.tables import TableStore
 from storage.workspace import Workspace
 
-ALONG = {"prompts": ("prompt_id", "prompts"), "pairs": ("prompt_id", "prompts"), "labels": ("item_id", "pairs")}
+ALONG = {
+    "prompts": ("prompt_id", "prompts"),
+    "wanted@pairs": ("subject_id", "prompts"),
+    "pairs": ("prompt_id", "prompts"),
+    "labels": ("item_id", "pairs"),
+}
 
 
 def filled(schema, table, **columns):
@@ -49,18 +54,21 @@ def test_every_row_is_in_its_piece(tmp_path_factory, *, prompt_of, piece_of, unl
         }
     )
     wanted = [pair for number, pair in enumerate(pairs) if number not in unwanted]
+    about = [f"q{n}" for pair, n in zip(pairs, prompt_of, strict=True) if pair in wanted]
+    whole.append("wanted@pairs", filled(WANTED, "wanted", row_id=wanted, subject_id=about, part=[0] * len(wanted)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tables, "_MOST_BATCH_ROWS", batch)
         (folder / "cut").mkdir()
-        cut_tables(whole, folder / "cut", prompts, ALONG, {"pairs": lambda: pa.array(wanted, pa.string())})
+        patch.setattr(table_pieces, "_LOOKED_UP", batch)
+        cut_tables(whole, folder / "cut", prompts, ALONG)
     for number in range(3):
-        piece = PieceTables(whole, folder / "cut", number, frozenset(ALONG), frozenset({"wanted@pairs"}))
-        here = [pair for pair, prompt in zip(pairs, prompt_of, strict=True) if piece_of[prompt] == number and pair in wanted]
+        piece = PieceTables(whole, folder / "cut", number, frozenset(ALONG))
+        here = [pair for pair, prompt in zip(pairs, prompt_of, strict=True) if piece_of[prompt] == number]
         assert piece.read("pairs").schema == PAIRS
         assert piece.read("pairs")["pair_id"].to_pylist() == here
         assert piece.read("labels", ["item_id"])["item_id"].to_pylist() == [pair for pair in here if pair in labelled]
         assert piece.read("prompts")["prompt_id"].to_pylist() == [f"q{n}" for n in range(6) if piece_of[n] == number]
-        assert piece.parts("wanted@pairs") == []
+        assert piece.read("wanted@pairs")["row_id"].to_pylist() == [pair for pair in here if pair in wanted]
 
 
 @pytest.mark.parametrize("place", ["local", "memory"])
