@@ -16,7 +16,7 @@ from typing import Any
 
 from annotate.models.ledger.ledger import Ledger
 from bench.annotation_bench import ROOT, counters, lines, replied, row
-from bench.speaking import VOICES, requests
+from bench.speech_process import VOICES, requests
 from tests.annotate.spoken_audio import audio_of
 
 REQUESTS = 1_000
@@ -70,7 +70,7 @@ def settled(url: str) -> dict[str, Any]:
 
 def speaker(rows: int, engine: str, options: dict[str, Any], folder: Path) -> subprocess.Popen[str]:
     """Start a process that has texts spoken."""
-    command = [sys.executable, "-m", "bench.speaking", "--rows", str(rows), "--engine", engine, "--folder", str(folder)]
+    command = [sys.executable, "-m", "bench.speech_process", "--rows", str(rows), "--engine", engine, "--folder", str(folder)]
     keys = {"GEMINI_API_KEY": "bench-key-of-gemini", "OPENAI_API_KEY": "bench-key-of-openai"}
     command += ["--options", json.dumps(options)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | keys)

@@ -2,11 +2,10 @@
 
 import pytest
 
-from bench.speaking import VOICES
 from bench.speech_bench import CONCURRENCY, storm
 
 
-@pytest.mark.parametrize("engine", VOICES)
+@pytest.mark.parametrize("engine", ["openai_speech", pytest.param("gemini_speech", marks=pytest.mark.slow)])
 def test_a_storm_with_a_kill(engine):
     seen = storm(engine, 60, kills=1, seed=3)
     assert seen["states"] == {"replied": 60}

@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 from annotate.database import Database, DatabaseFailed
 from annotate.database_identity import Known
 from annotate.models.ledger import accounts, batch_records, column_values, reply_audio, totals
+from annotate.models.ledger.column_values import utc_now
 from annotate.models.ledger.entries import Batch, Entry, Spend
 from annotate.models.ledger.ledger_identity import identity_of, require_known
 from annotate.models.ledger.ledger_tables import OPEN_STATES, adopt_unnamed, prepare
@@ -78,10 +79,9 @@ class Ledger:
         """Let others claim requests without an answer, and close the connection."""
         # If the database fails, this process knows from memory that the owner is gone, and others once this process has ended.
         self._owner.unregister()
-        with contextlib.suppress(DatabaseFailed):
-            if self._in_database:
-                with self._database.writing() as connection:
-                    self._owner.sign_off(connection)
+        if self._in_database:
+            with contextlib.suppress(DatabaseFailed), self._database.writing() as connection:
+                self._owner.sign_off(connection)
         self._database.close()
 
     def together(self) -> contextlib.AbstractContextManager[object]:
@@ -116,9 +116,7 @@ class Ledger:
         """
         with self._writing() as connection:
             alive, token = self._other_owners.alive_tokens(connection), self._owner.token
-            claimed = accounts.claim(
-                connection, entries, alive=alive, token=token, account=self.account, now=column_values.utc_now()
-            )
+            claimed = accounts.claim(connection, entries, alive=alive, token=token, account=self.account, now=utc_now())
             self._database.once_durable(lambda: self._claimed.update(claimed))
         return claimed
 
@@ -162,12 +160,7 @@ class Ledger:
         """
         with self._writing() as connection:
             not_ours = accounts.settle(
-                connection,
-                answers,
-                token=self._owner.token,
-                account=self.account,
-                held=self._claimed,
-                now=column_values.utc_now(),
+                connection, answers, token=self._owner.token, account=self.account, held=self._claimed, now=utc_now()
             )
             self._require_none(not_ours, len(answers))
             self._database.once_durable(lambda: self._forget(key for key, _ in answers))
@@ -215,9 +208,7 @@ class Ledger:
             before, after, unpaid = self._affordable(connection, sends, budget_usd, batch=name)
             if not unpaid:
                 batch = Batch(name=name, batch_id=None, judge=judge, model=model, state="intended", size=len(sends))
-                if not batch_records.add(
-                    connection, batch, account=self.account, owner=self._owner.token, now=column_values.utc_now()
-                ):
+                if not batch_records.add(connection, batch, account=self.account, owner=self._owner.token, now=utc_now()):
                     raise StorageError(f"ledger {self.where}: there is a batch named {name} already: name this one otherwise")
                 accounts.store(connection, before, after)
         return unpaid
