@@ -58,7 +58,7 @@ prefect-run: setup
 
 # Resolve anew from pyproject.toml, preferring what the lock has now.
 lock:
-	UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/bin/uv pip compile pyproject.toml --extra embedded --group dev --python-version 3.11 \
+	UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/bin/uv pip compile pyproject.toml --extra embedded --extra zh --group dev --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-annotate -q -o requirements.lock
 
 clean:
