@@ -3,6 +3,7 @@
 
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,18 @@ def test_espeak_speaks_one_language_at_a_time():
     assert {voice.name.split("+")[0] for voice in mandarin.voices()} == {"cmn"}
     assert english.params() == {"words_per_minute": 175, "pitch": 50}
     assert english.params() == mandarin.params()
+
+
+def test_espeak_renders_mandarin():
+    """Both variants differ, and a sentence is as long as one: the voices are Mandarin, not English that skips characters."""
+    engine = plugins.configure("engine", "espeak", {"language": "zh"})
+    if problem := engine.missing():
+        pytest.skip(problem)
+    requests = [
+        RenderRequest(text="窗外的雨下了一整夜。", language="zh", voice=voice.name, seed=1, reference=None)
+        for voice in engine.voices()
+    ]
+    clips = list(engine.open().render([*requests, replace(requests[0], language="en")]))
+    assert clips.pop().reason == "unsupported_language"
+    assert all(1 < len(clip.samples) / clip.sample_rate_hz < 5 for clip in clips)
+    assert len({clip.samples.tobytes() for clip in clips}) == 3
