@@ -10,6 +10,7 @@ import importlib.util
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib.metadata import version as package_version
 from typing import Any, ClassVar, Final
 
@@ -59,7 +60,7 @@ class WorldTransfer:
         if self.source_voice is not None and self.source_voice not in names:
             raise ValueError(f"{self.source} has no voice {self.source_voice!r}: it has {', '.join(names)}")
 
-    @property
+    @cached_property
     def _source(self) -> Engine:
         engine: Engine = plugins.configure("engine", self.source, self.source_options)
         return engine
