@@ -125,11 +125,6 @@ class Engine(Protocol):
         ...
 
     @property
-    def languages(self) -> tuple[str, ...]:
-        """Languages that it speaks."""
-        ...
-
-    @property
     def resources(self) -> Resources:
         """Resources of one session, and its batch size."""
         ...

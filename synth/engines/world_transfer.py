@@ -20,7 +20,7 @@ import numpy.typing as npt
 from contracts import plugins
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
-from synth.engine import Engine, Reference, RenderRequest, Samples, Session, Voice, Waveform, refusal
+from synth.engine import Reference, RenderRequest, Samples, Session, SessionEngine, Voice, Waveform, is_service, refusal
 from synth.resampling import resample
 from synth.text_frontend import Control
 
@@ -40,7 +40,7 @@ class WorldTransfer:
     """Configuration of the transfer.
 
     Attributes:
-        source: name of the engine that speaks; one that clones voices itself is refused.
+        source: name of the engine that speaks; one that clones voices itself, and a service, are refused.
         source_voice: one of its voices; None = its default.
         source_options: its options.
     """
@@ -56,13 +56,15 @@ class WorldTransfer:
     def __post_init__(self) -> None:
         if self.source == __name__.rpartition(".")[2] or self._source.clones_voice:
             raise ValueError(f"source {self.source!r} clones voices itself: name an engine with voices of its own")
+        if is_service(self._source):
+            raise ValueError(f"source {self.source!r} is a service: name an engine that runs on this machine")
         names = [voice.name for voice in self._source.voices()]
         if self.source_voice is not None and self.source_voice not in names:
             raise ValueError(f"{self.source} has no voice {self.source_voice!r}: it has {', '.join(names)}")
 
     @cached_property
-    def _source(self) -> Engine:
-        engine: Engine = plugins.configure("engine", self.source, self.source_options)
+    def _source(self) -> SessionEngine:
+        engine: SessionEngine = plugins.configure("engine", self.source, self.source_options)
         return engine
 
     @property

@@ -96,6 +96,7 @@ def test_it_speaks_as_its_source_does():
     [
         ({"source": "world_transfer"}, "clones voices itself"),
         ({"source": "xtts"}, "clones voices itself"),
+        ({"source": "openai_speech"}, "is a service"),
         ({"source": "flite", "source_voice": "nobody"}, "no voice 'nobody'"),
         ({"source": "flute"}, "flute"),
         ({"source": "flite", "source_options": {"sped": 2}}, "no option 'sped'"),
