@@ -1,5 +1,5 @@
 # make setup   build the environment (.venv) and install system packages
-# make demo    build the demo data set: no key, no GPU
+# make demo    build the demo data set: no key, no GPU;  make demo-zh  the same in Mandarin, for non-commercial use
 # make test    all tests;  make check  ruff, mypy, import-linter;  make bench  figures beside baselines
 # make test-slow  more cases of the end-to-end tests
 # make chaos   N=50 random kills over a small build, SEED=1: does each end in the same release, with nothing left and nothing lost?
@@ -15,7 +15,7 @@ export DO_NOT_TRACK := 1
 N := 50
 SEED := 1
 
-.PHONY: setup check test test-slow demo bench chaos lock print-python prefect-run clean
+.PHONY: setup check test test-slow demo demo-zh bench chaos lock print-python prefect-run clean
 
 setup: ; @packaging/system_packages.sh
 	@if [ "$$(cat $(STAMP) 2>/dev/null)" != "$(LOCK_SHA)" ]; then \
@@ -35,6 +35,9 @@ print-python:
 
 demo: setup
 	@.venv/bin/unisrm-data build recipes/demo.yaml
+
+demo-zh: setup
+	@.venv/bin/unisrm-data build recipes/demo_zh.yaml
 
 test: setup
 	@$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
@@ -58,7 +61,7 @@ prefect-run: setup
 
 # Resolve anew from pyproject.toml, preferring what the lock has now.
 lock:
-	UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/bin/uv pip compile pyproject.toml --extra embedded --group dev --python-version 3.11 \
+	UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/bin/uv pip compile pyproject.toml --extra embedded --extra zh --group dev --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-annotate -q -o requirements.lock
 
 clean:

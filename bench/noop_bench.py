@@ -26,7 +26,7 @@ CANDIDATES = 7  # six systems and the recording: 21 pairs a text
 FACTS = {
     "wer": {"wer": (0.05, 0.04)},
     "sim": {"sim": (0.6, 0.1)},
-    "dnsmos": {"dnsmos_ovrl": (3.1, 0.2), "dnsmos_sig": (3.4, 0.2), "dnsmos_bak": (4.0, 0.1), "dnsmos_p808": (3.7, 0.1)},
+    "distillmos": {"distillmos": (3.5, 0.4)},
     "prosody": dict.fromkeys(
         (
             "f0_median_hz",

@@ -12,6 +12,9 @@ UNSTATED: Final = "NOASSERTION"
 """SPDX's word for a licence that nobody stated."""
 
 _WANTS_CREDIT: Final = re.compile(r"\b(?:CC-BY|ODC-By|ODbL|OGL-UK|OGL-Canada|NLOD|DL-DE-BY|etalab)-")
+_NON_COMMERCIAL: Final = re.compile(
+    r"\bCC-BY-NC|\bPolyForm-Noncommercial|\bLicenseRef-[A-Za-z0-9.-]*NonCommercial", re.IGNORECASE
+)
 
 
 def licence_of(stated: str) -> str | None:
@@ -32,6 +35,11 @@ def licence_hint(stated: str) -> str:
 def wants_credit(licence: str) -> bool:
     """Tell whether a licence asks whoever passes its work on to name who made it, as CC-BY and open data do."""
     return bool(_WANTS_CREDIT.search(licence))
+
+
+def is_non_commercial(licence: str) -> bool:
+    """Tell whether a part of a licence forbids commercial use: by SPDX identifier, or as ``LicenseRef-...NonCommercial``."""
+    return bool(_NON_COMMERCIAL.search(licence))
 
 
 def _known(stated: str) -> str:

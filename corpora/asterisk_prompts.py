@@ -62,9 +62,10 @@ class AsteriskPrompts:
 
     def read(self, root: str) -> Iterator[pa.RecordBatch]:
         """Yield all prompts, sorted by name (see ``corpora.reader.Corpus``)."""
-        return batches(self.name, self._utterances(Root(self.name, root, self.follow_links)))
+        return batches(self.name, self.utterances(Root(self.name, root, self.follow_links)))
 
-    def _utterances(self, root: Root) -> Iterator[Utterance]:
+    def utterances(self, root: Root) -> Iterator[Utterance]:
+        """Yield the rows before the checks that all readers share."""
         recordings = _recordings(root)
         rows = list(self._transcripts(root))
         known = {row.source_id for row in rows}

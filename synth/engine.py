@@ -100,10 +100,7 @@ class Engine(Protocol):
 
     Attributes:
         architecture: method of synthesis.
-        languages: languages that it speaks: first parts of BCP 47 tags, and ``mixed``.
         clones_voice: whether it clones the voice of a reference.
-        ascii_only: whether it reads ASCII only.
-        controls: control syntax, which is removed from its texts.
 
     An engine may also have ``cpu_s_per_audio_s: ClassVar[float | None]``, the CPU seconds on one core that a second of speech
     takes; without it a plan says that the time is unknown.
@@ -111,12 +108,20 @@ class Engine(Protocol):
 
     architecture: ClassVar[str]
     clones_voice: ClassVar[bool]
-    ascii_only: ClassVar[bool]
-    controls: ClassVar[tuple[Control, ...]]
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Languages that it speaks."""
+        """Languages that it speaks: first parts of BCP 47 tags, and ``mixed``."""
+        ...
+
+    @property
+    def ascii_only(self) -> bool:
+        """Whether it reads ASCII only."""
+        ...
+
+    @property
+    def controls(self) -> tuple[Control, ...]:
+        """Control syntax, which is removed from its texts."""
         ...
 
     @property

@@ -33,6 +33,7 @@ _COLUMNS: Final = (
     "language",
     "speaker_id",
     "style",
+    "audio_path",
     "duration_s",
     "license",
     "dialogue_id",
@@ -68,6 +69,8 @@ def choose(
     Of recordings with one text, one counts whose speaker has a reference, if there is any. Audio that failed makes room for the
     same speaker's other recording of the text; a target whose reference failed gets the speaker's next one. Neither moves
     another prompt.
+
+    A text without a recording (``audio_path`` is null) can be a target, never a reference.
 
     The choice is by hash: it does not depend on the order of the rows, and raising ``texts`` keeps all earlier prompts.
 
@@ -123,6 +126,7 @@ def choose(
             or (("few_words", {"words": words, "min_words": min_words}) if words < min_words else None)
             or (("no_history", {name: row[name] for name in _TURN}) if history and turn in {None, 1} else None),
             can_refer=reference == "same_speaker"
+            and row["audio_path"] is not None
             and not unusable
             and not _too_short(duration_s, reference_min_duration_s)
             and (turn is not None or not history),

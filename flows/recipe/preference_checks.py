@@ -8,9 +8,11 @@ from annotate.models.inquiry import Inquiry
 from annotate.models.task import TaskSpec
 from contracts import plugins
 from contracts.errors import RecipeError
+from contracts.licences import is_non_commercial
 from flows.recipe.checks import check_measured
 from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.recipe.sections import Role, System
+from synth.engine import Voice
 
 
 def _negative_roles() -> list[str]:
@@ -22,12 +24,15 @@ def check(recipe: PreferenceRecipe) -> None:
     """Check what one field alone does not show.
 
     Raises:
-        RecipeError: an unknown voice, a system, judge or role without the metric, corpus or role that it needs, two equal
-            judges, or a source of labels that the recipe does not have.
+        RecipeError: an unknown voice, or one that the release may not hold, a system, judge or role without the metric, corpus
+            or role that it needs, two equal judges, or a source of labels that the recipe does not have.
     """
     for system in recipe.systems:
         if system.clips is None:
-            _check_voices(system, [voice.name for voice in recipe.engines[system.name].voices()])
+            voices = recipe.engines[system.name].voices()
+            _check_voices(system, [voice.name for voice in voices])
+            if not recipe.release.allow_non_commercial:
+                _check_licences(system, voices)
         elif system.clips not in {corpus.name for corpus in recipe.corpora}:
             raise RecipeError(f"systems.{system.name}.clips: {system.clips!r} is no corpus of this recipe")
     _check_labels(recipe)
@@ -55,6 +60,16 @@ def _check_voices(system: System, known: Sequence[str]) -> None:
             f"systems.{system.name}: voices_per_prompt is {system.voices_per_prompt}, but it has "
             f"{len(system.voices or known)} voices"
         )
+
+
+def _check_licences(system: System, voices: Sequence[Voice]) -> None:
+    """Refuse voices under a licence that forbids commercial use: nobody should find out from a released row."""
+    for voice in voices:
+        if (system.voices is None or voice.name in system.voices) and is_non_commercial(voice.license):
+            raise RecipeError(
+                f"systems.{system.name}: the licence of voice {voice.name!r} of engine {system.engine!r}, {voice.license}, "
+                "forbids commercial use: take another voice, or say release: {allow_non_commercial: true}"
+            )
 
 
 def _check_labels(recipe: PreferenceRecipe) -> None:

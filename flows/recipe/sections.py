@@ -143,3 +143,8 @@ class Release(Strict):
     version: Name = "0.1.0"
     pretty_name: str = "Speech preference pairs"
     shard_size_mb: int = Field(default=500, gt=0, le=100_000)
+    allow_non_commercial: bool = Field(
+        default=False,
+        exclude_if=lambda allowed: not allowed,  # a recipe that does not say it is the recipe that it was
+        description="voices whose licence forbids commercial use may speak in it",
+    )

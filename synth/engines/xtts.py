@@ -65,7 +65,7 @@ class Xtts:
 
     def voices(self) -> tuple[Voice, ...]:
         """Return the one voice: that of the reference."""
-        return reference_voice(self.model, "LicenseRef-CPML", self.architecture, _RATE_HZ)
+        return reference_voice(self.model, "LicenseRef-CPML-NonCommercial", self.architecture, _RATE_HZ)
 
     def missing(self) -> str | None:
         """Return what to install, download or change."""

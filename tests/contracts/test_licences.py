@@ -2,7 +2,7 @@
 
 import pytest
 
-from contracts.licences import licence_hint, licence_of, wants_credit
+from contracts.licences import is_non_commercial, licence_hint, licence_of, wants_credit
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,23 @@ def test_an_unknown_licence_is_told_the_nearest_one(stated, nearest):
 def test_who_asks_for_credit(licence, wants):
     """All licences of Creative Commons but the dedication to the public domain, and those of open data that ask for it."""
     assert wants_credit(licence) == wants
+
+
+@pytest.mark.parametrize(
+    ("licence", "forbids"),
+    [
+        ("CC-BY-NC-4.0", True),
+        ("CC-BY-NC-SA-3.0", True),
+        ("MIT AND CC-BY-NC-ND-4.0", True),
+        ("PolyForm-Noncommercial-1.0.0", True),
+        ("MIT AND LicenseRef-Databaker-NonCommercial", True),
+        ("LicenseRef-piper-lessac", False),
+        ("CC-BY-SA-3.0", False),
+        ("NCSA", False),  # the University of Illinois' licence, by its name
+        ("BSD-3-Clause-No-Nuclear-License", False),
+        ("NOASSERTION", False),
+    ],
+)
+def test_licences_that_forbid_commercial_use(licence, forbids):
+    """SPDX says it in the identifiers of Creative Commons and PolyForm; references say it in theirs."""
+    assert is_non_commercial(licence) is forbids

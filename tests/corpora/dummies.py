@@ -191,6 +191,12 @@ def asterisk_prompts(root: Path) -> Dummy:
     )
 
 
+def mandarin_sentences(root: Path) -> Dummy:
+    """The packaged sentences, and the prompts that are short enough."""
+    prompts = asterisk_prompts(root)
+    return Dummy(problems=[*((f"mandarin-{number:02d}", None) for number in range(1, 51)), *prompts.problems])
+
+
 def pocketsphinx_librivox(root: Path) -> Dummy:
     """Three clips, one without audio, one without text, and a broken line."""
     put(root / "transcription", "<s> he was young </s> (sense-01)\n<s> gone </s> (sense-02)\nbroken\n<s>  </s> (sense-03)\n")
@@ -210,6 +216,7 @@ def pocketsphinx_librivox(root: Path) -> Dummy:
 BUILDERS: Mapping[str, Callable[[Path], Dummy]] = {
     "asterisk_prompts": asterisk_prompts,
     "libritts_r": libritts_r,
+    "mandarin_sentences": mandarin_sentences,
     "manifest": manifest,
     "pocketsphinx_librivox": pocketsphinx_librivox,
 }

@@ -97,6 +97,7 @@ def test_what_this_machine_cannot_do_is_said_first(environment, tmp_path):
     """A recipe with an engine that is not installed ends before anything ran, with one line that says what to install."""
     literals = yaml.safe_load((ROOT / "recipes/demo.yaml").read_text())
     literals["systems"].append({"name": "xtts", "engine": "xtts"})
+    literals["release"]["allow_non_commercial"] = True
     recipe = tmp_path / "gpu.yaml"
     recipe.write_text(yaml.safe_dump(literals))
     done = unisrm(environment, "build", recipe, "-w", tmp_path / "ws", check=False)

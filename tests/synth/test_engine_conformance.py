@@ -16,15 +16,36 @@ from synth.engine import Reference, RenderRequest, Waveform, is_service
 NAMES = plugins.names("engine")
 SERVICES = [name for name in NAMES if is_service(plugins.configure("engine", name))]
 SESSIONS = [name for name in NAMES if name not in SERVICES]
-TEXTS = ["Hello there.", "It's ten past nine."]
+TEXTS = {
+    "en": ("Hello there.", "It's ten past nine.", "Yes.", "No."),
+    "zh": (
+        "\u5927\u5bb6\u597d\u3002",
+        "\u73b0\u5728\u662f\u4e5d\u70b9\u5341\u5206\u3002",
+        "\u662f\u7684\u3002",
+        "\u4e0d\u662f\u3002",
+    ),
+}
+"""Language -> a short text, a longer one, yes and no."""
 
 
-def request(engine, text="Hello there.", **changes) -> RenderRequest:
+def vowel() -> np.ndarray:
+    """Two seconds of a voice at 16 kHz: a pulse train around 130 Hz through one formant at 700 Hz."""
+    phase = np.cumsum(130 + 20 * np.sin(2 * np.pi * 1.5 * np.arange(32000) / 16000)) / 16000
+    pulses = np.diff(np.floor(phase), prepend=0.0)
+    resonance = np.exp(-np.arange(400) / 80) * np.sin(2 * np.pi * 700 * np.arange(400) / 16000)
+    return (0.3 * np.convolve(pulses, resonance)[:32000]).astype(np.float32)
+
+
+def texts_of(engine) -> tuple[str, ...]:
+    """The texts in the engine's language, English if it speaks that."""
+    return TEXTS["en" if "en" in engine.languages else engine.languages[0]]
+
+
+def request(engine, text=None, **changes) -> RenderRequest:
     """A request that the engine can serve, unless it is changed."""
-    fields = {"text": text, "language": "en", "voice": engine.voices()[0].name, "seed": 1}
-    reference = (
-        Reference(waveform=np.zeros(16000, np.float32), sample_rate_hz=16000, text="Hi.") if engine.clones_voice else None
-    )
+    language = "en" if "en" in engine.languages else engine.languages[0]
+    fields = {"text": text or TEXTS[language][0], "language": language, "voice": engine.voices()[0].name, "seed": 1}
+    reference = Reference(waveform=vowel(), sample_rate_hz=16000, text="Hi.") if engine.clones_voice else None
     return RenderRequest(**{**fields, "reference": reference, **changes})
 
 
@@ -59,7 +80,7 @@ def test_an_engine_describes_itself_without_being_installed(name):
     assert isinstance(engine.resources, Resources)
     assert engine.resources.batch_size >= 1
     assert canonical_json(engine.params())
-    assert "en" in engine.languages
+    assert set(engine.languages) & set(TEXTS)
     assert engine.missing() is None or engine.missing().strip()
     assert hash(engine) == hash(plugins.configure("engine", name))
 
@@ -114,12 +135,13 @@ def test_asking_what_is_missing_imports_nothing_heavy():
 def test_one_answer_per_request_in_order(opened):
     """Good and bad requests mixed: every answer stands where its request stood."""
     engine, session = opened
+    short, longer, *_ = texts_of(engine)
     requests = [
-        request(engine, TEXTS[0]),
+        request(engine, short),
         request(engine, "   \n "),
-        request(engine, TEXTS[0], language="tlh"),
-        request(engine, TEXTS[0], voice="nobody"),
-        request(engine, TEXTS[1]),
+        request(engine, short, language="tlh"),
+        request(engine, short, voice="nobody"),
+        request(engine, longer),
     ]
     answers = list(session.render(requests))
     assert len(answers) == len(requests)
@@ -141,17 +163,19 @@ def test_one_answer_per_request_in_order(opened):
 
 
 def test_the_same_request_gives_the_same_samples(opened):
-    """Twice in one session, with another text in between."""
+    """In one session, with another text in between, and right after itself."""
     engine, session = opened
-    first, _, second = session.render([request(engine, TEXTS[0]), request(engine, "No."), request(engine, TEXTS[0])])
+    short, *_, no = texts_of(engine)
+    first, _, second, third = session.render([request(engine, text) for text in (short, no, short, short)])
     assert isinstance(first, Waveform)
     assert np.array_equal(first.samples, second.samples)
+    assert np.array_equal(second.samples, third.samples)
 
 
 def test_voices_differ(opened):
     """No two voices of an engine are the same sound under two names."""
     engine, session = opened
-    answers = list(session.render([request(engine, "Yes.", voice=voice.name) for voice in engine.voices()]))
+    answers = list(session.render([request(engine, texts_of(engine)[2], voice=voice.name) for voice in engine.voices()]))
     assert all(isinstance(answer, Waveform) for answer in answers)
     for index, one in enumerate(answers):
         for other in answers[index + 1 :]:
@@ -164,7 +188,7 @@ def test_text_is_data_never_a_command(opened, tmp_path, monkeypatch):
     marker = tmp_path / "marker"
     monkeypatch.setenv("M", str(marker))
     hostile = "-h $(touch $M) `touch $M` (system 'touch $M') [[h]] <a> \\ \" ;"
-    answers = list(session.render([request(engine, hostile), request(engine, "No.")]))
+    answers = list(session.render([request(engine, hostile), request(engine, texts_of(engine)[3])]))
     assert not marker.exists()
     assert isinstance(answers[-1], Waveform)
 

@@ -262,3 +262,19 @@ def test_books_balance_whatever_failed(rows, wishes, bad, history):
     assert choose(table(rows), seed=3, **wishes, failed=set(), history=history)[0].equals(
         choose(table(rows), seed=3, **wishes, history=history)[0]
     )
+
+
+def test_a_text_that_nobody_recorded_is_a_target_only():
+    """Its speaker's recordings are the references, also where they could be targets, and it never is one itself."""
+    written = [
+        utterance(number, audio_path=None, duration_s=None, language="zh", text=f"text {number}") for number in range(20)
+    ]
+    recorded = [utterance(100 + number, text=f"word{number}") for number in range(5)]
+    prompts, drops = choose(table([*written, *recorded]), seed=0, min_words=2)
+    assert prompts.num_rows == 20
+    assert set(prompts["reference_language"].to_pylist()) == {"en"}
+    assert set(prompts["language"].to_pylist()) == {"zh"}
+    assert drops.num_rows == 0
+    alone, none = choose(table(written), seed=0)
+    assert alone.num_rows == 0
+    assert set(none["reason"].to_pylist()) == {"no_reference"}

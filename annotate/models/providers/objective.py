@@ -12,15 +12,13 @@ before rounding to one decimal):
   (Resemblyzer). Another embedding needs other anchors: they are options.
 - *prosody* = 5 S(``f0_range_semitones``; 4, 12) + 5 S(``f0_slope_semitones_per_s``; 12, 36): English melody spans about an
   octave ('t Hart, Collier & Cohen, "A Perceptual Study of Intonation", 1990), and rule-driven or averaged intonation drifts.
-- *naturalness* = 5 S(``dnsmos_ovrl``; 2.0, 3.3) + 2.5 S(``flux_floor_ratio``; 0.30, 0.50)
-  + 2.5 S(``high_band_periodicity``; 0.55, 0.30). DNSMOS falls from 3.3 for a clean recording to 2.0 at 20 dB signal-to-noise
-  ratio, but it hears noise, not whether a person speaks: it can rate a diphone voice like a human reader. The two others
-  find mechanical speech (see ``scoring.metrics.prosody``), but noise hides what they look for. Each half covers the
-  other's blind spot.
+- *naturalness* = 10 S(``distillmos``; 2.0, 4.2): measured means were 2.2 for formant synthesis and for noise 10 dB below the
+  speech, 4.1 to 4.4 for recordings and neural voices. docs/decisions/0020-what-runs-from-packages.md compares it with DNSMOS
+  and the signs of mechanical speech, which the first revision took.
 
-S(x; poor, good) is the logistic curve through 0.1 at ``poor`` and 0.9 at ``good``. The anchors of slope, flux floor and
-periodicity are round numbers around the levels of one human and twelve synthetic voices on 12 sentences, and they ranked other
-voices and speakers on other sentences as well. What a clip scores depends on its measurements alone.
+S(x; poor, good) is the logistic curve through 0.1 at ``poor`` and 0.9 at ``good``. The anchors of slope are round numbers
+around the levels of one human and twelve synthetic voices on 12 sentences. What a clip scores depends on its measurements
+alone.
 """
 
 import math
@@ -40,7 +38,7 @@ from contracts.ids import digest
 from storage.blobs import BlobStore
 
 FREE: Final = Estimate(input_tokens=0, output_tokens=0, usd=0.0)
-_REVISION: Final = 1  # of the formulas; the anchors enter the version by themselves
+_REVISION: Final = 2  # of the formulas; the anchors enter the version by themselves
 _ERROR_WEIGHT: Final = 2.0
 
 
@@ -59,9 +57,7 @@ class Curve:
 
 F0_RANGE: Final = Curve(4.0, 12.0)
 F0_SLOPE: Final = Curve(12.0, 36.0)
-DNSMOS: Final = Curve(2.0, 3.3)
-FLUX_FLOOR: Final = Curve(0.30, 0.50)
-PERIODICITY: Final = Curve(0.55, 0.30)
+DISTILLMOS: Final = Curve(2.0, 4.2)
 
 _WORDS: Final = ((8.0, "Very good"), (6.0, "Good"), (4.0, "Fair"), (2.0, "Weak"), (0.0, "Poor"))
 
@@ -81,9 +77,7 @@ class Objective:
         "sim",
         "f0_range_semitones",
         "f0_slope_semitones_per_s",
-        "dnsmos_ovrl",
-        "flux_floor_ratio",
-        "high_band_periodicity",
+        "distillmos",
     )
     repeatable: ClassVar[bool] = True
     tasks: ClassVar[tuple[str, ...]] = ("task1",)
@@ -101,7 +95,7 @@ class Objective:
     @property
     def version(self) -> str:
         """Revision of the formulas and hash of their constants."""
-        curves = [F0_RANGE, F0_SLOPE, DNSMOS, FLUX_FLOOR, PERIODICITY, Curve(self.sim_other, self.sim_same)]
+        curves = [F0_RANGE, F0_SLOPE, DISTILLMOS, Curve(self.sim_other, self.sim_same)]
         return f"{_REVISION}-{digest([_ERROR_WEIGHT, [[curve.poor, curve.good] for curve in curves]])[:8]}"
 
     @property
@@ -160,9 +154,8 @@ class Objective:
         Args:
             facts: metric value -> number, every one of ``facts``.
         """
-        wer, sim, dnsmos = facts["wer"], facts["sim"], facts["dnsmos_ovrl"]
+        wer, sim, quality = facts["wer"], facts["sim"], facts["distillmos"]
         span, slope = facts["f0_range_semitones"], facts["f0_slope_semitones_per_s"]
-        flux, periodicity = facts["flux_floor_ratio"], facts["high_band_periodicity"]
         judged = {
             "text": (10 * math.exp(-_ERROR_WEIGHT * wer), f"a recogniser hears {wer:.3f} errors per word of the text"),
             "speaker": (
@@ -177,11 +170,8 @@ class Objective:
                 (f"the pitch spans {span:.1f} semitones and moves by {slope:.1f} semitones per second"),
             ),
             "naturalness": (
-                5 * DNSMOS(dnsmos) + 2.5 * FLUX_FLOOR(flux) + 2.5 * PERIODICITY(periodicity),
-                (
-                    f"DNSMOS rates the overall quality at {dnsmos:.2f} of 5, the stillest moments keep {flux:.2f} of the usual "
-                    f"spectral movement, and voicing above 2.5 kHz is periodic to a degree of {periodicity:.2f}"
-                ),
+                10 * DISTILLMOS(quality),
+                f"DistillMOS predicts that listeners rate the quality at {quality:.2f} of 5",
             ),
         }
         scores = {dimension.name: round(judged[dimension.key][0], 1) for dimension in DIMENSIONS}

@@ -136,7 +136,7 @@ BASE: Mapping[str, object] = {
     "name": "bounds",
     "corpora": [{"name": "c", "reader": "manifest", "root": "."}],
     "systems": [{"name": "espeak", "engine": "espeak"}],
-    "metrics": [{"name": "wer"}, {"name": "sim"}, {"name": "dnsmos"}, {"name": "prosody"}],
+    "metrics": [{"name": "wer"}, {"name": "sim"}, {"name": "distillmos"}, {"name": "prosody"}],
     "judge": {"name": "objective"},
     "judges": [{"name": "gemini", "task": "task1", "options": {"model": "gemini-2.5-pro"}}],
     "roles": [{"task": "scenario", "name": "gemini"}],

