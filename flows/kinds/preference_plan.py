@@ -37,6 +37,7 @@ from flows.views.plan_lines import (
 )
 from synth import requests
 from synth.dsp import format_literals
+from synth.pairing import of_two_clips
 from synth.pairing import pairs as made_pairs
 
 SECONDS_PER_CHARACTER: Final = 0.065
@@ -151,8 +152,10 @@ def _pairs_stand(build: Build[PreferenceRecipe], wanted: pa.Table) -> bool:
     """Say whether the pairs that are there are those of the wanted samples, of which none is left to be made."""
     if len(left_keys(build, "samples", "samples", wanted["row_id"])):
         return False
-    made = among(wanted, "row_id", build.tables.read("samples", ["sample_id"])["sample_id"])
-    pairs = made_pairs(_as_samples(made), seed=build.recipe.seed, kinds=build.recipe.pair_kinds)
+    samples = build.tables.read("samples", ["sample_id", "audio_id"])
+    made = among(wanted, "row_id", samples["sample_id"])
+    found = made_pairs(_as_samples(made), seed=build.recipe.seed, kinds=build.recipe.pair_kinds)
+    pairs, _ = of_two_clips(found, samples)
     return set(pairs["pair_id"].to_pylist()) == set(build.tables.read("pairs", ["pair_id"])["pair_id"].to_pylist())
 
 
@@ -171,7 +174,9 @@ def _asking(
 ) -> list[Line]:
     """Return one line per role and judge, and one for the money in all, that for ``spoken`` included."""
     recipe = build.recipe
-    pairs = made_pairs(_as_samples(wanted), seed=recipe.seed, kinds=recipe.pair_kinds).num_rows
+    pairs = build.tables.num_rows("pairs")
+    if "pairs" not in known:
+        pairs = made_pairs(_as_samples(wanted), seed=recipe.seed, kinds=recipe.pair_kinds).num_rows
     guesses = {
         "prompts": prompts.num_rows,
         "samples": wanted.num_rows,

@@ -30,7 +30,7 @@ from storage.columns import RATED_PAIRS
 from storage.rated_rows import RatedPairRows
 from synth import rated_clips
 from synth.dsp import OriginalFormat, format_literals
-from synth.pairing import pairs
+from synth.pairing import of_two_clips, pairs
 
 
 class HeardAudio(Strict):
@@ -113,9 +113,13 @@ def _samples(build: _Build) -> Books:
 
 
 def _pairs(build: _Build) -> Books:
-    found = pairs(wanted_rows(build, "samples"), seed=build.recipe.seed)
-    build.tables.replace("pairs", sorted_by(found, "pair_id"))
-    return Books(stage="pairs", unit="possible pairs", rows_in=found.num_rows, rows_out=found.num_rows)
+    samples = wanted_rows(build, "samples")
+    found = pairs(samples, seed=build.recipe.seed)
+    kept, drops = of_two_clips(found, samples)
+    build.tables.replace("drops@pairs", drops)
+    build.tables.replace("pairs", sorted_by(kept, "pair_id"))
+    dropped = count(drops["reason"])
+    return Books(stage="pairs", unit="possible pairs", rows_in=found.num_rows, rows_out=kept.num_rows, dropped=dropped)
 
 
 def _rulings(build: _Build) -> Books:
@@ -188,7 +192,7 @@ _MAKING: Final[tuple[Stage[RatedPairsRecipe], ...]] = (
         run=_samples,
     ),
     metrics.STAGE,
-    Stage(name="pairs", reads=made("samples"), writes=("pairs",), settings=lambda _build: [], run=_pairs),
+    Stage(name="pairs", reads=made("samples"), writes=("pairs", "drops@pairs"), settings=lambda _build: [], run=_pairs),
     Stage(
         name="rulings",
         reads=("utterances", *made("samples"), "pairs"),

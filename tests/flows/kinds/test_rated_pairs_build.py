@@ -1,6 +1,8 @@
 """A build of rated pairs, from a manifest of rated clips to a release, beside what pandas makes of the same files."""
 
+import csv
 import json
+import shutil
 from itertools import combinations
 
 import pandas as pd
@@ -28,6 +30,11 @@ SPLITS = {
 def build(tmp_path, in_this_process):
     """Return a finished build: eight contents by three systems, of which the last content is the corpus's test."""
     rated_manifest(tmp_path / "mos", contents=8, systems=3, raters=4)
+    return built(tmp_path)
+
+
+def built(tmp_path):
+    """Return the finished build of the corpus that is there."""
     recipe = {
         "kind": "rated_pairs",
         "name": "rated",
@@ -71,6 +78,31 @@ def test_labels_are_those_of_an_independent_script(build, tmp_path):
     assert (rows["rating_gap"] - gaps).abs().max() < 1e-12
     assert set(rows["raters_a"]) == {4}
     assert set(rows["label_source"]) == {"ratings"}
+
+
+def test_a_clip_under_two_ids_is_no_pair(tmp_path, in_this_process):
+    """One recording as two rows with other ratings: both stand against the third clip, never against each other."""
+    folder = rated_manifest(tmp_path / "mos", contents=2, systems=2, raters=2)
+    with (folder / "manifest.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    one = next(row for row in rows if row["split"] == "test")
+    shutil.copy(folder / one["audio"], folder / "clips/again.wav")
+    rows.append(one | {"id": "again", "audio": "clips/again.wav", "rating.mos": "1.5"})
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    build = built(tmp_path)
+    books = {stage.name: finished(stage, build) for stage in stages_of(build)}
+    assert books["pairs"].dropped == {"same_audio": 1}
+    (drop,) = build.tables.read("drops@pairs").to_pylist()
+    audio = dict(zip(*(build.tables.read("samples")[name].to_pylist() for name in ("sample_id", "audio_id")), strict=True))
+    pairs = build.tables.read("pairs").to_pylist()
+    assert len(pairs) == 1 + 2
+    assert all(audio[row["sample_a"]] != audio[row["sample_b"]] for row in pairs)
+    told = CliRunner().invoke(app, ["explain", str(tmp_path / "r.yaml"), "again", "--workspace", build.workspace.url])
+    assert "same_audio" in told.output
+    assert json.loads(drop["evidence"])["audio_id"] in audio.values()
 
 
 def test_every_clip_is_accounted_for_and_nothing_is_done_twice(build):
