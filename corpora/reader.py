@@ -22,7 +22,7 @@ unknown_language            a language that ``contracts.languages`` does not kno
 unknown_license             a licence that is no SPDX expression
 malformed_rating            a rating that is no finite number, or of nobody, or lacks its scale
 duplicate_rating            two ratings of a clip by one rater on one scale, or two means
-missing_rating, rating_out_of_range, malformed_name
+missing_rating, rating_out_of_range, malformed_name, contradicting_row, duplicate_audio
                             see ``corpora.score_lists``
 malformed_reference         reference answers that are no texts
 unknown_clip                ratings of a clip that the metadata do not list
