@@ -30,8 +30,8 @@ from corpora.delimited import separated_rows
 from corpora.reader import Utterance, lines
 from corpora.root import Root
 
-_EMPTY: Final = frozenset({"", "nan", "null"})
-"""What stands for no score; pandas reads and writes these."""
+_EMPTY: Final = frozenset({"", "nan", "null", "none", "n/a", "<na>"})
+"""What stands for no value; pandas reads and writes these."""
 
 
 class MissingRating(BadRating):
@@ -242,8 +242,8 @@ def stated_once(rows: Iterable[tuple[int, str, str]], where: str, field: str) ->
         known, first = found.setdefault(clip, (value.strip(), number))
         if known != value.strip():
             raise DataError(
-                f"{where}, row {number}, field {field}: {value[:60]!r} for {clip[:60]!r}, which has {known[:60]!r} in row {first}"
-                "; remove one of the rows"
+                f"{where}, row {number}, field {field}: {value[:60]!r} for {clip[:60]!r}, "
+                f"which has {known[:60]!r} in row {first}; remove one of the rows"
             )
     return {clip: value for clip, (value, _) in found.items()}
 
