@@ -30,6 +30,7 @@ from flows.views.plan_lines import (
     listening_lines,
     megabytes,
     plan_line,
+    release_line,
     spent_usd,
     spoken_line,
     times,
@@ -207,6 +208,5 @@ def _asking(
     else:
         over = "which may not be enough; " if total > recipe.budget_usd - spent else ""
         money["note"] = f"budget {recipe.budget_usd:g} USD, {over}{money['note']}"
-    release = plan_line("release", pairs, disk_mb=megabytes(build, total_of(wanted["s"]) * 1.5))
-    release["note"] = "before filters"
+    release = release_line(build, pairs, megabytes(build, total_of(wanted["s"]) * 1.5))
     return [*lines, *listening_lines(build, wanted.num_rows, pairs), money, release]

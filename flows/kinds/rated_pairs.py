@@ -22,10 +22,21 @@ from flows.run.wanted import made, want, wanted_rows
 from flows.run.work import count_done, do_missing
 from flows.stages import filters, metrics, splits, utterances, verification, votes
 from flows.stages.filters import filters_of
-from flows.stages.recordings import recording_requests, recording_work
+from flows.stages.metrics import metric_keys
+from flows.stages.recordings import recording_keys, recording_requests, recording_work
 from flows.stages.release import Form, pairs_were_voted_on, release_stage
 from flows.stages.utterances import read_corpora
-from flows.views.plan_lines import is_finished, listening_lines, megabytes, plan_line, total_of
+from flows.views.plan_lines import (
+    count_true,
+    cpu_hours,
+    is_finished,
+    left_keys,
+    listening_lines,
+    megabytes,
+    plan_line,
+    release_line,
+    total_of,
+)
 from storage.columns import RATED_PAIRS
 from storage.rated_rows import RatedPairRows
 from synth import rated_clips
@@ -71,6 +82,18 @@ def _rated(build: _Build) -> pa.Table:
     return rated_clips.rated(build.tables.read("utterances"), build.recipe.scale)[0]
 
 
+def _usable(build: _Build, utterances: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Return the utterances that can stand in a pair, of which there must be some, and the others as drops."""
+    usable, drops = rated_clips.rated(utterances, build.recipe.scale)
+    if not usable.num_rows:
+        scales = sorted({rating["scale"] for ratings in utterances["ratings"].to_pylist() for rating in ratings or ()})
+        raise DataError(
+            f"no clip has a content_id and a rating on the scale {build.recipe.scale!r}; "
+            f"there are {', '.join(scales) or 'no ratings at all'}: correct scale, or the manifest"
+        )
+    return usable, drops
+
+
 def _contents(build: _Build) -> Books:
     """Make one prompt of every content: what its clips say.
 
@@ -78,13 +101,7 @@ def _contents(build: _Build) -> Books:
         DataError: no clip has both a content and a rating.
     """
     found = build.tables.read("utterances")
-    usable, drops = rated_clips.rated(found, build.recipe.scale)
-    if not usable.num_rows:
-        scales = sorted({rating["scale"] for ratings in found["ratings"].to_pylist() for rating in ratings or ()})
-        raise DataError(
-            f"no clip has a content_id and a rating on the scale {build.recipe.scale!r}; "
-            f"there are {', '.join(scales) or 'no ratings at all'}: correct scale, or the manifest"
-        )
+    usable, drops = _usable(build, found)
     build.tables.replace("drops@contents", drops)
     build.tables.replace("prompts", rated_clips.contents(usable))
     dropped = count(drops["reason"])
@@ -144,23 +161,38 @@ def _rows(build: _Build) -> RatedPairRows:
 
 
 def _plan(build: _Build) -> list[Line]:
-    """Return what a build would do; nothing is synthesised or paid for."""
+    """Return what a build would do; nothing is synthesised or paid for.
+
+    Raises:
+        UnisrmError: a corpus cannot be read, or no clip has both a content and a rating.
+    """
     found, _ = read_corpora(build)
-    usable, _ = rated_clips.rated(found, build.recipe.scale)
-    sizes = pc.value_counts(pc.binary_join_element_wise(usable["corpus"], usable["content_id"], "/"))
-    possible = sum(n * (n - 1) // 2 for n in (item["counts"].as_py() for item in sizes))
-    done = {stage.name for stage in _MAKING if is_finished(stage, build)}
-    counts = {"utterances": found.num_rows, "contents": usable.num_rows, "recordings": usable.num_rows, "pairs": possible}
-    seconds = total_of(usable["duration_s"])
+    usable, _ = _usable(build, found)
+    known = {stage.name for stage in _MAKING if is_finished(stage, build)}
+    clips, seconds = usable.num_rows, total_of(usable["duration_s"])
+    recordings = recording_keys(build, usable["utterance_id"])
+    recorded = clips - len(left_keys(build, "recordings", "recordings", recordings))
+    if "pairs" in known:
+        pairs = build.tables.num_rows("pairs")
+    else:
+        sizes = pc.value_counts(pc.binary_join_element_wise(usable["corpus"], usable["content_id"], "/"))
+        pairs = sum(n * (n - 1) // 2 for n in (item["counts"].as_py() for item in sizes))
     lines = [
-        plan_line(
-            stage, rows, done=rows if stage in done else 0, disk_mb=megabytes(build, seconds) if stage == "recordings" else 0.0
-        )
-        for stage, rows in counts.items()
+        plan_line("utterances", found.num_rows, done=found.num_rows if "utterances" in known else 0),
+        plan_line("contents", clips, done=clips if "contents" in known else 0),
+        plan_line("recordings", clips, done=recorded, disk_mb=megabytes(build, seconds * (1 - recorded / clips))),
     ]
-    lines += [plan_line(f"metrics {metric.name}", usable.num_rows) for metric in build.recipe.metrics]
-    release = plan_line("release", possible, disk_mb=megabytes(build, seconds * 1.5)) | {"note": "before filters"}
-    return [*lines, *listening_lines(build, usable.num_rows, possible), release]
+    samples = wanted_rows(build, "samples", columns=["duration_s"]) if "samples" in known else None
+    for metric in build.recipe.metrics:
+        rows, done, left_s = clips, 0, seconds
+        if samples is not None:
+            keys = pa.array(metric_keys(build, metric, samples["sample_id"].to_pylist()), pa.string())
+            left = pc.is_in(keys, value_set=left_keys(build, "metrics", "metrics", keys))
+            rows, done = samples.num_rows, samples.num_rows - count_true(left)
+            left_s = total_of(samples.filter(left)["duration_s"])
+        lines.append(plan_line(f"metrics {metric.name}", rows, done=done, cpu_h=cpu_hours("metric", metric.name, left_s)))
+    lines.append(plan_line("pairs", pairs, done=pairs if "pairs" in known else 0))
+    return [*lines, *listening_lines(build, clips, pairs), release_line(build, pairs, megabytes(build, seconds * 1.5))]
 
 
 _MAKING: Final[tuple[Stage[RatedPairsRecipe], ...]] = (

@@ -123,6 +123,38 @@ def test_the_story_of_a_row_goes_back_to_the_line_of_the_corpus(build, tmp_path)
     assert row["source_ref_a"] in json.dumps(json.loads(told.output))
 
 
+def planned(tmp_path, **changes):
+    """Return the outcome of ``plan`` of the recipe with changes, and its lines by stage."""
+    path = tmp_path / "changed.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load((tmp_path / "r.yaml").read_text()) | changes))
+    done = CliRunner().invoke(app, ["plan", str(path), "--workspace", str(tmp_path / "ws"), "--json"])
+    return done, {line["stage"]: line for line in json.loads(done.output)} if done.exit_code == 0 else {}
+
+
+def test_a_plan_counts_what_is_done(build, tmp_path):
+    """All of it after a build; another seed needs no recording anew."""
+    _, lines = planned(tmp_path)
+    assert {stage: (line["rows"], line["done"]) for stage, line in lines.items()} == {
+        "utterances": (24, 24),
+        "contents": (24, 24),
+        "recordings": (24, 24),
+        "pairs": (24, 24),
+        "release": (len(released(build)),) * 2,
+    }
+    assert {line["disk_mb"] for line in lines.values()} == {0.0}
+    _, lines = planned(tmp_path, seed=7, metrics=[{"name": "prosody"}])
+    counted = {stage: (line["rows"], line["done"]) for stage, line in lines.items()}
+    assert counted["recordings"] == (24, 24)
+    assert counted["metrics prosody"] == (24, 0)
+    assert counted["pairs"] == (24, 0)
+
+
+def test_a_plan_ends_as_a_build_would_where_no_clip_can_be_used(build, tmp_path):
+    done, _ = planned(tmp_path, scale="naturalness")
+    assert done.exit_code != 0
+    assert "no clip has a content_id and a rating on the scale 'naturalness'; there are mos" in str(done.exception)
+
+
 @pytest.mark.parametrize("command", [["plan"], ["status"], ["report"]])
 def test_commands_that_look_know_the_kind(build, tmp_path, command, monkeypatch):
     monkeypatch.chdir(tmp_path)
