@@ -80,6 +80,7 @@ def render(facts: Facts, tally: Tally) -> str:
         tally=tally,
         labels=labels,
         splits=[(config, split, rows, tally.labels[config, split]) for (config, split), rows in tally.rows.items()],
+        empty=", ".join(f"{config} {split}" for (config, split), rows in tally.rows.items() if not rows),
         columns=columns,
         example=_example(tally),
     )

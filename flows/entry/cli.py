@@ -75,6 +75,7 @@ def build(  # noqa: PLR0917  # options come by name
     from flows.listening.store import missed_deadline
     from flows.run.damage import has_damaged
     from flows.run.kind import stages_of
+    from flows.run.marks import notes_of
     from flows.run.pipeline import Waiting, forget_failures, open_build, up_to
     from flows.run.questions import lost_ledger
     from flows.stages.release import release_faults, seal_release
@@ -104,6 +105,8 @@ def build(  # noqa: PLR0917  # options come by name
         outcome: str | Waiting | None = seal_release(opened) if whole else None
     else:
         outcome = run_in_flow("build-unisrm-data", run)
+    for note in notes_of(opened, stages):
+        print(f"unisrm-data: {note}", file=sys.stderr)
     if isinstance(outcome, Waiting):
         print(f"{outcome}; {outcome.advice}")
     elif outcome is not None:

@@ -5,6 +5,7 @@ with its books. As long as the hashes are unchanged, a rerun does not even open 
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -77,6 +78,12 @@ def finished(stage: Stage[Any], build: Build[Any]) -> Books | None:
     if mark is None or mark.inputs != _inputs(stage, build) or mark.outputs != _outputs(stage, build):
         return None
     return mark.books
+
+
+def notes_of(build: Build[Any], stages: Sequence[Stage[Any]]) -> list[str]:
+    """Return what the books of the stages that are up to date note, each line once."""
+    pages = (finished(stage, build) for stage in stages)
+    return list(dict.fromkeys(note for books in pages if books is not None for note in books.notes))
 
 
 def execute(stage: Stage[Any], build: Build[Any]) -> Books | Waiting:

@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from itertools import combinations
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -12,8 +13,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from contracts.errors import RecipeError
 from corpora.dummies import rated_manifest
 from flows.entry.cli import app
+from flows.run.books import in_words
 from flows.run.kind import stages_of
 from flows.run.marks import finished
 from flows.run.pipeline import open_build
@@ -33,14 +36,14 @@ def build(tmp_path, in_this_process):
     return built(tmp_path)
 
 
-def built(tmp_path):
+def built(tmp_path, splits=SPLITS):
     """Return the finished build of the corpus that is there."""
     recipe = {
         "kind": "rated_pairs",
         "name": "rated",
         "corpora": [{"name": "mos", "reader": "manifest", "root": "mos", "options": {"text": "optional"}}],
         "scale": "mos",
-        "splits": {"sets": SPLITS},
+        "splits": {"sets": splits},
     }
     (tmp_path / "r.yaml").write_text(yaml.safe_dump(recipe))
     opened = open_build(tmp_path / "r.yaml", str(tmp_path / "ws"))
@@ -92,8 +95,8 @@ def test_a_clip_under_two_ids_is_no_pair(tmp_path, in_this_process):
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    build = built(tmp_path)
-    books = {stage.name: finished(stage, build) for stage in stages_of(build)}
+    build = built(tmp_path, {"train": {"fraction": 1.0}})
+    books = books_of(build)
     assert books["pairs"].dropped == {"same_audio": 1}
     (drop,) = build.tables.read("drops@pairs").to_pylist()
     audio = dict(zip(*(build.tables.read("samples")[name].to_pylist() for name in ("sample_id", "audio_id")), strict=True))
@@ -106,7 +109,7 @@ def test_a_clip_under_two_ids_is_no_pair(tmp_path, in_this_process):
 
 
 def test_every_clip_is_accounted_for_and_nothing_is_done_twice(build):
-    books = {stage.name: finished(stage, build) for stage in stages_of(build)}
+    books = books_of(build)
     assert all(books.values())
     assert not any(page.missing for page in books.values())
     assert books["release"].rows_out == len(released(build))
@@ -121,6 +124,43 @@ def test_the_story_of_a_row_goes_back_to_the_line_of_the_corpus(build, tmp_path)
     )
     assert told.exit_code == 0, told.output
     assert row["source_ref_a"] in json.dumps(json.loads(told.output))
+
+
+def test_a_split_whose_condition_nothing_meets_is_an_error(tmp_path, in_this_process):
+    """A misspelt value ends the build before the release, and says which values there are."""
+    rated_manifest(tmp_path / "mos", contents=4, systems=2, raters=2)
+    wrong = SPLITS | {"bench": {"quota": 5, "where": {"corpus_split": ["tset", "Test"]}}}
+    with pytest.raises(RecipeError) as caught:
+        built(tmp_path, wrong)
+    assert str(caught.value) == (
+        "splits.sets.bench.where: none of 4 labelled pairs has corpus_split tset or Test; corpus_split is dev, test, train: "
+        "correct the condition, or set splits.sets.bench.allow_empty to true"
+    )
+
+
+def test_an_empty_split_is_told_where_people_look(tmp_path, in_this_process, monkeypatch):
+    """At the end of a build, also of one that has nothing to do, in the books and in the card."""
+    monkeypatch.chdir(tmp_path)
+    rated_manifest(tmp_path / "mos", contents=4, systems=2, raters=2)
+    empty = SPLITS | {
+        "bench": {"quota": 5, "where": {"corpus_split": ["bench"]}, "allow_empty": True},
+        "more": {"quota": 1, "where": {"corpus_split": ["test"]}},
+    }
+    build = built(tmp_path, empty)
+    note = "split bench is empty (where: corpus_split bench)"
+    (other,) = {split for split in ("more", "test") if f"split {split} is empty" in in_words([books_of(build)["splits"]])[0]}
+    told = CliRunner().invoke(app, ["build", "r.yaml", "--workspace", "ws"])
+    assert told.exit_code == 0, told.output
+    assert f"unisrm-data: {note}\n" in told.stderr
+    assert told.stderr.count("bench is empty") == 1
+    assert books_of(build)["release"].notes == books_of(build)["splits"].notes
+    card = Path(f"{release_of(build)}/README.md").read_text()
+    assert "Without rows: rated\\_pairs" in card
+    assert all(f"rated\\_pairs {split}" in card for split in ("bench", other))
+
+
+def books_of(build):
+    return {stage.name: finished(stage, build) for stage in stages_of(build)}
 
 
 def planned(tmp_path, **changes):
