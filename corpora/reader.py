@@ -36,7 +36,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final, Literal, Protocol
+from typing import Any, ClassVar, Final, Literal, Protocol
 
 import pyarrow as pa
 
@@ -65,7 +65,13 @@ _NAMES: Final = ("speaker_id", "dialogue_id", "emotion", "system", "content_id",
 
 
 class Corpus(Protocol):
-    """A source corpus: a frozen dataclass of options with one method. ``corpora/<name>.py`` holds ``PLUGIN = ClassName``."""
+    """A source corpus: a frozen dataclass of options with one method. ``corpora/<name>.py`` holds ``PLUGIN = ClassName``.
+
+    Attributes:
+        DEFAULT_ROOT: where the corpus lies if the recipe does not say; None = it must say.
+    """
+
+    DEFAULT_ROOT: ClassVar[str | None] = None
 
     @property
     def name(self) -> str:

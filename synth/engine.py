@@ -110,9 +110,9 @@ class Engine(Protocol):
     """
 
     architecture: ClassVar[str]
-    clones_voice: ClassVar[bool]
-    ascii_only: ClassVar[bool]
-    controls: ClassVar[tuple[Control, ...]]
+    clones_voice: ClassVar[bool] = False
+    ascii_only: ClassVar[bool] = False
+    controls: ClassVar[tuple[Control, ...]] = ()
 
     @property
     def languages(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from contracts.errors import DamagedState
+from contracts.errors import DamagedState, RecipeError
 from contracts.ids import digest
 from flows.run.books import Books
 from flows.run.declared import declared, noting
@@ -100,6 +100,10 @@ def execute(stage: Stage[Any], build: Build[Any]) -> Books | Waiting:
     books = stage.run(replace(build, stage=stage, recipe=declared(build.recipe, stage.name, {*read, *stage.checks})))
     if isinstance(books, Waiting):
         return books
+    if not isinstance(books, Books):
+        raise RecipeError(
+            f"kind {build.recipe.kind!r}: stage {stage.name}: run() must return Books, got {type(books).__name__}"
+        )
     books = books.balanced()
     mark = {"inputs": inputs, "outputs": _outputs(stage, build), "books": books.as_dict()}
     build.workspace.write(_mark_name(stage), json.dumps(mark, indent=1).encode())

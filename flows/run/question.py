@@ -61,5 +61,5 @@ def literals(role: Role) -> object:
 def key_variables(recipe: Recipe) -> frozenset[str]:
     """Return the environment variables with keys: of the recipe's judges and services, and of all judge plug-ins by default."""
     judges = [judge_of(role) for role in (*recipe.judges_of_pairs, *recipe.writers)]
-    judges += [plugins.configure("judge", name) for name in plugins.names("judge")]
+    judges += plugins.intact("judge", plugins.configure).values()
     return frozenset(name for asked in (*judges, *recipe.speech_services.values()) for name in asked.key_variables)
