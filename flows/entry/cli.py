@@ -78,6 +78,7 @@ def build(  # noqa: PLR0917  # options come by name
     from flows.run.marks import notes_of
     from flows.run.pipeline import Waiting, forget_failures, open_build, up_to
     from flows.run.questions import lost_ledger
+    from flows.stages.listeners import unused_votes
     from flows.stages.release import release_faults, seal_release
 
     opened = open_build(recipe, workspace, ray)
@@ -105,8 +106,9 @@ def build(  # noqa: PLR0917  # options come by name
         outcome: str | Waiting | None = seal_release(opened) if whole else None
     else:
         outcome = run_in_flow("build-unisrm-data", run)
-    for note in notes_of(opened, stages):
-        print(f"unisrm-data: {note}", file=sys.stderr)
+    for note in (*notes_of(opened, stages), unused_votes(opened)):
+        if note is not None:
+            print(f"unisrm-data: {note}", file=sys.stderr)
     if isinstance(outcome, Waiting):
         print(f"{outcome}; {outcome.advice}")
     elif outcome is not None:

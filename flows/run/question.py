@@ -53,6 +53,11 @@ def judge_of(role: Role) -> Judge:
     return judge
 
 
+def title_of(stage: str, role: Role) -> str:
+    """Return how a plan names what a role does in a stage."""
+    return f"{stage} {role.task} {role.name}/{judge_of(role).model}"
+
+
 def literals(role: Role) -> object:
     """Return all that decides a role's answers beside the rows: its settings, rule, model, prompts and parameters."""
     return [role.model_dump(exclude={"options", "mode", "poll_s"}), Inquiry.of(task_of(role), judge_of(role)).identity]

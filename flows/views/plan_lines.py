@@ -13,7 +13,7 @@ from flows.recipe.sections import JudgeSection, Role
 from flows.run.kind import Line, stages_of
 from flows.run.marks import finished
 from flows.run.pipeline import Asking, Build, Stage
-from flows.run.question import judge_of, task_of
+from flows.run.question import judge_of, task_of, title_of
 from flows.run.questions import known_ledger
 from flows.stages.split_facts import split_sizes
 from synth.sanity import duration_bounds
@@ -41,9 +41,7 @@ def asked_line(stage: str, role: Role, rows: int, *, done: int, longest: str, cl
     heard_s = sum(clip_s * (_LIKELY_TURNS if "{n}" in label else 1) for label in task.audios)
     each = judge.estimate(task.render("en", **shown), heard_s, batch=role.mode == "batch")
     calls = 0 if judge.facts else rows - done
-    line = plan_line(
-        f"{stage} {role.task} {role.name}/{judge.model}", rows, done=done, calls=calls, usd_at_most=round(each.usd * calls, 2)
-    )
+    line = plan_line(title_of(stage, role), rows, done=done, calls=calls, usd_at_most=round(each.usd * calls, 2))
     if judge.facts:
         return line | {"note": "a rule: no call, no cost"}
     if not calls:
