@@ -4,7 +4,7 @@ Nothing is synthesised and nobody is asked: a corpus brings clips, what they say
 kept as they were heard.
 """
 
-from typing import Final, Literal, Self
+from typing import Final, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -53,7 +53,7 @@ class HeardAudio(Strict):
 class RatedPairsRecipe(Recipe):
     """A recipe of kind ``rated_pairs``."""
 
-    kind: Literal["rated_pairs"]
+    kind: str = "rated_pairs"
     audio: HeardAudio = HeardAudio()
     scale: str = Field(min_length=1, description="the scale of ratings that decides, such as mos or naturalness")
 
