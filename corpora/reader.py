@@ -143,7 +143,7 @@ class Utterance:
 
 
 def decode(data: bytes, file: str) -> str:
-    """Decode a metadata file: UTF-8 with or without byte order mark, or UTF-16 with one.
+    """Decode a metadata file: UTF-8 with or without byte order mark, or UTF-16 with one; several marks are one.
 
     Bytes that are no UTF-8, and halves of surrogate pairs in UTF-16, become lone surrogates, so that the rows they stand in,
     and only those, are marked ``undecodable_metadata`` (one corpus may mix encodings).
@@ -153,10 +153,10 @@ def decode(data: bytes, file: str) -> str:
     """
     if data[:2] in {b"\xff\xfe", b"\xfe\xff"}:
         try:
-            return data.decode("utf-16", errors="surrogatepass")
+            return data.decode("utf-16", errors="surrogatepass").lstrip("\ufeff")
         except UnicodeDecodeError as error:
             raise DataError(f"{file}: starts as UTF-16 but does not decode ({error}); save it as UTF-8") from error
-    return data.decode("utf-8-sig", errors="surrogateescape")
+    return data.decode("utf-8", errors="surrogateescape").lstrip("\ufeff")
 
 
 def lines(text: str) -> list[str]:

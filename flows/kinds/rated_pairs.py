@@ -4,14 +4,16 @@ Nothing is synthesised and nobody is asked: a corpus brings clips, what they say
 kept as they were heard.
 """
 
+import unicodedata
 from typing import Final, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from contracts.errors import DataError
 from contracts.joins import among, sorted_by
+from contracts.text_forms import keyed
 from flows.listening.evidence import counted_votes, votes_by_value
 from flows.recipe.model import Origin, Recipe
 from flows.recipe.parts import Strict
@@ -56,6 +58,13 @@ class RatedPairsRecipe(Recipe):
     kind: str = "rated_pairs"
     audio: HeardAudio = HeardAudio()
     scale: str = Field(min_length=1, description="the scale of ratings that decides, such as mos or naturalness")
+
+    @field_validator("scale")
+    @classmethod
+    def _scale_is_written_as_in_corpora(cls, scale: str) -> str:
+        if not (name := unicodedata.normalize("NFC", keyed(scale))):
+            raise ValueError("is blank: name the scale of ratings that decides")
+        return name
 
     @model_validator(mode="after")
     def _labels_are_of_ratings(self) -> Self:
@@ -201,7 +210,7 @@ _MAKING: Final[tuple[Stage[RatedPairsRecipe], ...]] = (
         name="contents",
         reads=("utterances",),
         writes=("prompts", "drops@contents"),
-        settings=lambda build: build.recipe.scale,
+        settings=lambda build: [build.recipe.scale, rated_clips.RULE],
         run=_contents,
     ),
     Stage(
@@ -210,6 +219,7 @@ _MAKING: Final[tuple[Stage[RatedPairsRecipe], ...]] = (
         writes=("wanted@recordings", "recordings", "failures@recordings"),
         settings=lambda build: [
             build.recipe.scale,
+            rated_clips.RULE,
             format_literals(build.recipe.clip_format),
             [corpus.root for corpus in build.recipe.corpora],
         ],
@@ -220,7 +230,7 @@ _MAKING: Final[tuple[Stage[RatedPairsRecipe], ...]] = (
         name="samples",
         reads=("utterances", *made("recordings")),
         writes=("wanted@samples", "samples", "drops@samples"),
-        settings=lambda build: build.recipe.scale,
+        settings=lambda build: [build.recipe.scale, rated_clips.RULE],
         run=_samples,
     ),
     metrics.STAGE,
@@ -229,7 +239,7 @@ _MAKING: Final[tuple[Stage[RatedPairsRecipe], ...]] = (
         name="rulings",
         reads=("utterances", *made("samples"), "pairs"),
         writes=("rulings",),
-        settings=lambda build: build.recipe.scale,
+        settings=lambda build: [build.recipe.scale, rated_clips.RULE],
         run=_rulings,
     ),
     votes.STAGE,
