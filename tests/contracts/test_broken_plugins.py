@@ -2,6 +2,7 @@
 
 import sys
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -14,9 +15,14 @@ from flows.recipe.load import load
 from flows.run.pipeline import open_build
 from flows.stages.filters import filters_of
 from flows.stages.utterances import read_corpora
+from scoring.measure import MeasureJob
+from storage.blobs import BlobStore
+from storage.workspace import Workspace
 from tests.contracts.test_own_plugins import FILTER, folder, put  # noqa: F401 - a fixture
 from tests.flows.recipe.test_load import changed
 from tests.flows.small import corpus, recipe
+from tests.synth.test_render import batch as speak_requests
+from tests.synth.test_render import job as render_job
 
 CORPUS = """
 from dataclasses import dataclass
@@ -211,3 +217,50 @@ def test_an_error_in_a_plugins_own_code_names_its_file_and_line(folder, monkeypa
         1 / 0  # noqa: B018
     assert plugins.where_raised(caught.value) is None
     del sys.modules["unisrm_plugins.filter.mine"]
+
+
+RUBBISH = """
+from dataclasses import dataclass
+from {module} import PLUGIN as Other
+
+class Session:
+    version = model = model_version = "1"
+
+    def {method}(self, requests):
+        return iter([None] * len(requests))
+
+@dataclass(frozen=True, kw_only=True)
+class Mine(Other):
+    def open(self):
+        return Session()
+
+PLUGIN = Mine
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "module", "method", "told"),
+    [
+        ("engine", "synth.engines.espeak", "render", r"engine mine: render\(\) must yield a Waveform or Failure, got None"),
+        (
+            "metric",
+            "scoring.metrics.prosody",
+            "measure",
+            r"metric mine: measure\(\) must yield a Measurement or Failure, got None",
+        ),
+    ],
+)
+def test_an_engine_or_metric_that_gives_something_else_says_so(folder, tmp_path, *, kind, module, method, told):  # noqa: F811
+    """A fan-out makes a failure of it, with that message."""
+    put(folder, kind, "mine", RUBBISH.format(module=module, method=method))
+    plugins.add_folder(folder)
+    if kind == "engine":
+        requests = speak_requests("Hello there.")
+        job = render_job(tmp_path, engine="mine", options="{}")
+    else:
+        clip = BlobStore(Workspace(str(tmp_path))).put(np.full(16000, 900, np.int16), 16000)
+        row = {"row_id": "m", "subject_id": "s", "audio_id": clip, "text": "x", "language": "en", "spoken_text": None}
+        requests = pa.Table.from_pylist([row | {"reference_audio_id": None}])
+        job = MeasureJob(metric="mine", options="{}", workspace_url=str(tmp_path), version=None)
+    with pytest.raises(TypeError, match=told):
+        job.open().run(requests)
