@@ -4,6 +4,7 @@ Plug-ins of this project are checked by mypy; those of others are checked here, 
 protocol gives a value may be missing.
 """
 
+import contextlib
 import importlib
 import inspect
 from collections.abc import Iterator, Mapping
@@ -44,9 +45,7 @@ def class_faults(kind: str, plugin: type) -> list[str]:
         return ["its PLUGIN is a class, but no dataclass"]
     hints = get_type_hints(shape)
     constants = {name: hint for name, hint in hints.items() if get_origin(hint) is ClassVar or hint is ClassVar}
-    for name in constants:
-        if name in vars(shape) and not hasattr(plugin, name):
-            setattr(plugin, name, vars(shape)[name])
+    _add_defaults(plugin, shape)
     options = {option.name for option in fields(plugin)}
     there = {name: hint for name, hint in constants.items() if name not in options}
     return [fault for name, hint in there.items() for fault in _constant_faults(plugin, name, hint.__args__[0])]
@@ -59,12 +58,21 @@ def value_faults(kind: str, plugin: object) -> list[str]:
         return []
     if not is_protocol(shape):
         return [] if isinstance(plugin, shape) else [_no_value(shape)]
+    _add_defaults(type(plugin), shape)
     hints = get_type_hints(shape)
     faults = [fault for name in sorted(get_protocol_members(shape)) for fault in _member_faults(plugin, name, shape, hints)]
     for name in () if faults else ASKED.get(kind, ()):
         wanted = get_type_hints(vars(shape)[name])["return"]
         faults += _type_faults(f"the method {name}() must return", getattr(plugin, name)(), wanted)
     return faults
+
+
+def _add_defaults(plugin: type, shape: type) -> None:
+    members = get_protocol_members(shape)
+    for name, value in [(name, value) for name, value in vars(shape).items() if name in members]:
+        if not inspect.isfunction(value) and not isinstance(value, property) and not hasattr(plugin, name):
+            with contextlib.suppress(TypeError):  # a type of Python's own, which is no plug-in at all
+                setattr(plugin, name, value)
 
 
 def _shape(kind: str) -> Any:

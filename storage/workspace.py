@@ -194,7 +194,7 @@ class Workspace:
         """Refuse a workspace of another format. A damaged note says nothing, and the next fan-out writes it anew."""
         try:
             noted = json.loads(self.read(FORMAT_FILE))
-        except (FileNotFoundError, ValueError, RecursionError):
+        except (FileNotFoundError, StorageError, ValueError, RecursionError):
             return
         if isinstance(noted, dict) and noted.get("format", FORMAT) != FORMAT:
             raise StorageError(

@@ -137,6 +137,8 @@ def test_what_has_a_default_may_be_left_out(folder, monkeypatch):  # noqa: F811
     monkeypatch.setenv(plugins.FOLDERS, str(folder))
     rule = plugins.configure("filter", "mine", {"least_s": 2})
     assert (rule.makes_labels, rule.needed_by) == (False, ())
+    put(folder, "filter", "value", "\n".join(lines).replace("PLUGIN = Short", "PLUGIN = Short()"))
+    assert plugins.configure("filter", "value").makes_labels is False
 
 
 @pytest.mark.parametrize("source", ["PLUGIN = 1 / 0\n", "import no_such_package\nPLUGIN = 1\n", "PLUGIN = (\n", "PLUGIN = 5\n"])

@@ -21,6 +21,7 @@ from flows.run.kind import stages_of
 from flows.run.marks import finished
 from flows.run.pipeline import open_build
 from flows.stages.release import release_of
+from flows.views.status import status_of
 from tests.flows.small import run
 
 SPLITS = {
@@ -154,6 +155,7 @@ def test_an_empty_split_is_told_where_people_look(tmp_path, in_this_process, mon
     assert f"unisrm-data: {note}\n" in told.stderr
     assert told.stderr.count("bench is empty") == 1
     assert books_of(build)["release"].notes == books_of(build)["splits"].notes
+    assert note in [row["state"] for row in status_of(build.as_read_only()) if row["stage"] == "note"]
     card = Path(f"{release_of(build)}/README.md").read_text()
     assert "Without rows: rated\\_pairs" in card
     assert all(f"rated\\_pairs {split}" in card for split in ("bench", other))
