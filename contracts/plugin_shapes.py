@@ -33,6 +33,9 @@ ASKED: Final[Mapping[str, tuple[str, ...]]] = {"engine": ("voices", "params"), "
 """Kind -> methods without arguments or effects, whose results are checked, too."""
 
 
+_NONE: Final = object()
+
+
 def class_faults(kind: str, plugin: type) -> list[str]:
     """Return what is wrong with the class of a plug-in: what is asked of it before it is configured.
 
@@ -62,15 +65,20 @@ def value_faults(kind: str, plugin: object) -> list[str]:
     hints = get_type_hints(shape)
     faults = [fault for name in sorted(get_protocol_members(shape)) for fault in _member_faults(plugin, name, shape, hints)]
     for name in () if faults else ASKED.get(kind, ()):
-        wanted = get_type_hints(vars(shape)[name])["return"]
+        wanted = get_type_hints(getattr(shape, name))["return"]
         faults += _type_faults(f"the method {name}() must return", getattr(plugin, name)(), wanted)
     return faults
 
 
 def _add_defaults(plugin: type, shape: type) -> None:
-    members = get_protocol_members(shape)
-    for name, value in [(name, value) for name, value in vars(shape).items() if name in members]:
-        if not inspect.isfunction(value) and not isinstance(value, property) and not hasattr(plugin, name):
+    for name in get_protocol_members(shape):
+        value = inspect.getattr_static(shape, name, _NONE)
+        if (
+            value is not _NONE
+            and not inspect.isfunction(value)
+            and not isinstance(value, property)
+            and not hasattr(plugin, name)
+        ):
             with contextlib.suppress(TypeError):  # a type of Python's own, which is no plug-in at all
                 setattr(plugin, name, value)
 
@@ -85,7 +93,7 @@ def _no_value(shape: type) -> str:
 
 
 def _member_faults(plugin: object, name: str, shape: type, hints: Mapping[str, Any]) -> Iterator[str]:
-    declared = vars(shape).get(name)
+    declared = inspect.getattr_static(shape, name, None)  # a protocol may have members of another one
     if inspect.isfunction(declared):
         yield from _method_faults(plugin, name, declared)
     elif isinstance(declared, property):
