@@ -14,7 +14,8 @@ import os
 import pkgutil
 import re
 import sys
-from collections.abc import Mapping
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 from importlib import metadata
@@ -25,7 +26,8 @@ from typing import Any, Final, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.bounds import misread
-from contracts.errors import RecipeError, SetupError
+from contracts.errors import RecipeError, SetupError, UnisrmError
+from contracts.plugin_shapes import class_faults, value_faults
 
 PACKAGES: Final[Mapping[str, str]] = {
     "kind": "flows.kinds",
@@ -95,13 +97,21 @@ def _sources(kind: str) -> dict[str, str | Path]:
         (file.stem, file)
         for folder in _folders()
         for file in sorted((folder / kind).glob("*.py"))
-        if _DEFINES.search(file.read_text(encoding="utf-8"))
+        if file.is_file() and _may_define(file)
     ]
     for name, source in others:
         if name in found:
             raise RecipeError(f"{kind} {name!r} is there twice: {found[name]} and {source}; give one another name")
         found[name] = source
     return found
+
+
+def _may_define(file: Path) -> bool:
+    """Tell whether a file defines a plug-in; one that cannot be read is an error when it is used."""
+    try:
+        return _DEFINES.search(file.read_text(encoding="utf-8", errors="replace")) is not None
+    except OSError:
+        return True
 
 
 @cache
@@ -146,7 +156,8 @@ def load(kind: str, name: str) -> Any:
     """Import one plug-in and return its ``PLUGIN``.
 
     Raises:
-        RecipeError: no plug-in of that name; the message lists those that exist.
+        RecipeError: no plug-in of that name; the message lists those that exist. Or it lies outside of this project, and lacks
+            something that its kind must have; the message names file and member.
         SetupError: its module needs a package that is not installed.
     """
     sources = _sources(kind)
@@ -166,7 +177,63 @@ def load(kind: str, name: str) -> Any:
         raise RecipeError(f"{kind} {name!r} cannot be imported from {sources[name]}: {type(error).__name__}: {why}") from error
     if not hasattr(module, "PLUGIN"):
         raise RecipeError(f"{kind} {name!r}: {sources[name]} defines no PLUGIN")
+    if name not in _built_in(kind):
+        check = class_faults if isinstance(module.PLUGIN, type) else value_faults
+        _refuse(kind, name, check(kind, module.PLUGIN))
     return module.PLUGIN
+
+
+def intact(kind: str, take: Callable[[str, str], Any] = load) -> dict[str, Any]:
+    """Return name -> ``PLUGIN`` of all plug-ins of a kind, without broken ones of others: these are errors where they are used.
+
+    Args:
+        kind: the kind.
+        take: ``load``, or ``configure`` for plug-ins with their default options.
+
+    Raises:
+        SetupError: one of this project needs a package that is not installed.
+    """
+    found: dict[str, Any] = {}
+    for name in names(kind):
+        try:
+            found[name] = take(kind, name)
+        except (RecipeError, SetupError):
+            if name in _built_in(kind):
+                raise
+    return found
+
+
+def broken(kind: str) -> dict[str, str]:
+    """Return name -> problem of the plug-ins of others that cannot be used, whatever their options."""
+    found: dict[str, str] = {}
+    for name, _ in _outside(kind):
+        try:
+            load(kind, name)
+        except (RecipeError, SetupError) as error:
+            found[name] = str(error)
+    return found
+
+
+def _refuse(kind: str, name: str, faults: Sequence[str]) -> None:
+    if faults:
+        raise RecipeError(f"{kind} {name!r} ({_sources(kind)[name]}): {'; '.join(faults)}; see docs/extending.md")
+
+
+def where_raised(error: BaseException) -> str | None:
+    """Return the plug-in of others, with its file and line, in whose code an error was raised; None if it was elsewhere."""
+    own = {
+        os.path.realpath(file): f"{kind} {name!r}"
+        for kind in PACKAGES
+        for name, source in _outside(kind)
+        if (file := str(source) if isinstance(source, Path) else getattr(sys.modules.get(source), "__file__", None))
+    }
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if os.path.realpath(frame.filename) in own]
+    return f"{own[os.path.realpath(frames[-1].filename)]} ({frames[-1].filename}, line {frames[-1].lineno})" if frames else None
+
+
+def _outside(kind: str) -> list[tuple[str, str | Path]]:
+    """Return name and module, or file, of the plug-ins that are not this project's."""
+    return [(name, source) for name, source in _sources(kind).items() if name not in _built_in(kind)]
 
 
 def digest_of_own(kind: str, name: str) -> str | None:
@@ -186,6 +253,22 @@ def configure(kind: str, name: str, options: Mapping[str, Any] | None = None) ->
         SetupError: a package is missing.
     """
     plugin = load(kind, name)
+    if name in _built_in(kind):
+        return _configured(kind, name, plugin, options or {})
+    try:
+        built = _configured(kind, name, plugin, options or {})
+        faults = value_faults(kind, built)
+    except UnisrmError:
+        raise
+    except Exception as error:
+        why = " ".join(str(error).split())
+        where = _sources(kind)[name]
+        raise RecipeError(f"{kind} {name!r} ({where}) cannot be configured: {type(error).__name__}: {why}") from error
+    _refuse(kind, name, faults)
+    return built
+
+
+def _configured(kind: str, name: str, plugin: Any, options: Mapping[str, Any]) -> Any:
     if not isinstance(plugin, type):
         if options:
             raise RecipeError(f"{kind} {name!r} takes no options, got {', '.join(options)}")
@@ -193,24 +276,24 @@ def configure(kind: str, name: str, options: Mapping[str, Any] | None = None) ->
     if not dataclasses.is_dataclass(plugin):
         raise RecipeError(f"{kind} {name!r}: its PLUGIN is a class, but no dataclass")
     known = [field.name for field in dataclasses.fields(plugin) if field.init]
-    for option in options or {}:
+    for option in options:
         if option not in known:
             close = get_close_matches(option, known, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
             raise RecipeError(f"{kind} {name!r} has no option {option!r}.{hint} Known: {', '.join(known) or 'none'}")
     hints = get_type_hints(plugin)
-    for option, value in (options or {}).items():
+    for option, value in options.items():
         if (why := misread(hints[option], value)) is not None:
             raise RecipeError(f"{kind} {name!r}: {option}: {why}")
     try:
-        built = TypeAdapter(plugin).validate_python(dict(options or {}))
+        built = TypeAdapter(plugin).validate_python(dict(options))
     except ValidationError as error:
         problems = [
             f"{'.'.join(map(str, item['loc'])) or 'options'}: {item['msg'].removeprefix('Value error, ')}"
             for item in error.errors()
         ]
         raise RecipeError(f"{kind} {name!r}: {'; '.join(problems)}") from None
-    for option in options or {}:
+    for option in options:
         value = getattr(built, option)
         if isinstance(value, float) and not math.isfinite(value):
             raise RecipeError(f"{kind} {name!r}: {option}: {value} is no number to work with")

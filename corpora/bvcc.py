@@ -25,7 +25,7 @@ from corpora.corpus_files import text_of
 from corpora.links import FollowLinks
 from corpora.reader import Style, Utterance, batches
 from corpora.root import Root
-from corpora.score_lists import MOS, ScoreLines, add_mean, comma_lines, contents_of, rated_clips
+from corpora.score_lists import MOS, ScoreLines, comma_lines, contents_of, rated_clips
 
 _SETS: Final = {
     "train": ("TRAINSET", "train_mos_list.txt"),
@@ -106,10 +106,8 @@ class Bvcc:
                 clips.drop(ref, "malformed_row", f"{len(fields)} fields, not clip and mean")
             elif (named := _NAME.fullmatch(fields[0])) is None:
                 clips.drop(ref, "malformed_name", f"{fields[0][:80]!r} is no sysXXXXX-uttYYYYYYY.wav")
-            elif clips.clip(named[1]) is None:
-                clip = self._clip(named, ref, split, contents)
-                add_mean(clip, MOS, fields[1])
-                clips.add(clip)
+            else:
+                clips.take_mean(self._clip(named, ref, split, contents), MOS, fields[1])
 
     def _clip(self, named: re.Match[str], ref: str, split: str, contents: Mapping[str, str]) -> Utterance:
         clip = self._row(named[1], source_ref=ref, audio_path=f"DATA/wav/{named[1]}.wav")

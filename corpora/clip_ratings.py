@@ -17,6 +17,7 @@ _COLUMNS: Final = ("id", "rater", "scale", "score")
 _KEYS: Final = ("scale", "rater", "score", "raters", "std")
 _COLUMN: Final = re.compile(r"rating\.([^.]+)(?:\.(raters|std))?", re.DOTALL)
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_LARGEST: Final = 1e9
 _MOST_RATERS: Final = 1_000_000_000
 
 
@@ -30,13 +31,22 @@ class DuplicateRating(BadRating):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClipRating:
-    """One rating of a clip. Fields as in the column ``ratings`` of ``UTTERANCES``."""
+    """One rating of a clip. Fields as in the column ``ratings`` of ``UTTERANCES``.
+
+    Raises:
+        BadRating: the score, or the deviation of a mean, is beyond any scale: means of such would not be finite.
+    """
 
     scale: str
     score: float
     rater: str | None = None
     raters: int | None = None
     std: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("score", self.score), ("std", self.std)):
+            if value is not None and not abs(value) <= _LARGEST:
+                raise BadRating(f"{self.scale}: {name} {value:g} is beyond any scale")
 
 
 def is_rating_column(name: str) -> bool:

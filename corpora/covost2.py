@@ -29,6 +29,9 @@ from corpora.root import Root
 _SPLITS: Final = ("train", "dev", "test")
 _COLUMNS: Final = ["path", "sentence", "translation", "client_id"]
 
+_MOST_LINES: Final = 20
+"""Lines of a row: sentences have one, and a damaged table must not be read anew for each of its lines."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class CoVoST2:
@@ -97,18 +100,36 @@ class CoVoST2:
 
 
 def _rows(text: str) -> Iterator[tuple[int, list[str] | None]]:
-    """Yield the number of a row's last line and its fields; None for a row that no reader of such tables understands."""
-    given = (f"{line}\n" for line in lines(text))
-    reader = csv.reader(given, delimiter="\t", quoting=csv.QUOTE_NONE, escapechar="\\")
-    while True:
-        try:
-            fields: list[str] | None = next(reader)
-        except StopIteration:
-            return
-        except csv.Error:
-            fields = None
+    """Yield the number of a row's last line and its fields; None for a row that no reader of such tables understands.
+
+    A line that ends with a backslash goes on in the next one if that makes a whole row. If not, the backslash is the last
+    character of the line, and the next one is a row of its own.
+    """
+    given = lines(text)
+    start = 0
+    while start < len(given):
+        end = start + 1
+        while end < min(len(given), start + _MOST_LINES) and _goes_on(given[end - 1]):
+            end += 1
+        fields = _fields(given[start:end])
+        is_whole = fields is not None and len(fields) == len(_COLUMNS) and not _goes_on(given[end - 1])
+        if _goes_on(given[start]) and not is_whole:
+            end = start + 1
+            fields = _fields([f"{given[start]}\\"])
         if fields is None or any(fields):
-            yield reader.line_num, fields
+            yield end, fields
+        start = end
+
+
+def _goes_on(line: str) -> bool:
+    return (len(line) - len(line.rstrip("\\"))) % 2 == 1
+
+
+def _fields(row: list[str]) -> list[str] | None:
+    try:
+        return next(csv.reader((f"{line}\n" for line in row), delimiter="\t", quoting=csv.QUOTE_NONE, escapechar="\\"), [])
+    except csv.Error:
+        return None
 
 
 PLUGIN = CoVoST2

@@ -12,6 +12,7 @@ from typing import Final
 
 from contracts.errors import DataError
 
+_MOST_NAMED: Final = 20
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 
 
@@ -35,9 +36,13 @@ def separated_rows(
     check(header, f"{where}, header")
     missing = [column for column in required if column not in header]
     if missing:
-        raise DataError(f"{where}, header: no column {missing[0]!r}, it has {header}; the first line must name the columns")
-    if len(set(header)) != len(header):
-        raise DataError(f"{where}, header: a column occurs twice in {header}; name each once")
+        it_has = [name[:40] for name in header[:_MOST_NAMED]]
+        more = f" and {len(header) - _MOST_NAMED} more" if len(header) > _MOST_NAMED else ""
+        raise DataError(
+            f"{where}, header: no column {missing[0]!r}, it has {it_has}{more}; the first line must name the columns, in UTF-8"
+        )
+    if twice := [name for name in dict.fromkeys(header) if header.count(name) > 1]:
+        raise DataError(f"{where}, header: a column occurs twice: {twice[0][:40]!r}; name each once")
     for number, values in rows:
         if values is None or len(values) != len(header):
             yield number, None

@@ -11,7 +11,6 @@ with ``.wav`` or ``.flac``, whatever stands before them. In part II, ``answer`` 
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal
@@ -19,13 +18,14 @@ from typing import Any, ClassVar, Final, Literal
 import pyarrow as pa
 
 from contracts.errors import DataError
+from contracts.ids import row_id
 from contracts.json_text import DECODER
 from contracts.languages import Language
 from contracts.licences import Licence
 from contracts.text_forms import keyed
 from corpora.corpus_files import text_of, with_audio
 from corpora.links import FollowLinks
-from corpora.reader import NeedsText, Style, Utterance, batches
+from corpora.reader import NeedsText, Style, Utterance, batches, readable
 from corpora.root import Root
 
 _SPLITS: Final = ("train", "test")
@@ -35,6 +35,7 @@ _PATH: Final = re.compile(
 )
 _OPENING, _BETWEEN, _END = re.compile(r"\s*\[\s*"), re.compile(r"[\s,]*"), re.compile(r"\]\s*")
 _COLUMNS: Final = {1: ("question", "answer"), 2: ("question_and_option", "answer_and_analysis")}
+_ID_DIGITS: Final = 8  # one recording has few questions
 _NUMERALS: Final = {1: "I", 2: "II"}
 
 
@@ -42,9 +43,10 @@ _NUMERALS: Final = {1: "I", 2: "II"}
 class LibriSqa:
     """Reader of one part of LibriSQA: a row per question, with the answer as its reference and the transcript as its text.
 
-    The content is the recording's id, for all questions about one are of the same words. Splits are ``train`` and ``test``.
-    Problems of its own: ``malformed_name`` where ``speech_path`` names no recording of LibriSpeech, ``missing_question`` and
-    ``missing_reference``.
+    The id is that of the recording and a hash of the question, whatever other rows there are; a recording's second row with one
+    question is a ``duplicate_id``. The content is the recording's id, for all questions about one are of the same words.
+    Splits are ``train`` and ``test``. Problems of its own: ``malformed_name`` where ``speech_path`` names no recording of
+    LibriSpeech, ``missing_question`` and ``missing_reference``.
 
     Attributes:
         name: name of the corpus in the recipe.
@@ -80,12 +82,11 @@ class LibriSqa:
         texts = {split: text for split, file in tables.items() if (text := text_of(root, file)) is not None}
         if not texts:
             raise DataError(f"corpus {self.name!r}: {root.url} has none of {', '.join(tables.values())}; correct root or part")
-        asked = Counter[str]()
         for split, text in texts.items():
             for number, item in _items(text, f"{root.url}/{tables[split]}"):
-                yield self._utterance(root, f"{tables[split]}:{number}", item, split, asked)
+                yield self._utterance(root, f"{tables[split]}:{number}", item, split)
 
-    def _utterance(self, root: Root, ref: str, item: Any, split: str, asked: Counter[str]) -> Utterance:
+    def _utterance(self, root: Root, ref: str, item: Any, split: str) -> Utterance:
         if not isinstance(item, dict):
             return self._row(ref, source_ref=ref, problem="malformed_row")
         question, answer = (_text(item, column) for column in _COLUMNS[self.part])
@@ -96,8 +97,8 @@ class LibriSqa:
             detail = f"speech_path: {path[-80:]!r} is no recording of LibriSpeech"
             return self._row(ref, source_ref=ref, problem="malformed_name", problem_detail=detail)
         stem = named["stem"]
-        asked[stem] += 1
-        row = self._row(f"{stem}-q{asked[stem]}", source_ref=ref, audio_path=_recording(root, named["folder"], stem))
+        source_id = ref if question is None else f"{stem}-{row_id('question', readable(question))[:_ID_DIGITS]}"
+        row = self._row(source_id, source_ref=ref, audio_path=_recording(root, named["folder"], stem))
         row.text, row.question, row.references = _text(item, "text"), question, None if answer is None else (answer,)
         row.speaker_id, row.content_id, row.split = named["speaker"], stem, split
         if question is None or answer is None:

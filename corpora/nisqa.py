@@ -105,7 +105,10 @@ class Nisqa:
         description = fields.get("con_description", "")
         clip.condition = fields["con"] if is_empty(description) else description
         clip.split = part.removeprefix(_PREFIX).lower()
-        clip.content_id = f"{part}/ref/{reference}" if not is_empty(reference) and is_file_name(reference) else None
+        if is_file_name(reference):
+            clip.content_id = None if is_empty(reference) else f"{part}/ref/{reference}"
+        elif not is_empty(reference):
+            clip.problem, clip.problem_detail = "malformed_name", f"filename_ref: {reference[:80]!r}"
         clip.language = self.language if is_empty(fields["lang"]) else fields["lang"]
         for column, scale in _SCALES.items():
             if scale is MOS or not is_empty(fields[column]):

@@ -26,7 +26,7 @@ from corpora.delimited import separated_rows
 from corpora.links import FollowLinks
 from corpora.reader import Style, Utterance, batches
 from corpora.root import Root
-from corpora.score_lists import Scale, add_mean, rated_clips
+from corpora.score_lists import Scale, add_mean, is_empty, rated_clips
 
 _SPLITS: Final = ("train", "val", "test")
 _SCALES: Final = {
@@ -104,7 +104,7 @@ class QualiSpeech:
         for column, scale in _SCALES.items():
             add_mean(clip, scale, fields[column])
         (description,) = (value for name, value in fields.items() if _is_description(name))
-        if keyed(description):
+        if keyed(description) and not is_empty(description):
             clip.references = (description.strip(),)
         elif clip.problem is None:
             clip.problem, clip.problem_detail = "missing_reference", "no natural language description"

@@ -22,7 +22,7 @@ unknown_language            a language that ``contracts.languages`` does not kno
 unknown_license             a licence that is no SPDX expression
 malformed_rating            a rating that is no finite number, or of nobody, or lacks its scale
 duplicate_rating            two ratings of a clip by one rater on one scale, or two means
-missing_rating, rating_out_of_range, malformed_name
+missing_rating, rating_out_of_range, malformed_name, contradicting_row, duplicate_audio
                             see ``corpora.score_lists``
 malformed_reference         reference answers that are no texts
 unknown_clip                ratings of a clip that the metadata do not list
@@ -36,7 +36,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final, Literal, Protocol
+from typing import Any, ClassVar, Final, Literal, Protocol
 
 import pyarrow as pa
 
@@ -65,7 +65,13 @@ _NAMES: Final = ("speaker_id", "dialogue_id", "emotion", "system", "content_id",
 
 
 class Corpus(Protocol):
-    """A source corpus: a frozen dataclass of options with one method. ``corpora/<name>.py`` holds ``PLUGIN = ClassName``."""
+    """A source corpus: a frozen dataclass of options with one method. ``corpora/<name>.py`` holds ``PLUGIN = ClassName``.
+
+    Attributes:
+        DEFAULT_ROOT: where the corpus lies if the recipe does not say; None = it must say.
+    """
+
+    DEFAULT_ROOT: ClassVar[str | None] = None
 
     @property
     def name(self) -> str:
@@ -137,7 +143,7 @@ class Utterance:
 
 
 def decode(data: bytes, file: str) -> str:
-    """Decode a metadata file: UTF-8 with or without byte order mark, or UTF-16 with one.
+    """Decode a metadata file: UTF-8 with or without byte order mark, or UTF-16 with one; several marks are one.
 
     Bytes that are no UTF-8, and halves of surrogate pairs in UTF-16, become lone surrogates, so that the rows they stand in,
     and only those, are marked ``undecodable_metadata`` (one corpus may mix encodings).
@@ -147,10 +153,10 @@ def decode(data: bytes, file: str) -> str:
     """
     if data[:2] in {b"\xff\xfe", b"\xfe\xff"}:
         try:
-            return data.decode("utf-16", errors="surrogatepass")
+            return data.decode("utf-16", errors="surrogatepass").lstrip("\ufeff")
         except UnicodeDecodeError as error:
             raise DataError(f"{file}: starts as UTF-16 but does not decode ({error}); save it as UTF-8") from error
-    return data.decode("utf-8-sig", errors="surrogateescape")
+    return data.decode("utf-8", errors="surrogateescape").lstrip("\ufeff")
 
 
 def lines(text: str) -> list[str]:

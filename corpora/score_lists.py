@@ -6,7 +6,9 @@ Problems that readers of such lists share. A line with a bad rating is a dropped
 missing_rating              a score is empty, or a clip has none at all
 malformed_rating            a score is no number, or what a line says of its rater cannot be read
 rating_out_of_range         a score beyond the scale, such as 0 where it goes from 1 to 5
-duplicate_rating            a rater's second score of a clip on one scale; the first one counts
+duplicate_rating            a rater's second score of a clip on one scale, or a second other mean; the first one counts
+contradicting_row           a line that says something else of a clip than an earlier one; the first one counts
+duplicate_audio             a clip whose recording is that of an earlier one with another name; the first one counts
 malformed_name              a name that does not say system and clip as the corpus's names do
 missing_license             the corpus states no licence that SPDX has: say one in the reader's option
 missing_language            the corpus does not say the language of its clips: say it in the reader's option
@@ -28,8 +30,8 @@ from corpora.delimited import separated_rows
 from corpora.reader import Utterance, lines
 from corpora.root import Root
 
-_EMPTY: Final = frozenset({"", "nan", "null"})
-"""What stands for no score; pandas reads and writes these."""
+_EMPTY: Final = frozenset({"", "nan", "null", "none", "n/a", "<na>"})
+"""What stands for no value; pandas reads and writes these."""
 
 
 class MissingRating(BadRating):
@@ -112,6 +114,7 @@ class ScoreLines:
         self._make = make
         self._clips = dict[str, Utterance]()
         self._ratings = dict[str, list[ClipRating]]()
+        self._stated = dict[str, Utterance]()
         self._bad = list[Utterance]()
 
     def clip(self, source_id: str) -> Utterance | None:
@@ -134,6 +137,18 @@ class ScoreLines:
             self.drop(source_ref, problem_of(error), str(error))
         else:
             found.append(rating)
+
+    def take_mean(self, clip: Utterance, scale: Scale, score: str) -> None:
+        """Take a clip of a list of means, which counts where no line rates the clip; another mean of it becomes a bad row."""
+        add_mean(clip, scale, score)
+        stated = self._stated.get(clip.source_id)
+        if stated is not None and (clip.ratings, clip.problem) != (stated.ratings, stated.problem):
+            detail = f"{scale.name}: {clip.source_id} has another mean in {stated.source_ref}"
+            self.drop(clip.source_ref or "", "duplicate_rating", detail)
+        elif stated is None:
+            self._stated[clip.source_id] = clip
+            if self.clip(clip.source_id) is None:
+                self.add(clip)
 
     def drop(self, source_ref: str, problem: str, detail: str | None = None) -> None:
         """Add a row for a line that cannot be used."""
@@ -194,15 +209,43 @@ def contents_of(root: Root, file: str | None) -> Mapping[str, str]:
     Corpora whose names do not say which clips speak one text get their contents from elsewhere.
 
     Raises:
-        DataError: the file is not there, or lacks a column.
+        DataError: the file is not there, lacks a column, or has a line that cannot be read or contradicts another one.
     """
     if file is None:
         return {}
     where = f"{root.url}/{file}"
     if (text := text_of(root, file)) is None:
         raise DataError(f"{where} is missing; correct the option contents, or leave it out")
-    rows = separated_rows(text, where, lambda _names, _where: None, ("id", "content_id"), tabs=False)
-    return {fields["id"].removesuffix(".wav"): fields["content_id"] for _, fields in rows if fields is not None}
+    found = list[tuple[int, str, str]]()
+    for number, fields in separated_rows(text, where, lambda _names, _where: None, ("id", "content_id"), tabs=False):
+        if fields is None:
+            raise DataError(f"{where}, row {number}: too few, too many or badly quoted fields; correct the row, or remove it")
+        found.append((number, fields["id"], fields["content_id"]))
+    return stated_once(found, where, "content_id")
+
+
+def stated_once(rows: Iterable[tuple[int, str, str]], where: str, field: str) -> Mapping[str, str]:
+    """Return what a file beside a corpus says of each clip: clip, without ``.wav`` -> value.
+
+    Args:
+        rows: number, clip and value of each row.
+        where: the file, for messages.
+        field: what the value is, for messages.
+
+    Raises:
+        DataError: a row names no clip, or two rows say different things of one.
+    """
+    found = dict[str, tuple[str, int]]()
+    for number, named, value in rows:
+        if not (clip := named.strip().removesuffix(".wav")):
+            raise DataError(f"{where}, row {number}, field id: it is empty; name a clip, or remove the row")
+        known, first = found.setdefault(clip, (value.strip(), number))
+        if known != value.strip():
+            raise DataError(
+                f"{where}, row {number}, field {field}: {value[:60]!r} for {clip[:60]!r}, "
+                f"which has {known[:60]!r} in row {first}; remove one of the rows"
+            )
+    return {clip: value for clip, (value, _) in found.items()}
 
 
 def rated_clips(root: Root, rows: Iterable[Utterance], folders: Iterable[str], make: MakesRows) -> Iterator[Utterance]:
@@ -214,10 +257,14 @@ def rated_clips(root: Root, rows: Iterable[Utterance], folders: Iterable[str], m
         folders: folders whose WAV files the lists should name.
         make: makes the rows of other files.
     """
-    listed = set[str | None]()
+    listed, owners = set[str | None](), dict[str, str]()
     for row in with_audio(root, rows):
         listed.add(row.audio_path)
-        yield _stated(row)
+        if _stated(row).problem is None and row.audio_path is not None:
+            first = owners.setdefault(row.audio_path, row.source_id)
+            if first != row.source_id:
+                row.problem, row.problem_detail = "duplicate_audio", f"{row.audio_path} is the recording of {first}, too"
+        yield row
     for folder in folders:
         names = [name for name in root.files(folder) if name.lower().endswith(".wav")]
         others = (path for name in names if (path := f"{folder}/{name}") not in listed)

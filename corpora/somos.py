@@ -25,7 +25,7 @@ from corpora.corpus_files import is_file_name, text_of
 from corpora.links import FollowLinks
 from corpora.reader import Style, Utterance, batches, lines
 from corpora.root import Root
-from corpora.score_lists import MOS, ScoreLines, add_mean, comma_lines, rated_clips
+from corpora.score_lists import MOS, ScoreLines, comma_lines, rated_clips, stated_once
 
 _SETS: Final = {
     "train": ("TRAINSET", "train_mos_list.txt"),
@@ -102,10 +102,8 @@ class Somos:
             stem = utterance.removesuffix(".wav")
             if not _is_name(stem, stem.rpartition("_")[2]):
                 clips.drop(ref, "malformed_name", f"{utterance[:80]!r} is no <sentence>_<system>")
-            elif clips.clip(stem) is None:
-                clip = self._clip(stem, ref, split, texts)
-                add_mean(clip, MOS, mean)
-                clips.add(clip)
+            else:
+                clips.take_mean(self._clip(stem, ref, split, texts), MOS, mean)
 
     def _clip(self, stem: str, ref: str, split: str, texts: Mapping[str, str]) -> Utterance:
         clip = self._row(stem, source_ref=ref, audio_path=f"audios/{stem}.wav")
@@ -114,20 +112,20 @@ class Somos:
         clip.content_id, clip.split, clip.text = sentence, split, texts.get(stem)
         return clip
 
-    def _texts(self, root: Root) -> dict[str, str]:
+    def _texts(self, root: Root) -> Mapping[str, str]:
         if self.transcripts is None:
             return {}
         where = f"{root.url}/{self.transcripts}"
         if (text := text_of(root, self.transcripts)) is None:
             raise DataError(f"{where} is missing; correct the option transcripts, or leave it out")
-        found = dict[str, str]()
+        found = list[tuple[int, str, str]]()
         for number, line in enumerate(lines(text), start=1):
             utterance, tab, spoken = line.partition("\t")
             if tab:
-                found[utterance.strip().removesuffix(".wav")] = spoken
+                found.append((number, utterance, spoken))
             elif line.strip():
                 raise DataError(f"{where}, row {number}: wants an id, a tab and a text, found {line[:60]!r}")
-        return found
+        return stated_once(found, where, "text")
 
     def _row(self, source_id: str, **found: Any) -> Utterance:
         return Utterance(source_id=source_id, language=self.language, license=self.license, style=self.style, **found)

@@ -28,7 +28,8 @@ from corpora.tmhint_names import speaker_and_content
 
 _FILE: Final = "raw_data.csv"
 _SCALES: Final = {"quality_score": MOS, "intelligibility_score": Scale(name="intelligibility", lowest=0, highest=10)}
-_REQUIRED: Final = ("method", "uttr", "snr", "noise", *_SCALES, "file_name")
+_FACTS: Final = ("method", "uttr", "snr", "noise")
+_REQUIRED: Final = (*_FACTS, *_SCALES, "file_name")
 _SPLITS: Final = ("train", "test")
 _UNPROCESSED: Final = frozenset({"clean", "noisy"})
 
@@ -39,8 +40,9 @@ class TmhintQi:
 
     Scales: ``mos`` (``quality_score``, 1 to 5) and ``intelligibility`` (``intelligibility_score``, 0 to 10, how many of the ten
     characters were understood). Splits are the folders ``train`` and ``test``. The system is the method of enhancement; clean
-    and noisy recordings are a person's and have none. The content is the sentence. A line without a usable score is a row of
-    its own with its problem. Other problems: see ``corpora.score_lists``.
+    and noisy recordings are a person's and have none. The content is the sentence. A line without a usable score, or that says
+    something else of a clip than its first line, is a row of its own with its problem. Other problems: see
+    ``corpora.score_lists``.
 
     Attributes:
         name: name of the corpus in the recipe.
@@ -69,7 +71,7 @@ class TmhintQi:
         where = f"{root.url}/{_FILE}"
         if (text := text_of(root, _FILE)) is None:
             raise DataError(f"corpus {self.name!r}: {where} is missing; point root at the folder that holds it, train and test")
-        clips = ScoreLines(self._row)
+        clips, facts = ScoreLines(self._row), dict[str, tuple[str, tuple[str, ...]]]()
         for number, fields in separated_rows(text, where, lambda _names, _where: None, _REQUIRED, tabs=False):
             ref = f"{_FILE}:{number}"
             if fields is None:
@@ -79,7 +81,15 @@ class TmhintQi:
             if not is_file_name(name):
                 clips.drop(ref, "malformed_name", f"file_name: {fields['file_name'][:80]!r}")
                 continue
-            if clips.clip(name) is None:
+            said = tuple(fields[column].strip() for column in _FACTS)
+            first, known = facts.setdefault(name, (ref, said))
+            if said != known:
+                column, value = next(
+                    pair for pair in zip(_FACTS, said, strict=True) if pair not in zip(_FACTS, known, strict=True)
+                )
+                clips.drop(ref, "contradicting_row", f"{name}: {column} is {value[:60]!r}, and another one in {first}")
+                continue
+            if first == ref:
                 clips.add(self._clip(root, name, fields, ref))
             for column, scale in _SCALES.items():
                 if scale is MOS or not is_empty(fields[column]):

@@ -36,26 +36,31 @@ def apply(table: pa.Table, filters: Sequence[tuple[str, Filter]]) -> tuple[pa.Ta
         view = table.select(list(dict.fromkeys(("item_id", *plugin.columns))))
         if not alive.all():
             view = view.filter(pa.array(alive))
-        reasons = _checked(name, plugin.reasons(view), view.num_rows)
+        reasons = _checked(f"filter {name!r}: reasons()", plugin.reasons(view), view.num_rows)
         _, dropped = split(view.select(["item_id"]), reasons)
         if not dropped.num_rows:
             continue
         left = pc.is_valid(reasons)
-        drops.append(_drops(name, dropped["item_id"], reasons.filter(left), plugin.evidence(view, reasons).filter(left)))
+        evidence = _checked(f"filter {name!r}: evidence()", plugin.evidence(view, reasons), view.num_rows).filter(left)
+        if evidence.null_count:
+            raise DataError(
+                f"filter {name!r}: evidence() must return a string for each of the rows that drop, got null for one"
+            )
+        drops.append(_drops(name, dropped["item_id"], reasons.filter(left), evidence))
         alive[alive] = ~left.to_numpy(zero_copy_only=False)
     return table.filter(pa.array(alive)), pa.concat_tables(drops).combine_chunks()
 
 
-def _checked(name: str, reasons: object, rows: int) -> pa.StringArray:
+def _checked(what: str, given: object, rows: int) -> pa.StringArray:
     """Return what a filter gave, if it is one word or null a row: a mask would drop every row."""
-    if isinstance(reasons, pa.ChunkedArray):
-        reasons = reasons.combine_chunks()
-    if isinstance(reasons, pa.NullArray):
-        reasons = reasons.cast(pa.string())
-    if not isinstance(reasons, pa.StringArray) or len(reasons) != rows:
-        got = f"{len(reasons)} of {reasons.type}" if isinstance(reasons, pa.Array) else type(reasons).__name__
-        raise DataError(f"filter {name!r}: reasons() must return one string or null for each of {rows} rows, got {got}")
-    return reasons
+    if isinstance(given, pa.ChunkedArray):
+        given = given.combine_chunks()
+    if isinstance(given, pa.NullArray):
+        given = given.cast(pa.string())
+    if not isinstance(given, pa.StringArray) or len(given) != rows:
+        got = f"{len(given)} of {given.type}" if isinstance(given, pa.Array) else type(given).__name__
+        raise DataError(f"{what} must return one string or null for each of {rows} rows, got {got}")
+    return given
 
 
 def _check(table: pa.Table, filters: Sequence[tuple[str, Filter]]) -> None:

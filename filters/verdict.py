@@ -29,8 +29,8 @@ class Filter(Protocol):
     """Shape of a filter plug-in."""
 
     columns: ClassVar[tuple[str, ...]]
-    makes_labels: ClassVar[bool]
-    needed_by: ClassVar[tuple[str, ...]]
+    makes_labels: ClassVar[bool] = False
+    needed_by: ClassVar[tuple[str, ...]] = ()
 
     def reasons(self, table: pa.Table) -> pa.StringArray:
         """Return per row why it drops; null = keep."""

@@ -99,6 +99,8 @@ class MeasureSession:
                 readable.append(row)
                 requests.append(request)
         for row, answer in zip(readable, self._session.measure(requests), strict=True):
+            if not isinstance(answer, Measurement | Failure):
+                raise TypeError(f"metric {self._job.metric}: measure() must yield a Measurement or Failure, got {answer!r:.60}")
             result = answer if isinstance(answer, Failure) else self._defect(answer) or answer
             if isinstance(result, Failure):
                 failures.append(self._failure(row, result))

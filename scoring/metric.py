@@ -80,7 +80,7 @@ class Metric(Protocol):
     """
 
     value_names: ClassVar[tuple[str, ...]]
-    needs_reference: ClassVar[bool]
+    needs_reference: ClassVar[bool] = False
 
     @property
     def resources(self) -> Resources:

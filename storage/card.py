@@ -58,7 +58,7 @@ def render(facts: Facts, tally: Tally) -> str:
         tally: counts of the rows, and the schemas whose columns the card explains.
     """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader([Path(__file__).parent, "/"]),  # "/" for templates of others, by absolute paths
         autoescape=False,  # noqa: S701  every expression goes through ``escape`` instead, which escapes Markdown and HTML
         finalize=lambda value: value.text if isinstance(value, Verbatim) else escape(value),
         undefined=jinja2.StrictUndefined,
@@ -80,6 +80,7 @@ def render(facts: Facts, tally: Tally) -> str:
         tally=tally,
         labels=labels,
         splits=[(config, split, rows, tally.labels[config, split]) for (config, split), rows in tally.rows.items()],
+        empty=", ".join(f"{config} {split}" for (config, split), rows in tally.rows.items() if not rows),
         columns=columns,
         example=_example(tally),
     )

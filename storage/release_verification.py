@@ -113,6 +113,8 @@ def verify_release(url: str) -> Verification:
 
 def _opened(url: str) -> tuple[Any, str, set[str]]:
     """Return the file system, the folder there, and the files in it."""
+    if not url.strip():
+        raise StorageError(f"release {url!r}: no folder or URL has that name")
     try:
         filesystem, root = fsspec.core.url_to_fs(url)
         root = root.rstrip("/")

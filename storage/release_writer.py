@@ -17,10 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import fsspec
 import pyarrow as pa
 
-from contracts.errors import DamagedPart, DataError, RecipeError
+from contracts.errors import DataError, RecipeError
 from storage import release_manifest
 from storage.card import render
 from storage.card_facts import Facts
@@ -179,19 +178,3 @@ def _publish(workspace: Workspace, folder: Path, name: str) -> None:
         return
     for path in sorted(paths, key=lambda path: (path.name == MANIFEST, path)):
         workspace.put_file(path, f"{name}/{path.relative_to(folder).as_posix()}")
-
-
-def verify(folder: str) -> list[File]:
-    """Hash all files of a release again and return the manifest's lines.
-
-    Args:
-        folder: local path or fsspec URL of the release.
-
-    Raises:
-        DamagedPart: there is no manifest, or a file is missing, changed, or not listed in it.
-    """
-    filesystem, root = fsspec.core.url_to_fs(folder)
-    files = release_manifest.read(filesystem, root.rstrip("/"))
-    if found := release_manifest.faults(filesystem, root.rstrip("/"), files):
-        raise DamagedPart(f"{folder}/{found[0]}: restore it, or build the release again")
-    return files

@@ -3,6 +3,7 @@
 Layout below the root::
 
     lock                           of the running build
+    workspace.json                 format of the workspace
     blobs/ab/ab12....flac          audio by content (storage.blobs)
     cache/clips/                   the same in providers' formats; may be deleted (annotate.models.provider_clips)
     tables/<name>/manifest.json    the committed parts of a table (storage.tables)
@@ -15,6 +16,7 @@ renamed; an object store's single PUT is atomic by itself. So no reader ever see
 
 import contextlib
 import errno
+import json
 import os
 import threading
 from collections.abc import Iterator
@@ -28,6 +30,10 @@ from contracts.errors import StorageError
 from storage.lease import Lease
 from storage.local_files import ADVICE, atomic_path, storage_errors
 from storage.local_lock import local_lock
+
+FORMAT_FILE: Final = "workspace.json"
+FORMAT: Final = 1
+"""Format of a workspace as a whole; another one is refused. Tables have versions of their own (``contracts.migrations``)."""
 
 _STORE_ADVICE: Final = (
     "check that the store can be reached, that the bucket is there and that this machine has the right credentials, "
@@ -165,13 +171,14 @@ class Workspace:
         """Check within a minute that the workspace can be used; it need not exist yet.
 
         Raises:
-            StorageError: it is no folder, or its store or bucket cannot be reached; names the URL.
+            StorageError: it is no folder, its store or bucket cannot be reached, or a newer version made it; names the URL.
         """
         if self.is_local:
             # Missing folders will be made below the nearest existing one.
             found = next(path for path in (Path(self._root), *Path(self._root).parents) if os.path.lexists(path))
             if not found.is_dir():
                 raise StorageError(f"workspace {self.url}: {found} is no folder: choose another one with --workspace")
+            self._require_format()
             return
         problems = list[Exception]()
         thread = threading.Thread(target=self._list_root, args=(problems,), daemon=True)
@@ -181,6 +188,23 @@ class Workspace:
             raise StorageError(f"workspace {self.url}: no answer within {_REACH_S:g} s; {_STORE_ADVICE}")
         if problems:
             raise StorageError(f"workspace {self.url}: {_shown(problems[0])}; {_STORE_ADVICE}") from problems[0]
+        self._require_format()
+
+    def _require_format(self) -> None:
+        """Refuse a workspace of another format. A damaged note says nothing, and the next fan-out writes it anew."""
+        try:
+            noted = json.loads(self.read(FORMAT_FILE))
+        except (FileNotFoundError, StorageError, ValueError, RecursionError):
+            return
+        if isinstance(noted, dict) and noted.get("format", FORMAT) != FORMAT:
+            raise StorageError(
+                f"workspace {self.url}: {FORMAT_FILE} says format {noted['format']!r}, and this version knows {FORMAT}: "
+                "install the unisrm-data that made it, or a later one, or choose another workspace"
+            )
+
+    def note_format(self) -> None:
+        """Write the note of the workspace's format; raises what ``write`` does."""
+        self.write(FORMAT_FILE, json.dumps({"format": FORMAT}).encode() + b"\n")
 
     def _list_root(self, problems: list[Exception]) -> None:
         try:

@@ -107,7 +107,7 @@ class Engine(Protocol):
     """
 
     architecture: ClassVar[str]
-    clones_voice: ClassVar[bool]
+    clones_voice: ClassVar[bool] = False
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -117,12 +117,12 @@ class Engine(Protocol):
     @property
     def ascii_only(self) -> bool:
         """Whether it reads ASCII only."""
-        ...
+        return False
 
     @property
     def controls(self) -> tuple[Control, ...]:
         """Control syntax, which is removed from its texts."""
-        ...
+        return ()
 
     @property
     def resources(self) -> Resources:

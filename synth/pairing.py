@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.errors import RecipeError
-from contracts.ids import row_id
+from contracts.ids import canonical_json, row_id
+from contracts.joins import attach, sorted_by
 from contracts.rng import hash_fraction
-from contracts.schemas import PAIRS
+from contracts.schemas import DROPS, PAIRS
 
 KINDS: Final = ("human", "inter", "intra")
 HUMAN: Final = "human"
@@ -66,6 +67,35 @@ def pairs(samples: pa.Table, *, seed: int, kinds: Collection[str] = KINDS) -> pa
         },
         schema=PAIRS,
     )
+
+
+def of_two_clips(pairs: pa.Table, samples: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Return the pairs whose samples are two clips, and the others as drops ``same_audio``: nobody can prefer a clip to itself.
+
+    Two samples are one clip where a corpus has a recording under two ids, or two systems say a text in the very same way.
+
+    Args:
+        pairs: table of schema PAIRS.
+        samples: table with the columns ``sample_id`` and ``audio_id``, in which all samples of the pairs are.
+
+    Returns:
+        Pairs in their order, and rows of schema DROPS by pair.
+    """
+    for side in ("a", "b"):
+        pairs = attach(pairs, f"sample_{side}", samples, "sample_id", {f"audio_{side}": "audio_id"})
+    same = pc.equal(pairs["audio_a"], pairs["audio_b"])
+    drops = [
+        {
+            "stage": "pairs",
+            "row_id": row["pair_id"],
+            "filter": "pairs",
+            "reason": "same_audio",
+            "evidence": canonical_json({"audio_id": row["audio_a"]} | {name: row[name] for name in ("sample_a", "sample_b")}),
+        }
+        for row in pairs.filter(same).to_pylist()
+    ]
+    kept = pairs.filter(pc.invert(same)).select(PAIRS.names)
+    return kept, sorted_by(pa.Table.from_pylist(drops, schema=DROPS), "row_id")
 
 
 def _within(prompt: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

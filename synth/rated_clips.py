@@ -1,5 +1,8 @@
 """Clips that people have rated, as samples of their systems: what they say, and which of two was rated higher (pure)."""
 
+from functools import cache
+from typing import Final
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -8,7 +11,11 @@ from contracts.joins import attach, sorted_by
 from contracts.ratings import rating_summaries
 from contracts.schema_columns import SCORES
 from contracts.schemas import DROPS, PROMPTS, RULINGS
+from contracts.text_identity import identity_form
 from synth.pairing import HUMAN
+
+RULE: Final = 2
+"""Version of the rule which clips can stand in a pair; the stages that go by it are done again where it changes."""
 
 
 def rated(utterances: pa.Table, scale: str) -> tuple[pa.Table, pa.Table]:
@@ -18,13 +25,32 @@ def rated(utterances: pa.Table, scale: str) -> tuple[pa.Table, pa.Table]:
         utterances: table of schema UTTERANCES.
         scale: the scale that decides.
 
-    Reasons of drops: ``no_content`` (the corpus does not say which clips say the same) and ``no_rating`` (none on the scale).
+    Reasons of drops: ``no_content`` (the corpus does not say which clips say the same), ``no_rating`` (none on the scale),
+    ``other_language`` and ``other_text`` (not those of the content's first clip, by id, so that it does not say the same).
     """
     found = rating_summaries(utterances["ratings"], scale)
     table = utterances.append_column("rating", found["mean"]).append_column("raters", found["raters"])
     reason = pc.if_else(pc.is_null(table["rating"]), "no_rating", pa.scalar(None, pa.string()))
     reason = pc.if_else(pc.is_null(table["content_id"]), "no_content", reason)
+    reason = _with_contradictions(table, reason)
     return table.filter(pc.is_null(reason)), drops("contents", table, reason)
+
+
+def _with_contradictions(table: pa.Table, reason: pa.ChunkedArray) -> pa.Array:
+    """Return the reasons with those of clips that say something else than the first clips of their contents."""
+    found = reason.to_pylist()
+    first: dict[tuple[str, str, str], str] = {}
+    form = cache(identity_form)
+    columns = {name: table[name].to_pylist() for name in ("utterance_id", "corpus", "content_id", "language", "text")}
+    for place in sorted(range(table.num_rows), key=columns["utterance_id"].__getitem__):
+        if found[place] is not None:
+            continue
+        content, text = (columns["corpus"][place], columns["content_id"][place]), columns["text"][place]
+        if first.setdefault((*content, "language"), columns["language"][place]) != columns["language"][place]:
+            found[place] = "other_language"
+        elif text is not None and first.setdefault((*content, "text"), form(text)) != form(text):
+            found[place] = "other_text"
+    return pa.array(found, pa.string())
 
 
 def drops(stage: str, utterances: pa.Table, reason: pa.Array | pa.ChunkedArray) -> pa.Table:

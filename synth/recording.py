@@ -20,6 +20,12 @@ _FORMATS: Final = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "SVX", "AU", "NIST", "
 _BLOCK_VALUES: Final = 1 << 20
 _UNKNOWN_FRAMES: Final = 2**63 - 1  # what libsndfile says of a FLAC from a pipe
 
+_LEAST_LEFT: Final = 0.02
+"""The least share of energy in the mean of the channels: 17 dB less than unrelated channels leave."""
+
+_SILENCE: Final = 1e-12
+"""Energy per frame (-120 dBFS) below which channels are silent, and not opposite."""
+
 _RATES_HZ: Final = range(1, 384_001)
 """What audio is sampled at; resampling from a header's 2147483647 Hz would take all memory."""
 
@@ -49,8 +55,8 @@ def decode(data: bytes, name: str) -> Waveform | Failure:
         name: the file's name, for messages and for raw G.722, which has no content to tell it by.
 
     Returns:
-        The waveform, or a failure: ``undecodable``, or ``truncated`` when the header promises more than the file holds. Its
-        length is that of what decodes.
+        The waveform, or a failure: ``undecodable``, ``truncated`` when the header promises more than the file holds, or
+        ``channels_cancel`` when hardly anything of the channels is left in their mean. Its length is that of what decodes.
     """
     if not data:
         return Failure("undecodable", f"{name} is an empty file")
@@ -65,7 +71,7 @@ def decode(data: bytes, name: str) -> Waveform | Failure:
                 return Failure("undecodable", f"{name} is of the format {file.format}: {advice}")
             if rate not in _RATES_HZ:
                 return Failure("undecodable", f"{name}: its header states {rate} Hz, more than {_RATES_HZ[-1]}")
-            samples = _mono(file)
+            samples, left = _mono(file)
     except soundfile.LibsndfileError as error:
         if name.lower().endswith(_HEADERLESS):
             return _decode_g722(data, name)
@@ -74,16 +80,29 @@ def decode(data: bytes, name: str) -> Waveform | Failure:
         promised = round((header.duration_s or 0) * rate)
     if len(samples) < promised:
         return Failure("truncated", f"{name}: its header promises {promised} frames, {len(samples)} can be read")
+    if left < _LEAST_LEFT:
+        advice = "they are in opposite phase; keep one of them in the file"
+        return Failure("channels_cancel", f"{name}: its channels cancel each other when they are mixed to mono: {advice}")
     return Waveform(samples, rate)
 
 
-def _mono(file: soundfile.SoundFile) -> npt.NDArray[np.float32]:
-    """Return all frames that decode, whatever the header says how many there are."""
+def _mono(file: soundfile.SoundFile) -> tuple[npt.NDArray[np.float32], float]:
+    """Return all frames that decode, whatever the header says how many there are, and the energy that is left in their mean.
+
+    That energy is without offsets, as a share of what unrelated channels would leave: 1 for these, 0 for opposite ones.
+    """
     found, wanted = list[npt.NDArray[np.float32]](), _BLOCK_VALUES // file.channels
+    sums, squares = np.zeros(file.channels + 1), np.zeros(file.channels + 1)
     while not found or len(found[-1]) == wanted:
         block = file.read(wanted, dtype="float32", always_2d=True)
         found.append(np.ascontiguousarray(block.mean(axis=1), dtype=np.float32))
-    return np.concatenate(found)
+        for place, channel in enumerate((*block.T, found[-1])) if file.channels > 1 else ():
+            sums[place] += channel.sum(dtype=np.float64)
+            squares[place] += np.square(channel, dtype=np.float64).sum()
+    samples = np.concatenate(found)
+    *channels, mean = squares - sums**2 / max(len(samples), 1)
+    apart = sum(channels) / file.channels**2
+    return samples, mean / apart if apart > _SILENCE * len(samples) else 1.0
 
 
 def _decode_g722(data: bytes, name: str) -> Waveform | Failure:

@@ -100,6 +100,8 @@ class RenderSession:
                     speakable.append(row)
                     requests.append(request)
         for row, answer in zip(speakable, self._session.render(requests), strict=True):
+            if not isinstance(answer, Waveform | Failure):
+                raise TypeError(f"engine {self._job.engine}: render() must yield a Waveform or Failure, got {answer!r:.60}")
             result = self._sample(row, answer) if isinstance(answer, Waveform) else answer
             if isinstance(result, Failure):
                 failures.append(failure_row(self._job, row, result))

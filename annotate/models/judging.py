@@ -20,7 +20,7 @@ from annotate.models.judge import Judge
 from annotate.models.ledger.ledger import Ledger
 from annotate.models.request import Refusal, Reply
 from annotate.models.task import Parsed, ParseError, TaskSpec, Written
-from contracts.errors import SetupError
+from contracts.errors import DataError, SetupError
 from contracts.failures import failure, legible
 from contracts.ids import canonical_json
 from contracts.jobs import Outcome
@@ -75,9 +75,12 @@ def judge_rows(
     @lru_cache(maxsize=_READ_ONCE)
     def read(text: str) -> Parsed | Written | ParseError:
         try:
-            return task.parse(text)
+            found = task.parse(text)
         except ParseError as error:
             return error.with_traceback(None)
+        if not isinstance(found, Parsed | Written):
+            raise DataError(f"task {task.name!r}: parse() must return Parsed or Written, got {type(found).__name__}")
+        return found
 
     context = CallContext(
         inquiry=inquiry,

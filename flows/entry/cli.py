@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from contracts.errors import RecipeError
+from contracts.errors import RecipeError, UnisrmError
 from flows.entry.annotate_cli import RecipePath, WorkspaceUrl, annotate
 from flows.entry.printed_rows import print_rows
 from flows.entry.terminal_flow import run_in_flow
@@ -21,7 +22,21 @@ if TYPE_CHECKING:
     from flows.run.pipeline import Waiting
     from flows.run.progress import Progress
 
+
+class _Commands(TyperGroup):
+    """The commands; an empty argument, as of a variable of the shell that is not set, is none that anybody means."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for number, argument in enumerate(args, start=1):
+            option, sign, value = argument.partition("=")
+            if not argument.strip() or (option.startswith("--") and sign and not value.strip()):
+                named = f"{option}=" if sign else f"argument {number}"
+                raise UnisrmError(f"{named} is empty: give it a value, or leave it out (is a variable of the shell not set?)")
+        return super().parse_args(ctx, args)
+
+
 app = typer.Typer(
+    cls=_Commands,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -60,8 +75,10 @@ def build(  # noqa: PLR0917  # options come by name
     from flows.listening.store import missed_deadline
     from flows.run.damage import has_damaged
     from flows.run.kind import stages_of
+    from flows.run.marks import notes_of
     from flows.run.pipeline import Waiting, forget_failures, open_build, up_to
     from flows.run.questions import lost_ledger
+    from flows.stages.listeners import unused_votes
     from flows.stages.release import release_faults, seal_release
 
     opened = open_build(recipe, workspace, ray)
@@ -89,6 +106,9 @@ def build(  # noqa: PLR0917  # options come by name
         outcome: str | Waiting | None = seal_release(opened) if whole else None
     else:
         outcome = run_in_flow("build-unisrm-data", run)
+    for note in (*notes_of(opened, stages), unused_votes(opened)):
+        if note is not None:
+            print(f"unisrm-data: {note}", file=sys.stderr)
     if isinstance(outcome, Waiting):
         print(f"{outcome}; {outcome.advice}")
     elif outcome is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts import plugins
-from contracts.errors import SetupError
+from contracts.errors import RecipeError, SetupError
 from flows.run.cluster_resources import gpus_here
 from storage.downloads import to_fetch, unobtainable
 
@@ -17,12 +17,20 @@ _PROBED = ("engine", "metric", "asr", "judge")
 def examine() -> list[dict[str, object]]:
     """Return one row per engine, metric, judge and device: whether it is ready, and what to do if not.
 
+    Plug-ins of other kinds have a row only if they are broken.
+
     Loads and fetches no model. A plug-in that fetches one on first use is ready if its server offers it now, a judge or
     speech service if its provider accepts the key.
     """
     probed = [(kind, name) for kind in _PROBED for name in plugins.names(kind)]
     with ThreadPoolExecutor() as pool:  # servers that do not answer take as long as the slowest of them
         rows = list(pool.map(lambda one: _examined(*one), probed))
+    rows += [
+        {"kind": kind, "name": name, "ready": False, "what to do": problem}
+        for kind in plugins.PACKAGES
+        if kind not in _PROBED
+        for name, problem in plugins.broken(kind).items()
+    ]
     rows.append(_gpu())
     free = shutil.disk_usage(Path.cwd()).free / 1e9
     rows.append(
@@ -45,7 +53,7 @@ def _examined(kind: str, name: str) -> dict[str, object]:
             problem = plugin.key_problem()
         if problem is None and (files := to_fetch(plugin)):
             note = f"nothing: it fetches {' and '.join(map(str, files))} on first use"
-    except SetupError as error:
+    except (RecipeError, SetupError) as error:
         problem = str(error)
     return {"kind": kind, "name": name, "ready": problem is None, "what to do": problem or note}
 

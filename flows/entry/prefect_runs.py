@@ -24,7 +24,7 @@ from flows.run.marks import execute, finished
 from flows.run.pipeline import Build, Stage, Waiting, up_to
 from flows.run.progress import Both
 from flows.run.questions import lost_ledger
-from flows.stages.listeners import trust
+from flows.stages.listeners import trust, unused_votes
 from flows.stages.release import release_faults, release_of, seal_release
 from flows.views.status import drift_rows
 
@@ -117,6 +117,8 @@ def run_build(build: Build, until: str | None = None) -> str | Waiting | None:
                 waiting = outcome
                 break
             books.append(outcome)
+        if (unused := unused_votes(build)) is not None:
+            get_run_logger().warning("listening test: %s", unused)
         summary, description = [_row(page) for page in books], f"Recipe {build.recipe.name}"
         _reported(create_table_artifact, table=summary, key="build-summary", description=description)
         return waiting or (seal_release(build) if stages == stages_of(build) else None)

@@ -30,6 +30,7 @@ from flows.views.plan_lines import (
     listening_lines,
     megabytes,
     plan_line,
+    release_line,
     spent_usd,
     spoken_line,
     times,
@@ -37,6 +38,7 @@ from flows.views.plan_lines import (
 )
 from synth import requests
 from synth.dsp import format_literals
+from synth.pairing import of_two_clips
 from synth.pairing import pairs as made_pairs
 
 SECONDS_PER_CHARACTER: Final = 0.065
@@ -151,8 +153,10 @@ def _pairs_stand(build: Build[PreferenceRecipe], wanted: pa.Table) -> bool:
     """Say whether the pairs that are there are those of the wanted samples, of which none is left to be made."""
     if len(left_keys(build, "samples", "samples", wanted["row_id"])):
         return False
-    made = among(wanted, "row_id", build.tables.read("samples", ["sample_id"])["sample_id"])
-    pairs = made_pairs(_as_samples(made), seed=build.recipe.seed, kinds=build.recipe.pair_kinds)
+    samples = build.tables.read("samples", ["sample_id", "audio_id"])
+    made = among(wanted, "row_id", samples["sample_id"])
+    found = made_pairs(_as_samples(made), seed=build.recipe.seed, kinds=build.recipe.pair_kinds)
+    pairs, _ = of_two_clips(found, samples)
     return set(pairs["pair_id"].to_pylist()) == set(build.tables.read("pairs", ["pair_id"])["pair_id"].to_pylist())
 
 
@@ -171,7 +175,9 @@ def _asking(
 ) -> list[Line]:
     """Return one line per role and judge, and one for the money in all, that for ``spoken`` included."""
     recipe = build.recipe
-    pairs = made_pairs(_as_samples(wanted), seed=recipe.seed, kinds=recipe.pair_kinds).num_rows
+    pairs = build.tables.num_rows("pairs")
+    if "pairs" not in known:
+        pairs = made_pairs(_as_samples(wanted), seed=recipe.seed, kinds=recipe.pair_kinds).num_rows
     guesses = {
         "prompts": prompts.num_rows,
         "samples": wanted.num_rows,
@@ -202,6 +208,5 @@ def _asking(
     else:
         over = "which may not be enough; " if total > recipe.budget_usd - spent else ""
         money["note"] = f"budget {recipe.budget_usd:g} USD, {over}{money['note']}"
-    release = plan_line("release", pairs, disk_mb=megabytes(build, total_of(wanted["s"]) * 1.5))
-    release["note"] = "before filters"
+    release = release_line(build, pairs, megabytes(build, total_of(wanted["s"]) * 1.5))
     return [*lines, *listening_lines(build, wanted.num_rows, pairs), money, release]

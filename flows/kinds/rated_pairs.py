@@ -4,14 +4,16 @@ Nothing is synthesised and nobody is asked: a corpus brings clips, what they say
 kept as they were heard.
 """
 
-from typing import Final, Literal, Self
+import unicodedata
+from typing import Final, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from contracts.errors import DataError
 from contracts.joins import among, sorted_by
+from contracts.text_forms import keyed
 from flows.listening.evidence import counted_votes, votes_by_value
 from flows.recipe.model import Origin, Recipe
 from flows.recipe.parts import Strict
@@ -22,15 +24,26 @@ from flows.run.wanted import made, want, wanted_rows
 from flows.run.work import count_done, do_missing
 from flows.stages import filters, metrics, splits, utterances, verification, votes
 from flows.stages.filters import filters_of
-from flows.stages.recordings import recording_requests, recording_work
+from flows.stages.metrics import metric_keys
+from flows.stages.recordings import recording_keys, recording_requests, recording_work
 from flows.stages.release import Form, pairs_were_voted_on, release_stage
 from flows.stages.utterances import read_corpora
-from flows.views.plan_lines import is_finished, listening_lines, megabytes, plan_line, total_of
+from flows.views.plan_lines import (
+    count_true,
+    cpu_hours,
+    is_finished,
+    left_keys,
+    listening_lines,
+    megabytes,
+    plan_line,
+    release_line,
+    total_of,
+)
 from storage.columns import RATED_PAIRS
 from storage.rated_rows import RatedPairRows
 from synth import rated_clips
 from synth.dsp import OriginalFormat, format_literals
-from synth.pairing import pairs
+from synth.pairing import of_two_clips, pairs
 
 
 class HeardAudio(Strict):
@@ -42,9 +55,16 @@ class HeardAudio(Strict):
 class RatedPairsRecipe(Recipe):
     """A recipe of kind ``rated_pairs``."""
 
-    kind: Literal["rated_pairs"]
+    kind: str = "rated_pairs"
     audio: HeardAudio = HeardAudio()
     scale: str = Field(min_length=1, description="the scale of ratings that decides, such as mos or naturalness")
+
+    @field_validator("scale")
+    @classmethod
+    def _scale_is_written_as_in_corpora(cls, scale: str) -> str:
+        if not (name := unicodedata.normalize("NFC", keyed(scale))):
+            raise ValueError("is blank: name the scale of ratings that decides")
+        return name
 
     @model_validator(mode="after")
     def _labels_are_of_ratings(self) -> Self:
@@ -71,6 +91,18 @@ def _rated(build: _Build) -> pa.Table:
     return rated_clips.rated(build.tables.read("utterances"), build.recipe.scale)[0]
 
 
+def _usable(build: _Build, utterances: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Return the utterances that can stand in a pair, of which there must be some, and the others as drops."""
+    usable, drops = rated_clips.rated(utterances, build.recipe.scale)
+    if not usable.num_rows:
+        scales = sorted({rating["scale"] for ratings in utterances["ratings"].to_pylist() for rating in ratings or ()})
+        raise DataError(
+            f"no clip has a content_id and a rating on the scale {build.recipe.scale!r}; "
+            f"there are {', '.join(scales) or 'no ratings at all'}: correct scale, or the manifest"
+        )
+    return usable, drops
+
+
 def _contents(build: _Build) -> Books:
     """Make one prompt of every content: what its clips say.
 
@@ -78,13 +110,7 @@ def _contents(build: _Build) -> Books:
         DataError: no clip has both a content and a rating.
     """
     found = build.tables.read("utterances")
-    usable, drops = rated_clips.rated(found, build.recipe.scale)
-    if not usable.num_rows:
-        scales = sorted({rating["scale"] for ratings in found["ratings"].to_pylist() for rating in ratings or ()})
-        raise DataError(
-            f"no clip has a content_id and a rating on the scale {build.recipe.scale!r}; "
-            f"there are {', '.join(scales) or 'no ratings at all'}: correct scale, or the manifest"
-        )
+    usable, drops = _usable(build, found)
     build.tables.replace("drops@contents", drops)
     build.tables.replace("prompts", rated_clips.contents(usable))
     dropped = count(drops["reason"])
@@ -113,9 +139,13 @@ def _samples(build: _Build) -> Books:
 
 
 def _pairs(build: _Build) -> Books:
-    found = pairs(wanted_rows(build, "samples"), seed=build.recipe.seed)
-    build.tables.replace("pairs", sorted_by(found, "pair_id"))
-    return Books(stage="pairs", unit="possible pairs", rows_in=found.num_rows, rows_out=found.num_rows)
+    samples = wanted_rows(build, "samples")
+    found = pairs(samples, seed=build.recipe.seed)
+    kept, drops = of_two_clips(found, samples)
+    build.tables.replace("drops@pairs", drops)
+    build.tables.replace("pairs", sorted_by(kept, "pair_id"))
+    dropped = count(drops["reason"])
+    return Books(stage="pairs", unit="possible pairs", rows_in=found.num_rows, rows_out=kept.num_rows, dropped=dropped)
 
 
 def _rulings(build: _Build) -> Books:
@@ -140,23 +170,38 @@ def _rows(build: _Build) -> RatedPairRows:
 
 
 def _plan(build: _Build) -> list[Line]:
-    """Return what a build would do; nothing is synthesised or paid for."""
+    """Return what a build would do; nothing is synthesised or paid for.
+
+    Raises:
+        UnisrmError: a corpus cannot be read, or no clip has both a content and a rating.
+    """
     found, _ = read_corpora(build)
-    usable, _ = rated_clips.rated(found, build.recipe.scale)
-    sizes = pc.value_counts(pc.binary_join_element_wise(usable["corpus"], usable["content_id"], "/"))
-    possible = sum(n * (n - 1) // 2 for n in (item["counts"].as_py() for item in sizes))
-    done = {stage.name for stage in _MAKING if is_finished(stage, build)}
-    counts = {"utterances": found.num_rows, "contents": usable.num_rows, "recordings": usable.num_rows, "pairs": possible}
-    seconds = total_of(usable["duration_s"])
+    usable, _ = _usable(build, found)
+    known = {stage.name for stage in _MAKING if is_finished(stage, build)}
+    clips, seconds = usable.num_rows, total_of(usable["duration_s"])
+    recordings = recording_keys(build, usable["utterance_id"])
+    recorded = clips - len(left_keys(build, "recordings", "recordings", recordings))
+    if "pairs" in known:
+        pairs = build.tables.num_rows("pairs")
+    else:
+        sizes = pc.value_counts(pc.binary_join_element_wise(usable["corpus"], usable["content_id"], "/"))
+        pairs = sum(n * (n - 1) // 2 for n in (item["counts"].as_py() for item in sizes))
     lines = [
-        plan_line(
-            stage, rows, done=rows if stage in done else 0, disk_mb=megabytes(build, seconds) if stage == "recordings" else 0.0
-        )
-        for stage, rows in counts.items()
+        plan_line("utterances", found.num_rows, done=found.num_rows if "utterances" in known else 0),
+        plan_line("contents", clips, done=clips if "contents" in known else 0),
+        plan_line("recordings", clips, done=recorded, disk_mb=megabytes(build, seconds * (1 - recorded / clips))),
     ]
-    lines += [plan_line(f"metrics {metric.name}", usable.num_rows) for metric in build.recipe.metrics]
-    release = plan_line("release", possible, disk_mb=megabytes(build, seconds * 1.5)) | {"note": "before filters"}
-    return [*lines, *listening_lines(build, usable.num_rows, possible), release]
+    samples = wanted_rows(build, "samples", columns=["duration_s"]) if "samples" in known else None
+    for metric in build.recipe.metrics:
+        rows, done, left_s = clips, 0, seconds
+        if samples is not None:
+            keys = pa.array(metric_keys(build, metric, samples["sample_id"].to_pylist()), pa.string())
+            left = pc.is_in(keys, value_set=left_keys(build, "metrics", "metrics", keys))
+            rows, done = samples.num_rows, samples.num_rows - count_true(left)
+            left_s = total_of(samples.filter(left)["duration_s"])
+        lines.append(plan_line(f"metrics {metric.name}", rows, done=done, cpu_h=cpu_hours("metric", metric.name, left_s)))
+    lines.append(plan_line("pairs", pairs, done=pairs if "pairs" in known else 0))
+    return [*lines, *listening_lines(build, clips, pairs), release_line(build, pairs, megabytes(build, seconds * 1.5))]
 
 
 _MAKING: Final[tuple[Stage[RatedPairsRecipe], ...]] = (
@@ -165,7 +210,7 @@ _MAKING: Final[tuple[Stage[RatedPairsRecipe], ...]] = (
         name="contents",
         reads=("utterances",),
         writes=("prompts", "drops@contents"),
-        settings=lambda build: build.recipe.scale,
+        settings=lambda build: [build.recipe.scale, rated_clips.RULE],
         run=_contents,
     ),
     Stage(
@@ -174,6 +219,7 @@ _MAKING: Final[tuple[Stage[RatedPairsRecipe], ...]] = (
         writes=("wanted@recordings", "recordings", "failures@recordings"),
         settings=lambda build: [
             build.recipe.scale,
+            rated_clips.RULE,
             format_literals(build.recipe.clip_format),
             [corpus.root for corpus in build.recipe.corpora],
         ],
@@ -184,16 +230,16 @@ _MAKING: Final[tuple[Stage[RatedPairsRecipe], ...]] = (
         name="samples",
         reads=("utterances", *made("recordings")),
         writes=("wanted@samples", "samples", "drops@samples"),
-        settings=lambda build: build.recipe.scale,
+        settings=lambda build: [build.recipe.scale, rated_clips.RULE],
         run=_samples,
     ),
     metrics.STAGE,
-    Stage(name="pairs", reads=made("samples"), writes=("pairs",), settings=lambda _build: [], run=_pairs),
+    Stage(name="pairs", reads=made("samples"), writes=("pairs", "drops@pairs"), settings=lambda _build: [], run=_pairs),
     Stage(
         name="rulings",
         reads=("utterances", *made("samples"), "pairs"),
         writes=("rulings",),
-        settings=lambda build: build.recipe.scale,
+        settings=lambda build: [build.recipe.scale, rated_clips.RULE],
         run=_rulings,
     ),
     votes.STAGE,

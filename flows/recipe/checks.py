@@ -40,7 +40,7 @@ def _check_labels(recipe: Recipe) -> None:
     if makers and recipe.labels_from != "votes":
         raise RecipeError(f"filter {makers[0]!r} makes labels of votes, but labels.from is {recipe.labels_from}: keep one")
     if recipe.labels_from == "votes" and not makers:
-        known = [name for name in plugins.names("filter") if plugins.load("filter", name).makes_labels]
+        known = [name for name, rule in plugins.intact("filter").items() if rule.makes_labels]
         raise RecipeError(f"labels.from is votes: add a filter that makes labels of them: {', '.join(known)}")
 
 
@@ -49,7 +49,5 @@ def check_measured(recipe: Recipe, who: str, values: Sequence[str]) -> None:
     given = {value for metric in recipe.metrics for value in plugins.load("metric", metric.name).value_names}
     missing = [value for value in values if value not in given]
     if missing:
-        givers = sorted(
-            name for name in plugins.names("metric") if set(plugins.load("metric", name).value_names) & set(missing)
-        )
+        givers = [name for name, metric in plugins.intact("metric").items() if set(metric.value_names) & set(missing)]
         raise RecipeError(f"{who} needs {', '.join(missing)}: add metrics: {', '.join(givers)}")

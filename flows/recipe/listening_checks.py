@@ -94,7 +94,7 @@ def _check_decided(words: Sequence[str], readers: Sequence[str]) -> None:
     if "invalid" in words:
         deciders, effect = [VERIFIER], "keeps what they confirm"
     else:
-        deciders = [name for name in plugins.names("filter") if plugins.load("filter", name).makes_labels]
+        deciders = [name for name, rule in plugins.intact("filter").items() if rule.makes_labels]
         effect = "makes the labels of them"
     if not set(deciders) & set(readers):
         raise RecipeError(
@@ -126,5 +126,5 @@ def words_of(protocol: ListeningProtocol) -> Sequence[str]:
 
 def _protocols(*, verifying: bool) -> str:
     """Return the names of the protocols for pairs that verify labels, or of those that do not."""
-    words = {name: words_of(plugins.configure("protocol", name)) for name in plugins.names("protocol")}
+    words = {name: words_of(protocol) for name, protocol in plugins.intact("protocol", plugins.configure).items()}
     return " or ".join(name for name, known in words.items() if known and ("invalid" in known) == verifying)

@@ -48,7 +48,7 @@ def _kind(name: object) -> Any:
     """Return a kind of data set. It is loaded by name, because its module imports the stages, which import recipes."""
     if not isinstance(name, str):
         raise RecipeError(f"kind: {name!r} is no name; known: {', '.join(plugins.names('kind'))}")
-    return plugins.load("kind", name)
+    return plugins.configure("kind", name)
 
 
 def _explain(problem: Mapping[str, Any], recipe: type[Recipe]) -> str:
@@ -66,7 +66,7 @@ def _explain(problem: Mapping[str, Any], recipe: type[Recipe]) -> str:
 
 
 def _kinds_with(key: str) -> list[str]:
-    return [kind for kind in plugins.names("kind") if key in _keys(plugins.load("kind", kind).recipe)]
+    return [name for name, kind in plugins.intact("kind").items() if key in _keys(kind.recipe)]
 
 
 def _keys(model: type[BaseModel]) -> list[str]:

@@ -17,7 +17,7 @@ from synth.engine import Voice
 
 def _negative_roles() -> list[str]:
     """Return the tasks whose text a system can speak instead of the target."""
-    return [name for name in plugins.names("task") if plugins.load("task", name).makes_negatives]
+    return [name for name, task in plugins.intact("task").items() if task.makes_negatives]
 
 
 def check(recipe: PreferenceRecipe) -> None:
@@ -127,7 +127,7 @@ def _check_roles(recipe: PreferenceRecipe) -> None:
 def _check_given(task: TaskSpec, given: Set[str]) -> None:
     """Refuse a task that shows what only another role writes, unless that role comes before it."""
     for name in task.shown:
-        writers = [other for other in plugins.names("task") if name in plugins.load("task", other).gives and name != "text"]
+        writers = [other for other, task in plugins.intact("task").items() if name in task.gives and name != "text"]
         if writers and name not in given:
             raise RecipeError(f"task {task.name!r} shows {name}: add the role {' or '.join(writers)} before it")
 

@@ -1,8 +1,8 @@
 """The section ``splits`` of a recipe: names, sizes and conditions of the splits."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from flows.recipe.parts import Strict
 from splits.quotas import Size, check
@@ -40,6 +40,10 @@ class Condition(Strict):
         given = self.model_dump(exclude_none=True)
         return {name: (values,) if isinstance(values, str) else tuple(values) for name, values in given.items()}
 
+    def of_corpora(self) -> dict[str, tuple[str, ...]]:
+        """Return the conditions on what corpora say, without those on what judges and listeners made of it."""
+        return {name: values for name, values in self.wanted().items() if name not in {"agreement", "teacher"}}
+
     def rests_on_votes(self) -> bool:
         """Tell whether it needs people's votes on all pairs."""
         return self.agreement is not None or self.teacher is not None
@@ -51,6 +55,15 @@ class SplitSection(Strict):
     fraction: Fraction | None = Field(default=None, description="of what quotas leave; the fractions add up to 1")
     quota: Quota | None = Field(default=None, description="in pairs")
     where: Condition = Condition()
+    allow_empty: bool = Field(default=False, description="go on where no pair at all meets its conditions on the corpora")
+
+    @model_serializer(mode="wrap")
+    def _without_unused_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the key at its default, so that recipes from before it keep their literals."""
+        found: dict[str, Any] = handler(self)
+        if not found.get("allow_empty"):
+            found.pop("allow_empty", None)
+        return found
 
     @model_validator(mode="after")
     def _has_a_size(self) -> Self:

@@ -21,6 +21,7 @@ class Books:
         rows_out: rows that it produced.
         failed: reason -> rows that could not be produced.
         dropped: reason -> rows that a rule removed.
+        notes: what a person should know of the outcome, as lines.
     """
 
     stage: str
@@ -29,6 +30,7 @@ class Books:
     rows_out: int
     failed: dict[str, int] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def missing(self) -> int:
@@ -74,5 +76,5 @@ def in_words(books: Iterable[Books]) -> list[str]:
         for what, reasons in (("failed", page.failed), ("dropped", page.dropped)):
             if reasons:
                 parts.append(f"{sum(reasons.values())} {what} ({', '.join(f'{name} {n}' for name, n in reasons.items())})")
-        lines.append(f"{page.stage}: {'; '.join(parts)}")
+        lines.append(f"{page.stage}: {'; '.join([*parts, *page.notes])}")
     return lines

@@ -74,8 +74,10 @@ _ending: Final = _Ending()
 def run(command: Callable[[], object]) -> int:
     """Run a command in the main thread and return its exit code. A ``UnisrmError`` is printed as one line.
 
+    So is an error in the code of a plug-in that is not this project's; any other is a defect, and its traceback is shown.
+
     Returns:
-        The command's exit code; 2 for a ``UnisrmError``; 1 if the reader of its output has gone. A signal ends the process here
+        The command's exit code; 2 for such an error; 1 if the reader of its output has gone. A signal ends the process here
         with 128 plus its number.
     """
     _ending.watch()
@@ -93,15 +95,27 @@ def run(command: Callable[[], object]) -> int:
             _say(str(error))
     except BrokenPipeError:
         code = 1
-    except BaseException:
+    except BaseException as error:
         if _ending.signal is None:
-            raise
+            code = 2
+            if (where := _plugin_of(error)) is None:
+                raise
+            _say(f"{where} fails: {type(error).__name__}: {error}")
     _ending.running = False
     if _ending.signal is not None:
         _ending.finish(_ending.signal)
     code = code if _flushed() else 1
     _exit_soon(code)
     return code
+
+
+def _plugin_of(error: BaseException) -> str | None:
+    """Return whose plug-in it is that an error comes from; None if it is a defect of this program."""
+    from contracts.plugins import where_raised  # it takes a while, and hardly ever is needed
+
+    with contextlib.suppress(UnisrmError):  # two plug-ins of one name
+        return where_raised(error)
+    return None
 
 
 @contextlib.contextmanager

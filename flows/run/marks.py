@@ -5,12 +5,13 @@ with its books. As long as the hashes are unchanged, a rerun does not even open 
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from contracts.errors import DamagedState
+from contracts.errors import DamagedState, RecipeError
 from contracts.ids import digest
 from flows.run.books import Books
 from flows.run.declared import declared, noting
@@ -79,6 +80,12 @@ def finished(stage: Stage[Any], build: Build[Any]) -> Books | None:
     return mark.books
 
 
+def notes_of(build: Build[Any], stages: Sequence[Stage[Any]]) -> list[str]:
+    """Return what the books of the stages that are up to date note, each line once."""
+    pages = (finished(stage, build) for stage in stages)
+    return list(dict.fromkeys(note for books in pages if books is not None for note in books.notes))
+
+
 def execute(stage: Stage[Any], build: Build[Any]) -> Books | Waiting:
     """Bring a stage up to date and return its books, or what it waits for. The caller holds the workspace's lock."""
     known = finished(stage, build)
@@ -93,6 +100,10 @@ def execute(stage: Stage[Any], build: Build[Any]) -> Books | Waiting:
     books = stage.run(replace(build, stage=stage, recipe=declared(build.recipe, stage.name, {*read, *stage.checks})))
     if isinstance(books, Waiting):
         return books
+    if not isinstance(books, Books):
+        raise RecipeError(
+            f"kind {build.recipe.kind!r}: stage {stage.name}: run() must return Books, got {type(books).__name__}"
+        )
     books = books.balanced()
     mark = {"inputs": inputs, "outputs": _outputs(stage, build), "books": books.as_dict()}
     build.workspace.write(_mark_name(stage), json.dumps(mark, indent=1).encode())

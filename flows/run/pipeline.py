@@ -213,8 +213,8 @@ def open_build(
     """
     loaded = load(recipe)
     settings = Settings()
-    where = workspace or loaded.workspace or f"{settings.workspaces.rstrip('/')}/{loaded.name}"
-    opened = Workspace(where)
+    own = f"{settings.workspaces.rstrip('/')}/{loaded.name}"
+    opened = Workspace(next(url for url in (workspace, loaded.workspace, own) if url is not None))
     opened.reach()
     return Build(
         recipe=loaded,

@@ -53,6 +53,11 @@ def judge_of(role: Role) -> Judge:
     return judge
 
 
+def title_of(stage: str, role: Role) -> str:
+    """Return how a plan names what a role does in a stage."""
+    return f"{stage} {role.task} {role.name}/{judge_of(role).model}"
+
+
 def literals(role: Role) -> object:
     """Return all that decides a role's answers beside the rows: its settings, rule, model, prompts and parameters."""
     return [role.model_dump(exclude={"options", "mode", "poll_s"}), Inquiry.of(task_of(role), judge_of(role)).identity]
@@ -61,5 +66,5 @@ def literals(role: Role) -> object:
 def key_variables(recipe: Recipe) -> frozenset[str]:
     """Return the environment variables with keys: of the recipe's judges and services, and of all judge plug-ins by default."""
     judges = [judge_of(role) for role in (*recipe.judges_of_pairs, *recipe.writers)]
-    judges += [plugins.configure("judge", name) for name in plugins.names("judge")]
+    judges += plugins.intact("judge", plugins.configure).values()
     return frozenset(name for asked in (*judges, *recipe.speech_services.values()) for name in asked.key_variables)

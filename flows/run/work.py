@@ -4,7 +4,7 @@ Such a stage has the name of its table; its failures are in ``failures@<stage>``
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,8 +19,7 @@ from flows.run.damage import forget_damaged
 from flows.run.fanout import fan_out
 from flows.run.pipeline import Build
 from flows.run.wanted import table_of, wanted_keys
-
-_PROBE_FILE: Final = "workspace.json"
+from storage.workspace import FORMAT_FILE
 
 J = TypeVar("J")
 
@@ -38,10 +37,10 @@ def do_missing(build: Build, stage: str, work: Work) -> None:
         commit_outcome(build, stage, outcome)
 
     if left:
-        build.workspace.write(_PROBE_FILE, b'{"format": 1}\n')
+        build.workspace.note_format()
         with cluster(build.ray_address, secrets=build.secrets):
             check_resources({f"{stage}, {job}": job.resources for job, rows in todo if rows.num_rows})
-            fan_out(todo, commit, (build.workspace, _PROBE_FILE))
+            fan_out(todo, commit, (build.workspace, FORMAT_FILE))
         build.tables.compact(stage)
         build.tables.compact(f"failures@{stage}")
     build.progress.end()

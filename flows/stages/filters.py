@@ -39,7 +39,7 @@ def filters_of(build: Build) -> list[Plugin]:
     """Return the filters that look at every pair: the recipe's, after those without which its labels make no sense."""
     origin, rules = build.recipe.labels_from, build.recipe.filters
     needs = {"judge", "both_orders"} if origin == "judge" and build.recipe.judges_of_pairs[0].orders == "both" else {origin}
-    needed = [name for name in plugins.names("filter") if needs & set(plugins.load("filter", name).needed_by)]
+    needed = [name for name, rule in plugins.intact("filter").items() if needs & set(rule.needed_by)]
     return [*(Plugin(name=name) for name in needed if name not in {rule.name for rule in rules}), *rules]
 
 

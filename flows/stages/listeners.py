@@ -140,6 +140,26 @@ def pull(build: Build) -> tuple[Waiting | None, Mapping[str, Sequence[str]]]:
     return waiting or waiting_for(build), gold
 
 
+def unused_votes(build: Build) -> str | None:
+    """Return a line about votes on pairs, or ratings of clips, that are not asked about any more; None = there are none."""
+    known = known_store(build)
+    if known is None:
+        return None
+    listening = require(build.recipe)
+    key, unit, subject = ("sample_id", "ratings", "clips") if listening.rated() else ("pair_id", "votes", "pairs")
+    with known as store:
+        given, asked = store.ratings() if listening.rated() else store.votes(), {item.subject_id for item in store.items()}
+    of_others = pc.invert(pc.is_in(given[key], value_set=pa.array(sorted(asked), pa.string())))
+    unused = given.filter(pc.and_(pc.is_null(given["discarded"]), of_others))[key]
+    if not len(unused):
+        return None
+    where = f"in {' or '.join(listening.splits)}" if listening.of == "splits" else "in the data set"
+    return (
+        f"{len(unused)} {unit} on {len(pc.unique(unused))} {subject} are not used: these are no longer {where}, as after a "
+        f"change of the recipe, the data or the rule of the splits; they count again where the {subject} are back"
+    )
+
+
 def is_of(*subjects: str) -> Any:
     """Return the condition that the listening test is about one of these: pairs, samples or splits."""
     return lambda build: build.recipe.listening is not None and build.recipe.listening.of in subjects

@@ -40,17 +40,21 @@ def _wanted_utterances(build: Build[PreferenceRecipe]) -> pa.Array:
 def recording_requests(build: Build, wanted: pa.Array) -> pa.Table:
     """Return ``row_id, subject_id, corpus, audio_path, text`` of the recordings of these utterances."""
     used = among(build.tables.read("utterances"), "utterance_id", wanted)
-    audio = format_literals(build.recipe.clip_format)
-    keys = [row_id("recording", utterance, audio) for utterance in used["utterance_id"].to_pylist()]
     return pa.table(
         {
-            "row_id": pa.array(keys, pa.string()),
+            "row_id": recording_keys(build, used["utterance_id"]),
             "subject_id": used["utterance_id"],
             "corpus": used["corpus"],
             "audio_path": used["audio_path"],
             "text": used["text"],
         }
     )
+
+
+def recording_keys(build: Build, utterances: pa.ChunkedArray) -> pa.Array:
+    """Return the keys of the recordings of these utterances in the format of the build's clips."""
+    audio = format_literals(build.recipe.clip_format)
+    return pa.array([row_id("recording", utterance, audio) for utterance in utterances.to_pylist()], pa.string())
 
 
 def recording_work(build: Build, requests: pa.Table) -> Work:

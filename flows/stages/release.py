@@ -23,6 +23,7 @@ from flows.run.marks import mark_of
 from flows.run.pipeline import Build, R_contra, Stage
 from flows.run.plugin_versions import released_mixed
 from flows.stages.release_pieces import pieces
+from flows.stages.split_facts import empty_splits
 from flows.stages.splits import proof
 from flows.stages.utterances import reader_of, require_credits
 from flows.stages.verification import released_splits
@@ -179,7 +180,8 @@ def _release(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Boo
     )
     seal_release(build)
     build.progress.end()
-    return Books(stage="release", unit="pairs", rows_in=counted.total(), rows_out=counted.total())
+    notes = empty_splits(build.recipe, counted)
+    return Books(stage="release", unit="pairs", rows_in=counted.total(), rows_out=counted.total(), notes=notes)
 
 
 def _batches(split: str, found: Sequence[Build], joined: Callable[[Build], Rows], counted: Counter[str]) -> Iterator[pa.Table]:
@@ -203,7 +205,7 @@ def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build, found: M
     return Facts(
         pretty_name=recipe.release.pretty_name,
         version=recipe.release.version,
-        funnel=[Funnel(**mark.books.as_dict()) for mark in marks],
+        funnel=[_funnel(mark.books) for mark in marks],
         leakage=[Disjoint(key=key, left="any split", right="any other", shared=n) for key, n in proven.shared.items()],
         annotations_creators=(form.annotated, "crowdsourced") if pairs_were_voted_on(build) else (form.annotated,),
         judge_statement=form.statement(build) + people_statement(build),
@@ -215,6 +217,12 @@ def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build, found: M
         attribution={corpus.name: reader_of(corpus).attribution for corpus in recipe.corpora},
         seed=recipe.seed,
     )
+
+
+def _funnel(books: Books) -> Funnel:
+    literals_of_books = books.as_dict()
+    del literals_of_books["notes"]
+    return Funnel(**literals_of_books)
 
 
 def _released_pairs(build: Build, split: str) -> pa.Table:

@@ -1,6 +1,6 @@
 """What the splits of a recipe ask for: how many pairs, and what is known of each pair that a condition can be about."""
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from typing import Final
 
@@ -31,6 +31,16 @@ def split_sizes(recipe: Recipe) -> dict[str, Size]:
         else size
         for split, size in sizes.items()
     }
+
+
+def empty_splits(recipe: Recipe, rows: Mapping[str, int]) -> tuple[str, ...]:
+    """Return a line for each split of the recipe that has no rows."""
+    lines = list[str]()
+    for split, section in recipe.splits.named().items():
+        if not rows.get(split):
+            conditions = [f"{name} {' or '.join(values)}" for name, values in section.where.wanted().items()]
+            lines.append(f"split {split} is empty" + (f" (where: {', '.join(conditions)})" if conditions else ""))
+    return tuple(lines)
 
 
 def facts_of(build: Build, pairs: pa.Table, names: Set[str]) -> pa.Table:

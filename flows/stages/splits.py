@@ -15,12 +15,14 @@ from flows.run.books import Books, count
 from flows.run.pipeline import Build, Stage
 from flows.run.questions import needs_history
 from flows.run.wanted import made, wanted_rows
-from flows.stages.split_facts import facts_of, split_sizes
+from flows.stages.split_facts import empty_splits, facts_of, split_sizes
 from splits.assign import RULE, assign
 from splits.conditions import meets
 from splits.groups import leakage_groups
 from splits.leakage import LeakageProof, prove
 from synth.dialogues import TURN_COLUMNS, dialogue_keys
+
+_MOST_NAMED: Final = 10
 
 
 def _splits(build: Build) -> Books:
@@ -33,14 +35,41 @@ def _splits(build: Build) -> Books:
     rows = table.select(["item_id", "group_id", "leakage_group", "stratum"])
     conditions = {split: section.where.wanted() for split, section in build.recipe.splits.named().items()}
     facts = facts_of(build, table, {name for condition in conditions.values() for name in condition})
+    _require_some(build, facts)
     eligible = {split: meets(facts, condition) for split, condition in conditions.items() if condition}
     assigned, drops = assign(rows, split_sizes(build.recipe), build.recipe.seed, eligible)
     build.tables.replace("drops@splits", sorted_by(drops, "row_id"))
     build.tables.replace(splits_table(build), sorted_by(assigned, "item_id"))
     proof(build)
     return Books(
-        stage="splits", unit="pairs", rows_in=rows.num_rows, rows_out=assigned.num_rows, dropped=count(drops["reason"])
+        stage="splits",
+        unit="pairs",
+        rows_in=rows.num_rows,
+        rows_out=assigned.num_rows,
+        dropped=count(drops["reason"]),
+        notes=empty_splits(build.recipe, count(assigned["split"])),
     )
+
+
+def _require_some(build: Build, facts: pa.Table) -> None:
+    """Refuse a split whose condition on what corpora say no item meets: a value is misspelt, or the corpora lack it.
+
+    What judges and listeners said of the items is a result, and may leave a split empty.
+
+    Raises:
+        RecipeError: there are items, and none of them meets it; names the values that there are.
+    """
+    for split, section in build.recipe.splits.named().items():
+        condition = section.where.of_corpora()
+        if section.allow_empty or not condition or not facts.num_rows or pc.any(meets(facts, condition)).as_py():
+            continue
+        found = {name: sorted(set(facts[name].drop_null().to_pylist())) for name in condition}
+        there = "; ".join(f"{name} is {', '.join(values[:_MOST_NAMED]) or 'never said'}" for name, values in found.items())
+        wanted = ", ".join(f"{name} {' or '.join(values)}" for name, values in condition.items())
+        raise RecipeError(
+            f"splits.sets.{split}.where: none of {facts.num_rows} labelled pairs has {wanted}; {there}: correct the condition, "
+            f"or set splits.sets.{split}.allow_empty to true"
+        )
 
 
 def _strata(build: Build, groups: pa.Table) -> pa.Table:

@@ -1,6 +1,6 @@
 """The stage ``utterances``: all corpora are read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import pyarrow as pa
@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from contracts import plugins
 from contracts.conformance import conform
-from contracts.errors import DataError, RecipeError
+from contracts.errors import DataError, RecipeError, SchemaError
 from contracts.ids import canonical_json
 from contracts.joins import sorted_by
 from contracts.languages import language_hint
@@ -32,9 +32,7 @@ def read_corpora(build: Build) -> tuple[pa.Table, pa.Table]:
     Raises:
         DataError: a corpus cannot be read, or none of its rows can be used.
     """
-    tables = [
-        pa.Table.from_batches([batch]) for corpus in build.recipe.corpora for batch in reader_of(corpus).read(corpus.root)
-    ]
+    tables = [table for corpus in build.recipe.corpora for table in _read(corpus)]
     found = pa.concat_tables(tables) if tables else UTTERANCES.empty_table()
     found = sorted_by(conform(found, "utterances"), "utterance_id")
     usable, broken = found.filter(pc.is_null(found["problem"])), found.filter(pc.is_valid(found["problem"]))
@@ -42,6 +40,24 @@ def read_corpora(build: Build) -> tuple[pa.Table, pa.Table]:
         raise DataError(_nothing_usable(name, broken.filter(pc.equal(broken["corpus"], name))))
     require_credits(build, usable)
     return usable, broken
+
+
+def _read(corpus: CorpusSection) -> Iterator[pa.Table]:
+    """Yield what a reader gives, if it is rows of ``UTTERANCES`` of this corpus."""
+    who = f"corpora.{corpus.name}: reader {corpus.reader!r}: read() must yield record batches of UTTERANCES"
+    found = reader_of(corpus).read(corpus.root)
+    if not isinstance(found, Iterable):
+        raise DataError(f"{who}, got {type(found).__name__}")
+    for batch in found:
+        if not isinstance(batch, pa.RecordBatch):
+            raise DataError(f"{who}, got {type(batch).__name__}")
+        try:
+            table = conform(pa.Table.from_batches([batch]), "utterances")
+        except SchemaError as error:
+            raise DataError(f"{who}: {error}") from error
+        if (others := pc.unique(table["corpus"]).to_pylist()) not in ([], [corpus.name]):
+            raise DataError(f"{who}, all with its name as corpus, got {', '.join(map(repr, others[:3]))}")
+        yield table
 
 
 def _nothing_usable(corpus: str, broken: pa.Table) -> str:

@@ -43,6 +43,9 @@ _NAMED_IN: Final = (
 )
 """Table with keys of its own, and the column with the key of the row that it is about."""
 
+_OF_ROWS: Final = ("_id", "sample_a", "sample_b")
+"""How the names of evidence end that are keys of rows."""
+
 Family = Mapping[str, set[str]]
 """Table -> keys."""
 
@@ -161,7 +164,7 @@ def drops_and_failures_of(build: Build, keys: set[str], *, only: Sequence[str] =
 def _drops_of(drops: pa.Table, keys: set[str]) -> pa.Table:
     """Return the drops of the rows, and of rows to be made from them, whose evidence has their ids, such as ``prompt_id``."""
     named = [
-        any(key.endswith("_id") and value in keys for key, value in _evidence(text).items() if isinstance(value, str))
+        any(key.endswith(_OF_ROWS) and value in keys for key, value in _evidence(text).items() if isinstance(value, str))
         for text in drops["evidence"].to_pylist()
     ]
     own = pc.is_in(drops["row_id"], value_set=pa.array(sorted(keys), pa.string()))

@@ -17,6 +17,7 @@ from flows.listening.store import RATED, VOTED, known_store
 from flows.recipe.listening_checks import require, terms_of, words_of
 from flows.run.marks import finished
 from flows.run.pipeline import Build
+from flows.stages.listeners import unused_votes
 from flows.stages.metrics import current_facts
 from flows.stages.splits import splits_table
 from flows.stages.verification import STAGE as VERIFICATION
@@ -66,6 +67,9 @@ def listening_rows(build: Build) -> list[dict[str, object]]:
         rows.append(_line("listening labels", "aggregated labels", progress.labels, progress.labels, {}))
     if left_out := sum(progress.discarded.values()):
         rows.append(_line(f"listening {unit} that do not count", unit, left_out, 0, dict(progress.discarded)))
+    with build.noted("listening test"):
+        if (unused := unused_votes(build)) is not None:
+            rows.append(_line(f"listening {unit} not used", unit, None, None, {}, state=unused))
     rows += [_quota_line(row) for row in _verification(build) if row["quota"] is not None]
     return rows + [_line(f"listener {one.annotator_id}", "", None, None, {}, state=_why(one)) for one in gone]
 

@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 from contracts import plugins
 from flows.recipe.listening_checks import terms_of
 from flows.recipe.sections import JudgeSection, Role
-from flows.run.kind import Line
+from flows.run.kind import Line, stages_of
 from flows.run.marks import finished
 from flows.run.pipeline import Asking, Build, Stage
-from flows.run.question import judge_of, task_of
+from flows.run.question import judge_of, task_of, title_of
 from flows.run.questions import known_ledger
 from flows.stages.split_facts import split_sizes
 from synth.sanity import duration_bounds
@@ -41,9 +41,7 @@ def asked_line(stage: str, role: Role, rows: int, *, done: int, longest: str, cl
     heard_s = sum(clip_s * (_LIKELY_TURNS if "{n}" in label else 1) for label in task.audios)
     each = judge.estimate(task.render("en", **shown), heard_s, batch=role.mode == "batch")
     calls = 0 if judge.facts else rows - done
-    line = plan_line(
-        f"{stage} {role.task} {role.name}/{judge.model}", rows, done=done, calls=calls, usd_at_most=round(each.usd * calls, 2)
-    )
+    line = plan_line(title_of(stage, role), rows, done=done, calls=calls, usd_at_most=round(each.usd * calls, 2))
     if judge.facts:
         return line | {"note": "a rule: no call, no cost"}
     if not calls:
@@ -140,6 +138,15 @@ def left_keys(build: Build, stage: str, table: str, keys: pa.Array | pa.ChunkedA
     return left.filter(pc.invert(pc.is_in(left, value_set=build.tables.read(f"failures@{stage}", ["row_id"])["row_id"])))
 
 
+def release_line(build: Build, rows: int, disk_mb: float) -> Line:
+    """Return the line of the release: what may be in it, or what is in it if it is finished."""
+    stage = stages_of(build)[-1]
+    with build.noted(f"stage {stage.name}"):
+        if (books := finished(stage, build)) is not None:
+            return plan_line(stage.name, books.rows_out, done=books.rows_out)
+    return plan_line(stage.name, rows, disk_mb=disk_mb) | {"note": "before filters"}
+
+
 def is_answered(build: Build, stage: str, asking: Asking) -> bool:
     """Tell whether all questions that a stage has now were answered, or have failed."""
     return not any(len(left_keys(build, stage, asking.table, one.ids)) for one in asking.questions(build))
@@ -169,6 +176,8 @@ def listening_lines(build: Build, samples: int, pairs: int) -> list[Line]:
         verified = [sizes[split] for split in section.splits]
         share = sum(size.fraction or 0.0 for size in verified)
         rows = min(pairs, sum(size.rows for size in verified)) + math.ceil(max(0, pairs - quotas) * share)
+    done = rows if any(stage.name == section.stage and is_finished(stage, build) for stage in stages_of(build)) else 0
     return [
-        plan_line(section.stage, rows) | {"note": f"{each} votes of people each, {each * rows:,} in all, more on disagreement"}
+        plan_line(section.stage, rows, done=done)
+        | {"note": f"{each} votes of people each, {each * rows:,} in all, more on disagreement"}
     ]

@@ -10,7 +10,7 @@ from annotate.models.ledger.entries import Spend
 from contracts.errors import StorageError
 from flows.run.books import Books
 from flows.run.kind import stages_of
-from flows.run.marks import finished, mark_of, tables_of
+from flows.run.marks import finished, mark_of, notes_of, tables_of
 from flows.run.pipeline import Build, Stage
 from flows.run.questions import known_ledger
 from flows.run.work import count_done
@@ -77,6 +77,8 @@ def status_of(build: Build) -> list[dict[str, object]]:
     ]
     started = {row["stage"] for row in rows}
     rows += [_row(stage.name, "not begun") for stage in stages_of(build) if stage.name not in started]
+    with build.noted("stages"):
+        rows += [_row("note", note) for note in notes_of(build, stages_of(build))]
     rows += listening_rows(build) + spend_rows(build)
     return rows + _damages(build)
 

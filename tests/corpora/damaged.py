@@ -359,29 +359,33 @@ def librisqa(root: Path) -> Dummy:
     good = json.loads((root / file).read_text())[0]
     prefixed = "/private/LibriSpeech/test-clean/61/70968/61-70968-0000.flac"
     more = [
-        good | {"answer": ""},
+        good | {"question": "Why?", "answer": ""},
         good | {"question": None},
         good | {"speech_path": "x.wav"},
         good | {"speech_path": good["speech_path"].replace("0000", "0009")},
-        good | {"speech_path": prefixed},
-        good | {"text": " "},
+        good | {"question": "Where?", "speech_path": prefixed},
+        good | {"question": "When?", "text": " "},
         [],
+        good | {"answer": "Another one."},
     ]
     text = (root / file).read_text().rstrip("]\n")
     put(root / file, text + "".join(f",\n{json.dumps(item)}" for item in more) + "]\n")
+    # First digits of the sha256 of ["question","What did he begin?"], and so on.
+    begun, against, why, where, when = "6278d8a5", "aeb36377", "4031d103", "fc65dc24", "e5f605f2"
     return Dummy(
         problems=[
-            ("100-70968-0000-q1", None),
-            ("100-70968-0000-q2", None),
-            ("61-70968-0000-q1", None),
-            ("61-70968-0000-q2", None),
-            ("61-70968-0000-q3", "missing_reference"),
-            ("61-70968-0000-q4", "missing_question"),
+            (f"100-70968-0000-{begun}", None),
+            (f"100-70968-0000-{against}", None),
+            (f"61-70968-0000-{begun}", None),
+            (f"61-70968-0000-{against}", None),
+            (f"61-70968-0000-{why}", "missing_reference"),
+            (f"{file}:4", "missing_question"),
             (f"{file}:5", "malformed_name"),
-            ("61-70968-0009-q1", "missing_audio"),
-            ("61-70968-0000-q5", None),
-            ("61-70968-0000-q6", "missing_transcript"),
+            (f"61-70968-0009-{begun}", "missing_audio"),
+            (f"61-70968-0000-{where}", None),
+            (f"61-70968-0000-{when}", "missing_transcript"),
             (f"{file}:9", "malformed_row"),
+            (f"61-70968-0000-{begun}", "duplicate_id"),
         ]
     )
 

@@ -281,3 +281,13 @@ def test_an_optional_text_needs_no_column(tmp_path):
     with pytest.raises(DataError, match="no column 'text'"):
         read(tmp_path)
     assert [(row["text"], row["problem"]) for row in read(tmp_path, text="optional")] == [(None, None)]
+
+
+@pytest.mark.parametrize("score", ["1e308", "-1e10", "1000000001"])
+def test_a_score_beyond_any_scale_is_malformed(tmp_path, score):
+    """The mean of some such would be infinite."""
+    dummies.put(tmp_path / "a.wav", dummies.encode("WAV"))
+    dummies.put(tmp_path / "manifest.csv", f"id,audio,text,language,license,rating.mos\na,a.wav,x,en,CC0-1.0,{score}\n")
+    (row,) = read(tmp_path)
+    assert (row["problem"], row["ratings"]) == ("malformed_rating", None)
+    assert row["problem_detail"].endswith("is beyond any scale")

@@ -38,6 +38,25 @@ def test_escaped_tabs_and_line_ends_belong_to_the_text(tmp_path):
     assert (second["text"], second["references"], second["problem"]) == ("Four", ["Vier"], None)
 
 
+@pytest.mark.parametrize(
+    ("line", "problem", "speaker"), [("x.mp3\tOne\tEins\tc1\\", None, "c1\\"), ("x.mp3\tOne\\", "malformed_row", None)]
+)
+def test_a_backslash_at_the_end_of_a_row_takes_no_other_row_along(tmp_path, line, problem, speaker):
+    """In the first, a middle and the last line of a table."""
+    question_miniatures.covost2(tmp_path, rows=3)
+    file = tmp_path / "covost_v2.en_de.dev.tsv"
+    before = read("covost2", tmp_path)
+    dummies.put(tmp_path / "clips/x.mp3", dummies.encode("MP3"))
+    header, *rows = file.read_text().splitlines()
+    for place in (0, 2, 3):
+        file.write_text("\n".join([header, *rows[:place], line, *rows[place:]]) + "\n")
+        after = read("covost2", tmp_path)
+        (added,) = [row for row in after if row["source_ref"] == f"{file.name}:{place + 2}"]
+        assert (added["problem"], added["speaker_id"]) == (problem, speaker)
+        others = [row | {"source_ref": None} for row in after if row is not added]
+        assert others == [row | {"source_ref": None} for row in before]
+
+
 def test_a_quote_that_nobody_closes_is_a_character(tmp_path):
     damaged.covost2(tmp_path)
     row = by_id(read("covost2", tmp_path))["f"]

@@ -1,6 +1,7 @@
 """LibriSQA: both parts, paths of recordings, and files of JSON in both forms."""
 
 import json
+from hashlib import sha256
 
 import pytest
 
@@ -10,12 +11,17 @@ from tests.corpora import dummies
 from tests.corpora.reading import by_id, read
 
 
+def canonical(*parts):
+    return json.dumps(parts, separators=(",", ":")).encode()
+
+
 def test_part_one_has_open_questions(tmp_path):
     """A row per question; questions about one recording are of one content."""
     question_miniatures.librisqa(tmp_path, recordings=2)
     rows = by_id(read("librisqa", tmp_path))
-    assert list(rows) == [f"{speaker}-70968-000{n}-q{q}" for speaker in (100, 61) for n in (0, 1) for q in (1, 2)]
-    row = rows["61-70968-0001-q2"]
+    begun, against = (sha256(canonical("question", asked)).hexdigest()[:8] for asked in ("What did he begin?", "Against whom?"))
+    assert list(rows) == [f"{speaker}-70968-000{n}-{q}" for speaker in (100, 61) for n in (0, 1) for q in (begun, against)]
+    row = rows[f"61-70968-0001-{against}"]
     columns = ("question", "references", "text", "speaker_id", "content_id", "split", "audio_path", "license")
     assert tuple(row[column] for column in columns) == (
         "Against whom?",
@@ -36,9 +42,9 @@ def test_part_one_has_open_questions(tmp_path):
 def test_part_two_has_questions_with_options(tmp_path, answer, reference):
     question_miniatures.librisqa(tmp_path, recordings=1)
     rows = read("librisqa", tmp_path, part=2, answer=answer)
-    assert [(row["source_id"], row["references"], row["text"], row["problem"]) for row in rows] == [
-        ("100-70968-0000-q1", [reference], None, None),
-        ("61-70968-0000-q1", [reference], None, None),
+    assert [(row["source_id"][:-9], row["references"], row["text"], row["problem"]) for row in rows] == [
+        ("100-70968-0000", [reference], None, None),
+        ("61-70968-0000", [reference], None, None),
     ]
     assert rows[0]["question"].endswith("A. The king B. The wizard C. Nobody D. Her")
 
@@ -60,6 +66,27 @@ def test_json_lines_are_read_like_a_list(tmp_path):
         items = json.loads(file.read_text())
         file.write_text("".join(f"{json.dumps(item)}\n" for item in items))
     assert read("librisqa", tmp_path) == before
+
+
+@pytest.mark.parametrize("bad", ["nowhere.wav", None, 7])
+def test_a_bad_row_changes_no_id_of_another(tmp_path, bad):
+    """Nor does a row that is gone, or another order: what is made of a question stays its own."""
+    question_miniatures.librisqa(tmp_path, recordings=1)
+    file = tmp_path / "LibriSQA-PartI/LibriSQA-PartI-test.json"
+    before = {row["source_id"]: row["question"] for row in read("librisqa", tmp_path)}
+    items = json.loads(file.read_text())
+    for changed in ([items[0] | {"speech_path": bad}, items[1]], items[1:], items[::-1]):
+        file.write_text(json.dumps(changed))
+        usable = {row["source_id"]: row["question"] for row in read("librisqa", tmp_path) if row["problem"] is None}
+        assert usable.items() <= before.items()
+        assert len(usable) == 2 + sum(item["speech_path"] != bad for item in changed)
+
+
+def test_half_a_character_in_a_question_is_one_dropped_row(tmp_path):
+    question_miniatures.librisqa(tmp_path, recordings=1)
+    file = tmp_path / "LibriSQA-PartI/LibriSQA-PartI-test.json"
+    file.write_text(file.read_text().replace("Against whom?", "Against \\ud800?"))
+    assert [row["problem"] for row in read("librisqa", tmp_path)] == [None, None, None, "undecodable_metadata"]
 
 
 @pytest.mark.parametrize(

@@ -310,3 +310,19 @@ def test_languages_and_licences_have_one_name_each(tmp_path):
         read(tmp_path, language="Englsh")
     with pytest.raises(RecipeError, match=r"license: there is no licence 'CC BY 4.0': did you mean 'CC-BY-4.0'\?"):
         read(tmp_path, license="CC BY 4.0")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_several_byte_order_marks_are_one(tmp_path, encoding):
+    """Editors and joined files add them; the first column would else have another name."""
+    dummies.put(tmp_path / "a.wav", dummies.encode("WAV"))
+    text = "\ufeff\ufeffid,audio,text,language,license\na,a.wav,x,en,CC0-1.0\n"
+    (tmp_path / "manifest.csv").write_bytes(text.encode(encoding))
+    assert [(row["source_id"], row["problem"]) for row in read(tmp_path)] == [("a", None)]
+
+
+def test_a_header_of_something_else_is_told_in_short(tmp_path):
+    (tmp_path / "manifest.csv").write_text(",".join(f"rating.s{n}" for n in range(5000)) + "\n")
+    with pytest.raises(DataError, match=r"no column 'audio', it has \[.*\] and 4980 more; the first line") as caught:
+        read(tmp_path)
+    assert len(str(caught.value)) < 1000

@@ -62,3 +62,13 @@ def test_a_part_without_its_table_is_an_error(tmp_path):
     dummies.put(tmp_path / "NISQA_VAL_SIM/NISQA_VAL_SIM_file.csv", "con,filename_deg\n1,x.wav\n")
     with pytest.raises(DataError, match=r"no column 'filename_ref'"):
         read("nisqa", tmp_path)
+
+
+@pytest.mark.parametrize("reference", ["../x.wav", "/etc/passwd", "a/b.wav", "a\0.wav"])
+def test_a_reference_that_is_a_path_is_a_problem(tmp_path, reference):
+    """Without it the clip would seem to be of no content, as live recordings are."""
+    miniatures.nisqa(tmp_path, contents=1, conditions=1)
+    file = "NISQA_VAL_SIM/NISQA_VAL_SIM_file.csv"
+    damaged.rewrite(tmp_path / file, lambda rows: rows[0].update(filename_ref=reference))
+    row = next(row for row in read("nisqa", tmp_path) if row["source_ref"] == f"{file}:2")
+    assert (row["problem"], row["problem_detail"]) == ("malformed_name", f"filename_ref: {reference!r}")

@@ -56,3 +56,12 @@ def test_a_folder_without_tables_is_an_error(tmp_path):
     dummies.put(tmp_path / "wav/train/x.wav", b"")
     with pytest.raises(DataError, match=r"none of train\.csv, val\.csv and test\.csv"):
         read("qualispeech", tmp_path)
+
+
+@pytest.mark.parametrize("nothing", ["", "  ", "None", "nan", " N/A"])
+def test_what_stands_for_no_description_is_no_reference(tmp_path, nothing):
+    """A model would learn to answer ``None``."""
+    miniatures.qualispeech(tmp_path, clips=1)
+    damaged.rewrite(tmp_path / "val.csv", lambda rows: rows[0].update({"Natural language description": nothing}))
+    row = next(row for row in read("qualispeech", tmp_path, license="MIT") if row["source_ref"] == "val.csv:2")
+    assert (row["references"], row["problem"]) == (None, "missing_reference")

@@ -1,5 +1,6 @@
 """A workspace that commit 5f2a514 made: today's code goes on with it, and makes and pays for nothing again."""
 
+import re
 import sqlite3
 import tarfile
 from pathlib import Path
@@ -8,12 +9,16 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from contracts.errors import SetupError
 from contracts.schemas import SCHEMAS, key_of, schema_of
+from flows.entry.preflight import check_machine
 from flows.kinds.preference_plan import plan_of
 from flows.run.kind import stages_of
 from flows.run.marks import finished
 from flows.run.pipeline import Waiting, open_build
+from flows.stages.listeners import unused_votes
 from flows.stages.release import release_of
+from flows.stages.splits import splits_table
 from flows.views.explain import story_of
 from flows.views.status import books_of, status_of
 from storage.release_verification import verify_release
@@ -133,6 +138,37 @@ def test_a_build_goes_on_and_makes_nothing_again(folder):
     assert sorted(sum(vote["count"] for vote in row["votes"] or []) for row in released.values()) == [3] * 9
     again = open_build(recipe, build.workspace.url)
     assert all(finished(stage, again) for stage in stages_of(again))
+
+
+def test_who_asks_nothing_needs_no_key(folder):
+    """A plan with 0 calls is a build without a key; a changed model is asked, and the critique of its judgments, no other."""
+    build = open_build(folder / "recipe.yaml", str(folder / "workspace"))
+    assert "judgments" in check_machine(build, stages_of(build)), "the stages are to be looked at"
+    recipe = yaml.safe_load((folder / "recipe.yaml").read_text())
+    recipe["judge"]["options"]["model"] = "gemini-2.5-pro"
+    (folder / "changed.yaml").write_text(yaml.safe_dump(recipe))
+    changed = open_build(folder / "changed.yaml", str(folder / "workspace"))
+    with pytest.raises(SetupError) as caught:
+        check_machine(changed, stages_of(changed))
+    assert re.findall(r"judge gemini \((\w+)\): no API key", str(caught.value)) == ["task1", "critique"]
+
+
+def test_votes_on_pairs_that_left_their_split_are_told(folder, build):
+    """By today's rule no pair is in the split that people verify, and none of their votes counts."""
+    with sqlite3.connect(build.workspace.local_path("listening.sqlite")) as store:
+        votes = store.execute(
+            "SELECT subject_id FROM listening_assignments WHERE state = 'answered' AND kind = 'ordinary' AND discarded IS NULL"
+        ).fetchall()
+    assert unused_votes(build) is None, "nothing has changed yet"
+    books = run(build, "verification")
+    assert books["splits"].notes == ("split bench is empty",)
+    assigned = {row["item_id"]: row["split"] for row in build.tables.read(splits_table(build)).to_pylist()}
+    left = [pair for (pair,) in votes if assigned.get(pair) != "bench"]
+    assert len(left) == len(votes) == 12
+    line = unused_votes(build)
+    assert line.startswith(f"{len(left)} votes on {len(set(left))} pairs are not used: these are no longer in bench, as after")
+    (row,) = [row for row in status_of(build.as_read_only()) if row["stage"] == "listening votes not used"]
+    assert row["state"] == line
 
 
 def test_a_release_of_before_is_whole(folder):

@@ -19,7 +19,7 @@ from storage.card_facts import Disjoint, Facts, Funnel
 from storage.columns import RATED_PAIRS, TASK1
 from storage.release_reader import rows_released
 from storage.release_verification import verify_release
-from storage.release_writer import ReleaseSplit, verify, write
+from storage.release_writer import ReleaseSplit, write
 from storage.shards import ShardLayout
 from storage.workspace import Workspace
 from tests.storage.release_rows import RATE, clip, rated_rows, rows
@@ -181,16 +181,17 @@ def test_manifest_lists_every_file(tmp_path):
     assert {line.split()[1]: line.split()[0] for line in out.splitlines()} == {
         path: line["sha256"] for path, line in listed.items()
     }
-    assert [vars(file) for file in verify(str(folder))] == lines
+    verified = verify_release(str(folder))
+    assert (verified.files, verified.problems) == (len(lines), [])
 
 
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda folder: (folder / "README.md").write_text("x"), "README.md has 1 bytes, MANIFEST.json says"),
-        (lambda folder: flip(folder / "README.md"), "README.md is not what MANIFEST.json lists"),
-        (lambda folder: next((folder / "task1").glob("rl-*")).unlink(), "task1/rl-00000-of-00001.parquet is missing"),
-        (lambda folder: (folder / "extra.txt").write_text("x"), "extra.txt is in no line"),
+        (lambda folder: (folder / "README.md").write_text("x"), "README.md: has 1 bytes, MANIFEST.json says"),
+        (lambda folder: flip(folder / "README.md"), "README.md: is not what MANIFEST.json lists"),
+        (lambda folder: next((folder / "task1").glob("rl-*")).unlink(), "task1/rl-00000-of-00001.parquet: is missing"),
+        (lambda folder: (folder / "extra.txt").write_text("x"), "extra.txt: is in no line"),
         (lambda folder: (folder / "MANIFEST.json").unlink(), "no complete release"),
     ],
 )
@@ -198,8 +199,7 @@ def test_damage_is_found(tmp_path, damage, message):
     """A changed, missing or added file and a missing manifest are named."""
     workspace, name = release_to(tmp_path)
     damage(workspace.local_path(name))
-    with pytest.raises(DamagedPart, match=message):
-        verify(str(workspace.local_path(name)))
+    assert message in str(verify_release(str(workspace.local_path(name))).problems[0])
 
 
 def test_nothing_is_visible_after_an_error(tmp_path):
@@ -249,7 +249,8 @@ def test_object_store(tmp_path):
         local, _ = release_to(tmp_path)
         remote = {path.split(f"{name}/")[1]: memory.cat_file(path) for path in memory.find(f"/release-test/{name}")}
         assert remote == tree(local.local_path(name))
-        assert len(verify(f"memory://release-test/{name}")) == len(remote) - 1
+        verified = verify_release(f"memory://release-test/{name}")
+        assert (verified.files, verified.problems) == (len(remote) - 1, [])
         created = {path: memory.created(path) for path in memory.find(f"/release-test/{name}")}
         assert max(created, key=created.__getitem__).endswith("MANIFEST.json")
         assert release_to("memory://release-test")[1] == name
@@ -265,7 +266,7 @@ def test_half_an_upload_is_completed(tmp_path):
         memory.rm_file(f"/half-test/{name}/MANIFEST.json")
         memory.pipe_file(f"/half-test/{name}/README.md", b"half")
         assert release_to("memory://half-test")[1] == name
-        verify(f"memory://half-test/{name}")
+        assert verify_release(f"memory://half-test/{name}").problems == []
     finally:
         memory.rm("/half-test", recursive=True)
 

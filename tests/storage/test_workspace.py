@@ -1,5 +1,6 @@
 """The workspace: whole files or none, one build at a time, errors that say what to do."""
 
+import json
 import os
 import pickle
 import signal
@@ -195,3 +196,17 @@ def test_a_damaged_lock_still_refuses(tmp_path, held):
         (tmp_path / "lock").write_bytes(held)
         with pytest.raises(WorkspaceLocked, match="in use by another process"), Workspace(tmp_path).lock():
             pass
+
+
+@pytest.mark.parametrize("noted", [999, 2, 0, "1", None])
+def test_a_workspace_of_another_format_is_refused(tmp_path, noted):
+    """It may hold what this version would misread; what is damaged says nothing and is written anew."""
+    opened = Workspace(tmp_path)
+    opened.note_format()
+    opened.reach()
+    opened.write(module.FORMAT_FILE, json.dumps({"format": noted}).encode())
+    with pytest.raises(StorageError, match=rf"says format {noted!r}, and this version knows 1: install the unisrm-data that"):
+        opened.reach()
+    for damaged in (b"", b"[]", b"{}", b"[" * 9000, b"\xff"):
+        opened.write(module.FORMAT_FILE, damaged)
+        opened.reach()

@@ -1,6 +1,7 @@
 """Pairs of samples."""
 
 import itertools
+import json
 from collections import Counter
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ from scipy.stats import binomtest
 from contracts.conformance import conform
 from contracts.errors import RecipeError
 from contracts.ids import row_id
-from synth.pairing import pairs
+from synth.pairing import of_two_clips, pairs
 
 
 def samples(groups: dict[str, list[str]]) -> pa.Table:
@@ -86,3 +87,21 @@ def test_kinds_can_be_chosen():
     with pytest.raises(RecipeError, match="unknown kind 'humans'"):
         pairs(table, seed=0, kinds=["humans"])
     assert pairs(table.slice(0, 0), seed=0).num_rows == 0
+
+
+@settings(max_examples=50, deadline=None)
+@given(clips=st.lists(st.sampled_from("abc"), min_size=1, max_size=7))
+def test_a_clip_is_in_no_pair_with_itself(clips):
+    """Of n samples of which some are one clip, the pairs are those of itertools with two clips; the others say which clip."""
+    table = samples({"p": ["x"] * len(clips)}).append_column("audio_id", pa.array(clips))
+    audio = dict(zip(table["sample_id"].to_pylist(), clips, strict=True))
+    kept, drops = of_two_clips(pairs(table, seed=0), table)
+    conform(kept, "pairs")
+    conform(drops, "drops")
+    assert kept.num_rows == sum(a != b for a, b in itertools.combinations(clips, 2))
+    assert kept.num_rows + drops.num_rows == len(clips) * (len(clips) - 1) // 2
+    assert all(audio[row["sample_a"]] != audio[row["sample_b"]] for row in kept.to_pylist())
+    for row in drops.to_pylist():
+        evidence = json.loads(row["evidence"])
+        assert row["reason"] == "same_audio"
+        assert audio[evidence["sample_a"]] == audio[evidence["sample_b"]] == evidence["audio_id"]

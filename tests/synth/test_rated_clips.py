@@ -84,6 +84,20 @@ def test_what_cannot_stand_in_a_pair_is_dropped_with_its_reason():
     }
 
 
+def test_a_clip_that_says_something_else_is_no_clip_of_the_content():
+    """By its text, however it is written, or its language; a clip without a text may say anything."""
+    given = {"u1": ("en", "Hello there."), "u2": ("en", "hello there"), "u3": ("en", None), "u4": ("en", "Goodbye."),
+             "u5": ("de", "Hello there.")}  # fmt: skip
+    table = utterances(*((name, "c", "s", [rating(3.0)]) for name in given))
+    for column, place in (("language", 0), ("text", 1)):
+        values = pa.array([pair[place] for pair in given.values()], pa.string())
+        table = table.set_column(table.column_names.index(column), table.schema.field(column), values)
+    usable, drops = rated(table.take(pa.array([4, 3, 2, 1, 0])), "mos")
+    assert sorted(usable["utterance_id"].to_pylist()) == ["u1", "u2", "u3"]
+    assert {row["row_id"]: row["reason"] for row in drops.to_pylist()} == {"u4": "other_text", "u5": "other_language"}
+    assert contents(usable)["text"].to_pylist() == ["Hello there."]
+
+
 def test_single_raters_count_where_they_are_known():
     """The mean of u3 is that of its two raters: the corpus's stated mean beside them is left out."""
     usable, _ = rated(TABLE, "mos")

@@ -52,6 +52,50 @@ def test_channels_are_averaged():
     assert np.allclose(answer.samples, TONE / 2, atol=1e-6)
 
 
+NOISE = (0.1 * np.random.default_rng(7).standard_normal((2 * RATE, 2))).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "channels",
+    [
+        [TONE, -TONE],
+        [TONE, -0.9 * TONE],
+        [TONE + 0.2, 0.2 - TONE],
+        [TONE, -TONE, TONE, -TONE],
+        [TONE, -TONE + 0.001 * NOISE[:, 0]],
+    ],
+)
+@pytest.mark.parametrize(("container", "subtype"), [("WAV", "FLOAT"), ("FLAC", "PCM_16"), ("OGG", "VORBIS")])
+def test_channels_that_cancel_are_a_failure_not_silence(channels, container, subtype):
+    """Opposite ones, also beside an equal offset or with some noise: the mean would be a quiet clip of what is left over."""
+    answer = decode(encoded(container, subtype, np.stack(channels, axis=1)), "clip.wav")
+    assert isinstance(answer, Failure)
+    assert answer.reason == "channels_cancel"
+    assert answer.message.startswith("clip.wav: its channels cancel each other when they are mixed to mono")
+
+
+@pytest.mark.parametrize(
+    "channels",
+    [
+        [TONE, TONE],
+        [TONE, 0 * TONE],
+        [TONE, -0.5 * TONE],
+        [NOISE[:, 0], NOISE[:, 1]],
+        [TONE + 0.4, TONE - 0.4],
+        [0 * TONE, 0 * TONE],
+        [0 * TONE + 0.3, 0 * TONE - 0.3],
+        [TONE, *[0 * TONE] * 7],
+        [NOISE[:, 0], np.roll(NOISE[:, 0], RATE // 600)],
+    ],
+)
+def test_channels_that_do_not_cancel_are_averaged(channels):
+    """One alone, unrelated or late ones, opposite offsets; silence stays silence."""
+    stereo = np.stack(channels, axis=1)
+    answer = decode(encoded("WAV", "FLOAT", stereo), "clip.wav")
+    assert isinstance(answer, Waveform)
+    assert np.allclose(answer.samples, stereo.mean(axis=1), atol=1e-6)
+
+
 @pytest.mark.parametrize("container", ["WAV", "FLAC"])
 @pytest.mark.parametrize("share", [0.3, 0.99])
 def test_a_file_cut_short_is_truncated_not_shortened(container, share):

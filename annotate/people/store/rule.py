@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
+from contracts.errors import DataError
 from contracts.schema_columns import SCORES
 
 ANSWERS: Final = pa.schema(
@@ -59,3 +60,16 @@ class ListenerRule(Protocol):
     def findings(self, answers: pa.Table) -> list[Finding]:
         """Return one finding per annotator of a table of schema ANSWERS, sorted by annotator id."""
         ...
+
+
+def findings_of(name: str, rule: ListenerRule, answers: pa.Table) -> list[Finding]:
+    """Return the findings of a rule.
+
+    Raises:
+        DataError: it gave something else, or found something of somebody who has not answered.
+    """
+    found = rule.findings(answers)
+    known = set(answers["annotator_id"].to_pylist())
+    if not isinstance(found, list) or not all(isinstance(one, Finding) and one.annotator_id in known for one in found):
+        raise DataError(f"listener_rule {name!r}: findings() must return a list with one Finding per annotator of its table")
+    return found

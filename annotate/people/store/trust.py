@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from annotate.people.store.answer_arrays import annotator_codes
-from annotate.people.store.rule import Finding, ListenerRule
+from annotate.people.store.rule import Finding, ListenerRule, findings_of
 from contracts.ids import canonical_json
 
 Verdict = Literal["excluded", "trusted", "unchecked", "unsettled", "pardoned"]
@@ -92,7 +92,7 @@ def _all_findings(
     seen = discard_answers(answers, excluded)
     found: dict[str, dict[str, Finding]] = {annotator_id: {} for annotator_id in ids}
     for name, rule in rules.items():
-        for finding in rule.findings(seen):
+        for finding in findings_of(name, rule, seen):
             found[finding.annotator_id][name] = finding
     return found
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from annotate.people.store.answer_arrays import gold_masks
 from annotate.people.store.item import Item
-from annotate.people.store.rule import ListenerRule
+from annotate.people.store.rule import ListenerRule, findings_of
 from annotate.people.store.store_records import Annotator
 from scoring.reliability.agreement_levels import TERNARY, inter_annotator
 
@@ -50,7 +50,7 @@ def annotator_rows(
             gold.setdefault(row["annotator_id"], []).append(bool(right[place]))
     findings: dict[str, list[dict[str, Any]]] = {}
     for name, rule in rules.items():
-        for finding in rule.findings(answers):
+        for finding in findings_of(name, rule, answers):
             kind = {True: "broken", False: "", None: "unknown"}[finding.broken]
             row = {"rule": name, "kind": kind, "evidence": _shown(finding.evidence)}
             findings.setdefault(finding.annotator_id, []).append(row)

@@ -1,5 +1,6 @@
 """From requests to judgments: what is asked, what is kept, what fails."""
 
+import dataclasses
 import functools
 import json
 
@@ -308,3 +309,11 @@ def test_what_is_written_becomes_rows(place):
     assert [row["prompt_version"] for row in rows] == [task.prompt_version("en"), task.prompt_version("zh")]
     assert rows[0]["prompt_version"] != rows[1]["prompt_version"]
     assert [(failure["subject_id"], failure["reason"]) for failure in failures] == [("p2", "missing_text")]
+
+
+def test_a_task_that_reads_replies_into_something_else_is_one_line(place):
+    """The replies are paid for and stay in the ledger."""
+    odd = dataclasses.replace(PLUGIN, parse=lambda text: {"winner": "a"})
+    judge = Scripted(script=lambda r: Reply(text="a"))
+    with pytest.raises(DataError, match=r"task 'task1': parse\(\) must return Parsed or Written, got dict"):
+        judged(request_table(TONES, ["one"]), judge, place, task=odd)

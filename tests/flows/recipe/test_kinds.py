@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from contracts.errors import RecipeError
+from corpora.clip_ratings import of_columns
 from flows.kinds.rated_pairs import RatedPairsRecipe
 from flows.recipe.load import load
 from flows.recipe.preference_recipe import PreferenceRecipe
@@ -38,6 +39,14 @@ def test_rated_pairs_need_no_judge_system_or_metric(tmp_path):
     assert recipe.labels_from == "ratings"
 
 
+def test_a_scale_is_named_as_readers_name_it(tmp_path):
+    """Whatever Unicode form and blanks it is written with: the names in corpora are treated alike."""
+    recipe = load(rated(tmp_path, scale=" qualite\u0301 "))
+    assert recipe.scale == "qualit\u00e9"
+    (rating,) = of_columns({"rating.qualite\u0301": "3"})
+    assert rating.scale == recipe.scale
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -46,6 +55,7 @@ def test_rated_pairs_need_no_judge_system_or_metric(tmp_path):
         ({"kind": 3}, "kind: 3 is no name; known: preference, rated_pairs"),
         ({"labels": {"from": "judge"}}, "labels.from: pairs of rated clips are labelled by ratings"),
         ({"labels": {"form": "judge"}}, "labels.form: unknown key, did you mean 'from'"),
+        ({"scale": " "}, "scale: is blank: name the scale of ratings that decides"),
         ({"scales": "mos"}, "scales: unknown key, did you mean 'scale'"),
     ],
 )

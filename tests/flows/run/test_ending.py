@@ -163,3 +163,23 @@ def test_nobody_has_to_read_the_output(command):
     done = subprocess.run([CLI, *command], stdout=writer, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False, timeout=120)
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_an_error_of_a_plugin_of_ones_own_is_one_line(tmp_path):
+    """With its file and line; a defect of the program keeps its traceback."""
+    file = tmp_path / "filter" / "mine.py"
+    file.parent.mkdir()
+    file.write_text("PLUGIN = 1\n\n\ndef reasons():\n    return {}['x']\n")
+    body = f"""
+    import importlib.util, os
+    os.environ["UNISRM_PLUGINS"] = {str(tmp_path)!r}
+    spec = importlib.util.spec_from_file_location("unisrm_plugins.filter.mine", {str(file)!r})
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    ready()
+    module.reasons()
+    """
+    assert ended(begun(body)) == (2, "", f"unisrm-data: filter 'mine' ({file}, line 5) fails: KeyError: 'x'\n")
+    code, _, err = ended(begun("ready(); {}['x']"))
+    assert (code, err.splitlines()[-1]) == (1, "KeyError: 'x'")
+    assert "Traceback" in err

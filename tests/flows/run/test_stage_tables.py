@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from contracts.errors import UndeclaredSection, UndeclaredTable
+from contracts.errors import RecipeError, UndeclaredSection, UndeclaredTable
 from contracts.schemas import DROPS, FAILURES, SCHEMAS
 from flows.kinds.preference import STAGES
 from flows.recipe.preference_recipe import PreferenceRecipe
@@ -50,6 +50,14 @@ def test_a_table_that_is_not_declared_is_refused(build, touch):
     """Whatever the stage wants of it; the error names stage and table."""
     with build.workspace.lock(), pytest.raises(UndeclaredTable, match=r"stage 'odd' reads the table '[a-z@]*samples[@*]*'"):
         execute(stage(lambda one: books(touch(one.tables))), build)
+
+
+def test_a_stage_that_returns_something_else_is_one_line(build):
+    with (
+        build.workspace.lock(),
+        pytest.raises(RecipeError, match=r"'preference': stage odd: run\(\) must return Books, got int"),
+    ):
+        execute(stage(lambda _build: 5), build)
 
 
 def test_what_is_read_only_is_not_written(build):

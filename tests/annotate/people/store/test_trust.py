@@ -11,6 +11,7 @@ from annotate.people.rules.peer_agreement import PeerAgreement
 from annotate.people.store.rule import ANSWERS, Finding
 from annotate.people.store.trust import assess
 from contracts import plugins
+from contracts.errors import DataError
 from scoring.reliability.agreement_levels import annotator_rates
 from tests.annotate.answers import answer, table
 from tests.annotate.population import KINDS, excluded_by_kind, listen, with_habits
@@ -167,3 +168,13 @@ def test_discarded_answers_count_for_nobody_else():
     })  # fmt: skip
     expected = {row["annotator_id"]: row["rate"] for row in annotator_rates(votes).to_pylist()}
     assert with_x["x"]["rate"] == pytest.approx(expected["x"])
+
+
+@pytest.mark.parametrize("given", [None, [1], (), [Finding(annotator_id="nobody", broken=True, evidence={})]])
+def test_a_rule_that_gives_something_else_is_one_line(given):
+    class Odd:
+        def findings(self, answers):
+            return given
+
+    with pytest.raises(DataError, match=r"listener_rule 'odd': findings\(\) must return a list with one Finding per annotator"):
+        assess(table([answer("ann", 1)]), {"odd": Odd()})
