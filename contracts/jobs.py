@@ -4,10 +4,13 @@ A *job* is a small picklable value that knows how to open a *session*; a session
 failures. Jobs know nothing of Ray, and ``flows.run.fanout`` knows nothing of speech.
 """
 
-from dataclasses import dataclass
-from typing import Protocol
+from __future__ import annotations
 
-import pyarrow as pa
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:  # engines in environments of their own import this module, and pyarrow is not there
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, kw_only=True)

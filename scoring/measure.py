@@ -8,15 +8,17 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from contracts import plugins
 from contracts.errors import DamagedPart, SetupError
 from contracts.failures import failure
 from contracts.ids import row_id
 from contracts.jobs import Failure, Outcome, Resources
+from contracts.plugin_environment import Environment
 from contracts.schemas import FAILURES, METRICS
 from contracts.versions import meets, wrong_version
+from scoring.hosted_model import placed_metric
 from scoring.metric import Measurement, Metric, MetricRequest
 from storage.blobs import DAMAGED_AUDIO, BlobStore
+from storage.environments.contents_record import record_contents
 from storage.workspace import Workspace
 
 
@@ -44,6 +46,7 @@ class MeasureJob:
         options: its options as canonical JSON.
         workspace_url: where the clips lie.
         version: the only version that may measure (see ``contracts.versions``); None = any.
+        environment: where its model runs; None = where the metric says.
     """
 
     stage: ClassVar[str] = "metrics"
@@ -53,20 +56,20 @@ class MeasureJob:
     options: str
     workspace_url: str
     version: str | None = None
+    environment: Environment | None = None
 
-    def configured(self) -> Metric:
-        """Return the metric.
+    def placed(self) -> Metric:
+        """Return the metric, or its stand-in where it runs in an environment of its own.
 
         Raises:
             RecipeError: unknown metric or option.
         """
-        metric: Metric = plugins.configure("metric", self.metric, json.loads(self.options))
-        return metric
+        return placed_metric(self.metric, json.loads(self.options), self.environment)
 
     @property
     def resources(self) -> Resources:
         """What the metric occupies."""
-        return self.configured().resources
+        return self.placed().resources
 
     def open(self) -> "MeasureSession":
         """Load the metric's model.
@@ -82,11 +85,13 @@ class MeasureSession:
 
     def __init__(self, job: MeasureJob) -> None:
         self._job = job
-        self._metric = job.configured()
-        self._blobs = BlobStore(Workspace(job.workspace_url))
+        self._metric = job.placed()
+        workspace = Workspace(job.workspace_url)
+        self._blobs = BlobStore(workspace)
         self._session = self._metric.open()
         if job.version is not None and not meets(self._session.model_version, job.version):
             raise SetupError(wrong_version(f"metric {job.metric}", self._session.model_version, job.version))
+        record_contents(workspace, self._session)
 
     def run(self, batch: pa.Table) -> Outcome:
         """Measure a batch: a row of ``metrics`` or a failure for every request."""

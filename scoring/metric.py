@@ -76,7 +76,9 @@ class Metric(Protocol):
     """Configuration of a metric: a frozen dataclass whose fields are its options.
 
     It may also have ``cpu_s_per_audio_s: ClassVar[float | None]``, the CPU seconds on one core that a second of audio takes;
-    without it a plan says that the time is unknown.
+    without it a plan says that the time is unknown; and ``environment: ClassVar[Environment]``, where its sessions run unless
+    the recipe says otherwise. A metric whose model is a plug-in of its own has ``hosted()``, which returns that model if it
+    runs in an environment of its own, and ``with_model_in`` (``scoring.hosted_model.PlacesItsModel``).
     """
 
     value_names: ClassVar[tuple[str, ...]]

@@ -33,7 +33,10 @@ class TranscriberSession(Protocol):
 
 
 class Transcriber(Protocol):
-    """Configuration of a recogniser: a frozen dataclass whose fields are its options."""
+    """Configuration of a recogniser: a frozen dataclass whose fields are its options.
+
+    It may also have ``environment: ClassVar[Environment]``, where its sessions run unless the recipe says otherwise.
+    """
 
     @property
     def languages(self) -> tuple[str, ...]:

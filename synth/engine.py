@@ -102,8 +102,14 @@ class Engine(Protocol):
         architecture: method of synthesis.
         clones_voice: whether it clones the voice of a reference.
 
-    An engine may also have ``cpu_s_per_audio_s: ClassVar[float | None]``, the CPU seconds on one core that a second of speech
-    takes; without it a plan says that the time is unknown.
+    An engine may also have
+
+    - ``cpu_s_per_audio_s: ClassVar[float | None]``, the CPU seconds on one core that a second of speech takes; without it a
+      plan says that the time is unknown;
+    - ``environment: ClassVar[Environment]``, where its sessions run unless the recipe says otherwise; without it they run in
+      our interpreter. ``missing``, ``installed_version`` and ``open`` are called in that environment, everything else in ours;
+    - ``session_modules: ClassVar[tuple[str, ...]]``, the heavy modules that a session imports: before any work it is tried
+      whether they can be imported in the environment.
     """
 
     architecture: ClassVar[str]

@@ -7,18 +7,20 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from contracts import plugins
 from contracts.errors import DamagedPart, SetupError
 from contracts.failures import failure
 from contracts.ids import canonical_json
 from contracts.jobs import Failure, Outcome, Resources
+from contracts.plugin_environment import Environment
 from contracts.schemas import FAILURES, SAMPLES
 from contracts.text_identity import LONGEST_TEXT
 from contracts.versions import meets, wrong_version
 from storage.blobs import DAMAGED_AUDIO, BlobStore
+from storage.environments.contents_record import record_contents
 from storage.workspace import Workspace
 from synth.dsp import AudioFormat
-from synth.engine import Reference, RenderRequest, SessionEngine, Voice, Waveform
+from synth.engine import Engine, Reference, RenderRequest, SessionEngine, Voice, Waveform
+from synth.hosted_engine import HostedEngine, placed_engine
 from synth.sanity import standard_clip
 
 
@@ -37,6 +39,7 @@ class RenderJob:
         audio: format of the clips.
         workspace_url: where clips are stored.
         version: the only version that may speak (see ``contracts.versions``); None = any.
+        environment: where the engine runs; None = where it says.
     """
 
     stage: ClassVar[str] = "samples"
@@ -48,20 +51,20 @@ class RenderJob:
     audio: AudioFormat
     workspace_url: str
     version: str | None = None
+    environment: Environment | None = None
 
-    def configured(self) -> SessionEngine:
-        """Return the engine.
+    def placed(self) -> SessionEngine | HostedEngine:
+        """Return the engine, or its stand-in where it runs in an environment of its own.
 
         Raises:
             RecipeError: unknown engine or option.
         """
-        engine: SessionEngine = plugins.configure("engine", self.engine, json.loads(self.options))
-        return engine
+        return placed_engine(self.engine, json.loads(self.options), self.environment)
 
     @property
     def resources(self) -> Resources:
         """What the engine occupies."""
-        return self.configured().resources
+        return self.placed().resources
 
     def open(self) -> "RenderSession":
         """Load the engine.
@@ -77,12 +80,15 @@ class RenderSession:
 
     def __init__(self, job: RenderJob) -> None:
         self._job = job
-        self._engine = job.configured()
+        placed = job.placed()
+        self._engine: Engine = placed.plugin if isinstance(placed, HostedEngine) else placed
         self._voices = {voice.name: voice for voice in self._engine.voices()}
-        self._blobs = BlobStore(Workspace(job.workspace_url))
-        self._session = self._engine.open()
+        workspace = Workspace(job.workspace_url)
+        self._blobs = BlobStore(workspace)
+        self._session = placed.open()
         if job.version is not None and not meets(self._session.version, job.version):
             raise SetupError(wrong_version(f"system {job.system}", self._session.version, job.version))
+        record_contents(workspace, self._session)
 
     def run(self, batch: pa.Table) -> Outcome:
         """Speak a batch: a row of ``samples`` or a failure for every request."""

@@ -125,13 +125,14 @@ def plan(
     """Say what a build would do, by stage, from what is there now; runs nothing."""
     from flows.run.kind import kind_of, stages_of
     from flows.run.pipeline import open_build
+    from flows.views.environment_lines import environment_lines
     from flows.views.graph import mermaid
 
     build = open_build(recipe, workspace).as_read_only()
     if graph:
         print(mermaid(build, stages_of(build)))
     else:
-        print_rows(kind_of(build).plan(build), as_json)
+        print_rows([*kind_of(build).plan(build), *environment_lines(build)], as_json)
 
 
 @app.command()

@@ -8,8 +8,15 @@ from typing import Any
 
 from contracts import plugins
 from contracts.errors import RecipeError, SetupError
+from contracts.plugin_environment import Environment
 from flows.run.cluster_resources import gpus_here
+from flows.run.question import default_key_variables
+from scoring.hosted_model import placed_metric, placed_transcriber
 from storage.downloads import to_fetch, unobtainable
+from storage.environments.child_variables import withheld
+from storage.environments.environment_cache import BuiltEnvironment, all_built
+from storage.environments.hosted_plugin import hosted_in
+from synth.hosted_engine import placed_engine
 
 _PROBED = ("engine", "metric", "asr", "judge")
 
@@ -22,15 +29,17 @@ def examine() -> list[dict[str, object]]:
     Loads and fetches no model. A plug-in that fetches one on first use is ready if its server offers it now, a judge or
     speech service if its provider accepts the key.
     """
+    secrets = default_key_variables()
     probed = [(kind, name) for kind in _PROBED for name in plugins.names(kind)]
     with ThreadPoolExecutor() as pool:  # servers that do not answer take as long as the slowest of them
-        rows = list(pool.map(lambda one: _examined(*one), probed))
+        rows = list(pool.map(lambda one: _examined(one[0], one[1], secrets), probed))
     rows += [
         {"kind": kind, "name": name, "ready": False, "what to do": problem}
         for kind in plugins.PACKAGES
         if kind not in _PROBED
         for name, problem in plugins.broken(kind).items()
     ]
+    rows += [_environment(found) for found in all_built()]
     rows.append(_gpu())
     free = shutil.disk_usage(Path.cwd()).free / 1e9
     rows.append(
@@ -44,11 +53,18 @@ def examine() -> list[dict[str, object]]:
     return rows
 
 
-def _examined(kind: str, name: str) -> dict[str, object]:
+def _examined(kind: str, name: str, secrets: frozenset[str]) -> dict[str, object]:
     note = None
     try:
-        plugin = plugins.configure(kind, name)
-        problem = plugin.missing() or _without_gpu(plugin) or unobtainable(plugin)
+        plugin = _placed(kind, name)
+        if unbuilt := [hosted for hosted in hosted_in(plugin) if not hosted.is_built()]:
+            problem = _without_gpu(plugin) or unobtainable(plugin)
+            note = (
+                f"nothing: the first build makes its environment ({unbuilt[0].environment}); what is missing in it shows then"
+            )
+            return {"kind": kind, "name": name, "ready": problem is None, "what to do": problem or note}
+        with withheld(secrets):
+            problem = plugin.missing() or _without_gpu(plugin) or unobtainable(plugin)
         if problem is None and hasattr(plugin, "key_problem"):
             problem = plugin.key_problem()
         if problem is None and (files := to_fetch(plugin)):
@@ -56,6 +72,28 @@ def _examined(kind: str, name: str) -> dict[str, object]:
     except (RecipeError, SetupError) as error:
         problem = str(error)
     return {"kind": kind, "name": name, "ready": problem is None, "what to do": problem or note}
+
+
+def _placed(kind: str, name: str) -> Any:
+    """Return a plug-in with its default options where it runs unless a recipe says otherwise."""
+    match kind:
+        case "engine":
+            return placed_engine(name, {}, None)
+        case "metric":
+            return placed_metric(name, {}, None)
+        case "asr":
+            return placed_transcriber(name, {}, None)
+    return plugins.configure(kind, name)
+
+
+def _environment(found: BuiltEnvironment) -> dict[str, object]:
+    what = f"nothing: Python {found.python_version}, {len(found.packages)} packages, {found.size_mb:.0f} MB in {found.folder}"
+    return {
+        "kind": "environment",
+        "name": str(Environment(requirements=tuple(found.made_of["requirements"]))),
+        "ready": True,
+        "what to do": what,
+    }
 
 
 def _without_gpu(plugin: Any) -> str | None:

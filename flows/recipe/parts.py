@@ -3,8 +3,9 @@
 import os
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal, Self
 
+from packaging.requirements import InvalidRequirement, Requirement
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -14,11 +15,13 @@ from pydantic import (
     ValidationInfo,
     field_validator,
     model_serializer,
+    model_validator,
 )
 
 from contracts import plugins
 from contracts.bounds import misread
 from contracts.errors import RecipeError
+from contracts.plugin_environment import OWN, Environment
 
 Options = dict[str, Any]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
@@ -47,6 +50,79 @@ def _quoted(value: object) -> object:
 Version = Annotated[str, BeforeValidator(_quoted), Field(min_length=1)]
 
 
+_OWN: Final = "own"
+
+
+class EnvironmentSection(Strict):
+    """The Python environment of an engine's or model's workers: one of requirements, interpreter and image."""
+
+    requirements: list[str] = Field(
+        default_factory=list, description="packages of an environment that is built for it (PEP 508)"
+    )
+    overrides: list[str] = Field(
+        default_factory=list, description="requirements in place of what packages say themselves, where their limits are wrong"
+    )
+    python: Version | None = Field(default=None, description="its Python, 3.10 or newer, in quotes; null = as ours")
+    interpreter: str | None = Field(default=None, description="path of an interpreter that is there; $VARIABLES are expanded")
+    image: str | None = Field(default=None, description="container image with a program python3, run by podman or docker")
+    mounts: list[str] = Field(default_factory=list, description="folders that a container sees, read-only, such as weights")
+
+    @field_validator("requirements", "overrides")
+    @classmethod
+    def _are_requirements(cls, lines: list[str]) -> list[str]:
+        for line in lines:
+            try:
+                Requirement(line)
+            except InvalidRequirement as error:
+                raise ValueError(f"{line!r} is no requirement like numpy==1.26.4: {str(error).splitlines()[0]}") from None
+        return lines
+
+    @model_validator(mode="after")
+    def _is_one_environment(self) -> Self:
+        if not (self.requirements or self.interpreter or self.image):
+            raise ValueError("give one of requirements, interpreter and image, or write environment: own")
+        if self.interpreter and not self.interpreter.startswith(("/", "$")):
+            raise ValueError(f"interpreter: {self.interpreter} must be an absolute path")
+        self.environment()  # raises an error that says what does not fit
+        return self
+
+    def environment(self) -> Environment:
+        """Return the environment."""
+        return Environment(
+            requirements=tuple(self.requirements),
+            overrides=tuple(self.overrides),
+            python=self.python,
+            interpreter=None if self.interpreter is None else expanded(self.interpreter, "interpreter"),
+            image=self.image,
+            mounts=tuple(expanded(mount, "mounts") for mount in self.mounts),
+        )
+
+
+class Placed(Strict):
+    """A section that may say in which environment its engine or model runs."""
+
+    environment: Literal["own"] | EnvironmentSection | None = Field(
+        default=None,
+        union_mode="left_to_right",
+        description="where its workers run: own = in the interpreter of this program; null = where the plug-in says",
+    )
+
+    @field_validator("environment", mode="before")
+    @classmethod
+    def _is_own_or_a_section(cls, value: Any) -> Any:
+        """Read a mapping at once, so that its errors are those of the section and not of the word own."""
+        if isinstance(value, str) and value != _OWN:
+            raise ValueError(f"write own, or requirements, interpreter or image, not {value!r}")
+        return EnvironmentSection.model_validate(value) if isinstance(value, Mapping) else value
+
+    @property
+    def chosen_environment(self) -> Environment | None:
+        """The environment; None = the section does not say."""
+        if self.environment is None:
+            return None
+        return self.environment.environment() if isinstance(self.environment, EnvironmentSection) else OWN
+
+
 class Versioned(Strict):
     """A section that may demand one version of what it names."""
 
@@ -73,8 +149,17 @@ class Plugin(Strict):
     options: Options = Field(default_factory=dict)
 
 
-class MetricSection(Plugin, Versioned):
-    """A metric by name, with its options."""
+class MetricSection(Plugin, Versioned, Placed):
+    """A metric by name, with its options. The environment is that of its model: for error rates, of the recogniser."""
+
+    @model_serializer(mode="wrap")
+    def _without_unused_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out an unused key, so that recipes from before it keep their literals; where it runs decides nothing."""
+        found: dict[str, Any] = handler(self)
+        found.pop("environment", None)
+        if found.get("version") is None:
+            found.pop("version", None)
+        return found
 
 
 def expanded(path: str, field: str) -> str:

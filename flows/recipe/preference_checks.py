@@ -24,11 +24,14 @@ def check(recipe: PreferenceRecipe) -> None:
     """Check what one field alone does not show.
 
     Raises:
-        RecipeError: an unknown voice, or one that the release may not hold, a system, judge or role without the metric, corpus
-            or role that it needs, two equal judges, or a source of labels that the recipe does not have.
+        RecipeError: an unknown voice, or one that the release may not hold, an environment of a service, a system, judge or
+            role without the metric, corpus or role that it needs, two equal judges, or a source of labels that the recipe does
+            not have.
     """
     for system in recipe.systems:
         if system.clips is None:
+            if system.environment is not None and system.name in recipe.speech_services:
+                raise RecipeError(f"systems.{system.name}.environment: {system.engine!r} is a service, which runs elsewhere")
             voices = recipe.engines[system.name].voices()
             _check_voices(system, [voice.name for voice in voices])
             if not recipe.release.allow_non_commercial:

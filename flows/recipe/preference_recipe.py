@@ -11,6 +11,7 @@ from flows.recipe.parts import configured
 from flows.recipe.sections import Audio, JudgeSection, Prompts, Role, System
 from synth.dsp import AudioFormat
 from synth.engine import is_service
+from synth.hosted_engine import placed_engine
 
 
 class PreferenceRecipe(Recipe):
@@ -81,3 +82,10 @@ class PreferenceRecipe(Recipe):
     def speech_services(self) -> dict[str, Any]:
         """System name -> configured engine, of the systems whose engine is a service."""
         return {name: engine for name, engine in self.engines.items() if is_service(engine)}
+
+    @cached_property
+    def placed_engines(self) -> dict[str, Any]:
+        """System name -> its engine where it runs: in our interpreter, or hosted in an environment of its own."""
+        return {
+            system.name: placed_engine(engine, system.options, system.chosen_environment) for system, engine in self.rendered
+        }

@@ -4,7 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from flows.recipe.parts import Name, Options, Plugin, Strict, Versioned
+from flows.recipe.parts import Name, Options, Placed, Plugin, Strict, Versioned
 from synth.dsp import AudioFormat
 from synth.engine import SourceType
 
@@ -58,7 +58,7 @@ class Audio(Strict):
         return self
 
 
-class System(Versioned):
+class System(Versioned, Placed):
     """One TTS system: an engine with its options and voices, or a corpus that brings the system's clips along."""
 
     name: Name
@@ -81,7 +81,9 @@ class System(Versioned):
         if (self.engine is None) == (self.clips is None):
             raise ValueError("give one of engine and clips")
         if self.clips is not None and (
-            extra := sorted(self.model_fields_set & {"voices", "voices_per_prompt", "speaks", "options", "version"})
+            extra := sorted(
+                self.model_fields_set & {"voices", "voices_per_prompt", "speaks", "options", "version", "environment"}
+            )
         ):
             raise ValueError(f"{extra[0]}: is an engine's; the clips of {self.clips} are there already")
         if self.source_type is not None and self.clips is None:
@@ -92,7 +94,7 @@ class System(Versioned):
     def _without_unused_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out an unused key, so that recipes from before it keep their literals."""
         found: dict[str, Any] = handler(self)
-        for name in ("version", "clips", "source_type"):
+        for name in ("version", "clips", "source_type", "environment"):
             if found.get(name) is None:
                 found.pop(name, None)
         return found

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Final
 
+from contracts.secret_variables import looks_secret
 from flows.run.settings import SECRETS
 
 CREDENTIALS: Final = frozenset(
@@ -29,10 +30,6 @@ CREDENTIALS: Final = frozenset(
 )
 """Environment variables with credentials of object stores, where workers read recordings and write clips."""
 
-_SECRET_NAME: Final = re.compile(
-    r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL)S?(_|$)|_(AUTH|PAT|DSN)(_|$)", re.IGNORECASE
-)
-_LOGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://([^\s/@]*:[^\s/@]+@|\S*[?&]password=)", re.IGNORECASE)
 _KEPT: Final = re.compile(r"RAY_.*|.*_PROXY", re.IGNORECASE)
 """Kept: Ray's own token, and proxies, whose login may be needed to reach a bucket."""
 
@@ -54,8 +51,7 @@ def without_secrets(environment: Mapping[str, str], declared: Collection[str] = 
     return {
         name: value
         for name, value in environment.items()
-        if name not in never
-        and (name in CREDENTIALS or _KEPT.fullmatch(name) or not (_SECRET_NAME.search(name) or _LOGIN.search(value)))
+        if name not in never and (name in CREDENTIALS or _KEPT.fullmatch(name) or not looks_secret(name, value))
     }
 
 

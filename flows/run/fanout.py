@@ -134,12 +134,12 @@ def _drain(pool: _Pool, batches: "collections.deque[_Batch]", commit: Callable[[
         if isinstance(result, Outcome):
             commit(batch.job, _checked(batch, result))
             continue
-        if result is None:
+        if result is None or result.died:
             batch.deaths += 1
             if batch.deaths < _DEATHS_BEFORE_HALVING:
                 batches.appendleft(batch)
                 continue
-            result = Broken(reason="worker_died", message="the worker process died twice on this request")
+            result = result or Broken(reason="worker_died", message="the worker process died twice on this request")
         if result.fatal is not None:
             raise result.fatal
         if batch.rows.num_rows > 1:

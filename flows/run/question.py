@@ -66,5 +66,11 @@ def literals(role: Role) -> object:
 def key_variables(recipe: Recipe) -> frozenset[str]:
     """Return the environment variables with keys: of the recipe's judges and services, and of all judge plug-ins by default."""
     judges = [judge_of(role) for role in (*recipe.judges_of_pairs, *recipe.writers)]
-    judges += plugins.intact("judge", plugins.configure).values()
-    return frozenset(name for asked in (*judges, *recipe.speech_services.values()) for name in asked.key_variables)
+    asked = (*judges, *recipe.speech_services.values())
+    return frozenset(name for one in asked for name in one.key_variables) | default_key_variables()
+
+
+def default_key_variables() -> frozenset[str]:
+    """Return the environment variables with keys of all judge plug-ins with their default options."""
+    judges = plugins.intact("judge", plugins.configure).values()
+    return frozenset(name for judge in judges for name in judge.key_variables)

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from contracts.errors import SetupError, StorageError, UnisrmError
 from contracts.jobs import Job, JobSession, Outcome
+from storage.environments.host_process import SessionDied, SessionError
 from storage.workspace import Workspace
 
 _ENVIRONMENT: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -21,11 +22,19 @@ WorkspaceProbe = tuple[Workspace, str]
 
 @dataclass(frozen=True, kw_only=True)
 class Broken:
-    """A session's ``run`` or ``open`` raised. ``fatal``: every other request would fail, too, so the stage stops with it."""
+    """A session's ``run`` or ``open`` raised.
+
+    Attributes:
+        reason: name of the error.
+        message: what it says.
+        fatal: every other request would fail, too, so the stage stops with this error.
+        died: the session's own process ended, as a worker may; the next batch opens another one.
+    """
 
     reason: str
     message: str
     fatal: UnisrmError | None = None
+    died: bool = False
 
 
 def request(job: Job, rows: pa.Table, probe: WorkspaceProbe | None) -> bytes:
@@ -60,18 +69,19 @@ class Worker:
             return self._sessions[job].run(batch)
         except (StorageError, SetupError) as error:
             return Broken(reason=type(error).__name__, message=str(error), fatal=type(error)(str(error)))
+        except SessionDied as error:
+            del self._sessions[job]
+            return Broken(reason="worker_died", message=str(error), died=True)
         except Exception as error:  # noqa: BLE001 - the one boundary where any error of an engine becomes a row
             last = traceback.extract_tb(error.__traceback__)[-1]
-            message = f"{error} ({last.name}, line {last.lineno})"
+            reason, message = type(error).__name__, f"{error} ({last.name}, line {last.lineno})"
+            if isinstance(error, SessionError):
+                reason, message = error.reason, str(error)
             if opening:
-                return Broken(
-                    reason=type(error).__name__,
-                    message=message,
-                    fatal=SetupError(f"{job.stage}: {type(error).__name__}: {message}"),
-                )
+                return Broken(reason=reason, message=message, fatal=SetupError(f"{job.stage}: {reason}: {message}"))
             if isinstance(error, OSError) and error.errno in _ENVIRONMENT:
-                return Broken(reason=type(error).__name__, message=message, fatal=StorageError(f"{job.stage}: {error}"))
-            return Broken(reason=type(error).__name__, message=message)
+                return Broken(reason=reason, message=message, fatal=StorageError(f"{job.stage}: {error}"))
+            return Broken(reason=reason, message=message)
 
 
 def _confirm(probe: WorkspaceProbe | None) -> None:

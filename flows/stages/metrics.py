@@ -17,6 +17,7 @@ from flows.run.plugin_versions import installed_problem
 from flows.run.wanted import made, want, wanted_rows
 from flows.run.work import Work, count_done, do_missing
 from scoring.facts import wide
+from scoring.hosted_model import placed_metric
 from scoring.measure import MeasureJob, metric_key
 
 
@@ -38,7 +39,13 @@ def _metric_work(build: Build) -> Work:
     for metric in build.recipe.metrics:
         keys = metric_keys(build, metric, table["subject_id"].to_pylist())
         options = canonical_json(metric.options)
-        job = MeasureJob(metric=metric.name, options=options, workspace_url=build.workspace.url, version=metric.version)
+        job = MeasureJob(
+            metric=metric.name,
+            options=options,
+            workspace_url=build.workspace.url,
+            version=metric.version,
+            environment=metric.chosen_environment,
+        )
         work.append((job, table.append_column("row_id", pa.array(keys, pa.string()))))
     return work
 
@@ -80,7 +87,7 @@ def _wrong_versions(build: Build, is_left: bool) -> list[str]:
     problems = list[str]()
     for metric in build.recipe.metrics if is_left else ():
         if metric.version is not None:
-            here = plugins.configure("metric", metric.name, metric.options).installed_version()
+            here = placed_metric(metric.name, metric.options, metric.chosen_environment).installed_version()
             problems += installed_problem(f"metric {metric.name}", here, metric.version)
     return problems
 
@@ -93,7 +100,8 @@ STAGE: Final[Stage] = Stage(
     run=_metrics,
     wrong_versions=_wrong_versions,
     needs=lambda build: {
-        f"metric {metric.name}": plugins.configure("metric", metric.name, metric.options) for metric in build.recipe.metrics
+        f"metric {metric.name}": placed_metric(metric.name, metric.options, metric.chosen_environment)
+        for metric in build.recipe.metrics
     },
     active=lambda build: bool(build.recipe.metrics),
     on_cluster=True,

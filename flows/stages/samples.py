@@ -59,6 +59,7 @@ def _samples(build: Build[PreferenceRecipe]) -> Books:
             audio=build.recipe.clip_format,
             workspace_url=build.workspace.url,
             version=system.version,
+            environment=system.chosen_environment,
         )
         requests_of_system = usable.filter(pc.equal(usable["system"], system.name))
         if system.name in build.recipe.speech_services:
@@ -160,7 +161,7 @@ def _wrong_versions(build: Build[PreferenceRecipe], is_left: bool) -> list[str]:
     systems = {system.name: system.version for system in build.recipe.systems if system.version is not None}
     problems = list[str]()
     for name, demanded in systems.items() if is_left else ():
-        problems += installed_problem(f"system {name}", build.recipe.engines[name].installed_version(), demanded)
+        problems += installed_problem(f"system {name}", build.recipe.placed_engines[name].installed_version(), demanded)
     if not systems:
         return problems
     # What the recipe wants now, which may differ from what it wanted when the stage last ran.
@@ -181,6 +182,6 @@ STAGE: Final[Stage[PreferenceRecipe]] = Stage(
     settings=lambda build: [candidate_literals(build), [role.task for role in build.recipe.writers]],
     run=_samples,
     wrong_versions=_wrong_versions,
-    needs=lambda build: {f"system {name}": engine for name, engine in build.recipe.engines.items()},
+    needs=lambda build: {f"system {name}": engine for name, engine in build.recipe.placed_engines.items()},
     on_cluster=True,
 )

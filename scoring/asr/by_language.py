@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from contracts import plugins
 from contracts.errors import SetupError
 from contracts.jobs import Resources
+from scoring.hosted_model import placed_transcriber
 from scoring.metric import Waveform
 from scoring.transcriber import Transcriber, TranscriberSession
 from storage.downloads import Download, Downloading
+from storage.environments.hosted_plugin import HostedPlugin, hosted_in
 
 
 class RoutedSession:
@@ -19,6 +20,9 @@ class RoutedSession:
         self._routes = routes
         self._sessions = sessions
         by_route = sorted(routes.items())
+        self.environment_contents = tuple(
+            contents for _, session in sorted(sessions.items()) for contents in getattr(session, "environment_contents", ())
+        )
         self.model = "; ".join(f"{language}: {sessions[name].model}" for language, name in by_route)
         self.model_version = "; ".join(f"{language}: {sessions[name].model_version}" for language, name in by_route)
 
@@ -50,7 +54,7 @@ class ByLanguage:
                 raise ValueError(f"{name} does not understand {language!r}")
 
     def _transcribers(self) -> dict[str, Transcriber]:
-        return {name: plugins.configure("asr", name, self.options.get(name)) for name in sorted(set(self.routes.values()))}
+        return {name: placed_transcriber(name, self.options.get(name), None) for name in sorted(set(self.routes.values()))}
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -62,6 +66,10 @@ class ByLanguage:
         """One core, and the GPU shares of all recognisers together."""
         each = [transcriber.resources for transcriber in self._transcribers().values()]
         return Resources(gpus=sum(one.gpus for one in each), batch_size=min(one.batch_size for one in each))
+
+    def hosted(self) -> list[HostedPlugin]:
+        """Return the recognisers that run in environments of their own."""
+        return [hosted for transcriber in self._transcribers().values() for hosted in hosted_in(transcriber)]
 
     def missing(self) -> str | None:
         """Return the first thing that any recogniser lacks."""

@@ -5,18 +5,20 @@ counts are jiwer's.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
 
-from contracts import plugins
 from contracts.errors import SetupError
 from contracts.ids import canonical_json
 from contracts.jobs import Failure, Resources
+from contracts.plugin_environment import Environment
+from scoring.hosted_model import placed_transcriber
 from scoring.metric import Measurement, MetricRequest, absent
 from scoring.readings import closest
 from scoring.text import READINGS, units
 from scoring.transcriber import RATE_HZ, Transcriber, TranscriberSession
 from storage.downloads import Download, Downloading
+from storage.environments.hosted_plugin import HostedPlugin, hosted_in
 from synth.resampling import resample
 
 
@@ -28,6 +30,7 @@ class WerSession:
         self._languages = languages
         self.model = transcriber.model
         self.model_version = _version(transcriber.model_version)
+        self.environment_contents = getattr(transcriber, "environment_contents", ())
 
     def measure(self, requests: Sequence[MetricRequest]) -> Iterator[Measurement | Failure]:
         """Transcribe and count, clip by clip."""
@@ -91,6 +94,8 @@ class Wer:
 
     asr: str = "whisper_tiny"
     asr_options: Mapping[str, Any] = field(default_factory=dict)
+    # No option: it decides where the recogniser runs, not what it hears.
+    _environment: Environment | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self.transcriber()  # raises now if the options do not fit
@@ -101,8 +106,17 @@ class Wer:
         Raises:
             RecipeError: unknown recogniser or option.
         """
-        transcriber: Transcriber = plugins.configure("asr", self.asr, self.asr_options)
-        return transcriber
+        return placed_transcriber(self.asr, self.asr_options, self._environment)
+
+    def hosted(self) -> Sequence[HostedPlugin]:
+        """Return the recogniser if it runs in an environment of its own."""
+        return hosted_in(self.transcriber())
+
+    def with_model_in(self, environment: Environment) -> Self:
+        """Return the same metric with its recogniser in an environment."""
+        placed = replace(self)
+        object.__setattr__(placed, "_environment", environment)
+        return placed
 
     @property
     def resources(self) -> Resources:

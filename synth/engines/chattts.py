@@ -1,7 +1,7 @@
 """ChatTTS: autoregressive audio-token GPT with a Vocos vocoder; 24 kHz, English and Chinese.
 
 Code AGPL-3.0-or-later, weights CC-BY-NC-4.0, https://github.com/2noise/ChatTTS. Its authors added some high-frequency noise
-to the training data on purpose (README, Disclaimer).
+to the training data on purpose (README, Disclaimer). The package imports requests without asking for it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +14,7 @@ from pydantic import Field
 from contracts.bounds import BatchSize, TopP
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
+from contracts.plugin_environment import Environment
 from storage.downloads import HubFile
 from synth.cloning import imitate, missing, package_version, published, reference_voice, require_device
 from synth.engine import Reference, RenderRequest, Voice, Waveform
@@ -46,6 +47,17 @@ class ChatTTS:
     # Its tokens for laughter, pauses and style: [laugh], [uv_break], [oral_2].
     controls: ClassVar[tuple[Control, ...]] = (Control(pattern=r"[\[\]]"),)
 
+    environment: ClassVar[Environment] = Environment(
+        requirements=(
+            "ChatTTS==0.2.5",
+            "torch==2.8.0",
+            "torchaudio==2.8.0",
+            "requests",
+            "scipy",
+        )
+    )
+    session_modules: ClassVar[tuple[str, ...]] = ("ChatTTS",)
+
     model: str = "2Noise/ChatTTS"
     model_path: str | None = None
     temperature: Annotated[float, Field(gt=0, le=2)] = 0.3
@@ -66,7 +78,13 @@ class ChatTTS:
 
     def missing(self) -> str | None:
         """Return what to install, download or change."""
-        return missing(["ChatTTS", "torch"], "pip install ChatTTS", self.device, self.model_path, holds=["asset"])
+        return missing(
+            ["ChatTTS", "torch"],
+            "leave environment out of the recipe, or pip install ChatTTS requests",
+            self.device,
+            self.model_path,
+            holds=["asset"],
+        )
 
     def downloads(self) -> tuple[HubFile, ...]:
         """Return the weights, unless their folder is given."""

@@ -1,7 +1,8 @@
 """CosyVoice 2 (Du et al. 2024, arXiv 2412.10117): speech-token language model, flow matching, HiFT vocoder; 24 kHz.
 
-Code and weights Apache-2.0, https://github.com/FunAudioLLM/CosyVoice. It is no package: clone it with its submodules, install
-its requirements, and put both source folders on PYTHONPATH (``missing`` gives the lines).
+Code and weights Apache-2.0, https://github.com/FunAudioLLM/CosyVoice. It is no package: clone it with its submodules and put
+both source folders on PYTHONPATH (``missing`` gives the lines). The environment holds what the sources import, in the versions
+of their requirements.txt; openai-whisper is a newer one, because theirs does not build any more.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ import numpy as np
 from contracts.bounds import BatchSize, Factor
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
+from contracts.plugin_environment import Environment
 from storage.downloads import HubFile
 from synth.cloning import imitate, missing, published, reference_voice, require_device
 from synth.engine import Reference, RenderRequest, Voice, Waveform
@@ -23,7 +25,7 @@ from synth.text_frontend import Control
 _MAX_REFERENCE_S: Final = 30.0  # its speech tokeniser asserts this
 _RATE_HZ: Final = 24000
 _INSTALL: Final = (
-    "git clone --recursive https://github.com/FunAudioLLM/CosyVoice && pip install -r CosyVoice/requirements.txt && "
+    "git clone --recursive https://github.com/FunAudioLLM/CosyVoice && "
     "export PYTHONPATH=$PWD/CosyVoice:$PWD/CosyVoice/third_party/Matcha-TTS"
 )
 
@@ -52,6 +54,33 @@ class CosyVoice2:
         Control(pattern=r"[\[\]]"),
         Control(pattern=r"<(?=\||/?(?:strong|laughter)>)", replacement="< "),
     )
+
+    environment: ClassVar[Environment] = Environment(
+        requirements=(
+            "conformer==0.3.2",
+            "diffusers==0.29.0",
+            "gdown==5.1.0",
+            "hydra-core==1.3.2",
+            "HyperPyYAML==1.2.3",
+            "inflect==7.3.1",
+            "librosa==0.10.2",
+            "lightning==2.2.4",
+            "matplotlib==3.7.5",
+            "modelscope==1.20.0",
+            "numpy==1.26.4",
+            "omegaconf==2.3.0",
+            "onnxruntime-gpu==1.18.0",
+            "openai-whisper==20250625",
+            "pyworld==0.3.4",
+            "torch==2.3.1",
+            "torchaudio==2.3.1",
+            "transformers==4.51.3",
+            "wetext==0.0.4",
+            "wget==3.2",
+            "x-transformers==2.11.24",
+        )
+    )
+    session_modules: ClassVar[tuple[str, ...]] = ("cosyvoice.cli.cosyvoice",)
 
     model: str = "FunAudioLLM/CosyVoice2-0.5B"
     model_path: str | None = None

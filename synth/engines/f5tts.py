@@ -14,6 +14,7 @@ from pydantic import Field
 from contracts.bounds import BatchSize, Factor
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
+from contracts.plugin_environment import Environment
 from storage.downloads import HubFile, cache_home
 from synth.cloning import imitate, missing, package_version, reference_voice, require_device
 from synth.engine import Reference, RenderRequest, Voice, Waveform
@@ -51,6 +52,16 @@ class F5TTS:
     clones_voice: ClassVar[bool] = True
     ascii_only: ClassVar[bool] = False
     controls: ClassVar[tuple[Control, ...]] = ()
+
+    environment: ClassVar[Environment] = Environment(
+        requirements=(
+            "f5-tts==1.1.22",
+            "torch==2.8.0",
+            "torchaudio==2.8.0",
+            "torchcodec==0.7.0",
+        )
+    )
+    session_modules: ClassVar[tuple[str, ...]] = ("f5_tts.api",)
 
     model: str = "F5TTS_v1_Base"
     model_path: str | None = None

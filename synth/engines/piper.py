@@ -58,6 +58,8 @@ class Piper:
     # Double brackets switch espeak-ng to phoneme mnemonics.
     controls: ClassVar[tuple[Control, ...]] = (Control(pattern=r"\[(?=\[)", replacement="[ "),)
 
+    session_modules: ClassVar[tuple[str, ...]] = ("onnxruntime",)
+
     model_path: str | None = None
     license: Licence = "CC0-1.0 AND LicenseRef-piper-lessac"
     noise_scale: Annotated[float, Field(ge=0, le=10)] = 0.0

@@ -1,7 +1,7 @@
 """XTTS-v2 (Casanova et al. 2024, arXiv 2406.04904): GPT over audio codes with a HiFi-GAN decoder; 24 kHz.
 
 Code MPL-2.0 (package coqui-tts), weights under the Coqui Public Model License, which allows no commercial use. The package
-wants a torch older than ours, so its workers run in an environment of their own.
+wants a torch older than ours, and imports six without asking for it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +14,7 @@ from pydantic import Field
 from contracts.bounds import BatchSize, Factor, TopP
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
+from contracts.plugin_environment import Environment
 from storage.downloads import HubFile
 from synth.cloning import imitate, missing, package_version, published, reference_voice, require_device
 from synth.engine import Reference, RenderRequest, Voice, Waveform
@@ -22,7 +23,7 @@ from synth.text_frontend import Control
 _RATE_HZ: Final = 24000
 _MAX_REFERENCE_S: Final = 30.0
 _LANGUAGES: Final = {"en": "en", "zh": "zh-cn"}
-_INSTALL: Final = "pip install coqui-tts 'torch<2.9' 'torchaudio<2.9', in an environment of its own"
+_INSTALL: Final = "leave environment out of the recipe, or pip install coqui-tts six 'torch<2.9' 'torchaudio<2.9'"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,16 @@ class Xtts:
     ascii_only: ClassVar[bool] = False
     # Its tokenizer's special tokens: a language as in [en], [START], [STOP].
     controls: ClassVar[tuple[Control, ...]] = (Control(pattern=r"[\[\]]"),)
+
+    environment: ClassVar[Environment] = Environment(
+        requirements=(
+            "coqui-tts==0.28.0",
+            "torch==2.8.0",
+            "torchaudio==2.8.0",
+            "six==1.17.0",
+        )
+    )
+    session_modules: ClassVar[tuple[str, ...]] = ("TTS.tts.models.xtts",)
 
     model: str = "coqui/XTTS-v2"
     model_path: str | None = None

@@ -1,5 +1,6 @@
 """What a build cannot do is said before any work."""
 
+import json
 import shutil
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from flows.run.kind import stages_of
 from flows.run.pipeline import open_build, up_to
 from scoring.metrics.utmos import Utmos
 from storage import downloads
+from storage.environments.environment_cache import FOLDER
 from tests.annotate import openai_server
 from tests.annotate.replies import answer
 from tests.flows.recipe.test_load import changed
@@ -109,6 +111,23 @@ def test_the_doctor_says_what_it_says(tmp_path, monkeypatch):
     assert ready
     assert what.startswith("nothing: it fetches https://github.com/")
     assert what.endswith(" on first use")
+
+
+def test_the_doctor_lists_environments(tmp_path, monkeypatch):
+    """An engine whose environment is yet to be built is not called broken for that; one that is there is a row."""
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    monkeypatch.setattr(doctor, "gpus_here", lambda: 1)
+    monkeypatch.setattr(doctor, "unobtainable", lambda plugin: None)
+    rows = {row["name"]: row for row in examine()}
+    assert rows["xtts"]["ready"]
+    assert rows["xtts"]["what to do"].startswith("nothing: the first build makes its environment (coqui-tts==")
+    assert not [row for row in rows.values() if row["kind"] == "environment"]
+    (tmp_path / "a" / "bin").mkdir(parents=True)
+    record = {"made_of": {"requirements": ["one==1"]}, "packages": ["one==1"], "python_version": "3.12.1", "size_mb": 7.0}
+    (tmp_path / "a" / "unisrm-environment.json").write_text(json.dumps(record))
+    (found,) = [row for row in examine() if row["kind"] == "environment"]
+    assert found["name"] == "one==1"
+    assert found["what to do"] == f"nothing: Python 3.12.1, 1 packages, 7 MB in {tmp_path / 'a'}"
 
 
 # Keys
