@@ -64,6 +64,11 @@ class Job(Protocol):
         ...
 
     @property
+    def name(self) -> str:
+        """What the stage's work is counted by: a system, a metric; empty = nothing."""
+        ...
+
+    @property
     def table(self) -> str:
         """Name of the output table."""
         ...

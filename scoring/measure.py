@@ -67,6 +67,11 @@ class MeasureJob:
         return placed_metric(self.metric, json.loads(self.options), self.environment)
 
     @property
+    def name(self) -> str:
+        """What its rows are counted by."""
+        return self.metric
+
+    @property
     def resources(self) -> Resources:
         """What the metric occupies."""
         return self.placed().resources

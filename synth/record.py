@@ -44,6 +44,11 @@ class RecordJob:
     linked_anywhere: tuple[str, ...] = ()
 
     @property
+    def name(self) -> str:
+        """What its rows are counted by."""
+        return ""
+
+    @property
     def resources(self) -> Resources:
         """One CPU; a clip takes milliseconds, a bucket's answer more."""
         return Resources(batch_size=16)

@@ -62,6 +62,11 @@ class RenderJob:
         return placed_engine(self.engine, json.loads(self.options), self.environment)
 
     @property
+    def name(self) -> str:
+        """What its rows are counted by."""
+        return self.system
+
+    @property
     def resources(self) -> Resources:
         """What the engine occupies."""
         return self.placed().resources

@@ -50,7 +50,7 @@ class ProgressArtifacts:
         key, description = f"stage-{stage}", f"{total} rows to do"
         self._artifact = _reported(create_progress_artifact, progress=0.0, key=key, description=description) if total else None
 
-    def advance(self, done: int, failed: int = 0) -> None:  # noqa: ARG002 - failures are in the summary
+    def advance(self, done: int, failed: int = 0, *, of: str = "", audio_s: float = 0.0) -> None:  # noqa: ARG002 - in the summary
         """Update it."""
         self._done += done
         percent = 100 * self._done // max(self._total, 1)

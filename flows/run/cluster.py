@@ -31,6 +31,7 @@ _START_LIMIT_S: Final = 50.0
 _REPLY_LIMIT_S: Final = 30.0
 _STOP_LIMIT_S: Final = 10.0
 _SLICE_S: Final = 1.0
+_NODES_EVERY_S: Final = 5.0
 _ATTEMPTS: Final = 3
 
 _running: "Cluster | None" = None
@@ -53,6 +54,7 @@ class Cluster:
         self._daemons: list[int] = []
         self._inbox: collections.deque[tuple[Any, ...]] = collections.deque()
         self._nodes: list[dict[str, float]] = []
+        self._nodes_at = 0.0
         self._losses = 0
 
     def start(self) -> None:
@@ -98,9 +100,9 @@ class Cluster:
             ClusterLost: the cluster or its process is gone, or does not answer.
         """
         message = self._inbox.popleft() if self._inbox else self._next(_SLICE_S)
-        if message is None:
+        if message is None or time.monotonic() - self._nodes_at > _NODES_EVERY_S:
             self._ask_nodes()
-        elif message[0] == "done":
+        if message is not None and message[0] == "done":
             self._losses = 0
         return message
 
@@ -120,7 +122,7 @@ class Cluster:
 
     @property
     def nodes_seen(self) -> list[dict[str, float]]:
-        """The nodes as of the cluster's last answer."""
+        """The nodes as of the cluster's last answer, a few seconds ago at most while batches come back."""
         return self._nodes
 
     def stop(self) -> None:
@@ -143,7 +145,7 @@ class Cluster:
         self.send("ping")
         while (message := self._expect(_REPLY_LIMIT_S))[0] != "nodes":
             self._inbox.append(message)
-        self._nodes = message[1]
+        self._nodes, self._nodes_at = message[1], time.monotonic()
         if self._address is None and not self._nodes:
             raise ClusterLost("its node does not answer")
 

@@ -17,8 +17,15 @@ class Progress(Protocol):
     def start(self, stage: str, total: int) -> None:
         """A stage starts with ``total`` rows to do."""
 
-    def advance(self, done: int, failed: int = 0) -> None:
-        """``done`` more rows are finished, ``failed`` of them as failures."""
+    def advance(self, done: int, failed: int = 0, *, of: str = "", audio_s: float = 0.0) -> None:
+        """``done`` more rows are finished, ``failed`` of them as failures.
+
+        Args:
+            done: rows, failures included.
+            failed: failures.
+            of: the system or metric whose rows they are; empty = no such.
+            audio_s: length of the clips that were made, in seconds.
+        """
 
     def end(self) -> None:
         """The stage is done."""
@@ -30,7 +37,7 @@ class Silent:
     def start(self, stage: str, total: int) -> None:
         """Ignore it."""
 
-    def advance(self, done: int, failed: int = 0) -> None:
+    def advance(self, done: int, failed: int = 0, *, of: str = "", audio_s: float = 0.0) -> None:
         """Ignore it."""
 
     def end(self) -> None:
@@ -48,15 +55,39 @@ class Both:
         for observer in self._observers:
             observer.start(stage, total)
 
-    def advance(self, done: int, failed: int = 0) -> None:
+    def advance(self, done: int, failed: int = 0, *, of: str = "", audio_s: float = 0.0) -> None:
         """Pass it on to both."""
         for observer in self._observers:
-            observer.advance(done, failed)
+            observer.advance(done, failed, of=of, audio_s=audio_s)
 
     def end(self) -> None:
         """Pass it on to both."""
         for observer in self._observers:
             observer.end()
+
+
+class _Rates:
+    """How fast each system or metric of a stage was, from its first rows to its last ones."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._count: dict[str, list[float]] = {}
+
+    def add(self, of: str, done: int, audio_s: float) -> None:
+        """Count rows and seconds of audio."""
+        rows, audio, _ = self._count.get(of, (0, 0.0, 0.0))
+        self._count[of] = [rows + done, audio + audio_s, time.monotonic() - self._began]
+
+    def lines(self) -> list[str]:
+        """Return a line for each, if they are several."""
+        if len(self._count) < 2:
+            return []
+        return [
+            f"  {name}: {rows:.0f} in {took:.1f} s, {rows / took:.1f}/s"
+            + (f", {audio / took:.1f} s of audio a second" if audio else "")
+            for name, (rows, audio, took) in self._count.items()
+            if name and took
+        ]
 
 
 class Lines:
@@ -65,18 +96,21 @@ class Lines:
     def __init__(self) -> None:
         self._stage, self._total, self._done, self._failed = "", 0, 0, 0
         self._began = self._last = 0.0
+        self._rates = _Rates()
 
     def start(self, stage: str, total: int) -> None:
         """Print the number of rows to do."""
         self._stage, self._total, self._done, self._failed = stage, total, 0, 0
         self._began = self._last = time.monotonic()
+        self._rates = _Rates()
         if total:
             print(f"{stage}: {total} to do", file=sys.stderr, flush=True)
 
-    def advance(self, done: int, failed: int = 0) -> None:
+    def advance(self, done: int, failed: int = 0, *, of: str = "", audio_s: float = 0.0) -> None:
         """Count, and print a line if the last one is ten seconds old."""
         self._done += done
         self._failed += failed
+        self._rates.add(of, done, audio_s)
         now = time.monotonic()
         if now - self._last >= _LINE_EVERY_S:
             self._last = now
@@ -92,7 +126,8 @@ class Lines:
         """Print the totals."""
         if self._total:
             took = time.monotonic() - self._began
-            print(f"{self._stage}: {self._done} done, {self._failed} failed, in {took:.1f} s", file=sys.stderr, flush=True)
+            total = f"{self._stage}: {self._done} done, {self._failed} failed, in {took:.1f} s"
+            print("\n".join([total, *self._rates.lines()]), file=sys.stderr, flush=True)
 
 
 class Terminal:
@@ -111,6 +146,7 @@ class Terminal:
         )
         self._task: TaskID | None = None
         self._failed = 0
+        self._rates = _Rates()
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -121,13 +157,14 @@ class Terminal:
 
     def start(self, stage: str, total: int) -> None:
         """Add a bar."""
-        self._failed = 0
+        self._failed, self._rates = 0, _Rates()
         self._task = self._bars.add_task(stage, total=total, rate="", trouble="") if total else None
 
-    def advance(self, done: int, failed: int = 0) -> None:
+    def advance(self, done: int, failed: int = 0, *, of: str = "", audio_s: float = 0.0) -> None:
         """Move the bar."""
         if self._task is not None:
             self._failed += failed
+            self._rates.add(of, done, audio_s)
             self._bars.advance(self._task, done)
             speed = self._bars.tasks[self._task].speed
             self._bars.update(
@@ -135,5 +172,8 @@ class Terminal:
             )
 
     def end(self) -> None:
-        """Leave the bar as it is."""
+        """Leave the bar as it is, with the rates of several systems above it."""
+        if self._task is not None:
+            for line in self._rates.lines():
+                self._bars.console.print(line, highlight=False, markup=False)
         self._task = None

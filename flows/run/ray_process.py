@@ -3,10 +3,10 @@
 Ray reads its settings when it is imported, hangs or ends its whole process when one of its daemons dies, and passes its
 environment on to every worker. So it has a process of its own, with a chosen environment, whose end does not end the build.
 
-Messages are tuples over one connection, the first item of each is its kind. The build sends ``run``, ``close``, ``ping`` and
-``stop``; this process sends ``started`` or ``failed``, then ``done``, ``died`` or ``refused`` for each ``run``, and ``nodes``
-for each ``ping``. When the connection ends, the build has ended, and a second process ends all of Ray: in this one Ray may hold
-the interpreter's lock, for example when a worker dies while it starts, so that no thread runs.
+Messages are tuples over one connection, the first item of each is its kind. The build sends ``limit``, ``run``, ``close``,
+``ping`` and ``stop``; this process sends ``started`` or ``failed``, then ``done``, ``died``, ``returned`` or ``refused`` for
+each ``run``, and ``nodes`` for each ``ping``. When the connection ends, the build has ended, and a second process ends all of
+Ray: in this one Ray may hold the interpreter's lock, for example when a worker dies while it starts, so that no thread runs.
 """
 
 import functools
@@ -20,6 +20,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -151,44 +152,101 @@ def _nodes() -> list[dict[str, float]]:
 def _serve(connection: Connection, events: "queue.Queue[tuple[Any, ...]]") -> None:
     """Give batches to actors and report their outcomes until the message ``stop``. No call in here waits for a batch."""
     import ray
-    from ray.exceptions import NodeDiedError, ObjectLostError, OutOfMemoryError, RayActorError, WorkerCrashedError
 
-    deaths = (RayActorError, WorkerCrashedError, OutOfMemoryError, NodeDiedError, ObjectLostError)
-    actor_class: Any = ray.remote(Worker)
-    idle: list[Any] = []
-    busy: dict[int, Any] = {}
-
-    def done(number: int, future: "Future[bytes]") -> None:
-        events.put(("finished", number, future))
-
+    actors = _Actors(connection, events)
     while True:
         match events.get():
-            case ("run", number, options, data):
-                actor = busy[number] = idle.pop() if idle else actor_class.options(**options, max_restarts=0).remote()
-                actor.run.remote(data).future().add_done_callback(functools.partial(done, number))
-            case ("finished", number, future) if number in busy:
-                actor = busy.pop(number)
-                error = future.exception()
-                if error is None:
-                    idle.append(actor)
-                    connection.send(("done", number, future.result()))
-                elif isinstance(error, deaths):
-                    ray.kill(actor)  # an unavailable actor may come back, but its batch goes to another one
-                    connection.send(("died", number))
-                else:  # the job itself cannot reach or run on a worker
-                    ray.kill(actor)
-                    connection.send(("refused", number, " ".join(str(error).split())))
+            case ("limit", pool, most):
+                actors.limit(pool, most)
+            case ("run", number, pool, options, data):
+                actors.run(number, pool, options, data)
+            case ("finished", number, future):
+                actors.finish(number, future)
             case ("close",):
-                for actor in [*idle, *busy.values()]:
-                    ray.kill(actor)
-                idle.clear()
-                busy.clear()
+                actors.close()
             case ("ping",):
                 ray.util.list_named_actors(all_namespaces=True)  # asks the GCS, unlike ray.nodes(), which answers from a cache
                 connection.send(("nodes", _nodes()))
             case ("stop",):
                 ray.shutdown()
                 return
+
+
+@dataclass(kw_only=True, eq=False)
+class _Actor:
+    """A worker, and the numbers of the batches that it has, the one that it works on first."""
+
+    handle: Any
+    pool: int
+    batches: list[int] = field(default_factory=list)
+
+
+class _Actors:
+    """The workers of all pools."""
+
+    def __init__(self, connection: Connection, events: "queue.Queue[tuple[Any, ...]]") -> None:
+        import ray
+        from ray.exceptions import NodeDiedError, ObjectLostError, OutOfMemoryError, RayActorError, WorkerCrashedError
+
+        self._deaths = (RayActorError, WorkerCrashedError, OutOfMemoryError, NodeDiedError, ObjectLostError)
+        self._connection, self._events = connection, events
+        self._kill = ray.kill
+        self._class: Any = ray.remote(Worker)
+        self._limits: dict[int, int] = {}
+        self._pools: dict[int, list[_Actor]] = {}
+        self._busy: dict[int, _Actor] = {}
+
+    def limit(self, pool: int, most: int) -> None:
+        """Keep no more actors in a pool than this; those that are busy finish what they have."""
+        self._limits[pool] = most
+        self._let_idle_ones_go(pool)
+
+    def run(self, number: int, pool: int, options: dict[str, float], data: bytes) -> None:
+        """Give a batch to an idle actor, to a new one where there is room, or to one that has a single batch."""
+        actors = self._pools.setdefault(pool, [])
+        actor = min(actors, key=lambda one: len(one.batches), default=None)
+        if actor is None or (actor.batches and len(actors) < self._limits[pool]):
+            actor = _Actor(handle=self._class.options(**options, max_restarts=0).remote(), pool=pool)
+            actors.append(actor)
+        actor.batches.append(number)
+        self._busy[number] = actor
+        actor.handle.run.remote(data).future().add_done_callback(functools.partial(self._done, number))
+
+    def _done(self, number: int, future: "Future[bytes]") -> None:
+        self._events.put(("finished", number, future))
+
+    def finish(self, number: int, future: "Future[bytes]") -> None:
+        """Report what came of a batch; one that a lost actor had not begun goes back."""
+        if (actor := self._busy.pop(number, None)) is None:
+            return
+        error = future.exception()
+        if error is None:
+            actor.batches.remove(number)
+            self._connection.send(("done", number, future.result()))
+            self._let_idle_ones_go(actor.pool)
+            return
+        if actor in self._pools[actor.pool]:
+            self._pools[actor.pool].remove(actor)
+            self._kill(actor.handle)  # an unavailable actor may come back, but its batches go to others
+        if isinstance(error, self._deaths):
+            self._connection.send(("died" if number == actor.batches[0] else "returned", number))
+        else:  # the job itself cannot reach or run on a worker
+            self._connection.send(("refused", number, " ".join(str(error).split())))
+
+    def _let_idle_ones_go(self, pool: int) -> None:
+        actors = self._pools.get(pool, [])
+        idle = [actor for actor in actors if not actor.batches]
+        for actor in idle[: max(0, len(actors) - self._limits[pool])]:
+            actors.remove(actor)
+            self._kill(actor.handle)
+
+    def close(self) -> None:
+        """End all actors, whatever they do."""
+        for actors in self._pools.values():
+            for actor in actors:
+                self._kill(actor.handle)
+        self._pools.clear()
+        self._busy.clear()
 
 
 if __name__ == "__main__":

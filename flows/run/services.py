@@ -1,44 +1,39 @@
-"""Speech services: rendering what is missing of a system through the ledger, and whether that can be done at all."""
+"""Speech services: rendering by a system through the ledger, and whether that can be done at all."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import pyarrow as pa
 
+from contracts.jobs import Outcome
 from flows.run.pipeline import Build, Stage
 from flows.run.questions import note_replies, open_ledger
-from flows.run.work import commit_outcome, left_of
+from flows.run.work import HereJobs
 from synth.engine import is_service
 from synth.render import RenderJob
 from synth.service_rendering import spoken_rows
 
 
-def speak_missing(build: Build, stage: str, work: Sequence[tuple[RenderJob, pa.Table]]) -> None:
-    """Make the rows that are neither in the stage's table nor in its failures, service by service, in this process.
+def spoken_here(build: Build, work: Sequence[tuple[RenderJob, pa.Table]]) -> HereJobs[RenderJob]:
+    """Return the jobs whose engines are services, as work for this process.
 
     Args:
         build: the build.
-        stage: name of the stage and of its table.
-        work: jobs whose engines are services, with all requests of the recipe, done or not.
+        work: the jobs, with all requests of the recipe, done or not.
     """
-    todo = [(job, rows) for job, rows in left_of(build, stage, work) if rows.num_rows]
-    if not todo:
-        return
-    build.progress.start(stage, sum(rows.num_rows for _, rows in todo))
-    try:
-        for job, rows in todo:
-            for outcome in spoken_rows(
+
+    def run(job: RenderJob, rows: pa.Table) -> Iterator[Outcome]:
+        try:
+            yield from spoken_rows(
                 rows,
                 job=job,
                 open_ledger=lambda: open_ledger(build, paying=True),
                 budget_usd=build.recipe.budget_usd,
-            ):
-                commit_outcome(build, stage, outcome)
-    finally:
-        note_replies(build)
-    build.tables.compact(stage)
-    build.tables.compact(f"failures@{stage}")
-    build.progress.end()
+            )
+        finally:
+            note_replies(build)
+
+    return HereJobs(work=work, run=run)
 
 
 def services_of(build: Build, stages: Sequence[Stage[Any]], left: Set[str]) -> Mapping[str, Any]:

@@ -3,8 +3,12 @@
 Such a stage has the name of its table; its failures are in ``failures@<stage>``.
 """
 
-from collections.abc import Sequence
-from typing import Any, TypeVar
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,33 +21,75 @@ from flows.run.cluster import cluster
 from flows.run.cluster_resources import check_resources
 from flows.run.damage import forget_damaged
 from flows.run.fanout import fan_out
+from flows.run.meanwhile import meanwhile
 from flows.run.pipeline import Build
 from flows.run.wanted import table_of, wanted_keys
 from storage.workspace import FORMAT_FILE
 
-J = TypeVar("J")
+J = TypeVar("J", bound=Job)
 
 Work = Sequence[tuple[Job, pa.Table]]
 """Jobs with all requests of the recipe, done or not."""
 
 
-def do_missing(build: Build, stage: str, work: Work) -> None:
-    """Make the rows that are neither in the stage's table nor in its failures; the table has the stage's name."""
-    todo = left_of(build, stage, work)
-    left = sum(rows.num_rows for _, rows in todo)
-    build.progress.start(stage, left)
+@dataclass(frozen=True, kw_only=True)
+class HereJobs(Generic[J]):
+    """Jobs whose requests this process does, such as calls of a service.
 
-    def commit(_: Job, outcome: Outcome) -> None:
-        commit_outcome(build, stage, outcome)
+    Attributes:
+        work: jobs with all requests of the recipe, done or not.
+        run: does some requests of a job, and yields what became of them bit by bit.
+    """
 
-    if left:
-        build.workspace.note_format()
-        with cluster(build.ray_address, secrets=build.secrets):
-            check_resources({f"{stage}, {job}": job.resources for job, rows in todo if rows.num_rows})
-            fan_out(todo, commit, (build.workspace, FORMAT_FILE))
+    work: Sequence[tuple[J, pa.Table]]
+    run: Callable[[J, pa.Table], Iterator[Outcome]]
+
+
+def do_missing(build: Build, stage: str, work: Work, here: HereJobs[Any] | None = None) -> None:
+    """Make the rows that are neither in the stage's table nor in its failures; the table has the stage's name.
+
+    Args:
+        build: the build.
+        stage: name of the stage.
+        work: jobs for the workers of the cluster.
+        here: jobs that this process does meanwhile.
+
+    Raises:
+        UnisrmError: a job cannot go on. What ends those of this process does not end the others: they finish first.
+    """
+    remote, local = left_of(build, stage, work), left_of(build, stage, here.work) if here else []
+    count_remote, count_local = (sum(rows.num_rows for _, rows in todo) for todo in (remote, local))
+    build.progress.start(stage, count_remote + count_local)
+    one_at_a_time = threading.Lock()
+
+    def commit(job: Job, outcome: Outcome) -> None:
+        with one_at_a_time:
+            commit_outcome(build, stage, job, outcome)
+
+    with contextlib.ExitStack() as started:
+        check = _nothing
+        if count_remote:
+            build.workspace.note_format()
+            started.enter_context(cluster(build.ray_address, secrets=build.secrets))
+            check_resources({f"{stage}, {job}": job.resources for job, rows in remote if rows.num_rows})
+            run = partial(fan_out, remote, commit, (build.workspace, FORMAT_FILE))
+            if count_local:
+                check = started.enter_context(meanwhile(run))
+            else:
+                run()
+        for job, rows in local:
+            if here is not None and rows.num_rows:
+                for outcome in here.run(job, rows):
+                    commit(job, outcome)
+                    check()
+    if count_remote or count_local:
         build.tables.compact(stage)
         build.tables.compact(f"failures@{stage}")
     build.progress.end()
+
+
+def _nothing() -> None:
+    """Find nothing wrong."""
 
 
 def left_of(build: Build, stage: str, work: Sequence[tuple[J, pa.Table]]) -> list[tuple[J, pa.Table]]:
@@ -60,11 +106,13 @@ def left_of(build: Build, stage: str, work: Sequence[tuple[J, pa.Table]]) -> lis
     return left
 
 
-def commit_outcome(build: Build, stage: str, outcome: Outcome) -> None:
+def commit_outcome(build: Build, stage: str, job: Job, outcome: Outcome) -> None:
     """Append what became of a batch to the stage's table and its failures."""
     build.tables.append(stage, outcome.rows)
     build.tables.append(f"failures@{stage}", outcome.failures)
-    build.progress.advance(outcome.rows.num_rows + outcome.failures.num_rows, outcome.failures.num_rows)
+    done, failed = outcome.rows.num_rows, outcome.failures.num_rows
+    audio_s = pc.sum(outcome.rows["duration_s"]).as_py() if "duration_s" in outcome.rows.column_names else None
+    build.progress.advance(done + failed, failed, of=job.name, audio_s=audio_s or 0.0)
 
 
 def count_done(build: Build[Any], stage: str, *, table: str = "", unit: str = "") -> Books:

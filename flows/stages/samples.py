@@ -15,7 +15,7 @@ from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.run.books import Books
 from flows.run.pipeline import Build, Stage
 from flows.run.plugin_versions import counted, installed_problem
-from flows.run.services import speak_missing
+from flows.run.services import spoken_here
 from flows.run.wanted import made, want, wanted_rows
 from flows.run.work import count_done, do_missing
 from flows.stages.brought_along import clip_requests
@@ -66,8 +66,7 @@ def _samples(build: Build[PreferenceRecipe]) -> Books:
             services.append((job, requests_of_system))
         else:
             work.append((job, requests_of_system))
-    do_missing(build, "samples", work)
-    speak_missing(build, "samples", services)
+    do_missing(build, "samples", work, spoken_here(build, services))
     return count_done(build, "samples")
 
 

@@ -26,6 +26,10 @@ class TroubleJob:
     opens: bool = True
 
     @property
+    def name(self):
+        return "trouble"
+
+    @property
     def resources(self):
         return Resources(batch_size=self.batch_size, gpus=self.gpus)
 

@@ -1,0 +1,140 @@
+"""Pools of workers, and how they share the nodes of a cluster.
+
+Jobs without a GPU that need the same CPUs share a pool, whose workers open one job after another. A job with a GPU has a pool
+of its own: its model fills the memory of the device, or the part of it that it asks for.
+"""
+
+import collections
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.jobs import Job, Resources
+from contracts.joins import taken
+
+_AHEAD: Final = 2
+"""Batches that a worker is sent at once, so that it never waits for the build."""
+
+_NUMBERS: Final = itertools.count()
+"""Numbers of batches and pools, unique in this process: no late reply to an earlier fan-out is taken for one to this one."""
+
+
+@dataclass(kw_only=True)
+class Batch:
+    """Requests of one job; ``deaths``: workers that died of it."""
+
+    job: Job
+    rows: pa.Table
+    deaths: int = 0
+
+    def halves(self) -> "list[Batch]":
+        """Return the batch as two smaller ones."""
+        middle = self.rows.num_rows // 2
+        return [Batch(job=self.job, rows=self.rows.slice(0, middle)), Batch(job=self.job, rows=self.rows.slice(middle))]
+
+
+@dataclass(kw_only=True)
+class Pool:
+    """Workers of one shape, and what is left for them.
+
+    Attributes:
+        resources: what one worker occupies.
+        waiting: requests that no worker has, of one job after another, the longest texts of each first.
+        busy: batches that workers have, by their numbers.
+        workers: workers that it may have now.
+        number: what Ray's process calls it.
+    """
+
+    resources: Resources
+    waiting: "collections.deque[Batch]" = field(default_factory=collections.deque)
+    busy: dict[int, Batch] = field(default_factory=dict)
+    workers: int = 0
+    number: int = field(default_factory=lambda: next(_NUMBERS))
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left."""
+        return not self.waiting and not self.busy
+
+    def add(self, job: Job, requests: pa.Table) -> None:
+        """Add requests of a job, those with the longest texts first, so that the last batches are short."""
+        ordered = requests
+        if "text" in requests.column_names:
+            order = pa.table({"n": pc.utf8_length(requests["text"]), "id": requests["row_id"]})
+            ordered = taken(requests, pc.sort_indices(order, sort_keys=[("n", "descending"), ("id", "ascending")]))
+        self.waiting.append(Batch(job=job, rows=ordered))
+
+    def wants_more(self) -> bool:
+        """Return whether a worker could take one more batch now."""
+        return bool(self.waiting) and len(self.busy) < _AHEAD * self.workers
+
+    def take(self) -> tuple[int, Batch]:
+        """Return the next batch with its number, and count it as busy.
+
+        Batches get smaller towards the end, so that no worker is left alone with a whole one.
+        """
+        first = self.waiting[0]
+        left = sum(batch.rows.num_rows for batch in self.waiting)
+        size = min(first.job.resources.batch_size, -(-left // (_AHEAD * max(self.workers, 1))))
+        if first.deaths or first.rows.num_rows <= size:
+            batch = self.waiting.popleft()
+        else:
+            batch = Batch(job=first.job, rows=first.rows.slice(0, size))
+            self.waiting[0] = Batch(job=first.job, rows=first.rows.slice(size))
+        number = next(_NUMBERS)
+        self.busy[number] = batch
+        return number, batch
+
+    def repeat_busy(self) -> None:
+        """Put the batches of lost workers back to the front."""
+        self.waiting.extendleft(reversed(self.busy.values()))
+        self.busy.clear()
+
+    def most_workers(self) -> int:
+        """Return how many workers could be busy with what is left."""
+        waiting: int = sum(batch.rows.num_rows for batch in self.waiting)
+        return len(self.busy) + waiting
+
+
+def pools_of(work: Iterable[tuple[Job, pa.Table]]) -> list[Pool]:
+    """Return the pools of some jobs, in the order in which they are given workers: what needs most comes first."""
+    pools: dict[object, Pool] = {}
+    for job, requests in work:
+        if requests.num_rows:
+            resources = job.resources
+            shape = job if resources.gpus else resources.cpus
+            pools.setdefault(shape, Pool(resources=resources)).add(job, requests)
+    return sorted(pools.values(), key=lambda pool: (-pool.resources.gpus, -pool.resources.cpus))
+
+
+def capacity(resources: Resources, nodes: Iterable[dict[str, float]]) -> int:
+    """Return how many workers fit on the nodes at once: the sum over nodes, because a worker cannot span two."""
+    return sum(_fitting(resources, node) for node in nodes)
+
+
+def share(pools: Sequence[Pool], nodes: Iterable[dict[str, float]]) -> list[int]:
+    """Return how many workers each pool may have, so that all fit on the nodes at once; the first pools choose first."""
+    free = [dict(node) for node in nodes]
+    found = []
+    for pool in pools:
+        wanted, workers = pool.most_workers(), 0
+        for node in free:
+            here = min(_fitting(pool.resources, node), wanted - workers)
+            for kind, need in _needs(pool.resources).items():
+                node[kind] -= here * need
+            workers += here
+        found.append(workers)
+    return found
+
+
+def _fitting(resources: Resources, node: dict[str, float]) -> int:
+    needs = _needs(resources)
+    return min((int(node.get(kind, 0.0) / need + 1e-9) for kind, need in needs.items()), default=1)
+
+
+def _needs(resources: Resources) -> dict[str, float]:
+    return {kind: need for kind, need in (("CPU", resources.cpus), ("GPU", resources.gpus)) if need}
