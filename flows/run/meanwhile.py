@@ -20,8 +20,8 @@ class Stoppable(Protocol):
 def meanwhile(run: Stoppable) -> Iterator[Callable[[], None]]:
     """Run something in another thread during the block, and wait for it at the end.
 
-    An error of this project in the block waits for the other work, which is paid for or long; whatever else ends the block, such
-    as Ctrl-C, stops it.
+    An error of this project in the block waits for the other work, which is paid for or long; whatever else ends the block,
+    such as Ctrl-C, stops it.
 
     Yields:
         A function that raises the error of the other work, if it has ended with one.

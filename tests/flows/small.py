@@ -81,7 +81,7 @@ def run(build, until="pairs"):
 def without_ray() -> Iterator[None]:
     """Let fan-outs work in this process, engine by engine: Ray takes a worker's two cores for ten seconds to start."""
 
-    def fan_out(work, commit, _witness=None):
+    def fan_out(work, commit, _witness=None, *, stop=None):
         for job, requests in work:
             if requests.num_rows:
                 commit(job, job.open().run(requests))

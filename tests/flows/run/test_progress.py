@@ -46,3 +46,22 @@ def test_bars_and_a_second_observer_see_the_same():
     assert "8/8" in screen.getvalue()
     assert "2 failed" in screen.getvalue()
     assert "metrics: 8 done, 2 failed" in screen.getvalue()  # lines go above the bars while these are shown
+
+
+def test_each_system_has_its_rate(capsys, monkeypatch):
+    """Rows and seconds of audio a second, from the stage's begin to the system's last rows."""
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    lines = Lines()
+    lines.start("samples", 30)
+    now[0] += 4
+    lines.advance(20, of="piper", audio_s=60.0)
+    now[0] += 1
+    lines.advance(10, of="human")
+    lines.end()
+    assert capsys.readouterr().err.splitlines() == [
+        "samples: 30 to do",
+        "samples: 30 done, 0 failed, in 5.0 s",
+        "  piper: 20 in 4.0 s, 5.0/s, 15.0 s of audio a second",
+        "  human: 10 in 5.0 s, 2.0/s",
+    ]
