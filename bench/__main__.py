@@ -9,6 +9,7 @@ BENCHES = (
     "filters_bench",
     "shards_bench",
     "fanout_bench",
+    "mixed_bench",
     "noop_bench",
     "stages_bench",
     "annotation_bench",

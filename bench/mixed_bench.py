@@ -1,0 +1,127 @@
+"""A mixed recipe: three engines of different speed on the cluster and a slow service, beside one after the other.
+
+The best possible time is that of the slowest resource. Either the CPUs: the seconds of all engines and of making clips of the
+service's replies, each in one bare process, shared by the CPUs. Or the service: its requests, so many at once, a second each.
+"""
+
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import yaml
+
+from bench.fanout_bench import WORKERS
+from contracts.ids import canonical_json
+from flows.run.cluster import cluster
+from flows.run.kind import stages_of
+from flows.run.marks import execute
+from flows.run.pipeline import Build, open_build
+from flows.stages.samples import sample_requests
+from synth.render import RenderJob
+from tests.annotate import openai_server
+
+TEXTS: Final = 96
+ENGINES: Final = ("flite", "piper", "kokoro")
+LATENCY_S: Final = 1.0
+AT_ONCE: Final = 32
+TARGET: Final = 1.15
+
+
+def _build(folder: Path, systems: Sequence[dict[str, Any]]) -> Build[Any]:
+    """Open a build over embedded texts, with all that comes before its samples done."""
+    recipe = {
+        "name": "mixed",
+        "corpora": [{"name": "asterisk", "reader": "asterisk_prompts"}],
+        "prompts": {"texts": TEXTS, "reference": "same_speaker", "min_words": 7},
+        "splits": {"fractions": {"sft": 1.0}},
+        "human": False,
+        "systems": list(systems),
+        "metrics": [{"name": name} for name in ("wer", "sim", "prosody", "distillmos")],
+        "judge": {"name": "objective"},
+        "budget_usd": 100,
+    }
+    folder.mkdir()
+    (folder / "mixed.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    build = open_build(folder / "mixed.yaml", str(folder / "ws"))
+    for stage in stages_of(build):
+        if stage.name == "samples":
+            break
+        execute(stage, build)
+    return build
+
+
+def _seconds(build: Build[Any]) -> float:
+    """Return the seconds of the stage ``samples``."""
+    (stage,) = [stage for stage in stages_of(build) if stage.name == "samples"]
+    began = time.perf_counter()
+    books = execute(stage, build)
+    took = time.perf_counter() - began
+    assert vars(books)["rows_out"] == TEXTS * len(build.recipe.systems), books
+    return took
+
+
+def _bare(build: Build[Any], workspace: Path) -> float:
+    """Return the seconds that the engines take in this process, without loading them."""
+    total, wanted = 0.0, sample_requests(build)
+    for system, engine in build.recipe.rendered:
+        job = RenderJob(
+            engine=engine,
+            options=canonical_json(system.options),
+            system=system.name,
+            audio=build.recipe.clip_format,
+            workspace_url=str(workspace),
+        )
+        rows = wanted.filter(pc.equal(wanted["system"], system.name))
+        rows = rows.append_column("reference_audio_id", pa.nulls(rows.num_rows, pa.string()))
+        session, size = job.open(), job.resources.batch_size
+        session.run(rows.slice(0, 1))
+        began = time.perf_counter()
+        for start in range(0, rows.num_rows, size):
+            session.run(rows.slice(start, size))
+        total += time.perf_counter() - began
+    return total
+
+
+def run() -> list[dict[str, Any]]:
+    """Measure."""
+    os.environ.setdefault("OPENAI_API_KEY", "bench-key")
+    engines = [{"name": engine, "engine": engine} for engine in ENGINES]
+    with tempfile.TemporaryDirectory() as name, openai_server.serving(openai_server.Options(latency_s=LATENCY_S)) as server:
+        folder = Path(name)
+        options = {"base_url": server.url, "concurrency": AT_ONCE, "usd_per_million": [1.0, 1.0]}
+        service = {"name": "service", "engine": "openai_speech", "voices": ["nova"], "options": options}
+        with cluster(cpus=WORKERS):
+            apart = [_seconds(_build(folder / "engines", engines)), _seconds(_build(folder / "service", [service]))]
+            bare = _bare(_build(folder / "bare", engines), folder / "clips")
+            together = _seconds(_build(folder / "together", [*engines, service]))
+    waiting = -(-TEXTS // AT_ONCE) * LATENCY_S
+    cpu = (bare + max(apart[1] - waiting, 0.0)) / WORKERS
+    best = max(cpu, waiting)
+    return [
+        {
+            "name": f"{len(ENGINES)} engines and a service of {LATENCY_S:g} s, {TEXTS} texts each: of the best possible (s)",
+            "value": round(together, 2),
+            "baseline": round(best, 2),
+            "ratio": round(together / best, 3),
+            "target": f"<= {TARGET}",
+            "ok": together / best <= TARGET,
+        },
+        {
+            "name": "the same, of the engines first and the service afterwards (s)",
+            "value": round(together, 2),
+            "baseline": round(sum(apart), 2),
+            "ratio": round(together / sum(apart), 3),
+            "target": "<= 1",
+            "ok": together <= sum(apart),
+        },
+    ]
+
+
+if __name__ == "__main__":
+    for line in run():
+        print(line)
