@@ -25,8 +25,11 @@ from flows.stages.samples import sample_requests
 from synth.render import RenderJob
 from tests.annotate import openai_server
 
-TEXTS: Final = 96
+TEXTS: Final = 24
 ENGINES: Final = ("flite", "piper", "kokoro")
+VOICES: Final = ("alloy", "ash", "coral", "echo", "fable", "nova", "onyx", "sage", "shimmer")
+"""Of the service; each speaks every text."""
+
 LATENCY_S: Final = 1.0
 AT_ONCE: Final = 32
 TARGET: Final = 1.15
@@ -37,7 +40,7 @@ def _build(folder: Path, systems: Sequence[dict[str, Any]]) -> Build[Any]:
     recipe = {
         "name": "mixed",
         "corpora": [{"name": "asterisk", "reader": "asterisk_prompts"}],
-        "prompts": {"texts": TEXTS, "reference": "same_speaker", "min_words": 7},
+        "prompts": {"texts": TEXTS, "reference": "same_speaker", "min_words": 7, "max_duration_s": 6.0},
         "splits": {"fractions": {"sft": 1.0}},
         "human": False,
         "systems": list(systems),
@@ -61,7 +64,7 @@ def _seconds(build: Build[Any]) -> float:
     began = time.perf_counter()
     books = execute(stage, build)
     took = time.perf_counter() - began
-    assert vars(books)["rows_out"] == TEXTS * len(build.recipe.systems), books
+    assert vars(books)["rows_out"] == vars(books)["rows_in"] > 0, books
     return took
 
 
@@ -94,17 +97,23 @@ def run() -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as name, openai_server.serving(openai_server.Options(latency_s=LATENCY_S)) as server:
         folder = Path(name)
         options = {"base_url": server.url, "concurrency": AT_ONCE, "usd_per_million": [1.0, 1.0]}
-        service = {"name": "service", "engine": "openai_speech", "voices": ["nova"], "options": options}
+        service = {
+            "name": "service",
+            "engine": "openai_speech",
+            "voices": list(VOICES),
+            "voices_per_prompt": len(VOICES),
+            "options": options,
+        }
         with cluster(cpus=WORKERS):
             apart = [_seconds(_build(folder / "engines", engines)), _seconds(_build(folder / "service", [service]))]
             bare = _bare(_build(folder / "bare", engines), folder / "clips")
             together = _seconds(_build(folder / "together", [*engines, service]))
-    waiting = -(-TEXTS // AT_ONCE) * LATENCY_S
+    waiting = -(-TEXTS * len(VOICES) // AT_ONCE) * LATENCY_S
     cpu = (bare + max(apart[1] - waiting, 0.0)) / WORKERS
     best = max(cpu, waiting)
     return [
         {
-            "name": f"{len(ENGINES)} engines and a service of {LATENCY_S:g} s, {TEXTS} texts each: of the best possible (s)",
+            "name": f"{len(ENGINES)} engines and a service of {LATENCY_S:g} s, {TEXTS} texts: of the best possible (s)",
             "value": round(together, 2),
             "baseline": round(best, 2),
             "ratio": round(together / best, 3),

@@ -30,6 +30,11 @@ class PrepareJob:
     plugin: HostedPlugin
 
     @property
+    def name(self) -> str:
+        """The plug-in."""
+        return self.who
+
+    @property
     def resources(self) -> Resources:
         """What a session occupies, so that the node is one that could run it."""
         return self.plugin.resources
