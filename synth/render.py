@@ -30,7 +30,8 @@ class RenderJob:
 
     Request columns: ``row_id`` (the sample), ``subject_id`` (the prompt), ``group_id``, ``text`` (what is spoken),
     ``spoken_text`` (the same where it is not the prompt's text, else null), ``language``, ``voice``, ``seed`` (int64),
-    ``reference_audio_id`` and ``reference_text`` (both may be null).
+    ``reference_audio_id`` and ``reference_text`` (both may be null); for takes also ``temperature`` and ``duration_factor``,
+    and for another try ``failed_tries`` (see schema SAMPLES).
 
     Attributes:
         engine: name of the engine plug-in.
@@ -133,13 +134,24 @@ class RenderSession:
                     return Failure(DAMAGED_AUDIO, f"reference speech: {error}")
             samples, rate = references[blob]
             reference = Reference(waveform=samples, sample_rate_hz=rate, text=row["reference_text"])
-        return RenderRequest(text=row["text"], language=row["language"], voice=row["voice"],
-                             seed=row["seed"], reference=reference)  # fmt: skip
+        return RenderRequest(
+            text=row["text"],
+            language=row["language"],
+            voice=row["voice"],
+            seed=row["seed"],
+            reference=reference,
+            **_take(row),
+        )
 
     def _sample(self, row: dict[str, Any], waveform: Waveform) -> dict[str, Any] | Failure:
-        params, voice = self._engine.params(), self._voices[row["voice"]]
-        spoken_by = SpokenBy(voice=voice, version=self._session.version, params=params)
+        params = {**self._engine.params(), **{name: value for name, value in _take(row).items() if value is not None}}
+        spoken_by = SpokenBy(voice=self._voices[row["voice"]], version=self._session.version, params=params)
         return sample_row(row, waveform, spoken_by, job=self._job, blobs=self._blobs)
+
+
+def _take(row: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return what a request sets for its take."""
+    return {"temperature": row.get("temperature"), "duration_factor": row.get("duration_factor")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +181,8 @@ def sample_row(
         "model": voice.model,
         "voice": voice.name,
         "seed": row["seed"],
+        **_take(row),
+        "failed_tries": row.get("failed_tries"),
         "params": canonical_json({**spoken_by.params, "voice": voice.name}),
         "spoken_text": row["spoken_text"],
         "audio_id": blobs.put(clip.pcm, clip.sample_rate_hz),

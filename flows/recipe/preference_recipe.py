@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -10,8 +10,11 @@ from flows.recipe.model import Recipe
 from flows.recipe.parts import configured
 from flows.recipe.sections import Audio, JudgeSection, Prompts, Role, System
 from synth.dsp import AudioFormat
-from synth.engine import is_service
+from synth.engine import is_service, varies_by
 from synth.hosted_engine import placed_engine
+
+SEEDS: Final = 3
+"""How many seeds a clip of a random engine may take, unless the recipe says otherwise."""
 
 
 class PreferenceRecipe(Recipe):
@@ -76,6 +79,14 @@ class PreferenceRecipe(Recipe):
         return {
             system.name: configured(f"systems.{system.name}.options", "engine", engine, system.options)
             for system, engine in self.rendered
+        }
+
+    @property
+    def tries(self) -> dict[str, int]:
+        """System name -> how many seeds a clip may take, of the systems that have an engine."""
+        return {
+            system.name: system.tries or (SEEDS if "seed" in varies_by(self.engines[system.name]) else 1)
+            for system, _ in self.rendered
         }
 
     @property
