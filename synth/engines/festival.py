@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 from contracts.bounds import Factor, Seconds
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
-from synth.engine import RenderRequest, TakeSetting, Voice, Waveform, answers
+from synth.engine import RenderRequest, Voice, Waveform, answers
 from synth.engine_program import TEXT_FILE, absent, speak, version
 from synth.text_frontend import Control
 
@@ -64,7 +64,6 @@ class Festival:
     languages: ClassVar[tuple[str, ...]] = ("en",)
     clones_voice: ClassVar[bool] = False
     cpu_s_per_audio_s: ClassVar[float | None] = 0.18
-    varies_by: ClassVar[tuple[TakeSetting, ...]] = ("duration_factor",)
     ascii_only: ClassVar[bool] = True
     controls: ClassVar[tuple[Control, ...]] = _STUMBLES
 
@@ -118,9 +117,6 @@ class FestivalSession:
     def _speak(self, request: RenderRequest) -> Waveform | Failure:
         stretch = self._engine.duration_stretch
         options = [] if stretch is None else [f"(Parameter.set 'Duration_Stretch {stretch})"]
-        if request.duration_factor is not None:  # on top of what the voice itself or the line above sets
-            own = "(or (Parameter.get 'Duration_Stretch) 1)"
-            options.append(f"(Parameter.set 'Duration_Stretch (* {request.duration_factor} {own}))")
         argv = ["festival", "--heap", _HEAP, "--batch", f"(voice_{request.voice})", *options, _PROGRAM]
         return speak(argv, request.text, self._engine.timeout_s)
 

@@ -70,7 +70,7 @@ def test_the_seed_of_a_take_is_the_engine_s():
 
 
 def test_takes_of_one_system_make_intra_pairs():
-    """n takes of each of two systems: n(n-1)/2 intra pairs for each, and n * n inter pairs."""
+    """N takes of each of two systems: n(n-1)/2 intra pairs for each, and n * n inter pairs."""
     two = wanted_of(taking(PAPER, 3), taking(PAPER, 3, name="two"), count=5)
     samples = two.rename_columns({"row_id": "sample_id", "subject_id": "prompt_id"})
     made = pairs(samples, seed=1)
@@ -105,16 +105,14 @@ def seconds(session, voice, **changes):
 @pytest.mark.parametrize("name", [name for name in LENGTHENED if not plugins.configure("engine", name).clones_voice])
 def test_a_duration_factor_lengthens_the_speech(name, options):
     """By about itself, for each voice, on top of the engine's own speed; a clip of factor 1 is as long as one without."""
-    slow = {"espeak": {"words_per_minute": 130}, "flite": {"duration_stretch": 1.3}, "festival": {"duration_stretch": 1.3},
+    slow = {"espeak": {"words_per_minute": 130}, "flite": {"duration_stretch": 1.3},
             "piper": {"length_scale": 1.3}, "kokoro": {"speed": 0.8}}  # fmt: skip
     engine = plugins.configure("engine", name, slow[name] if options else {})
     if advice := engine.missing():
         pytest.skip(f"{name}: {advice}")
     session = engine.open()
     for voice in [voice.name for voice in engine.voices()][: 2 if name == "kokoro" else None]:
-        plain, short, same, long = (
-            seconds(session, voice, duration_factor=factor) for factor in (None, 0.8, 1.0, 1.25)
-        )
+        plain, short, same, long = (seconds(session, voice, duration_factor=factor) for factor in (None, 0.8, 1.0, 1.25))
         assert same == plain
         assert short / plain == pytest.approx(0.8, abs=0.08), (voice, short, plain)
         assert long / plain == pytest.approx(1.25, abs=0.12), (voice, long, plain)  # sounds last whole frames
