@@ -24,7 +24,8 @@ from contracts.errors import RecipeError
 from contracts.plugin_environment import OWN, Environment
 
 Options = dict[str, Any]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+Name = Annotated[str, Field(pattern=NAME, max_length=64)]
 
 
 class Strict(BaseModel):
