@@ -22,7 +22,7 @@ BY_CHANCE: Final = frozenset(
         "speech_trimmed",
         "too_short",
         "too_long",
-        "wrong_words",
+        "over_limit",
         "engine_error",
         "engine_crash",
         "timeout",

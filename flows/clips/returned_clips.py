@@ -5,7 +5,7 @@ from outside becomes a name of a file here.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +20,9 @@ from flows.clips.new_folder import new_folder
 from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.run.pipeline import Build
 from storage.local_files import storage_errors
+from synth.clip_limits import OpenLimit
+from synth.dsp import AudioFormat
+from synth.engine import Waveform
 from synth.recording import decode
 from synth.sanity import standard_clip
 
@@ -70,8 +73,8 @@ def import_clips(
 
     The folder holds ``clips.jsonl``, with ``id`` (of the prompt) and ``audio`` (a path inside the folder) in each line; or,
     without it, files named by the prompt's id: ``<id>.wav``, and ``<id>.2.wav`` or ``<id>-b.flac`` for further takes of it.
-    Each clip is checked as those of engines are: that it decodes, its rate, level and length for the text. What it says is
-    measured by the metric ``wer`` of a build.
+    Each clip is checked as those of engines are: that it decodes, its rate, level and length for the text, and the recipe's
+    ``clip_limits``, such as the word error rate.
 
     Args:
         build: the recipe whose prompts were exported.
@@ -82,6 +85,7 @@ def import_clips(
         skip_bad: take the good clips though others are bad.
 
     Raises:
+        SetupError: a metric of the limits cannot run on this machine.
         DataError: a clip is bad and ``skip_bad`` is not set, none is good, something is at ``corpus``, or there are no prompts.
         StorageError: a disk refuses.
     """
@@ -90,12 +94,13 @@ def import_clips(
         if not folder.is_dir():
             raise DataError(f"{folder} is no folder: name the one that came back")
         listed = list(_listed(folder) if (folder / CLIPS_FILE).is_file() else _named(folder))
+    limits = [section.limit.open() for section in build.recipe.clip_limits]
     problems, takes, seen = list[str](), Counter[str](), defaultdict[Path, list[str]](list)
     with new_folder(corpus) as part, storage_errors(str(corpus)):
         (part / "audio").mkdir()
         with (part / "manifest.jsonl").open("w", encoding="utf-8", newline="\n") as manifest:
             for one in listed:
-                found = one if isinstance(one, str) else _checked(build, one, prompts, seen)
+                found = one if isinstance(one, str) else _checked(one, prompts, seen, build.recipe.clip_format, limits)
                 if isinstance(one, str) or isinstance(found, str):
                     problems.append(str(found))
                     continue
@@ -169,7 +174,11 @@ def _id_in(name: str) -> str:
 
 
 def _checked(
-    build: Build[PreferenceRecipe], one: ReturnedClip, prompts: dict[str, Any], seen: dict[Path, list[str]]
+    one: ReturnedClip,
+    prompts: dict[str, Any],
+    seen: dict[Path, list[str]],
+    audio: AudioFormat,
+    limits: Sequence[OpenLimit],
 ) -> bytes | str:
     """Return the file of a sound clip, or what is wrong with it."""
     if one.prompt_id not in prompts:
@@ -189,10 +198,17 @@ def _checked(
             f"{one.place}: {one.file.name!r} has {real.stat().st_size} bytes, at most {_LARGEST_BYTES}: cut it into its clips"
         )
     data = real.read_bytes()
-    waveform = decode(data, one.file.name)
-    if not isinstance(waveform, Failure):
-        clip = standard_clip(waveform, prompts[one.prompt_id]["text"], build.recipe.clip_format)
-        if not isinstance(clip, Failure):
-            return data
-        waveform = clip
-    return f"{one.place}: {waveform.reason}: {waveform.message}"
+    problem = _unsound(decode(data, one.file.name), prompts[one.prompt_id], audio, limits)
+    return data if problem is None else f"{one.place}: {problem.reason}: {problem.message}"
+
+
+def _unsound(
+    waveform: Waveform | Failure, prompt: dict[str, Any], audio: AudioFormat, limits: Sequence[OpenLimit]
+) -> Failure | None:
+    """Return why a clip would be refused of an engine; None = it would not."""
+    if isinstance(waveform, Failure):
+        return waveform
+    if isinstance(clip := standard_clip(waveform, prompt["text"], audio), Failure):
+        return clip
+    said = {"sample_id": prompt["prompt_id"], "text": prompt["text"], "language": prompt["language"]}
+    return next(filter(None, (limit.excess(waveform, **said) for limit in limits)), None)

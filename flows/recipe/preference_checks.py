@@ -39,6 +39,11 @@ def check(recipe: PreferenceRecipe) -> None:
                 _check_licences(system, voices)
         elif system.clips not in {corpus.name for corpus in recipe.corpora}:
             raise RecipeError(f"systems.{system.name}.clips: {system.clips!r} is no corpus of this recipe")
+    for number, section in enumerate(recipe.clip_limits, start=1):
+        try:
+            section.limit.configured()
+        except RecipeError as error:
+            raise RecipeError(f"clip_limits, number {number}: {error}") from None
     _check_labels(recipe)
     _check_roles(recipe)
     asked = set[str]()

@@ -62,6 +62,7 @@ def _samples(build: Build[PreferenceRecipe]) -> Books:
             workspace_url=build.workspace.url,
             version=system.version,
             environment=system.chosen_environment,
+            limits=tuple(section.limit for section in build.recipe.clip_limits),
         )
         requests_of_system = usable.filter(pc.equal(usable["system"], system.name))
         if system.name in build.recipe.speech_services:
@@ -192,9 +193,16 @@ STAGE: Final[Stage[PreferenceRecipe]] = Stage(
     name="samples",
     reads=("utterances", "prompts", *made("writings", "recordings")),
     writes=("wanted@samples", "samples", "failures@samples", "drops@samples"),
-    settings=lambda build: [candidate_literals(build), [role.task for role in build.recipe.writers]],
+    settings=lambda build: [
+        candidate_literals(build),
+        [role.task for role in build.recipe.writers],
+        *([[section.model_dump() for section in build.recipe.clip_limits]] if build.recipe.clip_limits else []),
+    ],
     run=_samples,
     wrong_versions=_wrong_versions,
-    needs=lambda build: {f"system {name}": engine for name, engine in build.recipe.placed_engines.items()},
+    needs=lambda build: {
+        **{f"system {name}": engine for name, engine in build.recipe.placed_engines.items()},
+        **{f"clip limit {section.name}": section.limit.configured() for section in build.recipe.clip_limits},
+    },
     on_cluster=True,
 )

@@ -170,6 +170,24 @@ def test_bad_clips_are_named_and_nothing_is_imported(spoken, folder):
     assert sorted(row["content_id"] for row in manifest(folder)) == [ids[0], *ids[6:]]
 
 
+def test_clips_keep_to_the_limits_of_the_recipe(spoken, folder):
+    """What is said is compared with the text, where the recipe wants it; the message has the transcript."""
+    if advice := plugins.configure("metric", "wer").missing():
+        pytest.skip(advice)
+    longest = sorted(exported(folder), key=lambda line: len(line["text"]))[-2:]
+    one, other = (folder / "back" / f"{line['id']}.wav" for line in longest)
+    shutil.copy(one, other)
+    for file in (folder / "back").iterdir():
+        if file not in {one, other}:
+            file.unlink()
+    literals = yaml.safe_load((spoken / "small.yaml").read_text())
+    literals["clip_limits"] = [{"name": "wer", "value": "wer", "at_most": 0.6}]
+    (folder / "limited.yaml").write_text(yaml.safe_dump(literals))
+    build = open_build(folder / "limited.yaml", str(spoken / "ws"))
+    with pytest.raises(DataError, match=rf"1 bad clips: '{other.name}': over_limit: wer [0-9.]+, at most 0.6: .*transcript"):
+        import_clips(build, folder / "back", folder / "far", system="far", licence="CC0-1.0")
+
+
 @pytest.mark.parametrize(
     ("line", "what"),
     [

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,8 @@ from flows.run.wanted import wanted_rows
 from flows.stages.samples import STAGE
 from flows.views.explain import story_of
 from synth.takes import seed_of_try
-from tests.flows.small import corpus, recipe, run
+from tests.flows.small import corpus, run
+from tests.flows.small import recipe as written
 
 ROOT = Path(__file__).parents[3]
 MOODY = '''
@@ -64,6 +66,9 @@ class Session(EspeakSession):
                 yield answer
             elif mood == "empty":
                 yield Waveform(np.zeros(0, np.float32), 22050)
+            elif mood == "other words":
+                words = " ".join(["banana"] * (len(request.text) // 7))
+                yield from super().render([type(request)(text=words, language="en", voice=request.voice, seed=0, reference=None)])
             elif mood == "babble":
                 yield Waveform(np.tile(np.sin(np.arange(22050, dtype=np.float32) * 0.05) / 3, 120), 22050)
             elif mood == "crash":
@@ -87,12 +92,12 @@ def moody(tmp_path, monkeypatch):
     folder.mkdir(parents=True)
     (folder / "moody.py").write_text(MOODY)
 
-    def build(system=None, **options):
+    def build(system=None, recipe=None, **options):
         options = {"log": str(tmp_path / "log")} | options
         one = {"name": "moody", "engine": "moody", "voices": ["en-us"], "options": options} | (system or {})
         plain = {"name": "flite", "engine": "flite", "voices": ["kal16"]}
-        changes = {"pair_kinds": ["human", "inter", "intra"], "metrics": [], "plugins": "mine", "filters": []}
-        return open_build(recipe(tmp_path, systems=[plain, one], **changes), str(tmp_path / "ws"))
+        changes = {"pair_kinds": ["human", "inter", "intra"], "metrics": [], "plugins": "mine", "filters": []} | (recipe or {})
+        return open_build(written(tmp_path, systems=[plain, one], **changes), str(tmp_path / "ws"))
 
     yield build
     for name in [name for name in sys.modules if name.startswith("unisrm_plugins.")]:
@@ -112,9 +117,9 @@ def failures_of(build):
 
 
 def test_takes_of_a_system_make_intra_pairs(moody, tmp_path, in_this_process):
-    """Two of nine takes per prompt: each sample tells its own, the engine is given it, and a longer take lasts longer."""
-    nine = [{"temperature": [0.4, 1.0, 1.2], "duration_factor": [0.8, 1.0, 1.25]}]
-    build = moody({"takes": nine, "takes_per_prompt": 2})
+    """Two of three takes per prompt: each sample tells its own, the engine is given it, and a longer take lasts longer."""
+    three = [{"temperature": 0.4, "duration_factor": 0.8}, {"temperature": [1.2], "duration_factor": [1.1, 1.3]}]
+    build = moody({"takes": three, "takes_per_prompt": 2})
     planned = {line["stage"]: line for line in plan_of(build)}
     assert (planned["samples moody"]["rows"], planned["pairs"]["rows"]) == (10, 5 * (1 + 2 + 1 + 2))
     books = run(build)
@@ -131,8 +136,7 @@ def test_takes_of_a_system_make_intra_pairs(moody, tmp_path, in_this_process):
     assert len(intra) == 5
     for pair in intra:
         a, b = by_id[pair["sample_a"]], by_id[pair["sample_b"]]
-        if a["duration_factor"] != b["duration_factor"]:
-            assert (a["duration_s"] < b["duration_s"]) == (a["duration_factor"] < b["duration_factor"])
+        assert (a["duration_s"] < b["duration_s"]) == (a["duration_factor"] < b["duration_factor"])
     before = {row["sample_id"] for row in made}
     alone = moody()
     assert not finished(STAGE, alone)
@@ -186,6 +190,24 @@ def test_tries_are_bounded_and_go_on_where_they_ended(moody, tmp_path, in_this_p
     books = run(once, "samples")["samples"]
     assert len(rendered(tmp_path)) == 30
     assert books.failed == {"empty": 5}
+
+
+def test_a_clip_that_says_something_else_takes_another_seed(moody, tmp_path, in_this_process):
+    """Every second seed speaks other words, of the right length: only a recogniser tells, and then its transcript is told."""
+    if advice := plugins.configure("metric", "wer").missing():
+        pytest.skip(advice)
+    limits = [{"name": "wer", "value": "wer", "at_most": 0.7}]
+    build = moody(moods=["other words"], one_in=2, recipe={"clip_limits": limits})
+    books = run(build, "samples")["samples"]
+    made, failed = samples_of(build), [row for row in failures_of(build) if "moody" in row["message"]]
+    assert len(made) + len(failed) == 5
+    assert not books.missing
+    told = [one for row in [*made, *failed] for one in json.loads(row["failed_tries"] or "[]")]
+    assert told
+    assert {one["reason"] for one in told} == {"over_limit"}
+.*transcript", one["message"]) for one in told), told
+    assert made
+    assert all(row["seed"] % 2 for row in made)
 
 
 def test_a_retry_on_demand_begins_with_the_first_seed(moody, tmp_path, in_this_process):
@@ -249,5 +271,19 @@ def test_takes_that_cannot_be_made_are_errors_of_the_recipe(tmp_path, engine, sy
     one = {"name": "one", "engine": engine, "options": {"model": "tts-1"} if engine == "openai_speech" else {}} | system
     release = {"allow_non_commercial": True}
     with pytest.raises(RecipeError) as caught:
-        open_build(recipe(tmp_path, systems=[one], release=release), str(tmp_path / "ws"))
+        open_build(written(tmp_path, systems=[one], release=release), str(tmp_path / "ws"))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        ({"name": "wer", "value": "cer", "at_most": 1}, "clip_limits, number 1: metric 'wer' has no value 'cer'; it has wer,"),
+        ({"name": "sim", "value": "sim", "at_most": 1}, "metric 'sim' measures against reference speech"),
+        ({"name": "weer", "value": "wer", "at_most": 1}, "Did you mean 'wer'"),
+    ],
+)
+def test_limits_that_cannot_be_measured_are_errors_of_the_recipe(moody, limit, message):
+    with pytest.raises(RecipeError) as caught:
+        moody(recipe={"clip_limits": [limit]})
     assert message in str(caught.value)
