@@ -205,7 +205,8 @@ def test_a_clip_that_says_something_else_takes_another_seed(moody, tmp_path, in_
     told = [one for row in [*made, *failed] for one in json.loads(row["failed_tries"] or "[]")]
     assert told
     assert {one["reason"] for one in told} == {"over_limit"}
-.*transcript", one["message"]) for one in told), told
+    assert all(re.match(r".*wer [\d.]+, at most 0.7: .*transcript", one["message"]) for one in told), told
+    assert "Banana" in "".join(one["message"] for one in told)
     assert made
     assert all(row["seed"] % 2 for row in made)
 
