@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from flows.kinds.preference_plan import plan_of
 from flows.run.marks import execute, finished
 from flows.run.pipeline import forget_failures, open_build
 from flows.run.wanted import wanted_rows
+from flows.run.work import do_missing
 from flows.stages.samples import STAGE
 from flows.views.explain import story_of
 from synth.takes import seed_of_try
@@ -219,6 +221,35 @@ def test_a_retry_on_demand_begins_with_the_first_seed(moody, tmp_path, in_this_p
     forget_failures(build, (STAGE,))
     run(build, "samples")
     assert sorted(rendered(tmp_path)) == sorted(first * 2)
+
+
+def test_a_build_that_is_killed_between_tries_comes_to_the_same_clips(moody, tmp_path, in_this_process, monkeypatch):
+    """The tries of before are forgotten or remembered, but no clip, seed or failure is another one for it."""
+
+    def outcome(build):
+        rows = sorted(samples_of(build), key=lambda row: row["sample_id"])
+        failed = sorted((row["row_id"], row["failed_tries"]) for row in failures_of(build))
+        return [(row["sample_id"], row["seed"], row["audio_id"], row["failed_tries"]) for row in rows], failed
+
+    whole = moody(moods=["empty", "babble", "crash"], one_in=2)
+    run(whole, "samples")
+    calls = Counter()
+
+    def killed(*arguments):
+        calls["do_missing"] += 1
+        if calls["do_missing"] in {2, 4}:
+            raise KeyboardInterrupt
+        do_missing(*arguments)
+
+    monkeypatch.setattr("flows.stages.samples.do_missing", killed)
+    again = open_build(tmp_path / "small.yaml", str(tmp_path / "other"))
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run(again, "samples")
+    books = run(again, "samples")["samples"]
+    assert not books.missing
+    assert outcome(again) == outcome(whole)
+    assert any(told for *_, told in outcome(whole)[0])
 
 
 def test_what_no_seed_changes_is_tried_once(moody, tmp_path, in_this_process):
