@@ -4,7 +4,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from contracts.schema_columns import TEXT, column
+from contracts.schema_columns import FAILED_TRIES, TEXT, column
 
 PAIRS: Final = pa.schema(
     [
@@ -64,5 +64,6 @@ FAILURES: Final = pa.schema(
         column("subject_id", TEXT, "the input row: utterance, prompt, sample or pair"),
         column("reason", TEXT, "why, as a counted word"),
         column("message", TEXT, "what happened, for a person"),
+        column("failed_tries", TEXT, FAILED_TRIES, nullable=True),
     ]
 )

@@ -4,6 +4,9 @@ from typing import Final
 
 import pyarrow as pa
 
+FAILED_TRIES: Final = "JSON list of the tries that failed, each with its seed, reason and message; null = none was repeated"
+"""Meaning of the column of ``samples`` and ``failures`` that tells of tries with other seeds."""
+
 TEXT, FLOAT, INT, BOOL = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 SCORES: Final = pa.map_(pa.string(), pa.float64())
 """Named numbers: dimension or metric value -> score."""

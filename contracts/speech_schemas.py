@@ -4,7 +4,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from contracts.schema_columns import BOOL, FLOAT, INT, RATING_LIST, SCORES, TEXT, column
+from contracts.schema_columns import BOOL, FAILED_TRIES, FLOAT, INT, RATING_LIST, SCORES, TEXT, column
 
 UTTERANCES: Final = pa.schema(
     [
@@ -92,6 +92,9 @@ SAMPLES: Final = pa.schema(
         ),
         column("is_synthetic", BOOL, "false for human recordings only"),
         column("license", TEXT, "SPDX identifier of the voice's or the recording's licence"),
+        column("temperature", FLOAT, "temperature of this take; null = as in params", nullable=True),
+        column("duration_factor", FLOAT, "factor on the length of this take; null = none", nullable=True),
+        column("failed_tries", TEXT, FAILED_TRIES, nullable=True),
     ]
 )
 

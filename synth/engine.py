@@ -21,6 +21,9 @@ from synth.text_frontend import Control
 Samples = npt.NDArray[np.float32]
 
 
+TakeSetting = Literal["seed", "temperature", "duration_factor"]
+"""What may differ between two clips of one text by one voice."""
+
 SourceType = Literal["trainedAlgorithmicMedia", "algorithmicMedia"]
 """IPTC digital source type of synthetic speech: made by a model of recordings, or by rules."""
 
@@ -73,6 +76,8 @@ class RenderRequest:
         voice: name of one of the engine's voices.
         seed: for engines that draw random numbers; the others ignore it.
         reference: what a voice-cloning engine imitates.
+        temperature: in place of the engine's own; None = its own. Only for engines that vary by it.
+        duration_factor: on the length of the speech; None = 1. Only for engines that vary by it.
     """
 
     text: str
@@ -80,6 +85,20 @@ class RenderRequest:
     voice: str
     seed: int
     reference: Reference | None
+    temperature: float | None = None
+    duration_factor: float | None = None
+
+    def temperature_or(self, own: float) -> float:
+        """Return the temperature, or the engine's own."""
+        return own if self.temperature is None else self.temperature
+
+    def lengthened(self, own: float) -> float:
+        """Return what is proportional to the length of the speech: the engine's own value times the factor."""
+        return own if self.duration_factor is None else own * self.duration_factor
+
+    def slowed(self, own: float) -> float:
+        """Return what falls as the speech grows longer, such as a speed: the engine's own value over the factor."""
+        return own if self.duration_factor is None else own / self.duration_factor
 
 
 class Session(Protocol):
@@ -109,7 +128,10 @@ class Engine(Protocol):
     - ``environment: ClassVar[Environment]``, where its sessions run unless the recipe says otherwise; without it they run in
       our interpreter. ``missing``, ``installed_version`` and ``open`` are called in that environment, everything else in ours;
     - ``session_modules: ClassVar[tuple[str, ...]]``, the heavy modules that a session imports: before any work it is tried
-      whether they can be imported in the environment.
+      whether they can be imported in the environment;
+    - ``varies_by: tuple[TakeSetting, ...]``, what its requests may set for takes of one text; without it there is one clip of a
+      text. ``seed`` says that it draws random numbers, all from the request's seed: then a failure by chance
+      (``synth.takes.BY_CHANCE``) is tried again with other seeds.
     """
 
     architecture: ClassVar[str]
@@ -167,6 +189,11 @@ class SessionEngine(Engine, Protocol):
         ...
 
 
+def varies_by(engine: Engine) -> tuple[TakeSetting, ...]:
+    """Return what an engine can vary between takes of one text."""
+    return tuple(getattr(engine, "varies_by", ()))
+
+
 def is_service(engine: Engine) -> bool:
     """Return whether an engine is a ``synth.service_rendering.ServiceEngine``."""
     return bool(getattr(engine, "is_service", False))
@@ -186,6 +213,9 @@ def refusal(request: RenderRequest, engine: Engine) -> Failure | None:
     names = [voice.name for voice in engine.voices()]
     if request.voice not in names:
         return Failure("unknown_voice", f"no voice {request.voice!r}; this engine has {', '.join(names)}")
+    wanted = {"temperature": request.temperature, "duration_factor": request.duration_factor}
+    if fixed := [name for name, value in wanted.items() if value is not None and name not in varies_by(engine)]:
+        return Failure("unsupported_take", f"this engine has no {fixed[0]} for takes")
     if engine.clones_voice and request.reference is None:
         return Failure("no_reference", "this engine imitates a recording and was given none")
     return None

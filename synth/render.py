@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ from contracts.versions import meets, wrong_version
 from storage.blobs import DAMAGED_AUDIO, BlobStore
 from storage.environments.contents_record import record_contents
 from storage.workspace import Workspace
+from synth.clip_limits import ClipLimit
 from synth.dsp import AudioFormat
 from synth.engine import Engine, Reference, RenderRequest, SessionEngine, Voice, Waveform
 from synth.hosted_engine import HostedEngine, placed_engine
@@ -30,7 +31,8 @@ class RenderJob:
 
     Request columns: ``row_id`` (the sample), ``subject_id`` (the prompt), ``group_id``, ``text`` (what is spoken),
     ``spoken_text`` (the same where it is not the prompt's text, else null), ``language``, ``voice``, ``seed`` (int64),
-    ``reference_audio_id`` and ``reference_text`` (both may be null).
+    ``reference_audio_id`` and ``reference_text`` (both may be null); for takes also ``temperature`` and ``duration_factor``,
+    and for another try ``failed_tries`` (see schema SAMPLES).
 
     Attributes:
         engine: name of the engine plug-in.
@@ -40,6 +42,7 @@ class RenderJob:
         workspace_url: where clips are stored.
         version: the only version that may speak (see ``contracts.versions``); None = any.
         environment: where the engine runs; None = where it says.
+        limits: what its clips may measure at most.
     """
 
     stage: ClassVar[str] = "samples"
@@ -52,6 +55,7 @@ class RenderJob:
     workspace_url: str
     version: str | None = None
     environment: Environment | None = None
+    limits: tuple[ClipLimit, ...] = ()
 
     def placed(self) -> SessionEngine | HostedEngine:
         """Return the engine, or its stand-in where it runs in an environment of its own.
@@ -68,8 +72,9 @@ class RenderJob:
 
     @property
     def resources(self) -> Resources:
-        """What the engine occupies."""
-        return self.placed().resources
+        """What the engine occupies, with a GPU if a metric beside it needs one."""
+        resources = self.placed().resources
+        return replace(resources, gpus=max([resources.gpus, *(limit.resources.gpus for limit in self.limits)]))
 
     def open(self) -> "RenderSession":
         """Load the engine.
@@ -94,6 +99,7 @@ class RenderSession:
         if job.version is not None and not meets(self._session.version, job.version):
             raise SetupError(wrong_version(f"system {job.system}", self._session.version, job.version))
         record_contents(workspace, self._session)
+        self._limits = [limit.open() for limit in job.limits]
 
     def run(self, batch: pa.Table) -> Outcome:
         """Speak a batch: a row of ``samples`` or a failure for every request."""
@@ -133,13 +139,28 @@ class RenderSession:
                     return Failure(DAMAGED_AUDIO, f"reference speech: {error}")
             samples, rate = references[blob]
             reference = Reference(waveform=samples, sample_rate_hz=rate, text=row["reference_text"])
-        return RenderRequest(text=row["text"], language=row["language"], voice=row["voice"],
-                             seed=row["seed"], reference=reference)  # fmt: skip
+        return RenderRequest(
+            text=row["text"],
+            language=row["language"],
+            voice=row["voice"],
+            seed=row["seed"],
+            reference=reference,
+            **_take(row),
+        )
 
     def _sample(self, row: dict[str, Any], waveform: Waveform) -> dict[str, Any] | Failure:
-        params, voice = self._engine.params(), self._voices[row["voice"]]
-        spoken_by = SpokenBy(voice=voice, version=self._session.version, params=params)
-        return sample_row(row, waveform, spoken_by, job=self._job, blobs=self._blobs)
+        params = {**self._engine.params(), **{name: value for name, value in _take(row).items() if value is not None}}
+        spoken_by = SpokenBy(voice=self._voices[row["voice"]], version=self._session.version, params=params)
+        made = sample_row(row, waveform, spoken_by, job=self._job, blobs=self._blobs)
+        if isinstance(made, Failure):
+            return made
+        said = {"sample_id": row["row_id"], "text": row["text"], "language": row["language"]}
+        return next(filter(None, (limit.excess(waveform, **said) for limit in self._limits)), made)
+
+
+def _take(row: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return what a request sets for its take."""
+    return {"temperature": row.get("temperature"), "duration_factor": row.get("duration_factor")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +190,8 @@ def sample_row(
         "model": voice.model,
         "voice": voice.name,
         "seed": row["seed"],
+        **_take(row),
+        "failed_tries": row.get("failed_tries"),
         "params": canonical_json({**spoken_by.params, "voice": voice.name}),
         "spoken_text": row["spoken_text"],
         "audio_id": blobs.put(clip.pcm, clip.sample_rate_hz),

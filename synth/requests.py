@@ -11,6 +11,7 @@ from contracts.ids import row_id
 from contracts.joins import sorted_by
 from contracts.rng import hash_fraction
 from contracts.text_forms import keyed
+from synth.takes import Take, chosen_takes
 
 WANTED: Final = pa.schema(
     [
@@ -23,6 +24,8 @@ WANTED: Final = pa.schema(
         ("system", pa.string()),
         ("voice", pa.string()),
         ("seed", pa.int64()),
+        ("temperature", pa.float64()),
+        ("duration_factor", pa.float64()),
         ("target_utterance_id", pa.string()),
         ("reference_utterance_id", pa.string()),
         ("reference_text", pa.string()),
@@ -48,6 +51,8 @@ class Candidate:
         params: all literals that determine the engine's output.
         voices: voices to choose from.
         voices_per_prompt: number of voices per prompt.
+        takes: takes to choose from, each of every chosen voice; the plain one leaves the sample's id as it is without takes.
+        takes_per_prompt: number of takes per prompt and voice.
         speaks: ``target``, the prompt's text; or the name of a task whose writing about the prompt is spoken instead, such as
             a text that does not fit the dialogue.
         changed_text: a row of WANTED and a voice -> the engine's texts, if they differ from those of older versions
@@ -59,6 +64,8 @@ class Candidate:
     params: Mapping[str, object]
     voices: Sequence[str]
     voices_per_prompt: int
+    takes: Sequence[Take] = (Take(),)
+    takes_per_prompt: int = 1
     speaks: str = TARGET
     changed_text: Callable[[Mapping[str, Any], str], Sequence[str]] = lambda _row, _voice: ()
 
@@ -74,8 +81,8 @@ def wanted(
 ) -> pa.Table:
     """Return one row per sample that a recipe wants (schema WANTED), sorted by row id.
 
-    A voice is chosen per prompt by hash, so that adding a prompt changes no other. A written text is part of the sample's id:
-    another text is another clip.
+    Voices and takes are chosen per prompt by hash, so that adding a prompt changes no other. A written text is part of the
+    sample's id: another text is another clip.
 
     Args:
         prompts: table of schema PROMPTS.
@@ -95,18 +102,25 @@ def wanted(
             is_written = candidate.speaks != TARGET
             text = keyed(written.get(candidate.speaks, {}).get(prompt_id, "")) or None
             spoken = {"text": text, "spoken_text": text} if is_written else {}
-            for voice in _voices(candidate, prompt_id, seed):
+            for voice, take in _spoken(candidate, prompt_id, seed):
                 key = [prompt_id, candidate.system, candidate.engine, candidate.params, voice, seed, audio]
                 changed = candidate.changed_text({**base, **spoken}, voice)
-                sample = row_id("sample", *key, *([text] if is_written else []), *changed)
-                engine_seed = int(hash_fraction(seed, "samples", sample) * 2**31)
-                rows.append(
-                    {**base, **spoken, "row_id": sample, "system": candidate.system, "voice": voice, "seed": engine_seed}
-                )
+                differs = take.literals()
+                sample = row_id("sample", *key, *([text] if is_written else []), *changed, *([differs] if differs else []))
+                engine_seed = int(hash_fraction(seed, "samples", sample) * 2**31) if take.seed is None else take.seed
+                made_by = {"system": candidate.system, "voice": voice, **differs, "seed": engine_seed}
+                rows.append({**base, **spoken, "row_id": sample, **made_by})
         if human and prompt["target_utterance_id"] is not None:
             sample = row_id("sample", prompt_id, "human", prompt["target_utterance_id"], audio)
             rows.append({**base, "row_id": sample, "system": "human", "voice": None, "seed": None})
     return sorted_by(pa.Table.from_pylist(rows, schema=WANTED), "row_id")
+
+
+def _spoken(candidate: Candidate, prompt_id: str, seed: int) -> list[tuple[str, Take]]:
+    """Return the voices and takes of a prompt."""
+    count, system = candidate.takes_per_prompt, candidate.system
+    takes = chosen_takes(candidate.takes, count, seed=seed, system=system, prompt_id=prompt_id)
+    return [(voice, take) for voice in _voices(candidate, prompt_id, seed) for take in takes]
 
 
 def _voices(candidate: Candidate, prompt_id: str, seed: int) -> list[str]:

@@ -31,6 +31,7 @@ from storage.workspace import Workspace
 from synth.engine import Engine, RenderRequest, Waveform, prepared
 from synth.render import RenderJob, SpokenBy, failure_row, sample_row
 from synth.sanity import duration_bounds
+from synth.takes import count_tries
 
 _ROWS_AT_ONCE: Final = 1024
 _CLIPS_AT_ONCE: Final = 32  # a few seconds of work, which a kill takes
@@ -149,18 +150,19 @@ def _request(row: dict[str, Any], engine: ServiceEngine) -> JudgeRequest | Failu
     ready = prepared(plain, engine)
     if isinstance(ready, Failure):
         return ready
-    return speech_request(engine, ready.text, row["voice"])
+    return speech_request(engine, ready.text, row["voice"], tries=count_tries(row.get("failed_tries")))
 
 
-def speech_request(engine: ServiceEngine, text: str, voice: str) -> JudgeRequest:
+def speech_request(engine: ServiceEngine, text: str, voice: str, *, tries: int = 0) -> JudgeRequest:
     """Return the request for a text: equal texts in one voice of one model with the same parameters are one request.
 
     Args:
         engine: the service.
         text: as the service gets it.
         voice: one of its voices.
+        tries: how many tries failed before: each buys another reply.
     """
-    key = row_id("speech", engine.name, engine.model, dict(engine.params()), voice, text)
+    key = row_id("speech", engine.name, engine.model, dict(engine.params()), voice, text, *([tries] if tries else []))
     return JudgeRequest(key=key, prompt=text, voice=voice, longest_s=duration_bounds(text)[1])
 
 

@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from contracts.errors import RecipeError, UnisrmError
 from flows.entry.annotate_cli import RecipePath, WorkspaceUrl, annotate
 from flows.entry.printed_rows import print_rows
+from flows.entry.prompts_cli import prompts
 from flows.entry.terminal_flow import run_in_flow
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ app = typer.Typer(
 )
 
 app.add_typer(annotate, name="annotate")
+app.add_typer(prompts, name="prompts")
 
 
 class Acceptable(enum.StrEnum):

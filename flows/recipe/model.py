@@ -51,7 +51,7 @@ class Recipe(Strict, ABC):
     def _without_unused_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out keys at their defaults, so that recipes from before these keys keep their literals."""
         found: dict[str, Any] = handler(self)
-        for name, value in (("kind", "preference"), ("labels", None), ("plugins", None)):
+        for name, value in (("kind", "preference"), ("labels", None), ("plugins", None), ("clip_limits", [])):
             if found.get(name, value) == value:
                 found.pop(name, None)
         return found

@@ -21,10 +21,13 @@ from pydantic import (
 from contracts import plugins
 from contracts.bounds import misread
 from contracts.errors import RecipeError
+from contracts.ids import canonical_json
 from contracts.plugin_environment import OWN, Environment
+from synth.clip_limits import ClipLimit
 
 Options = dict[str, Any]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+Name = Annotated[str, Field(pattern=NAME, max_length=64)]
 
 
 class Strict(BaseModel):
@@ -160,6 +163,18 @@ class MetricSection(Plugin, Versioned, Placed):
         if found.get("version") is None:
             found.pop("version", None)
         return found
+
+
+class LimitSection(Plugin):
+    """What a clip may measure at most: a metric by name with its options, its value that counts, and the limit."""
+
+    value: str = Field(description="value of the metric")
+    at_most: float = Field(ge=-1e6, le=1e6, description="largest value of a good clip")
+
+    @property
+    def limit(self) -> ClipLimit:
+        """The limit as engines' jobs take it."""
+        return ClipLimit(metric=self.name, options=canonical_json(self.options), value=self.value, at_most=self.at_most)
 
 
 def expanded(path: str, field: str) -> str:

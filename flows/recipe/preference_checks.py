@@ -12,7 +12,7 @@ from contracts.licences import is_non_commercial
 from flows.recipe.checks import check_measured
 from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.recipe.sections import Role, System
-from synth.engine import Voice
+from synth.engine import Engine, Voice, is_service, varies_by
 
 
 def _negative_roles() -> list[str]:
@@ -34,10 +34,16 @@ def check(recipe: PreferenceRecipe) -> None:
                 raise RecipeError(f"systems.{system.name}.environment: {system.engine!r} is a service, which runs elsewhere")
             voices = recipe.engines[system.name].voices()
             _check_voices(system, [voice.name for voice in voices])
+            _check_takes(system, recipe.engines[system.name])
             if not recipe.release.allow_non_commercial:
                 _check_licences(system, voices)
         elif system.clips not in {corpus.name for corpus in recipe.corpora}:
             raise RecipeError(f"systems.{system.name}.clips: {system.clips!r} is no corpus of this recipe")
+    for number, section in enumerate(recipe.clip_limits, start=1):
+        try:
+            section.limit.configured()
+        except RecipeError as error:
+            raise RecipeError(f"clip_limits, number {number}: {error}") from None
     _check_labels(recipe)
     _check_roles(recipe)
     asked = set[str]()
@@ -73,6 +79,19 @@ def _check_licences(system: System, voices: Sequence[Voice]) -> None:
                 f"systems.{system.name}: the licence of voice {voice.name!r} of engine {system.engine!r}, {voice.license}, "
                 "forbids commercial use: take another voice, or say release: {allow_non_commercial: true}"
             )
+
+
+def _check_takes(system: System, engine: Engine) -> None:
+    """Refuse takes that the engine cannot make, and tries that would all be alike."""
+    known = varies_by(engine)
+    wanted = {name for take in system.all_takes for name in take.literals()}
+    if fixed := sorted(wanted - set(known)):
+        has = f"its takes can differ in {' and '.join(known)}" if known else "it makes one clip of a text and voice"
+        raise RecipeError(f"systems.{system.name}.takes: engine {system.engine!r} has no {fixed[0]}: {has}")
+    if (system.tries or 1) > 1 and "seed" not in known and not is_service(engine):
+        raise RecipeError(
+            f"systems.{system.name}.tries: engine {system.engine!r} makes the same clip whatever the seed: leave tries out"
+        )
 
 
 def _check_labels(recipe: PreferenceRecipe) -> None:

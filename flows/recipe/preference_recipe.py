@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from flows.recipe.model import Recipe
-from flows.recipe.parts import configured
+from flows.recipe.parts import LimitSection, configured
 from flows.recipe.sections import Audio, JudgeSection, Prompts, Role, System
 from synth.dsp import AudioFormat
-from synth.engine import is_service
+from synth.engine import is_service, varies_by
 from synth.hosted_engine import placed_engine
+
+SEEDS: Final = 3
+"""How many seeds a clip of a random engine may take, unless the recipe says otherwise."""
 
 
 class PreferenceRecipe(Recipe):
@@ -21,6 +24,11 @@ class PreferenceRecipe(Recipe):
     audio: Audio = Audio()
     human: bool = Field(default=True, description="the ground-truth recording is one more candidate")
     systems: list[System] = Field(default_factory=list)
+    clip_limits: list[LimitSection] = Field(
+        default_factory=list,
+        description="what clips may measure at most as engines make them, and as they are imported; above it another seed is "
+        "tried: [{name: wer, value: wer, at_most: 0.9}]",
+    )
     pair_kinds: tuple[Literal["human", "inter", "intra"], ...] = Field(default=("human", "inter"), min_length=1)
     roles: list[Role] = Field(default_factory=list, description="what else language models write, in this order")
     judge: JudgeSection | None = Field(
@@ -76,6 +84,14 @@ class PreferenceRecipe(Recipe):
         return {
             system.name: configured(f"systems.{system.name}.options", "engine", engine, system.options)
             for system, engine in self.rendered
+        }
+
+    @property
+    def tries(self) -> dict[str, int]:
+        """System name -> how many seeds a clip may take, of the systems that have an engine."""
+        return {
+            system.name: system.tries or (SEEDS if "seed" in varies_by(self.engines[system.name]) else 1)
+            for system, _ in self.rendered
         }
 
     @property

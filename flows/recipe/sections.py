@@ -1,12 +1,17 @@
 """Sections of a recipe: corpora, prompts, systems, roles, labels and the release."""
 
-from typing import Any, Literal, Self
+from itertools import product
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from contracts.bounds import Factor
 from flows.recipe.parts import Name, Options, Placed, Plugin, Strict, Versioned
 from synth.dsp import AudioFormat
 from synth.engine import SourceType
+from synth.takes import Take
+
+_SEVERAL = BeforeValidator(lambda value: value if isinstance(value, list | tuple) else [value])
 
 
 class CorpusSection(Strict):
@@ -58,6 +63,25 @@ class Audio(Strict):
         return self
 
 
+class TakeSection(Strict):
+    """Takes of a system: each key is one value or a list of them, and every combination is one take."""
+
+    seed: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**31)], ...], _SEVERAL] = Field(
+        default=(), description="of the engine; left out = from the recipe's seed and the sample"
+    )
+    temperature: Annotated[tuple[Annotated[float, Field(gt=0, le=2)], ...], _SEVERAL] = Field(
+        default=(), description="in place of the engine's own"
+    )
+    duration_factor: Annotated[tuple[Factor, ...], _SEVERAL] = Field(
+        default=(), description="on the length of the speech, on top of the engine's own speed; above 1 is slower"
+    )
+
+    def takes(self) -> list[Take]:
+        """Return the combinations."""
+        combinations = product(self.seed or (None,), self.temperature or (None,), self.duration_factor or (None,))
+        return [Take(seed=seed, temperature=temperature, duration_factor=factor) for seed, temperature, factor in combinations]
+
+
 class System(Versioned, Placed):
     """One TTS system: an engine with its options and voices, or a corpus that brings the system's clips along."""
 
@@ -73,6 +97,22 @@ class System(Versioned, Placed):
     )
     voices: list[str] | None = Field(default=None, min_length=1, description="null = all voices of the engine")
     voices_per_prompt: int = Field(default=1, ge=1, le=1000, description="more than one makes intra-system pairs")
+    takes: list[TakeSection] | None = Field(
+        default=None,
+        min_length=1,
+        description="clips of one text by one voice, which make intra-system pairs: "
+        "[{temperature: [0.4, 1.0, 1.2], duration_factor: [0.8, 1.0, 1.1]}] are nine takes, {} is the plain one",
+    )
+    takes_per_prompt: int | None = Field(
+        default=None, ge=1, le=1000, description="how many of the takes, by hash of the prompt; null = all"
+    )
+    tries: int | None = Field(
+        default=None,
+        ge=1,
+        le=20,
+        description="how many seeds a clip may take until it counts as failed; null = 3 where the engine draws random numbers "
+        "from a seed, else 1; each try of a speech service is bought",
+    )
     speaks: str = Field(default="target", description="the target text, or the role that writes what it says instead")
     options: Options = Field(default_factory=dict)
 
@@ -80,11 +120,7 @@ class System(Versioned, Placed):
     def _has_one_source(self) -> Self:
         if (self.engine is None) == (self.clips is None):
             raise ValueError("give one of engine and clips")
-        if self.clips is not None and (
-            extra := sorted(
-                self.model_fields_set & {"voices", "voices_per_prompt", "speaks", "options", "version", "environment"}
-            )
-        ):
+        if self.clips is not None and (extra := sorted(self.model_fields_set - {"name", "clips", "source_type"})):
             raise ValueError(f"{extra[0]}: is an engine's; the clips of {self.clips} are there already")
         if self.source_type is not None and self.clips is None:
             raise ValueError("source_type: is of clips; the voices of an engine have their own")
@@ -94,10 +130,26 @@ class System(Versioned, Placed):
     def _without_unused_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out an unused key, so that recipes from before it keep their literals."""
         found: dict[str, Any] = handler(self)
-        for name in ("version", "clips", "source_type", "environment"):
+        for name in ("version", "clips", "source_type", "environment", "takes", "takes_per_prompt", "tries"):
             if found.get(name) is None:
                 found.pop(name, None)
         return found
+
+    @property
+    def all_takes(self) -> list[Take]:
+        """The takes to choose from; without any there is the plain one."""
+        return [take for section in self.takes or [TakeSection()] for take in section.takes()]
+
+    @model_validator(mode="after")
+    def _takes_differ(self) -> Self:
+        takes = self.all_takes
+        if doubled := next((take for take in takes if takes.count(take) > 1), None):
+            raise ValueError(f"takes: {doubled.literals() or 'the plain take'} is there twice")
+        if self.takes is None and self.takes_per_prompt is not None:
+            raise ValueError("takes_per_prompt: chooses among takes: say which there are")
+        if self.takes_per_prompt is not None and self.takes_per_prompt > len(takes):
+            raise ValueError(f"takes_per_prompt is {self.takes_per_prompt}, but there are {len(takes)} takes")
+        return self
 
     @model_validator(mode="after")
     def _voices_are_unique(self) -> Self:

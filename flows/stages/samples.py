@@ -7,7 +7,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.ids import canonical_json
-from contracts.jobs import Job
 from contracts.joins import among, attach, sorted_by
 from contracts.schemas import DROPS
 from contracts.versions import meets
@@ -20,12 +19,15 @@ from flows.run.wanted import made, want, wanted_rows
 from flows.run.work import count_done, do_missing
 from flows.stages.brought_along import clip_requests
 from flows.stages.speaking import candidates_of
+from flows.stages.tries import Rendering, make_with_tries
 from flows.stages.writings import spoken_instead
 from synth import requests
 from synth.dsp import format_literals
 from synth.pairing import HUMAN
 from synth.render import RenderJob
 from synth.text_frontend import FRONTEND_VERSION
+
+_TAKES: Final = {"takes", "takes_per_prompt"}
 
 
 def sample_requests(build: Build[PreferenceRecipe]) -> pa.Table:
@@ -49,7 +51,7 @@ def _samples(build: Build[PreferenceRecipe]) -> Books:
     recorded = usable.filter(_is_recorded(build, usable))
     missing = among(recorded, "row_id", build.tables.missing("samples", recorded["row_id"]))
     build.tables.append("samples", _recorded_samples(build, missing, recordings))
-    work: list[tuple[Job, pa.Table]] = []
+    work: list[tuple[RenderJob, pa.Table]] = []
     services: list[tuple[RenderJob, pa.Table]] = []
     for system, engine in build.recipe.rendered:
         job = RenderJob(
@@ -60,13 +62,18 @@ def _samples(build: Build[PreferenceRecipe]) -> Books:
             workspace_url=build.workspace.url,
             version=system.version,
             environment=system.chosen_environment,
+            limits=tuple(section.limit for section in build.recipe.clip_limits),
         )
         requests_of_system = usable.filter(pc.equal(usable["system"], system.name))
         if system.name in build.recipe.speech_services:
             services.append((job, requests_of_system))
         else:
             work.append((job, requests_of_system))
-    do_missing(build, "samples", work, spoken_here(build, services))
+
+    def make(work: Rendering, services: Rendering) -> None:
+        do_missing(build, "samples", work, spoken_here(build, services))
+
+    make_with_tries(build, "samples", work, services, build.recipe.tries, make=make)
     return count_done(build, "samples")
 
 
@@ -139,6 +146,13 @@ def _recorded_samples(build: Build[PreferenceRecipe], wanted: pa.Table, recordin
 
 def candidate_literals(build: Build[PreferenceRecipe]) -> object:
     """Return all that decides which samples there are and what is in them, beyond the prompts."""
+    # Left out where there are none, so that recipes from before takes keep their literals.
+    takes = {
+        system.name: [
+            value for value in (system.takes and system.model_dump(include=_TAKES), system.tries) if value is not None
+        ]
+        for system, _ in build.recipe.rendered
+    }
     systems = [
         [
             candidate.system,
@@ -148,6 +162,7 @@ def candidate_literals(build: Build[PreferenceRecipe]) -> object:
             candidate.voices_per_prompt,
             candidate.speaks,
             [FRONTEND_VERSION, *map(astuple, build.recipe.engines[candidate.system].controls)],
+            *takes[candidate.system],
         ]
         for candidate in candidates_of(build)
     ]
@@ -178,9 +193,16 @@ STAGE: Final[Stage[PreferenceRecipe]] = Stage(
     name="samples",
     reads=("utterances", "prompts", *made("writings", "recordings")),
     writes=("wanted@samples", "samples", "failures@samples", "drops@samples"),
-    settings=lambda build: [candidate_literals(build), [role.task for role in build.recipe.writers]],
+    settings=lambda build: [
+        candidate_literals(build),
+        [role.task for role in build.recipe.writers],
+        *([[section.model_dump() for section in build.recipe.clip_limits]] if build.recipe.clip_limits else []),
+    ],
     run=_samples,
     wrong_versions=_wrong_versions,
-    needs=lambda build: {f"system {name}": engine for name, engine in build.recipe.placed_engines.items()},
+    needs=lambda build: {
+        **{f"system {name}": engine for name, engine in build.recipe.placed_engines.items()},
+        **{f"clip limit {section.name}": section.limit.configured() for section in build.recipe.clip_limits},
+    },
     on_cluster=True,
 )

@@ -23,6 +23,8 @@ def candidates_of(build: Build[PreferenceRecipe]) -> list[requests.Candidate]:
             params=build.recipe.engines[system.name].params(),
             voices=system.voices or [voice.name for voice in build.recipe.engines[system.name].voices()],
             voices_per_prompt=system.voices_per_prompt,
+            takes=system.all_takes,
+            takes_per_prompt=system.takes_per_prompt or len(system.all_takes),
             speaks=system.speaks,
             changed_text=partial(changed_engine_text, build.recipe.engines[system.name]),
         )

@@ -17,7 +17,7 @@ from contracts.jobs import Failure, Resources
 from contracts.plugin_environment import Environment
 from storage.downloads import HubFile
 from synth.cloning import imitate, missing, package_version, published, reference_voice, require_device
-from synth.engine import Reference, RenderRequest, Voice, Waveform
+from synth.engine import Reference, RenderRequest, TakeSetting, Voice, Waveform
 from synth.resampling import resample
 from synth.text_frontend import Control
 
@@ -43,6 +43,7 @@ class ChatTTS:
     architecture: ClassVar[str] = "audio-token GPT"
     languages: ClassVar[tuple[str, ...]] = ("en", "zh", "mixed")
     clones_voice: ClassVar[bool] = True
+    varies_by: ClassVar[tuple[TakeSetting, ...]] = ("seed", "temperature")
     ascii_only: ClassVar[bool] = False
     # Its tokens for laughter, pauses and style: [laugh], [uv_break], [oral_2].
     controls: ClassVar[tuple[Control, ...]] = (Control(pattern=r"[\[\]]"),)
@@ -145,7 +146,7 @@ class ChatTTSSession:
             params_infer_code=chat.InferCodeParams(
                 spk_smp=speaker,
                 txt_smp=reference.text,
-                temperature=engine.temperature,
+                temperature=request.temperature_or(engine.temperature),
                 top_P=engine.top_p,
                 top_K=engine.top_k,
                 show_tqdm=False,

@@ -19,7 +19,7 @@ from contracts.jobs import Failure, Resources
 from contracts.plugin_environment import Environment
 from storage.downloads import HubFile
 from synth.cloning import imitate, missing, published, reference_voice, require_device
-from synth.engine import Reference, RenderRequest, Voice, Waveform
+from synth.engine import Reference, RenderRequest, TakeSetting, Voice, Waveform
 from synth.text_frontend import Control
 
 _MAX_REFERENCE_S: Final = 30.0  # its speech tokeniser asserts this
@@ -47,6 +47,7 @@ class CosyVoice2:
     architecture: ClassVar[str] = "speech-token LM and flow matching"
     languages: ClassVar[tuple[str, ...]] = ("en", "zh", "mixed")
     clones_voice: ClassVar[bool] = True
+    varies_by: ClassVar[tuple[TakeSetting, ...]] = ("seed", "duration_factor")
     ascii_only: ClassVar[bool] = False
     # Its tokenizer's special tokens: [breath] and others in brackets, <strong>, <laughter>, and <|endofprompt|>, which also
     # switches its text normalisation off.
@@ -142,7 +143,8 @@ class CosyVoice2Session:
                            max_reference_s=_MAX_REFERENCE_S, needs_reference_text=False)  # fmt: skip
 
     def _speak(self, request: RenderRequest, reference: Reference, path: str) -> np.ndarray[Any, Any]:
-        options = {"stream": False, "speed": self._engine.speed, "text_frontend": self._engine.text_frontend}
+        speed = request.slowed(self._engine.speed)
+        options = {"stream": False, "speed": speed, "text_frontend": self._engine.text_frontend}
         if (reference.text or "").strip():
             pieces = self._model.inference_zero_shot(request.text, reference.text, path, **options)
         else:

@@ -14,11 +14,12 @@ from pydantic import Field
 from contracts.bounds import Seconds
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
-from synth.engine import RenderRequest, Voice, Waveform, answers
+from synth.engine import RenderRequest, TakeSetting, Voice, Waveform, answers
 from synth.engine_program import absent, speak, version
 from synth.text_frontend import Control
 
 _FORMANT, _KLATT = "formant", "formant (Klatt)"
+_SLOWEST_WPM, _FASTEST_WPM = 80, 450  # beyond them it changes nothing, in silence
 _VOICES: Final = {
     "en": {"en-us": _FORMANT, "en-us+f3": _FORMANT, "en-us+klatt": _KLATT, "en-us+klatt2": _KLATT},
     "zh": {"cmn": _FORMANT, "cmn+f3": _FORMANT, "cmn+klatt2": _KLATT},
@@ -40,12 +41,13 @@ class Espeak:
     architecture: ClassVar[str] = _FORMANT
     clones_voice: ClassVar[bool] = False
     cpu_s_per_audio_s: ClassVar[float | None] = 0.005
+    varies_by: ClassVar[tuple[TakeSetting, ...]] = ("duration_factor",)
     ascii_only: ClassVar[bool] = False
     # Double brackets switch espeak-ng to phoneme mnemonics.
     controls: ClassVar[tuple[Control, ...]] = (Control(pattern=r"\[(?=\[)", replacement="[ "),)
 
     language: Literal["en", "zh"] = "en"
-    words_per_minute: Annotated[int, Field(ge=80, le=450)] = 175
+    words_per_minute: Annotated[int, Field(ge=_SLOWEST_WPM, le=_FASTEST_WPM)] = 175
     pitch: Annotated[int, Field(ge=0, le=99)] = 50
     timeout_s: Seconds = 60.0
 
@@ -107,7 +109,11 @@ class EspeakSession:
 
     def _speak(self, request: RenderRequest) -> Waveform | Failure:
         engine = self._engine
-        argv = ["espeak-ng", "-v", request.voice, "-s", str(engine.words_per_minute), "-p", str(engine.pitch),
+        words_per_minute = round(request.slowed(engine.words_per_minute))
+        if not _SLOWEST_WPM <= words_per_minute <= _FASTEST_WPM:
+            limits = f"{words_per_minute} words per minute; between {_SLOWEST_WPM} and {_FASTEST_WPM} are possible"
+            return Failure("unsupported_take", f"duration_factor {request.duration_factor:g} makes it {limits}")
+        argv = ["espeak-ng", "-v", request.voice, "-s", str(words_per_minute), "-p", str(engine.pitch),
                 "-b", "1", "-w", "1.wav", "--stdin"]  # fmt: skip
         return speak(argv, request.text, engine.timeout_s)
 

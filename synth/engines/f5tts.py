@@ -17,7 +17,7 @@ from contracts.jobs import Failure, Resources
 from contracts.plugin_environment import Environment
 from storage.downloads import HubFile, cache_home
 from synth.cloning import imitate, missing, package_version, reference_voice, require_device
-from synth.engine import Reference, RenderRequest, Voice, Waveform
+from synth.engine import Reference, RenderRequest, TakeSetting, Voice, Waveform
 from synth.text_frontend import Control
 
 _RATE_HZ: Final = 24000
@@ -50,6 +50,7 @@ class F5TTS:
     architecture: ClassVar[str] = "flow-matching diffusion transformer"
     languages: ClassVar[tuple[str, ...]] = ("en", "zh", "mixed")
     clones_voice: ClassVar[bool] = True
+    varies_by: ClassVar[tuple[TakeSetting, ...]] = ("seed", "duration_factor")
     ascii_only: ClassVar[bool] = False
     controls: ClassVar[tuple[Control, ...]] = ()
 
@@ -145,7 +146,7 @@ class F5TTSSession:
             show_info=_say_nothing,
             nfe_step=self._engine.nfe_step,
             cfg_strength=self._engine.cfg_strength,
-            speed=self._engine.speed,
+            speed=request.slowed(self._engine.speed),
             seed=request.seed,
         )
         return samples

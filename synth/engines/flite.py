@@ -7,16 +7,19 @@ copyright file of flite ("All other files"): the text that SPDX calls MIT-Festiv
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from contracts.bounds import Factor, Seconds
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
-from synth.engine import RenderRequest, Voice, Waveform, answers
+from synth.engine import RenderRequest, TakeSetting, Voice, Waveform, answers
 from synth.engine_program import TEXT_FILE, absent, speak, version
 from synth.text_frontend import Control
 
 _DIPHONE, _STATISTICAL = "diphone", "statistical parametric"
+
+# What the voice itself sets, in flite's cmu_us_kal16.c; the others leave it at 1.
+_OWN_STRETCH: Final = {"kal16": 1.1}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,7 @@ class Flite:
     languages: ClassVar[tuple[str, ...]] = ("en",)
     clones_voice: ClassVar[bool] = False
     cpu_s_per_audio_s: ClassVar[float | None] = 0.03
+    varies_by: ClassVar[tuple[TakeSetting, ...]] = ("duration_factor",)
     ascii_only: ClassVar[bool] = True
     controls: ClassVar[tuple[Control, ...]] = ()
 
@@ -82,7 +86,10 @@ class FliteSession:
         yield from answers(requests, self._engine, self._speak)
 
     def _speak(self, request: RenderRequest) -> Waveform | Failure:
-        options = [option for name, value in self._engine.params().items() for option in ("--setf", f"{name}={value}")]
+        stretch = self._engine.duration_stretch
+        if request.duration_factor is not None:
+            stretch = request.lengthened(_OWN_STRETCH.get(request.voice, 1.0) if stretch is None else stretch)
+        options = [] if stretch is None else ["--setf", f"duration_stretch={stretch}"]
         argv = ["flite", "-voice", request.voice, *options, "-f", TEXT_FILE, "-o", "1.wav"]
         return speak(argv, request.text, self._engine.timeout_s)
 

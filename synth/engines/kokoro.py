@@ -20,7 +20,7 @@ import numpy as np
 from contracts.bounds import Factor
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
-from synth.engine import RenderRequest, Samples, Voice, Waveform, answers
+from synth.engine import RenderRequest, Samples, TakeSetting, Voice, Waveform, answers
 from synth.network import infer, open_network
 from synth.text_frontend import Control
 
@@ -44,6 +44,7 @@ class Kokoro:
     languages: ClassVar[tuple[str, ...]] = ("en",)
     clones_voice: ClassVar[bool] = False
     cpu_s_per_audio_s: ClassVar[float | None] = 1.3
+    varies_by: ClassVar[tuple[TakeSetting, ...]] = ("duration_factor",)
     ascii_only: ClassVar[bool] = True
     controls: ClassVar[tuple[Control, ...]] = ()
 
@@ -157,13 +158,13 @@ class KokoroSession:
             ids = [self._vocabulary[symbol] for symbol in chunk if symbol in self._vocabulary][:_MAX_SYMBOLS]
             if not ids:
                 continue
-            samples = self._synthesise(ids, self._styles[request.voice])
+            samples = self._synthesise(ids, self._styles[request.voice], request.slowed(self._engine.speed))
             if isinstance(samples, Failure):
                 return samples
             pieces.append(samples)
         return Waveform(np.concatenate(pieces), _RATE_HZ) if pieces else Failure("engine_error", "the text has no phonemes")
 
-    def _synthesise(self, ids: Sequence[int], styles: Samples) -> Samples | Failure:
+    def _synthesise(self, ids: Sequence[int], styles: Samples, speed: float) -> Samples | Failure:
         # A style is a table by utterance length.
         style = styles[min(len(ids), len(styles)) - 1]
         return infer(
@@ -171,7 +172,7 @@ class KokoroSession:
             {
                 "tokens": np.array([[0, *ids, 0]], dtype=np.int64),
                 "style": style.reshape(1, 256),
-                "speed": np.array([self._engine.speed], dtype=np.float32),
+                "speed": np.array([speed], dtype=np.float32),
             },
         )
 

@@ -24,7 +24,7 @@ from contracts.bounds import Factor, Seconds
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from contracts.licences import Licence
-from synth.engine import RenderRequest, Samples, Voice, Waveform, answers
+from synth.engine import RenderRequest, Samples, TakeSetting, Voice, Waveform, answers
 from synth.engine_program import absent, version
 from synth.network import infer, open_network
 from synth.text_frontend import Control
@@ -54,6 +54,7 @@ class Piper:
     languages: ClassVar[tuple[str, ...]] = ("en",)
     clones_voice: ClassVar[bool] = False
     cpu_s_per_audio_s: ClassVar[float | None] = 0.13
+    varies_by: ClassVar[tuple[TakeSetting, ...]] = ("duration_factor",)
     ascii_only: ClassVar[bool] = False
     # Double brackets switch espeak-ng to phoneme mnemonics.
     controls: ClassVar[tuple[Control, ...]] = (Control(pattern=r"\[(?=\[)", replacement="[ "),)
@@ -156,7 +157,7 @@ class PiperSession:
                 return phonemes
             if not phonemes:
                 continue
-            samples = self._synthesise(phonemes)
+            samples = self._synthesise(phonemes, request.lengthened(self._engine.length_scale))
             if isinstance(samples, Failure):
                 return samples
             pieces += [pause, samples] if pieces else [samples]
@@ -175,9 +176,9 @@ class PiperSession:
             return Failure("engine_error", f"espeak-ng exited with {done.returncode}: {complaint}")
         return with_marks(_FOREIGN_WORD_FLAG.sub("", done.stdout.decode()), sentence)
 
-    def _synthesise(self, phonemes: str) -> Samples | Failure:
+    def _synthesise(self, phonemes: str, length_scale: float) -> Samples | Failure:
         ids = phoneme_ids(phonemes, self._ids)
-        scales = [self._engine.noise_scale, self._engine.length_scale, self._engine.noise_w]
+        scales = [self._engine.noise_scale, length_scale, self._engine.noise_w]
         return infer(
             self._network,
             {

@@ -20,7 +20,19 @@ import numpy.typing as npt
 from contracts import plugins
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
-from synth.engine import Reference, RenderRequest, Samples, Session, SessionEngine, Voice, Waveform, is_service, refusal
+from synth.engine import (
+    Reference,
+    RenderRequest,
+    Samples,
+    Session,
+    SessionEngine,
+    TakeSetting,
+    Voice,
+    Waveform,
+    is_service,
+    refusal,
+    varies_by,
+)
 from synth.resampling import resample
 from synth.text_frontend import Control
 
@@ -89,6 +101,11 @@ class WorldTransfer:
         return tuple(
             replace(control, voices=()) for control in self._source.controls if not control.voices or name in control.voices
         )
+
+    @property
+    def varies_by(self) -> tuple[TakeSetting, ...]:
+        """As the engine that speaks."""
+        return varies_by(self._source)
 
     @property
     def resources(self) -> Resources:

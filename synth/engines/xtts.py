@@ -17,7 +17,7 @@ from contracts.jobs import Failure, Resources
 from contracts.plugin_environment import Environment
 from storage.downloads import HubFile
 from synth.cloning import imitate, missing, package_version, published, reference_voice, require_device
-from synth.engine import Reference, RenderRequest, Voice, Waveform
+from synth.engine import Reference, RenderRequest, TakeSetting, Voice, Waveform
 from synth.text_frontend import Control
 
 _RATE_HZ: Final = 24000
@@ -45,6 +45,7 @@ class Xtts:
     architecture: ClassVar[str] = "audio-code GPT and HiFi-GAN"
     languages: ClassVar[tuple[str, ...]] = tuple(_LANGUAGES)
     clones_voice: ClassVar[bool] = True
+    varies_by: ClassVar[tuple[TakeSetting, ...]] = ("seed", "temperature", "duration_factor")
     ascii_only: ClassVar[bool] = False
     # Its tokenizer's special tokens: a language as in [en], [START], [STOP].
     controls: ClassVar[tuple[Control, ...]] = (Control(pattern=r"[\[\]]"),)
@@ -150,11 +151,11 @@ class XttsSession:
             _LANGUAGES[request.language.lower().split("-")[0]],
             latent,
             speaker,
-            temperature=engine.temperature,
+            temperature=request.temperature_or(engine.temperature),
             top_p=engine.top_p,
             top_k=engine.top_k,
             repetition_penalty=engine.repetition_penalty,
-            speed=engine.speed,
+            speed=request.slowed(engine.speed),
             enable_text_splitting=True,
         )
         return answer["wav"]

@@ -90,7 +90,7 @@ def numbered(table):
 
 WHY = FAILURES.set(4, pa.field("why", pa.string(), nullable=False))
 NOTED = FAILURES.append(pa.field("note", pa.string()))
-NUMBERED = NOTED.remove(6).set(3, pa.field("number", pa.int64(), nullable=False))
+NUMBERED = NOTED.remove(NOTED.get_field_index("note")).set(3, pa.field("number", pa.int64(), nullable=False))
 STEPS = (Migration(before=WHY, migrate=renamed), Migration(before=NOTED, migrate=numbered))
 
 

@@ -89,7 +89,7 @@ def failures(*names):
 def written_before(store, name, *names):
     """Append rows of version 1, in which the reason was called ``why`` and a column ``old`` came late."""
     with pytest.MonkeyPatch.context() as before:
-        before.setitem(SCHEMAS, "failures", BEFORE.remove(6))
+        before.setitem(SCHEMAS, "failures", BEFORE.remove(BEFORE.get_field_index("old")))
         store.append(name, failures(*names).rename_columns({"reason": "why"}))
 
 

@@ -19,7 +19,7 @@ import soundfile
 from contracts import plugins
 from contracts.errors import SetupError
 from contracts.jobs import Failure
-from synth.engine import Reference, RenderRequest, Waveform
+from synth.engine import Reference, RenderRequest, Waveform, varies_by
 
 torch = pytest.importorskip("torch")
 
@@ -122,7 +122,13 @@ class Chat:
         assert params_infer_code.spk_smp == f"speaker of {3 * 24000} samples"
         assert skip_refine_text
         CALLS.append(
-            {"text": text, "reference_text": params_infer_code.txt_smp, "reference": (3 * RATE, RATE), "language": lang}
+            {
+                "text": text,
+                "reference_text": params_infer_code.txt_smp,
+                "reference": (3 * RATE, RATE),
+                "language": lang,
+                "temperature": params_infer_code.temperature,
+            }
         )
         return [noise(text)]
 
@@ -150,7 +156,8 @@ class XttsModel:
                   repetition_penalty=10.0, top_k=50, top_p=0.85, do_sample=True, num_beams=1, speed=1.0,
                   enable_text_splitting=False, **hf_generate_kwargs):  # fmt: skip
         assert not hf_generate_kwargs
-        CALLS.append({"text": text, "reference_text": "Hi there.", "reference": gpt_cond_latent, "language": language})
+        CALLS.append({"text": text, "reference_text": "Hi there.", "reference": gpt_cond_latent, "language": language,
+                      "temperature": temperature, "speed": speed})  # fmt: skip
         return {"wav": noise(text), "gpt_latents": None, "speaker_embedding": None}
 
 
@@ -240,6 +247,32 @@ def test_a_text_that_breaks_the_library_is_one_failure(name):
     assert isinstance(last, Waveform)
     assert (broken.reason, huge.reason) == ("engine_error", "out_of_memory")
     assert "tensor a" in broken.message
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "sent"),
+    [
+        ("chattts", {}, [{"temperature": 0.3}, {"temperature": 1.2}]),
+        ("cosyvoice2", {"speed": 1.2}, [{"speed": 1.2}, {"speed": 1.5}]),
+        ("f5tts", {}, [{"speed": 1.0}, {"speed": 1.25}]),
+        ("xtts", {}, [{"speed": 1.0, "temperature": 0.75}, {"speed": 1.25, "temperature": 1.2}]),
+    ],
+)
+def test_a_take_reaches_the_library(name, options, sent):
+    """A factor on the length divides the engine's own speed; a temperature stands in place of its own."""
+    engine = plugins.configure("engine", name, {"device": "cpu"} | options)
+    take = {"temperature": 1.2, "duration_factor": 0.8}
+    able = {setting: value for setting, value in take.items() if setting in varies_by(engine)}
+    session = engine.open()
+    plain, taken = session.render([request(), request(**able)])
+    assert isinstance(plain, Waveform)
+    assert isinstance(taken, Waveform)
+    for call, expected in zip(CALLS, sent, strict=True):
+        assert {setting: call[setting] for setting in expected} == pytest.approx(expected)
+    unable = [setting for setting in take if setting not in able]
+    for answer in session.render([request(**{setting: take[setting]}) for setting in unable]):
+        assert answer.reason == "unsupported_take"
+    assert len(CALLS) == 2
 
 
 @pytest.mark.parametrize("name", ADAPTERS)

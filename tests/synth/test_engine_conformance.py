@@ -11,7 +11,7 @@ from contracts import plugins
 from contracts.errors import RecipeError, SetupError
 from contracts.ids import canonical_json
 from contracts.jobs import Failure, Resources
-from synth.engine import Reference, RenderRequest, Waveform, is_service
+from synth.engine import Reference, RenderRequest, Waveform, is_service, varies_by
 
 NAMES = plugins.names("engine")
 SERVICES = [name for name in NAMES if is_service(plugins.configure("engine", name))]
@@ -83,6 +83,15 @@ def test_an_engine_describes_itself_without_being_installed(name):
     assert set(engine.languages) & set(TEXTS)
     assert engine.missing() is None or engine.missing().strip()
     assert hash(engine) == hash(plugins.configure("engine", name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_engine_says_what_its_takes_can_vary(name):
+    """In the words of requests; whoever draws random numbers says so, or nothing would be tried again."""
+    engine = plugins.configure("engine", name)
+    assert set(varies_by(engine)) <= {"seed", "temperature", "duration_factor"}
+    if "temperature" in varies_by(engine) or (engine.clones_voice and name != "world_transfer"):
+        assert "seed" in varies_by(engine)
 
 
 @pytest.mark.parametrize("name", [name for name in SESSIONS if plugins.configure("engine", name).missing()])

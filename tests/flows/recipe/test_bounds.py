@@ -137,6 +137,7 @@ BASE: Mapping[str, object] = {
     "corpora": [{"name": "c", "reader": "manifest", "root": "."}],
     "systems": [{"name": "espeak", "engine": "espeak"}],
     "metrics": [{"name": "wer"}, {"name": "sim"}, {"name": "distillmos"}, {"name": "prosody"}],
+    "clip_limits": [{"name": "wer", "value": "wer", "at_most": 1}],
     "judge": {"name": "objective"},
     "judges": [{"name": "gemini", "task": "task1", "options": {"model": "gemini-2.5-pro"}}],
     "roles": [{"task": "scenario", "name": "gemini"}],

@@ -1,8 +1,13 @@
 """A system that is a speech service, by recipe and through the stages, against a local server that speaks OpenAI's form."""
 
+import io
+import json
 import re
+from collections import Counter
 
+import numpy as np
 import pytest
+import soundfile
 
 from contracts.errors import SetupError
 from flows.entry.doctor import examine
@@ -96,6 +101,35 @@ def test_failures_are_retried_on_demand_and_only_they(tmp_path, in_this_process,
     forget_failures(build, stages_of(build))
     assert run(build_of(tmp_path, server))["samples"].rows_out == 15
     assert len(server.bodies) == 5 + refused
+
+
+def test_another_try_is_bought_only_where_the_recipe_says_so(tmp_path, in_this_process, server):
+    """A silent clip is a failure at once; with tries another request is sent, booked beside the first, and never more of them."""
+    spoken = server.spoken
+    quiet = Counter()
+
+    def half_silent(_number, body):
+        quiet[body["input"]] += 1
+        if quiet[body["input"]] > 1:
+            return None
+        buffer = io.BytesIO()
+        soundfile.write(buffer, np.zeros(24000 * 3, np.int16), 24000, format="WAV", subtype="PCM_16")
+        return openai_server.replace(spoken(body), body=buffer.getvalue())
+
+    server.script = half_silent
+    build = build_of(tmp_path, server, system=far(server, options={"response_format": "wav"}))
+    assert run(build, "samples")["samples"].failed == {"silent": 5}
+    assert len(server.bodies) == 5
+    build = build_of(tmp_path, server, system=far(server, tries=2, options={"response_format": "wav"}))
+    books = run(build, "samples")["samples"]
+    assert books.failed == {}
+    assert len(server.bodies) == 10
+    made = [row for row in build.tables.read("samples").to_pylist() if row["system"] == "far"]
+    assert [[one["reason"] for one in json.loads(row["failed_tries"])] for row in made] == [["silent"]] * 5
+    [spent] = [row for row in status_of(build) if str(row["stage"]).startswith("ledger")]
+    assert spent["out"] == 10
+    run(build_of(tmp_path, server, system=far(server, tries=2, options={"response_format": "wav"})), "samples")
+    assert len(server.bodies) == 10
 
 
 def test_another_model_that_answers_is_seen(tmp_path, in_this_process, server):

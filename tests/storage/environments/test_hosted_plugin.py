@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -273,13 +274,16 @@ def test_an_interpreter_that_is_not_one_is_a_setup_error(tmp_path):
 
 @pytest.mark.parametrize("name", ["flite", "piper"])
 def test_a_real_engine_speaks_there_as_it_does_here(name):
-    """The same samples."""
+    """The same samples; what a take sets reaches it, too."""
     here, there = placed_engine(name, {}, OWN), placed_engine(name, {}, HERE)
     assert not isinstance(here, HostedEngine)
     voice = here.voices()[0].name
     asked = [RenderRequest(text="Hello there.", language="en", voice=voice, seed=1, reference=None)]
-    (expected,), (answer,) = here.open().render(asked), there.open().render(asked)
+    asked.append(replace(asked[0], duration_factor=1.3))
+    (expected, longer), (answer, longer_there) = here.open().render(asked), there.open().render(asked)
     assert there.installed_version() == here.installed_version() == there.open().version
+    assert len(longer.samples) > len(expected.samples)
+    np.testing.assert_array_equal(longer_there.samples, longer.samples)
     np.testing.assert_array_equal(answer.samples, expected.samples)
 
 
