@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Final
 import numpy as np
 from pydantic import Field
 
-from contracts.bounds import BatchSize, TopP
+from contracts.bounds import BatchSize, Gpus, TopP
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from contracts.plugin_environment import Environment
@@ -38,6 +38,7 @@ class ChatTTS:
         refine_text: let it insert hesitations and laughter; off, because a listener then hears words that are not in the text.
         device: cuda or cpu.
         batch_size: requests per batch.
+        gpus: GPUs that a session takes; 0.25 puts four of them on one, if its memory has room.
     """
 
     architecture: ClassVar[str] = "audio-token GPT"
@@ -67,11 +68,12 @@ class ChatTTS:
     refine_text: bool = False
     device: str = "cuda"
     batch_size: BatchSize = 16
+    gpus: Gpus = 1.0
 
     @property
     def resources(self) -> Resources:
         """One GPU and the CPU that feeds it."""
-        return Resources(cpus=1, gpus=1 if self.device.startswith("cuda") else 0, batch_size=self.batch_size)
+        return Resources(cpus=1, gpus=self.gpus if self.device.startswith("cuda") else 0.0, batch_size=self.batch_size)
 
     def voices(self) -> tuple[Voice, ...]:
         """Return the one voice: that of the reference."""

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from contracts.bounds import BatchSize, Factor
+from contracts.bounds import BatchSize, Factor, Gpus
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from contracts.plugin_environment import Environment
@@ -42,6 +42,7 @@ class CosyVoice2:
         speed: above 1 is faster.
         device: cuda or cpu.
         batch_size: requests per batch.
+        gpus: GPUs that a session takes; 0.25 puts four of them on one, if its memory has room.
     """
 
     architecture: ClassVar[str] = "speech-token LM and flow matching"
@@ -90,11 +91,12 @@ class CosyVoice2:
     speed: Factor = 1.0
     device: str = "cuda"
     batch_size: BatchSize = 16
+    gpus: Gpus = 1.0
 
     @property
     def resources(self) -> Resources:
         """One GPU and the CPU that feeds it."""
-        return Resources(cpus=1, gpus=1 if self.device.startswith("cuda") else 0, batch_size=self.batch_size)
+        return Resources(cpus=1, gpus=self.gpus if self.device.startswith("cuda") else 0.0, batch_size=self.batch_size)
 
     def voices(self) -> tuple[Voice, ...]:
         """Return the one voice: that of the reference."""

@@ -344,3 +344,13 @@ def test_damaged_weights_of_chattts_are_a_setup_error(monkeypatch):
     monkeypatch.setattr(type(engine), "missing", lambda self: None)
     with pytest.raises(SetupError, match="could not load damaged"):
         engine.open()
+
+
+@pytest.mark.parametrize("name", ["chattts", "cosyvoice2", "f5tts", "xtts"])
+def test_several_sessions_share_a_gpu(name):
+    """A session takes as much of a GPU as the recipe says, none without one; clips do not hang on it."""
+    whole = plugins.configure("engine", name, {})
+    quarter = plugins.configure("engine", name, {"gpus": 0.25})
+    assert (whole.resources.gpus, quarter.resources.gpus) == (1.0, 0.25)
+    assert plugins.configure("engine", name, {"gpus": 0.25, "device": "cpu"}).resources.gpus == 0.0
+    assert quarter.params() == whole.params()
