@@ -37,7 +37,7 @@ def test_the_same_one_is_opened(place):
 def test_an_emptied_one_is_refused_and_stays_empty(place):
     """Tables that are gone are not made anew; the message says what was there and how to go on."""
     known = bought(place, "a")
-    for table in ("requests", "accounts", "losses", "batches", "owners", "identity"):
+    for table in ("requests", "accounts", "losses", "batches", "owners", "identity", "audio"):
         query(place, f"DROP TABLE ledger_{table}")
     query(place, "DROP TABLE ledger_version" if "://" in place else "PRAGMA user_version = 0")
     with pytest.raises(OtherDatabase, match=r"is empty, but .*\(1 replies, .*unisrm-data accept RECIPE ledger") as caught:

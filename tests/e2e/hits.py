@@ -23,7 +23,7 @@ from tests.annotate.gemini_server import Answer, GeminiServer, card, reply, serv
 from tests.e2e.builds import CLI, ROOT, SIGNALS_ON, tiny_recipe
 from tests.flows.small import without_ray
 
-PROGRESS = re.compile(r"\w+: (\d+ to do|\d+/\d+, \d+ failed, .* left|\d+ done, \d+ failed, in .* s)")
+PROGRESS = re.compile(r"\w+: (\d+ to do|\d+/\d+, \d+ failed, .* left|\d+ done, \d+ failed, in .* s)|  \S+: \d+ in [\d.]+ s, .*")
 MARK = "UNISRM_TEST_BUILD"
 KINDS = {
     "create_app": "prefect",
@@ -90,6 +90,7 @@ class Prepared:
             prompts={"texts": 4},
             systems=[{"name": "espeak", "engine": "espeak", "voices": ["en-us"]}, {"name": "flite", "engine": "flite"}],
             judge={"options": {"concurrency": 2, "base_url": judge.server.url}},
+            splits={"fractions": {"sft": 1.0}},
         )
         shims = folder / "bin"
         shims.mkdir()
