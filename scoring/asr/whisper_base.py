@@ -5,14 +5,13 @@ MIT). Every file is checked by the hash of that build, so that what runs is what
 """
 
 import hashlib
-import importlib.util
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, ClassVar, Final
 
 from pydantic import Field
 
 from contracts.errors import SetupError
+from contracts.installed_packages import package_folder
 from contracts.jobs import Resources
 from scoring.asr.whisper import WhisperSession, load_network, whisper_version
 from scoring.metric import absent
@@ -65,7 +64,7 @@ class WhisperBase:
 
 def embedded_files() -> dict[str, bytes]:
     """Return the files of the model by their names, as the packages hold them."""
-    first, second = (_folder(package) / "data" for package in _PACKAGES)
+    first, second = (folder / "data" for name in _PACKAGES if (folder := package_folder(name)) is not None)
     files = {name: (first / name).read_bytes() for name in _SHA256 if name != "model.bin"}
     return files | {"model.bin": (first / "model.bin.part1").read_bytes() + (second / "model.bin.part2").read_bytes()}
 
@@ -80,13 +79,6 @@ def checked(files: dict[str, bytes]) -> dict[str, bytes]:
         if hashlib.sha256(content).hexdigest() != _SHA256[name]:
             raise SetupError(f"{name} of Whisper base is damaged: pip install --force-reinstall {_INSTALL}")
     return files
-
-
-def _folder(package: str) -> Path:
-    spec = importlib.util.find_spec(package)
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin).parent
 
 
 PLUGIN = WhisperBase

@@ -5,7 +5,6 @@ Stahl & Gamper, "Distillation and Pruning for Scalable Self-Supervised Represent
 on synthetic speech is measured in docs/decisions/0020-what-runs-from-packages.md.
 """
 
-import importlib.util
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from contracts.errors import SetupError
+from contracts.installed_packages import package_folder
 from contracts.jobs import Failure, Resources
 from scoring.metric import Measurement, MetricRequest, absent
 from synth.resampling import resample
@@ -88,8 +88,7 @@ class DistillMos:
 
 
 def _weights() -> Path:
-    spec = importlib.util.find_spec("distillmos")
-    return Path(next(iter(spec.submodule_search_locations or ())), _WEIGHTS) if spec else Path(_WEIGHTS)
+    return (package_folder("distillmos") or Path()) / _WEIGHTS
 
 
 def _version() -> str:

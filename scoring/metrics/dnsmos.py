@@ -8,7 +8,6 @@ second apart after doubling short clips, and computes the features with librosa,
 short clip is repeated to exactly one window, and the features are plain numpy.
 """
 
-import importlib.util
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -18,6 +17,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from contracts.errors import SetupError
+from contracts.installed_packages import package_folder
 from contracts.jobs import Failure, Resources
 from scoring.mel import mel_filters
 from scoring.metric import Measurement, MetricRequest, Waveform, absent
@@ -144,8 +144,7 @@ class Dnsmos:
 
 
 def _folder() -> Path:
-    spec = importlib.util.find_spec("speechmos")
-    return Path(next(iter(spec.submodule_search_locations or ()))) / "dnsmos_models" if spec else Path()
+    return (package_folder("speechmos") or Path()) / "dnsmos_models"
 
 
 def _version() -> str:

