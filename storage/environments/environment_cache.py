@@ -20,6 +20,7 @@ from contracts.errors import SetupError
 from contracts.plugin_environment import SESSION_REQUIREMENTS, Environment, environment_key
 from storage.downloads import cache_home
 from storage.environments.child_variables import uv_variables
+from storage.local_files import atomic_path
 
 FOLDER: Final = "UNISRM_ENVIRONMENTS"
 """Environment variable with the folder of built environments; default: ``unisrm-data/environments`` in the user's cache."""
@@ -152,9 +153,8 @@ def _recorded(environment: Environment, key: str, folder: Path) -> BuiltEnvironm
         "python_version": version,
         "size_mb": round(size, 1),
     }
-    unfinished = folder / f"{_RECORD}.new"
-    unfinished.write_text(json.dumps(record, indent=1), encoding="utf-8")
-    unfinished.rename(folder / _RECORD)
+    with atomic_path(folder / _RECORD) as path:
+        path.write_text(json.dumps(record, indent=1), encoding="utf-8")
     found = _read(folder)
     assert found is not None
     assert found.key == key
