@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from contracts.secret_variables import looks_secret
+from contracts.secret_variables import without_looking_secret
 from flows.run.settings import SECRETS
 
 CREDENTIALS: Final = frozenset(
@@ -30,8 +30,8 @@ CREDENTIALS: Final = frozenset(
 )
 """Environment variables with credentials of object stores, where workers read recordings and write clips."""
 
-_KEPT: Final = re.compile(r"RAY_.*|.*_PROXY", re.IGNORECASE)
-"""Kept: Ray's own token, and proxies, whose login may be needed to reach a bucket."""
+_KEPT: Final = re.compile("|".join(["(?i:RAY_.*|.*_PROXY)", *sorted(CREDENTIALS)]))
+"""Kept: those credentials, Ray's own token, and proxies, whose login may be needed to reach a bucket."""
 
 _MACHINE: Final = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "DO_NOT_TRACK"}
@@ -47,12 +47,7 @@ def without_secrets(environment: Mapping[str, str], declared: Collection[str] = 
         environment: the environment of this process.
         declared: names of further secrets, such as those that judges declare.
     """
-    never = {*declared, *SECRETS}
-    return {
-        name: value
-        for name, value in environment.items()
-        if name not in never and (name in CREDENTIALS or _KEPT.fullmatch(name) or not looks_secret(name, value))
-    }
+    return without_looking_secret(environment, never={*declared, *SECRETS}, kept=_KEPT)
 
 
 def server_environment(environment: Mapping[str, str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Final
 
-from contracts.secret_variables import looks_secret
+from contracts.secret_variables import without_looking_secret
 
 _OURS: Final = frozenset({"VIRTUAL_ENV", "PYTHONHOME"})
 _NEEDED: Final = re.compile(r".*_PROXY", re.IGNORECASE)
@@ -44,9 +44,4 @@ def uv_variables() -> dict[str, str]:
 
 
 def _harmless(kept: re.Pattern[str]) -> dict[str, str]:
-    never = _WITHHELD.get() | _OURS
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name not in never and (kept.fullmatch(name) or not looks_secret(name, value))
-    }
+    return without_looking_secret(os.environ, never=_WITHHELD.get() | _OURS, kept=kept)
