@@ -1,14 +1,16 @@
-"""Files on a local disk: atomic writes, and advice on the operating system's errors."""
+"""Files and folders on a local disk: atomic writes, and advice on the operating system's errors."""
 
 import contextlib
 import errno
 import os
+import shutil
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from contracts.errors import StorageError
+from contracts.errors import DataError, StorageError
 
 ADVICE: Final = {
     errno.ENOSPC: "the disk is full: free some space or move the workspace, then run the same command again",
@@ -45,6 +47,31 @@ def atomic_path(final: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def new_folder(final: Path) -> Iterator[Path]:
+    """Yield a temporary neighbour of ``final``; on success flush it to the disk and rename it, on error remove it.
+
+    Raises:
+        DataError: something is at ``final`` already.
+        StorageError: the disk refuses.
+    """
+    if final.exists() and (not final.is_dir() or any(final.iterdir())):
+        raise DataError(f"{final} is there already: name a folder that is not, or remove it")
+    with storage_errors(str(final)):
+        final.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=".tmp", dir=final.parent))
+        try:
+            temporary.chmod(0o755)
+            yield temporary
+            for path in [*temporary.rglob("*"), temporary]:
+                sync(path)
+            temporary.replace(final)
+            sync(final.parent)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
 
 
 def sync(path: Path) -> None:

@@ -10,10 +10,9 @@ import pyarrow.compute as pc
 from contracts.errors import DataError
 from contracts.ids import canonical_json, row_id
 from contracts.joins import attach, sorted_by
-from flows.clips.new_folder import new_folder
 from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.run.pipeline import Build
-from storage.local_files import storage_errors
+from storage.local_files import new_folder, storage_errors
 from synth.dsp import format_literals
 
 PROMPTS_FILE: Final = "prompts.jsonl"

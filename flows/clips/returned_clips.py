@@ -16,10 +16,9 @@ from contracts.jobs import Failure
 from contracts.json_text import DuplicateKey, json_value
 from corpora.root import is_outside
 from flows.clips.exported_prompts import PROMPTS_FILE, spoken_prompts
-from flows.clips.new_folder import new_folder
 from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.run.pipeline import Build
-from storage.local_files import storage_errors
+from storage.local_files import new_folder, storage_errors
 from synth.clip_limits import OpenLimit
 from synth.dsp import AudioFormat
 from synth.engine import Waveform
