@@ -16,7 +16,9 @@ What was checked, and how:
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Generic, TypeVar
+
+P = TypeVar("P")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +48,7 @@ FREE: Final = Price(text_input=0.0, audio_input=0.0, output=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class PriceList:
+class PriceList(Generic[P]):
     """The prices of one provider.
 
     Attributes:
@@ -57,10 +59,10 @@ class PriceList:
 
     as_of: str
     source: str
-    prices: Mapping[str, Price]
+    prices: Mapping[str, P]
 
 
-PRICE_LISTS: Final[Mapping[str, PriceList]] = {
+PRICE_LISTS: Final[Mapping[str, PriceList[Price]]] = {
     "gemini": PriceList(
         as_of="2025-10-01",
         source="https://ai.google.dev/gemini-api/docs/pricing, paid tier, prompts of up to 200,000 tokens",
@@ -134,18 +136,9 @@ FREE_SPEECH: Final = SpeechPrice()
 """A speech service on a machine of one's own."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class SpeechPriceList:
-    """The prices of one provider's speech; see ``PriceList``."""
-
-    as_of: str
-    source: str
-    prices: Mapping[str, SpeechPrice]
-
-
 # Neither provider's page was read itself. The newer Gemini models cost half of this until the end of 2026.
-SPEECH_PRICE_LISTS: Final[Mapping[str, SpeechPriceList]] = {
-    "gemini": SpeechPriceList(
+SPEECH_PRICE_LISTS: Final[Mapping[str, PriceList[SpeechPrice]]] = {
+    "gemini": PriceList(
         as_of="2027-01-01",
         source="https://ai.google.dev/gemini-api/docs/pricing, by third-party copies (of the 2.5 models from 2026-07-03) and "
         "github.com/BerriAI/litellm/discussions/42776 (November 2026)",
@@ -156,7 +149,7 @@ SPEECH_PRICE_LISTS: Final[Mapping[str, SpeechPriceList]] = {
             "gemini-2.5-pro-preview-tts": SpeechPrice(text_input=1.00, audio_output=20.00),
         },
     ),
-    "openai": SpeechPriceList(
+    "openai": PriceList(
         as_of="2026-06-21",
         source="https://platform.openai.com/docs/pricing, by a third-party copy; the same as bills of 2025-11-02 "
         "(github.com/sanand0/blog, openai-tts-cost.md)",
