@@ -82,7 +82,9 @@ def prove(assignments: Iterable[pa.Table], keys: pa.Table, *, similarity: float 
     items = pa.concat_tables(some).group_by(names).aggregate([("item_id_min", "min"), ("count_all", "sum")])
     items = items.select([*names, "item_id_min_min", "count_all_sum"]).rename_columns([*names, "item_id", "items"])
     groups: list[_Group] = items.sort_by("item_id").to_pylist()
-    checked = {kind: len(_disjoint(kind, _numbered(kind, groups), groups)) for kind in ("leakage group", "text group")}
+    checked = {}
+    for kind, column in (("leakage group", "leakage_group"), ("text group", "group_id")):
+        checked[kind] = len(_disjoint(kind, ((group[column], place) for place, group in enumerate(groups)), groups))
     number = {group["group_id"]: place for place, group in enumerate(groups)}
     of = [number.get(group) for group in keys["group_id"].to_pylist()]
     if absent := sorted(number.keys() - {groups[place]["group_id"] for place in of if place is not None}):
@@ -111,11 +113,6 @@ def prove(assignments: Iterable[pa.Table], keys: pa.Table, *, similarity: float 
     return LeakageProof(
         rows=sum(counts.values()), splits=counts, checked=checked, shared=dict.fromkeys(checked, 0), similarity=similarity
     )
-
-
-def _numbered(kind: str, groups: Sequence[_Group]) -> _Uses:
-    column = {"leakage group": "leakage_group", "text group": "group_id"}[kind]
-    return ((group[column], place) for place, group in enumerate(groups))
 
 
 def _each(names: str | list[str | None] | None) -> list[str]:
