@@ -25,16 +25,28 @@ _NUMBERS: Final = itertools.count()
 
 @dataclass(kw_only=True)
 class Batch:
-    """Requests of one job; ``deaths``: workers that died of it."""
+    """Requests of one job.
+
+    Attributes:
+        job: the job.
+        rows: its requests.
+        largest: most requests that a session takes at once.
+        deaths: workers that died of it.
+    """
 
     job: Job
     rows: pa.Table
+    largest: int
     deaths: int = 0
+
+    def part(self, start: int, rows: int | None = None) -> "Batch":
+        """Return some of the requests as a batch that nothing died of."""
+        return Batch(job=self.job, rows=self.rows.slice(start, rows), largest=self.largest)
 
     def halves(self) -> "list[Batch]":
         """Return the batch as two smaller ones."""
         middle = self.rows.num_rows // 2
-        return [Batch(job=self.job, rows=self.rows.slice(0, middle)), Batch(job=self.job, rows=self.rows.slice(middle))]
+        return [self.part(0, middle), self.part(middle)]
 
 
 @dataclass(kw_only=True)
@@ -66,7 +78,7 @@ class Pool:
         if "text" in requests.column_names:
             order = pa.table({"n": pc.utf8_length(requests["text"]), "id": requests["row_id"]})
             ordered = taken(requests, pc.sort_indices(order, sort_keys=[("n", "descending"), ("id", "ascending")]))
-        self.waiting.append(Batch(job=job, rows=ordered))
+        self.waiting.append(Batch(job=job, rows=ordered, largest=job.resources.batch_size))
 
     def wants_more(self) -> bool:
         """Return whether a worker could take one more batch now."""
@@ -79,12 +91,11 @@ class Pool:
         """
         first = self.waiting[0]
         left = sum(batch.rows.num_rows for batch in self.waiting)
-        size = min(first.job.resources.batch_size, -(-left // (_AHEAD * max(self.workers, 1))))
+        size = min(first.largest, -(-left // (_AHEAD * max(self.workers, 1))))
         if first.deaths or first.rows.num_rows <= size:
             batch = self.waiting.popleft()
         else:
-            batch = Batch(job=first.job, rows=first.rows.slice(0, size))
-            self.waiting[0] = Batch(job=first.job, rows=first.rows.slice(size))
+            batch, self.waiting[0] = first.part(0, size), first.part(size)
         number = next(_NUMBERS)
         self.busy[number] = batch
         return number, batch
