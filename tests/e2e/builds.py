@@ -86,3 +86,13 @@ def orphans(environment) -> list[str]:
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
     return found
+
+
+def built_demo(folder: Path, environment: dict[str, str], name: str, texts: int) -> tuple[Path, Path, Path]:
+    """Build a recipe of the project with fewer texts; return its recipe, workspace and release folder."""
+    literals = yaml.safe_load((ROOT / f"recipes/{name}.yaml").read_text())
+    literals["prompts"]["texts"] = texts
+    recipe = folder / f"{name}.yaml"
+    recipe.write_text(yaml.safe_dump(literals))
+    done = unisrm(environment, "build", recipe, "-w", folder / "ws")
+    return recipe, folder / "ws", Path(done.stdout.strip().splitlines()[-1].removeprefix("release: "))

@@ -3,13 +3,12 @@
 import io
 import json
 import time
-from pathlib import Path
 
 import pytest
 import soundfile
 import yaml
 
-from tests.e2e.builds import ROOT, unisrm
+from tests.e2e.builds import ROOT, built_demo, unisrm
 
 pytestmark = pytest.mark.e2e
 
@@ -17,13 +16,7 @@ pytestmark = pytest.mark.e2e
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory, environment):
     """Build the demo recipe with four texts; return its recipe, workspace and release folder."""
-    folder = tmp_path_factory.mktemp("demo")
-    literals = yaml.safe_load((ROOT / "recipes/demo.yaml").read_text())
-    literals["prompts"]["texts"] = 4
-    recipe = folder / "demo.yaml"
-    recipe.write_text(yaml.safe_dump(literals))
-    done = unisrm(environment, "build", recipe, "-w", folder / "ws")
-    return recipe, folder / "ws", Path(done.stdout.strip().splitlines()[-1].removeprefix("release: "))
+    return built_demo(tmp_path_factory.mktemp("demo"), environment, "demo", texts=4)
 
 
 def test_datasets_reads_the_release(demo, monkeypatch, tmp_path):

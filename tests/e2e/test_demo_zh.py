@@ -1,14 +1,13 @@
 """The Mandarin demo on a few texts: speech that nobody recorded, after English references, by voices for non-commercial use."""
 
 from collections import Counter
-from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from flows import open_workspace
-from tests.e2e.builds import ROOT, unisrm
+from tests.e2e.builds import ROOT, built_demo, unisrm
 
 pytestmark = pytest.mark.e2e
 
@@ -18,13 +17,7 @@ SYSTEMS = {"fastspeech2", "tacotron2", "fastspeech2-moved", "tacotron2-moved"}
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory, environment):
     """Build the recipe with three texts; return its recipe, workspace and release folder."""
-    folder = tmp_path_factory.mktemp("demo_zh")
-    literals = yaml.safe_load((ROOT / "recipes/demo_zh.yaml").read_text())
-    literals["prompts"]["texts"] = 3
-    recipe = folder / "demo_zh.yaml"
-    recipe.write_text(yaml.safe_dump(literals))
-    done = unisrm(environment, "build", recipe, "-w", folder / "ws")
-    return recipe, folder / "ws", Path(done.stdout.strip().splitlines()[-1].removeprefix("release: "))
+    return built_demo(tmp_path_factory.mktemp("demo_zh"), environment, "demo_zh", texts=3)
 
 
 def test_rows_are_mandarin_after_english_speech(demo):
