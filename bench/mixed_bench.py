@@ -25,7 +25,7 @@ from flows.stages.samples import sample_requests
 from synth.render import RenderJob
 from tests.annotate import openai_server
 
-TEXTS: Final = 24
+TEXTS: Final = 48
 ENGINES: Final = ("flite", "piper", "kokoro")
 VOICES: Final = ("alloy", "ash", "coral", "echo", "fable", "nova", "onyx", "sage", "shimmer")
 """Of the service; each speaks every text."""

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from threadpoolctl import threadpool_limits
 
 from contracts import schemas
 from contracts.jobs import Job, Outcome
@@ -74,6 +75,8 @@ def do_missing(build: Build, stage: str, work: Work, here: HereJobs[Any] | None 
             check_resources({f"{stage}, {job}": job.resources for job, rows in remote if rows.num_rows})
             run = partial(fan_out, remote, commit, (build.workspace, FORMAT_FILE))
             if count_local:
+                # The workers have the cores, one thread each: numpy's own threads here would get in their way.
+                started.enter_context(threadpool_limits(1))
                 check = started.enter_context(meanwhile(run))
             else:
                 run()

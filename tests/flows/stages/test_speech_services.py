@@ -8,11 +8,13 @@ from collections import Counter
 import numpy as np
 import pytest
 import soundfile
+from threadpoolctl import threadpool_info
 
 from contracts.errors import SetupError
 from flows.entry.doctor import examine
 from flows.entry.preflight import check_machine
 from flows.kinds.preference_plan import plan_of
+from flows.run import services
 from flows.run.kind import stages_of
 from flows.run.marks import finished
 from flows.run.pipeline import forget_failures, open_build, up_to
@@ -199,3 +201,17 @@ def test_texts_that_are_not_written_yet_are_planned_as_long_as_the_target(tmp_pa
     )
     assert unwritten["calls"] == known["calls"] == 5
     assert known["usd_at_most"] / 2 < unwritten["usd_at_most"] < 2 * known["usd_at_most"]
+
+
+def test_clips_of_services_are_made_on_one_thread(tmp_path, in_this_process, server, monkeypatch):
+    """While engines speak beside them: numpy's threads would take the cores of the workers."""
+    threads, spoken = [], services.spoken_rows
+
+    def watched(*arguments, **options):
+        for outcome in spoken(*arguments, **options):
+            threads.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+            yield outcome
+
+    monkeypatch.setattr(services, "spoken_rows", watched)
+    run(build_of(tmp_path, server), until="samples")
+    assert set(threads) == {1}
