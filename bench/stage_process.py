@@ -16,8 +16,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-_SCALES: Final = {"wer": (0.3, 0.0), "sim": (0.3, 0.9), "f0_std_semitones": (0.2, 0.8), "dnsmos_ovrl": (2.5, 3.7)}
-"""Number measured of a clip -> what gets no points, and what gets ten."""
+_SCALES: Final = {
+    "wer": (0.3, 0.0),
+    "sim": (0.3, 0.9),
+    "f0_std_semitones": (0.2, 0.8),
+    "distillmos": (2.5, 4.5),
+    "dnsmos_ovrl": (2.5, 3.7),
+}
+"""Number measured of a clip -> what gets no points, and what gets ten. Trees from before measured DNSMOS, not DistillMOS."""
 
 _DIMENSIONS: Final = ("Text Fidelity", "Speaker Similarity", "Prosody", "Audio Quality")
 _PART_ROWS: Final = 100_000
@@ -35,7 +41,8 @@ def write_judgments(build: Any) -> None:
 
     question = _questions()(build)[0]
     requests, rows = question.requests, question.requests.num_rows
-    scores = {side: np.stack([_points(requests, fact, side) for fact in _SCALES], axis=1) for side in "ab"}
+    facts = [fact for fact in _SCALES if f"{fact}_a" in requests.column_names]
+    scores = {side: np.stack([_points(requests, fact, side) for fact in facts], axis=1) for side in "ab"}
     totals = {side: points.sum(axis=1).round(1) for side, points in scores.items()}
     columns: dict[str, Any] = {
         "judgment_id": question.ids,
