@@ -77,10 +77,8 @@ def write_recipe(folder: Path) -> Path:
 
 def fill(build: Build) -> None:
     """Commit what recording, synthesis, measurement and judging would have, and run every stage, which finds cheap work."""
-    tone = (3000 * np.sin(np.arange(24000) / 20)).astype(np.int16)
-    audio = build.blobs.put(tone, 16000)
+    tones = _tones(build)
     clip = {
-        "audio_id": audio,
         "duration_s": 1.5,
         "sample_rate_hz": 16000,
         "native_sample_rate_hz": 16000,
@@ -92,7 +90,13 @@ def fill(build: Build) -> None:
             every = build.tables.read("utterances")["utterance_id"].combine_chunks()
             wanted = recording_requests(build, every)
             rows = [
-                {"recording_id": row["row_id"], "utterance_id": row["subject_id"], "source_sha256": "0", **clip}
+                {
+                    "recording_id": row["row_id"],
+                    "utterance_id": row["subject_id"],
+                    "source_sha256": "0",
+                    "audio_id": tones["human"],
+                    **clip,
+                }
                 for row in wanted.to_pylist()
             ]
             build.tables.append("recordings", pa.Table.from_pylist(rows))
@@ -111,6 +115,7 @@ def fill(build: Build) -> None:
                     "params": "{}",
                     "is_synthetic": True,
                     "license": "GPL-3.0-or-later",
+                    "audio_id": tones[row["system"]],
                     **clip,
                 }
                 for row in sample_requests(build).to_pylist()
@@ -139,6 +144,13 @@ def fill(build: Build) -> None:
         began = time.perf_counter()
         books = execute(stage, build)
         print(f"  {stage.name}: {books.rows_out} rows, {time.perf_counter() - began:.1f} s", file=sys.stderr)
+
+
+def _tones(build: Build) -> dict[str, str]:
+    """Return system -> audio id of its one clip: two systems with the same audio would be no pair."""
+    systems = ["human", *(system.name for system in build.recipe.systems)]
+    waves = {system: np.sin(np.arange(24000) / (10 + place)) for place, system in enumerate(systems)}
+    return {system: build.blobs.put((3000 * wave).astype(np.int16), 16000) for system, wave in waves.items()}
 
 
 def run() -> list[dict[str, object]]:
