@@ -7,7 +7,7 @@ Everything on the page that comes from data or a recipe is escaped, so that a sy
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import jinja2
 import yaml
@@ -15,6 +15,12 @@ import yaml
 from storage.card_facts import Facts
 from storage.hub_metadata import hub_languages, hub_license, size_category
 from storage.tally import Tally
+
+_FRAME: Final = "card.md.jinja"
+_BLOCKS: Final = ("synthetic", "items", "body", "licences")
+"""Blocks that the template of a body fills."""
+
+_HEADING: Final = re.compile(r"^#(?=#+ )", re.MULTILINE)
 
 
 def escape(value: object) -> str:
@@ -26,13 +32,13 @@ def escape(value: object) -> str:
 
 def header(facts: Facts, tally: Tally) -> dict[str, Any]:
     """Return the card's YAML header as literals."""
-    licenses = tally.values("license")
+    licenses = tally.frame.values("license")
     hub = sorted({hub_license(part) for spdx in licenses for part in re.split(r" (?:AND|OR|WITH) |[()]", spdx) if part})
     configs: dict[str, list[dict[str, str]]] = {}
     for (config, split), rows in tally.rows.items():
         if rows:
             configs.setdefault(config, []).append({"split": split, "path": f"{config}/{split}-*.parquet"})
-    languages = hub_languages(tally.values("language"))
+    languages = hub_languages(tally.frame.values("language"))
     found: dict[str, Any] = {"pretty_name": facts.pretty_name} | ({"language": languages} if languages else {})
     found["license"] = hub[0] if len(hub) == 1 else hub
     if "other" in hub:
@@ -74,16 +80,47 @@ def render(facts: Facts, tally: Tally) -> str:
     }
     top = yaml.safe_dump(header(facts, tally), sort_keys=False, allow_unicode=True, default_flow_style=False, width=1000)
     labels = {label: words for schema in tally.schemas.values() for label, words in schema.labels.items()}
-    return environment.get_template(tally.body.template).render(
+    return environment.get_template(_FRAME).render(
         top=Verbatim(text=top),
         facts=facts,
-        tally=tally,
+        tally=tally.frame,
+        blocks=_blocks(environment, facts, tally),
         labels=labels,
-        splits=[(config, split, rows, tally.labels[config, split]) for (config, split), rows in tally.rows.items()],
+        splits=[(config, split, rows, _labelled(tally, config, split)) for (config, split), rows in tally.rows.items()],
         empty=", ".join(f"{config} {split}" for (config, split), rows in tally.rows.items() if not rows),
         columns=columns,
         example=_example(tally),
     )
+
+
+def _blocks(environment: jinja2.Environment, facts: Facts, tally: Tally) -> dict[str, "Verbatim"]:
+    """Return the blocks of the card that are about sorts of items; those of several sorts name their configurations."""
+    texts: dict[str, list[str]] = {name: [] for name in _BLOCKS}
+    for counts in tally.bodies:
+        template = environment.get_template(counts.body.template)
+        context = template.new_context({"facts": facts, "tally": counts})
+        of = ", ".join(map(escape, counts.configurations))
+        for name in _BLOCKS:
+            if name not in template.blocks or (name == "synthetic" and not counts.synthetic):
+                continue
+            text = "".join(template.blocks[name](context)).removesuffix("\n")
+            if len(tally.bodies) > 1 and name == "items":
+                text = f"**{of}**: {text}"
+            elif len(tally.bodies) > 1 and name == "body":
+                text = f"## Rows of {of}\n\n{_HEADING.sub('##', text)}"
+            if text not in texts[name]:
+                texts[name].append(text)
+    return {name: Verbatim(text="\n\n".join(found)) for name, found in texts.items()}
+
+
+def _labelled(tally: Tally, config: str, split: str) -> dict[str, int | None]:
+    """Return label -> rows of a split; None for labels that rows of the configuration cannot have."""
+    known = tally.schemas[config].labels
+    return {
+        label: tally.labels[config, split][label] if label in known else None
+        for schema in tally.schemas.values()
+        for label in schema.labels
+    }
 
 
 def _example(tally: Tally) -> dict[str, Any]:

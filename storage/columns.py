@@ -49,7 +49,8 @@ class Body:
     """What a card says of one sort of item.
 
     Attributes:
-        template: template that fills the frame (``card.md.jinja``): a name in this folder, or the absolute path of a file.
+        template: template of the blocks ``synthetic``, ``items``, ``body`` and ``licences``, which stand in the frame
+            (``card.md.jinja``): a name in this folder, or the absolute path of a file.
         counts: name of a tally in the template -> what is counted.
     """
 

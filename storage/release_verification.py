@@ -19,6 +19,7 @@ from storage import release_manifest
 from storage.blobs import decoded
 from storage.columns import AUDIO, AUDIOS, GROUP, item_column
 from storage.shards import split_of
+from storage.split_members import SplitMembers
 
 CARD: Final = "README.md"
 
@@ -84,7 +85,8 @@ def verify_release(url: str) -> Verification:
 
     Checked are: the manifest against the folder's name, presence, size and sha256 of every file, files that it does not list,
     the card and the shards that it names, that each shard reads and has as many rows as listed, ids (unique), each audio cell
-    (it decodes, to samples with the audio id in its path), and that no leakage group is in two splits.
+    (it decodes, to samples with the audio id in its path), that no leakage group is in two splits, and, of a release with
+    several configurations, that no clip is.
 
     Args:
         url: local path or fsspec URL of the release's folder.
@@ -151,7 +153,7 @@ def _verify_card(found: Verification, filesystem: Any, root: str, present: set[s
 
 def _verify_shards(found: Verification, filesystem: Any, root: str, listed: Mapping[str, int | None]) -> None:
     with ThreadPoolExecutor(_THREADS) as pool:
-        rows = _Rows(found, pool)
+        rows = _Rows(found, pool, is_several=len({_config_of(path) for path in listed}) > 1)
         for path in sorted(listed):
             before = found.rows
             try:
@@ -166,13 +168,18 @@ def _verify_shards(found: Verification, filesystem: Any, root: str, listed: Mapp
                 found.add(path, f"has {found.rows - before} rows, {release_manifest.MANIFEST} says {listed[path]}")
 
 
+def _config_of(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
 class _Rows:
     """Checks across the rows of all shards."""
 
-    def __init__(self, found: Verification, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, found: Verification, pool: ThreadPoolExecutor, *, is_several: bool) -> None:
         self._found, self._pool = found, pool
         self._ids: dict[tuple[str, str], tuple[str, int]] = {}  # configuration and id -> file and row
-        self._splits: dict[str, str] = {}  # leakage group -> split
+        self._groups = SplitMembers()
+        self._clips = SplitMembers() if is_several else None
         self._intact: set[bytes] = set()
 
     def verify(self, path: str, start: int, batch: pa.RecordBatch) -> None:
@@ -180,13 +187,14 @@ class _Rows:
         self._verify_ids(path, start, batch)
         self._verify_groups(path, start, batch)
         cells = list(_cells(batch))
+        self._verify_clips(path, start, cells)
         self._found.clips += len(cells)
         for (row, column, _), what in zip(cells, self._pool.map(self._wrong_with, cells), strict=True):
             if what is not None:
                 self._found.add(path, what, start + row, column)
 
     def _verify_ids(self, path: str, start: int, batch: pa.RecordBatch) -> None:
-        column, config = item_column(batch.schema), path.rpartition("/")[0]
+        column, config = item_column(batch.schema), _config_of(path)
         for row, value in enumerate(batch[column].to_pylist(), start=start):
             if value is None:
                 self._found.add(path, "has no id", row, column)
@@ -198,8 +206,18 @@ class _Rows:
     def _verify_groups(self, path: str, start: int, batch: pa.RecordBatch) -> None:
         split = split_of(path.rpartition("/")[2])
         for row, value in enumerate(batch[GROUP].to_pylist() if GROUP in batch.schema.names else (), start=start):
-            if value is not None and (other := self._splits.setdefault(value, split)) != split:
+            if value is not None and (other := self._groups.other_split(value, split)) is not None:
                 self._found.add(path, f"{value} lies in the split {other}, too: the splits leak", row, GROUP)
+
+    def _verify_clips(self, path: str, start: int, cells: Sequence["_Cell"]) -> None:
+        """Report clips that another configuration has in another split; items of one configuration go by their groups."""
+        split = split_of(path.rpartition("/")[2])
+        if self._clips is None:
+            return
+        for row, column, clip in cells:
+            name = clip["path"]
+            if name and (other := self._clips.other_split(name, split)) is not None:
+                self._found.add(path, f"audio {name} lies in the split {other}, too: the splits leak", start + row, column)
 
     def _wrong_with(self, cell: "_Cell") -> str | None:
         """Return what is wrong with an audio cell, whose path has the audio id of its samples."""

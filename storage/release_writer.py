@@ -13,20 +13,22 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from contracts.errors import DataError, RecipeError
+from contracts.errors import DataError, LeakageError, RecipeError
 from storage import release_manifest
 from storage.card import render
-from storage.card_facts import Facts
-from storage.columns import ReleaseSchema
+from storage.card_facts import Disjoint, Facts
+from storage.columns import GROUP, ReleaseSchema
 from storage.local_files import atomic_path, storage_errors, sync
 from storage.release_manifest import MANIFEST, File
 from storage.shards import ShardLayout, write_split
+from storage.split_members import SplitMembers
 from storage.tally import Tally
 from storage.workspace import Workspace
 
@@ -38,7 +40,7 @@ class ReleaseSplit:
     """One split to release.
 
     Attributes:
-        config: configuration, such as ``task1``.
+        config: configuration, such as ``task1``; splits of one name belong together in all configurations.
         split: name, such as ``sft``.
         rows: tables of ``storage.columns.row_schema(schema)``, read once; rows that share clips belong together.
         schema: release schema of the configuration.
@@ -77,7 +79,8 @@ def write(
 
     Raises:
         RecipeError: the version is no folder name.
-        DataError: there are no rows.
+        DataError: a configuration has no rows.
+        LeakageError: two splits share a clip or a leakage group, in one configuration or two; checked where there are several.
         SchemaError: rows do not fit their schema.
         DamagedPart: a clip is missing.
         StorageError: the workspace cannot be written; no release is visible.
@@ -99,21 +102,60 @@ def _build(
     folder: Path, splits: Sequence[ReleaseSplit], audio: Callable[[str], bytes], facts: Facts, layout: ShardLayout
 ) -> list[File]:
     tally, files = Tally({split.config: split.schema for split in splits}), list[File]()
+    shared = _Shared() if len(tally.schemas) > 1 else None
     for split in splits:
         tally.open(split.config, split.split)
-        rows = _counted(split, tally)
+        rows = _counted(split, tally, shared)
         for shard in write_split(folder, split.config, split.split, rows, audio, layout=layout, schema=split.schema):
             files.append(_entry(folder, shard.path, shard.rows))
-    if not files:
-        raise DataError("a release needs rows, but every split is empty; look at `unisrm-data status` for what dropped them")
+    if empty := [name for name in tally.schemas if not any(rows for (config, _), rows in tally.rows.items() if config == name)]:
+        raise DataError(
+            f"a release needs rows, but every split of {', '.join(empty)} is empty; look at `unisrm-data status` for what "
+            "dropped them"
+        )
+    if shared is not None:
+        facts = replace(facts, leakage=[*facts.leakage, *shared.proven()])
     (folder / "README.md").write_text(render(facts, tally), encoding="utf-8")
     return sorted([*files, _entry(folder, "README.md", None)], key=lambda file: file.path)
 
 
-def _counted(split: ReleaseSplit, tally: Tally) -> Iterator[pa.Table]:
+def _counted(split: ReleaseSplit, tally: Tally, shared: "_Shared | None") -> Iterator[pa.Table]:
     for table in split.rows:
         tally.add(split.config, split.split, table)
+        if shared is not None:
+            shared.add(split, table)
         yield table
+
+
+class _Shared:
+    """The proof that no two splits share a clip or a leakage group, over all configurations."""
+
+    def __init__(self) -> None:
+        self._members = {"clip": SplitMembers(), "leakage group": SplitMembers()}
+
+    def add(self, split: ReleaseSplit, rows: pa.Table) -> None:
+        """Look at some rows.
+
+        Raises:
+            LeakageError: another split has a clip or leakage group of theirs.
+        """
+        columns = dict.fromkeys(split.schema.audio_columns, "clip") | {GROUP: "leakage group"}
+        for name, what in columns.items():
+            values = rows[name] if name in rows.column_names else pa.array([], pa.string())
+            flat = pc.list_flatten(values) if pa.types.is_list(values.type) else values
+            for thing in pc.unique(flat).drop_null().to_pylist():
+                if (other := self._members[what].other_split(thing, split.split)) is not None:
+                    raise LeakageError(
+                        f"splits {other} and {split.split} share the {what} {thing}, the latter in configuration "
+                        f"{split.config}: rows of all configurations must go by the splits of their items"
+                    )
+
+    def proven(self) -> list[Disjoint]:
+        """Return the lines of the card: nothing is shared, or there would have been an error."""
+        return [
+            Disjoint(key=f"{what}, over all configurations", left="any split", right="any other", shared=0)
+            for what in self._members
+        ]
 
 
 def _entry(folder: Path, path: str, rows: int | None) -> File:

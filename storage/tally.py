@@ -8,8 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts.errors import SchemaError
-from storage.columns import Count, ReleaseSchema
+from storage.columns import Body, Count, ReleaseSchema
 
 _FRAME: Final = {
     "language": Count(columns=("language",)),
@@ -21,48 +20,19 @@ _FRAME: Final = {
 _UNKNOWN: Final = "unknown"
 
 
-class Tally:
-    """Counts the rows of a release as they are written.
+class RowCounts:
+    """Counts of some rows, as they are declared."""
 
-    Attributes:
-        schemas: configuration -> release schema; all are of one sort of item.
-        rows: configuration and split -> rows.
-        labels: configuration and split -> label -> rows.
-        synthetic: whether a machine spoke one of the clips.
-    """
+    def __init__(self, declared: Mapping[str, Count]) -> None:
+        """Count nothing yet."""
+        self._declared = declared
+        self._counts: dict[str, Counter[Any]] = {name: Counter() for name in declared}
 
-    def __init__(self, schemas: Mapping[str, ReleaseSchema]) -> None:
-        """Count nothing yet.
-
-        Raises:
-            SchemaError: the configurations have several sorts of items, for which there is no card.
-        """
-        self.schemas = schemas
-        bodies = {schema.body.template: schema.body for schema in schemas.values()}
-        if len(bodies) != 1:
-            raise SchemaError(f"a release holds one sort of item; got {', '.join(sorted(bodies)) or 'none'}")
-        (self.body,) = bodies.values()
-        self.rows: dict[tuple[str, str], int] = {}
-        self.labels: dict[tuple[str, str], Counter[str]] = {}
-        self.synthetic = False
-        self._declared = {**_FRAME, **self.body.counts}
-        self._counts: dict[str, Counter[Any]] = {name: Counter() for name in self._declared}
-
-    def open(self, config: str, split: str) -> None:
-        """Start a split, so that one without rows is counted, too."""
-        self.rows[config, split], self.labels[config, split] = 0, Counter()
-
-    def add(self, config: str, split: str, rows: pa.Table) -> None:
+    def add(self, rows: pa.Table) -> None:
         """Count a table of release rows; missing columns are not counted."""
-        schema = self.schemas[config]
-        self.rows[config, split] += rows.num_rows
-        if schema.label_column is not None:
-            self.labels[config, split].update(_values(rows, [schema.label_column]))
         for what, count in self._declared.items():
             for names in count.names():
                 self._counts[what].update(_values(rows, names, count.bounds))
-        spoken = (rows[name] for name in schema.synthetic_columns if name in rows.column_names)
-        self.synthetic = self.synthetic or any(pc.any(column).as_py() for column in spoken)
 
     def sorted(self, what: str) -> list[tuple[Any, int]]:
         """Return the counted values of one kind, most frequent first; numbers in bins in their order, the empty ones too."""
@@ -80,6 +50,62 @@ class Tally:
     def values(self, what: str) -> list[str]:
         """Return the single-column values of one kind in alphabetical order."""
         return sorted({value for value in self._counts[what] if value is not None})
+
+
+class BodyTally(RowCounts):
+    """Counts of the rows that one body of the card describes.
+
+    Attributes:
+        body: the body.
+        configurations: the configurations whose rows it describes.
+        synthetic: whether a machine spoke one of the clips.
+    """
+
+    def __init__(self, body: Body) -> None:
+        """Count nothing yet."""
+        super().__init__(body.counts)
+        self.body = body
+        self.configurations: list[str] = []
+        self.synthetic = False
+
+
+class Tally:
+    """Counts the rows of a release as they are written.
+
+    Attributes:
+        schemas: configuration -> release schema.
+        frame: counts of all rows.
+        bodies: counts by body of the card, in the order of the configurations.
+        rows: configuration and split -> rows.
+        labels: configuration and split -> label -> rows.
+    """
+
+    def __init__(self, schemas: Mapping[str, ReleaseSchema]) -> None:
+        """Count nothing yet."""
+        self.schemas = schemas
+        self.frame = RowCounts(_FRAME)
+        by_template: dict[str, BodyTally] = {}
+        for config, schema in schemas.items():
+            by_template.setdefault(schema.body.template, BodyTally(schema.body)).configurations.append(config)
+        self.bodies = list(by_template.values())
+        self._body_of = {config: by_template[schema.body.template] for config, schema in schemas.items()}
+        self.rows: dict[tuple[str, str], int] = {}
+        self.labels: dict[tuple[str, str], Counter[str]] = {}
+
+    def open(self, config: str, split: str) -> None:
+        """Start a split, so that one without rows is counted, too."""
+        self.rows[config, split], self.labels[config, split] = 0, Counter()
+
+    def add(self, config: str, split: str, rows: pa.Table) -> None:
+        """Count a table of release rows; missing columns are not counted."""
+        schema, body = self.schemas[config], self._body_of[config]
+        self.rows[config, split] += rows.num_rows
+        if schema.label_column is not None:
+            self.labels[config, split].update(_values(rows, [schema.label_column]))
+        self.frame.add(rows)
+        body.add(rows)
+        spoken = (rows[name] for name in schema.synthetic_columns if name in rows.column_names)
+        body.synthetic = body.synthetic or any(pc.any(column).as_py() for column in spoken)
 
 
 def _values(rows: pa.Table, columns: Sequence[str], bounds: Sequence[float] = ()) -> dict[Any, int]:

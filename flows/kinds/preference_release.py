@@ -12,7 +12,7 @@ from flows.run.question import judge_of, task_of
 from flows.run.questions import history_of, roles_about, scripting_roles, with_writings
 from flows.run.wanted import made, wanted_rows
 from flows.stages.filters import filters_of
-from flows.stages.release import Form, pairs_were_voted_on
+from flows.stages.release import Configuration, Form, pairs_were_voted_on
 from storage.card_facts import Writer
 from storage.columns import ReleaseSchema, release_schema
 from storage.rows import OF_JUDGMENT, PairRows, first_judgments
@@ -110,9 +110,7 @@ FORM: Final[Form[PreferenceRecipe]] = Form(
         "rulings",
         "labels",
     ),
-    configuration=_configuration,
-    schema=_schema,
-    rows=_rows,
+    configurations=(Configuration(name=_configuration, schema=_schema, rows=_rows),),
     statement=_statement,
     identity=_identity,
     writers=_writers,

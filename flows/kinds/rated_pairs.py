@@ -26,7 +26,7 @@ from flows.stages import filters, metrics, splits, utterances, verification, vot
 from flows.stages.filters import filters_of
 from flows.stages.metrics import metric_keys
 from flows.stages.recordings import recording_keys, recording_requests, recording_work
-from flows.stages.release import Form, pairs_were_voted_on, release_stage
+from flows.stages.release import Configuration, Form, pairs_were_voted_on, release_stage
 from flows.stages.utterances import read_corpora
 from flows.views.plan_lines import (
     count_true,
@@ -250,9 +250,7 @@ _MAKING: Final[tuple[Stage[RatedPairsRecipe], ...]] = (
 
 FORM: Final[Form[RatedPairsRecipe]] = Form(
     reads=("utterances", "prompts", *made("recordings", "samples", "metrics"), "pairs", "rulings", "labels"),
-    configuration=lambda _build: "rated_pairs",
-    schema=lambda _build: RATED_PAIRS,
-    rows=_rows,
+    configurations=(Configuration(name=lambda _build: "rated_pairs", schema=lambda _build: RATED_PAIRS, rows=_rows),),
     statement=lambda build: (
         f"The labels come from people's ratings on the scale {build.recipe.scale}, which the corpora brought along."
     ),

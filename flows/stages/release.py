@@ -39,14 +39,35 @@ _SEAL: Final = "releases/sealed.json"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Configuration(Generic[R_contra]):
+    """One configuration of a release: rows of one schema.
+
+    Attributes:
+        name: its name, such as ``task1``.
+        schema: release schema of its rows.
+        rows: joins the rows, batch by batch, and decides which items have some: all, or those with a critique.
+        is_wanted: whether the recipe asks for it.
+        in_pieces: whether the rows of a large release can be joined piece by piece: each is about one prompt. Rows that are not
+            are joined from the whole tables, which must then fit into memory.
+        annotated: the Hub's word for who made what it adds to the first configuration; None = nobody else.
+    """
+
+    name: Callable[[Build[R_contra]], str]
+    schema: Callable[[Build[R_contra]], ReleaseSchema]
+    rows: Callable[[Build[R_contra]], Rows]
+    is_wanted: Callable[[Build[R_contra]], bool] = lambda _build: True
+    in_pieces: bool = True
+    annotated: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Form(Generic[R_contra]):
     """What a kind of data set releases.
 
     Attributes:
         reads: tables of which rows and card are made, beside splits and votes.
-        configuration: name of the configuration, such as ``task1``.
-        schema: release schema of the rows.
-        rows: joins the rows, batch by batch.
+        configurations: in the order of the card. The books count the rows of the first one that is wanted. All rows go by the
+            splits of the items.
         statement: what the card says of where the labels come from, as sentences.
         identity: what decides the rows beyond the tables and the recipe, as literals.
         writers: the language models that wrote something that is released.
@@ -55,9 +76,7 @@ class Form(Generic[R_contra]):
     """
 
     reads: tuple[str, ...]
-    configuration: Callable[[Build[R_contra]], str]
-    schema: Callable[[Build[R_contra]], ReleaseSchema]
-    rows: Callable[[Build[R_contra]], Rows]
+    configurations: tuple[Configuration[R_contra], ...]
     statement: Callable[[Build[R_contra]], str]
     identity: Callable[[Build[R_contra]], object] = lambda _build: []
     writers: Callable[[Build[R_contra]], list[Writer]] = lambda _build: []
@@ -135,6 +154,8 @@ def with_verifier(build: Build, split: str, rows: pa.Table) -> pa.Table:
     listening = build.recipe.listening
     if listening is None or listening.of != "splits" or split not in listening.splits:
         return rows
+    if "filters_passed" not in rows.column_names:
+        return rows
     passed = [[*names, VERIFIER] for names in rows["filters_passed"].to_pylist()]
     place = rows.column_names.index("filters_passed")
     return rows.set_column(place, "filters_passed", pa.array(passed, rows["filters_passed"].type))
@@ -148,27 +169,16 @@ def pairs_were_voted_on(build: Build) -> bool:
 
 def _release(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Books:
     require_credits(build, build.tables.read("utterances", ["corpus", "license"]))
-    section, counted = build.recipe.release, Counter[str]()
+    section = build.recipe.release
     layout = ShardLayout(sample_rate_hz=build.recipe.clip_format.sample_rate_hz, shard_bytes=section.shard_size_mb * 1_000_000)
     build.progress.start("release", 0)
-    whole = cache(lambda: form.rows(build))
-
-    def joined(piece: Build) -> Rows:
-        return whole() if piece is build else form.rows(piece)
-
+    wanted = {one.name(build): one for one in form.configurations if one.is_wanted(build)}
+    counted = {name: Counter[str]() for name in wanted}
     with pieces(build, form.reads) as found:
         folder = release_writer.write(
             build.workspace,
             section.version,
-            splits=[
-                release_writer.ReleaseSplit(
-                    config=form.configuration(build),
-                    split=split,
-                    rows=_batches(split, found[split], joined, counted),
-                    schema=form.schema(build),
-                )
-                for split in build.recipe.splits.named()
-            ],
+            splits=[split for name, one in wanted.items() for split in _splits(name, one, build, found, counted[name])],
             audio=named_audio(build),
             facts=_facts(before, form, build, found),
             layout=layout,
@@ -180,8 +190,30 @@ def _release(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Boo
     )
     seal_release(build)
     build.progress.end()
-    notes = empty_splits(build.recipe, counted)
-    return Books(stage="release", unit="pairs", rows_in=counted.total(), rows_out=counted.total(), notes=notes)
+    items, *_ = counted.values()
+    beside = [f"configuration {name}: {rows.total()} rows" for name, rows in counted.items() if rows is not items]
+    notes = (*empty_splits(build.recipe, items), *beside)
+    return Books(stage="release", unit="pairs", rows_in=items.total(), rows_out=items.total(), notes=notes)
+
+
+def _splits(
+    name: str, one: Configuration[Any], build: Build, found: Mapping[str, Sequence[Build]], counted: Counter[str]
+) -> list[release_writer.ReleaseSplit]:
+    """Return the splits of a configuration, whose rows are joined as they are read."""
+    whole = cache(lambda: one.rows(build))
+
+    def joined(piece: Build) -> Rows:
+        return whole() if piece is build else one.rows(piece)
+
+    return [
+        release_writer.ReleaseSplit(
+            config=name,
+            split=split,
+            rows=_batches(split, found[split] if one.in_pieces else [build], joined, counted),
+            schema=one.schema(build),
+        )
+        for split in build.recipe.splits.named()
+    ]
 
 
 def _batches(split: str, found: Sequence[Build], joined: Callable[[Build], Rows], counted: Counter[str]) -> Iterator[pa.Table]:
@@ -201,13 +233,15 @@ def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build, found: M
     recipe = build.recipe
     proven = proof(build)
     give_back()
+    annotators = [form.annotated, *(one.annotated for one in form.configurations if one.is_wanted(build))]
+    annotators += ["crowdsourced"] if pairs_were_voted_on(build) else []
     marks = [mark for stage in before if stage.active(build) and (mark := mark_of(stage, build)) is not None]
     return Facts(
         pretty_name=recipe.release.pretty_name,
         version=recipe.release.version,
         funnel=[_funnel(mark.books) for mark in marks],
         leakage=[Disjoint(key=key, left="any split", right="any other", shared=n) for key, n in proven.shared.items()],
-        annotations_creators=(form.annotated, "crowdsourced") if pairs_were_voted_on(build) else (form.annotated,),
+        annotations_creators=tuple(dict.fromkeys(word for word in annotators if word is not None)),
         judge_statement=form.statement(build) + people_statement(build),
         writers=form.writers(build),
         mixed=released_mixed(

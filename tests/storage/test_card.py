@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from contracts.errors import SchemaError
 from storage.card import escape, render
 from storage.card_facts import Disjoint, Facts, Funnel, Mixed, Writer
 from storage.columns import AUDIO, RATED_PAIRS, TASK1, TASK4, Body, ReleaseSchema
@@ -204,8 +203,35 @@ def test_an_item_of_one_clip_without_a_label_has_a_card():
     assert "| c | MIT | 1 | - |" in card
 
 
-def test_a_release_holds_one_sort_of_item():
-    """Several configurations may be released together if one card can describe them."""
-    assert set(Tally({"task1": TASK1, "task4": TASK4}).schemas) == {"task1", "task4"}
-    with pytest.raises(SchemaError, match=r"one sort of item; got card_pairs.md.jinja, card_rated_pairs.md.jinja"):
-        Tally({"task1": TASK1, "rated_pairs": RATED_PAIRS})
+def test_configurations_of_several_sorts_share_a_card():
+    """Each sort is described under the names of its configurations; sorts that share a body are counted together."""
+    tally = Tally({"task1": TASK1, "task4": TASK4, "rated_pairs": RATED_PAIRS})
+    for config, table in (("task1", rows(6)), ("task4", rows(4)), ("rated_pairs", rated_rows(3, is_synthetic_b=False))):
+        tally.open(config, "train")
+        tally.add(config, "train", table)
+    card = render(Facts(**BARE, judge_statement="Somebody said so."), tally)
+    assert "**task1, task4**: Each row compares two clips of one text" in card
+    assert "**rated\\_pairs**: Each row compares two clips of one content" in card
+    assert re.findall("^## Rows of .*|^### W.*", card, re.MULTILINE) == [
+        "## Rows of task1, task4", "### Who judged", "### Who speaks",
+        "## Rows of rated\\_pairs", "### Where the labels come from", "### Who speaks",
+    ]  # fmt: skip
+    assert "| en2en | regular | 10 |" in card, "task1 and task4 share a body"
+    assert "| asterisk\\_prompts | CC-BY-SA-3.0 AND GPL-3.0-or-later | 10 | - |" in card
+    assert "| somos | CC-BY-4.0 | 3 | - |" in card
+    assert card.count("contains synthetic speech") == 1, "of the sort that has synthetic clips"
+    assert card.count("Licences hold per row") == 1
+
+
+def test_labels_of_another_sort_are_no_zeros():
+    """A configuration without labels has none to count."""
+    columns = pa.schema([pa.field(name, pa.string()) for name in ("clip_id", "language", "license", "corpus")])
+    clips = ReleaseSchema(
+        columns=pa.schema([*columns, pa.field("audio", AUDIO)]), body=Body(template="card.md.jinja", counts={})
+    )
+    tally = Tally({"task1": TASK1, "clips": clips})
+    for config, table in (("task1", rows(4)), ("clips", pa.table({"clip_id": ["1"]}))):
+        tally.open(config, "train")
+        tally.add(config, "train", table)
+    card = render(Facts(**BARE), tally)
+    assert "| task1 | train | 4 | 2 | 2 |\n| clips | train | 1 | - | - |" in card

@@ -107,6 +107,19 @@ def test_a_group_in_two_splits(release):
     assert problem.endswith("g0 lies in the split bench, too: the splits leak")
 
 
+def test_a_clip_in_two_splits_of_two_configurations(release):
+    """The rows of one split once more, as another configuration's other split, without the groups that would tell."""
+    (path,) = (release / "task1").glob("bench-*")
+    table = pq.read_table(path).slice(0, 1).drop_columns(["leakage_group"])
+    (release / "again").mkdir()
+    pq.write_table(table, release / "again" / path.name.replace("bench", "sft"))
+    (release / "MANIFEST.json").unlink()
+    clips = {table[f"audio_{side}"][0].as_py()["path"] for side in "ab"}
+    assert {line.split(": ", 1)[1] for line in of(release) if "leak" in line} == {
+        f"audio {clip} lies in the split sft, too: the splits leak" for clip in clips
+    }
+
+
 def test_a_clip_under_another_ones_name(release):
     def swapped(table):
         one, other = table["audio_a"][0].as_py(), table["audio_a"][1].as_py()

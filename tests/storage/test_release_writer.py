@@ -13,7 +13,7 @@ import pytest
 import soundfile
 import yaml
 
-from contracts.errors import DamagedPart, DataError, RecipeError, StorageError
+from contracts.errors import DamagedPart, DataError, LeakageError, RecipeError, StorageError
 from storage import release_writer
 from storage.card_facts import Disjoint, Facts, Funnel
 from storage.columns import RATED_PAIRS, TASK1
@@ -138,6 +138,52 @@ def test_datasets_loads_rated_pairs(tmp_path):
     assert (verified.rows, verified.clips, verified.problems) == (36, 72, [])
     place = {"release": name.split("/")[1], "file": "rated_pairs/test-00000-of-00001.parquet", "row": 2}
     assert rows_released(workspace, ["pair-00032"]) == [{"pair_id": "pair-00032", **place}]
+
+
+def several(**columns) -> list[ReleaseSplit]:
+    """Return a release of two configurations with other columns, the second without a row in one split."""
+    rated = rated_rows(5, leakage_group="g0", **columns)
+    parts = {"sft": [rated], "rl": [], "bench": []}
+    return splits() + [
+        ReleaseSplit(config="rated_pairs", split=name, rows=part, schema=RATED_PAIRS) for name, part in parts.items()
+    ]
+
+
+def test_datasets_loads_every_configuration(tmp_path):
+    """Each with its own columns and splits; the card counts both, and the proof of the clips goes over both."""
+    workspace, name = release_to(tmp_path / "ws", splits=several())
+    folder = workspace.local_path(name)
+    program = 'print(json.dumps({split: [len(rows), rows.column_names[0], "rating_gap" in rows.features] for split, rows in data.items()}))'
+    assert load(folder, tmp_path / "cache", program) == {
+        "sft": [48, "pair_id", False], "rl": [12, "pair_id", False], "bench": [6, "pair_id", False],
+    }  # fmt: skip
+    assert load(folder, tmp_path / "cache", program, config="rated_pairs") == {"sft": [5, "pair_id", True]}
+    verified = verify_release(str(folder))
+    assert (verified.rows, verified.problems) == (71, [])
+    card = (folder / "README.md").read_text()
+    assert "Without rows: rated\\_pairs rl, rated\\_pairs bench." in card
+    assert "| clip, over all configurations | any split | any other | 0 |" in card
+
+
+@pytest.mark.parametrize(
+    ("columns", "what"),
+    [({"audio_a": "a25"}, "clip a25"), ({"leakage_group": "g9"}, "leakage group g9"), ({"audio_b": "ref8"}, "clip ref8")],
+)
+def test_nothing_lies_in_two_splits_of_two_configurations(tmp_path, columns, what):
+    """A clip of one configuration's ``rl`` in the other's ``sft`` is a leak, though no configuration leaks by itself."""
+    workspace = Workspace(tmp_path)
+    rated = ReleaseSplit(
+        config="rated_pairs", split="sft", rows=[rated_rows(2, **({"leakage_group": "g0"} | columns))], schema=RATED_PAIRS
+    )
+    with pytest.raises(LeakageError, match=rf"splits rl and sft share the {what}, the latter in configuration rated_pairs"):
+        release_to(tmp_path, splits=[*splits(), rated])
+    assert not list(workspace.local_path("releases").iterdir())
+
+
+def test_a_configuration_without_rows_is_an_error(tmp_path):
+    empty = ReleaseSplit(config="rated_pairs", split="sft", rows=[], schema=RATED_PAIRS)
+    with pytest.raises(DataError, match="every split of rated_pairs is empty"):
+        release_to(tmp_path, splits=[*splits(), empty])
 
 
 def test_empty_split_does_not_break_loading(tmp_path):
@@ -287,7 +333,7 @@ def test_refusals(tmp_path):
     """A version that is no folder name, and a release without rows."""
     with pytest.raises(RecipeError, match="no folder name"):
         write(Workspace(tmp_path), "../x", splits=splits(), audio=clip, facts=FACTS, layout=LAYOUT)
-    with pytest.raises(DataError, match="every split is empty"):
+    with pytest.raises(DataError, match="every split of task1 is empty"):
         release_to(tmp_path, splits=[ReleaseSplit(config="task1", split="sft", rows=[], schema=TASK1)])
 
 

@@ -16,7 +16,7 @@ from flows.kinds import rated_pairs
 from flows.run.books import Books
 from flows.run.kind import Kind
 from flows.run.pipeline import Build, Waiting
-from flows.stages.release import release_stage
+from flows.stages.release import Configuration, release_stage
 from storage.columns import RATED_PAIRS, Body, Count, ReleaseSchema
 from storage.rows import Rows
 
@@ -74,11 +74,16 @@ _CLEAR_RULINGS: Final = replace(
     _RULINGS, run=_clear_rulings, settings=lambda build: [_RULINGS.settings(build), build.recipe.least_gap]
 )
 _STAGES: Final = tuple(_CLEAR_RULINGS if stage is _RULINGS else stage for stage in _MAKING)
+_RATED: Final = rated_pairs.FORM.configurations[0]
 _FORM: Final = replace(
     rated_pairs.FORM,
-    configuration=lambda _build: "clear_pairs",
-    schema=lambda _build: CLEAR_PAIRS,
-    rows=lambda build: ClearPairRows(rated_pairs.FORM.rows(build)),
+    configurations=(
+        Configuration(
+            name=lambda _build: "clear_pairs",
+            schema=lambda _build: CLEAR_PAIRS,
+            rows=lambda build: ClearPairRows(_RATED.rows(build)),
+        ),
+    ),
 )
 
 PLUGIN: Final = Kind(recipe=ClearPairsRecipe, stages=(*_STAGES, release_stage(_STAGES, _FORM)), plan=rated_pairs.PLUGIN.plan)
