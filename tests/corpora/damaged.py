@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from corpora import miniatures, question_miniatures
+from corpora import emotion_miniatures, miniatures, question_miniatures
 from tests.corpora.dummies import Dummy, encode, put
 
 
@@ -390,9 +390,85 @@ def librisqa(root: Path) -> Dummy:
     )
 
 
+def esd(root: Path) -> Dummy:
+    """One sentence in five emotions; then lines without tabs, text or recording, and recordings that no line has."""
+    emotion_miniatures.esd(root, speakers=["0001", "0011"], sentences=1)
+    speakers = root / "Emotion Speech Dataset"
+    file = "Emotion Speech Dataset/0011/0011.txt"
+    append(
+        root / file,
+        "0011_000002 The nine the eggs. Neutral",
+        "0011_000003\tNo emotion.",
+        "0011_000004\tGone.\tNeutral",
+        "0011_000005\t \tNeutral",
+        "0011_000006\tNot as it lies.\tHappy",
+        "0011_000007\tAn emotion of another name.\tneutral",
+        "",
+        "0011_000001\tTwice.\tNeutral",
+    )
+    for name in ("0011_000002", "0011_000005", "0011_000006", "0011_000007", "0011_000351", "0012_000002", "0011_000008"):
+        put(speakers / f"0011/Neutral/{name}.wav", encode("WAV"))
+    put(speakers / "0011/Neutral/._0011_000002.wav", b"\x00\x05\x16\x07")
+    put(speakers / "0011/Sad/train/0011_001051.wav", encode("WAV"))
+    put(speakers / "0011/notes.txt", "no transcript")
+    emotions = (1, 351, 701, 1051, 1401)
+    return Dummy(
+        problems=[
+            *((f"0001_{number:06}", None) for number in emotions),
+            ("0011_000001", None),
+            ("0011_000002", None),
+            ("0011_000005", "empty_text"),
+            ("0011_000006", "contradicting_row"),
+            ("0011_000007", None),
+            ("0011_000008", "missing_transcript"),
+            ("0011_000351", None),
+            ("0011_000351", "malformed_name"),
+            ("0011_000701", None),
+            ("0011_001051", None),
+            ("0011_001051", "duplicate_id"),
+            ("0011_001401", None),
+            ("0012_000002", "malformed_name"),
+            ("0011_000004", "missing_audio"),
+            (f"{file}:7", "malformed_row"),
+            ("0011_000001", "duplicate_id"),
+        ]
+    )
+
+
+def dailytalk(root: Path) -> Dummy:
+    """Two good dialogues; then turns by nobody, without recording or words, keys that are no numbers or stand twice."""
+    emotion_miniatures.dailytalk(root)
+    for name in ("10/0_1_d10", "10/1_0_d10", "1/9_0_d1", "1/notes", "10/3_0_d10", "2/0_0_d2"):
+        put(root / f"data/{name}.wav", encode("WAV"))
+    text = (root / "metadata.json").read_text().rstrip("}\n ")
+    more = (
+        '"2": {"0": {"text": "A.",\n "speaker": 2, "emotion": "none"}, "x": {"text": "B.", "speaker": 0}}',
+        '"10": {"1": {"text": "Second.", "speaker": 0},\n "0": {"text": "First.", "speaker": 1, "emotion": null},',
+        '"2": {"text": "Gone.", "speaker": 1}, "3": {"text": null, "speaker": 0},',
+        '"1": {"text": "Again.", "speaker": 0}, "4": {"text": "a", "text": "b", "speaker": 0}}}',
+    )
+    put(root / "metadata.json", text + "}},\n" + more[0] + ",\n" + "\n".join(more[1:]))
+    good = ("0_0_d0", "1_1_d0", "2_0_d0", "0_0_d1", "1_1_d1", "2_0_d1", "3_1_d1", "0_1_d10", "1_0_d10")
+    unlisted = (("9_0_d1", "missing_transcript"), ("notes", "malformed_name"), ("0_0_d2", "missing_transcript"))
+    return Dummy(
+        problems=[
+            ("metadata.json:67", "malformed_turn"),
+            ("metadata.json:68", "malformed_turn"),
+            ("metadata.json:72", "malformed_turn"),
+            *((name, None) for name in good),
+            ("1_0_d10", "duplicate_id"),
+            ("2_1_d10", "missing_audio"),
+            ("3_0_d10", "missing_transcript"),
+            *unlisted,
+        ]
+    )
+
+
 BUILDERS: Mapping[str, Callable[[Path], Dummy]] = {
     "bvcc": bvcc,
     "covost2": covost2,
+    "dailytalk": dailytalk,
+    "esd": esd,
     "librisqa": librisqa,
     "nisqa": nisqa,
     "qualispeech": qualispeech,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from corpora import miniatures, question_miniatures
+from corpora import emotion_miniatures, miniatures, question_miniatures
 from tests.corpora.reading import read
 from tests.corpora.test_dummies import files
 
@@ -10,6 +10,8 @@ LICENSED = {"license": "MIT"}
 MINIATURES = {
     "bvcc": (miniatures.bvcc, {}),
     "covost2": (question_miniatures.covost2, {}),
+    "dailytalk": (emotion_miniatures.dailytalk, {}),
+    "esd": (emotion_miniatures.esd, {}),
     "librisqa": (question_miniatures.librisqa, {}),
     "nisqa": (miniatures.nisqa, {}),
     "qualispeech": (miniatures.qualispeech, LICENSED),
