@@ -38,8 +38,8 @@ def metric_key(sample_id: str, metric: str, options: Mapping[str, Any], version:
 class MeasureJob:
     """Measure samples with one metric.
 
-    Request columns: ``row_id`` (the metric key), ``subject_id`` (the sample), ``audio_id``, ``text``, ``language``,
-    ``spoken_text`` (what was said instead of the text, else null) and ``reference_audio_id`` (may be null).
+    Request columns: ``row_id`` (the metric key), ``subject_id`` (the sample), ``audio_id``, ``text`` (null = not known),
+    ``language``, ``spoken_text`` (what was said instead of the text, else null) and ``reference_audio_id`` (may be null).
 
     Attributes:
         metric: name of the metric plug-in.
@@ -130,7 +130,7 @@ class MeasureSession:
                 reference, reference_rate = self._blobs.waveform(row["reference_audio_id"])
         except DamagedPart as error:
             return Failure(reason=DAMAGED_AUDIO, message=f"sample {row['subject_id']}: {error}")
-        return MetricRequest(sample_id=row["subject_id"], waveform=waveform, sample_rate_hz=rate, text=row["text"],
+        return MetricRequest(sample_id=row["subject_id"], waveform=waveform, sample_rate_hz=rate, text=row["text"] or "",
                              language=row["language"], reference=reference, reference_rate_hz=reference_rate,
                              spoken_text=row["spoken_text"])  # fmt: skip
 

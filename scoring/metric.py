@@ -24,7 +24,7 @@ class MetricRequest:
         sample_id: the sample.
         waveform: mono samples in [-1, 1), shape (n,).
         sample_rate_hz: rate of ``waveform``.
-        text: what the clip should say.
+        text: what the clip should say; empty = not known.
         language: language of ``text``: ``en``, ``zh``, or ``mixed`` for code-switched text.
         reference: speech of the speaker that the clip should sound like, shape (m,); None where there is none.
         reference_rate_hz: rate of ``reference``.
@@ -77,8 +77,9 @@ class Metric(Protocol):
 
     It may also have ``cpu_s_per_audio_s: ClassVar[float | None]``, the CPU seconds on one core that a second of audio takes;
     without it a plan says that the time is unknown; and ``environment: ClassVar[Environment]``, where its sessions run unless
-    the recipe says otherwise. A metric whose model is a plug-in of its own has ``hosted()``, which returns that model if it
-    runs in an environment of its own, and ``with_model_in`` (``scoring.hosted_model.PlacesItsModel``).
+    the recipe says otherwise. A metric of acoustic features has ``features: ClassVar[Mapping[str, Feature]]``, by value name
+    (``scoring.feature``). A metric whose model is a plug-in of its own has ``hosted()``, which returns that model if it runs in
+    an environment of its own, and ``with_model_in`` (``scoring.hosted_model.PlacesItsModel``).
     """
 
     value_names: ClassVar[tuple[str, ...]]

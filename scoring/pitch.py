@@ -80,6 +80,19 @@ def track_pitch(waveform: npt.NDArray[np.float32], sample_rate_hz: int) -> Pitch
     return PitchTrack(f0_hz=f0[rows, chosen], periodicity=periodicity[rows, chosen])
 
 
+def in_register(pitch: PitchTrack, voiced: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return the voiced frames without those outside the speaker's register: octave errors, and fricatives taken for a voice.
+
+    The register is that of Hirst, "The analysis by synthesis of speech melody", Journal of Speech Sciences 1 (2011), for
+    expressive speech: from 0.75 times the first to 2.5 times the third quartile.
+    """
+    if not voiced.any():
+        return voiced
+    first, third = np.percentile(pitch.f0_hz[voiced], [25, 75])
+    lowest, highest = 0.75 * float(first), 2.5 * float(third)
+    return voiced & (pitch.f0_hz >= lowest) & (pitch.f0_hz <= highest)
+
+
 def normalised_autocorrelation(frames: Floats, lags: int) -> Floats:
     """Return the autocorrelation of each frame, freed of the window's own: shape (frames, lags * OVERSAMPLING).
 

@@ -8,7 +8,7 @@ of ``task.audios``; for Task 1 ``text``, ``language``, ``reference_audio_id``, `
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Self
 
 import pyarrow as pa
@@ -56,6 +56,7 @@ class Case:
         language: language of the row, which chose the template.
         request: the request.
         missing_column: first column without the clip or text that the request needs; None = nothing is missing.
+        shown: what the request shows, by column; empty unless the task checks replies against it.
     """
 
     row_id: str
@@ -65,6 +66,7 @@ class Case:
     language: str | None = None
     request: JudgeRequest
     missing_column: str | None = None
+    shown: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,6 +190,7 @@ class Inquiry:
             language=tag,
             request=JudgeRequest(key=key, prompt=prompt, audios=tuple(audios), facts=given),
             missing_column=missing_column,
+            shown={} if task.check is None else {name: row[name] or "" for name in task.shown},
         )
 
     def follow_up(self, case: Case, problem: str) -> JudgeRequest:

@@ -6,7 +6,7 @@ names the problem. Replies are in the ledger before they are parsed here, so a b
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final, Literal, Self
 
 import pyarrow as pa
@@ -73,7 +73,7 @@ def judge_rows(
         yield _outcome([], unsent, task)
 
     @lru_cache(maxsize=_READ_ONCE)
-    def read(text: str) -> Parsed | Written | ParseError:
+    def parsed(text: str) -> Parsed | Written | ParseError:
         try:
             found = task.parse(text)
         except ParseError as error:
@@ -82,9 +82,18 @@ def judge_rows(
             raise DataError(f"task {task.name!r}: parse() must return Parsed or Written, got {type(found).__name__}")
         return found
 
+    def read(case: Case, text: str) -> Parsed | Written | ParseError:
+        found = parsed(text)
+        if task.check is not None and isinstance(found, Written):
+            try:
+                task.check(found, case.shown)
+            except ParseError as error:
+                return error.with_traceback(None)
+        return found
+
     context = CallContext(
         inquiry=inquiry,
-        problem_of=lambda text: _ReadAnswer.of(Reply(text=text), read).problem,
+        problem_of=lambda case, text: _ReadAnswer.of(Reply(text=text), partial(read, case)).problem,
         open_ledger=open_ledger,
         clips=clips,
         budget_usd=budget_usd,
@@ -97,8 +106,8 @@ def judge_rows(
         rows: list[dict[str, Any]] = []
         failures: list[dict[str, str]] = []
         for conversation in conversations:
-            answers = [_ReadAnswer.of(answer, read) for _, answer in conversation.exchanges]
             case = conversation.case
+            answers = [_ReadAnswer.of(answer, partial(read, case)) for _, answer in conversation.exchanges]
             if (used := _used(answers)) is None:
                 reason, message = answers[-1].failure
                 failures.append(failure(stage, case.row_id, case.subject_id, reason, message))

@@ -121,6 +121,7 @@ class TaskSpec:
         makes_texts: whether what it writes decides the texts that are spoken.
         makes_negatives: whether a system may speak what it writes instead of the text; it gives ``text`` then.
         parse: turns a reply into its content, or raises ``ParseError``.
+        check: raises ``ParseError`` where the content does not fit what the request showed, by column; None = any does.
     """
 
     name: str
@@ -135,6 +136,7 @@ class TaskSpec:
     makes_texts: bool = False
     makes_negatives: bool = False
     parse: Callable[[str], Parsed | Written]
+    check: Callable[[Written, Mapping[str, str]], None] | None = None
 
     @property
     def shown(self) -> tuple[str, ...]:

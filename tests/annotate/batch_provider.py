@@ -38,7 +38,7 @@ def case(number: int, *, key: str | None = None, tricky: bool = False) -> Case:
     return Case(row_id=row, subject_id=row, order="ab", vote=0, language="en", request=request, missing_column=None)
 
 
-def problem_of(text: str) -> str | None:
+def problem_of(_case: Case, text: str) -> str | None:
     return "it is bad" if text.startswith("bad") else None
 
 

@@ -140,7 +140,7 @@ class LiveRuns:
     def calls(self, judge: Probe, problem_of: Callable[[str], str | None] = lambda _: None, **more: Any) -> LiveCalls:
         context = CallContext(
             inquiry=Inquiry.of(PROBE, judge),
-            problem_of=problem_of,
+            problem_of=lambda _, text: problem_of(text),
             open_ledger=self.open,
             clips=None,
             budget_usd=self.budget_usd,

@@ -129,6 +129,7 @@ NEGATIVE_TURN = _json(text="I told you I have never had a dog.", flaw="consisten
 CLEAN_TEXT = _json(text="A panda eats shoots and leaves.")
 CONSISTENCY = _json(result=1, reason="A is described as worse and gets the lower score.")
 GROUNDEDNESS = _json(score=2, reason="It names two words and the places where the voice breaks.")
+GROUNDED = _json(rationale="The median F0 of 182 Hz moves over 9.3 semitones, so the reading is lively.")
 
 _STYLES = ["Formal", "Informal", "Literary", "Journalistic", "Advertising", "Fantasy", "Noir", "Comic", "Lyric", "Diary"]
 CONTINUATION = _json(
@@ -163,6 +164,7 @@ GOOD: dict[str, list[str]] = {
     "style_continuation": [CONTINUATION, CONTINUATION_ZH],
     "consistency": [CONSISTENCY, CONSISTENCY.replace("1,", "0,", 1)],
     "groundedness": [GROUNDEDNESS, GROUNDEDNESS.replace("2,", "0,", 1)],
+    "grounded": [GROUNDED, GROUNDED.replace("lively", "dull")],
 }
 
 
@@ -433,6 +435,13 @@ _CHANGES: dict[str, list[tuple[str, str, str, str]]] = {
         ("Infinity", '"score": 2', '"score": Infinity', "json_malformed"),
         ("duplicate score", '"score": 2', '"score": 0, "score": 2', "duplicate_key"),
         ("Chinese numeral", '"score": 2', '"score": 二', "json_malformed"),
+    ],
+    GROUNDED: [
+        ("bare text", GROUNDED, "The median F0 of 182 Hz is ordinary.", "not_object"),
+        ("with a score", "}", ', "score": 4}', "key_unknown"),
+        ("list of sentences", '"The median', '["The median', "json_malformed"),
+        ("empty", GROUNDED, '{"rationale": " "}', "value_empty"),
+        ("overlong", "lively", "lively " * 1000, "value_long"),
     ],
 }
 

@@ -12,6 +12,7 @@ from annotate.models.task import PROMPTS
 from annotate.models.tasks import critique, critique_pair, task1, task3, task4, teacher
 from annotate.models.tasks.style_continuation import STYLES
 from contracts import plugins
+from scoring.feature import read_table
 
 CARDS = {"task1": task1.CARD, "task3": task3.CARD, "task4": task4.CARD}
 
@@ -125,6 +126,14 @@ def _content(task: str, prompt: str, seed: bytes, language: str) -> dict[str, ob
         return _continuations(seed, language)
     if task == "consistency":
         return {"result": int(seed[0] % 10 > 0), "reason": "The end prefers the recording that the reasoning praises."}
+    if task == "grounded":
+        table = read_table(
+            re.findall(r"^<measurements>\n(.*)\n</measurements>$", prompt, re.MULTILINE | re.DOTALL)[0].splitlines()
+        )
+        cited = " and ".join(
+            f"the {one.names[0]} is {one.number} {one.unit}" for one in (table[0], table[seed[0] % len(table)])
+        )
+        return {"rationale": f"What was measured fits the ratings: {cited}. So they are deserved."}
     assert task == "groundedness", task
     return {"score": seed[0] % 3, "reason": "Some places are named where a flaw can be heard."}
 

@@ -159,3 +159,10 @@ def test_human_speech_is_in_the_range_of_humans(reader, speaker):
         assert 1.5 < values["speaking_rate_wps"] < 5.5
         assert 3 < values["f0_range_semitones"] < 25
         assert 0.4 < values["voiced_share"] < 1
+
+
+def test_without_a_text_the_rate_is_not_known():
+    """An unknown text is no text of no words; everything else is measured."""
+    values = measure(harmonics(150.0), text="")
+    assert values["speaking_rate_wps"] is None
+    assert values["f0_median_hz"] is not None

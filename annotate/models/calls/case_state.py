@@ -95,14 +95,15 @@ class CallContext:
 
     Attributes:
         inquiry: task and judge.
-        problem_of: why a reply's text cannot be used, for the follow-up; None = it can be used. Called from another thread.
+        problem_of: why a reply's text about a case cannot be used, for the follow-up; None = it can be used. Called from
+            another thread.
         open_ledger: opens the ledger, in the thread that uses it.
         clips: where the audio is; None only for a judge that takes no audio.
         budget_usd: what the ledger's account may come to; None = no paid request is allowed.
     """
 
     inquiry: Inquiry
-    problem_of: Callable[[str], str | None]
+    problem_of: Callable[[Case, str], str | None]
     open_ledger: Callable[[], Ledger]
     clips: BlobStore | None
     budget_usd: float | None
@@ -135,7 +136,7 @@ class CallContext:
         if isinstance(answer, Reply):
             reread = self._reread(answer)
             if not request.repeat and not self.inquiry.judge.repeatable:
-                problem = reread.message if isinstance(reread, Refusal) else self.problem_of(reread.text)
+                problem = reread.message if isinstance(reread, Refusal) else self.problem_of(step.case, reread.text)
                 if problem is not None:
                     kept = replace(reread, raw=None)  # the ledger has it: thousands may wait here for a day
                     follow_up = self.inquiry.follow_up(step.case, problem)

@@ -317,3 +317,26 @@ def test_a_task_that_reads_replies_into_something_else_is_one_line(place):
     judge = Scripted(script=lambda r: Reply(text="a"))
     with pytest.raises(DataError, match=r"task 'task1': parse\(\) must return Parsed or Written, got dict"):
         judged(request_table(TONES, ["one"]), judge, place, task=odd)
+
+
+def test_a_reply_is_held_against_what_its_own_request_showed(place):
+    """The same words are right about one clip and made up about another; the repair request says what was measured."""
+    task = plugins.configure("task", "grounded")
+    measured = [f"median F0: {hz} Hz\njitter: 1.20 %" for hz in (182, 210, 95)]
+    table = pa.table({"subject_id": ["s0", "s1", "s2"], "features": measured, "ratings": ["naturalness: 4"] * 3})
+
+    def script(request):
+        hz = 210 if request.repeat and "210 Hz" in request.prompt else 182
+        return Reply(text=json.dumps({"rationale": f"A median F0 of {hz} Hz and a jitter of 1.2 % are ordinary."}))
+
+    judge = Scripted(script=script)
+    rows, failures = judged(table, judge, place, task=task)
+    assert [(row["subject_id"], "210" in row["completion"]) for row in rows] == [("s0", False), ("s1", True)]
+    assert [(one["subject_id"], one["reason"]) for one in failures] == [("s2", "unparsable_reply")]
+    assert "number_not_measured: the text says '182 hz" in failures[0]["message"]
+    assert "median f0 is 95 hz" in failures[0]["message"].lower()
+    repairs = [request.prompt for request in judge.asked if request.repeat]
+    assert len(repairs) == 2
+    assert all("the text says" in prompt for prompt in repairs)
+    judged(table, judge, place, task=task)
+    assert len(judge.asked) == 5  # what was paid for is checked again for nothing

@@ -52,7 +52,8 @@ CONCLUSIONS = {"teacher": teacher.CONCLUSION, "critique_pair": critique_pair.CON
 
 
 def shown(task: TaskSpec, **changes: str) -> dict[str, str]:
-    return {name: f"some {name} of the corpus" for name in task.shown} | {"language": "en"} | changes
+    texts = {"features": "median F0: 182 Hz\nF0 range: 9.3 semitones"}
+    return {name: texts.get(name, f"some {name} of the corpus") for name in task.shown} | {"language": "en"} | changes
 
 
 def rendered(name: str, template: str, /, **changes: str) -> str:

@@ -195,7 +195,7 @@ def asked(judge: Gemini | OpenAI, path: Path, mode: str) -> dict[str, Reply | Re
     """Return row -> answer of a whole run."""
     context = CallContext(
         inquiry=Inquiry.of(PROBE, judge),
-        problem_of=lambda _: None,
+        problem_of=lambda *_: None,
         open_ledger=lambda: Ledger(path, account="a"),
         clips=None,
         budget_usd=100.0,

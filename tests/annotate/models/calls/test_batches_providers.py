@@ -43,7 +43,7 @@ def asked(judge: Judge, path: Path) -> None:
     batching = BatchCalls(
         context=CallContext(
             inquiry=Inquiry.of(PROBE, judge),
-            problem_of=lambda _: None,
+            problem_of=lambda *_: None,
             open_ledger=lambda: Ledger(path, account="a"),
             clips=None,
             budget_usd=100.0,
