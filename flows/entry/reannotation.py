@@ -24,7 +24,7 @@ from flows.run.pipeline import Build
 from flows.run.question import RoleQuestion, judge_of, task_of
 from flows.run.questions import ask_missing, lost_ledger
 from flows.run.work import count_done
-from flows.stages.judgments import pair_requests
+from flows.stages.judgments import all_pairs, pair_requests
 from storage.state import read_state
 
 STAGE: Final = "reannotation"
@@ -109,7 +109,7 @@ def reannotate(build: Build[PreferenceRecipe], role: JudgeSection, pairs: int | 
     Raises:
         RecipeError: there are no pairs yet.
     """
-    requests = _some(pair_requests(build), build.recipe.seed, pairs)
+    requests = _some(pair_requests(build, all_pairs(build)), build.recipe.seed, pairs)
     if not requests.num_rows:
         raise RecipeError(_NO_PAIRS)
     vote = _repetition(build, role)

@@ -8,10 +8,8 @@ import pyarrow.compute as pc
 
 from contracts.joins import among, attach
 from flows.recipe.preference_recipe import PreferenceRecipe
-from flows.recipe.sections import JudgeSection
 from flows.run.kind import Line, asking_stages, stages_of
 from flows.run.pipeline import Build
-from flows.run.question import task_of
 from flows.stages.brought_along import clip_requests
 from flows.stages.metrics import metric_keys
 from flows.stages.prompts import choose_prompts
@@ -19,9 +17,8 @@ from flows.stages.speaking import can_speak, candidates_of, to_speak, unspoken
 from flows.stages.texts import CHOSEN, scripted
 from flows.stages.utterances import read_corpora
 from flows.stages.writings import spoken_instead
+from flows.views.asked_lines import asked_lines, money_line
 from flows.views.plan_lines import (
-    BESIDE,
-    asked_line,
     count_true,
     cpu_hours,
     is_answered,
@@ -31,7 +28,6 @@ from flows.views.plan_lines import (
     megabytes,
     plan_line,
     release_line,
-    spent_usd,
     spoken_line,
     times,
     total_of,
@@ -178,35 +174,18 @@ def _asking(
     pairs = build.tables.num_rows("pairs")
     if "pairs" not in known:
         pairs = made_pairs(_as_samples(wanted), seed=recipe.seed, kinds=recipe.pair_kinds).num_rows
-    guesses = {
-        "prompts": prompts.num_rows,
-        "samples": wanted.num_rows,
-        "judgments": pairs * (times(recipe.judge) if recipe.judge else 0),
-    }
+    subjects = {"prompts": prompts.num_rows, "samples": wanted.num_rows, "pairs": pairs}
+    subjects["judgments"] = pairs * (times(recipe.judge) if recipe.judge else 0)
     clip_s = total_of(wanted["s"]) / max(wanted.num_rows, 1)
     longest = max(prompts["text"].to_pylist(), key=len, default="")
     lines = [plan_line("pairs", pairs, done=pairs if "pairs" in known else 0)]
-    for stage, asking in asking_stages(build):
-        questions = asking.questions(build) if asking.after in known else []
-        left = [len(left_keys(build, stage, asking.table, question.ids)) for question in questions]
-        if asking.after in known and not any(left):
-            known.add(stage)
-        for number, role in enumerate(asking.roles(build)):
-            rows, done = chosen.num_rows if stage == "texts" else guesses.get(task_of(role).subject, 0), 0
-            if isinstance(role, JudgeSection):
-                rows = pairs * times(role)
-            if questions:
-                rows, done = len(questions[number].ids), len(questions[number].ids) - left[number]
-            lines.append(asked_line(stage, role, rows, done=done, longest=longest, clip_s=clip_s))
-    total = sum(float(str(line["usd_at_most"])) for line in [*spoken, *lines])
-    calls = sum(int(str(line["calls"])) for line in [*spoken, *lines])
-    money = plan_line("money", 0, calls=calls, usd_at_most=round(total, 2))
-    spent = spent_usd(build)
-    money["note"] = f"spent so far {spent:.2f} USD; {BESIDE}" if total else f"spent so far {spent:.2f} USD"
-    if recipe.budget_usd is None:
-        money["note"] = f"no budget_usd: no paid call is allowed; {money['note']}"
-    else:
-        over = "which may not be enough; " if total > recipe.budget_usd - spent else ""
-        money["note"] = f"budget {recipe.budget_usd:g} USD, {over}{money['note']}"
+    lines += asked_lines(
+        build,
+        known,
+        lambda stage, subject: chosen.num_rows if stage == "texts" else subjects.get(subject, 0),
+        longest=longest,
+        clip_s=clip_s,
+    )
+    money = money_line(build, [*spoken, *lines])
     release = release_line(build, pairs, megabytes(build, total_of(wanted["s"]) * 1.5))
     return [*lines, *listening_lines(build, wanted.num_rows, pairs), money, release]

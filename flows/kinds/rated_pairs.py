@@ -5,6 +5,7 @@ kept as they were heard.
 """
 
 import unicodedata
+from collections.abc import Mapping
 from typing import Final, Self
 
 import pyarrow as pa
@@ -14,8 +15,11 @@ from pydantic import Field, field_validator, model_validator
 from contracts.errors import DataError
 from contracts.joins import among, sorted_by
 from contracts.text_forms import keyed
+from flows.kinds.rated_configurations import CRITIQUE_READS, prompt_versions, rated_configurations
 from flows.listening.evidence import counted_votes, votes_by_value
-from flows.recipe.model import Origin, Recipe
+from flows.recipe.critiqued_recipe import CritiquedRecipe
+from flows.recipe.critiques_checks import check
+from flows.recipe.model import Origin
 from flows.recipe.parts import Strict
 from flows.run.books import Books, count
 from flows.run.kind import Kind, Line
@@ -23,11 +27,13 @@ from flows.run.pipeline import Build, Stage
 from flows.run.wanted import made, want, wanted_rows
 from flows.run.work import count_done, do_missing
 from flows.stages import filters, metrics, splits, utterances, verification, votes
+from flows.stages.critiques import CRITIQUES, JUDGMENTS, REVIEWS
 from flows.stages.filters import filters_of
 from flows.stages.metrics import metric_keys
 from flows.stages.recordings import recording_keys, recording_requests, recording_work
-from flows.stages.release import Configuration, Form, pairs_were_voted_on, release_stage
+from flows.stages.release import Form, pairs_were_voted_on, release_stage
 from flows.stages.utterances import read_corpora
+from flows.views.asked_lines import asked_lines, money_line
 from flows.views.plan_lines import (
     count_true,
     cpu_hours,
@@ -39,7 +45,6 @@ from flows.views.plan_lines import (
     release_line,
     total_of,
 )
-from storage.columns import RATED_PAIRS
 from storage.rated_rows import RatedPairRows
 from synth import rated_clips
 from synth.dsp import OriginalFormat, format_literals
@@ -52,7 +57,7 @@ class HeardAudio(Strict):
     sample_rate_hz: int = Field(default=16000, ge=8000, le=48000)
 
 
-class RatedPairsRecipe(Recipe):
+class RatedPairsRecipe(CritiquedRecipe):
     """A recipe of kind ``rated_pairs``."""
 
     kind: str = "rated_pairs"
@@ -177,7 +182,7 @@ def _plan(build: _Build) -> list[Line]:
     """
     found, _ = read_corpora(build)
     usable, _ = _usable(build, found)
-    known = {stage.name for stage in _MAKING if is_finished(stage, build)}
+    known = {stage.name for stage in _MAKING if stage.active(build) and is_finished(stage, build)}
     clips, seconds = usable.num_rows, total_of(usable["duration_s"])
     recordings = recording_keys(build, usable["utterance_id"])
     recorded = clips - len(left_keys(build, "recordings", "recordings", recordings))
@@ -201,7 +206,19 @@ def _plan(build: _Build) -> list[Line]:
             left_s = total_of(samples.filter(left)["duration_s"])
         lines.append(plan_line(f"metrics {metric.name}", rows, done=done, cpu_h=cpu_hours("metric", metric.name, left_s)))
     lines.append(plan_line("pairs", pairs, done=pairs if "pairs" in known else 0))
+    lines += _asking(build, known, {"pairs": pairs, "samples": clips}, clip_s=seconds / clips)
     return [*lines, *listening_lines(build, clips, pairs), release_line(build, pairs, megabytes(build, seconds * 1.5))]
+
+
+def _asking(build: _Build, known: set[str], rows: Mapping[str, int], *, clip_s: float) -> list[Line]:
+    """Return a line for each role that writes critiques, and one for the money; nothing where nobody is asked.
+
+    Before the splits are there, as many pairs and clips are counted as there can be.
+    """
+    if not (build.recipe.judges_of_pairs or build.recipe.writers):
+        return []
+    lines = asked_lines(build, known, lambda _stage, subject: rows[subject], longest="", clip_s=clip_s)
+    return [*lines, money_line(build, lines)]
 
 
 _MAKING: Final[tuple[Stage[RatedPairsRecipe], ...]] = (
@@ -245,17 +262,21 @@ _MAKING: Final[tuple[Stage[RatedPairsRecipe], ...]] = (
     votes.STAGE,
     filters.STAGE,
     splits.STAGE,
+    JUDGMENTS,
+    REVIEWS,
+    CRITIQUES,
     verification.STAGE,
 )
 
 FORM: Final[Form[RatedPairsRecipe]] = Form(
-    reads=("utterances", "prompts", *made("recordings", "samples", "metrics"), "pairs", "rulings", "labels"),
-    configurations=(Configuration(name=lambda _build: "rated_pairs", schema=lambda _build: RATED_PAIRS, rows=_rows),),
+    reads=("utterances", "prompts", *made("recordings", "samples", "metrics"), "pairs", "rulings", "labels", *CRITIQUE_READS),
+    configurations=rated_configurations(_rows, lambda build: build.recipe.scale),
     statement=lambda build: (
         f"The labels come from people's ratings on the scale {build.recipe.scale}, which the corpora brought along."
     ),
     annotated="found",
-    identity=lambda build: [rule.name for rule in filters_of(build)],
+    identity=lambda build: [*(rule.name for rule in filters_of(build)), *prompt_versions(build)],
+    versioned=("metrics", "judgments"),
 )
 
-PLUGIN: Final = Kind(recipe=RatedPairsRecipe, stages=(*_MAKING, release_stage(_MAKING, FORM)), plan=_plan)
+PLUGIN: Final = Kind(recipe=RatedPairsRecipe, check=check, stages=(*_MAKING, release_stage(_MAKING, FORM)), plan=_plan)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence, Set
 from difflib import get_close_matches
-from typing import Any
 
 from annotate.models.inquiry import Inquiry
 from annotate.models.task import TaskSpec
@@ -11,6 +10,7 @@ from contracts.errors import RecipeError
 from contracts.licences import is_non_commercial
 from flows.recipe.checks import check_measured
 from flows.recipe.preference_recipe import PreferenceRecipe
+from flows.recipe.role_checks import check_role
 from flows.recipe.sections import Role, System
 from synth.engine import Engine, Voice, is_service, varies_by
 
@@ -114,7 +114,7 @@ def check_judge(recipe: PreferenceRecipe, role: Role) -> None:
     Raises:
         RecipeError: it cannot; the message says what is missing.
     """
-    judge = _check_role(role, "pairs")
+    judge = check_role(role, "pairs")
     if recipe.prompts.reference == "none" and "reference_audio_id" in plugins.configure("task", role.task).audios.values():
         raise RecipeError(f"task {role.task!r} hears the prompt speech, but prompts.reference is none: set it to same_speaker")
     check_measured(recipe, f"judge {role.name!r}", judge.facts)
@@ -130,7 +130,7 @@ def _check_roles(recipe: PreferenceRecipe) -> None:
     """Refuse roles, variants and systems that need a role which the recipe does not have, or has only later."""
     given: set[str] = set()
     for role in recipe.roles:
-        _check_role(role, "prompts", "samples", "judgments")
+        check_role(role, "prompts", "samples", "judgments")
         task: TaskSpec = plugins.configure("task", role.task)
         if task.subject == "prompts":
             _check_given(task, given)
@@ -152,21 +152,3 @@ def _check_given(task: TaskSpec, given: Set[str]) -> None:
         writers = [other for other, task in plugins.intact("task").items() if name in task.gives and name != "text"]
         if writers and name not in given:
             raise RecipeError(f"task {task.name!r} shows {name}: add the role {' or '.join(writers)} before it")
-
-
-def _check_role(role: Role, *subjects: str) -> Any:
-    """Return the configured judge of a role.
-
-    Raises:
-        RecipeError: the task is about other rows, the judge cannot do it, or has no batches.
-    """
-    task: TaskSpec = plugins.configure("task", role.task)
-    judge = plugins.configure("judge", role.name, role.options)
-    if task.subject not in subjects:
-        where = "judge or judges" if task.subject == "pairs" else "roles"
-        raise RecipeError(f"task {role.task!r} is about {task.subject}: name it under {where}")
-    if judge.tasks is not None and role.task not in judge.tasks:
-        raise RecipeError(f"judge {role.name!r} can do {', '.join(judge.tasks)}, not {role.task!r}")
-    if role.mode == "batch" and not judge.has_batches:
-        raise RecipeError(f"judge {role.name!r} has no batch interface: take mode: live")
-    return judge

@@ -9,12 +9,10 @@ import pyarrow.compute as pc
 
 from contracts import plugins
 from flows.recipe.listening_checks import terms_of
-from flows.recipe.sections import JudgeSection, Role
+from flows.recipe.sections import JudgeSection
 from flows.run.kind import Line, stages_of
 from flows.run.marks import finished
 from flows.run.pipeline import Asking, Build, Stage
-from flows.run.question import judge_of, task_of, title_of
-from flows.run.questions import known_ledger
 from flows.stages.split_facts import split_sizes
 from synth.sanity import duration_bounds
 from synth.service_rendering import ServiceEngine
@@ -22,38 +20,8 @@ from synth.service_rendering import ServiceEngine
 FLAC_BYTES_PER_SAMPLE: Final = 1.1
 """Size of 16-bit speech as FLAC, measured on the demo."""
 
-_REPLY_S: Final = 6.0
+REPLY_S: Final = 6.0
 """Assumed seconds of a reply to two clips, for the hours of a plan; the ledger has the measured ones."""
-
-_LIKELY_REPLY: Final = "x" * 3000
-"""Stands for a passage that does not exist yet; a judgment's reasoning is about as long."""
-
-_LIKELY_TURNS: Final = 8
-"""Turns before a dialogue's target (DailyTalk has 9.4 turns a dialogue)."""
-
-BESIDE: Final = "a second question after a reply that cannot be used, and attempts lost on the way, come on top"
-
-
-def asked_line(stage: str, role: Role, rows: int, *, done: int, longest: str, clip_s: float) -> Line:
-    """Return the line of one role at its highest cost: each call with the longest text and reply and a clip per label."""
-    task, judge = task_of(role), judge_of(role)
-    shown = {name: _LIKELY_REPLY if name in task.passages else longest for name in task.shown}
-    heard_s = sum(clip_s * (_LIKELY_TURNS if "{n}" in label else 1) for label in task.audios)
-    each = judge.estimate(task.render("en", **shown), heard_s, batch=role.mode == "batch")
-    calls = 0 if judge.facts else rows - done
-    line = plan_line(title_of(stage, role), rows, done=done, calls=calls, usd_at_most=round(each.usd * calls, 2))
-    if judge.facts:
-        return line | {"note": "a rule: no call, no cost"}
-    if not calls:
-        return line
-    tokens = f"at most {each.input_tokens * calls:,} tokens in, {each.output_tokens * calls:,} out"
-    if role.mode == "batch":
-        return line | {"hours": "up to 24 a batch", "note": tokens}
-    pace = judge.pace
-    per_minute = [60 * pace.concurrency / _REPLY_S]
-    per_minute += [pace.requests_per_minute] if pace.requests_per_minute else []
-    per_minute += [pace.tokens_per_minute / each.input_tokens] if pace.tokens_per_minute and each.input_tokens else []
-    return line | {"hours": round(calls / min(per_minute) / 60, 2), "note": tokens}
 
 
 def spoken_line(line: Line, service: ServiceEngine, texts: Sequence[str]) -> Line:
@@ -68,7 +36,7 @@ def spoken_line(line: Line, service: ServiceEngine, texts: Sequence[str]) -> Lin
     pace, calls = service.pace, len(each)
     if not calls:
         return line
-    per_minute = [60 * pace.concurrency / _REPLY_S]
+    per_minute = [60 * pace.concurrency / REPLY_S]
     per_minute += [pace.requests_per_minute] if pace.requests_per_minute else []
     return line | {
         "calls": calls,
@@ -76,15 +44,6 @@ def spoken_line(line: Line, service: ServiceEngine, texts: Sequence[str]) -> Lin
         "hours": round(calls / min(per_minute) / 60, 2),
         "note": f"speech of at most {sum(duration_bounds(text)[1] for text in texts) / 60:,.0f} minutes is counted",
     }
-
-
-def spent_usd(build: Build) -> float:
-    """Return the cost in the ledger so far."""
-    with build.noted("ledger"):
-        if (known := known_ledger(build)) is not None:
-            with known as ledger:
-                return ledger.owed_usd()
-    return 0.0
 
 
 def plan_line(

@@ -116,6 +116,12 @@ def _json(**content: object) -> str:
     return json.dumps(content, ensure_ascii=False)
 
 
+CRITIQUE_CLIP = _json(
+    noise="a faint fan behind the voice.",
+    distortion="none to be heard.",
+    naturalness="the vowels are those of a person.",
+    continuity='one short gap after "and".',
+)
 SCENARIO = _json(
     scenario_description="A kitchen at night; two sisters read a letter.",
     paragraph_context="They had waited for weeks. Now the envelope lay open between them.",
@@ -157,6 +163,8 @@ GOOD: dict[str, list[str]] = {
     "teacher": [TEACHER, TEACHER.replace("Output A: 7.5, Output B: 2", "Output A: 1, Output B: 10")],
     "critique_pair": [CRITIQUE_PAIR, CRITIQUE_PAIR.replace("[[8, 3]]", "[[1, 10]]")],
     "critique": [CRITIQUE, CRITIQUE.replace("[[6]]", "[[10]]")],
+    "critique_clip": [CRITIQUE_CLIP, CRITIQUE_CLIP.replace("none to be heard", 'the label \\"Audio 1\\" is read out')],
+    "better_clip": ["Audio 1", "Audio 2"],
     "scenario": [SCENARIO, SCENARIO_ZH],
     "negative_text": [NEGATIVE_TEXT, _json(text="信纸有油漆味\uff0c我们去跳舞吧。")],
     "negative_turn": [NEGATIVE_TURN, NEGATIVE_TURN.replace("consistency", "intent")],
@@ -323,6 +331,27 @@ _CHANGES: dict[str, list[tuple[str, str, str, str]]] = {
         ("in words", "[[6]]", "[[six]]", "score_malformed"),
         ("criterion missing", "Distortion", "Damage", "criteria_missing"),
         ("text after", "[[6]]", "[[6]]\nGood enough.", "text_outside"),
+    ],
+    CRITIQUE_CLIP: [
+        ("refusal", CRITIQUE_CLIP, REFUSAL, "not_object"),
+        ("scored critique", CRITIQUE_CLIP, CRITIQUE, "not_object"),
+        ("rated", "}", ', "score": 7}', "key_unknown"),
+        ("criterion missing", ', "continuity": "one short gap after \\"and\\"."', "", "key_missing"),
+        ("criterion empty", '"none to be heard."', '""', "value_empty"),
+        ("rating in place of words", '"none to be heard."', "9", "value_type"),
+        ("of a pair", CRITIQUE_CLIP, f"[{CRITIQUE_CLIP}, {CRITIQUE_CLIP}]", "not_object"),
+    ],
+    "Audio 1": [
+        ("empty", "Audio 1", " ", "empty_reply"),
+        ("refusal", "Audio 1", REFUSAL, "no_identifier"),
+        ("number alone", "Audio 1", "1", "no_identifier"),
+        ("no such clip", "1", "3", "no_identifier"),
+        ("letter", "Audio 1", "Audio A", "no_identifier"),
+        ("in a sentence", "Audio 1", "Audio 1 is better.", "no_identifier"),
+        ("both", "Audio 1", "Audio 1\nAudio 2", "no_identifier"),
+        ("denied", "Audio 1", "Not Audio 1", "no_identifier"),
+        ("full-width digit", "1", "\uff11", "no_identifier"),
+        ("scored", "Audio 1", "Final Scores: [[8, 3]]", "no_identifier"),
     ],
     SCENARIO: [
         ("empty", SCENARIO, "", "empty_reply"),

@@ -80,7 +80,7 @@ def reply_for(prompt: str, audio_count: int, audio: bytes = b"", *, tied: bool =
         prompt: the rendered prompt, first or follow-up.
         audio_count: how many clips came with it; another number than the task needs is an ``AssertionError``.
         audio: bytes of the clips, if the reply is to depend on them.
-        tied: give both speeches the same score, for the tasks about pairs.
+        tied: give both speeches the same score, for the tasks about pairs that score.
     """
     task, spoken = _first_lines()[prompt.partition("\n")[0]]
     labels = plugins.configure("task", task).audios
@@ -102,6 +102,8 @@ def reply_for(prompt: str, audio_count: int, audio: bytes = b"", *, tied: bool =
         return "\n\n".join([*parts, f"Final Scores: [[{a}, {b}]]"])
     if task == "critique":
         return f"{_analysis(critique.CONCLUSION.criteria, seed, 'Audio')}\n\nFinal Score: [[{seed[0] % 10 + 1}]]"
+    if task == "better_clip":
+        return f"Audio {seed[0] % 2 + 1}"
     return json.dumps(_content(task, prompt, seed, language), ensure_ascii=False)
 
 
@@ -113,6 +115,9 @@ def answer(prompt: str, clips: Sequence[tuple[str, bytes]]) -> str:
 def _content(task: str, prompt: str, seed: bytes, language: str) -> dict[str, object]:
     if task == "scenario":
         return dict(zip(("scenario_description", "paragraph_context"), _SCENE[language], strict=True))
+    if task == "critique_clip":
+        words = _HEARD["en"]
+        return {name.lower(): f"{words[seed[n] % len(words)]}." for n, name in enumerate(critique_pair.CONCLUSION.criteria)}
     if task == "negative_text":
         return {"text": _fitting(_NEGATIVE[language], _block(prompt, "original_text"), language)}
     if task == "negative_turn":

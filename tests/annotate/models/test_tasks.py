@@ -30,6 +30,7 @@ SCALES = {
     "teacher": (1, 10),
     "critique_pair": (1, 10),
     "critique": (1, 10),
+    "better_clip": (0, 1),
     "consistency": (0, 1),
     "groundedness": (0, 2),
 }
@@ -47,6 +48,7 @@ CRITERIA = {
     "teacher": ["Prosody and Intonation", "Pacing and Rhythm", "Articulation and Clarity", "Overall Naturalness"],
     "critique_pair": ["Noise", "Distortion", "Naturalness", "Continuity"],
     "critique": ["Noise", "Distortion", "Naturalness", "Continuity"],
+    "critique_clip": ["Noise", "Distortion", "Naturalness", "Continuity"],
 }
 CONCLUSIONS = {"teacher": teacher.CONCLUSION, "critique_pair": critique_pair.CONCLUSION, "critique": critique.CONCLUSION}
 
@@ -339,6 +341,15 @@ def test_exchanged_outputs_exchange_all_that_is_said(name: str, data: st.DataObj
     assert one.rationale == rationale
 
 
+def test_the_identifier_of_the_better_clip_is_its_whole_reply():
+    """Exchanged clips exchange all that is said; the prompt shows the two forms as its last lines (MOS-RMBench, Fig. 9)."""
+    one, other = (TASKS["better_clip"].parse(reply) for reply in rendered("better_clip", "en").split("\n")[-2:])
+    assert isinstance(one, Parsed)
+    assert isinstance(other, Parsed)
+    assert (one.completion, one.verdict, other.completion, other.verdict) == ("Audio 1", "a", "Audio 2", "b")
+    assert (one.scores_a, one.scores_b, one.total_a, one.total_b) == (other.scores_b, other.scores_a, 1.0, 0.0)
+
+
 def test_continuations_keep_the_papers_shape():
     """Keys are those of SpeechJudge, App. A.1, with ten items of type and content."""
     said = style_continuation.parse(malformed.CONTINUATION)
@@ -358,7 +369,7 @@ def test_meta_judges_read_the_papers_example():
     assert (said.content["result"], said.scores) == (1, {"consistency": 1.0})
 
 
-@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("name", [name for name in PAIRS if name != "better_clip"])
 def test_stand_ins_can_tie(name: str):
     """A tie is well formed, and a reason to ask once more."""
     said = TASKS[name].parse(reply_for(rendered(name, "en"), clip_count(TASKS[name]), tied=True))

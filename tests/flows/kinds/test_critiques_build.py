@@ -1,0 +1,268 @@
+"""Rated pairs with critiques by a language model, over a published corpus in its own layout, to a release of several configurations."""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+import yaml
+from datasets import Audio, get_dataset_config_names, load_dataset
+from typer.testing import CliRunner
+
+from contracts import plugins
+from corpora import miniatures
+from flows.entry.cli import app
+from flows.run.kind import kind_of, stages_of
+from flows.run.marks import execute, finished
+from flows.run.pipeline import open_build
+from flows.stages import release_pieces
+from flows.stages.release import release_of
+from flows.views.status import status_of
+from storage.release_verification import verify_release
+from tests.annotate import openai_server
+from tests.annotate.replies import reply_for
+from tests.flows.small import run, without_ray
+
+SCORES = re.compile(r"Final Scores: \[\[(\d+), (\d+)\]\]")
+CONFIGURATIONS = ["pairs", "critiques", "clips"]
+
+
+def answer(prompt, clips):
+    """Write a critique that depends on the sound alone; one in four of pairs gives both clips the same, however often it is asked."""
+    audio = b"".join(clip for _, clip in clips)
+    return reply_for(prompt, len(clips), audio, tied=len(clips) == 2 and hashlib.sha256(audio).digest()[0] % 4 == 0)
+
+
+def recipe_of(folder: Path, server, **changes) -> Path:
+    """Write a recipe over SOMOS whose critiques are asked of that server, for the pairs of its training set."""
+    critic = {"name": "openai", "options": {"model": "gpt-audio", "base_url": server.url, "backoff_s": 0.01}}
+    literals = {
+        "kind": "rated_pairs",
+        "name": "critiqued",
+        "corpora": [{"name": "somos", "reader": "somos", "root": "somos"}],
+        "scale": "mos",
+        "budget_usd": 5,
+        "critiques": {"pairs": critic, "clips": critic, "splits": ["train"]},
+        "configurations": CONFIGURATIONS,
+        "splits": {
+            "sets": {
+                "train": {"fraction": 1.0, "where": {"corpus_split": ["train", "valid"]}},
+                "test": {"quota": 100, "where": {"corpus_split": ["test"]}},
+            }
+        },
+    } | changes
+    path = folder / "r.yaml"
+    path.write_text(yaml.safe_dump(literals))
+    return path
+
+
+@dataclass
+class Built:
+    """A finished build, what its plan said before, and the bill of the server."""
+
+    folder: Path
+    build: object
+    planned: dict
+    books: dict
+    server: openai_server.Server
+
+    @property
+    def release(self) -> str:
+        return release_of(self.build)
+
+    def rows(self, configuration: str) -> list[dict]:
+        """Return the rows of a configuration as ``datasets`` reads them, clips undecoded, with their split."""
+        found = []
+        for name, split in load_dataset(self.release, configuration).items():
+            features = split.features.copy()
+            for column in [column for column, feature in features.items() if isinstance(feature, Audio)]:
+                features[column] = Audio(decode=False)
+            found += [row | {"in": name} for row in split.cast(features)]
+        return found
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("critiqued")
+    miniatures.somos(folder / "somos", contents=6, systems=4, raters=5)
+    with openai_server.serving(answer=answer) as server, without_ray(), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPENAI_API_KEY", "canary-key-5150")
+        build = open_build(recipe_of(folder, server), str(folder / "ws"))
+        planned = {line["stage"]: line for line in kind_of(build).plan(build)}
+        with build.workspace.lock():
+            books = run(build, "release")
+        yield Built(folder=folder, build=build, planned=planned, books=books, server=server)
+
+
+def expected_pairs(folder: Path) -> dict[frozenset, tuple[str, str]]:
+    """Return every two clips of a sentence with other means -> the better one and its split, from the corpus's files alone."""
+    found = {}
+    for set_name, split in {"TRAIN": "train", "VALID": "train", "TEST": "test"}.items():
+        means = pd.read_csv(folder / f"somos/training_files/split1/clean/{set_name}SET").groupby("utteranceId")["choice"].mean()
+        means.index = means.index.str.removesuffix(".wav")
+        for pair in combinations(means.index, 2):
+            if len({name.rpartition("_")[0] for name in pair}) == 1 and means[pair[0]] != means[pair[1]]:
+                found[frozenset(pair)] = (max(pair, key=means.get), split)
+    return found
+
+
+def test_pairs_are_all_labelled_pairs_with_prompts_and_answers(built):
+    """Rows for reinforcement learning: none is lost because its critique was not kept."""
+    rows, expected = built.rows("pairs"), expected_pairs(built.folder)
+    assert {
+        frozenset({row["source_id_a"], row["source_id_b"]}): (row[f"source_id_{row['label']}"], row["in"]) for row in rows
+    } == expected
+    critique, identifier = (plugins.configure("task", name) for name in ("critique_pair", "better_clip"))
+    for row in rows:
+        assert row["prompt"] == critique.render("en")
+        assert row["identifier_prompt"] == identifier.render("en")
+        assert identifier.parse(row["chosen"]).verdict == row["label"]
+        assert {row["chosen"], row["rejected"]} == {"Audio 1", "Audio 2"}
+
+
+def test_a_critique_is_kept_if_the_chosen_clip_scores_strictly_higher(built):
+    """Of all replies, read with a regular expression, beside the labels of pandas; ties and contradictions are drops."""
+    expected = expected_pairs(built.folder)
+    ids = {row["pair_id"]: row for row in built.rows("pairs")}
+    kept, reasons = {}, {"tied_scores": 0, "contradicts_label": 0}
+    for judgment in built.build.tables.read("judgments").to_pylist():
+        row = ids[judgment["pair_id"]]
+        sides = {row["source_id_a"]: 0, row["source_id_b"]: 1}
+        better, _ = expected[frozenset(sides)]
+        scores = [int(number) for number in SCORES.search(judgment["completion"]).groups()]
+        chosen, rejected = scores[sides[better]], scores[1 - sides[better]]
+        if chosen > rejected:
+            kept[judgment["pair_id"]] = scores
+        else:
+            reasons["tied_scores" if chosen == rejected else "contradicts_label"] += 1
+    rows = built.rows("critiques")
+    assert {row["pair_id"]: [row[f"scores_{side}"][0]["score"] for side in "ab"] for row in rows} == kept
+    assert built.books["critiques"].dropped == reasons
+    assert all(reasons.values()), "both reasons occur here"
+    assert kept
+
+
+def test_a_row_of_a_critique_is_what_was_asked_and_said(built):
+    """The prompt was sent with these two clips in this order, and the parser reads the completion as the row has it."""
+    task = plugins.configure("task", "critique_pair")
+    asked = [openai_server.question(body) for body in built.server.bodies]
+    for row in built.rows("critiques"):
+        said = task.parse(row["completion"])
+        assert said.completion == row["completion"]
+        assert [said.total_a, said.total_b] == [row[f"scores_{side}"][0]["score"] for side in "ab"]
+        assert said.verdict == row["label"]
+        assert (row["judge"], row["judge_model"], row["prompt_version"]) == (
+            "openai", "gpt-audio", task.prompt_version("en"),
+        )  # fmt: skip
+        assert any(prompt == row["prompt"] and answer(prompt, clips) == row["completion"] for prompt, clips in asked)
+
+
+def test_critiques_are_bought_for_the_splits_that_are_asked_for_alone(built):
+    pairs, judged = built.rows("pairs"), built.build.tables.read("judgments")["pair_id"].to_pylist()
+    assert sorted(judged) == sorted(row["pair_id"] for row in pairs if row["in"] == "train")
+    assert {row["in"] for row in built.rows("critiques")} == {"train"}
+    assert {row["in"] for row in built.rows("clips") if row["critique"]} == {"train"}
+
+
+def test_clips_are_those_of_the_pairs_with_their_raw_means(built):
+    """Each once, in the split of its pairs, with the mean of its clean ratings, their number and deviation."""
+    ratings = pd.concat(
+        pd.read_csv(built.folder / f"somos/training_files/split1/clean/{name}SET") for name in ("TRAIN", "VALID", "TEST")
+    )
+    by_clip = ratings.groupby(ratings["utteranceId"].str.removesuffix(".wav"))["choice"]
+    expected = {clip: split for pair, (_, split) in expected_pairs(built.folder).items() for clip in pair}
+    rows = built.rows("clips")
+    assert {row["source_id"]: row["in"] for row in rows} == expected
+    assert len(rows) == len(expected)
+    task = plugins.configure("task", "critique_clip")
+    for row in rows:
+        given = by_clip.get_group(row["source_id"])
+        assert (row["rating"], row["raters"], row["scale"]) == (pytest.approx(given.mean()), len(given), "mos")
+        assert row["rating_std"] == pytest.approx(given.std())
+        if row["in"] == "train":
+            assert row["critique_prompt"] == task.render("en")
+            assert task.parse(row["critique"]).completion == row["critique"]
+        else:
+            assert (row["critique"], row["critique_prompt"]) == (None, None)
+
+
+def test_every_configuration_is_counted_proved_and_verified(built):
+    counts = {name: len(built.rows(name)) for name in CONFIGURATIONS}
+    assert get_dataset_config_names(built.release) == CONFIGURATIONS
+    verified = verify_release(built.release)
+    assert (verified.problems, verified.rows) == ([], sum(counts.values()))
+    assert built.books["release"].rows_out == counts["pairs"]
+    assert built.books["release"].notes == tuple(f"configuration {name}: {counts[name]} rows" for name in CONFIGURATIONS[1:])
+    card = Path(f"{built.release}/README.md").read_text()
+    assert yaml.safe_load(card.split("---\n")[1])["annotations_creators"] == ["found", "machine-generated"]
+    assert "| clip, over all configurations | any split | any other | 0 |" in card
+    assert "Without rows: critiques test." in card
+    books = built.books["critiques"]
+    assert f"| critiques | critiques of pairs | {books.rows_in} | {books.rows_out} | 0 | contradicts\\_label" in card
+
+
+def test_what_was_paid_for_and_not_kept_is_told(built):
+    """Each drop says scores, tokens and dollars; with the others they are the server's bill. ``explain`` shows them."""
+    drops = [json.loads(row["evidence"]) for row in built.build.tables.read("drops@critiques").to_pylist()]
+    assert all(drop["cost_usd"] > 0 and drop["input_tokens"] > 0 and drop["output_tokens"] > 0 for drop in drops)
+    spent = sum(row["spent_usd"] for row in status_of(built.build) if str(row["stage"]).startswith("ledger"))
+    assert spent == pytest.approx(built.server.bill_usd, abs=1e-3)
+    assert 0 < sum(drop["cost_usd"] for drop in drops) < spent
+    told = CliRunner().invoke(
+        app, ["explain", str(built.folder / "r.yaml"), drops[0]["pair_id"], "-w", built.build.workspace.url, "--json"]
+    )
+    assert told.exit_code == 0, told.output
+    story = json.loads(told.output)
+    (dropped,) = story["dropped in stage critiques"]
+    assert json.loads(dropped["evidence"]) == drops[0]
+    assert {place["file"].split("/")[0] for place in story["released"]} == {"pairs"}, "the pair itself stays"
+
+
+def test_the_plan_said_the_calls_and_the_money_before(built):
+    """At most: of the pairs and clips that there can be, before it is known which of them are in the training set."""
+    lines = {name: line for name, line in built.planned.items() if name.startswith(("judgments", "reviews"))}
+    first_questions = {name: line["calls"] for name, line in lines.items()}
+    assert set(lines) == {f"{what} openai/gpt-audio" for what in ("judgments critique_pair", "reviews critique_clip")}
+    judgments = built.build.tables.num_rows("judgments")
+    assert judgments <= first_questions["judgments critique_pair openai/gpt-audio"] == 6 * 6
+    assert built.planned["money"]["usd_at_most"] >= built.server.bill_usd
+    assert "budget 5 USD" in built.planned["money"]["note"]
+
+
+def test_nothing_is_asked_twice(built, monkeypatch):
+    """Everything is finished, the plan has no call left, and a release made anew in pieces is the same one."""
+    monkeypatch.setenv("OPENAI_API_KEY", "canary-key-5150")
+    again = open_build(built.folder / "r.yaml", str(built.folder / "ws"))
+    assert all(finished(stage, again) for stage in stages_of(again))
+    assert sum(line["calls"] for line in kind_of(again).plan(again)) == 0
+    asked, before = len(built.server.bodies), built.release
+    monkeypatch.setattr(release_pieces, "_PIECE_ROWS", 5)
+    (again.workspace.local_path("releases") / "current.json").unlink()
+    (stage,) = (stage for stage in stages_of(again) if stage.name == "release")
+    with again.workspace.lock():
+        execute(stage, again)
+    assert (len(built.server.bodies), release_of(again)) == (asked, before)
+
+
+def test_a_recipe_without_these_keys_gives_the_plain_pairs(built, tmp_path, monkeypatch):
+    """One configuration, ``rated_pairs``, as before: nobody is asked, and no stage of critiques is in the books."""
+    literals = yaml.safe_load((built.folder / "r.yaml").read_text())
+    for key in ("critiques", "configurations", "budget_usd"):
+        del literals[key]
+    literals["corpora"][0]["root"] = str(built.folder / "somos")
+    (tmp_path / "plain.yaml").write_text(yaml.safe_dump(literals))
+    with without_ray():
+        build = open_build(tmp_path / "plain.yaml", str(tmp_path / "ws"))
+        with build.workspace.lock():
+            books = run(build, "release")
+    assert not {"judgments", "reviews", "critiques"} & set(books)
+    assert get_dataset_config_names(release_of(build)) == ["rated_pairs"]
+    plain = SimpleNamespace(release=release_of(build))
+    rows = Built.rows(plain, "rated_pairs")
+    beside = [{name: row[name] for name in rows[0]} for row in built.rows("pairs")]
+    assert sorted(rows, key=lambda row: row["pair_id"]) == sorted(beside, key=lambda row: row["pair_id"])
