@@ -13,10 +13,10 @@ from storage.critique_rows import PromptOf, prompts_of
 from storage.rated_columns import SCALAR_CLIPS
 from storage.rows import same
 
-_OF_PROMPT: Final = ("text", "language", "corpus")
+_OF_PROMPT: Final = ("language", "corpus")
 _OF_SAMPLE: Final = (
     *("system", "license", "is_synthetic", "duration_s", "loudness_lufs", "native_sample_rate_hz"),
-    *("sample_id", "group_id", "audio_id"),
+    *("sample_id", "group_id", "audio_id", "spoken_text"),
 )
 _OF_UTTERANCE: Final = ("condition", "speaker_id", "source_id", "source_ref", "content_id", "ratings")
 _OF_CRITIQUE: Final[Mapping[str, str]] = {
@@ -55,7 +55,7 @@ class ScalarClipRows:
         self._pairs, self._scale, self._critique_prompt = pairs, scale, critique_prompt
         self._order = samples.select(["sample_id", "prompt_id"])
         self._samples = RowSource(samples, _OF_SAMPLE)
-        self._prompts = RowSource(prompts, _OF_PROMPT)
+        self._prompts = RowSource(prompts, (*_OF_PROMPT, "text"))
         self._utterances = RowSource(utterances, _OF_UTTERANCE)
         self._prompt = row_numbers(samples["prompt_id"], prompts["prompt_id"])
         self._utterance = row_numbers(samples["utterance_id"], utterances["utterance_id"])
@@ -84,7 +84,8 @@ class ScalarClipRows:
         utterance = chained(sample, self._utterance)
         rows = self._samples.select(same(*_OF_SAMPLE), sample)
         rows |= {"clip_id": rows.pop("sample_id"), "audio": rows.pop("audio_id"), "leakage_group": splits["leakage_group"]}
-        rows |= self._prompts.select(same(*_OF_PROMPT), chained(sample, self._prompt))
+        rows |= self._prompts.select(same(*_OF_PROMPT, "text"), chained(sample, self._prompt))
+        rows["text"] = pc.coalesce(rows.pop("spoken_text"), rows["text"])
         rows |= self._utterances.select(same(*_OF_UTTERANCE), utterance)
         found = rating_summaries(rows.pop("ratings"), self._scale)
         rows |= {"rating": found["mean"], "rating_std": found["std"]}

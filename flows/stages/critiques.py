@@ -70,11 +70,18 @@ def kept_critiques(build: _Build, columns: Iterable[str]) -> pa.Table:
 
 
 def _critiques(build: _Build) -> Books:
+    """Drop the critiques that do not agree with the labels.
+
+    Raises:
+        DataError: there are no critiques, or none is kept.
+    """
     judgments = wanted_rows(build, "judgments", columns=_OF_JUDGMENT)
     labels = build.tables.read("labels", ["item_id", "label"])
     reasons = disagreements(judgments, labels)
     judgments = attach(judgments.append_column("reason", reasons), "pair_id", labels, "item_id", {"label": "label"})
     gone = judgments.filter(pc.is_valid(judgments["reason"]))
+    if not judgments.num_rows:
+        raise DataError("no critique of a pair was written: look at `unisrm-data status` for why the judgments failed")
     if gone.num_rows == judgments.num_rows:
         raise DataError(
             f"none of {judgments.num_rows} critiques gives the clip with the higher rating the higher score: look at "

@@ -98,6 +98,19 @@ def test_each_clip_of_the_items_is_there_once(size):
     assert clip_rows().ordered(ITEMS.slice(0, 0)).num_rows == 0
 
 
+def test_a_clip_has_the_text_that_it_says():
+    """Its own where it has one, else that of its content."""
+    given = tables()
+    samples, prompts = given["samples"], given["prompts"]
+    for name, values in {"prompt_id": ["t"] * 3, "spoken_text": [None, "its own", None]}.items():
+        place = samples.column_names.index(name)
+        samples = samples.set_column(place, samples.schema.field(place), [pa.array(values, pa.string())])
+    place = prompts.column_names.index("text")
+    prompts = prompts.set_column(place, prompts.schema.field(place), [pa.array(["the content's"])])
+    found = batches(clip_rows(samples=samples, prompts=prompts), ITEMS, 2, SCALAR_CLIPS)
+    assert {row["clip_id"]: row["text"] for row in found} == {"human": "the content's", "tts": "its own", "vc": "the content's"}
+
+
 def test_what_was_written_of_a_clip_stands_beside_it():
     critiques = rows(
         WRITINGS,

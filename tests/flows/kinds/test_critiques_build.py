@@ -15,6 +15,7 @@ from datasets import Audio, get_dataset_config_names, load_dataset
 from typer.testing import CliRunner
 
 from contracts import plugins
+from contracts.errors import BudgetExceeded
 from corpora import miniatures
 from flows.entry.cli import app
 from flows.run.kind import kind_of, stages_of
@@ -63,11 +64,12 @@ def recipe_of(folder: Path, server, **changes) -> Path:
 
 @dataclass
 class Built:
-    """A finished build, what its plan said before, and the bill of the server."""
+    """A finished build, what its plan said before, what a small budget bought first, and the server."""
 
     folder: Path
     build: object
     planned: dict
+    bought: int
     books: dict
     server: openai_server.Server
 
@@ -92,11 +94,16 @@ def built(tmp_path_factory):
     miniatures.somos(folder / "somos", contents=6, systems=4, raters=5)
     with openai_server.serving(answer=answer) as server, without_ray(), pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPENAI_API_KEY", "canary-key-5150")
+        build = open_build(recipe_of(folder, server, budget_usd=0.06), str(folder / "ws"))
+        with build.workspace.lock(), pytest.raises(BudgetExceeded):
+            run(build, "release")
+        bought = build.tables.num_rows("judgments")
         build = open_build(recipe_of(folder, server), str(folder / "ws"))
-        planned = {line["stage"]: line for line in kind_of(build).plan(build)}
         with build.workspace.lock():
             books = run(build, "release")
-        yield Built(folder=folder, build=build, planned=planned, books=books, server=server)
+        fresh = open_build(folder / "r.yaml", str(folder / "fresh"))
+        planned = {line["stage"]: line for line in kind_of(fresh).plan(fresh)}
+        yield Built(folder=folder, build=build, planned=planned, bought=bought, books=books, server=server)
 
 
 def expected_pairs(folder: Path) -> dict[frozenset, tuple[str, str]]:
@@ -232,6 +239,12 @@ def test_the_plan_said_the_calls_and_the_money_before(built):
     assert judgments <= first_questions["judgments critique_pair openai/gpt-audio"] == 6 * 6
     assert built.planned["money"]["usd_at_most"] >= built.server.bill_usd
     assert "budget 5 USD" in built.planned["money"]["note"]
+
+
+def test_a_budget_ends_the_build_and_a_higher_one_goes_on(built):
+    """What was bought before the first one was spent is not bought again."""
+    assert 0 < built.bought < built.books["judgments"].rows_in
+    assert built.server.counters()["answered_twice"] == 0
 
 
 def test_nothing_is_asked_twice(built, monkeypatch):
