@@ -23,7 +23,7 @@ from flows.stages import metrics, splits, utterances
 from flows.stages.corpus_clips import clip_stages
 from flows.stages.filters import Labelling, filters_stage
 from flows.stages.metrics import current_facts
-from flows.stages.release import Form, release_stage
+from flows.stages.release import Configuration, Form, release_stage
 from scoring.rewards.bleu import SentenceBleu
 from storage.clip_columns import ANSWERS
 from storage.clip_rows import AnswerRows, ClipRows
@@ -98,9 +98,7 @@ _MAKING: Final[tuple[Stage[AnswersRecipe], ...]] = (
 
 FORM: Final[Form[AnswersRecipe]] = Form(
     reads=("utterances", "prompts", *made("recordings", "samples", "metrics"), "labels"),
-    configuration=lambda _build: "answers",
-    schema=lambda _build: ANSWERS,
-    rows=_rows,
+    configurations=(Configuration(name=lambda _build: "answers", schema=lambda _build: ANSWERS, rows=_rows),),
     statement=lambda _build: "The references are those of the corpora. A completion is rewarded by its BLEU against them.",
     annotated=lambda _build: "found",
     identity=lambda build: [SentenceBleu.of(build.recipe.reference_language or "").signature(1)],

@@ -22,7 +22,7 @@ from flows.stages import assessments, metrics, splits, utterances, votes
 from flows.stages.corpus_clips import clip_stages
 from flows.stages.filters import Labelling, filters_stage
 from flows.stages.metrics import current_facts
-from flows.stages.release import Form, release_stage
+from flows.stages.release import Configuration, Form, release_stage
 from flows.stages.reviews import review_requests, reviews_stage
 from storage.card_facts import Writer
 from storage.clip_columns import RATED_CLIPS
@@ -140,9 +140,9 @@ _ANNOTATED: Final = {"ratings": "found", "votes": "crowdsourced", "judge": "mach
 
 FORM: Final[Form[RatedClipsRecipe]] = Form(
     reads=("utterances", "prompts", *made("recordings", "samples", "metrics", "reviews"), "assessments", "labels"),
-    configuration=lambda build: build.recipe.task or "rated_clips",
-    schema=lambda _build: RATED_CLIPS,
-    rows=_rows,
+    configurations=(
+        Configuration(name=lambda build: build.recipe.task or "rated_clips", schema=lambda _build: RATED_CLIPS, rows=_rows),
+    ),
     statement=_statement,
     annotated=lambda build: _ANNOTATED[build.recipe.labels_from],
     identity=lambda build: [None if build.recipe.form is None else build.recipe.form.versions],
