@@ -99,6 +99,7 @@ def test_datasets_reads_it_and_views_work(librisqa, tmp_path):
         line["stage"] == "note" for line in status_of(librisqa)
     )
     write_report(librisqa.as_read_only(), tmp_path / "report.html")
+    assert "<p><b>What did he begin?</b></p>" in (tmp_path / "report.html").read_text()
     planned = CliRunner().invoke(app, ["plan", str(tmp_path / "r.yaml"), "--workspace", str(tmp_path / "ws")])
     assert planned.exit_code == 0, planned.output
     card = (Path(release_of(librisqa)) / "README.md").read_text()

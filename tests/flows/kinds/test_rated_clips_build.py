@@ -149,6 +149,10 @@ def test_the_books_balance_and_views_work(build, tmp_path):
     assert {page.unit for name, page in books.items() if name in {"filters", "splits", "release"}} == {"clips"}
     assert {row["state"] for row in status_of(build)} == {"done"}
     write_report(build.as_read_only(), tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert '<tr><td>listening_effort</td><td class="n">15</td>' in page
+    assert page.count("data:audio/flac;base64,") == 12
+    assert "Win rates" not in page
     planned = CliRunner().invoke(app, ["plan", str(tmp_path / "r.yaml"), "--workspace", str(tmp_path / "ws"), "--json"])
     assert planned.exit_code == 0, planned.output
     assert {line["stage"]: line["rows"] == line["done"] for line in json.loads(planned.output)}["release"]
