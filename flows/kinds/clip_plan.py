@@ -63,4 +63,3 @@ def plan_clips(build: Build[R_contra], why_not: Usable[R_contra]) -> list[Line]:
     ):
         lines += [*asking, money_line(build, asking)]
     return [*lines, *listening_lines(build, clips, 0), release_line(build, clips, megabytes(build, seconds * 1.5))]
-

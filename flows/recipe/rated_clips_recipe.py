@@ -13,6 +13,7 @@ from contracts.text_forms import keyed
 from filters.clips import SEEN
 from flows.recipe.listening_checks import terms_of
 from flows.recipe.model import Origin, Recipe
+from flows.recipe.role_checks import check_role
 from flows.recipe.sections import HeardAudio, Role
 from synth.dsp import OriginalFormat
 
@@ -128,15 +129,11 @@ def _check_form(recipe: RatedClipsRecipe, form: TaskSpec) -> None:
 
 
 def _check_judge(recipe: RatedClipsRecipe, role: Role) -> None:
-    judge = plugins.configure("judge", role.name, role.options)
     if role.task != recipe.task:
         raise RecipeError(
             f"judge.task is {role.task!r}, and task is {recipe.task!r}: set both to the task that scores the clips"
         )
-    if judge.tasks is not None and role.task not in judge.tasks:
-        raise RecipeError(f"judge {role.name!r} can do {', '.join(judge.tasks)}, not {role.task!r}")
-    if role.mode == "batch" and not judge.has_batches:
-        raise RecipeError(f"judge {role.name!r} has no batch interface: take mode: live")
+    check_role(role, "samples")
 
 
 def _check_listening(recipe: RatedClipsRecipe) -> None:
