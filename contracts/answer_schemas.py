@@ -1,10 +1,10 @@
-"""Schemas of what models and people answer: judgments, rulings, writings, votes and ratings."""
+"""Schemas of what models and people answer: judgments, rulings, writings, votes, ratings and assessments."""
 
 from typing import Final
 
 import pyarrow as pa
 
-from contracts.schema_columns import BOOL, FLOAT, INT, SCORES, TEXT, column
+from contracts.schema_columns import BOOL, FLOAT, INT, SCALE_SCORES, SCORES, TEXT, column
 
 JUDGMENTS: Final = pa.schema(
     [
@@ -108,5 +108,19 @@ RATINGS: Final = pa.schema(
         column("plays", INT, "how often it was played", nullable=True),
         column("source", TEXT, "app, or the file that it was imported from"),
         column("discarded", TEXT, "why it does not count; null = it counts", nullable=True),
+    ]
+)
+
+ASSESSMENTS: Final = pa.schema(
+    [
+        column("sample_id", TEXT, "the clip"),
+        column("scores", SCALE_SCORES, "its scores, in the recipe's order of the scales"),
+        column(
+            "source", TEXT, "who gave them: ratings (the corpus brings them along), votes (listeners) or judgment (a judge)"
+        ),
+        column("content", TEXT, "canonical JSON of the reasons, by the names of the task's fields; null = none", nullable=True),
+        column("completion", TEXT, "reasons and scores in the task's layout; null = there are no reasons", nullable=True),
+        column("writing_id", TEXT, "the writing that it is made of", nullable=True),
+        column("rating_ids", pa.list_(TEXT), "the listeners' ratings that it rests on"),
     ]
 )

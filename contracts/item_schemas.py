@@ -21,17 +21,17 @@ PAIRS: Final = pa.schema(
 
 LABELS: Final = pa.schema(
     [
-        column("item_id", TEXT, "what is labelled: a pair's id"),
-        column("label", TEXT, "a, b or tie"),
-        column("source", TEXT, "judgment, votes, ratings or construction"),
+        column("item_id", TEXT, "what is labelled: the id of a pair or sample"),
+        column("label", TEXT, "a, b or tie; of a rated clip its scores, of a question its first reference"),
+        column("source", TEXT, "judgment, votes, ratings, construction or references"),
         column("judgment_ids", pa.list_(TEXT), "judgments that the label rests on"),
-        column("vote_ids", pa.list_(TEXT), "votes that the label rests on"),
+        column("vote_ids", pa.list_(TEXT), "votes, or listeners' ratings, that the label rests on"),
     ]
 )
 
 SPLITS: Final = pa.schema(
     [
-        column("item_id", TEXT, "what is assigned: a pair's id"),
+        column("item_id", TEXT, "what is assigned: the id of a pair or sample"),
         column("group_id", TEXT, "its text group"),
         column("leakage_group", TEXT, "everything that must stay on one side together"),
         column("split", TEXT, "name of the split, as the recipe has it"),

@@ -1,8 +1,12 @@
 """What the ratings of a clip come to (``contracts.schema_columns.RATING_LIST``): one rule, for labels, rows and cards."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from contracts.schema_columns import SCALE_SCORES
 
 
 def rating_summaries(ratings: pa.Array | pa.ChunkedArray, scale: str) -> pa.Table:
@@ -46,3 +50,38 @@ def rating_summaries(ratings: pa.Array | pa.ChunkedArray, scale: str) -> pa.Tabl
             "std": pa.array(spread, mask=np.isnan(spread)),
         }
     )
+
+
+def scale_scores(ratings: pa.Array | pa.ChunkedArray, scales: Mapping[str, Sequence[str]], *, rounded: bool) -> pa.Array:
+    """Return the scores of each clip, of type SCALE_SCORES, in the order of the scales; null = a score without a rating.
+
+    Args:
+        ratings: ratings of each clip.
+        scales: name of a score -> the scales that it may be the mean rating on; the first one on which a clip is rated counts.
+        rounded: whether a score is the nearest whole number to the mean, halves up (2.5 is 3), or the mean itself.
+    """
+    found, clips = [_first_rated(ratings, of) for of in scales.values()], len(ratings)
+    mean = np.column_stack([one["mean"].to_numpy() for one in found])  # null is NaN here
+    missing = np.isnan(mean)
+    values = np.where(missing, 0.0, mean)
+    raters, std = (np.column_stack([one[name].to_numpy() for one in found]) for name in ("raters", "std"))
+    columns = {
+        "scale": pa.array(list(scales) * clips, pa.string()),
+        "score": pa.array((np.floor(values + 0.5) if rounded else values).ravel()),
+        "mean": pa.array(values.ravel()),
+        "raters": pa.array(raters.ravel(), mask=raters.ravel() == 0),
+        "std": pa.array(std.ravel(), mask=np.isnan(std.ravel())),
+    }
+    scores = pa.StructArray.from_arrays(list(columns.values()), names=list(columns)).cast(SCALE_SCORES.value_type)
+    ends = pa.array(np.arange(clips + 1) * len(scales), pa.int32())
+    return pa.ListArray.from_arrays(ends, scores, mask=pa.array(missing.any(axis=1))).cast(SCALE_SCORES)
+
+
+def _first_rated(ratings: pa.Array | pa.ChunkedArray, scales: Sequence[str]) -> dict[str, pa.ChunkedArray]:
+    """Return the summaries of each clip on the first of these scales on which it is rated."""
+    first, *others = (rating_summaries(ratings, scale) for scale in scales)
+    found = {name: first[name] for name in first.column_names}
+    for other in others:
+        is_rated = pc.is_valid(found["mean"])
+        found = {name: pc.if_else(is_rated, column, other[name]) for name, column in found.items()}
+    return found

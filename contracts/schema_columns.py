@@ -24,6 +24,9 @@ RATING_LIST: Final = pa.list_(
 )
 """Ratings of one clip: scale, rater (null = a mean over raters), score, how many raters a mean rests on, their deviation."""
 
+SCALE_SCORES: Final = pa.list_(pa.struct([("scale", TEXT), ("score", FLOAT), ("mean", FLOAT), ("raters", INT), ("std", FLOAT)]))
+"""Scores of one clip: scale, score, mean before rounding, how many ratings it rests on, their deviation; null = unknown."""
+
 
 def column(name: str, kind: pa.DataType, meaning: str, *, unit: str = "", nullable: bool = False) -> pa.Field:
     """Return a field with its meaning and unit as metadata."""

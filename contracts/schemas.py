@@ -7,11 +7,12 @@ from typing import Final
 
 import pyarrow as pa
 
-from contracts.answer_schemas import JUDGMENTS, RATINGS, RULINGS, VOTES, WRITINGS
+from contracts.answer_schemas import ASSESSMENTS, JUDGMENTS, RATINGS, RULINGS, VOTES, WRITINGS
 from contracts.item_schemas import DROPS, FAILURES, LABELS, PAIRS, SPLITS, WANTED
 from contracts.speech_schemas import METRICS, PROMPTS, RECORDINGS, SAMPLES, UTTERANCES
 
 __all__ = [
+    "ASSESSMENTS",
     "DROPS",
     "FAILURES",
     "JUDGMENTS",
@@ -47,6 +48,7 @@ SCHEMAS: Final[dict[str, pa.Schema]] = {
     "writings": WRITINGS,
     "votes": VOTES,
     "ratings": RATINGS,
+    "assessments": ASSESSMENTS,
     "labels": LABELS,
     "drops": DROPS,
     "failures": FAILURES,
@@ -66,6 +68,7 @@ KEYS: Final[dict[str, str]] = {
     "writings": "writing_id",
     "votes": "vote_id",
     "ratings": "rating_id",
+    "assessments": "sample_id",
     "labels": "item_id",
     "failures": "failure_id",
     "wanted": "row_id",

@@ -33,6 +33,7 @@ UTTERANCES: Final = pa.schema(
         column("ratings", RATING_LIST, "ratings that the corpus brings along", nullable=True),
         column("problem_detail", TEXT, "what is wrong and what to do, where the problem's name does not say it", nullable=True),
         column("question", TEXT, "what is asked about the recording", nullable=True),
+        column("descriptions", pa.map_(TEXT, TEXT), "what the corpus says of the clip in words, by name", nullable=True),
     ]
 )
 

@@ -215,7 +215,7 @@ def qualispeech(folder: str | Path, *, clips: int = 2, merged: bool = True, seed
                     "Feeling of voice": 'a calm, "radio" voice' if number == 0 else "",
                     "Noise Description": "hiss, 0.0-1.2 s" if noisy else "None",
                     "Distortion description": "None",
-                    "Unnatural pause": "None",
+                    "Unnatural pause": "0.4 s, in a word" if noisy else "None",
                     "Natural language description": f'The speech is {"noisy, and dull" if noisy else "clean"}: "{given[-1]}".',
                 }
             )

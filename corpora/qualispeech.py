@@ -33,20 +33,31 @@ _SCALES: Final = {
     name: Scale(name=name.lower().replace(" ", "_"))
     for name in ("Speed", "Naturalness", "Background noise", "Distortion", "Listening effort", "Continuity", "Overall quality")
 }
-_DESCRIPTION: Final = "natural language desc"
+_PARAGRAPH: Final = "natural language desc"
 """How the last column's name begins; copies have it cut off."""
+
+_DESCRIPTIONS: Final = {
+    "noise description": "noise_description",
+    "distortion description": "distortion_description",
+    "unnatural pause": "unnatural_pause",
+    "feeling of voice": "feeling_of_voice",
+    _PARAGRAPH: "natural_language_description",
+}
+"""How a column's name begins, in lower case -> name of the description."""
 
 _OF_BVCC: Final = re.compile(r"sys[0-9a-f]{5}-utt[0-9a-f]{7}\.wav")
 
 
 @dataclass(frozen=True, kw_only=True)
 class QualiSpeech:
-    """Reader of QualiSpeech: one score per clip and aspect, and the description in words as the reference answer.
+    """Reader of QualiSpeech: one score per clip and aspect, and what is said of it in words.
 
     Scales, each from 1 to 5: ``speed``, ``naturalness``, ``background_noise``, ``distortion``, ``listening_effort``,
     ``continuity`` and ``overall_quality``. Splits are ``train``, ``val`` and ``test``. The system is what stands before the
-    hyphen of an id. Problems of its own: ``missing_bvcc_clip`` where BVCC's clips were not merged in, ``missing_reference``
-    for a row without the description. Others: see ``corpora.score_lists``.
+    hyphen of an id. Descriptions: ``noise_description``, ``distortion_description``, ``unnatural_pause``, ``feeling_of_voice``
+    and ``natural_language_description``, which is the reference answer, too; a field that is empty or says ``None`` is left
+    out. Problems of its own: ``missing_bvcc_clip`` where BVCC's clips were not merged in, ``missing_reference`` for a row
+    without the paragraph. Others: see ``corpora.score_lists``.
 
     Attributes:
         name: name of the corpus in the recipe.
@@ -103,9 +114,9 @@ class QualiSpeech:
         clip.system, clip.split = system, split
         for column, scale in _SCALES.items():
             add_mean(clip, scale, fields[column])
-        (description,) = (value for name, value in fields.items() if _is_description(name))
-        if keyed(description) and not is_empty(description):
-            clip.references = (description.strip(),)
+        clip.descriptions = tuple(_described(fields))
+        if paragraph := dict(clip.descriptions).get(_DESCRIPTIONS[_PARAGRAPH]):
+            clip.references = (paragraph,)
         elif clip.problem is None:
             clip.problem, clip.problem_detail = "missing_reference", "no natural language description"
         return clip
@@ -115,13 +126,18 @@ class QualiSpeech:
         return Utterance(source_id=source_id, language=self.language, license=licence, style=self.style, **found)
 
 
-def _is_description(column: str) -> bool:
-    return column.lower().startswith(_DESCRIPTION)
+def _described(fields: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the descriptions of a row that say something, by name."""
+    for begin, name in _DESCRIPTIONS.items():
+        (text,) = (value for column, value in fields.items() if column.lower().startswith(begin))
+        if keyed(text) and not is_empty(text):
+            yield name, text.strip()
 
 
 def _check_columns(names: list[str], where: str) -> None:
-    if len(list(filter(_is_description, names))) != 1:
-        raise DataError(f"{where}: wants one column whose name begins with {_DESCRIPTION!r}, it has {names}")
+    for begin in _DESCRIPTIONS:
+        if sum(name.lower().startswith(begin) for name in names) != 1:
+            raise DataError(f"{where}: wants one column whose name begins with {begin!r}, it has {names}")
 
 
 def _explained(row: Utterance) -> Utterance:

@@ -17,6 +17,26 @@ _SENTENCES: Final = (
     ("The path is C:\\temp.", "Der Pfad lautet C:\\temp."),
     ("Grüße from Zürich!", "Grüße aus Zürich!"),
 )
+_WORDS: Final = (
+    *(
+        "AND",
+        "THE",
+        "WIND",
+        "ROSE",
+        "OVER",
+        "LONG",
+        "HILLS",
+        "WHERE",
+        "SHEEP",
+        "LAY",
+        "ASLEEP",
+        "UNTIL",
+        "EVENING",
+        "CAME",
+        "WITH",
+    ),
+    "RAIN",
+)
 
 
 def covost2(folder: str | Path, *, rows: int = 4, seed: int = 0) -> Path:
@@ -51,7 +71,8 @@ def librisqa(folder: str | Path, *, recordings: int = 2, seed: int = 0) -> Path:
             sound = spoken(vowels(number, seed), 1.0, stem, seed)
             soundfile.write(recording, sound, _RATE, subtype="PCM_16")
             path, seconds = f"LibriSpeech/{below}.wav", round(len(sound) / _RATE, 3)
-            text = f"HE BEGAN A CONFUSED COMPLAINT NUMBER {number} AGAINST THE WIZARD"
+            more = " ".join(_WORDS[int(digit, 16)] for digit in hashlib.sha256(stem.encode()).hexdigest()[:10])
+            text = f"HE BEGAN A CONFUSED COMPLAINT AGAINST THE WIZARD {more}"
             for question, answer in (("What did he begin?", "A confused complaint."), ("Against whom?", "Against the wizard.")):
                 asked = {"speech_path": path, "question": question, "answer": answer, "text": text, "duration": seconds}
                 open_questions.append(asked)

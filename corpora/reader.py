@@ -132,6 +132,7 @@ class Utterance:
     problem: str | None = None
     problem_detail: str | None = None
     question: str | None = None
+    descriptions: tuple[tuple[str, str], ...] | None = None
 
     def take_audio(self, file: Found, headers: Mapping[str, Header]) -> None:
         """Set path, length and problem from the recording's file; a problem of the row itself is kept."""

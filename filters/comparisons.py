@@ -1,6 +1,6 @@
 """The comparisons table: one row per ruled pair, with all that filters may look at."""
 
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -33,7 +33,7 @@ def join(
     facts: pa.Table,
     prompts: pa.Table,
     votes: pa.Table,
-    labels_from: Literal["judge", "votes", "ratings", "construction"] = "judge",
+    labels_from: str = "judge",
 ) -> pa.Table:
     """Return one row per pair that has a ruling, sorted by pair id; where votes or the construction decide, one row per pair.
 
@@ -44,7 +44,8 @@ def join(
         facts: ``sample_id`` and one double column per metric value (scoring.facts.wide).
         prompts: table of schema PROMPTS.
         votes: table of schema VOTES; may be empty; discarded ones do not count.
-        labels_from: what decides. By ``votes`` (of the protocol speechjudge) or ``construction`` no pair needs a ruling.
+        labels_from: what decides: ``judge``, ``votes``, ``ratings`` or ``construction``. By ``votes`` (of the protocol
+            speechjudge) or ``construction`` no pair needs a ruling.
 
     Returns:
         The pair's columns, its id as ``item_id``; ``text``, ``language``; of the ruling ``verdict``, ``total_*``, the judge's

@@ -94,7 +94,7 @@ class PairRows:
         types = pa.array([source_types[key] for key in samples["sample_id"].to_pylist()], pa.string())
         samples = samples.append_column("source_type", types)
         self._samples = RowSource(samples, (*_OF_SAMPLE, "audio_id", "license", "source_type"))
-        self._metrics = _Metrics(metrics, samples["sample_id"])
+        self._metrics = SampleMetrics(metrics, samples["sample_id"])
         # Row numbers that lead from one table to the next.
         pair, utterance = pairs["pair_id"], utterances["utterance_id"]
         self._prompt = row_numbers(pairs["prompt_id"], prompts["prompt_id"])
@@ -181,10 +181,11 @@ class PairRows:
         return rows
 
 
-class _Metrics:
+class SampleMetrics:
     """All numbers measured of each sample, sorted by name; kept flat, with numbers for the names."""
 
     def __init__(self, metrics: pa.Table, samples: pa.ChunkedArray) -> None:
+        """Take rows of schema METRICS, and the ids of the samples by row number."""
         lists = metrics["values"].combine_chunks().cast(pa.list_(pa.struct([("name", pa.string()), ("value", pa.float64())])))
         of_row = row_numbers(metrics["sample_id"], samples)
         self._measured = np.isin(np.arange(len(samples)), of_row)
@@ -215,11 +216,12 @@ class _Metrics:
         return {"metrics": lists, "wer": pa.array(wer, mask=np.isnan(wer))}
 
 
-def ordered(splits: pa.Table, pairs: pa.Table) -> pa.Table:
-    """Return rows of schema SPLITS by prompt and pair, and ``pair``: the row number in ``pairs`` (``pair_id, prompt_id``)."""
-    pairs = pairs.append_column("pair", pa.array(np.arange(pairs.num_rows)))
-    rows = attach(splits, "item_id", pairs, "pair_id", same("prompt_id", "pair"))
-    rows = rows.set_column(rows.num_columns - 1, "pair", pc.fill_null(rows["pair"], -1))
+def ordered(splits: pa.Table, items: pa.Table, number: str = "pair") -> pa.Table:
+    """Return rows of schema SPLITS by prompt and item, and the row number in ``items`` (its id first, and ``prompt_id``)."""
+    key = items.column_names[0]
+    items = items.append_column(number, pa.array(np.arange(items.num_rows)))
+    rows = attach(splits, "item_id", items, key, same("prompt_id", number))
+    rows = rows.set_column(rows.num_columns - 1, number, pc.fill_null(rows[number], -1))
     return sorted_by(rows, "prompt_id", "item_id").drop_columns(["prompt_id"])
 
 

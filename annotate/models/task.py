@@ -122,6 +122,8 @@ class TaskSpec:
         makes_negatives: whether a system may speak what it writes instead of the text; it gives ``text`` then.
         parse: turns a reply into its content, or raises ``ParseError``.
         check: raises ``ParseError`` where the content does not fit what the request showed, by column; None = any does.
+        compose: writes scores, by the keys of the dimensions, and content as a reply in the task's layout, which ``parse``
+            reads as the same again, or raises ``ParseError`` where they have no such form; None = only judges write replies.
     """
 
     name: str
@@ -137,6 +139,7 @@ class TaskSpec:
     makes_negatives: bool = False
     parse: Callable[[str], Parsed | Written]
     check: Callable[[Written, Mapping[str, str]], None] | None = None
+    compose: Callable[[Mapping[str, float], Mapping[str, str | None]], str] | None = None
 
     @property
     def shown(self) -> tuple[str, ...]:

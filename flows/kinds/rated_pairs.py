@@ -20,7 +20,7 @@ from flows.listening.evidence import counted_votes, votes_by_value
 from flows.recipe.critiqued_recipe import CritiquedRecipe
 from flows.recipe.critiques_checks import check
 from flows.recipe.model import Origin
-from flows.recipe.parts import Strict
+from flows.recipe.sections import HeardAudio
 from flows.run.books import Books, count
 from flows.run.kind import Kind, Line
 from flows.run.pipeline import Build, Stage
@@ -51,12 +51,6 @@ from synth.dsp import OriginalFormat, format_literals
 from synth.pairing import of_two_clips, pairs
 
 
-class HeardAudio(Strict):
-    """The format of all clips; beyond that they are as people heard them."""
-
-    sample_rate_hz: int = Field(default=16000, ge=8000, le=48000)
-
-
 class RatedPairsRecipe(CritiquedRecipe):
     """A recipe of kind ``rated_pairs``."""
 
@@ -80,7 +74,7 @@ class RatedPairsRecipe(CritiquedRecipe):
     @property
     def clip_format(self) -> OriginalFormat:
         """Clips as they were heard, at one rate."""
-        return OriginalFormat(sample_rate_hz=self.audio.sample_rate_hz)
+        return self.audio.clip_format
 
     @property
     def labels_from(self) -> Origin:
@@ -274,7 +268,7 @@ FORM: Final[Form[RatedPairsRecipe]] = Form(
     statement=lambda build: (
         f"The labels come from people's ratings on the scale {build.recipe.scale}, which the corpora brought along."
     ),
-    annotated="found",
+    annotated=lambda _build: "found",
     identity=lambda build: [*(rule.name for rule in filters_of(build)), *prompt_versions(build)],
     versioned=("metrics", "judgments"),
 )

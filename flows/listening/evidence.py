@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.joins import sorted_by
+from contracts.schema_columns import RATING_LIST
 from flows.listening.store import VOTED
 from flows.run.pipeline import Build
 from scoring.reliability.agreement_levels import AGGREGATED, LEVELS, TERNARY, level
@@ -16,6 +17,16 @@ VOTE_SUMMARY: Final = pa.schema(
     [("pair_id", pa.string()), ("votes", _COUNTS), ("agreement", pa.string()), ("vote_ids", pa.list_(pa.string()))]
 )
 """Votes of one pair as a release row shows them."""
+
+RATED_SAMPLES: Final = pa.schema(
+    [
+        ("sample_id", pa.string()),
+        ("ratings", RATING_LIST),
+        ("listeners", pa.int64()),
+        ("rating_ids", pa.list_(pa.string())),
+    ]
+)
+"""Listeners' ratings of one clip."""
 
 
 def counted_votes(build: Build) -> pa.Table:
@@ -72,3 +83,29 @@ def people_statement(build: Build) -> str:
             "confirmed; the other splits were not heard by anybody."
         )
     return f" {statement}."
+
+
+def ratings_by_sample(ratings: pa.Table) -> pa.Table:
+    """Return a row per sample that was rated: ``sample_id``, ``ratings`` as of a corpus, ``listeners``, ``rating_ids``.
+
+    Args:
+        ratings: table of schema RATINGS; discarded ones do not count.
+    """
+    counted = sorted_by(ratings.filter(pc.is_null(ratings["discarded"])), "rating_id")
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in counted.select(["rating_id", "sample_id", "annotator_id", "scores"]).to_pylist():
+        found.setdefault(row["sample_id"], []).append(row)
+    rows = [
+        {
+            "sample_id": sample,
+            "ratings": [
+                {"scale": scale, "rater": row["annotator_id"], "score": score}
+                for row in given
+                for scale, score in row["scores"]
+            ],
+            "listeners": len(given),
+            "rating_ids": [row["rating_id"] for row in given],
+        }
+        for sample, given in sorted(found.items())
+    ]
+    return pa.Table.from_pylist(rows, schema=RATED_SAMPLES)

@@ -39,7 +39,7 @@ def _check_labels(recipe: Recipe) -> None:
     makers = [rule.name for rule in recipe.filters if plugins.load("filter", rule.name).makes_labels]
     if makers and recipe.labels_from != "votes":
         raise RecipeError(f"filter {makers[0]!r} makes labels of votes, but labels.from is {recipe.labels_from}: keep one")
-    if recipe.labels_from == "votes" and not makers:
+    if recipe.labels_from == "votes" and not makers and recipe.compares:
         known = [name for name, rule in plugins.intact("filter").items() if rule.makes_labels]
         raise RecipeError(f"labels.from is votes: add a filter that makes labels of them: {', '.join(known)}")
 

@@ -16,7 +16,7 @@ from flows.recipe.sections import CorpusSection, JudgeSection, Labels, Release, 
 from flows.recipe.splits_section import Splits
 from synth.dsp import ClipFormat
 
-Origin = Literal["judge", "votes", "ratings", "construction"]
+Origin = Literal["judge", "votes", "ratings", "construction", "references"]
 
 
 class Recipe(Strict, ABC):
@@ -86,6 +86,11 @@ class Recipe(Strict, ABC):
     @abstractmethod
     def clip_format(self) -> ClipFormat:
         """The format of all clips in the workspace and the release."""
+
+    @property
+    def compares(self) -> bool:
+        """Whether items are compared clips, so that a filter makes their labels where labels come from votes."""
+        return True
 
     @property
     def longest_history(self) -> int | None:

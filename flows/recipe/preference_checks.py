@@ -106,6 +106,8 @@ def _check_labels(recipe: PreferenceRecipe) -> None:
             )
         case "ratings":
             raise RecipeError("labels.from: ratings make labels in recipes of kind rated_pairs")
+        case "references":
+            raise RecipeError("labels.from: references are the labels in recipes of kind answers")
 
 
 def check_judge(recipe: PreferenceRecipe, role: Role) -> None:

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, mode
 
 from contracts.bounds import Factor
 from flows.recipe.parts import Name, Options, Placed, Plugin, Strict, Versioned
-from synth.dsp import AudioFormat
+from synth.dsp import AudioFormat, OriginalFormat
 from synth.engine import SourceType
 from synth.takes import Take
 
@@ -61,6 +61,17 @@ class Audio(Strict):
     def _can_be_made(self) -> Self:
         AudioFormat(**self.model_dump())  # raises an error that says what does not fit
         return self
+
+
+class HeardAudio(Strict):
+    """The format of clips of a corpus; beyond that they are as people heard them."""
+
+    sample_rate_hz: int = Field(default=16000, ge=8000, le=48000)
+
+    @property
+    def clip_format(self) -> OriginalFormat:
+        """The format."""
+        return OriginalFormat(sample_rate_hz=self.sample_rate_hz)
 
 
 class TakeSection(Strict):
@@ -184,10 +195,10 @@ class JudgeSection(Role):
 class Labels(Strict):
     """Where labels come from."""
 
-    origin: Literal["judge", "votes", "ratings", "construction"] = Field(
+    origin: Literal["judge", "votes", "ratings", "construction", "references"] = Field(
         alias="from",
-        description="the judge's verdicts; people's votes; the corpus's ratings; or how pairs were made: the clip that speaks "
-        "the text is better than one that speaks a negative text",
+        description="the judge's verdicts or scores; people's votes or ratings; the corpus's ratings; how pairs were made: the "
+        "clip that speaks the text is better than one that speaks a negative text; or the corpus's reference answers",
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any, Generic
 
 from contracts import plugins
 from flows.recipe.model import Recipe
+from flows.run.items import PAIRS, Item
 from flows.run.pipeline import Asking, Build, R_contra, Stage
 from flows.run.question import RoleQuestion
 
@@ -22,18 +23,25 @@ class Kind(Generic[R_contra]):
         stages: its stages in order, the release last.
         plan: returns one row per stage: wanted rows, done rows, and the cost of the others.
         check: raises ``RecipeError`` if the parts of a recipe do not fit each other.
+        item: what its items are.
     """
 
     recipe: type[Recipe]
     stages: tuple[Stage[R_contra], ...]
     plan: Callable[[Build[R_contra]], list[Line]]
     check: Callable[[Any], None] = lambda _recipe: None
+    item: Item = PAIRS
 
 
 def kind_of(build: Build) -> Kind[Any]:
     """Return the kind of data set that a build makes."""
     kind: Kind[Any] = plugins.load("kind", build.recipe.kind)
     return kind
+
+
+def item_of(build: Build) -> Item:
+    """Return what the items of a build are."""
+    return kind_of(build).item
 
 
 def stages_of(build: Build) -> tuple[Stage[Any], ...]:

@@ -18,7 +18,7 @@ from flows.run.declared import declared, noting
 from flows.run.pipeline import Build, Stage, Waiting
 from storage.state import read_state
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Increase it when a change of code makes finished stages stale."""
 
 

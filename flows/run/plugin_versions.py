@@ -1,7 +1,7 @@
 """Versions of engines, metrics and judges: which a recipe demands, and which are mixed in one data set."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -78,20 +78,22 @@ def version_rows(build: Build) -> list[dict[str, object]]:
     return [{"mixed": one.what, "versions": dict(one.versions)} for one in mixed_versions(build)]
 
 
-def released_mixed(pieces: Iterable[tuple[Build, pa.Table]], versioned: Collection[str]) -> list[Mixed]:
-    """Return what is mixed among the samples of released pairs, their measurements and judgments.
+def released_mixed(pieces: Iterable[tuple[Build, pa.Table]], clips: Sequence[str], versioned: Collection[str]) -> list[Mixed]:
+    """Return what is mixed among the samples of released items, their measurements and judgments.
 
     Args:
-        pieces: builds whose tables hold a part of the rows each, with the released pairs among them, of schema PAIRS.
+        pieces: builds whose tables hold a part of the rows each, with the released items among them: ``item_id`` and the
+            columns of samples.
+        clips: the columns of samples.
         versioned: which tables count: ``samples``, ``metrics``, ``judgments``.
     """
     counts = Counter[tuple[str, ...]]()
-    for build, pairs in pieces:
-        samples = pa.concat_arrays([pairs[f"sample_{side}"].combine_chunks() for side in "ab"])
+    for build, items in pieces:
+        samples = pa.concat_arrays([items[column].combine_chunks() for column in clips])
         subjects = {
             "samples": ("sample_id", samples),
             "metrics": ("sample_id", samples),
-            "judgments": ("pair_id", pairs["pair_id"].combine_chunks()),
+            "judgments": ("pair_id", items["item_id"].combine_chunks()),
         }
         found = {}
         for table in versioned:

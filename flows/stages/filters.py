@@ -1,6 +1,9 @@
-"""The stage ``filters``: pairs leave for counted reasons; the others are labelled."""
+"""The stage ``filters``: items leave for counted reasons; the others are labelled."""
 
-from typing import Final
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, Generic
 
 import pyarrow as pa
 
@@ -10,13 +13,68 @@ from filters import chain, comparisons
 from flows.listening.store import VOTED, all_votes, takes_votes
 from flows.recipe.parts import Plugin
 from flows.run.books import Books, count
-from flows.run.pipeline import Build, Stage
+from flows.run.kind import item_of
+from flows.run.pipeline import Build, R_contra, Stage
 from flows.run.wanted import made, wanted_rows
 from flows.stages.metrics import current_facts
 
 
-def _filters(build: Build) -> Books:
-    compared = comparisons.join(
+@dataclass(frozen=True, kw_only=True)
+class Labelling(Generic[R_contra]):
+    """What filters see of a kind's items, and which labels the kept ones get.
+
+    Attributes:
+        reads: tables of which both are made.
+        reads_if: tables that are read only with some recipes.
+        seen: returns ``item_id`` and every column that a filter may read.
+        filters: returns the filters that look at every item.
+        labels: returns the kept ones of these rows as a table of schema LABELS.
+        settings: the part of the recipe that decides the labels, as literals.
+    """
+
+    reads: tuple[str, ...]
+    reads_if: Callable[[Build[R_contra]], tuple[str, ...]] = lambda _build: ()
+    seen: Callable[[Build[R_contra]], pa.Table]
+    filters: Callable[[Build[R_contra]], list[Plugin]]
+    labels: Callable[[Build[R_contra], pa.Table], pa.Table]
+    settings: Callable[[Build[R_contra]], list[object]]
+
+
+def _filters(labelling: Labelling[Any], build: Build) -> Books:
+    seen = labelling.seen(build)
+    rules = [(rule.name, plugins.configure("filter", rule.name, rule.options)) for rule in labelling.filters(build)]
+    kept, drops = chain.apply(seen, rules)
+    labels = labelling.labels(build, kept)
+    build.tables.replace("drops@filters", sorted_by(drops, "row_id"))
+    build.tables.replace("labels", sorted_by(labels, "item_id"))
+    return Books(
+        stage="filters",
+        unit=item_of(build).plural,
+        rows_in=seen.num_rows,
+        rows_out=labels.num_rows,
+        dropped=count(drops["reason"]),
+    )
+
+
+def filters_stage(labelling: Labelling[R_contra]) -> Stage[R_contra]:
+    """Return the stage for a kind's items."""
+    return Stage(
+        name="filters",
+        reads=labelling.reads,
+        reads_if=labelling.reads_if,
+        writes=("labels", "drops@filters"),
+        settings=lambda build: [
+            *labelling.settings(build),
+            [rule.model_dump() for rule in labelling.filters(build)],
+            [metric.name for metric in build.recipe.metrics],
+            *(code for rule in labelling.filters(build) if (code := plugins.digest_of_own("filter", rule.name)) is not None),
+        ],
+        run=partial(_filters, labelling),
+    )
+
+
+def _compared(build: Build) -> pa.Table:
+    return comparisons.join(
         pairs=build.tables.read("pairs"),
         samples=wanted_rows(build, "samples"),
         rulings=build.tables.read("rulings"),
@@ -24,14 +82,6 @@ def _filters(build: Build) -> Books:
         prompts=build.tables.read("prompts"),
         votes=all_votes(build),
         labels_from=build.recipe.labels_from,
-    )
-    rules = [(rule.name, plugins.configure("filter", rule.name, rule.options)) for rule in filters_of(build)]
-    kept, drops = chain.apply(compared, rules)
-    labels = _labels(build, kept)
-    build.tables.replace("drops@filters", sorted_by(drops, "row_id"))
-    build.tables.replace("labels", sorted_by(labels, "item_id"))
-    return Books(
-        stage="filters", unit="pairs", rows_in=compared.num_rows, rows_out=labels.num_rows, dropped=count(drops["reason"])
     )
 
 
@@ -66,16 +116,14 @@ def _labels(build: Build, kept: pa.Table) -> pa.Table:
     )
 
 
-STAGE: Final[Stage] = Stage(
-    name="filters",
-    reads=("prompts", *made("samples", "metrics"), "pairs", "rulings", "votes"),
-    reads_if=lambda build: (VOTED,) if takes_votes(build) else (),
-    writes=("labels", "drops@filters"),
-    settings=lambda build: [
-        build.recipe.labels_from,
-        [rule.model_dump() for rule in filters_of(build)],
-        [metric.name for metric in build.recipe.metrics],
-        *(code for rule in filters_of(build) if (code := plugins.digest_of_own("filter", rule.name)) is not None),
-    ],
-    run=_filters,
+STAGE: Final[Stage] = filters_stage(
+    Labelling(
+        reads=("prompts", *made("samples", "metrics"), "pairs", "rulings", "votes"),
+        reads_if=lambda build: (VOTED,) if takes_votes(build) else (),
+        seen=_compared,
+        filters=filters_of,
+        labels=_labels,
+        settings=lambda build: [build.recipe.labels_from],
+    )
 )
+"""The stage for pairs."""

@@ -19,6 +19,7 @@ from flows.listening.store import VOTED
 from flows.recipe.listening_section import VERIFIER, literals
 from flows.run.books import Books
 from flows.run.damage import named_audio
+from flows.run.kind import item_of
 from flows.run.marks import mark_of
 from flows.run.pipeline import Build, R_contra, Stage
 from flows.run.plugin_versions import released_mixed
@@ -71,7 +72,7 @@ class Form(Generic[R_contra]):
         statement: what the card says of where the labels come from, as sentences.
         identity: what decides the rows beyond the tables and the recipe, as literals.
         writers: the language models that wrote something that is released.
-        annotated: the Hub's word for who made the labels and scores, beside listeners.
+        annotated: the Hub's word for who made the labels and scores, beside listeners who vote on pairs.
         versioned: tables of which the card says where several versions made them.
     """
 
@@ -80,7 +81,7 @@ class Form(Generic[R_contra]):
     statement: Callable[[Build[R_contra]], str]
     identity: Callable[[Build[R_contra]], object] = lambda _build: []
     writers: Callable[[Build[R_contra]], list[Writer]] = lambda _build: []
-    annotated: str = "machine-generated"
+    annotated: Callable[[Build[R_contra]], str] = lambda _build: "machine-generated"
     versioned: tuple[str, ...] = ("metrics",)
 
 
@@ -193,7 +194,7 @@ def _release(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Boo
     items, *_ = counted.values()
     beside = [f"configuration {name}: {rows.total()} rows" for name, rows in counted.items() if rows is not items]
     notes = (*empty_splits(build.recipe, items), *beside)
-    return Books(stage="release", unit="pairs", rows_in=items.total(), rows_out=items.total(), notes=notes)
+    return Books(stage="release", unit=item_of(build).plural, rows_in=items.total(), rows_out=items.total(), notes=notes)
 
 
 def _splits(
@@ -233,7 +234,10 @@ def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build, found: M
     recipe = build.recipe
     proven = proof(build)
     give_back()
-    annotators = [form.annotated, *(one.annotated for one in form.configurations if one.is_wanted(build))]
+    annotators: list[str | None] = [
+        form.annotated(build),
+        *(one.annotated for one in form.configurations if one.is_wanted(build)),
+    ]
     annotators += ["crowdsourced"] if pairs_were_voted_on(build) else []
     marks = [mark for stage in before if stage.active(build) and (mark := mark_of(stage, build)) is not None]
     return Facts(
@@ -245,7 +249,9 @@ def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build, found: M
         judge_statement=form.statement(build) + people_statement(build),
         writers=form.writers(build),
         mixed=released_mixed(
-            ((piece, _released_pairs(piece, split)) for split, some in found.items() for piece in some), form.versioned
+            ((piece, _released_items(piece, split)) for split, some in found.items() for piece in some),
+            item_of(build).samples,
+            form.versioned,
         ),
         recipe_digest=digest(_recipe_literals(build)),
         attribution={corpus.name: reader_of(corpus).attribution for corpus in recipe.corpora},
@@ -259,10 +265,10 @@ def _funnel(books: Books) -> Funnel:
     return Funnel(**literals_of_books)
 
 
-def _released_pairs(build: Build, split: str) -> pa.Table:
-    """Return the released pairs of a split. No sample is in pairs of two splits, so each counts once."""
+def _released_items(build: Build, split: str) -> pa.Table:
+    """Return the released items of a split. No sample is in items of two splits, so each counts once."""
     assigned = released_splits(build)
-    return among(build.tables.read("pairs"), "pair_id", assigned.filter(pc.equal(assigned["split"], split))["item_id"])
+    return among(item_of(build).rows(build), "item_id", assigned.filter(pc.equal(assigned["split"], split))["item_id"])
 
 
 def _recipe_literals(build: Build) -> dict[str, Any]:
@@ -280,7 +286,7 @@ def release_stage(before: Sequence[Stage[Any]], form: Form[Any]) -> Stage[Any]:
     accounts = (name for stage in before for name in stage.writes if name.startswith(("drops@", "failures@")))
     return Stage(
         name="release",
-        reads=(*form.reads, "splits@*", "votes", VOTED, *dict.fromkeys(accounts)),
+        reads=(*form.reads, "labels", "splits@*", "votes", VOTED, *dict.fromkeys(accounts)),
         writes=(),
         settings=lambda build: [_recipe_literals(build), form.identity(build)],
         produced=intact_release,

@@ -1,6 +1,6 @@
-"""The pieces of a release: some prompts of one split each, with all that the rows of their pairs are made of.
+"""The pieces of a release: some prompts of one split each, with all that the rows of their items are made of.
 
-Pairs of one prompt lie in one split, and released rows stand in the order of their prompts; so piece after piece gives the rows
+Items of one prompt lie in one split, and released rows stand in the order of their prompts; so piece after piece gives the rows
 of the whole. A release that is not large is one piece.
 """
 
@@ -19,7 +19,9 @@ import pyarrow.compute as pc
 from contracts.errors import DataError
 from contracts.joins import attach, sorted_by
 from flows.listening.store import VOTED
+from flows.run.kind import item_of
 from flows.run.pipeline import Build
+from flows.run.wanted import table_of
 from flows.stages.splits import splits_table
 from storage.table_pieces import PieceTables, cut_tables
 
@@ -34,11 +36,13 @@ _ALONG: Final[Mapping[str, tuple[str, str]]] = {
     "samples": ("prompt_id", "prompts"),
     "metrics": ("sample_id", "samples"),
     "wanted@metrics": ("subject_id", "samples"),
+    "assessments": ("sample_id", "samples"),
+    "wanted@reviews": ("subject_id", "samples"),
+    table_of("reviews"): ("subject_id", "samples"),
     "pairs": ("prompt_id", "prompts"),
     "rulings": ("pair_id", "pairs"),
     "judgments": ("pair_id", "pairs"),
     "wanted@judgments": ("subject_id", "pairs"),
-    "labels": ("item_id", "pairs"),
     "votes": ("pair_id", "pairs"),
     VOTED: ("pair_id", "pairs"),
 }
@@ -60,14 +64,15 @@ def pieces(build: Build, reads: tuple[str, ...]) -> Iterator[dict[str, list[Buil
         yield {split: [build] for split in build.recipe.splits.named()}
         return
     prompts, counts = _numbered(build)
-    along = {name: about for name, about in _ALONG.items() if name in {*reads, "votes", VOTED}}
-    along[splits_table(build)] = ("item_id", "pairs")
+    item, read = item_of(build), {*reads, "votes", VOTED}
+    along = {name: (column, of) for name, (column, of) in _ALONG.items() if name in read and of in {"prompts", *reads}}
+    along |= dict.fromkeys(("labels", splits_table(build)), ("item_id", item.table))
     with _folder(build) as folder:
         written = cut_tables(build.tables, folder, prompts, along)
         if lost := build.tables.num_rows(splits_table(build)) - written[splits_table(build)]:
             raise DataError(
-                f"{lost} assigned items are about no pair or prompt of this workspace: remove its mark stages/splits.json, "
-                "and run the same command again"
+                f"{lost} assigned items are about no {item.table[:-1]} or prompt of this workspace: remove its mark "
+                "stages/splits.json, and run the same command again"
             )
         numbers, found = iter(range(sum(counts.values()))), dict[str, list[Build]]()
         for split, count in counts.items():
@@ -78,7 +83,7 @@ def pieces(build: Build, reads: tuple[str, ...]) -> Iterator[dict[str, list[Buil
 
 
 def _numbered(build: Build) -> tuple[pa.Table, dict[str, int]]:
-    """Return the prompts of assigned pairs with the number of their piece, and split -> how many pieces it has."""
+    """Return the prompts of assigned items with the number of their piece, and split -> how many pieces it has."""
     assigned = build.tables.read(splits_table(build), ["group_id", "split"])
     groups = assigned.group_by(["group_id", "split"]).aggregate([([], "count_all")])
     prompts = attach(

@@ -27,14 +27,14 @@ def review_questions(
     """Return the questions about samples and judgments."""
     roles = roles_about(build, "samples", "judgments")
     builders = {
-        "samples": lambda: _sample_requests(build, samples_of(build)),
+        "samples": lambda: review_requests(build, samples_of(build)),
         "judgments": lambda: _judgment_requests(build),
     }
     tables = {subject: builders[subject]() for subject in {task_of(role).subject for role in roles}}
     return [RoleQuestion(role=role, requests=tables[task_of(role).subject]) for role in roles]
 
 
-def _sample_requests(build: Build, samples: pa.Table) -> pa.Table:
+def review_requests(build: Build, samples: pa.Table) -> pa.Table:
     """Return ``subject_id, audio, text, language`` of these samples."""
     table = attach(samples, "prompt_id", build.tables.read("prompts"), "prompt_id", {"text": "text", "language": "language"})
     return table.select(["sample_id", "audio_id", "text", "language"]).rename_columns(

@@ -1,6 +1,6 @@
-"""What the splits of a recipe ask for: how many pairs, and what is known of each pair that a condition can be about."""
+"""What the splits of a recipe ask for: how many items, and what is known of each item that a condition can be about."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Final
 
@@ -21,7 +21,7 @@ _OF_PROMPTS: Final = ("language", "setting", "style", "corpus")
 
 
 def split_sizes(recipe: Recipe) -> dict[str, Size]:
-    """Return how many pairs each split gets; of one with a quota that people verify, more, as they will not confirm all."""
+    """Return how many items each split gets; of one with a quota that people verify, more, as they will not confirm all."""
     listening = recipe.listening
     verified = listening.splits if listening is not None and listening.of == "splits" else ()
     sizes = {split: wanted.size() for split, wanted in recipe.splits.named().items()}
@@ -43,19 +43,20 @@ def empty_splits(recipe: Recipe, rows: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def facts_of(build: Build, pairs: pa.Table, names: Set[str]) -> pa.Table:
-    """Return those facts about pairs, one string column each, null = unknown.
+def facts_of(build: Build, items: pa.Table, clips: Sequence[str], names: Set[str]) -> pa.Table:
+    """Return those facts about items, one string column each, null = unknown.
 
     Args:
         build: whose tables to look into.
-        pairs: rows of schema PAIRS.
+        items: ``item_id``, ``prompt_id`` and the columns of samples.
+        clips: the columns of samples.
         names: of ``flows.recipe.splits_section.Condition``.
 
     Raises:
-        RecipeError: nothing says it of these pairs.
+        RecipeError: nothing says it of these items.
     """
     table = attach(
-        pairs.select(["pair_id", "prompt_id", "sample_a", "sample_b"]),
+        items.select(["item_id", "prompt_id", *clips]),
         "prompt_id",
         with_setting(build.tables.read("prompts")),
         "prompt_id",
@@ -63,20 +64,21 @@ def facts_of(build: Build, pairs: pa.Table, names: Set[str]) -> pa.Table:
     )
     if "corpus_split" in names:
         samples = build.tables.read("samples", ["sample_id", "utterance_id"])
-        table = with_corpus_split(table, build.tables.read("utterances"), samples)
+        table = with_corpus_split(table, clips, build.tables.read("utterances"), samples)
     if "agreement" in names:
-        table = attach(table, "pair_id", votes_by_pair(all_votes(build)), "pair_id", {"votes": "votes"})
+        table = attach(table, "item_id", votes_by_pair(all_votes(build)), "pair_id", {"votes": "votes"})
         table = table.append_column("agreement", levels(table["votes"]))
     if "teacher" in names:
         table = with_teacher(table, build.tables.read("labels"), build.tables.read("rulings"))
     return table
 
 
-def with_corpus_split(pairs: pa.Table, utterances: pa.Table, samples: pa.Table) -> pa.Table:
-    """Append ``corpus_split``: the split of the target's recording in its corpus, or that of both clips that it brought along.
+def with_corpus_split(items: pa.Table, clips: Sequence[str], utterances: pa.Table, samples: pa.Table) -> pa.Table:
+    """Append ``corpus_split``: the split of the target's recording in its corpus, or that of all clips that it brought along.
 
     Args:
-        pairs: ``target_utterance_id``, ``sample_a``, ``sample_b``.
+        items: ``target_utterance_id`` and the columns of samples.
+        clips: the columns of samples.
         utterances: table of schema UTTERANCES.
         samples: ``sample_id, utterance_id`` of schema SAMPLES.
 
@@ -85,18 +87,20 @@ def with_corpus_split(pairs: pa.Table, utterances: pa.Table, samples: pa.Table) 
     """
     if utterances["split"].null_count == utterances.num_rows:
         raise RecipeError("splits: a condition asks for corpus_split, but no corpus of this recipe says a split of its own")
-    table = attach(pairs, "target_utterance_id", utterances, "utterance_id", {"of_target": "split"})
-    for side in "ab":
-        table = attach(table, f"sample_{side}", samples, "sample_id", {f"clip_{side}": "utterance_id"})
-        table = attach(table, f"clip_{side}", utterances, "utterance_id", {f"split_{side}": "split"})
-    same = pc.if_else(pc.equal(table["split_a"], table["split_b"]), table["split_a"], pa.scalar(None, pa.string()))
-    return pairs.append_column("corpus_split", pc.coalesce(table["of_target"], same))
+    table = attach(items, "target_utterance_id", utterances, "utterance_id", {"of_target": "split"})
+    for column in clips:
+        table = attach(table, column, samples, "sample_id", {f"{column} clip": "utterance_id"})
+        table = attach(table, f"{column} clip", utterances, "utterance_id", {f"{column} split": "split"})
+    first, *others = (table[f"{column} split"] for column in clips)
+    for other in others:
+        first = pc.if_else(pc.equal(first, other), first, pa.scalar(None, pa.string()))
+    return items.append_column("corpus_split", pc.coalesce(table["of_target"], first))
 
 
-def with_teacher(pairs: pa.Table, labels: pa.Table, rulings: pa.Table) -> pa.Table:
+def with_teacher(items: pa.Table, labels: pa.Table, rulings: pa.Table) -> pa.Table:
     """Append ``teacher``: ``right`` where the judge's verdict is the label, ``wrong`` where it is another, null without one."""
-    table = attach(pairs, "pair_id", labels, "item_id", {"label": "label"})
-    table = attach(table, "pair_id", rulings, "pair_id", {"ruling": "pair_id", "verdict": "verdict"})
+    table = attach(items, "item_id", labels, "item_id", {"label": "label"})
+    table = attach(table, "item_id", rulings, "pair_id", {"ruling": "pair_id", "verdict": "verdict"})
     # A ruling without a verdict is a tie; a pair without a ruling was not judged.
     verdict = pc.coalesce(table["verdict"], pc.if_else(pc.is_valid(table["ruling"]), "tie", None))
     return table.append_column("teacher", pc.if_else(pc.equal(verdict, table["label"]), "right", "wrong"))

@@ -12,6 +12,7 @@ from contracts.languages import with_setting
 from contracts.text_identity import LEAKAGE_FORM
 from flows.listening.store import VOTED, takes_votes
 from flows.run.books import Books, count
+from flows.run.kind import item_of
 from flows.run.pipeline import Build, Stage
 from flows.run.questions import needs_history
 from flows.run.wanted import made, wanted_rows
@@ -26,15 +27,13 @@ _MOST_NAMED: Final = 10
 
 
 def _splits(build: Build) -> Books:
-    groups = leakage_groups(_leakage_keys(build))
-    labelled = build.tables.read("labels", ["item_id"])["item_id"]
-    table = sorted_by(among(build.tables.read("pairs"), "pair_id", labelled), "pair_id")
-    table = table.append_column("item_id", table["pair_id"])
+    item, groups = item_of(build), leakage_groups(_leakage_keys(build))
+    table = among(item.rows(build), "item_id", build.tables.read("labels", ["item_id"])["item_id"])
     table = attach(table, "group_id", groups, "group_id", {"leakage_group": "leakage_group"})
     table = attach(table, "leakage_group", _strata(build, groups), "leakage_group", {"stratum": "stratum"})
     rows = table.select(["item_id", "group_id", "leakage_group", "stratum"])
     conditions = {split: section.where.wanted() for split, section in build.recipe.splits.named().items()}
-    facts = facts_of(build, table, {name for condition in conditions.values() for name in condition})
+    facts = facts_of(build, table, item.samples, {name for condition in conditions.values() for name in condition})
     _require_some(build, facts)
     eligible = {split: meets(facts, condition) for split, condition in conditions.items() if condition}
     assigned, drops = assign(rows, split_sizes(build.recipe), build.recipe.seed, eligible)
@@ -43,7 +42,7 @@ def _splits(build: Build) -> Books:
     proof(build)
     return Books(
         stage="splits",
-        unit="pairs",
+        unit=item.plural,
         rows_in=rows.num_rows,
         rows_out=assigned.num_rows,
         dropped=count(drops["reason"]),
@@ -67,8 +66,8 @@ def _require_some(build: Build, facts: pa.Table) -> None:
         there = "; ".join(f"{name} is {', '.join(values[:_MOST_NAMED]) or 'never said'}" for name, values in found.items())
         wanted = ", ".join(f"{name} {' or '.join(values)}" for name, values in condition.items())
         raise RecipeError(
-            f"splits.sets.{split}.where: none of {facts.num_rows} labelled pairs has {wanted}; {there}: correct the condition, "
-            f"or set splits.sets.{split}.allow_empty to true"
+            f"splits.sets.{split}.where: none of {facts.num_rows} labelled {item_of(build).plural} has {wanted}; {there}: "
+            f"correct the condition, or set splits.sets.{split}.allow_empty to true"
         )
 
 
@@ -148,8 +147,8 @@ def _spoken_instead(build: Build) -> pa.Table:
 
 STAGE: Final[Stage] = Stage(
     name="splits",
-    reads=("utterances", "prompts", *made("recordings", "samples"), "pairs", "labels", "rulings", "votes"),
-    reads_if=lambda build: (VOTED,) if takes_votes(build) else (),
+    reads=("utterances", "prompts", *made("recordings", "samples"), "labels", "rulings", "votes"),
+    reads_if=lambda build: (*item_of(build).reads, *((VOTED,) if takes_votes(build) else ())),
     writes=("splits@*", "drops@splits"),
     settings=lambda build: [
         split_literals(build),

@@ -11,6 +11,7 @@ from contracts.errors import DataError
 from contracts.schemas import key_of
 from contracts.text_forms import keyed
 from flows.listening.store import RATED, VOTED
+from flows.run.kind import item_of
 from flows.run.pipeline import Build
 from flows.run.questions import known_ledger
 from flows.run.wanted import table_of
@@ -69,7 +70,7 @@ def story_of(build: Build, name: str) -> dict[str, Any]:
     asked = [*speeches, *(key for table in ("samples", "judgments", "writings") for key in family.get(table, ())), *failed]
     story |= {f"ledger of {row_id}": lines for row_id, lines in _ledger(build, asked, whole=set(failed)).items()}
     with build.noted("releases"):
-        if released := rows_released(build.workspace, family.get("pairs", ids)):
+        if released := rows_released(build.workspace, family.get(item_of(build).table, ids)):
             story["released"] = released
     damaged = {f"damaged: {what}": problem for what, problem in (build.problems or {}).items()}
     if not story:
@@ -98,8 +99,8 @@ def _uses(build: Build, table: str, family: Family) -> dict[str, list[dict[str, 
     }
     for name, column in (("labels", "label"), (splits_table(build), "split")):
         decided = {row["item_id"]: row[column] for row in build.tables.read(name, ["item_id", column]).to_pylist()}
-        for pair in uses.get("pairs", ()):
-            pair[column] = decided.get(pair["pair_id"])
+        for item in uses.get(item_of(build).table, ()):
+            item[column] = decided.get(item[item_of(build).key])
     return {f"used in {name}": lines for name, lines in uses.items()}
 
 
@@ -169,6 +170,9 @@ def _sample(build: Build, sample: dict[str, Any]) -> dict[str, Any]:
         story[f"metric {metric['metric']}"] = {**metric["values"], "model": metric["model"], "detail": metric["detail"]}
     for review in _written(build, sample["sample_id"]):
         story[f"written: {review['task']} {review['writing_id']}"] = review
+    if (assessment := _row(build, "assessments", sample["sample_id"])) is not None:
+        story["assessment"] = assessment
+    story |= _decided(build, sample["sample_id"])
     ratings = _rows(build, "ratings", sample["sample_id"], "sample_id") + _rows(build, RATED, sample["sample_id"], "sample_id")
     if ratings:
         story["ratings"] = ratings
@@ -199,14 +203,15 @@ def _pair(build: Build, pair: dict[str, Any]) -> dict[str, Any]:
     votes = _rows(build, "votes", pair["pair_id"], "pair_id") + _rows(build, VOTED, pair["pair_id"], "pair_id")
     if votes:
         story["votes"] = votes
-    label = _row(build, "labels", pair["pair_id"])
-    if label:
-        story["label"] = label
-    split = _row(build, splits_table(build), pair["pair_id"])
-    if split:
-        story["split"] = split
+    story |= _decided(build, pair["pair_id"])
     prompt = _row(build, "prompts", pair["prompt_id"])
     return story | ({"prompt": prompt} | _prompt(build, prompt) if prompt else {})
+
+
+def _decided(build: Build, item_id: str) -> dict[str, Any]:
+    """Return the label and the split of an item, as far as it has them."""
+    found = {"label": _row(build, "labels", item_id), "split": _row(build, splits_table(build), item_id)}
+    return {chapter: row for chapter, row in found.items() if row is not None}
 
 
 def _ledger(build: Build, row_ids: Collection[str], *, whole: Collection[str]) -> dict[str, list[dict[str, Any]]]:

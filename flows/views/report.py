@@ -3,9 +3,8 @@
 The template engine escapes every text: corpus texts and judges' replies are untrusted.
 """
 
-import base64
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +15,6 @@ import pyarrow.compute as pc
 
 from annotate.models.inquiry import Inquiry
 from annotate.models.inquiry_rows import InquiryRows, couples
-from contracts.errors import DamagedPart
 from contracts.joins import among, attach
 from contracts.rng import hash_fraction
 from flows.run.damage import named_audio
@@ -24,6 +22,8 @@ from flows.run.kind import questions_of
 from flows.run.pipeline import Build
 from flows.run.wanted import wanted_rows
 from flows.stages.metrics import current_facts
+from flows.views.clips_report import clips_content
+from flows.views.inline_audio import inline
 from flows.views.listeners_report import listeners_content
 from flows.views.status import books_of, inquiries, spend_rows
 from scoring.reliability.judge_reliability import agreement, drift, reliability
@@ -62,13 +62,15 @@ def _content(build: Build) -> dict[str, Any]:
     judged = _judged(build)
     kept = among(judged, "pair_id", build.tables.read("labels", ["item_id"])["item_id"])
     rates = win_rates(judged)
-    systems = [str(row["system"]) for row in rates]
+    clips = clips_content(build)
+    systems = [str(row["system"]) for row in rates] if clips is None else sorted(set(samples["system"].to_pylist()))
     drops = build.tables.read("drops@filters")
     return {
         "recipe": build.recipe,
         "problems": build.problems or {},  # filled while the other values are computed
         "books": [(page, state) for page, state in books_of(build)],
         "spend": spend_rows(build),
+        "clips": clips,
         "rates": rates,
         "kept_rates": {str(row["system"]): row for row in win_rates(kept)},
         "systems": systems,
@@ -196,15 +198,5 @@ def _listening(build: Build, pairs: pa.Table, drops: dict[str, dict[str, Any]]) 
     for row in rows:
         row["drop"] = drops.get(row["pair_id"])
         for side in ("a", "b"):
-            row[f"audio_{side}"], row[f"damage_{side}"] = _inline(read, row[f"audio_{side}"])
+            row[f"audio_{side}"], row[f"damage_{side}"] = inline(read, row[f"audio_{side}"])
     return rows
-
-
-def _inline(read: Callable[[str], bytes], audio_id: str | None) -> tuple[str | None, str | None]:
-    """Return a clip as a data URL, or what is wrong with it."""
-    if audio_id is None:
-        return None, "the table of samples, which names this clip, is damaged"
-    try:
-        return f"data:audio/flac;base64,{base64.b64encode(read(audio_id)).decode()}", None
-    except DamagedPart as error:
-        return None, str(error)

@@ -112,6 +112,18 @@ CRITIQUE = """1. Noise: a faint fan behind the voice.
 Final Score: [[6]]"""
 
 
+QUALITY = """<think>
+[Aspect descriptions]
+Noise description: a faint hum, 0.0-1.2 s
+Distortion description: None
+Unnatural pause: before "never", 0.8 s
+Feeling of voice: calm, close to the microphone
+
+[Natural language description]
+A hum lies under the first words. The voice itself is clear, and one pause breaks the sentence.
+</think><answer>noise=3; distortion=5; speed=4; continuity=3; naturalness=4; listening_effort=4; overall=4;</answer>"""
+
+
 def _json(**content: object) -> str:
     return json.dumps(content, ensure_ascii=False)
 
@@ -165,6 +177,7 @@ GOOD: dict[str, list[str]] = {
     "critique": [CRITIQUE, CRITIQUE.replace("[[6]]", "[[10]]")],
     "critique_clip": [CRITIQUE_CLIP, CRITIQUE_CLIP.replace("none to be heard", 'the label \\"Audio 1\\" is read out')],
     "better_clip": ["Audio 1", "Audio 2"],
+    "quality": [QUALITY, QUALITY.replace("None", "clipped at the end").replace("overall=4", "overall=1")],
     "scenario": [SCENARIO, SCENARIO_ZH],
     "negative_text": [NEGATIVE_TEXT, _json(text="信纸有油漆味\uff0c我们去跳舞吧。")],
     "negative_turn": [NEGATIVE_TURN, NEGATIVE_TURN.replace("consistency", "intent")],
@@ -442,6 +455,43 @@ _CHANGES: dict[str, list[tuple[str, str, str, str]]] = {
         ("not switched", "The Fantasy 熊 goes home along the 河.", "The Fantasy bear goes home.", "one_script"),
         ("switched wholly", "The Fantasy 熊 goes home along the 河.", "奇幻的熊沿着河回家了。", "one_script"),
         ("key in snake case", '"codeSwitching"', '"code_switching"', "key_missing"),
+    ],
+    QUALITY: [
+        ("text around it", "<think>", "Here it is:\n<think>", "text_outside"),
+        ("two answers", "</answer>", "</answer><answer>noise=1;</answer>", "answer_block"),
+        ("no answer", "<answer>", "", "answer_block"),
+        ("headings exchanged", "[Aspect descriptions]", "[Natural language description]", "sections"),
+        ("text before the headings", "[Aspect descriptions]", "Well.\n[Aspect descriptions]", "sections"),
+        ("text before the first line", "Noise description:", "hum\nNoise description:", "sections"),
+        ("description left out", 'Unnatural pause: before "never", 0.8 s\n', "", "sections"),
+        ("description twice", "Distortion description: None", "Noise description: None", "sections"),
+        ("description empty", "Distortion description: None", "Distortion description:", "description_missing"),
+        (
+            "no paragraph",
+            "A hum lies under the first words. The voice itself is clear, and one pause breaks the sentence.\n",
+            "",
+            "description_missing",
+        ),
+        (
+            "paragraph says nothing",
+            "A hum lies under the first words. The voice itself is clear, and one pause breaks the sentence.",
+            "None.",
+            "description_missing",
+        ),
+        ("heading in the text", "before", "[Aspect descriptions] before", "heading_in_text"),
+        ("tag in the text", "before", "< think > before", "tag_in_text"),
+        ("another score in the text", "A hum lies", "With noise=1, a hum lies", "text_contradicts_scores"),
+        ("aspect left out", " speed=4;", "", "scores_malformed"),
+        ("aspects in another order", "noise=3; distortion=5;", "distortion=5; noise=3;", "scores_malformed"),
+        ("decimal", "overall=4", "overall=4.0", "scores_malformed"),
+        ("half", "overall=4", "overall=3.5", "scores_malformed"),
+        ("words", "overall=4", "overall=four", "scores_malformed"),
+        ("full-width digit", "overall=4", "overall=\uff14", "scores_malformed"),
+        ("out of five", "overall=4", "overall=4/5", "scores_malformed"),
+        ("nought", "overall=4", "overall=0", "score_range"),
+        ("six", "overall=4", "overall=6", "score_range"),
+        ("negative", "overall=4", "overall=-4", "score_range"),
+        ("one more", "overall=4;", "overall=4; fun=1;", "scores_malformed"),
     ],
     CONSISTENCY: [
         ("true", '"result": 1', '"result": true', "value_type"),

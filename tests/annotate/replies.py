@@ -9,7 +9,7 @@ from functools import cache
 from annotate.models.parse.negatives import suits
 from annotate.models.parse.scorecard import Scorecard, SpeechAssessment
 from annotate.models.task import PROMPTS
-from annotate.models.tasks import critique, critique_pair, task1, task3, task4, teacher
+from annotate.models.tasks import critique, critique_pair, quality, task1, task3, task4, teacher
 from annotate.models.tasks.style_continuation import STYLES
 from contracts import plugins
 from scoring.feature import read_table
@@ -104,6 +104,8 @@ def reply_for(prompt: str, audio_count: int, audio: bytes = b"", *, tied: bool =
         return f"{_analysis(critique.CONCLUSION.criteria, seed, 'Audio')}\n\nFinal Score: [[{seed[0] % 10 + 1}]]"
     if task == "better_clip":
         return f"Audio {seed[0] % 2 + 1}"
+    if task == "quality":
+        return _quality(seed)
     return json.dumps(_content(task, prompt, seed, language), ensure_ascii=False)
 
 
@@ -187,6 +189,14 @@ def _card(card: Scorecard, seed: bytes, language: str, *, tied: bool) -> str:
 def _analysis(criteria: Sequence[str], seed: bytes, heading: str) -> str:
     words = _HEARD["en"]
     return "\n".join([f"{heading}:", *(f"- {name}: {words[seed[n] % len(words)]}." for n, name in enumerate(criteria))])
+
+
+def _quality(seed: bytes) -> str:
+    scores = {aspect: seed[n] % 5 + 1 for n, aspect in enumerate(quality.FORM.aspects)}
+    words = {field: _HEARD["en"][seed[8 + n] % 5] if seed[n] % 3 else None for n, field in enumerate(quality.FORM.fields)}
+    return quality.FORM.compose(
+        scores, words | {quality.FORM.paragraph: "The voice keeps its tone. Some of it is hard to follow."}
+    )
 
 
 def _differing(seed: bytes, lowest: int, highest: int, *, tied: bool) -> tuple[int, int]:

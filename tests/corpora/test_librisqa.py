@@ -26,7 +26,7 @@ def test_part_one_has_open_questions(tmp_path):
     assert tuple(row[column] for column in columns) == (
         "Against whom?",
         ["Against the wizard."],
-        "HE BEGAN A CONFUSED COMPLAINT NUMBER 1 AGAINST THE WIZARD",
+        "HE BEGAN A CONFUSED COMPLAINT AGAINST THE WIZARD AND EVENING ASLEEP WIND ROSE WIND HILLS LAY CAME WHERE",
         "61",
         "61-70968-0001",
         "test",

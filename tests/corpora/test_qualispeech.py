@@ -9,6 +9,13 @@ from corpora import miniatures
 from tests.corpora import damaged, dummies
 from tests.corpora.reading import by_id, read
 
+DESCRIPTIONS = {
+    "Noise Description": "noise_description",
+    "Distortion description": "distortion_description",
+    "Unnatural pause": "unnatural_pause",
+    "Feeling of voice": "feeling_of_voice",
+    "Natural language description": "natural_language_description",
+}
 ASPECTS = ("Speed", "Naturalness", "Background noise", "Distortion", "Listening effort", "Continuity", "Overall quality")
 
 
@@ -24,6 +31,9 @@ def test_scores_and_descriptions_are_those_of_the_tables(tmp_path):
                     (aspect.lower().replace(" ", "_"), float(line[aspect])) for aspect in ASPECTS
                 ]
                 assert row["references"] == [line["Natural language description"]]
+                assert dict(row["descriptions"]) == {
+                    name: line[column] for column, name in DESCRIPTIONS.items() if line[column] not in {"", "None"}
+                }
                 assert (row["split"], row["audio_path"]) == (split, f"wav/{split}/{line['id']}")
                 assert row["system"] == line["id"].split("-")[0]
                 found += 1
@@ -65,3 +75,12 @@ def test_what_stands_for_no_description_is_no_reference(tmp_path, nothing):
     damaged.rewrite(tmp_path / "val.csv", lambda rows: rows[0].update({"Natural language description": nothing}))
     row = next(row for row in read("qualispeech", tmp_path, license="MIT") if row["source_ref"] == "val.csv:2")
     assert (row["references"], row["problem"]) == (None, "missing_reference")
+
+
+def test_a_table_without_a_description_is_an_error(tmp_path):
+    """A column of another name would leave all rows without it, and nobody would see."""
+    miniatures.qualispeech(tmp_path, clips=1)
+    text = (tmp_path / "val.csv").read_text()
+    (tmp_path / "val.csv").write_text(text.replace("Unnatural pause", "Pauses"))
+    with pytest.raises(DataError, match=r"val\.csv, header: wants one column whose name begins with 'unnatural pause'"):
+        read("qualispeech", tmp_path)

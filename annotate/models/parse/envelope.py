@@ -1,4 +1,4 @@
-"""The envelope of a reply: what may stand around its text without a meaning."""
+"""The envelope of a reply: what may stand around its text without a meaning, and the two blocks of a training text."""
 
 import re
 from typing import Final
@@ -9,6 +9,10 @@ _FENCE: Final = re.compile(r"```[A-Za-z]*\n(.*)\n```", re.DOTALL)
 # The end of a reasoning model's own block, where the reply that was asked for begins with such a block itself.
 _OWN_END: Final = re.compile(r"</think>(?=\s*(?:```[A-Za-z]*\s*)?<think>)")
 _LONGEST: Final = 100_000
+_BLOCKS: Final = re.compile(r"<think>(.*)</think>\s*<answer>(.*)</answer>", re.DOTALL)
+TAGS: Final = ("<think>", "</think>", "<answer>", "</answer>")
+"""What stands around the blocks."""
+
 # Half characters, and those in which text can be written that nobody sees: tags, selectors of no character, bidi overrides.
 _NO_TEXT: Final = re.compile(r"[\x00\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufff9-\ufffb\U000e0000-\U000e00ff]")
 
@@ -44,3 +48,24 @@ def _without_thoughts(text: str, thinks: bool) -> str:
         return text.rpartition("</think>")[2]
     ends = [match.end() for match in _OWN_END.finditer(text)]
     return text[ends[-1] :] if ends else text
+
+
+def blocks(text: str) -> tuple[str, str]:
+    """Return the contents of the think block and of the answer block of an opened reply.
+
+    Raises:
+        ParseError: ``think_block`` or ``answer_block`` where there is not one of each, ``text_outside``.
+    """
+    for tag in TAGS:
+        if (count := text.count(tag)) != 1:
+            reason = "think_block" if "think" in tag else "answer_block"
+            raise ParseError(reason, f"the reply has {count} {tag}, it must have exactly one")
+    match = _BLOCKS.fullmatch(text)
+    if match is None:
+        raise ParseError("text_outside", "the reply must be <think>...</think><answer>...</answer> and nothing else")
+    return match[1], match[2].strip()
+
+
+def in_blocks(thoughts: str, answer: str) -> str:
+    """Write both blocks."""
+    return f"<think>\n{thoughts}\n</think><answer>{answer}</answer>"

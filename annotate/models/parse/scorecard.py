@@ -31,7 +31,7 @@ from typing import Final, Literal
 
 from annotate.models.parse.card_layout import BULLETED, NUMBERED, SUMMARY, CardLayout
 from annotate.models.parse.card_numbers import CardNumbers
-from annotate.models.parse.envelope import opened
+from annotate.models.parse.envelope import TAGS, blocks, in_blocks, opened
 from annotate.models.parse.stated_scores import has_tag, is_heading, is_total, without_quotations
 from annotate.models.parse.stated_verdicts import verdicts
 from annotate.models.task import Dimension, Parsed, ParseError
@@ -39,9 +39,6 @@ from annotate.models.task import Dimension, Parsed, ParseError
 __all__ = ["ANSWERS", "BULLETED", "NUMBERED", "CardLayout", "Scorecard", "SpeechAssessment"]
 
 ANSWERS: Final[Mapping[Literal["a", "b"], str]] = {"a": "Speech A is better", "b": "Speech B is better"}
-_TAGS: Final = ("<think>", "</think>", "<answer>", "</answer>")
-
-_REPLY: Final = re.compile(r"<think>(.*)</think>\s*<answer>(.*)</answer>", re.DOTALL)
 # ASCII digits only: float() would read full-width and Arabic-Indic digits too, and "1e1", "inf" and "nan".
 _NUMBER: Final = r"-?(?:0|[1-9][0-9]{0,5})(?:\.[0-9]{1,6})?"
 _SCORE: Final = re.compile(rf"({_NUMBER})/10")
@@ -89,7 +86,7 @@ class Scorecard:
             ValueError: an explanation or the summary is empty or contains one of the format's tags.
         """
         rationale, totals = self._rationale(a, b, summary)
-        return _completion(rationale, "a" if totals[0] >= totals[1] else "b")
+        return in_blocks(rationale, ANSWERS["a" if totals[0] >= totals[1] else "b"])
 
     def parse(self, reply: str) -> Parsed:
         """Read a score card.
@@ -100,7 +97,7 @@ class Scorecard:
                 ``total_malformed``, ``total_mismatch``, ``summary_missing``, ``text_contradicts_scores``, ``tag_in_text``,
                 ``answer_unknown`` or ``answer_contradicts_totals``.
         """
-        think, answer_text = _blocks(opened(reply, thinks=True))
+        think, answer_text = blocks(opened(reply, thinks=True))
         text_a, text_b, summary = self._sections(think)
         a, total_a = self._assessment(text_a, "A")
         b, total_b = self._assessment(text_b, "B")
@@ -125,7 +122,7 @@ class Scorecard:
             total_b=float(total_b),
             answer=answer,
             rationale=rationale,
-            completion=_completion(rationale, answer),
+            completion=in_blocks(rationale, ANSWERS[answer]),
         )
 
     def _check_texts(self, a: SpeechAssessment, b: SpeechAssessment, summary: str, totals: Sequence[Decimal]) -> None:
@@ -142,7 +139,7 @@ class Scorecard:
         ]
         for where, text, letter, number in [*texts, (SUMMARY, summary, None, None)]:
             if has_tag(text):
-                raise ParseError("tag_in_text", f"{where}: {text[:80]!r} has what looks like one of {', '.join(_TAGS)}")
+                raise ParseError("tag_in_text", f"{where}: {text[:80]!r} has what looks like one of {', '.join(TAGS)}")
             if (stated := numbers.contradiction(text, speech=letter, dimension=number)) is not None:
                 raise ParseError(
                     "text_contradicts_scores",
@@ -247,14 +244,10 @@ class Scorecard:
         return ParseError("total_malformed", f"Speech {letter} must end with {wanted!r}, not {line[:80]!r}")
 
 
-def _completion(rationale: str, answer: Literal["a", "b"]) -> str:
-    return f"<think>\n{rationale}\n</think><answer>{ANSWERS[answer]}</answer>"
-
-
 def _writable(text: str) -> str:
     line = _one_line(text)
-    if not line or any(tag in line for tag in _TAGS):
-        raise ValueError(f"an explanation or summary must be text without {', '.join(_TAGS)}, got {text[:80]!r}")
+    if not line or any(tag in line for tag in TAGS):
+        raise ValueError(f"an explanation or summary must be text without {', '.join(TAGS)}, got {text[:80]!r}")
     return line
 
 
@@ -265,15 +258,3 @@ def _plain(number: Decimal) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _blocks(text: str) -> tuple[str, str]:
-    """Return the contents of the think block and of the answer block."""
-    for tag in _TAGS:
-        if (count := text.count(tag)) != 1:
-            reason = "think_block" if "think" in tag else "answer_block"
-            raise ParseError(reason, f"the reply has {count} {tag}, it must have exactly one")
-    match = _REPLY.fullmatch(text)
-    if match is None:
-        raise ParseError("text_outside", "the reply must be <think>...</think><answer>...</answer> and nothing else")
-    return match[1], match[2].strip()

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from annotate.models.parse.envelope import TAGS
 from annotate.models.parse.negatives import suits
 from annotate.models.task import PROMPTS, Parsed, ParseError, TaskSpec, Written, quoted, quoted_lines
 from annotate.models.tasks import critique, critique_pair, style_continuation, teacher
@@ -31,6 +32,7 @@ SCALES = {
     "critique_pair": (1, 10),
     "critique": (1, 10),
     "better_clip": (0, 1),
+    "quality": (1, 5),
     "consistency": (0, 1),
     "groundedness": (0, 2),
 }
@@ -97,7 +99,7 @@ def test_prompts_ask_for_what_the_parser_reads(name: str, language: str):
     task, prompt = TASKS[name], rendered(name, language)
     for label in task.audios:
         assert f"[{label.format(n=1)}]" in prompt
-    for key in task.gives if name != "critique" else ():
+    for key in task.gives if name not in {"critique", "quality"} else ():
         assert f'"{key}":' in prompt.split("\n")[-1]
     for criterion in CRITERIA.get(name, []):
         assert re.search(rf"^(-|\d\.) {criterion}: ", prompt, re.MULTILINE)
@@ -192,7 +194,7 @@ def test_corpus_text_stays_inside_its_block(name: str, language: str, text: str,
     """Whatever a field holds, its block holds it quoted, the rest of the prompt is the same, and each delimiter stands once."""
     task = TASKS[name]
     if not task.shown:
-        assert "<" not in rendered(name, language)
+        assert set(re.findall("<[^>]*>", rendered(name, language))) <= set(TAGS)
         return
     field = data.draw(st.sampled_from(task.shown)) if data else task.shown[-1]
     marker = "QQQmarkerQQQ"
@@ -272,6 +274,7 @@ FREE = {
     "teacher": (malformed.TEACHER, ["of both outputs.", "follows the sentence.", "Clearly a machine."]),
     "critique_pair": (malformed.CRITIQUE_PAIR, ["none.", "robotic.", "first second."]),
     "critique": (malformed.CRITIQUE, ["behind the voice.", 'gap after "and".']),
+    "quality": (malformed.QUALITY, ["0.0-1.2 s", "close to the microphone", "the first words."]),
 }
 # One a line.
 VERDICTS = """

@@ -5,6 +5,7 @@ import pytest
 
 from contracts.errors import RecipeError, SetupError
 from flows.entry.preflight import check_machine
+from flows.run.items import PAIRS
 from flows.run.kind import stages_of
 from flows.run.pipeline import open_build
 from flows.run.plugin_versions import mixed_versions, released_mixed, version_rows
@@ -58,10 +59,13 @@ def test_what_two_versions_made_is_counted(tmp_path, paired_copy):
         {"mixed": "system flite", "versions": {FLITE: made - 2, "flite-99.0": 2}},
         {"mixed": "metric prosody", "versions": {"0": 2, PROSODY: measured - 2}},
     ]
-    pairs = build.tables.read("pairs")
+    pairs = PAIRS.rows(build)
     without = pairs.filter(pa.array([not {row["sample_a"], row["sample_b"]} & set(lost) for row in pairs.to_pylist()]))
-    assert [one.what for one in released_mixed([(build, pairs)], VERSIONED)] == ["system flite", "metric prosody"]
-    assert "system flite" not in [one.what for one in released_mixed([(build, without)], VERSIONED)]
+    assert [one.what for one in released_mixed([(build, pairs)], PAIRS.samples, VERSIONED)] == [
+        "system flite",
+        "metric prosody",
+    ]
+    assert "system flite" not in [one.what for one in released_mixed([(build, without)], PAIRS.samples, VERSIONED)]
 
 
 def test_samples_of_another_version_are_refused_before_any_work(tmp_path, paired_copy):

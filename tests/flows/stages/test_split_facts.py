@@ -1,4 +1,4 @@
-"""What conditions of splits can ask of a pair."""
+"""What conditions of splits can ask of an item."""
 
 import pyarrow as pa
 import pytest
@@ -9,7 +9,7 @@ from flows.stages.split_facts import with_corpus_split, with_teacher
 
 def test_right_and_wrong_teachers():
     """A tie is a verdict, and wrong where people prefer one; a pair that was not judged, or has no label, has neither."""
-    pairs = pa.table({"pair_id": ["same", "other", "tie", "both tie", "not judged", "no label"]})
+    pairs = pa.table({"item_id": ["same", "other", "tie", "both tie", "not judged", "no label"]})
     labels = pa.table({"item_id": ["same", "other", "tie", "both tie", "not judged"], "label": ["a", "a", "b", "tie", "a"]})
     rulings = pa.table({"pair_id": ["same", "other", "tie", "both tie", "no label"], "verdict": ["a", "b", None, None, "a"]})
     assert with_teacher(pairs, labels, rulings)["teacher"].to_pylist() == ["right", "wrong", "wrong", "right", None, None]
@@ -27,7 +27,17 @@ def test_a_split_of_the_corpus():
     samples = pa.table({"sample_id": ["s", "s3", "s4", "s5"], "utterance_id": [None, "u3", "u4", "u5"]})
     split = ["train", None, "test", "test", "train"]
     utterances = pa.table({"utterance_id": ["u1", "u2", "u3", "u4", "u5"], "split": split})
-    assert with_corpus_split(pairs, utterances, samples)["corpus_split"].to_pylist() == ["train", None, None, "test", None]
+    clips = ("sample_a", "sample_b")
+    assert with_corpus_split(pairs, clips, utterances, samples)["corpus_split"].to_pylist() == [
+        "train",
+        None,
+        None,
+        "test",
+        None,
+    ]
+    single = pairs.select(["target_utterance_id", "sample_b"])
+    found = with_corpus_split(single, ("sample_b",), utterances, samples)["corpus_split"].to_pylist()
+    assert found == ["train", None, None, "test", "train"], "an item of one clip"
     nowhere = utterances.set_column(1, "split", pa.nulls(5, pa.string()))
     with pytest.raises(RecipeError, match="no corpus of this recipe says a split of its own"):
-        with_corpus_split(pairs, nowhere, samples)
+        with_corpus_split(pairs, clips, nowhere, samples)

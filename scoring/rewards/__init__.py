@@ -1,0 +1,1 @@
+"""Rewards: pure functions of a completion and what it is compared with."""
