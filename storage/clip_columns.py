@@ -10,7 +10,7 @@ from storage.columns import AUDIO, Body, Count, ReleaseSchema
 _METRIC_VALUES: Final = pa.list_(pa.struct([("metric", TEXT), ("value", FLOAT)]))
 _TEXTS: Final = pa.list_(pa.struct([("name", TEXT), ("text", TEXT)]))
 
-_OF_CLIP: Final = (
+OF_CLIP: Final = (
     column("system", TEXT, "system, as the corpus names it; human = a person"),
     column("condition", TEXT, "condition of recording or transmission, as the corpus names it", nullable=True),
     column("speaker_id", TEXT, "speaker in that corpus", nullable=True),
@@ -32,6 +32,8 @@ _OF_CLIP: Final = (
     column("source_id", TEXT, "the corpus's own id of the clip"),
     column("source_ref", TEXT, "metadata file and line that names the clip, relative to the corpus root", nullable=True),
 )
+"""Columns of every sort of single clips."""
+
 _SPEAKERS: Final = Count(columns=("system", "condition", "license", "is_synthetic"))
 
 RATED_CLIPS: Final = ReleaseSchema(
@@ -53,7 +55,7 @@ RATED_CLIPS: Final = ReleaseSchema(
             column("judge_model", TEXT, "model that the judge named as the one that answered", nullable=True),
             column("prompt_version", TEXT, "hash of the judge's prompt template", nullable=True),
             column("rating_ids", pa.list_(TEXT), "the listeners' ratings that count; empty = others gave the scores"),
-            *_OF_CLIP,
+            *OF_CLIP,
         ]
     ),
     body=Body(
@@ -86,7 +88,7 @@ ANSWERS: Final = ReleaseSchema(
             ),
             column("reward", TEXT, "signature of the BLEU that rewards a completion (sacrebleu)"),
             column("label_source", TEXT, "where the references come from: references (of the corpus)"),
-            *_OF_CLIP,
+            *OF_CLIP,
         ]
     ),
     body=Body(

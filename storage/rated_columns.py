@@ -4,7 +4,8 @@ from typing import Final
 
 import pyarrow as pa
 
-from contracts.schema_columns import BOOL, FLOAT, INT, TEXT, column
+from contracts.schema_columns import FLOAT, INT, TEXT, column
+from storage.clip_columns import OF_CLIP
 from storage.columns import AUDIO, RATED_PAIRS, Body, Count, ReleaseSchema
 
 _PROMPT: Final = column("prompt", TEXT, "asks for a critique of both clips and two scores; [Audio 1] is A and [Audio 2] is B")
@@ -58,9 +59,6 @@ SCALAR_CLIPS: Final = ReleaseSchema(
             column("language", TEXT, "language of the clip"),
             column("content_id", TEXT, "what is said, as the corpus names it", nullable=True),
             column("audio", AUDIO, "clip, as it was heard"),
-            column("system", TEXT, "system, as the corpus names it; human = a person"),
-            column("condition", TEXT, "condition of recording or transmission, as the corpus names it", nullable=True),
-            column("speaker_id", TEXT, "speaker in that corpus", nullable=True),
             column("scale", TEXT, "the scale of the ratings"),
             column("rating", FLOAT, "mean rating on that scale"),
             column("raters", INT, "number of ratings behind the mean; null = unknown", nullable=True),
@@ -70,23 +68,7 @@ SCALAR_CLIPS: Final = ReleaseSchema(
             column("critique_judge", TEXT, "that judge", nullable=True),
             column("critique_model", TEXT, "model that the judge named as the one that answered", nullable=True),
             column("critique_prompt_version", TEXT, "hash of the judge's prompt template", nullable=True),
-            column("leakage_group", TEXT, "rows of one group share a text or a recording and lie in one split"),
-            column("license", TEXT, "SPDX identifier of the clip"),
-            column("is_synthetic", BOOL, "whether a machine spoke"),
-            column(
-                "digital_source_type",
-                TEXT,
-                "IPTC digital source type: digitalCapture; null = a machine of which the corpus does not say how it works",
-                nullable=True,
-            ),
-            column("duration_s", FLOAT, "length in seconds"),
-            column("loudness_lufs", FLOAT, "integrated loudness in LUFS"),
-            column("native_sample_rate_hz", INT, "sampling rate of the corpus's file"),
-            column("corpus", TEXT, "corpus of the clip"),
-            column("source_id", TEXT, "the corpus's own id of the clip"),
-            column(
-                "source_ref", TEXT, "metadata file and line that names the clip, relative to the corpus root", nullable=True
-            ),
+            *OF_CLIP,
         ]
     ),
     body=Body(

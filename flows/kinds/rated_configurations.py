@@ -12,7 +12,9 @@ from flows.run.pipeline import Build
 from flows.run.question import task_of
 from flows.run.wanted import made, wanted_rows
 from flows.stages.critiques import kept_critiques
+from flows.stages.filters import filters_of
 from flows.stages.release import Configuration
+from storage.clip_rows import ClipRows
 from storage.columns import RATED_PAIRS, ReleaseSchema
 from storage.critique_rows import OF_JUDGMENT, PairCritiqueRows, PromptedPairRows
 from storage.rated_columns import PAIR_CRITIQUES, PROMPTED_PAIRS, SCALAR_CLIPS
@@ -68,12 +70,19 @@ def rated_configurations(
         return PairCritiqueRows(pair_rows(build), judgments=kept, prompt=_critique_task(build).render)
 
     def clips(build: Build[R]) -> Rows:
-        roles = build.recipe.writers
+        roles, samples, utterances = build.recipe.writers, wanted_rows(build, "samples"), build.tables.read("utterances")
+        joined = ClipRows(
+            samples=samples,
+            utterances=utterances,
+            labels=build.tables.read("labels"),
+            metrics=wanted_rows(build, "metrics"),
+            filters=[rule.name for rule in filters_of(build)],
+        )
         return ScalarClipRows(
+            joined,
             pairs=build.tables.read("pairs", ["pair_id", "sample_a", "sample_b"]),
-            samples=wanted_rows(build, "samples"),
-            utterances=build.tables.read("utterances"),
-            prompts=build.tables.read("prompts"),
+            samples=samples,
+            utterances=utterances,
             scale=scale_of(build),
             critiques=wanted_rows(build, "reviews") if roles else None,
             critique_prompt=task_of(roles[0]).render if roles else None,

@@ -70,7 +70,9 @@ def story_of(build: Build, name: str) -> dict[str, Any]:
     asked = [*speeches, *(key for table in ("samples", "judgments", "writings") for key in family.get(table, ())), *failed]
     story |= {f"ledger of {row_id}": lines for row_id, lines in _ledger(build, asked, whole=set(failed)).items()}
     with build.noted("releases"):
-        if released := rows_released(build.workspace, family.get(item_of(build).table, ids)):
+        # Beside its items, a release can hold their clips, each by itself.
+        items = {key for of in {item_of(build).table, "samples"} for key in family.get(of, ())}
+        if released := rows_released(build.workspace, items or ids):
             story["released"] = released
     damaged = {f"damaged: {what}": problem for what, problem in (build.problems or {}).items()}
     if not story:

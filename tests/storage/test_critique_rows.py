@@ -3,7 +3,8 @@
 import pyarrow as pa
 import pytest
 
-from contracts.schemas import JUDGMENTS, SPLITS, WRITINGS
+from contracts.schemas import JUDGMENTS, METRICS, SPLITS, WRITINGS
+from storage.clip_rows import ClipRows
 from storage.columns import row_schema
 from storage.critique_rows import PairCritiqueRows, PromptedPairRows
 from storage.rated_columns import PAIR_CRITIQUES, PROMPTED_PAIRS, SCALAR_CLIPS
@@ -69,11 +70,16 @@ def test_only_pairs_with_a_kept_critique_have_rows(size):
 
 
 def clip_rows(**changes):
+    """Return the rows of those clips, all of which are in English and of one prompt."""
     given = tables()
-    place = given["samples"].column_names.index("prompt_id")
-    given["samples"] = given["samples"].set_column(place, "prompt_id", pa.array(["t"] * 3))
-    names = ("pairs", "samples", "utterances", "prompts", "scale")
-    return ScalarClipRows(**({name: given[name] for name in names} | changes))
+    samples, utterances = given["samples"], given["utterances"]
+    place = utterances.column_names.index("language")
+    utterances = utterances.set_column(place, utterances.schema.field(place), [["en"] * utterances.num_rows])
+    clips = ClipRows(
+        samples=samples, utterances=utterances, labels=given["labels"], metrics=rows(METRICS), filters=["rating_gap"]
+    )
+    names = ("pairs", "scale")
+    return ScalarClipRows(clips, samples=samples, utterances=utterances, **({name: given[name] for name in names} | changes))
 
 
 @pytest.mark.parametrize("size", [1, 100])
@@ -96,19 +102,6 @@ def test_each_clip_of_the_items_is_there_once(size):
     assert [row["clip_id"] for row in of_one] == ["human", "tts"], "p2 is these two"
     assert not set(of_one[0]) - set(SCALAR_CLIPS.names)
     assert clip_rows().ordered(ITEMS.slice(0, 0)).num_rows == 0
-
-
-def test_a_clip_has_the_text_that_it_says():
-    """Its own where it has one, else that of its content."""
-    given = tables()
-    samples, prompts = given["samples"], given["prompts"]
-    for name, values in {"prompt_id": ["t"] * 3, "spoken_text": [None, "its own", None]}.items():
-        place = samples.column_names.index(name)
-        samples = samples.set_column(place, samples.schema.field(place), [pa.array(values, pa.string())])
-    place = prompts.column_names.index("text")
-    prompts = prompts.set_column(place, prompts.schema.field(place), [pa.array(["the content's"])])
-    found = batches(clip_rows(samples=samples, prompts=prompts), ITEMS, 2, SCALAR_CLIPS)
-    assert {row["clip_id"]: row["text"] for row in found} == {"human": "the content's", "tts": "its own", "vc": "the content's"}
 
 
 def test_what_was_written_of_a_clip_stands_beside_it():

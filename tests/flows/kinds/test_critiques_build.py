@@ -12,17 +12,16 @@ import pandas as pd
 import pytest
 import yaml
 from datasets import Audio, get_dataset_config_names, load_dataset
-from typer.testing import CliRunner
 
 from contracts import plugins
 from contracts.errors import BudgetExceeded
 from corpora import miniatures
-from flows.entry.cli import app
 from flows.run.kind import kind_of, stages_of
 from flows.run.marks import execute, finished
 from flows.run.pipeline import open_build
 from flows.stages import release_pieces
 from flows.stages.release import release_of
+from flows.views.explain import story_of
 from flows.views.status import status_of
 from storage.release_verification import verify_release
 from tests.annotate import openai_server
@@ -220,14 +219,19 @@ def test_what_was_paid_for_and_not_kept_is_told(built):
     spent = sum(row["spent_usd"] for row in status_of(built.build) if str(row["stage"]).startswith("ledger"))
     assert spent == pytest.approx(built.server.bill_usd, abs=1e-3)
     assert 0 < sum(drop["cost_usd"] for drop in drops) < spent
-    told = CliRunner().invoke(
-        app, ["explain", str(built.folder / "r.yaml"), drops[0]["pair_id"], "-w", built.build.workspace.url, "--json"]
-    )
-    assert told.exit_code == 0, told.output
-    story = json.loads(told.output)
+    story = story_of(built.build, drops[0]["pair_id"])
     (dropped,) = story["dropped in stage critiques"]
     assert json.loads(dropped["evidence"]) == drops[0]
     assert {place["file"].split("/")[0] for place in story["released"]} == {"pairs"}, "the pair itself stays"
+
+
+def test_the_story_of_a_clip_names_its_rows_in_every_configuration(built):
+    kept = built.rows("critiques")[0]
+    story = story_of(built.build, kept["source_id_a"])
+    places = {place["file"].split("/")[0]: place for place in story["released"]}
+    assert set(places) == set(CONFIGURATIONS)
+    (clip,) = (row for row in built.rows("clips") if row["source_id"] == kept["source_id_a"])
+    assert places["clips"]["clip_id"] == clip["clip_id"]
 
 
 def test_the_plan_said_the_calls_and_the_money_before(built):
