@@ -20,7 +20,7 @@ from flows.run.marks import mark_of
 from flows.run.pipeline import Build, Stage
 from flows.run.wanted import made, want, wanted_rows
 from flows.run.work import count_done, do_missing
-from flows.stages import drawn_pairs, filters, metrics, splits, utterances, verification, votes
+from flows.stages import drawn_pairs, filters, label_check, metrics, splits, utterances, verification, votes
 from flows.stages.critiques import CRITIQUES, JUDGMENTS, REVIEWS
 from flows.stages.drawn_pairs import quotas, rated, rule_literals, usable_clips
 from flows.stages.filters import filters_of
@@ -117,7 +117,10 @@ def _statement(build: _Build) -> str:
     """Say where labels come from, and how evenly clips are used."""
     mark = mark_of(drawn_pairs.STAGE, build)
     notes = "".join(f" {note[0].upper()}{note[1:]}." for note in (mark.books.notes if mark is not None else ()))
-    return f"The labels come from people's ratings on the scale {build.recipe.scale}, which the corpora brought along.{notes}"
+    scale = f"on the scale {build.recipe.scale}, which the corpora brought along"
+    if build.recipe.rated_by == "computation":
+        return f"The labels come from simulated ratings {scale}: they were computed, and nobody listened.{notes}"
+    return f"The labels come from people's ratings {scale}.{notes}"
 
 
 def _possible_pairs(build: _Build, clips: pa.Table) -> int:
@@ -218,6 +221,7 @@ _MAKING: Final[tuple[Stage[RatedPairsRecipe], ...]] = (
     REVIEWS,
     CRITIQUES,
     verification.STAGE,
+    label_check.STAGE,
 )
 
 FORM: Final[Form[RatedPairsRecipe]] = Form(

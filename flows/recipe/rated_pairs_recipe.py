@@ -1,7 +1,7 @@
 """Recipes of kind ``rated_pairs``: the scale that decides, and which pairs of rated clips there are."""
 
 import unicodedata
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -55,6 +55,11 @@ class RatedPairsRecipe(CritiquedRecipe):
     kind: str = "rated_pairs"
     audio: HeardAudio = HeardAudio()
     scale: str = Field(min_length=1, description="the scale of ratings that decides, such as mos or naturalness")
+    rated_by: Literal["people", "computation"] = Field(
+        default="people",
+        exclude_if=lambda who: who == "people",
+        description="computation = the ratings are stand-ins that nobody gave, which the card says",
+    )
     pairs: RatedPairsSection = Field(
         default=RatedPairsSection(),
         exclude_if=lambda section: section == RatedPairsSection(),  # recipes from before the key keep their literals

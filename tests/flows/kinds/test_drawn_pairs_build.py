@@ -1,5 +1,6 @@
 """A build of drawn pairs over two published corpora in their own layouts: quotas, categories, splits, and labels beside pandas."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from flows.run.marks import finished
 from flows.run.pipeline import open_build
 from flows.stages.release import release_of
 from flows.views.status import status_of
+from tests.flows.listeners import listen
 from tests.flows.small import run
 
 QUOTAS = {"train": {"somos": 30, "bvcc": 40}, "test": {"somos": 4, "bvcc": 6}}
@@ -146,3 +148,40 @@ def test_another_choice_of_pairs_keeps_recordings_and_clips(folder, tmp_path):
     )
     assert all(after[row["sample_id"]]["prompt_id"] != row["prompt_id"] for row in before if row["sample_id"] in after)
     assert Counter(released(build)["split"]) == {split: sum(quota.values()) for split, quota in QUOTAS.items()}
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_people_check_some_labels_and_change_none(folder, tmp_path):
+    """Four listeners on eight pairs, of whom one always disagrees: 24 of 32 votes agree, with an interval, and all pairs stay."""
+    listening = {
+        "protocol": {"name": "unisrm", "options": {"votes": 4}},
+        "of": "check",
+        "check_pairs": 8,
+        "languages": {"en": "none"},
+        "gold_every": 0,
+        "qualification": 0,
+    }
+    (tmp_path / "r.yaml").write_text(yaml.safe_dump(recipe(folder, listening=listening)))
+    build = open_build(tmp_path / "r.yaml", str(tmp_path / "ws"))
+    with build.workspace.lock():
+        waiting = run(build, "release")["label_check"]
+        assert str(waiting) == "waiting for votes: 0 of 32"
+        labels = {row["item_id"]: row["label"].upper() for row in build.tables.read("labels").to_pylist()}
+        for name in ("One", "Two", "Three", "Contrary"):
+            listen(
+                build, name, lambda pair, name=name: {"A": "B", "B": "A"}[labels[pair]] if name == "Contrary" else labels[pair]
+            )
+        books = run(build, "release")
+    line = "people agree with the label in 75.0 % (95 % interval 75.0 to 75.0) of 32 votes on 8 pairs"
+    assert books["label_check"].notes[0].startswith(line)
+    assert (
+        "their majority in 100.0 % (95 % interval 67.6 to 100.0) of the 8 pairs that have one" in books["label_check"].notes[0]
+    )
+    rows = released(build)
+    assert len(rows) == sum(sum(quota.values()) for quota in QUOTAS.values())
+    assert rows["votes"].notna().sum() == 8
+    card = Path(f"{release_of(build)}/README.md").read_text()
+    assert f"4 listeners cast 32 votes by the protocol unisrm on pairs that were chosen at random: {line}" in card
+    done = CliRunner().invoke(app, ["plan", str(tmp_path / "r.yaml"), "--workspace", build.workspace.url, "--json"])
+    (planned,) = (row for row in json.loads(done.output) if row["stage"] == "label_check")
+    assert (planned["rows"], planned["done"]) == (8, 8)
