@@ -63,7 +63,8 @@ def degraded(sound: Signal, rate_hz: int, condition: str, seed: int) -> Signal:
         case ["low-pass", cutoff, "Hz"]:
             spectrum = np.fft.rfft(sound)
             spectrum[np.fft.rfftfreq(len(sound), 1 / rate_hz) > float(cutoff)] = 0
-            return np.fft.irfft(spectrum, len(sound))
+            low: Signal = np.fft.irfft(spectrum, len(sound))
+            return low
         case ["clipped", share, "%"]:
             limit = np.quantile(np.abs(sound), 1 - float(share) / 100)
             return sound.clip(-limit, limit)

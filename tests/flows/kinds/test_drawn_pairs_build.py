@@ -185,3 +185,30 @@ def test_people_check_some_labels_and_change_none(folder, tmp_path):
     done = CliRunner().invoke(app, ["plan", str(tmp_path / "r.yaml"), "--workspace", build.workspace.url, "--json"])
     (planned,) = (row for row in json.loads(done.output) if row["stage"] == "label_check")
     assert (planned["rows"], planned["done"]) == (8, 8)
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_verified_quotas_are_met_in_every_corpus(folder, tmp_path):
+    """Of a verified split more pairs are drawn, and what people confirm is cut to the quota of each corpus."""
+    quotas = {"train": {"bvcc": 20}, "test": {"somos": 3, "bvcc": 6}}
+    sets = {split: {"quota": quota, "where": {"corpus_split": [split]}} for split, quota in quotas.items()}
+    listening = {
+        "protocol": "unisrm",
+        "of": "splits",
+        "splits": ["test"],
+        "languages": {"en": "none"},
+        "gold_every": 0,
+        "qualification": 0,
+    }
+    (tmp_path / "r.yaml").write_text(yaml.safe_dump(recipe(folder, listening=listening, splits={"sets": sets})))
+    build = open_build(tmp_path / "r.yaml", str(tmp_path / "ws"))
+    with build.workspace.lock():
+        waiting = run(build, "release")["verification"]
+        assert waiting.wanted == 3 * (5 + 9), "one and a half times the quota of each corpus, rounded up"
+        labels = {row["item_id"]: row["label"].upper() for row in build.tables.read("labels").to_pylist()}
+        for name in ("One", "Two", "Three"):
+            listen(build, name, labels.__getitem__)
+        books = run(build, "release")
+    assert books["verification"].dropped == {"over_quota": 2 + 3}
+    rows = released(build)
+    assert {split: dict(rows[rows["split"] == split]["corpus"].value_counts()) for split in quotas} == quotas
