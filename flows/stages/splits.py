@@ -105,7 +105,8 @@ def splits_table(build: Build) -> str:
 def split_literals(build: Build) -> list[object]:
     """Return all that decides which split an item is in, beyond the items, as literals."""
     sizes = {split: [size.fraction, size.quota, size.oversample] for split, size in split_sizes(build.recipe).items()}
-    return [build.recipe.seed, build.recipe.splits.model_dump(exclude_none=True), sizes, RULE]
+    drawn = ["drawn"] if build.recipe.draws_pairs else []
+    return [build.recipe.seed, build.recipe.splits.model_dump(exclude_none=True), sizes, RULE, *drawn]
 
 
 def proof(build: Build) -> LeakageProof:
@@ -168,7 +169,6 @@ STAGE: Final[Stage] = Stage(
         split_literals(build),
         needs_history(build),
         LEAKAGE_FORM,
-        *(["drawn"] if build.recipe.draws_pairs else []),
     ],
     run=_splits,
 )

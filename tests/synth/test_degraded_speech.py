@@ -30,7 +30,7 @@ def test_a_low_pass_ends_at_its_frequency(cutoff):
 @pytest.mark.parametrize("share", [1, 10])
 def test_so_many_samples_are_clipped(share):
     made = degraded(SOUND, RATE, f"clipped {share} %", 0)
-    assert np.mean(np.abs(made) >= np.abs(made).max() - 1e-12) == pytest.approx(share / 100, abs=0.002)
+    assert np.mean(np.abs(made) >= np.abs(made).max() - 1e-12) == pytest.approx(share / 100, abs=0.005)
 
 
 def test_an_unknown_condition_is_refused():

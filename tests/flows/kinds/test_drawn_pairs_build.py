@@ -18,6 +18,7 @@ from flows.run.marks import finished
 from flows.run.pipeline import open_build
 from flows.stages.release import release_of
 from flows.views.status import status_of
+from storage.card import escape
 from tests.flows.listeners import listen
 from tests.flows.small import run
 
@@ -181,7 +182,7 @@ def test_people_check_some_labels_and_change_none(folder, tmp_path):
     assert len(rows) == sum(sum(quota.values()) for quota in QUOTAS.values())
     assert rows["votes"].notna().sum() == 8
     card = Path(f"{release_of(build)}/README.md").read_text()
-    assert f"4 listeners cast 32 votes by the protocol unisrm on pairs that were chosen at random: {line}" in card
+    assert escape(f"4 listeners cast 32 votes by the protocol unisrm on pairs that were chosen at random: {line}") in card
     done = CliRunner().invoke(app, ["plan", str(tmp_path / "r.yaml"), "--workspace", build.workspace.url, "--json"])
     (planned,) = (row for row in json.loads(done.output) if row["stage"] == "label_check")
     assert (planned["rows"], planned["done"]) == (8, 8)
