@@ -59,7 +59,8 @@ def degraded(sound: Signal, rate_hz: int, condition: str, seed: int) -> Signal:
             return sound
         case ["noise", ratio, "dB"]:
             noise = np.random.default_rng(seed).standard_normal(len(sound))
-            return sound + noise * np.sqrt(np.mean(sound**2) / np.mean(noise**2)) * 10 ** (-float(ratio) / 20)
+            noise *= np.sqrt(np.mean(sound**2) / np.mean(noise**2)) * 10 ** (-float(ratio) / 20)
+            return sound + noise
         case ["low-pass", cutoff, "Hz"]:
             spectrum = np.fft.rfft(sound)
             spectrum[np.fft.rfftfreq(len(sound), 1 / rate_hz) > float(cutoff)] = 0
