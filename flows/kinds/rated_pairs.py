@@ -229,7 +229,7 @@ FORM: Final[Form[RatedPairsRecipe]] = Form(
     configurations=rated_configurations(_rows, lambda build: build.recipe.scale),
     statement=_statement,
     statistics=card_statistics,
-    annotated=lambda _build: "found",
+    annotated=lambda build: "found" if build.recipe.rated_by == "people" else "machine-generated",
     identity=lambda build: [*(rule.name for rule in filters_of(build)), *prompt_versions(build)],
     versioned=("metrics", "judgments"),
 )

@@ -42,5 +42,6 @@ def test_better_conditions_win_and_nobody_is_said_to_have_rated(tmp_path):
     card = (Path(release_of(build)) / "README.md").read_text()
     assert "simulated ratings on the scale simulated\\_mos" in card
     assert "nobody listened" in card
+    assert "annotations_creators:\n- machine-generated\n" in card
     assert "people's ratings on" not in card
     assert not pc.any(build.tables.read("samples")["is_synthetic"]).as_py()
