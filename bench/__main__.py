@@ -16,6 +16,7 @@ BENCHES = (
     "speech_bench",
     "listening_bench",
     "listeners_bench",
+    "mos_rmbench_bench",
 )
 
 

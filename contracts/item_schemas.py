@@ -16,6 +16,7 @@ PAIRS: Final = pa.schema(
         column("sample_b", TEXT, "sample shown as B"),
         column("system_a", TEXT, "system of A"),
         column("system_b", TEXT, "system of B"),
+        column("category", TEXT, "of rated pairs: same_content, same_speaker_or_system or neither", nullable=True),
     ]
 )
 

@@ -40,6 +40,11 @@ def _with(schema: pa.Schema, new: str, old: str) -> pa.Schema:
     return schema.set(schema.get_field_index(new), pa.field(old, pa.string(), nullable=False))
 
 
+def _without(schema: pa.Schema, *names: str) -> pa.Schema:
+    """Return a schema without columns that came later."""
+    return pa.schema([field for field in schema if field.name not in names])
+
+
 def _pairs_are_items(rows: pa.Table) -> pa.Table:
     return rows.rename_columns({"pair_id": "item_id"})
 
@@ -52,7 +57,7 @@ def _setting_apart(rows: pa.Table) -> pa.Table:
     return rows.set_column(place, "reference_language", pa.array(found, pa.string()))
 
 
-_PROMPTS_2: Final = _with(PROMPTS, "reference_language", "setting")
+_PROMPTS_2: Final = _with(_without(PROMPTS, "drawn_for", "own_split"), "reference_language", "setting")
 
 MIGRATIONS: Final[dict[str, tuple[Migration, ...]]] = {
     "prompts": (

@@ -41,7 +41,7 @@ PROMPTS: Final = pa.schema(
     [
         column("prompt_id", TEXT, "id of target text + reference recording"),
         column("group_id", TEXT, "id of the target text: pairs, cycles and splits respect it"),
-        column("text", TEXT, "target text; null = the corpus does not say it", nullable=True),
+        column("text", TEXT, "target text; null = the corpus does not say it, or clips of several texts", nullable=True),
         column("language", TEXT, "language of the target text"),
         column("reference_language", TEXT, "language of the reference speech; null = there is none", nullable=True),
         column("style", TEXT, "regular or expressive"),
@@ -51,6 +51,8 @@ PROMPTS: Final = pa.schema(
         column("reference_utterance_id", TEXT, "the reference speech (a_ref)", nullable=True),
         column("reference_text", TEXT, "transcript of the reference speech", nullable=True),
         column("license", TEXT, "SPDX identifier of the text's corpus"),
+        column("drawn_for", TEXT, "split that its clips are drawn for; null = pairs are split", nullable=True),
+        column("own_split", TEXT, "split of the corpus that all its clips are in, where it is respected", nullable=True),
     ]
 )
 
@@ -79,7 +81,7 @@ SAMPLES: Final = pa.schema(
         column("voice", TEXT, "voice of the engine", nullable=True),
         column("seed", INT, "seed given to the engine", nullable=True),
         column("params", TEXT, "canonical JSON of the parameters sent to the engine"),
-        column("spoken_text", TEXT, "what the engine was told to say where it is not the prompt's text", nullable=True),
+        column("spoken_text", TEXT, "what is said where it is not the prompt's text, or the prompt has none", nullable=True),
         column("audio_id", TEXT, "blob of the normalised clip"),
         column("duration_s", FLOAT, "length of the blob", unit="s"),
         column("sample_rate_hz", INT, "rate of the blob", unit="Hz"),

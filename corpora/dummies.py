@@ -75,12 +75,13 @@ def rated_manifest(
                     f"rating.{scale}.std": float(np.std(given, ddof=1)) if raters > 1 else "",
                 }
             )
-    _write(folder / "manifest.csv", clips)
-    _write(folder / "ratings.csv", votes)
+    write_table(folder / "manifest.csv", clips)
+    write_table(folder / "ratings.csv", votes)
     return folder
 
 
-def _write(path: Path, rows: list[dict[str, Any]]) -> None:
+def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write rows as CSV, with the keys of the first one as header."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()

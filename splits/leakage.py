@@ -57,13 +57,14 @@ _Uses = Iterable[tuple[str, int]]
 
 
 def prove(assignments: Iterable[pa.Table], keys: pa.Table, *, similarity: float = SIMILARITY) -> LeakageProof:
-    """Prove that no two splits share a leakage group, text group, text, near-identical text, recording, audio or dialogue.
+    """Prove that no two splits share a leakage group, text group, (near-identical) text, recording, audio, dialogue or content.
 
     Args:
         assignments: tables of schema SPLITS, some rows in each.
         keys: columns group_id, text, reference_utterance_id, target_utterance_id (nullable); optionally language,
-            reference_audio_id and target_audio_id (audio of human recordings, nullable), and dialogue (nullable; one name or a
-            list of names). A group may have several rows; rows of other groups are ignored.
+            reference_audio_id and target_audio_id (audio of human recordings, nullable), dialogue (nullable; one name or a
+            list of names) and content (nullable; what a corpus says that clips have in common). A group may have several
+            rows; rows of other groups are ignored.
         similarity: Jaccard similarity from which texts are nearly the same, in (0, 1].
 
     Raises:
@@ -103,8 +104,9 @@ def prove(assignments: Iterable[pa.Table], keys: pa.Table, *, similarity: float 
     checked["normalised text"] = len(texts)
     checked["recording"] = len(_disjoint("recording", uses(*_RECORDING_COLUMNS), groups))
     checked["audio"] = len(_disjoint("audio", uses(*_AUDIO_COLUMNS), groups))
-    if "dialogue" in keys.column_names:
-        checked["dialogue"] = len(_disjoint("dialogue", uses("dialogue"), groups))
+    for kind in ("dialogue", "content"):
+        if kind in keys.column_names:
+            checked[kind] = len(_disjoint(kind, uses(kind), groups))
     _require_apart(texts, groups, similarity)
     checked["near-identical text"] = len(texts)
     counts = dict.fromkeys(sorted({group["split"] for group in groups}), 0)

@@ -39,7 +39,11 @@ class Size:
     @property
     def rows(self) -> int:
         """How many rows a quota takes, oversampled."""
-        return math.ceil((self.quota or 0) * self.oversample)
+        return self.of(self.quota or 0)
+
+    def of(self, rows: int) -> int:
+        """Return so many rows, oversampled."""
+        return math.ceil(rows * self.oversample)
 
 
 def check(sizes: Mapping[str, Size]) -> None:

@@ -49,6 +49,23 @@ class Mixed:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Statistics:
+    """A table of the card.
+
+    Attributes:
+        title: its heading.
+        columns: headings of its columns, of which the first are words and the others numbers.
+        words: how many of the columns are words.
+        rows: values, as they are shown.
+    """
+
+    title: str
+    columns: Sequence[str]
+    words: int
+    rows: Sequence[Sequence[object]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Facts:
     """Content of the card beside the rows.
 
@@ -57,8 +74,10 @@ class Facts:
         version: the recipe's version of the release.
         funnel: the books of every stage, in order.
         leakage: the proof that the splits are disjoint.
+        overlaps: by corpus, the contents that its own splits share, where they are respected.
         annotations_creators: the Hub's words for who annotated: machine-generated, crowdsourced, expert-generated.
         judge_statement: what kind of judge labelled the rows.
+        statistics: tables about the rows that no count of single rows gives.
         writers: language models that wrote a part of the rows, in the order in which they were asked.
         mixed: what was made by several versions, among the released rows.
         recipe_digest: hash of the recipe.
@@ -70,8 +89,10 @@ class Facts:
     version: str
     funnel: Sequence[Funnel]
     leakage: Sequence[Disjoint]
+    overlaps: Sequence[Disjoint] = ()
     annotations_creators: Sequence[str] = ("machine-generated",)
     judge_statement: str = ""
+    statistics: Sequence[Statistics] = ()
     writers: Sequence[Writer] = ()
     mixed: Sequence[Mixed] = ()
     recipe_digest: str = ""

@@ -188,10 +188,11 @@ _TASK4: Final = pa.schema(
 _RATED_PAIRS: Final = pa.schema(
     [
         _field("pair_id", _s, "id of the two clips, whatever their order"),
-        _field("group_id", _s, "id of the content: all pairs of its clips share it"),
-        _field("text", _s, "what both clips say; null = the corpus does not tell", nullable=True),
+        _field("group_id", _s, "id of the clips that are compared: those of one content, or those that pairs are drawn of"),
+        _field("category", _s, "what the clips share: same_content, same_speaker_or_system or neither"),
         _field("language", _s, "language of the clips"),
-        _field("content_id", _s, "what is said, as the corpus names it"),
+        *_sides("text", _s, "what is said in the clip; null = the corpus does not tell,", nullable=True),
+        *_sides("content_id", _s, "what is said, as the corpus names it,"),
         *_sides("audio", AUDIO, "clip, as it was heard"),
         *_sides("system", _s, "system, as the corpus names it; human = a person"),
         *_sides("condition", _s, "condition of recording or transmission, as the corpus names it,", nullable=True),
@@ -207,7 +208,7 @@ _RATED_PAIRS: Final = pa.schema(
         _field("agreement", _s, "level of agreement of the votes: FA, WA, WD, FD", nullable=True),
         _field("vote_ids", pa.list_(_s), "the human votes that count; null = nobody voted", nullable=True),
         _field("filters_passed", pa.list_(_s), "filters that looked at the row and kept it"),
-        _field("leakage_group", _s, "rows of one group share a text or a recording and lie in one split"),
+        _field("leakage_group", _s, "rows of one group share a text or a clip, also through others, and lie in one split"),
         _field("license", _s, "SPDX expression for the row as a whole"),
         *_sides("license", _s, "SPDX identifier of the clip"),
         *_sides("is_synthetic", _b, "whether a machine spoke"),
@@ -272,7 +273,7 @@ RATED_PAIRS: Final = ReleaseSchema(
     label_column="label",
     labels=_BETTER,
 )
-"""Rated pairs: two clips of one content, and which of them people rated higher."""
+"""Rated pairs: two clips, and which of them people rated higher."""
 
 _BY_TASK: Final = {"task3": TASK3, "task4": TASK4}
 

@@ -1,4 +1,4 @@
-"""Release rows of rated pairs: two clips of one content, joined with their ratings and all that they came from (pure)."""
+"""Release rows of rated pairs: two clips, joined with their ratings and all that they came from (pure)."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -11,7 +11,7 @@ from contracts.ratings import rating_summaries
 from storage.columns import RATED_PAIRS
 from storage.rows import OF_LISTENERS, ordered, repeated, row_licenses, same
 
-_OF_PROMPT: Final = ("text", "language", "corpus")
+_OF_PROMPT: Final = ("language", "corpus")
 _OF_SAMPLE: Final = (
     "system",
     "license",
@@ -20,7 +20,7 @@ _OF_SAMPLE: Final = (
     "loudness_lufs",
     "native_sample_rate_hz",
 )
-_OF_UTTERANCE: Final = ("condition", "speaker_id", "source_id", "source_ref")
+_OF_UTTERANCE: Final = ("content_id", "condition", "speaker_id", "source_id", "source_ref")
 
 
 class RatedPairRows:
@@ -53,12 +53,12 @@ class RatedPairRows:
             votes: ``pair_id, votes, agreement, vote_ids`` of the pairs that people voted on; None = nobody voted.
         """
         self._filters, self._scale = list(filters), scale
-        self._pairs, self._order = RowSource(pairs, ("pair_id",)), pairs.select(["pair_id", "prompt_id"])
-        self._prompts = RowSource(prompts, _OF_PROMPT)
+        self._pairs, self._order = RowSource(pairs, ("pair_id", "category")), pairs.select(["pair_id", "prompt_id"])
+        self._prompts = RowSource(prompts, ("text", *_OF_PROMPT))
         self._labels = RowSource(labels, ("label", "source"))
         self._rulings = RowSource(rulings, ("total_a", "total_b", "votes_a", "votes_b"))
-        self._samples = RowSource(samples, (*_OF_SAMPLE, "audio_id"))
-        self._utterances = RowSource(utterances, (*_OF_UTTERANCE, "content_id", "ratings"))
+        self._samples = RowSource(samples, (*_OF_SAMPLE, "audio_id", "spoken_text"))
+        self._utterances = RowSource(utterances, (*_OF_UTTERANCE, "ratings"))
         # Row numbers that lead from one table to the next.
         self._prompt = row_numbers(pairs["prompt_id"], prompts["prompt_id"])
         self._label = row_numbers(pairs["pair_id"], labels["item_id"])
@@ -76,13 +76,14 @@ class RatedPairRows:
     def batch(self, assigned: pa.Table) -> pa.Table:
         """Return one release row (``row_schema``) for each of some rows of ``ordered``, in their order."""
         pair = assigned["pair"].to_numpy()
-        rows = {"pair_id": self._pairs.take("pair_id", pair), "filters_passed": repeated(self._filters, len(pair))}
+        rows = self._pairs.select(same("pair_id", "category"), pair)
+        rows["category"] = pc.coalesce(rows["category"], "same_content")  # pairs of before the column were of one content
+        rows["filters_passed"] = repeated(self._filters, len(pair))
         rows |= {name: assigned[name] for name in ("group_id", "leakage_group")}
         rows |= self._prompts.select(same(*_OF_PROMPT), chained(pair, self._prompt))
         rows |= self._labels.select({"label": "label", "label_source": "source"}, chained(pair, self._label))
         for side in ("a", "b"):
             rows |= self._of_side(side, pair)
-        rows["content_id"] = rows["content_id_a"]
         rows["rating_gap"] = pc.abs(pc.subtract(rows["rating_a"], rows["rating_b"]))
         rows["scale"] = pa.repeat(pa.scalar(self._scale), len(pair))
         rows["license"] = row_licenses([rows["license_a"], rows["license_b"]])
@@ -94,8 +95,9 @@ class RatedPairRows:
     def _of_side(self, side: str, pair: Ints) -> dict[str, pa.Array]:
         sample, ruling = chained(pair, self._sample[side]), chained(pair, self._ruling)
         utterance = chained(sample, self._utterance)
-        rows = self._samples.select(same(*_OF_SAMPLE) | {"audio": "audio_id"}, sample)
-        rows |= self._utterances.select(same(*_OF_UTTERANCE, "content_id"), utterance)
+        rows = self._samples.select(same(*_OF_SAMPLE) | {"audio": "audio_id", "text": "spoken_text"}, sample)
+        rows["text"] = pc.coalesce(rows["text"], self._prompts.take("text", chained(pair, self._prompt)))
+        rows |= self._utterances.select(same(*_OF_UTTERANCE), utterance)
         rows |= self._rulings.select({"rating": f"total_{side}", "raters": f"votes_{side}"}, ruling)
         rows["raters"] = pc.if_else(pc.greater(rows["raters"], 0), rows["raters"], None)
         rows["rating_std"] = rating_summaries(self._utterances.take("ratings", utterance), self._scale)["std"]

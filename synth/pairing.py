@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from contracts.errors import RecipeError
 from contracts.ids import canonical_json, row_id
-from contracts.joins import attach, sorted_by
+from contracts.joins import Ints, attach, sorted_by
 from contracts.rng import hash_fraction
 from contracts.schemas import DROPS, PAIRS
 
@@ -44,29 +44,48 @@ def pairs(samples: pa.Table, *, seed: int, kinds: Collection[str] = KINDS) -> pa
     rows = samples.select(["sample_id", "prompt_id", "group_id", "system"]).combine_chunks()
     rows = rows.sort_by([("prompt_id", "ascending"), ("sample_id", "ascending")])
     left, right = _within(rows["prompt_id"])
-    system = rows["system"].to_numpy(zero_copy_only=False)
-    with_human = (system[left] == HUMAN) | (system[right] == HUMAN)
-    kind = np.where(system[left] == system[right], "intra", np.where(with_human, "human", "inter"))
-    wanted = np.isin(kind, list(kinds))
-    left, right, kind = left[wanted], right[wanted], kind[wanted]
-    sample = rows["sample_id"].to_numpy(zero_copy_only=False)
-    # Rows are sorted by sample id inside a prompt, so (left, right) is the sorted pair that the id is made of.
-    ids = [row_id("pair", first, second) for first, second in zip(sample[left], sample[right], strict=True)]
+    wanted = np.isin(_kinds(rows, left, right), list(kinds))
+    return shuffled(rows, left[wanted], right[wanted], seed=seed)
+
+
+def shuffled(samples: pa.Table, left: Ints, right: Ints, *, seed: int) -> pa.Table:
+    """Return these pairs of samples, each with a shuffled A and B.
+
+    Args:
+        samples: as for ``pairs``.
+        left: row numbers of the ones.
+        right: row numbers of the others.
+        seed: the recipe's seed.
+
+    Returns:
+        Table of schema PAIRS without a category, in the order given.
+    """
+    sample = samples["sample_id"].to_numpy(zero_copy_only=False)
+    first = np.where(sample[left] < sample[right], left, right)
+    second = np.where(sample[left] < sample[right], right, left)
+    ids = [row_id("pair", *names) for names in zip(sample[first], sample[second], strict=True)]
     swap = np.fromiter((hash_fraction(seed, "pair_order", pair) >= 0.5 for pair in ids), dtype=bool, count=len(ids))
-    a, b = np.where(swap, right, left), np.where(swap, left, right)
+    a, b = np.where(swap, second, first), np.where(swap, first, second)
     return pa.table(
         {
             "pair_id": pa.array(ids, pa.string()),
-            "group_id": rows["group_id"].take(a),
-            "prompt_id": rows["prompt_id"].take(a),
-            "kind": pa.array(kind.tolist(), pa.string()),
-            "sample_a": rows["sample_id"].take(a),
-            "sample_b": rows["sample_id"].take(b),
-            "system_a": rows["system"].take(a),
-            "system_b": rows["system"].take(b),
+            "group_id": samples["group_id"].take(a),
+            "prompt_id": samples["prompt_id"].take(a),
+            "kind": pa.array(_kinds(samples, left, right).tolist(), pa.string()),
+            "sample_a": samples["sample_id"].take(a),
+            "sample_b": samples["sample_id"].take(b),
+            "system_a": samples["system"].take(a),
+            "system_b": samples["system"].take(b),
+            "category": pa.nulls(len(ids), pa.string()),
         },
         schema=PAIRS,
     )
+
+
+def _kinds(samples: pa.Table, left: Ints, right: Ints) -> npt.NDArray[np.str_]:
+    system = samples["system"].to_numpy(zero_copy_only=False)
+    with_human = (system[left] == HUMAN) | (system[right] == HUMAN)
+    return np.where(system[left] == system[right], "intra", np.where(with_human, "human", "inter"))
 
 
 def of_two_clips(pairs: pa.Table, samples: pa.Table) -> tuple[pa.Table, pa.Table]:
@@ -98,7 +117,7 @@ def of_two_clips(pairs: pa.Table, samples: pa.Table) -> tuple[pa.Table, pa.Table
     return kept, sorted_by(pa.Table.from_pylist(drops, schema=DROPS), "row_id")
 
 
-def _within(prompt: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _within(prompt: pa.ChunkedArray) -> tuple[Ints, Ints]:
     """Return the positions (i, j), i < j, of all pairs of equal neighbours in a sorted column, by i and then j."""
     runs = pc.run_end_encode(prompt.combine_chunks()).run_ends.to_numpy().astype(np.int64)
     ends = np.repeat(runs, np.diff(runs, prepend=0))  # where the run of each row ends

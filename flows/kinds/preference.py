@@ -11,6 +11,7 @@ from flows.run.pipeline import Stage
 from flows.stages import (
     filters,
     judgments,
+    label_check,
     metrics,
     pairs,
     prompts,
@@ -43,6 +44,7 @@ _MAKING: Final[tuple[Stage[PreferenceRecipe], ...]] = (
     filters.STAGE,
     splits.STAGE,
     verification.STAGE,
+    label_check.STAGE,
 )
 
 STAGES: Final[tuple[Stage[PreferenceRecipe], ...]] = (*_MAKING, release_stage(_MAKING, FORM))

@@ -4,30 +4,25 @@ Nothing is synthesised and nobody is asked: a corpus brings clips, what they say
 kept as they were heard.
 """
 
-import unicodedata
 from collections.abc import Mapping
-from typing import Final, Self
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field, field_validator, model_validator
 
-from contracts.errors import DataError
-from contracts.joins import among, sorted_by
-from contracts.text_forms import keyed
 from flows.kinds.rated_configurations import CRITIQUE_READS, prompt_versions, rated_configurations
 from flows.listening.evidence import counted_votes, votes_by_value
-from flows.recipe.critiqued_recipe import CritiquedRecipe
 from flows.recipe.critiques_checks import check
-from flows.recipe.model import Origin
-from flows.recipe.sections import HeardAudio
+from flows.recipe.rated_pairs_recipe import RatedPairsRecipe
 from flows.run.books import Books, count
 from flows.run.kind import Kind, Line
+from flows.run.marks import mark_of
 from flows.run.pipeline import Build, Stage
 from flows.run.wanted import made, want, wanted_rows
 from flows.run.work import count_done, do_missing
-from flows.stages import filters, metrics, splits, utterances, verification, votes
+from flows.stages import drawn_pairs, filters, label_check, metrics, splits, utterances, verification, votes
 from flows.stages.critiques import CRITIQUES, JUDGMENTS, REVIEWS
+from flows.stages.drawn_pairs import quotas, rated, rule_literals, usable_clips
 from flows.stages.filters import filters_of
 from flows.stages.metrics import metric_keys
 from flows.stages.recordings import recording_keys, recording_requests, recording_work
@@ -45,111 +40,61 @@ from flows.views.plan_lines import (
     release_line,
     total_of,
 )
+from flows.views.rated_statistics import card_statistics, report_content
 from storage.rated_rows import RatedPairRows
 from synth import rated_clips
-from synth.dsp import OriginalFormat, format_literals
-from synth.pairing import of_two_clips, pairs
-
-
-class RatedPairsRecipe(CritiquedRecipe):
-    """A recipe of kind ``rated_pairs``."""
-
-    kind: str = "rated_pairs"
-    audio: HeardAudio = HeardAudio()
-    scale: str = Field(min_length=1, description="the scale of ratings that decides, such as mos or naturalness")
-
-    @field_validator("scale")
-    @classmethod
-    def _scale_is_written_as_in_corpora(cls, scale: str) -> str:
-        if not (name := unicodedata.normalize("NFC", keyed(scale))):
-            raise ValueError("is blank: name the scale of ratings that decides")
-        return name
-
-    @model_validator(mode="after")
-    def _labels_are_of_ratings(self) -> Self:
-        if self.labels is not None and self.labels.origin != "ratings":
-            raise ValueError("labels.from: pairs of rated clips are labelled by ratings: leave it out")
-        return self
-
-    @property
-    def clip_format(self) -> OriginalFormat:
-        """Clips as they were heard, at one rate."""
-        return self.audio.clip_format
-
-    @property
-    def labels_from(self) -> Origin:
-        """Labels come from the ratings."""
-        return "ratings"
-
+from synth.dsp import format_literals
 
 _Build = Build[RatedPairsRecipe]
 
 
-def _rated(build: _Build) -> pa.Table:
-    """Return the utterances that can stand in a pair."""
-    return rated_clips.rated(build.tables.read("utterances"), build.recipe.scale)[0]
-
-
-def _usable(build: _Build, utterances: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """Return the utterances that can stand in a pair, of which there must be some, and the others as drops."""
-    usable, drops = rated_clips.rated(utterances, build.recipe.scale)
-    if not usable.num_rows:
-        scales = sorted({rating["scale"] for ratings in utterances["ratings"].to_pylist() for rating in ratings or ()})
-        raise DataError(
-            f"no clip has a content_id and a rating on the scale {build.recipe.scale!r}; "
-            f"there are {', '.join(scales) or 'no ratings at all'}: correct scale, or the manifest"
-        )
-    return usable, drops
-
-
 def _contents(build: _Build) -> Books:
-    """Make one prompt of every content: what its clips say.
+    """Make one prompt of every content, or of every pool of clips that pairs are drawn of.
 
     Raises:
-        DataError: no clip has both a content and a rating.
+        DataError: no clip has both a content and a rating, or no split takes any.
     """
     found = build.tables.read("utterances")
-    usable, drops = _usable(build, found)
+    clips, drops = usable_clips(build, found)
     build.tables.replace("drops@contents", drops)
-    build.tables.replace("prompts", rated_clips.contents(usable))
+    build.tables.replace("prompts", rated_clips.contents(clips))
     dropped = count(drops["reason"])
-    return Books(stage="contents", unit="clips", rows_in=found.num_rows, rows_out=usable.num_rows, dropped=dropped)
+    return Books(stage="contents", unit="clips", rows_in=found.num_rows, rows_out=clips.num_rows, dropped=dropped)
 
 
 def _recordings(build: _Build) -> Books:
-    requests = recording_requests(build, _rated(build)["utterance_id"])
+    requests = recording_requests(build, _clips(build)["utterance_id"])
     want(build, "recordings", [(requests["row_id"], requests["subject_id"])])
     do_missing(build, "recordings", recording_work(build, requests))
     return count_done(build, "recordings")
 
 
 def _samples(build: _Build) -> Books:
-    """Take every recording for a sample of its system."""
-    usable, recordings = _rated(build), wanted_rows(build, "recordings")
-    samples = rated_clips.samples(usable, recordings)
-    build.tables.append("samples", among(samples, "sample_id", build.tables.missing("samples", samples["sample_id"])))
-    want(build, "samples", [(samples["sample_id"], samples["prompt_id"])])
-    is_there = pc.is_in(usable["utterance_id"], value_set=recordings["utterance_id"].combine_chunks())
+    """Take every recording for a sample of its system, but for sounds that are in another split, too."""
+    clips, recordings = _clips(build), wanted_rows(build, "recordings")
+    samples = rated_clips.samples(clips, recordings)
+    is_there = pc.is_in(clips["utterance_id"], value_set=recordings["utterance_id"].combine_chunks())
     reason = pc.if_else(is_there, pa.scalar(None, pa.string()), "recording_failed")
-    drops = rated_clips.drops("samples", usable, reason)
+    if build.recipe.draws_pairs:
+        twice = samples.filter(rated_clips.of_one_sound(samples, clips))["utterance_id"].combine_chunks()
+        reason = pc.if_else(pc.is_in(clips["utterance_id"], value_set=twice), "audio_in_two_splits", reason)
+        samples = samples.filter(pc.invert(pc.is_in(samples["utterance_id"], value_set=twice)))
+    build.tables.replace("samples", samples)
+    want(build, "samples", [(samples["sample_id"], samples["prompt_id"])])
+    drops = rated_clips.drops("samples", clips, reason)
     build.tables.replace("drops@samples", drops)
     dropped = count(drops["reason"])
-    return Books(stage="samples", unit="clips", rows_in=usable.num_rows, rows_out=samples.num_rows, dropped=dropped)
+    return Books(stage="samples", unit="clips", rows_in=clips.num_rows, rows_out=samples.num_rows, dropped=dropped)
 
 
-def _pairs(build: _Build) -> Books:
-    samples = wanted_rows(build, "samples")
-    found = pairs(samples, seed=build.recipe.seed)
-    kept, drops = of_two_clips(found, samples)
-    build.tables.replace("drops@pairs", drops)
-    build.tables.replace("pairs", sorted_by(kept, "pair_id"))
-    dropped = count(drops["reason"])
-    return Books(stage="pairs", unit="possible pairs", rows_in=found.num_rows, rows_out=kept.num_rows, dropped=dropped)
+def _clips(build: _Build) -> pa.Table:
+    return usable_clips(build, build.tables.read("utterances"))[0]
 
 
 def _rulings(build: _Build) -> Books:
     found, samples = build.tables.read("pairs"), wanted_rows(build, "samples")
-    ruled = rated_clips.rulings(found, samples, _rated(build), build.recipe.scale)
+    clips, _ = rated(build, build.tables.read("utterances"))
+    ruled = rated_clips.rulings(found, samples, clips, build.recipe.scale)
     build.tables.replace("rulings", ruled)
     return Books(stage="rulings", unit="rated pairs", rows_in=found.num_rows, rows_out=ruled.num_rows)
 
@@ -168,6 +113,24 @@ def _rows(build: _Build) -> RatedPairRows:
     )
 
 
+def _statement(build: _Build) -> str:
+    """Say where labels come from, and how evenly clips are used."""
+    mark = mark_of(drawn_pairs.STAGE, build)
+    notes = "".join(f" {note[0].upper()}{note[1:]}." for note in (mark.books.notes if mark is not None else ()))
+    scale = f"on the scale {build.recipe.scale}, which the corpora brought along"
+    if build.recipe.rated_by == "computation":
+        return f"The labels come from simulated ratings {scale}: they were computed, and nobody listened.{notes}"
+    return f"The labels come from people's ratings {scale}.{notes}"
+
+
+def _possible_pairs(build: _Build, clips: pa.Table) -> int:
+    """Return how many pairs are wanted, or could be made."""
+    if build.recipe.draws_pairs:
+        return sum(sum(rows.values()) for rows in quotas(build, clips["corpus"]).values())
+    sizes = pc.value_counts(clips["group_id"])
+    return sum(n * (n - 1) // 2 for n in (item["counts"].as_py() for item in sizes))
+
+
 def _plan(build: _Build) -> list[Line]:
     """Return what a build would do; nothing is synthesised or paid for.
 
@@ -175,7 +138,7 @@ def _plan(build: _Build) -> list[Line]:
         UnisrmError: a corpus cannot be read, or no clip has both a content and a rating.
     """
     found, _ = read_corpora(build)
-    usable, _ = _usable(build, found)
+    usable, _ = usable_clips(build, found)
     known = {stage.name for stage in _MAKING if stage.active(build) and is_finished(stage, build)}
     clips, seconds = usable.num_rows, total_of(usable["duration_s"])
     recordings = recording_keys(build, usable["utterance_id"])
@@ -183,8 +146,7 @@ def _plan(build: _Build) -> list[Line]:
     if "pairs" in known:
         pairs = build.tables.num_rows("pairs")
     else:
-        sizes = pc.value_counts(pc.binary_join_element_wise(usable["corpus"], usable["content_id"], "/"))
-        pairs = sum(n * (n - 1) // 2 for n in (item["counts"].as_py() for item in sizes))
+        pairs = _possible_pairs(build, usable)
     lines = [
         plan_line("utterances", found.num_rows, done=found.num_rows if "utterances" in known else 0),
         plan_line("contents", clips, done=clips if "contents" in known else 0),
@@ -221,7 +183,7 @@ _MAKING: Final[tuple[Stage[RatedPairsRecipe], ...]] = (
         name="contents",
         reads=("utterances",),
         writes=("prompts", "drops@contents"),
-        settings=lambda build: [build.recipe.scale, rated_clips.RULE],
+        settings=rule_literals,
         run=_contents,
     ),
     Stage(
@@ -229,8 +191,7 @@ _MAKING: Final[tuple[Stage[RatedPairsRecipe], ...]] = (
         reads=("utterances",),
         writes=("wanted@recordings", "recordings", "failures@recordings"),
         settings=lambda build: [
-            build.recipe.scale,
-            rated_clips.RULE,
+            *rule_literals(build),
             format_literals(build.recipe.clip_format),
             [corpus.root for corpus in build.recipe.corpora],
         ],
@@ -241,16 +202,16 @@ _MAKING: Final[tuple[Stage[RatedPairsRecipe], ...]] = (
         name="samples",
         reads=("utterances", *made("recordings")),
         writes=("wanted@samples", "samples", "drops@samples"),
-        settings=lambda build: [build.recipe.scale, rated_clips.RULE],
+        settings=rule_literals,
         run=_samples,
     ),
     metrics.STAGE,
-    Stage(name="pairs", reads=made("samples"), writes=("pairs", "drops@pairs"), settings=lambda _build: [], run=_pairs),
+    drawn_pairs.STAGE,
     Stage(
         name="rulings",
         reads=("utterances", *made("samples"), "pairs"),
         writes=("rulings",),
-        settings=lambda build: [build.recipe.scale, rated_clips.RULE],
+        settings=rule_literals,
         run=_rulings,
     ),
     votes.STAGE,
@@ -260,17 +221,23 @@ _MAKING: Final[tuple[Stage[RatedPairsRecipe], ...]] = (
     REVIEWS,
     CRITIQUES,
     verification.STAGE,
+    label_check.STAGE,
 )
 
 FORM: Final[Form[RatedPairsRecipe]] = Form(
     reads=("utterances", "prompts", *made("recordings", "samples", "metrics"), "pairs", "rulings", "labels", *CRITIQUE_READS),
     configurations=rated_configurations(_rows, lambda build: build.recipe.scale),
-    statement=lambda build: (
-        f"The labels come from people's ratings on the scale {build.recipe.scale}, which the corpora brought along."
-    ),
-    annotated=lambda _build: "found",
+    statement=_statement,
+    statistics=card_statistics,
+    annotated=lambda build: "found" if build.recipe.rated_by == "people" else "machine-generated",
     identity=lambda build: [*(rule.name for rule in filters_of(build)), *prompt_versions(build)],
     versioned=("metrics", "judgments"),
 )
 
-PLUGIN: Final = Kind(recipe=RatedPairsRecipe, check=check, stages=(*_MAKING, release_stage(_MAKING, FORM)), plan=_plan)
+PLUGIN: Final = Kind(
+    recipe=RatedPairsRecipe,
+    check=check,
+    stages=(*_MAKING, release_stage(_MAKING, FORM)),
+    plan=_plan,
+    report=lambda build: [("report_rated.html.jinja", report_content(build))],
+)

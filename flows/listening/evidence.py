@@ -6,11 +6,15 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from annotate.people.store.item import Answer
 from contracts.joins import sorted_by
 from contracts.schema_columns import RATING_LIST
 from flows.listening.store import VOTED
+from flows.recipe.listening_checks import terms_of
 from flows.run.pipeline import Build
 from scoring.reliability.agreement_levels import AGGREGATED, LEVELS, TERNARY, level
+from scoring.reliability.label_agreement import label_agreement
+from scoring.reliability.measures import Measure
 
 _COUNTS: Final = pa.list_(pa.struct([("value", pa.string()), ("count", pa.int64())]))
 VOTE_SUMMARY: Final = pa.schema(
@@ -65,6 +69,28 @@ def _level(values: list[str]) -> str | None:
     return found if found in LEVELS else None
 
 
+def agreement_line(build: Build) -> str:
+    """Return in one line how far votes agree with labels that do not rest on them."""
+    protocol = terms_of(build.recipe).protocol
+    labels = dict(zip(*(build.tables.read("labels")[name].to_pylist() for name in ("item_id", "label")), strict=True))
+    sides: dict[str, list[str | None]] = {}
+    for vote in build.tables.read(VOTED).filter(pc.is_null(build.tables.read(VOTED)["discarded"])).to_pylist():
+        if vote["pair_id"] in labels:
+            sides.setdefault(vote["pair_id"], []).append(protocol.side(Answer(value=vote["value"])))
+    found = label_agreement(sides, labels, seed=build.recipe.seed)
+    if found.votes.value is None:
+        return f"people agree with no label, as {found.votes.why}"
+    line = f"people agree with the label in {_percent(found.votes)} of {found.votes.n} votes on {found.pairs} pairs"
+    if found.majorities.value is not None:
+        line += f", and their majority in {_percent(found.majorities)} of the {found.majorities.n} pairs that have one"
+    return line
+
+
+def _percent(measure: Measure) -> str:
+    value, low, high = (100 * (number or 0.0) for number in (measure.value, measure.low, measure.high))
+    return f"{value:.1f} % (95 % interval {low:.1f} to {high:.1f})"
+
+
 def people_statement(build: Build) -> str:
     """Return the card's sentences about listeners, with a leading space; empty if no listener was asked about pairs."""
     section = build.recipe.listening
@@ -77,6 +103,8 @@ def people_statement(build: Build) -> str:
     statement = f"{people} listeners cast {cast.num_rows} votes by the protocol {section.protocol.name}"
     if labels := votes.num_rows - cast.num_rows:
         statement += f"; {labels} labels were made elsewhere, of votes that are not here"
+    if section.of == "check":
+        return f" {statement} on pairs that were chosen at random: {agreement_line(build)}. They changed no label."
     if section.of == "splits":
         return (
             f" {statement} on the pairs of {' and '.join(section.splits)}: those splits hold only pairs whose label they "

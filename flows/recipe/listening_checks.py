@@ -61,7 +61,7 @@ def check_listening(recipe: Recipe) -> None:
     terms = terms_of(recipe)
     clips = 1 if section.rated() else 2
     if terms.protocol.clips != clips:
-        fitting = "samples" if terms.protocol.clips == 1 else "pairs or splits"
+        fitting = "samples" if terms.protocol.clips == 1 else "pairs, splits or check"
         raise RecipeError(f"listening.protocol: {section.protocol.name!r} is for of: {fitting}, not {section.of}")
     doubled = sorted({rule.name for rule in section.rules if sum(other.name == rule.name for other in section.rules) > 1})
     if doubled:

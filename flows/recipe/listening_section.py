@@ -57,10 +57,12 @@ class Listening(Strict):
     """A listening test."""
 
     protocol: Annotated[Plugin, BeforeValidator(_named)] = Field(description="protocol plug-in: a name, or name and options")
-    of: Literal["pairs", "splits", "samples"] = Field(
+    of: Literal["pairs", "splits", "samples", "check"] = Field(
         default="splits",
-        description="all pairs before the filters, the pairs of some splits to verify their labels, or all samples one by one",
+        description="all pairs before the filters, the pairs of some splits to verify their labels, all samples one by one, or "
+        "some labelled pairs, chosen at random, to report how far people agree with the labels",
     )
+    check_pairs: int = Field(default=100, ge=1, le=1_000_000, description="of: check = of so many labelled pairs")
     splits: tuple[SplitName, ...] = Field(
         default=("rl", "bench"), min_length=1, description="of: splits = these; their pairs are released only if verified"
     )
@@ -126,7 +128,7 @@ class Listening(Strict):
     def _without_unused_ends(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out keys at their defaults, so that recipes from before these keys keep their literals."""
         found: dict[str, Any] = handler(self)
-        for name, value in (("incomplete", "wait"), ("deadline", None), ("oversample", 1.5)):
+        for name, value in (("incomplete", "wait"), ("deadline", None), ("oversample", 1.5), ("check_pairs", 100)):
             if found.get(name, value) == value:
                 found.pop(name, None)
         return found
@@ -146,7 +148,7 @@ class Listening(Strict):
     @property
     def stage(self) -> str:
         """Name of the stage that waits for the votes."""
-        return "verification" if self.of == "splits" else "votes"
+        return {"splits": "verification", "check": "label_check"}.get(self.of, "votes")
 
     def rated(self) -> bool:
         """Tell whether samples are rated instead of pairs compared."""

@@ -47,6 +47,17 @@ class Recipe(Strict, ABC):
         self.require_unique("filters", (rule.name for rule in self.filters))
         return self
 
+    @model_validator(mode="after")
+    def _quotas_by_corpus_make_sense(self) -> Self:
+        corpora = {corpus.name for corpus in self.corpora}
+        for name, split in self.splits.named().items():
+            by_corpus = split.quota if isinstance(split.quota, dict) else {}
+            if by_corpus and not self.draws_pairs:
+                raise ValueError(f"splits.sets.{name}.quota: by corpus it is for pairs that are drawn (pairs.categories)")
+            if unknown := sorted(set(by_corpus) - corpora):
+                raise ValueError(f"splits.sets.{name}.quota: {unknown[0]!r} is no corpus of this recipe")
+        return self
+
     @model_serializer(mode="wrap")
     def _without_unused_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out keys at their defaults, so that recipes from before these keys keep their literals."""
@@ -66,6 +77,11 @@ class Recipe(Strict, ABC):
         found = list(names)
         if doubled := sorted({name for name in found if found.count(name) > 1}):
             raise ValueError(f"{what}: {', '.join(doubled)} is named twice")
+
+    @property
+    def draws_pairs(self) -> bool:
+        """Whether pairs are drawn for a split each, so that the splits are there before the pairs."""
+        return False
 
     @property
     def judges_of_pairs(self) -> Sequence[JudgeSection]:

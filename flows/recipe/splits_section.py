@@ -1,11 +1,12 @@
 """The section ``splits`` of a recipe: names, sizes and conditions of the splits."""
 
+from collections.abc import Collection
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from flows.recipe.parts import Strict
-from splits.quotas import Size, check
+from flows.recipe.parts import Name, Strict
+from splits.quotas import Size, apportion, check
 
 
 def _is_no_union(name: str) -> str:
@@ -53,7 +54,9 @@ class SplitSection(Strict):
     """One split."""
 
     fraction: Fraction | None = Field(default=None, description="of what quotas leave; the fractions add up to 1")
-    quota: Quota | None = Field(default=None, description="in pairs")
+    quota: Quota | Annotated[dict[Name, Quota], Field(min_length=1)] | None = Field(
+        default=None, description="in pairs; or corpus -> pairs, where pairs are drawn: other corpora have none"
+    )
     where: Condition = Condition()
     allow_empty: bool = Field(default=False, description="go on where no pair at all meets its conditions on the corpora")
 
@@ -72,7 +75,14 @@ class SplitSection(Strict):
 
     def size(self) -> Size:
         """Return its size."""
-        return Size(fraction=self.fraction, quota=self.quota)
+        quota = sum(self.quota.values()) if isinstance(self.quota, dict) else self.quota
+        return Size(fraction=self.fraction, quota=quota)
+
+    def quota_of(self, corpora: Collection[str]) -> dict[str, int]:
+        """Return how many rows of each of these corpora it gets: a quota that names none is divided evenly over them."""
+        if isinstance(self.quota, dict):
+            return {corpus: self.quota[corpus] for corpus in corpora if corpus in self.quota}
+        return apportion(self.quota or 0, dict.fromkeys(sorted(corpora), 1)) if corpora else {}
 
 
 class Splits(Strict):

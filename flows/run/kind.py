@@ -1,6 +1,6 @@
 """Kinds of data sets, one file each in ``flows/kinds``: what an item is, and which stages make and release items."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic
 
@@ -24,6 +24,8 @@ class Kind(Generic[R_contra]):
         plan: returns one row per stage: wanted rows, done rows, and the cost of the others.
         check: raises ``RecipeError`` if the parts of a recipe do not fit each other.
         item: what its items are.
+        report: returns sections of the report about such items: a template (a name in ``flows/views``, or an absolute path) and
+            its content, there called ``part``.
     """
 
     recipe: type[Recipe]
@@ -31,6 +33,7 @@ class Kind(Generic[R_contra]):
     plan: Callable[[Build[R_contra]], list[Line]]
     check: Callable[[Any], None] = lambda _recipe: None
     item: Item = PAIRS
+    report: Callable[[Build[R_contra]], Sequence[tuple[str, Mapping[str, Any]]]] = lambda _build: ()
 
 
 def kind_of(build: Build) -> Kind[Any]:

@@ -13,6 +13,7 @@ from annotate.people.store.trust import assess
 from contracts import plugins
 from contracts.errors import DataError
 from contracts.joins import among, sorted_by
+from contracts.rng import hash_fraction
 from flows.listening import store
 from flows.listening.gold_items import follow_gold, gold_in, read_gold
 from flows.listening.items import pair_items, sample_items
@@ -49,6 +50,8 @@ def wanted_of(build: Build) -> pa.Table:
     pairs = build.tables.read("pairs")
     if listening.of == "splits":
         pairs = among(pairs, "pair_id", to_verify(build, listening)["item_id"])
+    elif listening.of == "check":
+        pairs = among(pairs, "pair_id", to_check(build, listening))
     return sorted_by(pairs, "pair_id")
 
 
@@ -56,6 +59,13 @@ def to_verify(build: Build, listening: Listening) -> pa.Table:
     """Return the assigned items of the splits that people verify."""
     assigned = build.tables.read(splits_table(build))
     return assigned.filter(pc.is_in(assigned["split"], value_set=pa.array(listening.splits, pa.string())))
+
+
+def to_check(build: Build, listening: Listening) -> pa.Array:
+    """Return the assigned items whose labels people are asked about: so many, by hash."""
+    items = build.tables.read(splits_table(build), ["item_id"])["item_id"].to_pylist()
+    drawn = sorted(items, key=lambda item: (hash_fraction(build.recipe.seed, "label check", item), item))
+    return pa.array(drawn[: listening.check_pairs], pa.string())
 
 
 def items_of(build: Build) -> list[Item]:

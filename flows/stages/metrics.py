@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from contracts import plugins
 from contracts.ids import canonical_json
@@ -33,6 +34,8 @@ def _metric_work(build: Build) -> Work:
     table = attach(
         table, "reference_utterance_id", wanted_rows(build, "recordings"), "utterance_id", {"reference_audio_id": "audio_id"}
     )
+    # Where a prompt is no text but a pool of clips, the text of each clip is its own.
+    table = table.set_column(table.column_names.index("text"), "text", pc.coalesce(table["text"], table["spoken_text"]))
     columns = ("audio_id", "text", "language", "spoken_text", "reference_audio_id")
     table = table.select(["sample_id", *columns]).rename_columns({"sample_id": "subject_id"})
     work: list[tuple[Job, pa.Table]] = []

@@ -23,13 +23,14 @@ from flows.run.kind import item_of
 from flows.run.marks import mark_of
 from flows.run.pipeline import Build, R_contra, Stage
 from flows.run.plugin_versions import released_mixed
+from flows.stages.pool_leakage import shared_by_sources
 from flows.stages.release_pieces import pieces
 from flows.stages.split_facts import empty_splits
 from flows.stages.splits import proof
 from flows.stages.utterances import reader_of, require_credits
 from flows.stages.verification import released_splits
 from storage import release_manifest, release_writer
-from storage.card_facts import Disjoint, Facts, Funnel, Writer
+from storage.card_facts import Disjoint, Facts, Funnel, Statistics, Writer
 from storage.columns import ReleaseSchema
 from storage.release_manifest import Fault
 from storage.release_reader import CURRENT, current_release
@@ -71,6 +72,7 @@ class Form(Generic[R_contra]):
             splits of the items.
         statement: what the card says of where the labels come from, as sentences.
         identity: what decides the rows beyond the tables and the recipe, as literals.
+        statistics: tables of the card.
         writers: the language models that wrote something that is released.
         annotated: the Hub's word for who made the labels and scores, beside listeners who vote on pairs.
         versioned: tables of which the card says where several versions made them.
@@ -80,6 +82,7 @@ class Form(Generic[R_contra]):
     configurations: tuple[Configuration[R_contra], ...]
     statement: Callable[[Build[R_contra]], str]
     identity: Callable[[Build[R_contra]], object] = lambda _build: []
+    statistics: Callable[[Build[R_contra]], list[Statistics]] = lambda _build: []
     writers: Callable[[Build[R_contra]], list[Writer]] = lambda _build: []
     annotated: Callable[[Build[R_contra]], str] = lambda _build: "machine-generated"
     versioned: tuple[str, ...] = ("metrics",)
@@ -245,8 +248,10 @@ def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build, found: M
         version=recipe.release.version,
         funnel=[_funnel(mark.books) for mark in marks],
         leakage=[Disjoint(key=key, left="any split", right="any other", shared=n) for key, n in proven.shared.items()],
+        overlaps=shared_by_sources(build) if recipe.draws_pairs else (),
         annotations_creators=tuple(dict.fromkeys(word for word in annotators if word is not None)),
         judge_statement=form.statement(build) + people_statement(build),
+        statistics=form.statistics(build),
         writers=form.writers(build),
         mixed=released_mixed(
             ((piece, _released_items(piece, split)) for split, some in found.items() for piece in some),

@@ -9,6 +9,7 @@ from contracts.errors import RecipeError
 from contracts.ids import digest
 from contracts.joins import among, attach, sorted_by
 from contracts.languages import with_setting
+from contracts.schemas import empty
 from contracts.text_identity import LEAKAGE_FORM
 from flows.listening.store import VOTED, takes_votes
 from flows.run.books import Books, count
@@ -16,6 +17,7 @@ from flows.run.kind import item_of
 from flows.run.pipeline import Build, Stage
 from flows.run.questions import needs_history
 from flows.run.wanted import made, wanted_rows
+from flows.stages.pool_leakage import contents_of_pools, divided_by_corpora, shared_by_sources, with_their_splits
 from flows.stages.split_facts import empty_splits, facts_of, split_sizes
 from splits.assign import RULE, assign
 from splits.conditions import meets
@@ -35,8 +37,11 @@ def _splits(build: Build) -> Books:
     conditions = {split: section.where.wanted() for split, section in build.recipe.splits.named().items()}
     facts = facts_of(build, table, item.samples, {name for condition in conditions.values() for name in condition})
     _require_some(build, facts)
-    eligible = {split: meets(facts, condition) for split, condition in conditions.items() if condition}
-    assigned, drops = assign(rows, split_sizes(build.recipe), build.recipe.seed, eligible)
+    if build.recipe.draws_pairs:
+        assigned, drops = with_their_splits(build, table), empty("drops")
+    else:
+        eligible = {split: meets(facts, condition) for split, condition in conditions.items() if condition}
+        assigned, drops = assign(rows, split_sizes(build.recipe), build.recipe.seed, eligible)
     build.tables.replace("drops@splits", sorted_by(drops, "row_id"))
     build.tables.replace(splits_table(build), sorted_by(assigned, "item_id"))
     proof(build)
@@ -46,8 +51,13 @@ def _splits(build: Build) -> Books:
         rows_in=rows.num_rows,
         rows_out=assigned.num_rows,
         dropped=count(drops["reason"]),
-        notes=empty_splits(build.recipe, count(assigned["split"])),
+        notes=(*empty_splits(build.recipe, count(assigned["split"])), *_shared_by_sources(build)),
     )
+
+
+def _shared_by_sources(build: Build) -> list[str]:
+    found = shared_by_sources(build) if build.recipe.draws_pairs else []
+    return [f"{one.shared} contents of {one.key} are in {one.left} and in {one.right}, as the corpus has them" for one in found]
 
 
 def _require_some(build: Build, facts: pa.Table) -> None:
@@ -95,7 +105,8 @@ def splits_table(build: Build) -> str:
 def split_literals(build: Build) -> list[object]:
     """Return all that decides which split an item is in, beyond the items, as literals."""
     sizes = {split: [size.fraction, size.quota, size.oversample] for split, size in split_sizes(build.recipe).items()}
-    return [build.recipe.seed, build.recipe.splits.model_dump(exclude_none=True), sizes, RULE]
+    drawn = ["drawn"] if build.recipe.draws_pairs else []
+    return [build.recipe.seed, build.recipe.splits.model_dump(exclude_none=True), sizes, RULE, *drawn]
 
 
 def proof(build: Build) -> LeakageProof:
@@ -120,7 +131,11 @@ def _leakage_keys(build: Build) -> pa.Table:
     keys = prompts
     if needs_history(build):
         keys = prompts.append_column("dialogue", dialogue_keys(prompts, build.tables.read("utterances", TURN_COLUMNS)))
-    return pa.concat_tables([keys, _spoken_instead(build), _brought_along(build)], promote_options="default")
+    spoken, more = _spoken_instead(build), []
+    if build.recipe.draws_pairs:
+        spoken = spoken.filter(pc.invert(pc.is_in(spoken["group_id"], value_set=divided_by_corpora(build))))
+        more = [contents_of_pools(build)]
+    return pa.concat_tables([keys, spoken, _brought_along(build), *more], promote_options="default")
 
 
 def _brought_along(build: Build) -> pa.Table:

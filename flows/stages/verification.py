@@ -33,7 +33,7 @@ def _verification(build: Build) -> Books | Waiting:
     confirmed = table.filter(
         pc.invert(pc.is_in(table["item_id"], value_set=pa.array([drop["row_id"] for drop in drops], pa.string())))
     )
-    drops += cut(confirmed, quotas_of(build), build.recipe.seed, "verification")
+    drops += _over_quota(build, confirmed)
     build.tables.replace("drops@verification", sorted_by(pa.Table.from_pylist(drops, schema=DROPS), "row_id"))
     assigned = build.tables.num_rows(splits_table(build))
     return Books(
@@ -48,7 +48,21 @@ def _verification(build: Build) -> Books | Waiting:
 def quotas_of(build: Build) -> dict[str, int]:
     """Return verified split -> how many confirmed pairs are released at most; splits without a quota are left out."""
     named = build.recipe.splits.named()
-    return {split: quota for split in require(build.recipe).splits if (quota := named[split].quota) is not None}
+    return {split: quota for split in require(build.recipe).splits if (quota := named[split].size().quota) is not None}
+
+
+def _over_quota(build: Build, confirmed: pa.Table) -> list[dict[str, str]]:
+    """Return the confirmed items beyond the quotas as rows of drops; drawn pairs have a quota per corpus."""
+    if not build.recipe.draws_pairs:
+        return cut(confirmed, quotas_of(build), build.recipe.seed, "verification")
+    prompts, named = build.tables.read("prompts", ["group_id", "corpus"]), build.recipe.splits.named()
+    corpora = pc.unique(prompts["corpus"]).to_pylist()
+    confirmed = attach(confirmed, "group_id", prompts, "group_id", {"corpus": "corpus"})
+    drops = list[dict[str, str]]()
+    for corpus in sorted(corpora):
+        quotas = {split: named[split].quota_of(corpora).get(corpus, 0) for split in require(build.recipe).splits}
+        drops += cut(confirmed.filter(pc.equal(confirmed["corpus"], corpus)), quotas, build.recipe.seed, "verification")
+    return drops
 
 
 def _unverified(table: pa.Table, gold: Mapping[str, Sequence[str]], options: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -18,7 +18,7 @@ from annotate.models.inquiry_rows import InquiryRows, couples
 from contracts.joins import among, attach
 from contracts.rng import hash_fraction
 from flows.run.damage import named_audio
-from flows.run.kind import questions_of
+from flows.run.kind import kind_of, questions_of
 from flows.run.pipeline import Build
 from flows.run.wanted import wanted_rows
 from flows.stages.metrics import current_facts
@@ -48,7 +48,7 @@ def write_report(build: Build, target: Path) -> None:
 def render(template: str, content: Mapping[str, Any]) -> str:
     """Return a rendered template of this folder; every value is escaped."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader([Path(__file__).parent, "/"]),  # "/" for templates of others, by absolute paths
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -77,6 +77,7 @@ def _content(build: Build) -> dict[str, Any]:
         "against": against(judged),
         "judges": judges_content(asked, build.tables.read("pairs"), _unusable(build, asked)),
         "origin": build.recipe.labels_from,
+        "sections": kind_of(build).report(build),
         "listeners": listeners_content(build),
         "metrics": _histograms(current_facts(build), samples, systems),
         "fates": [

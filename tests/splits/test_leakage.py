@@ -88,6 +88,14 @@ def test_a_torn_dialogue_is_found():
         assert proof.shared["dialogue"] == 0
 
 
+def test_a_content_in_two_splits_is_found():
+    """Where a group is a pool of clips, its contents are what must not be shared."""
+    named = talking("c/one", "c/two", "c/one", kind=pa.string()).rename_columns({"dialogue": "content"})
+    with pytest.raises(LeakageError, match=r"splits sft and test share the content 'c/one'"):
+        prove([assigned(g0="sft", g1="sft", g2="test")], named)
+    assert prove([assigned(g0="sft", g1="test", g2="sft")], named).shared["content"] == 0
+
+
 @settings(deadline=None)
 @given(st.lists(st.none() | st.lists(st.sampled_from("abcdef"), max_size=2), min_size=1, max_size=10), st.data())
 def test_proof_and_groups_agree_on_dialogues(named, data):

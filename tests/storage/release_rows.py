@@ -92,9 +92,10 @@ def rated_rows(count: int, start: int = 0, **columns) -> pa.Table:
         row = {
             "pair_id": f"pair-{number:05d}",
             "group_id": f"g{number // 3}",
-            "text": None,
+            "category": "same_content",
             "language": "en",
-            "content_id": f"c{number // 3}",
+            "content_id_a": f"c{number // 3}",
+            "content_id_b": f"c{number // 3}",
             "audio_a": f"human{number // 3}",
             "audio_b": f"tts{number}",
             "system_a": "human",

@@ -211,7 +211,7 @@ def test_configurations_of_several_sorts_share_a_card():
         tally.add(config, "train", table)
     card = render(Facts(**BARE, judge_statement="Somebody said so."), tally)
     assert "**task1, task4**: Each row compares two clips of one text" in card
-    assert "**rated\\_pairs**: Each row compares two clips of one content" in card
+    assert "**rated\\_pairs**: Each row compares two clips of one corpus" in card
     assert re.findall("^## Rows of .*|^### W.*", card, re.MULTILINE) == [
         "## Rows of task1, task4", "### Who judged", "### Who speaks",
         "## Rows of rated\\_pairs", "### Where the labels come from", "### Who speaks",

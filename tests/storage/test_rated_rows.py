@@ -101,10 +101,11 @@ def test_a_row_tells_both_clips(batch_rows):
     assert (row["rating_std_a"], row["rating_std_b"]) == (pytest.approx(statistics.stdev([5.0, 4.0])), 0.25)
     assert (row["is_synthetic_a"], row["digital_source_type_a"]) == (False, "digitalCapture")
     assert (row["is_synthetic_b"], row["digital_source_type_b"]) == (True, None), "the corpus does not say how it works"
-    assert (row["label"], row["label_source"], row["scale"], row["content_id"]) == ("a", "ratings", "mos", "c1")
+    assert (row["label"], row["label_source"], row["scale"], row["category"]) == ("a", "ratings", "mos", "same_content")
+    assert (row["content_id_a"], row["content_id_b"]) == ("c1", "c1")
     assert (row["group_id"], row["leakage_group"], row["filters_passed"]) == ("g", "l", ["rating_gap"])
     assert row["rating_gap"] == pytest.approx(0.8)
-    assert row["text"] is None
+    assert (row["text_a"], row["text_b"]) == (None, None)
     assert (rows_of["p1"]["raters_a"], rows_of["p1"]["rating_std_a"]) == (None, None), "unknown, not zero"
     assert rows_of["p1"]["license"] == "(MIT OR Apache-2.0) AND CC-BY-4.0"
 
@@ -118,3 +119,24 @@ def test_people_who_confirmed_a_label_are_named():
     found = joined.batch(joined.ordered(rows(SPLITS, {"item_id": "p1"}, {"item_id": "p2"}))).to_pylist()
     assert [row["vote_ids"] for row in found] == [["v1", "v2"], None]
     assert found[0]["votes"] == [{"value": "A", "count": 2}]
+
+
+def test_clips_of_two_contents_say_their_own_texts():
+    """Where the prompt has no text, as it is a pool of clips; else both say what it says."""
+    given = tables()
+    spoken = pa.array(["Hello.", "Goodbye.", None], pa.string())
+    samples = given["samples"].set_column(SAMPLES.names.index("spoken_text"), "spoken_text", spoken)
+    category = pa.array(["neither", "same_speaker_or_system", None], pa.string())
+    pairs = given["pairs"].set_column(PAIRS.names.index("category"), "category", category)
+    joined = RatedPairRows(**given | {"samples": samples, "pairs": pairs})
+    found = joined.batch(joined.ordered(rows(SPLITS, {"item_id": "p1"}, {"item_id": "p2"}))).to_pylist()
+    assert [(row["text_a"], row["text_b"], row["category"]) for row in found] == [
+        (None, "Hello.", "same_speaker_or_system"),
+        ("Hello.", "Goodbye.", "neither"),
+    ]
+    (row,) = (
+        RatedPairRows(**tables(prompts=rows(PROMPTS, {"prompt_id": "t", "text": "Hi."})))
+        .batch(joined.ordered(rows(SPLITS, {"item_id": "p3"})))
+        .to_pylist()
+    )
+    assert (row["text_a"], row["text_b"], row["category"]) == ("Hi.", "Hi.", "same_content")

@@ -119,11 +119,11 @@ def test_datasets_loads_rated_pairs(tmp_path):
         tmp_path / "cache",
         """
         raw = data["train"].cast_column("audio_b", Audio(decode=False))
-        row = raw.select_columns(["audio_b", "label", "rating_a", "raters_b", "text", "vote_ids"])[1]
+        row = raw.select_columns(["audio_b", "label", "rating_a", "raters_b", "text_a", "vote_ids"])[1]
         pcm, rate = soundfile.read(io.BytesIO(row["audio_b"]["bytes"]), dtype="int16")
         print(json.dumps({
             "rows": {split: len(data[split]) for split in data}, "rate": rate, "first": pcm[:5].tolist(),
-            "row": {name: row[name] for name in ("label", "rating_a", "raters_b", "text", "vote_ids")},
+            "row": {name: row[name] for name in ("label", "rating_a", "raters_b", "text_a", "vote_ids")},
         }))
     """,
         config="rated_pairs",
@@ -132,7 +132,7 @@ def test_datasets_loads_rated_pairs(tmp_path):
         "rows": {"train": 30, "test": 6},
         "rate": RATE,
         "first": soundfile.read(io.BytesIO(clip("tts1")), dtype="int16")[0][:5].tolist(),
-        "row": {"label": "a", "rating_a": 4.7, "raters_b": None, "text": None, "vote_ids": None},
+        "row": {"label": "a", "rating_a": 4.7, "raters_b": None, "text_a": None, "vote_ids": None},
     }
     verified = verify_release(str(workspace.local_path(name)))
     assert (verified.rows, verified.clips, verified.problems) == (36, 72, [])

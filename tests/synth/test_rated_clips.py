@@ -5,10 +5,11 @@ import pytest
 
 from contracts.conformance import conform
 from contracts.ids import row_id
-from contracts.schemas import RECORDINGS, UTTERANCES
+from contracts.schemas import PAIRS, RECORDINGS, UTTERANCES
 from synth.pairing import pairs
-from synth.rated_clips import contents, group_of, rated, rulings
+from synth.rated_clips import contents, far_apart, group_of, of_contents, of_one_sound, of_pools, rated, rulings
 from synth.rated_clips import samples as samples_of
+from tests.rows import rows
 
 MEAN = {"rater": None, "raters": 8, "std": 0.5}
 SINGLE = {"raters": None, "std": None}
@@ -95,7 +96,7 @@ def test_a_clip_that_says_something_else_is_no_clip_of_the_content():
     usable, drops = rated(table.take(pa.array([4, 3, 2, 1, 0])), "mos")
     assert sorted(usable["utterance_id"].to_pylist()) == ["u1", "u2", "u3"]
     assert {row["row_id"]: row["reason"] for row in drops.to_pylist()} == {"u4": "other_text", "u5": "other_language"}
-    assert contents(usable)["text"].to_pylist() == ["Hello there."]
+    assert contents(of_contents(usable))["text"].to_pylist() == ["Hello there."]
 
 
 def test_single_raters_count_where_they_are_known():
@@ -106,13 +107,13 @@ def test_single_raters_count_where_they_are_known():
 
 def test_a_content_is_one_prompt_with_the_text_that_any_of_its_clips_has():
     usable, _ = rated(TABLE, "mos")
-    rows = {row["group_id"]: row for row in contents(usable).to_pylist()}
+    rows = {row["group_id"]: row for row in contents(of_contents(usable)).to_pylist()}
     assert {group: row["text"] for group, row in rows.items()} == {group_of("c", "one"): "hello", group_of("c", "two"): None}
 
 
 def test_the_higher_mean_wins_and_equal_ones_are_no_preference():
     usable, _ = rated(TABLE, "mos")
-    samples = samples_of(usable, recordings("u1", "u2", "u3", "u4", "u5"))
+    samples = samples_of(of_contents(usable), recordings("u1", "u2", "u3", "u4", "u5"))
     assert dict(zip(samples["utterance_id"].to_pylist(), samples["system"].to_pylist(), strict=True))["u3"] == "human"
     found = pairs(samples, seed=1)
     assert found.num_rows == 3 + 1, "pairs inside a content only"
@@ -146,7 +147,7 @@ def test_labels_agree_with_pandas(seed):
     frame = pd.DataFrame([(name, one["score"]) for name, _, _, ratings in rows for one in ratings], columns=["clip", "score"])
     means = frame.groupby("clip")["score"].mean()
     usable, _ = rated(table, "mos")
-    samples = samples_of(usable, recordings(*(name for name, *_ in rows)))
+    samples = samples_of(of_contents(usable), recordings(*(name for name, *_ in rows)))
     name = dict(zip(samples["sample_id"].to_pylist(), samples["utterance_id"].to_pylist(), strict=True))
     found = pairs(samples, seed=seed)
     assert found.num_rows == 4 * (5 * 4 // 2)
@@ -165,3 +166,55 @@ def test_keys_of_clips_as_they_were_heard_differ_from_all_others():
         format_literals(one) for one in (OriginalFormat(sample_rate_hz=16000), AudioFormat(sample_rate_hz=16000))
     )
     assert row_id("recording", "u", heard) != row_id("recording", "u", normalised)
+
+
+def test_too_few_raters_and_unknown_voices_are_dropped_where_it_matters():
+    """A mean over an unknown number of raters is of too few; who speaks matters where pairs are not of one content."""
+    table = utterances(
+        ("u1", "one", "s", [rating(3.0)]),
+        ("u2", "one", "s", [rating(3.0, raters=None)]),
+        ("u3", "one", None, [rating(3.0)]),
+    )
+    usable, drops = rated(table, "mos", min_raters=8, with_voice=True)
+    assert usable["utterance_id"].to_pylist() == ["u1"]
+    assert {row["row_id"]: row["reason"] for row in drops.to_pylist()} == {
+        "u2": "too_few_raters",
+        "u3": "no_speaker_or_system",
+    }
+    assert rated(table, "mos", min_raters=9)[0].num_rows == 0
+    assert rated(table, "mos")[0].num_rows == 3
+
+
+def test_a_pool_of_clips_is_one_prompt_and_each_clip_has_its_own_text():
+    """By corpus, language, split and own split; a clip without a text has that of its content."""
+    usable, _ = rated(
+        utterances(*((f"u{n}", content, "s", [rating(3.0)]) for n, content in enumerate(("one", "one", "two")))), "mos"
+    )
+    usable = usable.set_column(usable.column_names.index("text"), "text", pa.array([None, "Hello.", None], pa.string()))
+    divided = usable.append_column("drawn_for", pa.array(["train", "train", "test"]))
+    clips = of_pools(divided.append_column("own_split", pa.array(["tr", "tr", None])))
+    assert clips["spoken_text"].to_pylist() == ["Hello.", "Hello.", None]
+    found = [{name: row[name] for name in ("text", "drawn_for", "own_split", "corpus")} for row in contents(clips).to_pylist()]
+    assert sorted(found, key=str) == [
+        {"text": None, "drawn_for": "test", "own_split": None, "corpus": "c"},
+        {"text": None, "drawn_for": "train", "own_split": "tr", "corpus": "c"},
+    ]
+    samples = samples_of(clips, recordings("u0", "u1", "u2"))
+    assert len(set(samples["prompt_id"].to_pylist())) == 2
+
+
+def test_a_sound_in_two_splits_stays_in_that_of_its_smallest_id():
+    samples = pa.table({"utterance_id": ["u3", "u1", "u2", "u4"], "audio_id": ["x", "x", "x", "y"]})
+    clips = pa.table({"utterance_id": ["u1", "u2", "u3", "u4"], "drawn_for": ["test", "test", "train", "train"]})
+    assert of_one_sound(samples, clips).to_pylist() == [True, False, False, False]
+
+
+def test_pairs_of_ratings_that_are_close_are_dropped():
+    """3.7 - 3.5 is 0.2, though not in binary fractions."""
+    clips = pa.table({"sample_id": ["s1", "s2", "s3"], "rating": [3.7, 3.5, 3.4]})
+    given = [{"pair_id": f"p{a}{b}", "sample_a": f"s{a}", "sample_b": f"s{b}"} for a, b in ((1, 2), (2, 3), (3, 1))]
+    kept, drops = far_apart(rows(PAIRS, *given), clips, 0.2)
+    assert kept["pair_id"].to_pylist() == ["p12", "p31"]
+    assert [(row["row_id"], row["reason"], row["evidence"]) for row in drops.to_pylist()] == [
+        ("p23", "small_gap", '{"rating_a":3.5,"rating_b":3.4}')
+    ]

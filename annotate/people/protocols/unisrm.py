@@ -13,7 +13,6 @@ from annotate.people.store.item import Answer
 from annotate.people.store.protocol import FormQuestion, swap_sides
 from contracts.bounds import Count
 
-_VOTES: Final = 3
 _VALUES: Final = ("A", "B", "invalid")
 _QUESTIONS: Final = (
     FormQuestion(
@@ -28,14 +27,16 @@ _QUESTIONS: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class UniSRM:
-    """A, B or invalid, three votes on every pair.
+    """A, B or invalid, so many votes on every pair.
 
     Attributes:
         max_plays: how often each clip may be played: once and three replays; None = without limit.
+        votes: how many votes a pair gets.
     """
 
     clips: ClassVar[int] = 2
     max_plays: Count | None = 4
+    votes: Count = 3
 
     @property
     def questions(self) -> tuple[FormQuestion, ...]:
@@ -59,9 +60,9 @@ class UniSRM:
         return swap_sides(answer, _VALUES)
 
     def votes_needed(self, answers: Sequence[Answer]) -> int:
-        """Return 3, whatever the answers are."""
+        """Return the same number, whatever the answers are."""
         del answers
-        return _VOTES
+        return self.votes
 
     def side(self, answer: Answer) -> str | None:
         """Return ``a`` or ``b`` for the clip preferred, None for invalid."""

@@ -54,7 +54,8 @@ class ClearPairRows:
 
 
 _COLUMNS: Final = (
-    *("pair_id", "text", "language", "audio_a", "audio_b", "label", "scale", "rating_gap", "filters_passed", "leakage_group"),
+    *("pair_id", "text_a", "text_b", "language", "audio_a", "audio_b", "label", "scale", "rating_gap"),
+    *("filters_passed", "leakage_group"),
     *("license", "license_a", "license_b", "is_synthetic_a", "is_synthetic_b", "corpus", "source_id_a", "source_id_b"),
 )
 CLEAR_PAIRS: Final = ReleaseSchema(

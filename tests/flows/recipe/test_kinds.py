@@ -39,6 +39,22 @@ def test_rated_pairs_need_no_judge_system_or_metric(tmp_path):
     assert recipe.labels_from == "ratings"
 
 
+def test_a_recipe_that_says_nothing_of_pairs_keeps_its_literals(tmp_path):
+    """So that its digest, and what it made, stays what it was."""
+    assert "pairs" not in load(rated(tmp_path)).model_dump()
+    assert load(rated(tmp_path, pairs={"min_gap": 0.2})).model_dump()["pairs"]["min_gap"] == 0.2
+
+
+def test_quotas_are_by_corpus_or_divided_evenly(tmp_path):
+    """A corpus that a mapping does not name has none; what cannot be divided goes to the first by name."""
+    sets = {"train": {"quota": {"c": 7}}, "test": {"quota": 5}}
+    named = load(rated(tmp_path, pairs={"categories": {"neither": 1}}, splits={"sets": sets})).splits.named()
+    assert named["train"].size().quota == 7
+    assert named["train"].quota_of(["c", "d"]) == {"c": 7}
+    assert named["test"].quota_of(["d", "c"]) == {"c": 3, "d": 2}
+    assert named["test"].quota_of([]) == {}
+
+
 def test_a_scale_is_named_as_readers_name_it(tmp_path):
     """Whatever Unicode form and blanks it is written with: the names in corpora are treated alike."""
     recipe = load(rated(tmp_path, scale=" qualite\u0301 "))
@@ -58,6 +74,27 @@ def test_a_scale_is_named_as_readers_name_it(tmp_path):
         ({"scale": " "}, "scale: is blank: name the scale of ratings that decides"),
         ({"scael": "mos"}, "scael: unknown key, did you mean 'scale'"),
         ({"scales": ["mos"]}, "scales: is a key of kind rated_clips; this recipe is of another kind"),
+        (
+            {"pairs": {"categories": {"neither": 1}}},
+            "splits: pairs are drawn up to quotas: give test a quota in place of a fraction",
+        ),
+        ({"pairs": {"categories": {"neither": 0}}}, "pairs.categories: give one category more than 0 parts"),
+        ({"pairs": {"categories": {"nether": 1}}}, "pairs.categories.nether: unknown key, did you mean 'neither'"),
+        (
+            {"splits": {"sets": {"train": {"quota": {"c": 3}}}}},
+            "splits.sets.train.quota: by corpus it is for pairs that are drawn (pairs.categories)",
+        ),
+        (
+            {"pairs": {"categories": {"neither": 1}}, "splits": {"sets": {"train": {"quota": {"d": 3}}}}},
+            "splits.sets.train.quota: 'd' is no corpus of this recipe",
+        ),
+        (
+            {
+                "pairs": {"categories": {"neither": 1}},
+                "splits": {"sets": {"train": {"quota": 3, "where": {"agreement": ["FA"]}}}},
+            },
+            "splits.sets.train.where: pairs are drawn before anybody votes: no agreement or teacher",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, changes, message):

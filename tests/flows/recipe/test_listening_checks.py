@@ -42,7 +42,7 @@ def test_what_the_recipe_says_becomes_the_terms(tmp_path):
         (asking(rules=[{"name": "too_fast"}, {"name": "too_fast"}]), r"listening\.rules: too_fast is named twice"),
         (asking(rules=[{"name": "too_fast", "options": {"max_share": 2}}]), r"listener_rule 'too_fast'"),
         (asking(protocol="rating"), r"'rating' is for of: samples, not splits"),
-        (asking(of="samples"), r"'unisrm' is for of: pairs or splits, not samples"),
+        (asking(of="samples"), r"'unisrm' is for of: pairs, splits or check, not samples"),
         (asking(protocol="speechjudge"), r"'speechjudge' cannot verify labels: take unisrm"),
         (asking(of="pairs", verification={"votes": 5}), r"listening\.verification is for of: splits"),
         (asking(verification={"votes": 5}), r"listening\.verification: votes: 5 are needed, but protocol 'unisrm' asks for 3"),

@@ -34,6 +34,17 @@ def test_every_shipped_recipe_loads(name, monkeypatch):
     assert load(RECIPES / name).corpora
 
 
+def test_the_recipe_after_mos_rmbench_has_its_sizes(monkeypatch):
+    """MOS-RMBench, Table 1, with its row of sums."""
+    for root in ("BVCC", "NISQA", "SINGMOS", "SOMOS", "TMHINT_QI", "VMC23"):
+        monkeypatch.setenv(root, "/data")
+    splits = load(RECIPES / "mos_rmbench.yaml").splits.named()
+    assert {split: section.size().quota for split, section in splits.items()} == {"train": 55333, "dev": 9905, "test": 9240}
+    assert splits["test"].quota == {
+        "bvcc": 1000, "nisqa": 2240, "singmos": 1000, "somos": 1000, "tmhint_qi": 1000, "vmc23": 3000
+    }  # fmt: skip
+
+
 def test_the_papers_recipe_has_the_papers_sizes(monkeypatch):
     """UniSRM, Table 9, row T1: so many rows per split, 14431 in all."""
     monkeypatch.setenv("LIBRITTS_R", "/data/LibriTTS_R")
