@@ -35,6 +35,11 @@ class Feature:
     decimals: int
     factor: float = 1.0
 
+    @property
+    def title(self) -> str:
+        """Its name, and the other one in parentheses."""
+        return f"{self.name} ({self.short})" if self.short else self.name
+
 
 @dataclass(frozen=True, kw_only=True)
 class ShownFeature:
@@ -56,10 +61,9 @@ def table(features: Mapping[str, Feature], values: Mapping[str, float | None]) -
     lines = list[str]()
     for key, feature in features.items():
         if (value := values.get(key)) is not None:
-            short = f" ({feature.short})" if feature.short else ""
             # Adding zero turns -0.0 into 0.0.
             number = round(value * feature.factor, feature.decimals) + 0.0
-            lines.append(f"{feature.name}{short}: {number:.{feature.decimals}f} {feature.unit}".rstrip())
+            lines.append(f"{feature.title}: {number:.{feature.decimals}f} {feature.unit}".rstrip())
     return "\n".join(lines)
 
 
