@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from contracts import plugins
+
 _LINE: Final = re.compile(
     r"(?P<name>[^:()]+?)(?: \((?P<short>[^:()]+)\))?: (?P<number>-?[0-9]+(?:\.[0-9]+)?)(?: (?P<unit>\S.*))?"
 )
@@ -54,6 +56,12 @@ class ShownFeature:
     names: tuple[str, ...]
     number: Decimal
     unit: str
+
+
+def features_of(metric: str) -> Mapping[str, Feature]:
+    """Return value name -> feature, of a metric plug-in; none for one that declares none."""
+    found: Mapping[str, Feature] = getattr(plugins.load("metric", metric), "features", {})
+    return found
 
 
 def table(features: Mapping[str, Feature], values: Mapping[str, float | None]) -> str:

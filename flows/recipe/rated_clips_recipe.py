@@ -15,6 +15,7 @@ from flows.recipe.listening_checks import terms_of
 from flows.recipe.model import Origin, Recipe
 from flows.recipe.role_checks import check_role
 from flows.recipe.sections import HeardAudio, Role
+from scoring.feature import features_of
 from synth.dsp import OriginalFormat
 
 _ORIGINS = ("ratings", "votes", "judge")
@@ -157,8 +158,8 @@ def _check_rationale(recipe: RatedClipsRecipe, form: TaskSpec | None) -> None:
         raise RecipeError(f"rationale: task {recipe.task!r} has no place for it: take task: {' or '.join(fitting)}")
     if recipe.judge is not None:
         raise RecipeError("rationale: the judge writes its own reasons: leave one of them out")
-    if not any(getattr(plugins.load("metric", metric.name), "features", None) for metric in recipe.metrics):
-        measuring = [name for name, one in plugins.intact("metric", plugins.load).items() if getattr(one, "features", None)]
+    if not any(features_of(metric.name) for metric in recipe.metrics):
+        measuring = [name for name in plugins.intact("metric", plugins.load) if features_of(name)]
         raise RecipeError(f"rationale: nothing is measured that it could cite: add metrics {' and '.join(measuring)}")
     check_role(role, "assessments")
 
