@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from contracts import plugins
+
 _LINE: Final = re.compile(
     r"(?P<name>[^:()]+?)(?: \((?P<short>[^:()]+)\))?: (?P<number>-?[0-9]+(?:\.[0-9]+)?)(?: (?P<unit>\S.*))?"
 )
@@ -35,6 +37,11 @@ class Feature:
     decimals: int
     factor: float = 1.0
 
+    @property
+    def title(self) -> str:
+        """Its name, and the other one in parentheses."""
+        return f"{self.name} ({self.short})" if self.short else self.name
+
 
 @dataclass(frozen=True, kw_only=True)
 class ShownFeature:
@@ -51,15 +58,20 @@ class ShownFeature:
     unit: str
 
 
+def features_of(metric: str) -> Mapping[str, Feature]:
+    """Return value name -> feature, of a metric plug-in; none for one that declares none."""
+    found: Mapping[str, Feature] = getattr(plugins.load("metric", metric), "features", {})
+    return found
+
+
 def table(features: Mapping[str, Feature], values: Mapping[str, float | None]) -> str:
     """Return one line for each value that was measured, in the order of the features."""
     lines = list[str]()
     for key, feature in features.items():
         if (value := values.get(key)) is not None:
-            short = f" ({feature.short})" if feature.short else ""
             # Adding zero turns -0.0 into 0.0.
             number = round(value * feature.factor, feature.decimals) + 0.0
-            lines.append(f"{feature.name}{short}: {number:.{feature.decimals}f} {feature.unit}".rstrip())
+            lines.append(f"{feature.title}: {number:.{feature.decimals}f} {feature.unit}".rstrip())
     return "\n".join(lines)
 
 

@@ -50,7 +50,12 @@ RATED_CLIPS: Final = ReleaseSchema(
             column("descriptions", _TEXTS, "the reasons in words, by name; null = there are none", nullable=True),
             column("completion", TEXT, "reasons and scores in the training format (SPEC U2); null = no reasons", nullable=True),
             column("label_source", TEXT, "who gave the scores: ratings (of the corpus), votes (of listeners) or judgment"),
-            column("judge", TEXT, "judge; null = people gave the scores", nullable=True),
+            column(
+                "judge",
+                TEXT,
+                "judge that gave the scores, or wrote the reasons alone; null = neither",
+                nullable=True,
+            ),
             column("judge_version", TEXT, "version of the judge's rule or client", nullable=True),
             column("judge_model", TEXT, "model that the judge named as the one that answered", nullable=True),
             column("prompt_version", TEXT, "hash of the judge's prompt template", nullable=True),

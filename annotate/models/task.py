@@ -49,8 +49,8 @@ class Dimension:
     key: str
 
 
-Subject = Literal["pairs", "prompts", "samples", "judgments"]
-"""Table of the rows that a task is about."""
+Subject = Literal["pairs", "prompts", "samples", "judgments", "assessments"]
+"""Table of the rows that a task is about; an assessment is the scores of a sample, and has its id."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,11 +16,13 @@ from flows.recipe.rated_clips_recipe import RatedClipsRecipe, check
 from flows.run.items import CLIPS
 from flows.run.kind import Kind
 from flows.run.pipeline import Build, Stage
-from flows.run.question import judge_of
+from flows.run.question import judge_of, task_of
+from flows.run.questions import roles_about
 from flows.run.wanted import made, table_of, wanted_rows
-from flows.stages import assessments, metrics, splits, utterances, votes
+from flows.stages import assessments, metrics, rationales, splits, utterances, votes
 from flows.stages.corpus_clips import clip_stages
 from flows.stages.filters import Labelling, filters_stage
+from flows.stages.measured_features import feature_names
 from flows.stages.metrics import current_facts
 from flows.stages.release import Configuration, Form, release_stage
 from flows.stages.reviews import review_requests, reviews_stage
@@ -59,6 +61,7 @@ def _labelled(build: _Build) -> pa.Table:
 
 def _rows(build: _Build) -> RatedClipRows:
     samples = wanted_rows(build, "samples")
+    written = table_of("reviews" if build.recipe.rationale is None else "rationales")
     joined = ClipRows(
         samples=samples,
         utterances=build.tables.read("utterances"),
@@ -70,7 +73,7 @@ def _rows(build: _Build) -> RatedClipRows:
         joined,
         samples=samples,
         assessments=build.tables.read("assessments"),
-        writings=build.tables.read(table_of("reviews"), ["writing_id", *OF_WRITING]),
+        writings=build.tables.read(written, ["writing_id", *OF_WRITING]),
         prompts=_prompts(build),
     )
 
@@ -82,7 +85,9 @@ def _prompts(build: _Build) -> dict[str, str]:
         return {}
     asked = dict[tuple[str | None, ...], str]()
     found = dict[str, str]()
-    for row in review_requests(build, wanted_rows(build, "samples")).to_pylist():
+    names = {"feature_names": feature_names(build)}
+    for requested in review_requests(build, wanted_rows(build, "samples")).to_pylist():
+        row = requested | names
         shown = (row["language"], *(row[name] for name in form.shown))
         if None not in shown:
             if shown not in asked:
@@ -92,28 +97,32 @@ def _prompts(build: _Build) -> dict[str, str]:
 
 
 def _statement(build: _Build) -> str:
-    scales = ", ".join(build.recipe.scores)
-    match build.recipe.labels_from:
-        case "votes":
-            mean = "rounded to the nearest whole number, halves up" if build.recipe.is_rounded else "as it is"
-            return f"The scores ({scales}) come from listeners' ratings: the mean over those that count, {mean}."
-        case "judge" if build.recipe.judge is not None:
-            model = judge_of(build.recipe.judge).model
-            return f"The scores ({scales}) and their reasons come from the model {model}. They are not human judgments."
+    recipe, scores = build.recipe, f"The scores ({', '.join(build.recipe.scores)})"
+    if recipe.judge is not None:
+        return f"{scores} and their reasons come from the model {judge_of(recipe.judge).model}. They are not human judgments."
+    if recipe.labels_from == "votes":
+        mean = "rounded to the nearest whole number, halves up" if recipe.is_rounded else "as it is"
+        scored = f"{scores} come from listeners' ratings: the mean over those that count, {mean}."
+    else:
+        words = "" if recipe.rationale is not None else ", and the reasons from their words"
+        scored = f"{scores} come from people's ratings{words}, which the corpora brought along."
+    if recipe.rationale is None:
+        return scored
     return (
-        f"The scores ({scales}) come from people's ratings, and the reasons from their words, which the corpora brought along."
+        f"{scored} The reasons come from the model {judge_of(recipe.rationale).model}, which has not heard the clips: it was "
+        "shown the scores and measured features, and cites no number that was not measured. They are not human judgments."
     )
 
 
 def _writers(build: _Build) -> list[Writer]:
-    judge, form = build.recipe.judge, build.recipe.form
-    if judge is None or form is None:
-        return []
-    return [Writer(task=judge.task, model=judge_of(judge).model, prompt_versions=sorted(set(form.versions.values())))]
+    return [
+        Writer(task=role.task, model=judge_of(role).model, prompt_versions=sorted(set(task_of(role).versions.values())))
+        for role in build.recipe.writers
+    ]
 
 
 _ASKING: Final[Stage[RatedClipsRecipe]] = replace(
-    reviews_stage(after="samples"), active=lambda build: bool(build.recipe.writers)
+    reviews_stage(after="samples"), active=lambda build: bool(roles_about(build, "samples"))
 )
 
 _MAKING: Final[tuple[Stage[RatedClipsRecipe], ...]] = (
@@ -122,6 +131,7 @@ _MAKING: Final[tuple[Stage[RatedClipsRecipe], ...]] = (
     metrics.STAGE,
     _ASKING,
     votes.STAGE,
+    rationales.STAGE,
     assessments.STAGE,
     filters_stage(
         Labelling(
@@ -139,7 +149,13 @@ _ANNOTATED: Final = {"ratings": "found", "votes": "crowdsourced", "judge": "mach
 """Where labels come from -> the Hub's word for it."""
 
 FORM: Final[Form[RatedClipsRecipe]] = Form(
-    reads=("utterances", "prompts", *made("recordings", "samples", "metrics", "reviews"), "assessments", "labels"),
+    reads=(
+        "utterances",
+        "prompts",
+        *made("recordings", "samples", "metrics", "reviews", "rationales"),
+        "assessments",
+        "labels",
+    ),
     configurations=(
         Configuration(name=lambda build: build.recipe.task or "rated_clips", schema=lambda _build: RATED_CLIPS, rows=_rows),
     ),

@@ -137,6 +137,8 @@ def _check_roles(recipe: PreferenceRecipe) -> None:
         if task.subject == "prompts":
             _check_given(task, given)
             given |= set(task.gives)
+        if task.subject == "samples" and (unknown := sorted(set(task.shown) - {"text", "language"})):
+            raise RecipeError(f"roles: task {role.task!r} shows {', '.join(unknown)}, which is not known of samples here")
     tasks = {role.task for role in recipe.roles}
     if set(recipe.prompts.variants) != {"transcript"} and "style_continuation" not in tasks:
         raise RecipeError("prompts.variants: texts beside the transcript need the role style_continuation")

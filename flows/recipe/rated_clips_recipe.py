@@ -15,6 +15,7 @@ from flows.recipe.listening_checks import terms_of
 from flows.recipe.model import Origin, Recipe
 from flows.recipe.role_checks import check_role
 from flows.recipe.sections import HeardAudio, Role
+from scoring.feature import features_of
 from synth.dsp import OriginalFormat
 
 _ORIGINS = ("ratings", "votes", "judge")
@@ -57,6 +58,10 @@ class RatedClipsRecipe(Recipe):
     )
     judge: Role | None = Field(default=None, description="who scores the clips where labels.from is judge")
 
+    rationale: Role | None = Field(
+        default=None, description="who explains the scores by measured features, where the form of the task has them"
+    )
+
     @model_validator(mode="after")
     def _labels_have_a_source(self) -> Self:
         if self.labels_from not in _ORIGINS:
@@ -84,8 +89,8 @@ class RatedClipsRecipe(Recipe):
 
     @property
     def writers(self) -> Sequence[Role]:
-        """The judge."""
-        return () if self.judge is None else (self.judge,)
+        """The judge, or who explains the scores."""
+        return [role for role in (self.judge, self.rationale) if role is not None]
 
     @property
     def form(self) -> TaskSpec | None:
@@ -115,6 +120,7 @@ def check(recipe: RatedClipsRecipe) -> None:
         _check_form(recipe, form)
     if recipe.judge is not None:
         _check_judge(recipe, recipe.judge)
+    _check_rationale(recipe, form)
     _check_listening(recipe)
     check_filters(recipe)
 
@@ -134,6 +140,28 @@ def _check_judge(recipe: RatedClipsRecipe, role: Role) -> None:
             f"judge.task is {role.task!r}, and task is {recipe.task!r}: set both to the task that scores the clips"
         )
     check_role(role, "samples")
+
+
+def _check_rationale(recipe: RatedClipsRecipe, form: TaskSpec | None) -> None:
+    """Refuse a form of measured features without somebody who writes on them, and the other way round."""
+    role, has_features = recipe.rationale, form is not None and "features" in form.gives
+    fitting = [name for name, one in plugins.intact("task").items() if one.subject == "assessments"]
+    if role is None:
+        if has_features:
+            raise RecipeError(f"task {recipe.task!r} has measured features: add rationale, with task: {' or '.join(fitting)}")
+        return
+    task: TaskSpec = plugins.configure("task", role.task)
+    if task.subject != "assessments":
+        raise RecipeError(f"rationale.task: {role.task!r} is about {task.subject}: take {' or '.join(fitting)}")
+    if form is None or not {"features", *task.gives} <= set(form.gives):
+        fitting = [name for name, one in plugins.intact("task").items() if {"features", *task.gives} <= set(one.gives)]
+        raise RecipeError(f"rationale: task {recipe.task!r} has no place for it: take task: {' or '.join(fitting)}")
+    if recipe.judge is not None:
+        raise RecipeError("rationale: the judge writes its own reasons: leave one of them out")
+    if not any(features_of(metric.name) for metric in recipe.metrics):
+        measuring = [name for name in plugins.intact("metric", plugins.load) if features_of(name)]
+        raise RecipeError(f"rationale: nothing is measured that it could cite: add metrics {' and '.join(measuring)}")
+    check_role(role, "assessments")
 
 
 def _check_listening(recipe: RatedClipsRecipe) -> None:

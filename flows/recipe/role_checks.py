@@ -17,8 +17,8 @@ def check_role(role: Role, *subjects: str) -> Any:
     task: TaskSpec = plugins.configure("task", role.task)
     judge = plugins.configure("judge", role.name, role.options)
     if task.subject not in subjects:
-        where = "judge or judges" if task.subject == "pairs" else "roles"
-        raise RecipeError(f"task {role.task!r} is about {task.subject}: name it under {where}")
+        where = {"pairs": "judge or judges", "assessments": "rationale, in a recipe of kind rated_clips"}
+        raise RecipeError(f"task {role.task!r} is about {task.subject}: name it under {where.get(task.subject, 'roles')}")
     if judge.tasks is not None and role.task not in judge.tasks:
         raise RecipeError(f"judge {role.name!r} can do {', '.join(judge.tasks)}, not {role.task!r}")
     if role.mode == "batch" and not judge.has_batches:

@@ -14,7 +14,7 @@ from contracts.joins import among, sorted_by
 from contracts.schemas import WANTED, key_of
 from flows.run.pipeline import Build
 
-_TABLES: Final[Mapping[str, str]] = {stage: f"writings@{stage}" for stage in ("texts", "writings", "reviews")}
+_TABLES: Final[Mapping[str, str]] = {stage: f"writings@{stage}" for stage in ("texts", "writings", "reviews", "rationales")}
 
 Keys: TypeAlias = pa.Array | pa.ChunkedArray
 

@@ -1,12 +1,13 @@
 """The stage ``assessments``: the scores of each clip, who gave them, and the reasons in words."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from annotate.models.task import ParseError
+from annotate.models.task import ParseError, TaskSpec
 from contracts.ids import canonical_json
 from contracts.joins import attach, sorted_by
 from contracts.ratings import scale_scores
@@ -20,6 +21,7 @@ from flows.run.books import Books, count
 from flows.run.pipeline import Build, Stage
 from flows.run.question import literals
 from flows.run.wanted import made, wanted_rows
+from flows.stages.measured_features import feature_tables
 
 _Build = Build[RatedClipsRecipe]
 
@@ -63,19 +65,35 @@ _SOURCES: Final[Mapping[str, tuple[str, Callable[[_Build, pa.Table], pa.Table]]]
 """Where labels come from -> the word of rows, and the function that finds ratings and reasons."""
 
 
-def _assessments(build: _Build) -> Books:
+def scored(build: _Build) -> pa.Table:
+    """Return every clip with ``scores`` and the reasons that its source gives."""
     recipe = build.recipe
     source, found = _SOURCES[recipe.labels_from]
-    samples = wanted_rows(build, "samples", columns=["utterance_id"])
-    table = found(build, samples)
+    table = found(build, wanted_rows(build, "samples", columns=["utterance_id"]))
     # The judge's scores stand under the names of the rows, ratings under those of their scales.
     scales = {name: (name,) for name in recipe.scores} if source == "judgment" else recipe.scores
     table = table.append_column("scores", scale_scores(table["ratings"], scales, rounded=recipe.is_rounded))
+    return table.drop_columns(["ratings", "utterance_id"]).append_column("source", pa.repeat(source, table.num_rows))
+
+
+def _with_rationales(build: _Build, table: pa.Table) -> pa.Table:
+    """Return the clips with ``features``, ``rationale`` (canonical JSON) and its ``writing_id``; null = there is none."""
+    table = attach(table, "sample_id", feature_tables(build), "sample_id", {"features": "features"})
+    written = wanted_rows(build, "rationales", 0, ["subject_id", "content"])
+    return attach(table, "sample_id", written, "subject_id", {"writing_id": "writing_id", "rationale": "content"})
+
+
+def _assessments(build: _Build) -> Books:
+    recipe, table = build.recipe, scored(build)
+    if recipe.rationale is not None:
+        table = _with_rationales(build, table)
     rows, drops = list[dict[str, Any]](), list[dict[str, str]]()
-    for row in table.drop_columns(["ratings", "utterance_id"]).to_pylist():
-        if (problem := _problem(recipe, row)) is None:
+    for row in table.to_pylist():
+        if (problem := problem_of(recipe, row)) is None and recipe.rationale is not None and row["writing_id"] is None:
+            problem = "no_rationale", "nothing explains its scores: why, is among the failures of the stage rationales"
+        if problem is None:
             try:
-                rows.append({"source": source} | _assessed(recipe, row))
+                rows.append(_assessed(recipe, row))
             except ParseError as error:
                 problem = error.reason, error.message
         if problem is not None:
@@ -83,10 +101,10 @@ def _assessments(build: _Build) -> Books:
     build.tables.replace("drops@assessments", sorted_by(pa.Table.from_pylist(drops, schema=DROPS), "row_id"))
     build.tables.replace("assessments", sorted_by(pa.Table.from_pylist(rows, schema=ASSESSMENTS), "sample_id"))
     dropped = count(pa.array([drop["reason"] for drop in drops], pa.string()))
-    return Books(stage="assessments", unit="clips", rows_in=samples.num_rows, rows_out=len(rows), dropped=dropped)
+    return Books(stage="assessments", unit="clips", rows_in=table.num_rows, rows_out=len(rows), dropped=dropped)
 
 
-def _problem(recipe: RatedClipsRecipe, row: Mapping[str, Any]) -> tuple[str, str] | None:
+def problem_of(recipe: RatedClipsRecipe, row: Mapping[str, Any]) -> tuple[str, str] | None:
     """Return the reason why a clip has no scores that its row can state, and a message; None = it has."""
     if row.get("reason") is not None:
         return row["reason"], f"{row.get('listeners') or 0} listeners rated the clip"
@@ -101,20 +119,19 @@ def _problem(recipe: RatedClipsRecipe, row: Mapping[str, Any]) -> tuple[str, str
 
 
 def _assessed(recipe: RatedClipsRecipe, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an assessment without its source.
+    """Return an assessment.
 
     Raises:
         ParseError: scores and reasons have no such form as the task's.
     """
-    form, content, completion = recipe.form, row.get("content"), row.get("completion")
-    if form is not None and form.compose is not None and row.get("descriptions") is not None:
-        descriptions = dict(row["descriptions"])
-        reasons = {name: descriptions.get(name) for name in form.gives}
-        completion = form.compose({score["scale"]: score["score"] for score in row["scores"]}, reasons)
+    content, completion = row.get("content"), row.get("completion")
+    if recipe.form is not None and recipe.form.compose is not None and (reasons := _reasons(recipe.form, row)) is not None:
+        completion = recipe.form.compose({score["scale"]: score["score"] for score in row["scores"]}, reasons)
         content = canonical_json(reasons)
     return {
         "sample_id": row["sample_id"],
         "scores": row["scores"],
+        "source": row["source"],
         "content": content,
         "completion": completion,
         "writing_id": row.get("writing_id"),
@@ -122,24 +139,50 @@ def _assessed(recipe: RatedClipsRecipe, row: Mapping[str, Any]) -> dict[str, Any
     }
 
 
+def _reasons(form: TaskSpec, row: Mapping[str, Any]) -> dict[str, str | None] | None:
+    """Return the reasons by the names of the form: a writer's beside the features, or the corpus's; None = there are none."""
+    if row.get("rationale") is not None:
+        return {"features": row["features"], **json.loads(row["rationale"])}
+    if row.get("descriptions") is not None:
+        descriptions = dict(row["descriptions"])
+        return {name: descriptions.get(name) for name in form.gives}
+    return None
+
+
 def _drop(sample: str, reason: str, message: str) -> dict[str, str]:
     evidence = canonical_json({"sample_id": sample, "message": message})
     return {"stage": "assessments", "row_id": sample, "filter": "assessments", "reason": reason, "evidence": evidence}
 
 
-STAGE: Final[Stage[RatedClipsRecipe]] = Stage(
-    name="assessments",
-    reads=("utterances", *made("samples")),
-    reads_if=lambda build: {"votes": (RATED,), "judge": made("reviews")}.get(build.recipe.labels_from, ()),
-    writes=("assessments", "drops@assessments"),
-    settings=lambda build: [
+def scored_from(build: _Build) -> tuple[str, ...]:
+    """Return the tables, beside utterances and samples, that scores come from."""
+    return {"votes": (RATED,), "judge": made("reviews")}.get(build.recipe.labels_from, ())
+
+
+def scoring(build: _Build) -> list[object]:
+    """Return what decides the scores, as literals."""
+    return [
         RULE,
         build.recipe.labels_from,
         list(build.recipe.scores.items()),
         build.recipe.is_rounded,
         None if build.recipe.form is None else [build.recipe.task, build.recipe.form.scale],
-        [literals(role) for role in build.recipe.writers],
+        None if build.recipe.judge is None else literals(build.recipe.judge),
         None if build.recipe.labels_from != "votes" else terms_of(build.recipe).protocol.votes_needed(()),
+    ]
+
+
+STAGE: Final[Stage[RatedClipsRecipe]] = Stage(
+    name="assessments",
+    reads=("utterances", *made("samples")),
+    reads_if=lambda build: (
+        *scored_from(build),
+        *(made("metrics", "rationales") if build.recipe.rationale is not None else ()),
+    ),
+    writes=("assessments", "drops@assessments"),
+    settings=lambda build: [
+        scoring(build),
+        None if (role := build.recipe.rationale) is None else [literals(role), [one.name for one in build.recipe.metrics]],
     ],
     run=_assessments,
 )

@@ -39,6 +39,8 @@ _ALONG: Final[Mapping[str, tuple[str, str]]] = {
     "assessments": ("sample_id", "samples"),
     "wanted@reviews": ("subject_id", "samples"),
     table_of("reviews"): ("subject_id", "samples"),
+    "wanted@rationales": ("subject_id", "samples"),
+    table_of("rationales"): ("subject_id", "samples"),
     "pairs": ("prompt_id", "prompts"),
     "rulings": ("pair_id", "pairs"),
     "judgments": ("pair_id", "pairs"),

@@ -148,6 +148,15 @@ CLEAN_TEXT = _json(text="A panda eats shoots and leaves.")
 CONSISTENCY = _json(result=1, reason="A is described as worse and gets the lower score.")
 GROUNDEDNESS = _json(score=2, reason="It names two words and the places where the voice breaks.")
 GROUNDED = _json(rationale="The median F0 of 182 Hz moves over 9.3 semitones, so the reading is lively.")
+GROUNDED_NATURALNESS = """<think>
+[Acoustic features]
+median F0 (median pitch): 182 Hz
+F0 range (pitch range): 9.3 semitones
+jitter: 1.20 %
+
+[Reasoning]
+The F0 range of 9.3 semitones is lively, and a jitter of 1.2 % is low for a reader, so the voice is clear.
+</think><answer>naturalness=4.33;</answer>"""
 
 _STYLES = ["Formal", "Informal", "Literary", "Journalistic", "Advertising", "Fantasy", "Noir", "Comic", "Lyric", "Diary"]
 CONTINUATION = _json(
@@ -186,6 +195,7 @@ GOOD: dict[str, list[str]] = {
     "consistency": [CONSISTENCY, CONSISTENCY.replace("1,", "0,", 1)],
     "groundedness": [GROUNDEDNESS, GROUNDEDNESS.replace("2,", "0,", 1)],
     "grounded": [GROUNDED, GROUNDED.replace("lively", "dull")],
+    "grounded_naturalness": [GROUNDED_NATURALNESS, GROUNDED_NATURALNESS.replace("=4.33", "=1")],
 }
 
 
@@ -514,6 +524,15 @@ _CHANGES: dict[str, list[tuple[str, str, str, str]]] = {
         ("Infinity", '"score": 2', '"score": Infinity', "json_malformed"),
         ("duplicate score", '"score": 2', '"score": 0, "score": 2', "duplicate_key"),
         ("Chinese numeral", '"score": 2', '"score": 二', "json_malformed"),
+    ],
+    GROUNDED_NATURALNESS: [
+        ("no answer", "<answer>naturalness=4.33;</answer>", "", "answer_block"),
+        ("of ten", "naturalness=4.33;", "naturalness=4.33/5;", "scores_malformed"),
+        ("in words", "naturalness=4.33;", "naturalness=four;", "scores_malformed"),
+        ("too high", "naturalness=4.33;", "naturalness=10;", "score_range"),
+        ("number that is no feature", "a jitter of 1.2 %", "a jitter of 2.1 %", "number_not_measured"),
+        ("feature without a value", "jitter: 1.20 %", "jitter: low", "features_malformed"),
+        ("headings exchanged", "[Reasoning]", "[Acoustic features]", "sections"),
     ],
     GROUNDED: [
         ("bare text", GROUNDED, "The median F0 of 182 Hz is ordinary.", "not_object"),

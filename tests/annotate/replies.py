@@ -9,7 +9,7 @@ from functools import cache
 from annotate.models.parse.negatives import suits
 from annotate.models.parse.scorecard import Scorecard, SpeechAssessment
 from annotate.models.task import PROMPTS
-from annotate.models.tasks import critique, critique_pair, quality, task1, task3, task4, teacher
+from annotate.models.tasks import critique, critique_pair, grounded_naturalness, quality, task1, task3, task4, teacher
 from annotate.models.tasks.style_continuation import STYLES
 from contracts import plugins
 from scoring.feature import read_table
@@ -106,6 +106,11 @@ def reply_for(prompt: str, audio_count: int, audio: bytes = b"", *, tied: bool =
         return f"Audio {seed[0] % 2 + 1}"
     if task == "quality":
         return _quality(seed)
+    if task == "grounded_naturalness":
+        features = f"median F0: {80 + seed[0]} Hz\njitter: 1.20 %"
+        reasons = f"The median F0 of {80 + seed[0]} Hz is ordinary, and the jitter of 1.2 % is low."
+        content = {"features": features, "rationale": reasons}
+        return grounded_naturalness.FORM.compose({"naturalness": 1 + seed[1] % 401 / 100}, content)
     return json.dumps(_content(task, prompt, seed, language), ensure_ascii=False)
 
 

@@ -8,14 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts import plugins
-from scoring.feature import Feature, read_table, table
+from scoring.feature import Feature, features_of, read_table, table
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "features.md"
-FEATURES = {
-    key: feature
-    for name in plugins.names("metric")
-    for key, feature in getattr(plugins.load("metric", name), "features", {}).items()
-}
+FEATURES = {key: feature for name in plugins.names("metric") for key, feature in features_of(name).items()}
 
 
 def test_a_table_is_written_as_it_is_read():
@@ -62,6 +58,5 @@ def test_names_are_unique_and_units_are_known():
 def test_every_feature_is_a_value_of_its_metric():
     """What a metric declares, it measures."""
     for name in plugins.names("metric"):
-        metric = plugins.load("metric", name)
-        assert getattr(metric, "features", {}).keys() <= set(metric.value_names)
-        assert all(isinstance(feature, Feature) for feature in getattr(metric, "features", {}).values())
+        assert features_of(name).keys() <= set(plugins.load("metric", name).value_names)
+        assert all(isinstance(feature, Feature) for feature in features_of(name).values())

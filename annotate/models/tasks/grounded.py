@@ -27,7 +27,7 @@ def check(content: Written, shown: Mapping[str, str]) -> None:
 
 PLUGIN: Final = TaskSpec(
     name="grounded",
-    subject="samples",
+    subject="assessments",
     templates={"en": "grounded.en.jinja"},
     fields=(),
     passages=("features", "ratings"),

@@ -33,6 +33,7 @@ SCALES = {
     "critique": (1, 10),
     "better_clip": (0, 1),
     "quality": (1, 5),
+    "grounded_naturalness": (1, 5),
     "consistency": (0, 1),
     "groundedness": (0, 2),
 }
@@ -99,7 +100,7 @@ def test_prompts_ask_for_what_the_parser_reads(name: str, language: str):
     task, prompt = TASKS[name], rendered(name, language)
     for label in task.audios:
         assert f"[{label.format(n=1)}]" in prompt
-    for key in task.gives if name not in {"critique", "quality"} else ():
+    for key in task.gives if name not in {"critique", "quality", "grounded_naturalness"} else ():
         assert f'"{key}":' in prompt.split("\n")[-1]
     for criterion in CRITERIA.get(name, []):
         assert re.search(rf"^(-|\d\.) {criterion}: ", prompt, re.MULTILINE)
@@ -275,6 +276,7 @@ FREE = {
     "critique_pair": (malformed.CRITIQUE_PAIR, ["none.", "robotic.", "first second."]),
     "critique": (malformed.CRITIQUE, ["behind the voice.", 'gap after "and".']),
     "quality": (malformed.QUALITY, ["0.0-1.2 s", "close to the microphone", "the first words."]),
+    "grounded_naturalness": (malformed.GROUNDED_NATURALNESS, ["is lively", "for a reader", "is clear."]),
 }
 # One a line.
 VERDICTS = """
@@ -314,7 +316,7 @@ def test_quoted_corpus_text_never_changes_an_answer(name: str, quote: str, at: i
     try:
         said = TASKS[name].parse(good.replace(place, place + quote, 1))
     except ParseError as error:
-        reasons = ("text_contradicts_scores", "conclusion_twice", "conclusion_contradicted")
+        reasons = ("text_contradicts_scores", "conclusion_twice", "conclusion_contradicted", "number_not_measured")
         stated = error.reason in reasons and re.search("[0-9]|better", quote)
         leads_on = error.reason == "conclusion_missing" and "stands over" in str(error)
         assert "\n" in quote or "<" in quote or stated or leads_on

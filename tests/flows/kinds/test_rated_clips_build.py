@@ -322,7 +322,7 @@ def test_a_judge_scores_in_the_same_form(corpus, in_this_process, monkeypatch):
     ("changes", "message"),
     [
         ({"scales": ["noise", "overall"]}, "scales: task 'quality' scores noise, distortion, speed"),
-        ({"task": "task1"}, "task: 'task1' is no form of rated clips: take quality"),
+        ({"task": "task1"}, "task: 'task1' is no form of rated clips: take grounded_naturalness or quality"),
         ({"labels": {"from": "construction"}}, "rated clips are scored by ratings, votes, judge"),
         ({"labels": {"from": "judge"}}, "judge: is for labels.from: judge, and needed there"),
         ({"labels": {"from": "votes"}}, "labels.from is votes: add listening"),
