@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from storage.card import escape, render
-from storage.card_facts import Disjoint, Facts, Funnel, Mixed, Writer
+from storage.card_facts import Disjoint, Facts, Funnel, Mixed, Statistics, Writer
 from storage.columns import AUDIO, RATED_PAIRS, TASK1, TASK4, Body, ReleaseSchema
 from storage.hub_metadata import hub_license, size_category
 from storage.tally import Tally
@@ -171,6 +171,20 @@ def test_the_card_of_rated_pairs():
     for word in ("engine", "judge", "prompt\\_version", "task1"):
         assert word not in card
     assert "contains synthetic speech" not in rated_card(rated_rows(2, is_synthetic_b=False))
+
+
+def test_tables_of_numbers_are_tables():
+    """A CommonMark parser sees one of as many columns, words to the left and numbers to the right."""
+    table = Statistics(title="Sizes", columns=["corpus", "train", "test"], words=1, rows=[["a|b", 40, 6], ["all", 40, 6]])
+    tally = Tally({"rated_pairs": RATED_PAIRS})
+    tally.open("rated_pairs", "train")
+    tally.add("rated_pairs", "train", rated_rows(2))
+    card = render(Facts(**BARE, statistics=[table]), tally)
+    page = MarkdownIt("commonmark").enable("table").render(card.partition("## Sizes")[2].partition("## ")[0])
+    assert page.count("</th>") == 3
+    assert page.count("</td>") == 6
+    assert page.count('style="text-align:right"') == 2 * 3
+    assert "<td>a|b</td>" in page
 
 
 @pytest.mark.parametrize(
