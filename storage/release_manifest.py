@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from contracts.errors import DamagedPart
 from contracts.ids import digest
+from storage.store_errors import store_errors
 
 MANIFEST: Final = "MANIFEST.json"
 DIGITS: Final = 12
@@ -73,10 +74,13 @@ def read(filesystem: Any, root: str) -> list[File]:
 
     Raises:
         DamagedPart: it is missing, cannot be read, or does not have the digest in the folder's name.
+        StorageError: the store cannot be reached.
     """
     where = f"{root}/{MANIFEST}"
     try:
-        manifest = json.loads(filesystem.cat_file(where))
+        with store_errors(filesystem, f"reading {where}"):
+            data = filesystem.cat_file(where)
+        manifest = json.loads(data)
         if manifest["format"] != _FORMAT:
             raise DamagedPart(f"{where} has the format {manifest['format']!r}: a newer unisrm-data wrote it, or it was changed")
         files = [_file(line) for line in manifest["files"]]
@@ -140,14 +144,15 @@ def faults(filesystem: Any, root: str, files: Sequence[File], *, hashed: States 
 
 def _listing(filesystem: Any, root: str) -> dict[str, dict[str, Any]]:
     filesystem.invalidate_cache()
-    found = filesystem.find(root, detail=True)
+    with store_errors(filesystem, f"listing {root}"):
+        found = filesystem.find(root, detail=True)
     return {path[len(root) :].lstrip("/"): facts for path, facts in found.items()}
 
 
 def _hashed(filesystem: Any, root: str, file: File) -> Fault | None:
     hasher = hashlib.sha256()
     try:
-        with filesystem.open(f"{root}/{file.path}", "rb") as handle:
+        with store_errors(filesystem, f"reading {root}/{file.path}"), filesystem.open(f"{root}/{file.path}", "rb") as handle:
             while block := handle.read(_CHUNK_BYTES):
                 hasher.update(block)
     except OSError as error:

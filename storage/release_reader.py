@@ -17,6 +17,7 @@ from storage.columns import AUDIO, AUDIOS, item_column
 from storage.release_manifest import MANIFEST, File
 from storage.shards import split_of
 from storage.state import read_state
+from storage.store_errors import store_errors
 from storage.workspace import Workspace
 
 CURRENT: Final = "releases/current.json"
@@ -100,7 +101,7 @@ def require_intact(workspace: Workspace, folder: str, shard: File) -> None:
     """
     path = workspace.path(f"{folder}/{shard.path}")
     try:
-        with workspace.filesystem.open(path, "rb") as handle:
+        with store_errors(workspace.filesystem, f"reading {path}"), workspace.filesystem.open(path, "rb") as handle:
             sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
     except OSError as error:
         raise DamagedPart(f"{path} cannot be read ({error}): build the release again") from error
@@ -146,7 +147,7 @@ def rows_released(workspace: Workspace, item_ids: Collection[str]) -> list[dict[
 def _opened(workspace: Workspace, folder: str, shard: File) -> Iterator[pq.ParquetFile]:
     path = workspace.path(f"{folder}/{shard.path}")
     try:
-        with workspace.filesystem.open(path, "rb") as handle:
+        with store_errors(workspace.filesystem, f"reading {path}"), workspace.filesystem.open(path, "rb") as handle:
             yield pq.ParquetFile(handle)
     except (OSError, pa.ArrowException) as error:
         raise DamagedPart(f"{path} cannot be read ({error}): build the release again") from error

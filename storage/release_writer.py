@@ -29,6 +29,7 @@ from storage.local_files import atomic_path, storage_errors, sync
 from storage.release_manifest import MANIFEST, File
 from storage.shards import ShardLayout, write_split
 from storage.split_members import SplitMembers
+from storage.store_errors import store_errors
 from storage.tally import Tally
 from storage.workspace import Workspace
 
@@ -189,14 +190,16 @@ def _repair(workspace: Workspace, folder: Path, name: str, files: Sequence[File]
     found = release_manifest.faults(filesystem, root, files)
     for fault in found:
         if fault.kind == "unlisted" and (fault.is_shard or fault.path.endswith(".tmp")):  # .tmp: of an interrupted repair
-            filesystem.rm_file(f"{root}/{fault.path}")
+            workspace.remove(f"{name}/{fault.path}")
     damaged = [fault.path for fault in found if fault.kind != "unlisted"]
     listed = f"{root}/{MANIFEST}"
-    if not filesystem.isfile(listed) or filesystem.cat_file(listed) != (folder / MANIFEST).read_bytes():
+    with store_errors(filesystem, f"reading {listed}"):
+        is_right = filesystem.isfile(listed) and filesystem.cat_file(listed) == (folder / MANIFEST).read_bytes()
+    if not is_right:
         damaged.append(MANIFEST)
     for path in damaged:
         if not workspace.is_local:
-            filesystem.put_file(str(folder / path), f"{root}/{path}")
+            workspace.put_file(folder / path, f"{name}/{path}")
             continue
         final = workspace.local_path(name) / path
         if final.parent.exists() and not final.parent.is_dir():

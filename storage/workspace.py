@@ -30,15 +30,12 @@ from contracts.errors import StorageError
 from storage.lease import Lease
 from storage.local_files import ADVICE, atomic_path, storage_errors
 from storage.local_lock import local_lock
+from storage.store_errors import STORE_ADVICE, in_one_line, store_errors
 
 FORMAT_FILE: Final = "workspace.json"
 FORMAT: Final = 1
 """Format of a workspace as a whole; another one is refused. Tables have versions of their own (``contracts.migrations``)."""
 
-_STORE_ADVICE: Final = (
-    "check that the store can be reached, that the bucket is there and that this machine has the right credentials, "
-    "then run the same command again"
-)
 _REACH_S: Final = 60.0
 """Time limit of a store's first answer."""
 
@@ -154,7 +151,7 @@ class Workspace:
         """Copy a file of this machine into the workspace; raises what ``write`` does."""
         self.require_lease()
         path = self.path(name)
-        with storage_errors(f"writing {path}"):
+        with storage_errors(f"writing {path}"), self._errors(f"writing {path}"):
             self._fs.put_file(str(source), path)
 
     def remove(self, name: str) -> None:
@@ -185,9 +182,9 @@ class Workspace:
         thread.start()
         thread.join(_REACH_S)
         if thread.is_alive():
-            raise StorageError(f"workspace {self.url}: no answer within {_REACH_S:g} s; {_STORE_ADVICE}")
+            raise StorageError(f"workspace {self.url}: no answer within {_REACH_S:g} s; {STORE_ADVICE}")
         if problems:
-            raise StorageError(f"workspace {self.url}: {_shown(problems[0])}; {_STORE_ADVICE}") from problems[0]
+            raise StorageError(f"workspace {self.url}: {in_one_line(problems[0])}; {STORE_ADVICE}") from problems[0]
         self._require_format()
 
     def _require_format(self) -> None:
@@ -219,17 +216,12 @@ class Workspace:
     def _errors(self, what: str) -> Iterator[None]:
         """Turn errors of the file system into a ``StorageError``, except that of a missing file."""
         try:
-            with storage_errors(what):
+            with store_errors(self._fs, what), storage_errors(what):
                 yield
         except StorageError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 raise error.__cause__ from None
             raise
-        except Exception as error:
-            if self.is_local:
-                raise
-            # Each store's library has its own exceptions, which cannot be named without importing it.
-            raise StorageError(f"{what}: {_shown(error)}; {_STORE_ADVICE}") from error
 
     def lock(self) -> contextlib.AbstractContextManager[None]:
         """Lock the workspace for one build.
@@ -257,7 +249,8 @@ class Workspace:
     @contextlib.contextmanager
     def _remote_lock(self) -> Iterator[None]:
         with contextlib.ExitStack() as stack:
-            with storage_errors(f"locking the workspace {self.url}"):  # errors inside the block are no errors of locking
+            locking = f"locking the workspace {self.url}"
+            with storage_errors(locking), self._errors(locking):  # errors inside the block are no errors of locking
                 lease = Lease(self._fs, self.path("lock"), self.url)
                 stack.enter_context(lease.held())
             self._lease = lease
@@ -266,8 +259,3 @@ class Workspace:
             finally:
                 if not lease.is_lost:  # a lost lease is kept, so that it refuses later writes
                     self._lease = None
-
-
-def _shown(error: BaseException) -> str:
-    message = " ".join(str(error).split())
-    return message if isinstance(error, OSError) and message else f"{type(error).__name__} {message}".rstrip()
