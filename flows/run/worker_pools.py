@@ -104,12 +104,11 @@ class Pool:
     def take(self) -> tuple[int, Batch]:
         """Return the next batch with its number, and count it as busy.
 
-        Batches get smaller towards the end, so that no worker is left alone with a whole one. One that is alone anyway, as on a
-        single GPU, gets whole ones.
+        Batches get smaller towards the end, so that no worker is left alone with a whole one.
         """
         first = self.waiting[0]
         left = sum(batch.rows.num_rows for batch in self.waiting)
-        size = min(first.largest, -(-left // (_SHARES * self.workers))) if self.workers > 1 else first.largest
+        size = min(first.largest, -(-left // (_SHARES * max(self.workers, 1))))
         if first.deaths or first.rows.num_rows <= size:
             batch = self.waiting.popleft()
             batch.grows = False
