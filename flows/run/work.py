@@ -1,7 +1,7 @@
 """Fan-out stages: making the missing rows of a stage, and counting its rows.
 
 Such a stage has the name of its table; its failures are in ``failures@<stage>``. While it waits for a GPU or a service, workers
-that it does not need may work ahead for a later stage (``Ahead``), which then finds those rows done.
+that it does not need may work ahead for a later stage (``LaterStage``), which then finds those rows done.
 """
 
 import contextlib
@@ -49,8 +49,8 @@ class HereJobs(Generic[J]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ahead:
-    """Work of a later fan-out stage on the rows of this one, done as soon as they are there by workers that are free.
+class LaterStage:
+    """A later fan-out stage, whose work on the rows of this one free workers do as soon as they are there.
 
     The running stage declares in ``fills`` that it adds rows to the later one's table and failures.
 
@@ -63,7 +63,9 @@ class Ahead:
     work: Callable[[pa.Table], Work]
 
 
-def do_missing(build: Build, stage: str, work: Work, here: HereJobs[Any] | None = None, ahead: Ahead | None = None) -> None:
+def do_missing(
+    build: Build, stage: str, work: Work, here: HereJobs[Any] | None = None, later: LaterStage | None = None
+) -> None:
     """Make the rows that are neither in the stage's table nor in its failures; the table has the stage's name.
 
     Args:
@@ -71,7 +73,7 @@ def do_missing(build: Build, stage: str, work: Work, here: HereJobs[Any] | None 
         stage: name of the stage.
         work: jobs for the workers of the cluster.
         here: jobs that this process does meanwhile.
-        ahead: what a later stage does with the rows; None = nothing that this stage could begin.
+        later: a stage for which free workers work ahead; None = none.
 
     Raises:
         UnisrmError: a job cannot go on. What ends those of this process does not end the others: they finish first.
@@ -80,8 +82,8 @@ def do_missing(build: Build, stage: str, work: Work, here: HereJobs[Any] | None 
     count_remote, count_local = (sum(rows.num_rows for _, rows in todo) for todo in (remote, local))
     build.progress.start(stage, count_remote + count_local)
     one_at_a_time, more = threading.Lock(), WorkAhead()
-    if ahead is not None and count_remote + count_local:
-        more.add(left_of(build, ahead.stage, ahead.work(wanted_rows(build, stage))))
+    if later is not None and count_remote + count_local:
+        more.add(left_of(build, later.stage, later.work(wanted_rows(build, stage))))
 
     def commit(job: Job, outcome: Outcome) -> None:
         with one_at_a_time:
@@ -91,13 +93,13 @@ def do_missing(build: Build, stage: str, work: Work, here: HereJobs[Any] | None 
                 more.note_done(done + failed)
                 build.progress.advance_ahead(job.table, done + failed, more.added, of=job.name)
                 return
-            if ahead is not None:
-                more.add(ahead.work(outcome.rows))
+            if later is not None:
+                more.add(later.work(outcome.rows))
             build.progress.advance(done + failed, failed, of=job.name, audio_s=_audio_s(outcome.rows))
 
     with contextlib.ExitStack() as started:
         check = _nothing
-        if count_remote or (count_local and ahead is not None):
+        if count_remote or (count_local and later is not None):
             build.workspace.note_format()
             started.enter_context(cluster(build.ray_address, secrets=build.secrets))
             check_resources({f"{stage}, {job}": job.resources for job, rows in remote if rows.num_rows})
@@ -116,7 +118,7 @@ def do_missing(build: Build, stage: str, work: Work, here: HereJobs[Any] | None 
                     commit(job, outcome)
                     check()
     if count_remote or count_local:
-        for table in (stage, *([ahead.stage] if ahead is not None else [])):
+        for table in (stage, *([later.stage] if later is not None else [])):
             build.tables.compact(table)
             build.tables.compact(f"failures@{table}")
     build.progress.end()

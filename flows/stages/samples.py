@@ -16,7 +16,7 @@ from flows.run.pipeline import Build, Stage
 from flows.run.plugin_versions import counted, installed_problem
 from flows.run.services import spoken_here
 from flows.run.wanted import made, want, wanted_rows
-from flows.run.work import Ahead, count_done, do_missing
+from flows.run.work import LaterStage, count_done, do_missing
 from flows.stages import metrics
 from flows.stages.brought_along import clip_requests
 from flows.stages.speaking import candidates_of
@@ -71,10 +71,12 @@ def _samples(build: Build[PreferenceRecipe]) -> Books:
         else:
             work.append((job, requests_of_system))
 
-    ahead = Ahead(stage=metrics.STAGE.name, work=metrics.measuring(build)) if metrics.STAGE.name in build.to_come else None
+    later = None
+    if metrics.STAGE.name in build.to_come:
+        later = LaterStage(stage=metrics.STAGE.name, work=metrics.measuring(build))
 
     def make(work: Rendering, services: Rendering) -> None:
-        do_missing(build, "samples", work, spoken_here(build, services), ahead)
+        do_missing(build, "samples", work, spoken_here(build, services), later)
 
     make_with_tries(build, "samples", work, services, build.recipe.tries, make=make)
     return count_done(build, "samples")
