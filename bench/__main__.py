@@ -10,6 +10,7 @@ BENCHES = (
     "shards_bench",
     "fanout_bench",
     "mixed_bench",
+    "ahead_bench",
     "noop_bench",
     "stages_bench",
     "annotation_bench",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -58,6 +59,9 @@ class ProgressArtifacts:
             self._shown = percent
             _reported(update_progress_artifact, artifact_id=self._artifact, progress=float(percent))
 
+    def advance_ahead(self, stage: str, done: int, total: int, *, of: str = "") -> None:
+        """Ignore it: it is no part of this stage."""
+
     def end(self) -> None:
         """Set it to 100 %."""
         if self._artifact is not None:
@@ -111,8 +115,9 @@ def run_build(build: Build, until: str | None = None) -> str | Waiting | None:
         if (lost := lost_ledger(build)) is not None:
             get_run_logger().warning("nothing is bought in this build, but: %s", lost)
         books, waiting = list[Books](), None
-        for stage in stages:
-            outcome = _as_task(stage, watched)()
+        for number, stage in enumerate(stages):
+            to_come = frozenset(later.name for later in stages[number + 1 :])
+            outcome = _as_task(stage, replace(watched, to_come=to_come))()
             if isinstance(outcome, Waiting):
                 waiting = outcome
                 break

@@ -1,7 +1,8 @@
 """Fan-outs on Ray: long-lived actors open a session once and take batches; the driver commits each finished batch.
 
 Pools of workers of different shapes run at the same time, as far as the nodes have room (``flows.run.worker_pools``); they grow
-when nodes join, and shrink when nodes leave or little is left.
+when nodes join, and shrink when nodes leave or little is left. Work for a later stage may join while this one is at work
+(``flows.run.work_ahead``); workers that nothing else needs do it.
 
 What can go wrong, and what happens then:
 
@@ -27,8 +28,9 @@ from contracts.failures import failure
 from contracts.jobs import Job, Outcome, Resources
 from contracts.schemas import FAILURES, empty
 from flows.run.cluster import Cluster, ClusterLost, running_cluster
+from flows.run.work_ahead import WorkAhead
 from flows.run.worker import Broken, WorkspaceProbe, reply, request
-from flows.run.worker_pools import Batch, Pool, capacity, pools_of, share
+from flows.run.worker_pools import Batch, Pool, Pools, capacity, share
 
 _DEATHS_BEFORE_HALVING: Final = 2
 _NO_CAPACITY_LIMIT_S: Final = 60.0
@@ -43,6 +45,7 @@ def fan_out(
     commit: Commit,
     probe: WorkspaceProbe | None = None,
     *,
+    ahead: WorkAhead | None = None,
     stop: threading.Event | None = None,
 ) -> None:
     """Run every request of every job and hand each finished batch to ``commit``, in this process.
@@ -51,21 +54,21 @@ def fan_out(
         work: jobs with their request tables (columns ``row_id``, ``subject_id`` and the job's own).
         commit: called once per batch, never concurrently; what it writes is durable when it returns.
         probe: a workspace and a file in it that every worker must see before it opens a session; None = no check.
+        ahead: requests of a later stage, which ``commit`` and other threads may add to until it is closed; None = none.
         stop: once it is set, what is in flight is given up.
 
     Raises:
         SetupError: a session could not be opened, so that nothing of its job can be done; the message says why.
         StorageError: a worker could not write; committed batches are kept.
     """
-    pools = pools_of(work)
+    pools, stop, ahead = Pools(work), stop or threading.Event(), ahead or WorkAhead(is_closed=True)
     for pool in pools:
         if not capacity(pool.resources, running_cluster().nodes()):
             raise SetupError(_no_capacity_message(pool.resources))
-    stop = stop or threading.Event()
-    while not stop.is_set() and not all(pool.is_done for pool in pools):
+    while not stop.is_set() and not (pools.are_done and ahead.is_over):
         cluster = running_cluster()
         try:
-            _FanOut(cluster, pools, commit, probe).run(stop)
+            _FanOut(cluster, pools, ahead, commit, probe).run(stop)
         except ClusterLost as loss:
             for pool in pools:
                 pool.repeat_busy()
@@ -79,8 +82,8 @@ def fan_out(
 class _FanOut:
     """Pools at work on one cluster, until all is done or the cluster is lost."""
 
-    def __init__(self, cluster: Cluster, pools: Sequence[Pool], commit: Commit, probe: WorkspaceProbe | None) -> None:
-        self._cluster, self._pools, self._commit, self._probe = cluster, pools, commit, probe
+    def __init__(self, cluster: Cluster, pools: Pools, ahead: WorkAhead, commit: Commit, probe: WorkspaceProbe | None) -> None:
+        self._cluster, self._pools, self._ahead, self._commit, self._probe = cluster, pools, ahead, commit, probe
         self._full_since: float | None = None
 
     def run(self, stop: threading.Event) -> None:
@@ -89,7 +92,10 @@ class _FanOut:
         Raises:
             ClusterLost: all busy batches have to be repeated.
         """
-        while not stop.is_set() and not all(pool.is_done for pool in self._pools):
+        while not stop.is_set():
+            self._pools.add(self._ahead.take(), is_ahead=True)
+            if self._pools.are_done and self._ahead.is_over:
+                return
             self._give_out()
             message = self._cluster.receive()
             if message is None:
@@ -111,11 +117,12 @@ class _FanOut:
                     self._finish(pool, batch, reply(rest[0]))
 
     def _give_out(self) -> None:
-        for pool, workers in zip(self._pools, share(self._pools, self._cluster.nodes_seen), strict=True):
+        pools = list(self._pools)
+        for pool, workers in zip(pools, share(pools, self._cluster.nodes_seen), strict=True):
             if workers != pool.workers:
                 pool.workers = workers
                 self._cluster.send("limit", pool.number, workers)
-        for pool in self._pools:
+        for pool in pools:
             options = {"num_cpus": pool.resources.cpus, "num_gpus": pool.resources.gpus}
             while pool.wants_more():
                 # Counted as busy before it is sent: if the cluster is lost now, it is repeated like the others.

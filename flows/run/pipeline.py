@@ -48,6 +48,7 @@ class Build(Generic[R_co]):
         secrets: environment variables that hold keys and that no worker gets.
         check_keys: whether judges' keys are tried before the work; else a wrong key fails the first question.
         piece: tables to read instead of the workspace's, which hold a part of its rows.
+        to_come: names of the stages that this run comes to after the running one, so that it may work ahead for them.
     """
 
     recipe: R_co
@@ -60,6 +61,7 @@ class Build(Generic[R_co]):
     secrets: frozenset[str] = frozenset()
     check_keys: bool = True
     piece: TableStore | None = None
+    to_come: frozenset[str] = frozenset()
 
     @property
     def tables(self) -> TableStore:
@@ -147,7 +149,8 @@ class Stage(Generic[R_contra]):
         reads_if: tables that it reads only with some recipes.
         fills: tables of later stages to which it adds rows that those would make; their other rows do not make it stale.
         settings: the part of the recipe that decides its output, as literals.
-        checks: fields of the recipe, beside those of its settings, that it reads only to refuse what cannot work.
+        checks: fields of the recipe, beside those of its settings, that decide none of its own rows: it reads them only to
+            refuse what cannot work, or to work ahead for a later stage.
         run: makes and commits the missing rows, and returns balanced books.
         produced: what it writes outside the tables, as literals; None = nothing.
         asks: what it asks judges or writers; None = nothing.

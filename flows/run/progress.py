@@ -27,6 +27,16 @@ class Progress(Protocol):
             audio_s: length of the clips that were made, in seconds.
         """
 
+    def advance_ahead(self, stage: str, done: int, total: int, *, of: str = "") -> None:
+        """``done`` more rows of a later stage are finished beside those of this one, of ``total`` that could be so far.
+
+        Args:
+            stage: the later stage.
+            done: rows, failures included.
+            total: rows that were or will be done now; it grows.
+            of: the metric whose rows they are; empty = no such.
+        """
+
     def end(self) -> None:
         """The stage is done."""
 
@@ -38,6 +48,9 @@ class Silent:
         """Ignore it."""
 
     def advance(self, done: int, failed: int = 0, *, of: str = "", audio_s: float = 0.0) -> None:
+        """Ignore it."""
+
+    def advance_ahead(self, stage: str, done: int, total: int, *, of: str = "") -> None:
         """Ignore it."""
 
     def end(self) -> None:
@@ -59,6 +72,11 @@ class Both:
         """Pass it on to both."""
         for observer in self._observers:
             observer.advance(done, failed, of=of, audio_s=audio_s)
+
+    def advance_ahead(self, stage: str, done: int, total: int, *, of: str = "") -> None:
+        """Pass it on to both."""
+        for observer in self._observers:
+            observer.advance_ahead(stage, done, total, of=of)
 
     def end(self) -> None:
         """Pass it on to both."""
@@ -95,12 +113,14 @@ class Lines:
 
     def __init__(self) -> None:
         self._stage, self._total, self._done, self._failed = "", 0, 0, 0
+        self._ahead, self._done_ahead = "", 0
         self._began = self._last = 0.0
         self._rates = _Rates()
 
     def start(self, stage: str, total: int) -> None:
         """Print the number of rows to do."""
         self._stage, self._total, self._done, self._failed = stage, total, 0, 0
+        self._ahead, self._done_ahead = "", 0
         self._began = self._last = time.monotonic()
         self._rates = _Rates()
         if total:
@@ -111,13 +131,24 @@ class Lines:
         self._done += done
         self._failed += failed
         self._rates.add(of, done, audio_s)
+        self._print_sometimes()
+
+    def advance_ahead(self, stage: str, done: int, total: int, *, of: str = "") -> None:
+        """Count, and print a line if the last one is ten seconds old."""
+        self._done_ahead += done
+        self._ahead = f"; {stage}: {self._done_ahead}/{total} already"
+        self._rates.add(of, done, 0.0)
+        self._print_sometimes()
+
+    def _print_sometimes(self) -> None:
         now = time.monotonic()
         if now - self._last >= _LINE_EVERY_S:
             self._last = now
             rate = self._done / (now - self._began)
             left = (self._total - self._done) / rate if rate else 0.0
             print(
-                f"{self._stage}: {self._done}/{self._total}, {self._failed} failed, {rate:.1f}/s, {left:.0f} s left",
+                f"{self._stage}: {self._done}/{self._total}, {self._failed} failed, {rate:.1f}/s, {left:.0f} s left"
+                f"{self._ahead}",
                 file=sys.stderr,
                 flush=True,
             )
@@ -126,7 +157,7 @@ class Lines:
         """Print the totals."""
         if self._total:
             took = time.monotonic() - self._began
-            total = f"{self._stage}: {self._done} done, {self._failed} failed, in {took:.1f} s"
+            total = f"{self._stage}: {self._done} done, {self._failed} failed, in {took:.1f} s{self._ahead}"
             print("\n".join([total, *self._rates.lines()]), file=sys.stderr, flush=True)
 
 
@@ -145,6 +176,7 @@ class Terminal:
             console=console or Console(stderr=True),
         )
         self._task: TaskID | None = None
+        self._ahead: TaskID | None = None
         self._failed = 0
         self._rates = _Rates()
 
@@ -158,6 +190,7 @@ class Terminal:
     def start(self, stage: str, total: int) -> None:
         """Add a bar."""
         self._failed, self._rates = 0, _Rates()
+        self._ahead = None
         self._task = self._bars.add_task(stage, total=total, rate="", trouble="") if total else None
 
     def advance(self, done: int, failed: int = 0, *, of: str = "", audio_s: float = 0.0) -> None:
@@ -170,6 +203,13 @@ class Terminal:
             self._bars.update(
                 self._task, rate=f"{speed:.1f}/s" if speed else "", trouble=f"{self._failed} failed" if self._failed else ""
             )
+
+    def advance_ahead(self, stage: str, done: int, total: int, *, of: str = "") -> None:
+        """Move a bar of its own."""
+        if self._ahead is None:
+            self._ahead = self._bars.add_task(stage, total=total, rate="", trouble="")
+        self._rates.add(of, done, 0.0)
+        self._bars.update(self._ahead, total=total, advance=done)
 
     def end(self) -> None:
         """Leave the bar as it is, with the rates of several systems above it."""

@@ -1,6 +1,7 @@
 """Fan-out stages: making the missing rows of a stage, and counting its rows.
 
-Such a stage has the name of its table; its failures are in ``failures@<stage>``.
+Such a stage has the name of its table; its failures are in ``failures@<stage>``. While it waits for a GPU or a service, workers
+that it does not need may work ahead for a later stage (``LaterStage``), which then finds those rows done.
 """
 
 import contextlib
@@ -24,7 +25,8 @@ from flows.run.damage import forget_damaged
 from flows.run.fanout import fan_out
 from flows.run.meanwhile import meanwhile
 from flows.run.pipeline import Build
-from flows.run.wanted import table_of, wanted_keys
+from flows.run.wanted import table_of, wanted_keys, wanted_rows
+from flows.run.work_ahead import WorkAhead
 from storage.workspace import FORMAT_FILE
 
 J = TypeVar("J", bound=Job)
@@ -46,7 +48,24 @@ class HereJobs(Generic[J]):
     run: Callable[[J, pa.Table], Iterator[Outcome]]
 
 
-def do_missing(build: Build, stage: str, work: Work, here: HereJobs[Any] | None = None) -> None:
+@dataclass(frozen=True, kw_only=True)
+class LaterStage:
+    """A later fan-out stage, whose work on the rows of this one free workers do as soon as they are there.
+
+    The running stage declares in ``fills`` that it adds rows to the later one's table and failures.
+
+    Attributes:
+        stage: name of the later stage and of its table.
+        work: returns what that stage is to do with some rows of this one.
+    """
+
+    stage: str
+    work: Callable[[pa.Table], Work]
+
+
+def do_missing(
+    build: Build, stage: str, work: Work, here: HereJobs[Any] | None = None, later: LaterStage | None = None
+) -> None:
     """Make the rows that are neither in the stage's table nor in its failures; the table has the stage's name.
 
     Args:
@@ -54,6 +73,7 @@ def do_missing(build: Build, stage: str, work: Work, here: HereJobs[Any] | None 
         stage: name of the stage.
         work: jobs for the workers of the cluster.
         here: jobs that this process does meanwhile.
+        later: a stage for which free workers work ahead; None = none.
 
     Raises:
         UnisrmError: a job cannot go on. What ends those of this process does not end the others: they finish first.
@@ -61,24 +81,36 @@ def do_missing(build: Build, stage: str, work: Work, here: HereJobs[Any] | None 
     remote, local = left_of(build, stage, work), left_of(build, stage, here.work) if here else []
     count_remote, count_local = (sum(rows.num_rows for _, rows in todo) for todo in (remote, local))
     build.progress.start(stage, count_remote + count_local)
-    one_at_a_time = threading.Lock()
+    one_at_a_time, more = threading.Lock(), WorkAhead()
+    if later is not None and count_remote + count_local:
+        more.add(left_of(build, later.stage, later.work(wanted_rows(build, stage))))
 
     def commit(job: Job, outcome: Outcome) -> None:
         with one_at_a_time:
-            commit_outcome(build, stage, job, outcome)
+            _append(build, job, outcome)
+            done, failed = outcome.rows.num_rows, outcome.failures.num_rows
+            if job.table != stage:
+                more.note_done(done + failed)
+                build.progress.advance_ahead(job.table, done + failed, more.added, of=job.name)
+                return
+            if later is not None:
+                more.add(later.work(outcome.rows))
+            build.progress.advance(done + failed, failed, of=job.name, audio_s=_audio_s(outcome.rows))
 
     with contextlib.ExitStack() as started:
         check = _nothing
-        if count_remote:
+        if count_remote or (count_local and later is not None):
             build.workspace.note_format()
             started.enter_context(cluster(build.ray_address, secrets=build.secrets))
             check_resources({f"{stage}, {job}": job.resources for job, rows in remote if rows.num_rows})
-            run = partial(fan_out, remote, commit, (build.workspace, FORMAT_FILE))
+            run = partial(fan_out, remote, commit, (build.workspace, FORMAT_FILE), ahead=more)
             if count_local:
                 # The workers have the cores, one thread each: numpy's own threads here would get in their way.
                 started.enter_context(threadpool_limits(1))
                 check = started.enter_context(meanwhile(run))
+                started.callback(more.close)
             else:
+                more.close()
                 run()
         for job, rows in local:
             if here is not None and rows.num_rows:
@@ -86,8 +118,9 @@ def do_missing(build: Build, stage: str, work: Work, here: HereJobs[Any] | None 
                     commit(job, outcome)
                     check()
     if count_remote or count_local:
-        build.tables.compact(stage)
-        build.tables.compact(f"failures@{stage}")
+        for table in (stage, *([later.stage] if later is not None else [])):
+            build.tables.compact(table)
+            build.tables.compact(f"failures@{table}")
     build.progress.end()
 
 
@@ -109,13 +142,15 @@ def left_of(build: Build, stage: str, work: Sequence[tuple[J, pa.Table]]) -> lis
     return left
 
 
-def commit_outcome(build: Build, stage: str, job: Job, outcome: Outcome) -> None:
-    """Append what became of a batch to the stage's table and its failures."""
-    build.tables.append(stage, outcome.rows)
-    build.tables.append(f"failures@{stage}", outcome.failures)
-    done, failed = outcome.rows.num_rows, outcome.failures.num_rows
-    audio_s = pc.sum(outcome.rows["duration_s"]).as_py() if "duration_s" in outcome.rows.column_names else None
-    build.progress.advance(done + failed, failed, of=job.name, audio_s=audio_s or 0.0)
+def _append(build: Build, job: Job, outcome: Outcome) -> None:
+    """Commit what became of a batch to the table of its job and its failures."""
+    build.tables.append(job.table, outcome.rows)
+    build.tables.append(f"failures@{job.table}", outcome.failures)
+
+
+def _audio_s(rows: pa.Table) -> float:
+    """Return how much speech is in some rows, in seconds; 0 where they are no clips."""
+    return pc.sum(rows["duration_s"]).as_py() or 0.0 if "duration_s" in rows.column_names else 0.0
 
 
 def count_done(build: Build[Any], stage: str, *, table: str = "", unit: str = "") -> Books:

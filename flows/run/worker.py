@@ -39,7 +39,11 @@ class Broken:
 
 def request(job: Job, rows: pa.Table, probe: WorkspaceProbe | None) -> bytes:
     """Return the argument of ``Worker.run``. Only workers unpickle it: Ray's driver need not be able to import the job."""
-    return pickle.dumps((job, rows, probe))
+    # A pickled slice of a table holds the whole table, and a batch is a slice of all that waits.
+    rows_alone = pa.BufferOutputStream()
+    with pa.ipc.new_stream(rows_alone, rows.schema) as stream:
+        stream.write_table(rows)
+    return pickle.dumps((job, rows_alone.getvalue().to_pybytes(), probe))
 
 
 def reply(data: bytes) -> Outcome | Broken:
@@ -57,7 +61,8 @@ class Worker:
 
     def run(self, data: bytes) -> bytes:
         """Run a batch in its job's session."""
-        return pickle.dumps(self._run(*pickle.loads(data)))  # noqa: S301 - from our own driver
+        job, rows, probe = pickle.loads(data)  # noqa: S301 - from our own driver
+        return pickle.dumps(self._run(job, pa.ipc.open_stream(rows).read_all(), probe))
 
     def _run(self, job: Job, batch: pa.Table, probe: WorkspaceProbe | None) -> Outcome | Broken:
         opening = job not in self._sessions

@@ -1,6 +1,6 @@
 """The stage ``metrics``: every sample measured."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -22,39 +22,40 @@ from scoring.hosted_model import placed_metric
 from scoring.measure import MeasureJob, metric_key
 
 
-def _metric_work(build: Build) -> Work:
-    samples = wanted_rows(build, "samples")
-    table = attach(
-        samples,
-        "prompt_id",
-        build.tables.read("prompts"),
-        "prompt_id",
-        {name: name for name in ("text", "language", "reference_utterance_id")},
-    )
-    table = attach(
-        table, "reference_utterance_id", wanted_rows(build, "recordings"), "utterance_id", {"reference_audio_id": "audio_id"}
-    )
-    # Where a prompt is no text but a pool of clips, the text of each clip is its own.
-    table = table.set_column(table.column_names.index("text"), "text", pc.coalesce(table["text"], table["spoken_text"]))
-    columns = ("audio_id", "text", "language", "spoken_text", "reference_audio_id")
-    table = table.select(["sample_id", *columns]).rename_columns({"sample_id": "subject_id"})
-    work: list[tuple[Job, pa.Table]] = []
-    for metric in build.recipe.metrics:
-        keys = metric_keys(build, metric, table["subject_id"].to_pylist())
-        options = canonical_json(metric.options)
-        job = MeasureJob(
-            metric=metric.name,
-            options=options,
-            workspace_url=build.workspace.url,
-            version=metric.version,
-            environment=metric.chosen_environment,
-        )
-        work.append((job, table.append_column("row_id", pa.array(keys, pa.string()))))
+def measuring(build: Build) -> Callable[[pa.Table], Work]:
+    """Return a function from samples (schema SAMPLES) to the recipe's metrics, as jobs with their requests.
+
+    It reads the tables that the requests rest on, once.
+    """
+    prompts = build.tables.read("prompts", ["prompt_id", "text", "language", "reference_utterance_id"])
+    recordings = wanted_rows(build, "recordings", columns=["utterance_id", "audio_id"])
+    prompts = attach(prompts, "reference_utterance_id", recordings, "utterance_id", {"reference_audio_id": "audio_id"})
+    reported = {metric.name: _reported_versions(build, metric) for metric in build.recipe.metrics}
+
+    def work(samples: pa.Table) -> Work:
+        told = {name: name for name in ("text", "language", "reference_audio_id")}
+        table = attach(samples, "prompt_id", prompts, "prompt_id", told)
+        # Where a prompt is no text but a pool of clips, the text of each clip is its own.
+        table = table.set_column(table.column_names.index("text"), "text", pc.coalesce(table["text"], table["spoken_text"]))
+        table = table.select(["sample_id", "audio_id", "spoken_text", *told]).rename_columns({"sample_id": "subject_id"})
+        found: list[tuple[Job, pa.Table]] = []
+        for metric in build.recipe.metrics:
+            keys = _keys(metric, table["subject_id"].to_pylist(), reported[metric.name])
+            job = MeasureJob(
+                metric=metric.name,
+                options=canonical_json(metric.options),
+                workspace_url=build.workspace.url,
+                version=metric.version,
+                environment=metric.chosen_environment,
+            )
+            found.append((job, table.append_column("row_id", pa.array(keys, pa.string()))))
+        return found
+
     return work
 
 
 def _metrics(build: Build) -> Books:
-    work = _metric_work(build)
+    work = measuring(build)(wanted_rows(build, "samples"))
     want(build, "metrics", [(requests["row_id"], requests["subject_id"]) for _, requests in work])
     do_missing(build, "metrics", work)
     return count_done(build, "metrics")
@@ -66,11 +67,21 @@ def metric_keys(build: Build, metric: MetricSection, samples: Sequence[str]) -> 
     Where the recipe demands a version, what another one measured stays in the table and is not wanted: the same sample is
     measured again, under a key of that version.
     """
+    return _keys(metric, samples, _reported_versions(build, metric))
+
+
+def _reported_versions(build: Build, metric: MetricSection) -> dict[str, str]:
+    """Return metric key -> the version that measured, for a metric of which the recipe demands one; else nothing."""
+    if metric.version is None:
+        return {}
+    there = build.tables.read("metrics", ["metric_key", "model_version"])
+    return dict(zip(there["metric_key"].to_pylist(), there["model_version"].to_pylist(), strict=True))
+
+
+def _keys(metric: MetricSection, samples: Sequence[str], reported: Mapping[str, str]) -> list[str]:
     keys = [metric_key(sample, metric.name, metric.options) for sample in samples]
     if metric.version is None:
         return keys
-    there = build.tables.read("metrics", ["metric_key", "model_version"])
-    reported = dict(zip(there["metric_key"].to_pylist(), there["model_version"].to_pylist(), strict=True))
     return [
         key
         if meets(reported.get(key, metric.version), metric.version)

@@ -16,7 +16,8 @@ from flows.run.pipeline import Build, Stage
 from flows.run.plugin_versions import counted, installed_problem
 from flows.run.services import spoken_here
 from flows.run.wanted import made, want, wanted_rows
-from flows.run.work import count_done, do_missing
+from flows.run.work import LaterStage, count_done, do_missing
+from flows.stages import metrics
 from flows.stages.brought_along import clip_requests
 from flows.stages.speaking import candidates_of
 from flows.stages.tries import Rendering, make_with_tries
@@ -70,8 +71,12 @@ def _samples(build: Build[PreferenceRecipe]) -> Books:
         else:
             work.append((job, requests_of_system))
 
+    later = None
+    if metrics.STAGE.name in build.to_come:
+        later = LaterStage(stage=metrics.STAGE.name, work=metrics.measuring(build))
+
     def make(work: Rendering, services: Rendering) -> None:
-        do_missing(build, "samples", work, spoken_here(build, services))
+        do_missing(build, "samples", work, spoken_here(build, services), later)
 
     make_with_tries(build, "samples", work, services, build.recipe.tries, make=make)
     return count_done(build, "samples")
@@ -193,12 +198,14 @@ STAGE: Final[Stage[PreferenceRecipe]] = Stage(
     name="samples",
     reads=("utterances", "prompts", *made("writings", "recordings")),
     writes=("wanted@samples", "samples", "failures@samples", "drops@samples"),
+    fills=("metrics", "failures@metrics"),
     settings=lambda build: [
         candidate_literals(build),
         [role.task for role in build.recipe.writers],
         *([[section.model_dump() for section in build.recipe.clip_limits]] if build.recipe.clip_limits else []),
     ],
     run=_samples,
+    checks=("metrics",),
     wrong_versions=_wrong_versions,
     needs=lambda build: {
         **{f"system {name}": engine for name, engine in build.recipe.placed_engines.items()},

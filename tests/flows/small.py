@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -81,10 +82,14 @@ def run(build, until="pairs"):
 def without_ray() -> Iterator[None]:
     """Let fan-outs work in this process, engine by engine: Ray takes a worker's two cores for ten seconds to start."""
 
-    def fan_out(work, commit, _witness=None, *, stop=None):
-        for job, requests in work:
-            if requests.num_rows:
-                commit(job, job.open().run(requests))
+    def fan_out(work, commit, _witness=None, *, ahead=None, stop=None):
+        waiting = [*work]
+        while waiting or not (ahead is None or ahead.is_over):
+            for job, requests in waiting:
+                if requests.num_rows:
+                    commit(job, job.open().run(requests))
+            time.sleep(0.001)
+            waiting = ahead.take() if ahead is not None else []
 
     with (
         patch("flows.run.work.fan_out", fan_out),

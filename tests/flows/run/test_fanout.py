@@ -1,6 +1,7 @@
 """The fan-out: every request ends in exactly one place, whatever workers do."""
 
 import json
+import threading
 
 import pytest
 
@@ -8,6 +9,7 @@ from contracts.errors import SetupError
 from contracts.jobs import Resources
 from flows.run.cluster_resources import check_resources
 from flows.run.fanout import fan_out
+from flows.run.work_ahead import WorkAhead
 from tests.flows.fake_job import TroubleJob, requests
 
 
@@ -72,6 +74,29 @@ def test_a_model_that_cannot_be_opened_stops_the_stage(tmp_path):
     """What no request can survive is an error that says why, not a failure per row."""
     with pytest.raises(SetupError, match="the model file is gone"):
         run(tmp_path, "fine", opens=False)
+
+
+def test_what_follows_from_a_batch_is_done_in_the_same_fan_out(tmp_path):
+    """A later stage's requests for each row, also those that another thread adds until it says that there are no more."""
+    log, done = tmp_path / "log", []
+    log.touch()
+    first, later = TroubleJob(log=str(log), batch_size=2), TroubleJob(log=str(log), batch_size=3)
+    ahead = WorkAhead()
+
+    def commit(job, outcome):
+        keys = outcome.rows["metric_key"].to_pylist()
+        done.extend((job == first, key) for key in keys)
+        if job == first:
+            ahead.add([(later, requests(*["fine"] * len(keys)))])
+
+    def add():
+        ahead.add([(later, requests("fine"))])
+        ahead.close()
+
+    threading.Timer(1.0, add).start()
+    fan_out([(first, requests(*["fine"] * 7))], commit, ahead=ahead)
+    assert sorted(key for is_first, key in done if is_first) == [f"row{number:03d}" for number in range(7)]
+    assert len([key for is_first, key in done if not is_first]) == 8
 
 
 def test_a_gpu_that_is_not_there_is_refused_at_once(ray_cluster):

@@ -65,3 +65,21 @@ def test_each_system_has_its_rate(capsys, monkeypatch):
         "  piper: 20 in 4.0 s, 5.0/s, 15.0 s of audio a second",
         "  human: 10 in 5.0 s, 2.0/s",
     ]
+
+
+def test_a_later_stage_has_a_count_of_its_own(capsys):
+    """It moves neither the rate nor the time left of the running one."""
+    screen = io.StringIO()
+    with Terminal(Console(file=screen, force_terminal=True, width=120)) as bars:
+        both = Both(bars, Lines())
+        both.start("samples", 4)
+        both.advance(4, of="piper", audio_s=9.0)
+        for total in (4, 6):
+            both.advance_ahead("metrics", 3, total, of="wer")
+        both.end()
+    shown = screen.getvalue()
+    assert "4/4" in shown
+    assert "6/6" in shown
+    assert "samples: 4 done, 0 failed" in shown
+    assert "; metrics: 6/6 already" in shown
+    assert "wer: 6 in" in shown

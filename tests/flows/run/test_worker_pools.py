@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.jobs import Resources
-from flows.run.worker_pools import capacity, pools_of, share
+from flows.run.worker_pools import Pools, capacity, share
 from tests.flows.fake_job import requests
 
 GPU_NODE = {"CPU": 8.0, "GPU": 1.0}
@@ -22,8 +23,12 @@ class ShapedJob:
     resources: Resources
 
 
+def work(*shapes, rows=100):
+    return [(ShapedJob(f"job {number}", shape), requests(*["x"] * rows)) for number, shape in enumerate(shapes)]
+
+
 def pool(*shapes, rows=100):
-    return pools_of([(ShapedJob(f"job {number}", shape), requests(*["x"] * rows)) for number, shape in enumerate(shapes)])
+    return list(Pools(work(*shapes, rows=rows)))
 
 
 def test_jobs_without_a_gpu_share_a_pool():
@@ -51,6 +56,47 @@ def test_pools_share_the_nodes(shapes, nodes, shares):
     assert share(pool(*shapes), nodes) == shares
 
 
+@pytest.mark.parametrize(
+    ("rows", "nodes", "shares"),
+    [
+        (100, [{"CPU": 2.0}], [2, 0]),  # nothing is left while every CPU has requests of the stage itself
+        (1, [{"CPU": 2.0}], [1, 1]),  # the last one leaves a CPU
+        (100, [GPU_NODE], [1, 7]),
+    ],
+)
+def test_work_ahead_gets_what_the_stage_leaves(rows, nodes, shares):
+    pools = Pools(work(Resources(gpus=1) if nodes == [GPU_NODE] else Resources(), rows=rows))
+    pools.add([(ShapedJob("wer", Resources(cpus=1)), requests(*["x"] * 50))], is_ahead=True)
+    assert [one.is_ahead for one in pools] == [False, True]
+    assert share(list(pools), nodes) == shares
+
+
+def test_a_gpu_is_not_taken_away_by_work_ahead():
+    """Although it asks for more of one than the stage's own engine."""
+    pools = Pools([(ShapedJob("tts", Resources(gpus=0.5)), requests("x", "x", "x"))])
+    pools.add([(ShapedJob("metric", Resources(gpus=1)), requests("x"))], is_ahead=True)
+    assert share(list(pools), [GPU_NODE]) == [2, 0]
+
+
+def test_what_comes_later_fills_the_batches_of_its_job():
+    """Three times five requests of two jobs make a full batch of eight, but what a worker had is not mixed with them."""
+    jobs = [ShapedJob(name, Resources(batch_size=8)) for name in ("wer", "sim")]
+    pools = Pools([])
+    for number in range(3):
+        rows = pa.table({name: [f"{number}{row}" for row in range(5)] for name in ("row_id", "subject_id", "text")})
+        pools.add([(job, rows) for job in jobs], is_ahead=True)
+    (one,) = pools
+    one.workers = 1
+    (number, first), (_, second) = one.take(), one.take()
+    assert [(batch.job.name, batch.rows.num_rows) for batch in (first, second)] == [("wer", 8), ("wer", 6)]
+    del one.busy[number]
+    one.waiting.extendleft(reversed(first.halves()))
+    pools.add([(jobs[0], rows)], is_ahead=True)
+    assert [(batch.job.name, batch.rows.num_rows) for batch in one.waiting] == [
+        ("wer", 4), ("wer", 4), ("wer", 6), ("sim", 15),
+    ]  # fmt: skip
+
+
 def test_no_more_workers_than_requests():
     assert share(pool(Resources(), rows=3), [{"CPU": 16.0}]) == [3]
 
@@ -74,7 +120,7 @@ def test_shares_fit(shapes, nodes):
 @given(rows=st.integers(1, 200), workers=st.integers(1, 9), size=st.integers(1, 16))
 def test_every_request_is_in_one_batch(rows, workers, size):
     """Batches are never larger than the job takes, never grow, and end small enough for all workers to end together."""
-    (one,) = pools_of([(ShapedJob("job", Resources(batch_size=size)), requests(*["x" * (n % 7) for n in range(rows)]))])
+    (one,) = Pools([(ShapedJob("job", Resources(batch_size=size)), requests(*["x" * (n % 7) for n in range(rows)]))])
     one.workers = workers
     taken = []
     while one.waiting:
@@ -90,6 +136,38 @@ def test_every_request_is_in_one_batch(rows, workers, size):
     assert lengths == sorted(lengths, reverse=True)
     assert max(lengths) <= size
     assert lengths[-1] == 1
+
+
+def ended(speeds, lengths, batch_size):
+    """When each worker has spoken all that it got, at so many letters a second; as Ray's process gives batches out."""
+    texts = requests(*["x" * length for length in lengths])
+    (one,) = Pools([(ShapedJob("job", Resources(batch_size=batch_size)), texts)])
+    one.workers, now, ends = len(speeds), 0.0, [0.0] * len(speeds)
+    sent = [[] for _ in speeds]
+    while True:
+        while one.wants_more():
+            number, batch = one.take()
+            worker = min(range(len(speeds)), key=lambda place: len(sent[place]))
+            ends[worker] = max(ends[worker], now) + sum(map(len, batch.rows["text"].to_pylist())) / speeds[worker]
+            sent[worker].append((ends[worker], number))
+        if not any(sent):
+            return ends
+        now, number = min(batches[0] for batches in sent if batches)
+        del one.busy[number]
+        next(batches for batches in sent if batches and batches[0][1] == number).pop(0)
+
+
+@pytest.mark.parametrize("speeds", [[10.0] * 2, [10.0] * 8, [10.0] * 16, [10.0] * 4 + [15.0] * 4])
+@pytest.mark.parametrize(("texts", "batch_size"), [(48, 8), (240, 8), (960, 16)])
+@pytest.mark.parametrize("seed", range(3))
+def test_no_worker_is_left_alone_at_the_end(speeds, texts, batch_size, seed):
+    """All end together but for a text or two: faster ones get more, and the last texts are short.
+
+    The oracle is the time in which workers that need not wait for each other share all letters.
+    """
+    lengths = [int(length) for length in np.random.default_rng(seed).lognormal(4, 0.35, texts)]
+    least = sum(lengths) / sum(speeds)
+    assert max(ended(speeds, lengths, batch_size)) < least + 2 * max(lengths) / min(speeds)
 
 
 def test_a_worker_is_sent_one_batch_ahead():
