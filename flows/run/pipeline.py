@@ -126,13 +126,13 @@ class Asking(Generic[R_contra]):
     """What a stage asks judges or writers.
 
     Attributes:
-        after: the stage that must be finished before the questions are known.
+        after: the stages that must be finished, as far as the recipe has them, before the questions are known.
         table: table of the answers.
         roles: the roles that it asks.
         questions: its questions, one for each role.
     """
 
-    after: str
+    after: tuple[str, ...]
     table: str
     roles: Callable[[Build[R_contra]], Sequence[Role]]
     questions: Callable[[Build[R_contra]], Sequence[RoleQuestion]]

@@ -95,7 +95,7 @@ def judgments_stage(
             *([settings(build)] if settings is not None else []),
         ],
         run=run,
-        asks=Asking(after=after, table="judgments", roles=lambda build: build.recipe.judges_of_pairs, questions=questions),
+        asks=Asking(after=(after,), table="judgments", roles=lambda build: build.recipe.judges_of_pairs, questions=questions),
         active=lambda build: bool(build.recipe.judges_of_pairs),
     )
 

@@ -50,7 +50,7 @@ STAGE: Final[Stage[RatedClipsRecipe]] = Stage(
     ],
     run=_rationales,
     asks=Asking(
-        after="metrics",
+        after=("metrics", "votes"),
         table=table_of("rationales"),
         roles=lambda build: roles_about(build, "assessments"),
         questions=_questions,

@@ -84,7 +84,7 @@ def reviews_stage(
             *([settings(build)] if settings is not None else []),
         ],
         run=run,
-        asks=Asking(after=after, table=table_of("reviews"), roles=roles, questions=questions),
+        asks=Asking(after=(after,), table=table_of("reviews"), roles=roles, questions=questions),
     )
 
 

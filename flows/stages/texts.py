@@ -60,5 +60,5 @@ STAGE: Final[Stage[PreferenceRecipe]] = Stage(
     writes=("wanted@texts", "prompts", table_of("texts"), "failures@texts", "drops@texts"),
     settings=lambda build: [list(build.recipe.prompts.variants), asked_of_roles(build, scripting=True)],
     run=_texts,
-    asks=Asking(after="prompts", table=table_of("texts"), roles=scripting_roles, questions=script_questions),
+    asks=Asking(after=("prompts",), table=table_of("texts"), roles=scripting_roles, questions=script_questions),
 )

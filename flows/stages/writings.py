@@ -50,7 +50,7 @@ STAGE: Final[Stage[PreferenceRecipe]] = Stage(
     settings=lambda build: asked_of_roles(build, scripting=False),
     run=_writings,
     asks=Asking(
-        after="texts",
+        after=("texts",),
         table=table_of("writings"),
         roles=lambda build: roles_about(build, "prompts"),
         questions=writing_questions,

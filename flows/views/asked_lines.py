@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from flows.recipe.sections import JudgeSection, Role
-from flows.run.kind import Line, asking_stages
+from flows.run.kind import Line, asking_stages, stages_of
 from flows.run.pipeline import Build
 from flows.run.question import judge_of, task_of, title_of
 from flows.run.questions import known_ledger
@@ -30,11 +30,13 @@ def asked_lines(build: Build, known: set[str], rows: Callable[[str, str], int], 
         longest: the longest text.
         clip_s: mean length of a clip.
     """
-    lines = list[Line]()
+    lines, active = list[Line](), {stage.name for stage in stages_of(build)}
     for stage, asking in asking_stages(build):
-        questions = asking.questions(build) if asking.after in known else []
+        before = active & {*asking.after}
+        is_known = bool(before) and before <= known
+        questions = asking.questions(build) if is_known else []
         left = [len(left_keys(build, stage, asking.table, question.ids)) for question in questions]
-        if asking.after in known and not any(left):
+        if is_known and not any(left):
             known.add(stage)
         for number, role in enumerate(asking.roles(build)):
             wanted, done = rows(stage, task_of(role).subject), 0

@@ -13,7 +13,7 @@ from contracts.errors import RecipeError
 from flows.recipe.load import load
 from flows.run.kind import kind_of, stages_of
 from flows.run.marks import finished
-from flows.run.pipeline import open_build
+from flows.run.pipeline import Waiting, open_build
 from flows.stages.release import release_of
 from flows.views.explain import story_of
 from flows.views.status import status_of
@@ -21,6 +21,7 @@ from scoring.feature import read_table
 from storage.release_verification import verify_release
 from tests.annotate import openai_server
 from tests.annotate.replies import answer
+from tests.flows.listeners import listen
 from tests.flows.small import CLIPS, corpus, run
 
 RECIPE = Path(__file__).parents[3] / "recipes/gsrm.yaml"
@@ -112,6 +113,33 @@ def check_views(build, clip):
     assert "written: grounded" in json.dumps(story_of(build, clip), default=str)
     rationale = next(line for line in kind_of(build).plan(build) if line["stage"].startswith("rationales"))
     assert (rationale["rows"], rationale["calls"]) == (5, 0)
+
+
+def test_listeners_ratings_are_explained_too(rated, in_this_process):
+    """Nothing is asked before the votes are in, but the plan counts it; then each mean is explained."""
+    listening = {"protocol": "rating", "of": "samples", "qualification": 0, "gold_every": 0}
+    changes = {"labels": {"from": "votes"}, "listening": listening, "rounded": False}
+
+    def planned(build):
+        (line,) = [line for line in kind_of(build).plan(build) if line["stage"].startswith("rationales")]
+        return line["rows"], line["done"], line["calls"]
+
+    with openai_server.serving(answer=answer) as server:
+        build = opened(rated, server.url, **changes)
+        with build.workspace.lock():
+            books = run(build, "release")
+        assert isinstance(books["votes"], Waiting)
+        assert planned(build) == (5, 0, 5)
+        for name, rating in (("One", "4"), ("Two", "3"), ("Three", "4")):
+            listen(build, name, lambda _clip, rating=rating: rating)
+        with build.workspace.lock():
+            run(build, "release")
+        assert planned(build) == (5, 5, 0)
+    rows = rows_of(build)
+    assert len(rows) == 5
+    for row in rows:
+        assert (row["label_source"], len(row["rating_ids"])) == ("votes", 3)
+        assert row["completion"].endswith("<answer>naturalness=3.67;</answer>")
 
 
 @pytest.mark.parametrize(

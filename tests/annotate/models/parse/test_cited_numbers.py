@@ -1,6 +1,7 @@
 """Only measured numbers pass, under the feature that they belong to."""
 
 import contextlib
+import re
 from decimal import Decimal
 
 import pytest
@@ -120,6 +121,69 @@ def test_a_text_must_rest_on_measurements():
         require_citations("A pleasant voice with a jitter of 1.2 %.", TABLE)
     assert refused.value.reason == "too_few_citations"
     require_citations("The SNR is 31 dB.", TABLE[-1:])
+
+
+READING = read_table(
+    """
+median F0 (median pitch): 93 Hz
+F0 standard deviation (pitch deviation): 2.0 semitones
+F0 range (pitch range): 6.8 semitones
+mean F0 slope (pitch slope): 28.1 semitones/s
+harmonics-to-noise ratio (HNR): 10.7 dB
+voiced share: 69 %
+level variation (energy variation): 7.3 dB
+pause share: 12 %
+longest pause: 0.41 s
+F0 trend (pitch trend): -0.8 semitones/s
+speech level: -23.1 dBFS
+syllable rate: 3.4 syllables/s
+pause count (number of pauses): 2 pauses
+mean pause (mean pause length): 0.35 s
+jitter: 2.43 %
+shimmer: 10.1 %
+spectral tilt: -6.4 dB/octave
+bandwidth: 7100 Hz
+clipping (clipped share): 0.00 %
+signal-to-noise ratio (SNR): 21 dB
+""".strip().split("\n")
+)
+PROSE = """
+The median F0 of 93 Hz with a standard deviation of 2.0 semitones and an F0 range of 6.8 semitones indicates a moderately expressive male voice.
+Melody is somewhat restrained: the pitch range covers only 6.8 semitones, though the mean F0 slope of 28.1 semitones/s shows lively local movement.
+The syllable rate of 3.4 syllables/s is slightly slow, with only two pauses (mean 0.35 s, longest 0.41 s) making up 12 % of the time.
+Voice quality is a weakness: jitter (2.43 %) and shimmer (10.1 %) are elevated and the HNR is just 10.7 dB.
+An SNR of 21 dB and a bandwidth of 7100 Hz suggest a clean but slightly band-limited recording, and there is no clipping (0.00 %).
+The F0 trend of -0.8 semitones/s reflects natural declination.
+With a spectral tilt of -6.4 dB/octave, the voice is bright.
+The speech level is -23.1 dBFS with a level variation of 7.3 dB, i.e. the energy varies by 7.3 dB.
+The voice is voiced 69% of the time.
+Pauses account for 12% of the utterance, with 2 pauses averaging 0.35 s.
+The two pauses are short, the longest lasting 0.41 seconds.
+One listener may find the voice rough, since jitter reaches 2.43% and HNR only 10.7 dB.
+The pitch falls by 0.8 semitones per second.
+The F0 varies with a deviation of 2 semitones around 93 Hz.
+A clipped share of 0 % speaks against distortion.
+Shimmer at 10.1% and jitter at 2.43% both point to a creaky voice.
+The low pitch (93 Hz median F0) and narrow range (6.8 semitones) make it sound flat.
+The SNR is 21 dB, which is adequate; the bandwidth extends to 7.1 kHz.
+Pitch variability is limited (F0 standard deviation 2.0 semitones, F0 range 6.8 semitones).
+Harmonics-to-noise ratio (HNR) is 10.7 dB.
+Rhythm is steady: 3.4 syllables per second, 2 pauses with a mean pause length of 0.35 s.
+On the one hand, the HNR of 10.7 dB is low; on the other, clipping is 0.00 %.
+The signal-to-noise ratio, 21 dB, is moderate.
+The recording's 21 dB signal-to-noise ratio and 7100 Hz bandwidth are adequate.
+""".strip().split("\n")
+
+
+@pytest.mark.parametrize("sentence", PROSE)
+def test_ordinary_prose_passes_and_no_number_in_it_can_be_changed(sentence):
+    """Sentences as text models write them; each number in turn is made up."""
+    require_citations(f"{sentence} Jitter is 2.43 % and shimmer 10.1 %.", READING)
+    for number in re.finditer(r"(?<![F0-9.])[0-9]+(?:\.[0-9]+)?", sentence):
+        made_up = f"{sentence[: number.start()]}57.3{sentence[number.end() :]}"
+        with pytest.raises(ParseError) as refused:
+            require_citations(f"{made_up} Jitter is 2.43 % and shimmer 10.1 %.", READING)
+        assert refused.value.reason == "number_not_measured"
 
 
 numbers = st.decimals(min_value=Decimal("0.01"), max_value=9999, places=2)
