@@ -1,16 +1,21 @@
 """What the recipe's metrics measure of clips as acoustic features, as language models read them."""
 
+from typing import Final
+
 import pyarrow as pa
 
 from flows.run.pipeline import Build
 from flows.stages.metrics import current_facts
 from scoring.feature import Feature, features_of, table
 
+_ROWS_AT_ONCE: Final = 4096
+
 
 def feature_tables(build: Build) -> pa.Table:
     """Return ``sample_id, features``: what was measured of each clip, one feature a line; null = nothing was."""
     features, facts = _features(build), current_facts(build)
-    tables = [table(features, row) or None for row in facts.select(list(features)).to_pylist()]
+    batches = facts.select(list(features)).to_batches(max_chunksize=_ROWS_AT_ONCE)
+    tables = [table(features, row) or None for batch in batches for row in batch.to_pylist()]
     return pa.table({"sample_id": facts["sample_id"], "features": pa.array(tables, pa.string())})
 
 

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from contracts.joins import attach
 from flows.recipe.rated_clips_recipe import RatedClipsRecipe
@@ -17,12 +18,19 @@ from flows.stages.measured_features import feature_tables
 
 _Build = Build[RatedClipsRecipe]
 
+_ROWS_AT_ONCE: Final = 4096
+
 
 def _questions(build: _Build) -> list[RoleQuestion]:
     """Return the question about every clip that has scores."""
-    rows = [row for row in scored(build).to_pylist() if problem_of(build.recipe, row) is None]
-    ratings = {"subject_id": [row["sample_id"] for row in rows], "ratings": [_ratings(row["scores"]) for row in rows]}
-    requests = pa.table(ratings, pa.schema([("subject_id", pa.string()), ("ratings", pa.string())]))
+    found = scored(build)
+    ratings = [
+        None if problem_of(build.recipe, row) is not None else _ratings(row["scores"])
+        for batch in found.to_batches(max_chunksize=_ROWS_AT_ONCE)
+        for row in batch.to_pylist()
+    ]
+    requests = pa.table({"subject_id": found["sample_id"], "ratings": pa.array(ratings, pa.string())})
+    requests = requests.filter(pc.is_valid(requests["ratings"]))
     requests = attach(requests, "subject_id", feature_tables(build), "sample_id", {"features": "features"})
     return [RoleQuestion(role=role, requests=requests) for role in roles_about(build, "assessments")]
 
