@@ -61,10 +61,12 @@ PLACES: Final = {
         "Table 5": "Inter-annotator agreement",
     },
     "MOS-RMBench": {
+        "Sec. 4.2": "Evaluated Models: classical, LLM-as-a-judge, scalar and generative reward models",
         "App. B.2": "Prompt Templates",
         "App. C.2": "Study of Preference Reversal: triplets, cycle rates",
         "Fig. 5": "Prompt structure to annotate a single-audio critic",
         "Fig. 6": "Prompt structure to annotate a paired-audio critic with scores",
+        "Fig. 9": "Prompt structure for LLM-as-a-judge",
         "Table 5": "Preference-cycle rate",
     },
 }

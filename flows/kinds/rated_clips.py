@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 from contracts.ratings import scale_scores
 from filters import clips
 from flows.kinds.clip_plan import plan_clips
+from flows.listening.evidence import ratings_by_sample
+from flows.listening.store import RATED
 from flows.recipe.rated_clips_recipe import RatedClipsRecipe, check
 from flows.run.items import CLIPS
 from flows.run.kind import Kind
@@ -102,7 +104,11 @@ def _statement(build: _Build) -> str:
         return f"{scores} and their reasons come from the model {judge_of(recipe.judge).model}. They are not human judgments."
     if recipe.labels_from == "votes":
         mean = "rounded to the nearest whole number, halves up" if recipe.is_rounded else "as it is"
-        scored = f"{scores} come from listeners' ratings: the mean over those that count, {mean}."
+        rated = ratings_by_sample(build.tables.read(RATED))
+        scored = (
+            f"{scores} come from {pc.sum(rated['listeners']).as_py() or 0} ratings of listeners on {rated.num_rows} clips: of each "
+            f"clip the mean, {mean}."
+        )
     else:
         words = "" if recipe.rationale is not None else ", and the reasons from their words"
         scored = f"{scores} come from people's ratings{words}, which the corpora brought along."
@@ -155,6 +161,7 @@ FORM: Final[Form[RatedClipsRecipe]] = Form(
         *made("recordings", "samples", "metrics", "reviews", "rationales"),
         "assessments",
         "labels",
+        RATED,
     ),
     configurations=(
         Configuration(name=lambda build: build.recipe.task or "rated_clips", schema=lambda _build: RATED_CLIPS, rows=_rows),
