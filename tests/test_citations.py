@@ -61,7 +61,7 @@ PLACES: Final = {
         "Table 5": "Inter-annotator agreement",
     },
     "MOS-RMBench": {
-        "Sec. 4.2": "Evaluated Models: classical, LLM-as-a-judge, scalar and generative reward models",
+        "Sec. 4.2": "Evaluated Models: classic scalar, semi-scalar and generative reward models, LLM-as-a-judge",
         "App. B.2": "Prompt Templates",
         "App. C.2": "Study of Preference Reversal: triplets, cycle rates",
         "Fig. 5": "Prompt structure to annotate a single-audio critic",

@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.ratings import scale_scores
-from filters import clips
+from filters import single_clips
 from flows.kinds.clip_plan import plan_clips
 from flows.listening.evidence import ratings_by_sample
 from flows.listening.store import RATED
 from flows.recipe.rated_clips_recipe import RatedClipsRecipe, check
-from flows.run.items import CLIPS
+from flows.run.item_tables import CLIPS
 from flows.run.kind import Kind
 from flows.run.pipeline import Build, Stage
 from flows.run.question import judge_of, task_of
@@ -58,7 +58,7 @@ def _labelled(build: _Build) -> pa.Table:
         }
     )
     samples, prompts = wanted_rows(build, "samples"), build.tables.read("prompts")
-    return clips.join(labels=labels, samples=samples, facts=current_facts(build), prompts=prompts)
+    return single_clips.join(labels=labels, samples=samples, facts=current_facts(build), prompts=prompts)
 
 
 def _rows(build: _Build) -> RatedClipRows:
