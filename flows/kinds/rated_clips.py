@@ -105,10 +105,8 @@ def _statement(build: _Build) -> str:
     if recipe.labels_from == "votes":
         mean = "rounded to the nearest whole number, halves up" if recipe.is_rounded else "as it is"
         rated = ratings_by_sample(build.tables.read(RATED))
-        scored = (
-            f"{scores} come from {pc.sum(rated['listeners']).as_py() or 0} ratings of listeners on {rated.num_rows} clips: of each "
-            f"clip the mean, {mean}."
-        )
+        given = pc.sum(rated["listeners"]).as_py() or 0
+        scored = f"{scores} come from {given} ratings of listeners on {rated.num_rows} clips: of each clip the mean, {mean}."
     else:
         words = "" if recipe.rationale is not None else ", and the reasons from their words"
         scored = f"{scores} come from people's ratings{words}, which the corpora brought along."
