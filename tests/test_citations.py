@@ -61,10 +61,16 @@ PLACES: Final = {
         "Table 5": "Inter-annotator agreement",
     },
     "MOS-RMBench": {
+        "Sec. 3": "MOS-RMBench: sources, preference annotation, statistics",
+        "Sec. 3.2": "Preference Annotation: pairs by contents, speakers and systems; labels by MOS",
+        "Sec. 4.2": "Evaluated Models: classic scalar, semi-scalar and generative reward models, LLM-as-a-judge",
         "App. B.2": "Prompt Templates",
+        "App. C.1": "Human Verification: four people on 100 pairs, and on 100 critiques",
         "App. C.2": "Study of Preference Reversal: triplets, cycle rates",
         "Fig. 5": "Prompt structure to annotate a single-audio critic",
         "Fig. 6": "Prompt structure to annotate a paired-audio critic with scores",
+        "Fig. 9": "Prompt structure for LLM-as-a-judge",
+        "Table 1": "Statistics of MOS-RMBench across datasets",
         "Table 5": "Preference-cycle rate",
     },
 }

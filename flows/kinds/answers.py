@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.text_forms import keyed
-from filters import clips
+from filters import single_clips
 from flows.kinds.clip_plan import plan_clips
 from flows.recipe.answers_recipe import AnswersRecipe
 from flows.recipe.rated_clips_recipe import check_filters
-from flows.run.items import CLIPS
+from flows.run.item_tables import CLIPS
 from flows.run.kind import Kind
 from flows.run.pipeline import Build, Stage
 from flows.run.wanted import made, wanted_rows
@@ -53,7 +53,7 @@ def _labelled(build: _Build) -> pa.Table:
             "vote_ids": empty,
         }
     )
-    return clips.join(labels=labels, samples=samples, facts=current_facts(build), prompts=build.tables.read("prompts"))
+    return single_clips.join(labels=labels, samples=samples, facts=current_facts(build), prompts=build.tables.read("prompts"))
 
 
 def _references(build: _Build, samples: pa.Table) -> pa.Array:

@@ -1,5 +1,7 @@
 """Lines of a plan for kinds whose items are clips that a corpus brings along; runs nothing and writes nothing."""
 
+from collections.abc import Set
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -37,6 +39,28 @@ def plan_clips(build: Build[R_contra], why_not: Usable[R_contra]) -> list[Line]:
     found, _ = read_corpora(build)
     usable, _ = usable_clips(build, why_not, found)
     known = {stage.name for stage in stages_of(build) if is_finished(stage, build)}
+    lines, clips = clip_lines(build, found, usable, known), usable.num_rows
+    seconds = total_of(usable["duration_s"])
+    if asking := asked_lines(
+        build,
+        known,
+        lambda _stage, _subject: clips,
+        longest=max((text for text in usable["text"].to_pylist() if text), key=len, default=""),
+        clip_s=seconds / clips,
+    ):
+        lines += [*asking, money_line(build, asking)]
+    return [*lines, *listening_lines(build, clips, 0), release_line(build, clips, megabytes(build, seconds * 1.5))]
+
+
+def clip_lines(build: Build[R_contra], found: pa.Table, usable: pa.Table, known: Set[str]) -> list[Line]:
+    """Return the lines up to the metrics.
+
+    Args:
+        build: the build.
+        found: all usable rows of the corpora.
+        usable: those whose clips are wanted.
+        known: stages that are up to date.
+    """
     clips, seconds = usable.num_rows, total_of(usable["duration_s"])
     recordings = recording_keys(build, usable["utterance_id"])
     recorded = clips - len(left_keys(build, "recordings", "recordings", recordings))
@@ -54,12 +78,4 @@ def plan_clips(build: Build[R_contra], why_not: Usable[R_contra]) -> list[Line]:
             rows, done = samples.num_rows, samples.num_rows - count_true(left)
             left_s = total_of(samples.filter(left)["duration_s"])
         lines.append(plan_line(f"metrics {metric.name}", rows, done=done, cpu_h=cpu_hours("metric", metric.name, left_s)))
-    if asking := asked_lines(
-        build,
-        known,
-        lambda _stage, _subject: clips,
-        longest=max((text for text in usable["text"].to_pylist() if text), key=len, default=""),
-        clip_s=seconds / clips,
-    ):
-        lines += [*asking, money_line(build, asking)]
-    return [*lines, *listening_lines(build, clips, 0), release_line(build, clips, megabytes(build, seconds * 1.5))]
+    return lines

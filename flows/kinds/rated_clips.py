@@ -10,10 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.ratings import scale_scores
-from filters import clips
+from filters import single_clips
 from flows.kinds.clip_plan import plan_clips
+from flows.listening.evidence import ratings_by_sample
+from flows.listening.store import RATED
 from flows.recipe.rated_clips_recipe import RatedClipsRecipe, check
-from flows.run.items import CLIPS
+from flows.run.item_tables import CLIPS
 from flows.run.kind import Kind
 from flows.run.pipeline import Build, Stage
 from flows.run.question import judge_of, task_of
@@ -56,7 +58,7 @@ def _labelled(build: _Build) -> pa.Table:
         }
     )
     samples, prompts = wanted_rows(build, "samples"), build.tables.read("prompts")
-    return clips.join(labels=labels, samples=samples, facts=current_facts(build), prompts=prompts)
+    return single_clips.join(labels=labels, samples=samples, facts=current_facts(build), prompts=prompts)
 
 
 def _rows(build: _Build) -> RatedClipRows:
@@ -102,7 +104,9 @@ def _statement(build: _Build) -> str:
         return f"{scores} and their reasons come from the model {judge_of(recipe.judge).model}. They are not human judgments."
     if recipe.labels_from == "votes":
         mean = "rounded to the nearest whole number, halves up" if recipe.is_rounded else "as it is"
-        scored = f"{scores} come from listeners' ratings: the mean over those that count, {mean}."
+        rated = ratings_by_sample(build.tables.read(RATED))
+        given = pc.sum(rated["listeners"]).as_py() or 0
+        scored = f"{scores} come from {given} ratings of listeners on {rated.num_rows} clips: of each clip the mean, {mean}."
     else:
         words = "" if recipe.rationale is not None else ", and the reasons from their words"
         scored = f"{scores} come from people's ratings{words}, which the corpora brought along."
@@ -155,6 +159,7 @@ FORM: Final[Form[RatedClipsRecipe]] = Form(
         *made("recordings", "samples", "metrics", "reviews", "rationales"),
         "assessments",
         "labels",
+        RATED,
     ),
     configurations=(
         Configuration(name=lambda build: build.recipe.task or "rated_clips", schema=lambda _build: RATED_CLIPS, rows=_rows),

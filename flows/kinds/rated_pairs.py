@@ -10,6 +10,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from flows.kinds.clip_plan import clip_lines
 from flows.kinds.rated_configurations import CRITIQUE_READS, prompt_versions, rated_configurations
 from flows.listening.evidence import counted_votes, votes_by_value
 from flows.recipe.critiques_checks import check
@@ -24,16 +25,12 @@ from flows.stages import drawn_pairs, filters, label_check, metrics, splits, utt
 from flows.stages.critiques import CRITIQUES, JUDGMENTS, REVIEWS
 from flows.stages.drawn_pairs import quotas, rated, rule_literals, usable_clips
 from flows.stages.filters import filters_of
-from flows.stages.metrics import metric_keys
-from flows.stages.recordings import recording_keys, recording_requests, recording_work
+from flows.stages.recordings import recording_requests, recording_work
 from flows.stages.release import Form, pairs_were_voted_on, release_stage
 from flows.stages.utterances import read_corpora
 from flows.views.asked_lines import asked_lines, money_line
 from flows.views.plan_lines import (
-    count_true,
-    cpu_hours,
     is_finished,
-    left_keys,
     listening_lines,
     megabytes,
     plan_line,
@@ -141,26 +138,11 @@ def _plan(build: _Build) -> list[Line]:
     usable, _ = usable_clips(build, found)
     known = {stage.name for stage in _MAKING if stage.active(build) and is_finished(stage, build)}
     clips, seconds = usable.num_rows, total_of(usable["duration_s"])
-    recordings = recording_keys(build, usable["utterance_id"])
-    recorded = clips - len(left_keys(build, "recordings", "recordings", recordings))
     if "pairs" in known:
         pairs = build.tables.num_rows("pairs")
     else:
         pairs = _possible_pairs(build, usable)
-    lines = [
-        plan_line("utterances", found.num_rows, done=found.num_rows if "utterances" in known else 0),
-        plan_line("contents", clips, done=clips if "contents" in known else 0),
-        plan_line("recordings", clips, done=recorded, disk_mb=megabytes(build, seconds * (1 - recorded / clips))),
-    ]
-    samples = wanted_rows(build, "samples", columns=["duration_s"]) if "samples" in known else None
-    for metric in build.recipe.metrics:
-        rows, done, left_s = clips, 0, seconds
-        if samples is not None:
-            keys = pa.array(metric_keys(build, metric, samples["sample_id"].to_pylist()), pa.string())
-            left = pc.is_in(keys, value_set=left_keys(build, "metrics", "metrics", keys))
-            rows, done = samples.num_rows, samples.num_rows - count_true(left)
-            left_s = total_of(samples.filter(left)["duration_s"])
-        lines.append(plan_line(f"metrics {metric.name}", rows, done=done, cpu_h=cpu_hours("metric", metric.name, left_s)))
+    lines = clip_lines(build, found, usable, known)
     lines.append(plan_line("pairs", pairs, done=pairs if "pairs" in known else 0))
     lines += _asking(build, known, {"pairs": pairs, "samples": clips}, clip_s=seconds / clips)
     return [*lines, *listening_lines(build, clips, pairs), release_line(build, pairs, megabytes(build, seconds * 1.5))]

@@ -10,7 +10,7 @@ from annotate.models.task import TaskSpec
 from contracts import plugins
 from contracts.errors import RecipeError
 from contracts.text_forms import keyed
-from filters.clips import SEEN
+from filters.single_clips import SEEN
 from flows.recipe.listening_checks import terms_of
 from flows.recipe.model import Origin, Recipe
 from flows.recipe.role_checks import check_role

@@ -6,7 +6,7 @@ from typing import Any, Generic
 
 from contracts import plugins
 from flows.recipe.model import Recipe
-from flows.run.items import PAIRS, Item
+from flows.run.item_tables import PAIRS, ItemTable
 from flows.run.pipeline import Asking, Build, R_contra, Stage
 from flows.run.question import RoleQuestion
 
@@ -32,7 +32,7 @@ class Kind(Generic[R_contra]):
     stages: tuple[Stage[R_contra], ...]
     plan: Callable[[Build[R_contra]], list[Line]]
     check: Callable[[Any], None] = lambda _recipe: None
-    item: Item = PAIRS
+    item: ItemTable = PAIRS
     report: Callable[[Build[R_contra]], Sequence[tuple[str, Mapping[str, Any]]]] = lambda _build: ()
 
 
@@ -42,7 +42,7 @@ def kind_of(build: Build) -> Kind[Any]:
     return kind
 
 
-def item_of(build: Build) -> Item:
+def item_of(build: Build) -> ItemTable:
     """Return what the items of a build are."""
     return kind_of(build).item
 

@@ -18,9 +18,10 @@ from flows.run.pipeline import Build, R_contra, Stage
 from flows.run.wanted import made, want, wanted_rows
 from flows.run.work import count_done, do_missing
 from flows.stages.recordings import recording_requests, recording_work
-from synth import corpus_clips
+from synth import clip_prompts
 from synth.dsp import format_literals
 from synth.rated_clips import drops
+from synth.rated_clips import samples as samples_of
 
 Usable: TypeAlias = Callable[[R_contra, pa.Table], pa.Array | pa.ChunkedArray]
 """From a recipe and rows of schema UTTERANCES to why each of them can be no item; null = it can."""
@@ -37,7 +38,7 @@ def usable_clips(build: Build[R_contra], why_not: Usable[R_contra], utterances: 
     if not usable.num_rows:
         reasons = ", ".join(f"{name} {rows}" for name, rows in count(gone["reason"]).items())
         raise DataError(f"none of {utterances.num_rows} utterances can be one of the {item_of(build).plural}: {reasons}")
-    return corpus_clips.grouped(usable), gone
+    return clip_prompts.grouped(usable), gone
 
 
 def _usable(why_not: Usable[Any], build: Build) -> pa.Table:
@@ -48,7 +49,7 @@ def _contents(why_not: Usable[Any], build: Build) -> Books:
     found = build.tables.read("utterances")
     usable, gone = usable_clips(build, why_not, found)
     build.tables.replace("drops@contents", gone)
-    build.tables.replace("prompts", corpus_clips.prompts(usable))
+    build.tables.replace("prompts", clip_prompts.prompts(usable))
     dropped = count(gone["reason"])
     return Books(stage="contents", unit="clips", rows_in=found.num_rows, rows_out=usable.num_rows, dropped=dropped)
 
@@ -63,7 +64,7 @@ def _recordings(why_not: Usable[Any], build: Build) -> Books:
 def _samples(why_not: Usable[Any], build: Build) -> Books:
     """Take every recording for a sample of its system."""
     usable, recordings = _usable(why_not, build), wanted_rows(build, "recordings")
-    samples = corpus_clips.samples(usable, recordings)
+    samples = samples_of(usable, recordings)
     build.tables.append("samples", among(samples, "sample_id", build.tables.missing("samples", samples["sample_id"])))
     want(build, "samples", [(samples["sample_id"], samples["prompt_id"])])
     is_there = pc.is_in(usable["utterance_id"], value_set=recordings["utterance_id"].combine_chunks())

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from contracts.joins import among, attach
 from contracts.rng import hash_fraction
 from flows.run.damage import named_audio
-from flows.run.items import CLIPS
+from flows.run.item_tables import CLIPS
 from flows.run.kind import item_of
 from flows.run.pipeline import Build
 from flows.run.wanted import wanted_rows

@@ -284,7 +284,9 @@ def test_listeners_ratings_become_rows(corpus, in_this_process):
     assert {one["rating_id"] for one in story["ratings"]} == set(rows[0]["rating_ids"])
     assert story["label"]["vote_ids"] == rows[0]["rating_ids"]
     write_report(build.as_read_only(), corpus / "report.html")
-    assert "crowdsourced" in (Path(release_of(build)) / "README.md").read_text()
+    card = (Path(release_of(build)) / "README.md").read_text()
+    assert "come from 35 ratings of listeners on 15 clips: of each clip the mean, rounded" in card
+    assert "crowdsourced" in card
 
 
 def test_a_judge_scores_in_the_same_form(corpus, in_this_process, monkeypatch):

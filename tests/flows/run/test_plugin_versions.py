@@ -5,7 +5,7 @@ import pytest
 
 from contracts.errors import RecipeError, SetupError
 from flows.entry.preflight import check_machine
-from flows.run.items import PAIRS
+from flows.run.item_tables import PAIRS
 from flows.run.kind import stages_of
 from flows.run.pipeline import open_build
 from flows.run.plugin_versions import mixed_versions, released_mixed, version_rows

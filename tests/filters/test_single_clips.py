@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from contracts.schemas import PROMPTS, SAMPLES
-from filters.clips import SEEN, join
+from filters.single_clips import SEEN, join
 from tests.rows import rows
 
 

@@ -2,7 +2,7 @@
 
 from contracts.conformance import conform
 from contracts.schemas import RECORDINGS, UTTERANCES
-from synth import corpus_clips
+from synth import clip_prompts, rated_clips
 from tests.rows import rows
 
 FOUND = rows(
@@ -16,14 +16,14 @@ FOUND = rows(
 
 def test_clips_of_one_content_are_one_text_group():
     """Of one corpus; a clip without a content is a group of its own."""
-    groups = corpus_clips.grouped(FOUND)["group_id"].to_pylist()
+    groups = clip_prompts.grouped(FOUND)["group_id"].to_pylist()
     assert groups[0] == groups[1]
     assert len(set(groups)) == 3
 
 
 def test_each_clip_has_a_prompt_of_its_own():
     """With the text that the clip says, not that of its content's first clip."""
-    prompts = conform(corpus_clips.prompts(corpus_clips.grouped(FOUND)), "prompts")
+    prompts = conform(clip_prompts.prompts(clip_prompts.grouped(FOUND)), "prompts")
     assert len(set(prompts["prompt_id"].to_pylist())) == 4
     assert sorted(prompts["text"].to_pylist(), key=str) == [None, None, "bye", "hello"]
     assert prompts["target_utterance_id"].null_count == 4, "no text was to be spoken"
@@ -32,8 +32,8 @@ def test_each_clip_has_a_prompt_of_its_own():
 def test_a_recording_is_the_sample_of_its_system():
     """A clip without a system is a person's; one that could not be recorded is no sample."""
     recordings = rows(RECORDINGS, *({"recording_id": f"r{n}", "utterance_id": f"u{n}", "audio_id": f"a{n}"} for n in (1, 2)))
-    grouped = corpus_clips.grouped(FOUND)
-    samples = {row["utterance_id"]: row for row in conform(corpus_clips.samples(grouped, recordings), "samples").to_pylist()}
+    grouped = clip_prompts.grouped(FOUND)
+    samples = {row["utterance_id"]: row for row in conform(rated_clips.samples(grouped, recordings), "samples").to_pylist()}
     assert set(samples) == {"u1", "u2"}
     assert [(samples[one]["system"], samples[one]["is_synthetic"]) for one in ("u1", "u2")] == [("tts", True), ("human", False)]
     assert samples["u1"]["prompt_id"] == grouped["prompt_id"][0].as_py()

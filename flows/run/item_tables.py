@@ -13,7 +13,7 @@ from flows.run.wanted import made, wanted_rows
 
 
 @dataclass(frozen=True, kw_only=True)
-class Item:
+class ItemTable:
     """What a kind of data set labels, filters, splits and releases: the rows of one table.
 
     Attributes:
@@ -42,7 +42,7 @@ class Item:
         return pa.table(items | {name: rows[name] for name in self.samples})
 
 
-PAIRS: Final = Item(
+PAIRS: Final = ItemTable(
     table="pairs",
     reads=("pairs",),
     table_rows=lambda build: sorted_by(build.tables.read("pairs"), "pair_id"),
@@ -51,7 +51,7 @@ PAIRS: Final = Item(
 )
 """Two clips that are compared."""
 
-CLIPS: Final = Item(
+CLIPS: Final = ItemTable(
     table="samples",
     reads=made("samples"),
     table_rows=lambda build: wanted_rows(build, "samples"),
