@@ -75,13 +75,18 @@ class SplitSection(Strict):
 
     def size(self) -> Size:
         """Return its size."""
-        quota = sum(self.quota.values()) if isinstance(self.quota, dict) else self.quota
+        quota = sum(self.by_corpus.values()) if isinstance(self.quota, dict) else self.quota
         return Size(fraction=self.fraction, quota=quota)
+
+    @property
+    def by_corpus(self) -> dict[str, int]:
+        """Corpus -> quota, where the quota names corpora."""
+        return self.quota if isinstance(self.quota, dict) else {}
 
     def quota_of(self, corpora: Collection[str]) -> dict[str, int]:
         """Return how many rows of each of these corpora it gets: a quota that names none is divided evenly over them."""
-        if isinstance(self.quota, dict):
-            return {corpus: self.quota[corpus] for corpus in corpora if corpus in self.quota}
+        if self.by_corpus:
+            return {corpus: self.by_corpus[corpus] for corpus in corpora if corpus in self.by_corpus}
         return apportion(self.quota or 0, dict.fromkeys(sorted(corpora), 1)) if corpora else {}
 
 
