@@ -85,8 +85,8 @@ class SplitSection(Strict):
 
     def quota_of(self, corpora: Collection[str]) -> dict[str, int]:
         """Return how many rows of each of these corpora it gets: a quota that names none is divided evenly over them."""
-        if self.by_corpus:
-            return {corpus: self.by_corpus[corpus] for corpus in corpora if corpus in self.by_corpus}
+        if isinstance(self.quota, dict):
+            return {corpus: self.quota[corpus] for corpus in corpora if corpus in self.quota}
         return apportion(self.quota or 0, dict.fromkeys(sorted(corpora), 1)) if corpora else {}
 
 
