@@ -23,10 +23,11 @@ from flows.run.wanted import made, want, wanted_rows
 from flows.run.work import count_done, do_missing
 from flows.stages import drawn_pairs, filters, label_check, metrics, splits, utterances, verification, votes
 from flows.stages.critiques import CRITIQUES, JUDGMENTS, REVIEWS
-from flows.stages.drawn_pairs import quotas, rated, rule_literals, usable_clips
+from flows.stages.drawn_pairs import rated, rule_literals, usable_clips
 from flows.stages.filters import filters_of
 from flows.stages.recordings import recording_requests, recording_work
 from flows.stages.release import Form, pairs_were_voted_on, release_stage
+from flows.stages.split_facts import split_sizes
 from flows.stages.utterances import read_corpora
 from flows.views.asked_lines import asked_lines, money_line
 from flows.views.plan_lines import (
@@ -123,7 +124,7 @@ def _statement(build: _Build) -> str:
 def _possible_pairs(build: _Build, clips: pa.Table) -> int:
     """Return how many pairs are wanted, or could be made."""
     if build.recipe.draws_pairs:
-        return sum(sum(rows.values()) for rows in quotas(build, clips["corpus"]).values())
+        return sum(size.rows for size in split_sizes(build.recipe).values())
     sizes = pc.value_counts(clips["group_id"])
     return sum(n * (n - 1) // 2 for n in (item["counts"].as_py() for item in sizes))
 

@@ -51,10 +51,9 @@ class Recipe(Strict, ABC):
     def _quotas_by_corpus_make_sense(self) -> Self:
         corpora = {corpus.name for corpus in self.corpora}
         for name, split in self.splits.named().items():
-            by_corpus = split.quota if isinstance(split.quota, dict) else {}
-            if by_corpus and not self.draws_pairs:
+            if split.by_corpus and not self.draws_pairs:
                 raise ValueError(f"splits.sets.{name}.quota: by corpus it is for pairs that are drawn (pairs.categories)")
-            if unknown := sorted(set(by_corpus) - corpora):
+            if unknown := sorted(set(split.by_corpus) - corpora):
                 raise ValueError(f"splits.sets.{name}.quota: {unknown[0]!r} is no corpus of this recipe")
         return self
 

@@ -75,8 +75,13 @@ class SplitSection(Strict):
 
     def size(self) -> Size:
         """Return its size."""
-        quota = sum(self.quota.values()) if isinstance(self.quota, dict) else self.quota
+        quota = sum(self.by_corpus.values()) if isinstance(self.quota, dict) else self.quota
         return Size(fraction=self.fraction, quota=quota)
+
+    @property
+    def by_corpus(self) -> dict[str, int]:
+        """Corpus -> quota, where the quota names corpora."""
+        return self.quota if isinstance(self.quota, dict) else {}
 
     def quota_of(self, corpora: Collection[str]) -> dict[str, int]:
         """Return how many rows of each of these corpora it gets: a quota that names none is divided evenly over them."""

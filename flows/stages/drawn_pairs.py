@@ -1,6 +1,6 @@
 """Rated clips that can stand in a pair, the pools that pairs are drawn of, and the stage ``pairs`` of rated clips."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -61,18 +61,16 @@ def _divided(build: _Build, usable: pa.Table) -> pa.Table:
     clips = rated_clips.of_contents(usable).rename_columns({"split": pools.OWN})
     clips = with_setting(clips.append_column("reference_language", pa.nulls(clips.num_rows, pa.string())))
     conditions = {split: section.where.wanted() for split, section in build.recipe.splits.named().items()}
-    divided = pools.divide(clips, conditions, quotas(build, clips["corpus"]), build.recipe.seed)
+    corpora = pc.unique(clips["corpus"]).to_pylist()
+    quotas = {split: _quotas(build, split, corpora) for split in conditions}
+    divided = pools.divide(clips, conditions, quotas, build.recipe.seed)
     return usable.append_column("drawn_for", divided["drawn_for"]).append_column("own_split", divided["own_split"])
 
 
-def quotas(build: _Build, corpora: pa.ChunkedArray) -> dict[str, dict[str, int]]:
-    """Return split -> corpus -> how many pairs to draw: more than is released where people verify them."""
-    known = set(pc.unique(corpora).to_pylist())
-    sizes = split_sizes(build.recipe)
-    return {
-        split: {corpus: sizes[split].of(rows) for corpus, rows in section.quota_of(known).items()}
-        for split, section in build.recipe.splits.named().items()
-    }
+def _quotas(build: _Build, split: str, corpora: Iterable[str]) -> dict[str, int]:
+    """Return corpus -> how many pairs to draw for a split: more than is released where people verify them."""
+    rows = build.recipe.splits.named()[split].quota_of(set(corpora))
+    return {corpus: split_sizes(build.recipe)[split].of(quota) for corpus, quota in rows.items()}
 
 
 def rule_literals(build: _Build) -> list[object]:
@@ -104,9 +102,10 @@ def _drawn(build: _Build, samples: pa.Table, utterances: pa.Table) -> Books:
     clips = attach(clips, "prompt_id", build.tables.read("prompts"), "prompt_id", {"drawn_for": "drawn_for"})
     clips = sorted_by(clips.combine_chunks(), "sample_id")
     found, notes, ratios = [], list[str](), list[tuple[float, str]]()
-    for split, by_corpus in sorted(quotas(build, clips["corpus"]).items()):
-        for corpus, quota in sorted(by_corpus.items()):
-            cell = clips.filter(pc.and_(pc.equal(clips["corpus"], corpus), pc.equal(clips["drawn_for"], split)))
+    for split, section in sorted(build.recipe.splits.named().items()):
+        own = clips.filter(pc.equal(clips["drawn_for"], split))
+        for corpus, quota in sorted(_quotas(build, split, {*section.by_corpus, *own["corpus"].to_pylist()}).items()):
+            cell = own.filter(pc.equal(own["corpus"], corpus))
             drawn, rows = _cell(build, cell, quota)
             found.append(rows)
             if rows.num_rows < quota:

@@ -55,13 +55,14 @@ def _over_quota(build: Build, confirmed: pa.Table) -> list[dict[str, str]]:
     """Return the confirmed items beyond the quotas as rows of drops; drawn pairs have a quota per corpus."""
     if not build.recipe.draws_pairs:
         return cut(confirmed, quotas_of(build), build.recipe.seed, "verification")
-    prompts, named = build.tables.read("prompts", ["group_id", "corpus"]), build.recipe.splits.named()
-    corpora = pc.unique(prompts["corpus"]).to_pylist()
+    prompts, named = build.tables.read("prompts", ["group_id", "corpus", "drawn_for"]), build.recipe.splits.named()
     confirmed = attach(confirmed, "group_id", prompts, "group_id", {"corpus": "corpus"})
     drops = list[dict[str, str]]()
-    for corpus in sorted(corpora):
-        quotas = {split: named[split].quota_of(corpora).get(corpus, 0) for split in require(build.recipe).splits}
-        drops += cut(confirmed.filter(pc.equal(confirmed["corpus"], corpus)), quotas, build.recipe.seed, "verification")
+    for split in require(build.recipe).splits:
+        drawn_of = set(prompts.filter(pc.equal(prompts["drawn_for"], split))["corpus"].to_pylist())
+        for corpus, quota in sorted(named[split].quota_of(drawn_of).items()):
+            own = confirmed.filter(pc.equal(confirmed["corpus"], corpus))
+            drops += cut(own, {split: quota}, build.recipe.seed, "verification")
     return drops
 
 

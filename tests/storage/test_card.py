@@ -187,6 +187,17 @@ def test_tables_of_numbers_are_tables():
     assert "<td>a|b</td>" in page
 
 
+def test_contents_that_corpora_share_between_their_splits_are_told():
+    """Where there are any, beside the proof that clips are not shared."""
+    tally = Tally({"rated_pairs": RATED_PAIRS})
+    tally.open("rated_pairs", "train")
+    tally.add("rated_pairs", "train", rated_rows(2))
+    card = render(Facts(**BARE, overlaps=[Disjoint(key="bvcc", left="train", right="test", shared=4)]), tally)
+    assert "No clip is in two of them" in card
+    assert "| bvcc | train | test | 4 |" in card
+    assert "No clip is in two of them" not in rated_card(rated_rows(2))
+
+
 @pytest.mark.parametrize(
     ("gap", "word"),
     [(3.7 - 3.5, "up to 0.2"), (3.4 - 3.2, "up to 0.2"), (0.21, "up to 0.5"), (4.1 - 3.1, "up to 1"), (1.001, "more than 1")],
