@@ -1,7 +1,6 @@
 """Builds that are hit: a signal to one kind of process of a build's tree, in a stage, and what is left when it has ended."""
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import re
@@ -14,11 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import patch
 
+import fsspec
+
 from annotate.models.ledger.ledger import Ledger
+from contracts.errors import WorkspaceLocked
 from flows.run.kind import stages_of
 from flows.run.marks import execute
 from flows.run.pipeline import open_build
 from flows.stages.release import release_of
+from storage.workspace import Workspace
 from tests.annotate.gemini_server import Answer, GeminiServer, card, reply, serving
 from tests.e2e.builds import CLI, ROOT, SIGNALS_ON, tiny_recipe
 from tests.flows.small import without_ray
@@ -106,7 +109,7 @@ class Prepared:
                 if stage.name in {"samples", "judgments"}:
                     shutil.copytree(folder / "calm", folder / f"before {stage.name}")
                 execute(stage, build)
-        made.calm = digests(Path(release_of(build)))
+        made.calm = digests(release_of(build))
         return made
 
     def copy(self, stage: str, name: str) -> Path:
@@ -186,7 +189,7 @@ class Ended:
         seconds: from the first hit to the end.
         code: exit code; negative for a signal that killed it, None if it had to be killed because it hung.
         lines: what it said on stderr beside its progress.
-        released: the release's folder, if it named one.
+        released: folder or URL of the release, if it named one.
         left: processes of its tree that were still there ten seconds later.
         locked: whether the workspace was still locked.
     """
@@ -194,7 +197,7 @@ class Ended:
     seconds: float
     code: int | None
     lines: list[str]
-    released: Path | None
+    released: str | None
     left: list[str]
     locked: bool
 
@@ -202,9 +205,9 @@ class Ended:
 class Running:
     """A build in a session of its own, as a terminal would start it."""
 
-    def __init__(self, prepared: Prepared, workspace: Path, *options: str, **environment: str) -> None:
-        self._workspace = workspace
-        mark = f"{workspace.name} {time.monotonic_ns()}"
+    def __init__(self, prepared: Prepared, workspace: Path | str, *options: str, **environment: str) -> None:
+        self._workspace = Workspace(workspace)
+        mark = f"{workspace} {time.monotonic_ns()}"
         self._tree = Tree(mark)
         self._process = subprocess.Popen(
             [*SIGNALS_ON, CLI, "build", prepared.recipe, "-w", workspace, *options],
@@ -223,7 +226,7 @@ class Running:
 
     def marked(self, stage: str) -> bool:
         """Tell whether a stage has finished."""
-        return (self._workspace / "stages" / f"{stage}.json").exists()
+        return self._workspace.exists(f"stages/{stage}.json")
 
     def lives(self) -> bool:
         """Tell whether it has not ended yet."""
@@ -276,24 +279,24 @@ class Running:
             seconds=seconds,
             code=None if hung else self._process.returncode,
             lines=[line for line in err.splitlines() if not PROGRESS.fullmatch(line)],
-            released=Path(found[1]) if found else None,
+            released=found[1] if found else None,
             left=[f"{process.kind}: {process.command}" for process in left],
-            locked=_locked(self._workspace / "lock"),
+            locked=_locked(self._workspace),
         )
 
 
-def _locked(lock: Path) -> bool:
-    if not lock.exists():
+def _locked(workspace: Workspace) -> bool:
+    if not workspace.exists("lock"):
         return False
-    with lock.open("a+") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    try:
+        with workspace.lock():
+            return False
+    except WorkspaceLocked:
+        return True
 
 
-def digests(folder: Path) -> dict[str, str]:
+def digests(release: Path | str) -> dict[str, str]:
     """Return path -> sha256 of all files of a release."""
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    filesystem, root = fsspec.core.url_to_fs(str(release))
+    files = {path.removeprefix(f"{root}/"): filesystem.cat_file(path) for path in sorted(filesystem.find(root))}
+    return {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}

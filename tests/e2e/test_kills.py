@@ -5,6 +5,7 @@ Prefect, Ray and the engines are real; the workspace is prepared up to the stage
 
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -55,7 +56,7 @@ def build(prepared, api, request):
             carried_on = Running(prepared, workspace, **api).end(240)
             assert (carried_on.code, carried_on.lines) == (0, [])
             released = carried_on.released
-        assert released.is_relative_to(workspace)
+        assert Path(released).is_relative_to(workspace)
         assert digests(released) == prepared.calm
         assert prepared.owed_usd(workspace) >= judge.bill_usd - before[0] - 1e-9
 

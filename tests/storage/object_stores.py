@@ -11,7 +11,8 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -61,20 +62,45 @@ def _free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
+@dataclass
+class Server:
+    """A server on loopback that can be killed and started again.
+
+    Attributes:
+        command: how it is started.
+        endpoint: its address.
+        log: file of what it says.
+    """
+
+    command: Sequence[str]
+    endpoint: str
+    log: Path
+    _process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(self.command, stdout=output, stderr=output, cwd=self.log.parent)
+        until = time.monotonic() + _START_S
+        while not _answers(self.endpoint):
+            assert self._process.poll() is None, self.log.read_text(errors="replace")[-2000:]
+            assert time.monotonic() < until, self.log.read_text(errors="replace")[-2000:]
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        """``kill -9`` it."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+
 @contextlib.contextmanager
-def _running(command: list[str], endpoint: str, log: Path) -> Iterator[None]:
-    with log.open("wb") as output:
-        server = subprocess.Popen(command, stdout=output, stderr=output, cwd=log.parent)
-        try:
-            until = time.monotonic() + _START_S
-            while not _answers(endpoint):
-                assert server.poll() is None, log.read_text(errors="replace")[-2000:]
-                assert time.monotonic() < until, log.read_text(errors="replace")[-2000:]
-                time.sleep(0.1)
-            yield
-        finally:
-            server.kill()
-            server.wait()
+def _running(server: Server) -> Iterator[Server]:
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
 
 
 def _answers(endpoint: str) -> bool:
@@ -88,7 +114,8 @@ def _answers(endpoint: str) -> bool:
         return False
 
 
-def _make_bucket(endpoint: str) -> None:
+def make_bucket(endpoint: str) -> None:
+    """Make the bucket if it is not there, and wait until it can be written to."""
     import s3fs
 
     until = time.monotonic() + _START_S
@@ -97,10 +124,9 @@ def _make_bucket(endpoint: str) -> None:
             key=KEY, secret=SECRET, endpoint_url=endpoint, client_kwargs={"region_name": "us-east-1"}, skip_instance_cache=True
         )
         try:
-            store.call_s3("create_bucket", Bucket=BUCKET)
+            with contextlib.suppress(FileExistsError):
+                store.call_s3("create_bucket", Bucket=BUCKET)
             store.pipe_file(f"{BUCKET}/ready", b"")  # the parts of the server find each other one after the other
-            return
-        except FileExistsError:
             return
         except OSError:
             if time.monotonic() > until:
@@ -109,8 +135,8 @@ def _make_bucket(endpoint: str) -> None:
 
 
 @contextlib.contextmanager
-def seaweedfs() -> Iterator[str]:
-    """Run SeaweedFS and yield its address."""
+def seaweedfs() -> Iterator[Server]:
+    """Run SeaweedFS, whose data outlive it while the context is open."""
     with tempfile.TemporaryDirectory(prefix="weed") as folder:
         master, volume, filer, s3 = _free_ports(4)
         identity = {
@@ -131,14 +157,14 @@ def seaweedfs() -> Iterator[str]:
             "-s3.port.iceberg=0", "-s3.port.lance=0",  # else at ports of their own choice
             f"-s3.config={config}", "-volume.max=10", "-master.volumeSizeLimitMB=64", "-master.telemetry=false",
         ]  # fmt: skip
-        with _running(command, endpoint, Path(folder) / "log"):
-            _make_bucket(endpoint)
-            yield endpoint
+        with _running(Server(command, endpoint, Path(folder) / "log")) as server:
+            make_bucket(endpoint)
+            yield server
 
 
 @contextlib.contextmanager
-def rclone() -> Iterator[str]:
-    """Run rclone's S3 server over a folder and yield its address."""
+def rclone() -> Iterator[Server]:
+    """Run rclone's S3 server over a folder."""
     with tempfile.TemporaryDirectory(prefix="rclone") as folder:
         (Path(folder) / "data" / BUCKET).mkdir(parents=True)
         endpoint = f"http://127.0.0.1:{_free_ports(1)[0]}"
@@ -146,8 +172,8 @@ def rclone() -> Iterator[str]:
             _program("rclone"), "serve", "s3", f"{folder}/data", "--addr", endpoint.removeprefix("http://"),
             "--auth-key", f"{KEY},{SECRET}", "--config", os.devnull,
         ]  # fmt: skip
-        with _running(command, endpoint, Path(folder) / "log"):
-            yield endpoint
+        with _running(Server(command, endpoint, Path(folder) / "log")) as server:
+            yield server
 
 
 def _here(endpoint: str) -> Iterator[str]:
@@ -157,14 +183,14 @@ def _here(endpoint: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def strong_server() -> Iterator[str]:
-    with seaweedfs() as endpoint:
-        yield endpoint
+    with seaweedfs() as server:
+        yield server.endpoint
 
 
 @pytest.fixture(scope="session")
 def weak_server() -> Iterator[str]:
-    with rclone() as endpoint:
-        yield endpoint
+    with rclone() as server:
+        yield server.endpoint
 
 
 @pytest.fixture

@@ -1,13 +1,7 @@
 """Systems whose packages exclude each other, in one data set: on an embedded cluster, and on a cluster of two nodes."""
 
-import contextlib
 import json
-import os
-import secrets
-import subprocess
 import sys
-import tempfile
-import time
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -19,7 +13,6 @@ from flows.entry.preflight import check_machine
 from flows.run import cluster as cluster_module
 from flows.run.cluster import cluster
 from flows.run.kind import stages_of
-from flows.run.linux_processes import kill_session
 from flows.run.pipeline import open_build, up_to
 from flows.run.prepared import prepare_on_cluster
 from flows.stages import samples
@@ -27,6 +20,7 @@ from flows.views.environment_lines import environment_lines
 from storage.environments.environment_cache import FOLDER, all_built
 from synth.hosted_engine import placed_engine
 from tests.excluding import NEW, OLD, UNSOLVABLE, require_index
+from tests.flows.ray_nodes import START_S, ray_nodes, wait_until
 from tests.flows.small import corpus, recipe, run
 
 SYSTEMS = [
@@ -152,41 +146,14 @@ def test_a_text_that_kills_its_process_costs_one_row(tmp_path, monkeypatch):
 
 @pytest.fixture
 def two_nodes(tmp_path, monkeypatch):
-    """The address of a cluster of two nodes with a CPU each, whose workers keep environments in folders of their own."""
-    token = tmp_path / "token"
-    token.write_text(secrets.token_hex(32))
-    monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
-    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "200")
-    monkeypatch.setattr(cluster_module, "_START_LIMIT_S", 200.0)
-    with tempfile.TemporaryDirectory(prefix="ray-") as root, contextlib.ExitStack() as stack:  # names of sockets are short
-        known = Path(root, "ray_current_cluster")
-        node(stack, tmp_path / "node1", "--head", "--port", "0", "--include-dashboard", "false", "--temp-dir", root)
-        wait_until(known.exists)
-        address = known.read_text().strip()
-        node(stack, tmp_path / "node2", "--address", address)
-        yield address
-
-
-def node(stack, environments, *where):
-    """Start a node, which ends with the stack."""
-    ray = Path(sys.executable).with_name("ray")
-    process = subprocess.Popen(
-        [ray, "start", "--block", "--num-cpus", "1", "--disable-usage-stats", *where],
-        env=os.environ | {FOLDER: str(environments)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    stack.callback(process.wait)
-    stack.callback(kill_session, process.pid)
-
-
-def wait_until(true):
-    deadline = time.monotonic() + 200
-    while not true():
-        assert time.monotonic() < deadline, "not within 200 s"
-        time.sleep(0.5)
+    """The address of a cluster of two nodes, whose workers keep environments in folders of their own."""
+    monkeypatch.setattr(cluster_module, "_START_LIMIT_S", START_S)
+    with ray_nodes(0) as nodes:
+        for name, value in nodes.environment.items():
+            monkeypatch.setenv(name, value)
+        for name in ("node1", "node2"):
+            nodes.start({FOLDER: str(tmp_path / name)})
+        yield nodes.address
 
 
 def test_systems_that_exclude_each_other_speak_on_a_cluster_of_two_nodes(folder, two_nodes, monkeypatch):
