@@ -98,8 +98,13 @@ class Pool:
             known.rows = pa.concat_tables([known.rows, ordered])
 
     def wants_more(self) -> bool:
-        """Return whether a worker could take one more batch now."""
-        return bool(self.waiting) and len(self.busy) < _AHEAD * self.workers
+        """Return whether a worker could take one more batch now.
+
+        Nothing is sent ahead while a batch that a worker died of is not done: a worker that dies of its second batch can take
+        the reply to its first along, which then seems to be what it died of.
+        """
+        is_suspect = any(batch.deaths for batch in itertools.chain(self.waiting, self.busy.values()))
+        return bool(self.waiting) and len(self.busy) < (1 if is_suspect else _AHEAD) * self.workers
 
     def take(self) -> tuple[int, Batch]:
         """Return the next batch with its number, and count it as busy.

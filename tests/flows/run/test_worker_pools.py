@@ -180,3 +180,22 @@ def test_a_worker_is_sent_one_batch_ahead():
     one.repeat_busy()
     assert sum(batch.rows.num_rows for batch in one.waiting) == 100
     assert one.wants_more()
+
+
+def test_nothing_is_sent_ahead_beside_a_batch_that_a_worker_died_of():
+    """Else the reply to a worker's first batch could be lost with a worker that dies of its second."""
+    (one,) = pool(Resources(), rows=40)
+    one.workers = 2
+    (number, suspect), *others = [one.take() for _ in range(3)]
+    assert one.wants_more()
+    one.waiting.appendleft(one.busy.pop(number))
+    suspect.deaths = 1
+    assert not one.wants_more()  # each worker has one
+    del one.busy[others[0][0]]
+    number, again = one.take()
+    assert again is suspect
+    assert not one.wants_more()
+    del one.busy[number]
+    assert one.wants_more()
+    one.take()
+    assert one.wants_more()
