@@ -51,9 +51,16 @@ def header(facts: Facts, tally: Tally) -> dict[str, Any]:
         "source_datasets": ["original"],
         "size_categories": [size_category(sum(tally.rows.values()))],
         "task_categories": ["audio-classification", "text-to-speech"],
-        "tags": ["audio", "speech", "reward-model", "preference", "synthetic", "speech-quality"],
+        "tags": ["audio", "speech", "reward-model", *_kinds_of_rows(tally), "speech-quality"],
         "configs": [{"config_name": config, "data_files": files} for config, files in configs.items()],
     }
+
+
+def _kinds_of_rows(tally: Tally) -> list[str]:
+    """Return the tags that only some data sets have: of rows that prefer one clip, and of clips that a machine spoke."""
+    preference = any(schema.labels for schema in tally.schemas.values())
+    synthetic = any(counts.synthetic for counts in tally.bodies)
+    return [tag for tag, holds in (("preference", preference), ("synthetic", synthetic)) if holds]
 
 
 def render(facts: Facts, tally: Tally) -> str:

@@ -74,7 +74,7 @@ class Facts:
         version: the recipe's version of the release.
         funnel: the books of every stage, in order.
         leakage: the proof that the splits are disjoint.
-        overlaps: by corpus, the contents that its own splits share, where they are respected.
+        overlaps: by corpus, or two corpora, the contents that two splits share, where corpora's own splits are respected.
         annotations_creators: the Hub's words for who annotated: machine-generated, crowdsourced, expert-generated.
         judge_statement: what kind of judge labelled the rows.
         statistics: tables about the rows that no count of single rows gives.

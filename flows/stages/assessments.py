@@ -106,6 +106,8 @@ def _assessments(build: _Build) -> Books:
 
 def problem_of(recipe: RatedClipsRecipe, row: Mapping[str, Any]) -> tuple[str, str] | None:
     """Return the reason why a clip has no scores that its row can state, and a message; None = it has."""
+    if row.get("reason") == "not_judged":
+        return "not_judged", "the judge gave no reply that can be read: see the failures of the stage reviews"
     if row.get("reason") is not None:
         return row["reason"], f"{row.get('listeners') or 0} listeners rated the clip"
     if row["scores"] is None:

@@ -33,9 +33,11 @@ def usable_clips(build: _Build, utterances: pa.Table) -> tuple[pa.Table, pa.Tabl
     usable, drops = rated(build, utterances)
     if not usable.num_rows:
         scales = sorted({rating["scale"] for ratings in utterances["ratings"].to_pylist() for rating in ratings or ()})
+        reasons = ", ".join(f"{name} {rows}" for name, rows in count(drops["reason"]).items())
         raise DataError(
-            f"no clip has a content_id and a rating on the scale {build.recipe.scale!r}; "
-            f"there are {', '.join(scales) or 'no ratings at all'}: correct scale, or the manifest"
+            f"none of {utterances.num_rows} clips can stand in a pair ({reasons}): each needs a content_id and a rating on the "
+            f"scale {build.recipe.scale!r}; the corpora have ratings on {', '.join(scales) or 'no scale at all'}: correct "
+            f"scale, pairs.min_raters, which is {build.recipe.pairs.min_raters}, or the corpora"
         )
     if not build.recipe.draws_pairs:
         return rated_clips.of_contents(usable), drops

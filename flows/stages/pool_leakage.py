@@ -1,11 +1,13 @@
 """What must not leak between the splits that pairs are drawn for, and what the corpora's own splits share.
 
 A prompt is a pool of clips there, and has no text: its clips have. Where the corpus's own split is respected, the texts that
-its splits share are counted, and no failure; the contents of one such split, which ours divide further, are kept apart.
+its splits share, with each other or with those of another corpus, are counted, and no failure; the contents of one such split,
+which ours divide further, are kept apart.
 """
 
+from collections.abc import Sequence
 from functools import cache
-from itertools import combinations
+from itertools import combinations, combinations_with_replacement
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -45,23 +47,34 @@ def contents_of_pools(build: Build) -> pa.Table:
 
 
 def shared_by_sources(build: Build) -> list[Disjoint]:
-    """Return for each corpus whose own splits are respected how many contents two splits share, if any.
+    """Return how many contents clips of two splits share, for each corpus and each two corpora that share any."""
+    return shared_contents(_clips(build), list(build.recipe.splits.named()))
 
-    Two contents of one text, however it is written, are one.
+
+def shared_contents(clips: pa.Table, splits: Sequence[str]) -> list[Disjoint]:
+    """Return for each corpus, and for each two corpora, how many contents two splits share, if any.
+
+    Two contents of one text, however it is written, are one. Of two corpora only texts can be compared.
+
+    Args:
+        clips: ``corpus``, ``drawn_for``, ``content_id`` and ``spoken_text`` (null = not known).
+        splits: the splits in the order of the recipe.
     """
-    clips = _clips(build)
-    clips = clips.filter(pc.is_valid(clips["own_split"]))
     form = cache(leakage_form)
-    said: dict[str, dict[str, set[str]]] = {}
+    said: dict[tuple[str, str], set[tuple[str, ...]]] = {}
     columns = (clips[name].to_pylist() for name in ("corpus", "drawn_for", "content_id", "spoken_text"))
     for corpus, split, content, text in zip(*columns, strict=True):
-        said.setdefault(corpus, {}).setdefault(split, set()).add(content if text is None else form(text))
-    return [
-        Disjoint(key=corpus, left=left, right=right, shared=shared)
-        for corpus, splits in sorted(said.items())
-        for left, right in combinations([split for split in build.recipe.splits.named() if split in splits], 2)
-        if (shared := len(splits[left] & splits[right]))
-    ]
+        said.setdefault((corpus, split), set()).add((corpus, content) if text is None else (form(text),))
+    found = []
+    for one, other in combinations_with_replacement(sorted({corpus for corpus, _ in said}), 2):
+        for left, right in combinations(splits, 2):
+            nothing = set[tuple[str, ...]]()
+            shared = said.get((one, left), nothing) & said.get((other, right), nothing)
+            shared |= said.get((other, left), nothing) & said.get((one, right), nothing)
+            if shared:
+                corpora = one if one == other else f"{one} and {other}"
+                found.append(Disjoint(key=corpora, left=left, right=right, shared=len(shared)))
+    return found
 
 
 def _clips(build: Build) -> pa.Table:

@@ -57,7 +57,9 @@ def _splits(build: Build) -> Books:
 
 def _shared_by_sources(build: Build) -> list[str]:
     found = shared_by_sources(build) if build.recipe.draws_pairs else []
-    return [f"{one.shared} contents of {one.key} are in {one.left} and in {one.right}, as the corpus has them" for one in found]
+    return [
+        f"{one.shared} contents of {one.key} are in {one.left} and in {one.right}, as the corpora have them" for one in found
+    ]
 
 
 def _require_some(build: Build, facts: pa.Table) -> None:

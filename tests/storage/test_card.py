@@ -248,6 +248,28 @@ def test_configurations_of_several_sorts_share_a_card():
     assert card.count("Licences hold per row") == 1
 
 
+def test_tags_are_those_of_the_rows():
+    """Recordings of people alone are not tagged as synthetic speech."""
+    for is_synthetic in (True, False):
+        card = rated_card(rated_rows(2, is_synthetic_a=False, is_synthetic_b=is_synthetic))
+        tags = yaml.safe_load(card.split("\n---\n")[0].removeprefix("---\n"))["tags"]
+        assert "preference" in tags
+        assert ("synthetic" in tags) == is_synthetic
+
+
+def test_contents_that_splits_share_are_no_part_of_the_promise():
+    """What the corpora's own splits share is counted, and the sentence about leaks says so."""
+    tally = Tally({"rated_pairs": RATED_PAIRS})
+    tally.open("rated_pairs", "train")
+    tally.add("rated_pairs", "train", rated_rows(2))
+    facts = {"judge_statement": "x", "leakage": [Disjoint(key="text", left="train", right="test", shared=0)]}
+    plain = render(Facts(**(BARE | facts)), tally)
+    assert "file. The splits share nothing that could leak" in plain
+    card = render(Facts(**(BARE | facts), overlaps=[Disjoint(key="c and d", left="train", right="test", shared=3)]), tally)
+    assert "Beyond the contents that are counted further below, the splits share nothing" in card
+    assert "| c and d | train | test | 3 |" in card
+
+
 def test_labels_of_another_sort_are_no_zeros():
     """A configuration without labels has none to count."""
     columns = pa.schema([pa.field(name, pa.string()) for name in ("clip_id", "language", "license", "corpus")])

@@ -90,7 +90,7 @@ def test_quotas_are_met_and_everything_is_told(folder, tmp_path):
     assert not any(page.missing for page in books.values())
     assert "times as many pairs as the mean of its corpus and split" in books["pairs"].notes[-1]
     notes = [row["state"] for row in status_of(build.as_read_only()) if row["stage"] == "note"]
-    assert any("contents of bvcc are in test and in train, as the corpus has them" in note for note in notes)
+    assert any("contents of bvcc are in test and in train, as the corpora have them" in note for note in notes)
     card = Path(f"{release_of(build)}/README.md").read_text()
     assert "| bvcc | test | train | 4 |" in card
     row = rows.iloc[0]

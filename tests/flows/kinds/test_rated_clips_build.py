@@ -153,6 +153,7 @@ def test_the_books_balance_and_views_work(build, tmp_path):
     assert '<tr><td>listening_effort</td><td class="n">15</td>' in page
     assert page.count("data:audio/flac;base64,") == 12
     assert "Win rates" not in page
+    assert "that the corpora brought along. \nClips other" in page
     planned = CliRunner().invoke(app, ["plan", str(tmp_path / "r.yaml"), "--workspace", str(tmp_path / "ws"), "--json"])
     assert planned.exit_code == 0, planned.output
     assert {line["stage"]: line["rows"] == line["done"] for line in json.loads(planned.output)}["release"]
@@ -290,12 +291,18 @@ def test_listeners_ratings_become_rows(corpus, in_this_process):
 
 
 def test_a_judge_scores_in_the_same_form(corpus, in_this_process, monkeypatch):
-    """Its scores and words are the row's; what it costs is in the plan before; a reply that cannot be read is asked for again."""
+    """Its scores and words are the row's; what it costs is in the plan before; a reply that cannot be read is asked for again.
+
+    A clip of which none can be read is a drop that says so.
+    """
     monkeypatch.setenv("OPENAI_API_KEY", "canary")
-    spoilt = set()
+    spoilt, unreadable = set(), []
 
     def say(prompt, clips):
         reply = answer(prompt, clips)
+        if clips in (unreadable or [clips]):
+            unreadable[:] = [clips]
+            return "no form"
         if len(spoilt) < 2 and "You have replied" not in prompt:
             spoilt.add(reply)
             return reply.replace("overall=", "overall=1")
@@ -309,7 +316,9 @@ def test_a_judge_scores_in_the_same_form(corpus, in_this_process, monkeypatch):
         assert lines["reviews quality openai/gpt-4o-audio-preview"]["calls"] == 15
         assert lines["money"]["usd_at_most"] > 0
         books = built(build)
-    assert books["reviews"].rows_out == 15
+    assert (books["reviews"].rows_out, books["assessments"].dropped) == (14, {"not_judged": 1})
+    (drop,) = build.tables.read("drops@assessments").to_pylist()
+    assert json.loads(drop["evidence"])["message"].startswith("the judge gave no reply that can be read")
     assert len(spoilt) == 2
     for row in rows_of(build):
         said = FORM.parse(row["completion"])
@@ -318,6 +327,8 @@ def test_a_judge_scores_in_the_same_form(corpus, in_this_process, monkeypatch):
         assert (row["label_source"], row["judge"], bool(row["judge_model"])) == ("judgment", "openai", True)
     card = (Path(release_of(build)) / "README.md").read_text()
     assert "They are not human judgments" in card
+    write_report(build.as_read_only(), corpus / "report.html")
+    assert "Labels come from the judge <b>openai</b>. \n" in (corpus / "report.html").read_text()
 
 
 @pytest.mark.parametrize(

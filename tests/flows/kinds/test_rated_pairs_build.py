@@ -194,7 +194,9 @@ def test_a_plan_counts_what_is_done(build, tmp_path):
 def test_a_plan_ends_as_a_build_would_where_no_clip_can_be_used(build, tmp_path):
     done, _ = planned(tmp_path, scale="naturalness")
     assert done.exit_code != 0
-    assert "no clip has a content_id and a rating on the scale 'naturalness'; there are mos" in str(done.exception)
+    assert "can stand in a pair (no_rating 24)" in str(done.exception)
+    assert "scale 'naturalness'" in str(done.exception)
+    assert "the corpora have ratings on mos: correct" in str(done.exception)
 
 
 @pytest.mark.parametrize("command", [["plan"], ["status"], ["report"]])
