@@ -25,7 +25,7 @@ from flows.run.pipeline import Build, R_contra, Stage
 from flows.run.plugin_versions import released_mixed
 from flows.stages.pool_leakage import shared_by_sources
 from flows.stages.release_pieces import pieces
-from flows.stages.split_facts import empty_splits
+from flows.stages.split_facts import short_splits
 from flows.stages.splits import proof
 from flows.stages.utterances import reader_of, require_credits
 from flows.stages.verification import released_splits
@@ -196,7 +196,7 @@ def _release(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Boo
     build.progress.end()
     items, *_ = counted.values()
     beside = [f"configuration {name}: {rows.total()} rows" for name, rows in counted.items() if rows is not items]
-    notes = (*empty_splits(build.recipe, items), *beside)
+    notes = (*short_splits(build.recipe, items), *beside)
     return Books(stage="release", unit=item_of(build).plural, rows_in=items.total(), rows_out=items.total(), notes=notes)
 
 

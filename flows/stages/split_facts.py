@@ -33,11 +33,14 @@ def split_sizes(recipe: Recipe) -> dict[str, Size]:
     }
 
 
-def empty_splits(recipe: Recipe, rows: Mapping[str, int]) -> tuple[str, ...]:
-    """Return a line for each split of the recipe that has no rows."""
+def short_splits(recipe: Recipe, rows: Mapping[str, int]) -> tuple[str, ...]:
+    """Return a line for each split of the recipe that has no rows, or fewer than its quota."""
     lines = list[str]()
     for split, section in recipe.splits.named().items():
-        if not rows.get(split):
+        found, quota = rows.get(split, 0), section.size().quota
+        if found and quota is not None and found < quota:
+            lines.append(f"split {split} has {found} rows of its quota of {quota}")
+        elif not found:
             conditions = [f"{name} {' or '.join(values)}" for name, values in section.where.wanted().items()]
             lines.append(f"split {split} is empty" + (f" (where: {', '.join(conditions)})" if conditions else ""))
     return tuple(lines)

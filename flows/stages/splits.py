@@ -18,7 +18,7 @@ from flows.run.pipeline import Build, Stage
 from flows.run.questions import needs_history
 from flows.run.wanted import made, wanted_rows
 from flows.stages.pool_leakage import contents_of_pools, divided_by_corpora, shared_by_sources, with_their_splits
-from flows.stages.split_facts import empty_splits, facts_of, split_sizes
+from flows.stages.split_facts import facts_of, short_splits, split_sizes
 from splits.assign import RULE, assign
 from splits.conditions import meets
 from splits.groups import leakage_groups
@@ -51,7 +51,7 @@ def _splits(build: Build) -> Books:
         rows_in=rows.num_rows,
         rows_out=assigned.num_rows,
         dropped=count(drops["reason"]),
-        notes=(*empty_splits(build.recipe, count(assigned["split"])), *_shared_by_sources(build)),
+        notes=(*short_splits(build.recipe, count(assigned["split"])), *_shared_by_sources(build)),
     )
 
 

@@ -1,10 +1,13 @@
 """What conditions of splits can ask of an item."""
 
+from types import SimpleNamespace
+
 import pyarrow as pa
 import pytest
 
 from contracts.errors import RecipeError
-from flows.stages.split_facts import with_corpus_split, with_teacher
+from flows.recipe.splits_section import Splits
+from flows.stages.split_facts import short_splits, with_corpus_split, with_teacher
 
 
 def test_right_and_wrong_teachers():
@@ -41,3 +44,14 @@ def test_a_split_of_the_corpus():
     nowhere = utterances.set_column(1, "split", pa.nulls(5, pa.string()))
     with pytest.raises(RecipeError, match="no corpus of this recipe says a split of its own"):
         with_corpus_split(pairs, clips, nowhere, samples)
+
+
+def test_what_splits_lack_is_told():
+    """A quota that is not met, and a split without a row; nothing of a quota that is met, and of fractions."""
+    train, dev, bench = {"quota": 5}, {"quota": {"c": 3, "d": 4}}, {"quota": 2, "where": {"corpus_split": ["test"]}}
+    splits = Splits.model_validate({"sets": {"train": train, "dev": dev, "bench": bench, "rest": {"fraction": 1}}})
+    recipe = SimpleNamespace(splits=splits)
+    assert short_splits(recipe, {"train": 5, "dev": 6, "rest": 1}) == (
+        "split dev has 6 rows of its quota of 7",
+        "split bench is empty (where: corpus_split test)",
+    )
