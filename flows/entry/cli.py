@@ -4,7 +4,6 @@ Heavy libraries are imported inside the commands, so that ``--help`` does not wa
 """
 
 import enum
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from typer.core import TyperGroup
 
 from contracts.errors import RecipeError, UnisrmError
 from flows.entry.annotate_cli import RecipePath, WorkspaceUrl, annotate
-from flows.entry.printed_rows import print_rows
+from flows.entry.printed_rows import json_text, print_rows
 from flows.entry.prompts_cli import prompts
 from flows.entry.terminal_flow import run_in_flow
 
@@ -172,11 +171,11 @@ def explain(
 
     story = story_of(open_build(recipe, workspace).as_read_only(), row_id)
     if as_json:
-        print(json.dumps(story, ensure_ascii=False, indent=2))
+        print(json_text(story))
     else:
         for chapter, facts in story.items():
             print(f"{chapter}")
-            for line in json.dumps(facts, ensure_ascii=False, indent=2).splitlines():
+            for line in json_text(facts).split("\n"):
                 print(f"  {line}")
 
 
@@ -280,7 +279,7 @@ def verify(
 
     found = verify_release(release)
     if as_json:
-        print(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
+        print(json_text(found.as_dict()))
     else:
         for problem in found.problems:
             print(problem)

@@ -1,13 +1,28 @@
 """Rows as a table on the terminal, or as JSON."""
 
 import json
+import re
 import sys
+from typing import Any
+
+
+def json_text(value: Any) -> str:
+    """Return a value as indented JSON in which characters that a terminal obeys, or hides, are written as escapes.
+
+    Texts of corpora and models are untrusted: one that turns the direction of writing would make a line read otherwise.
+    """
+    return re.sub(r"[^\n -~]", _legible, json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _legible(found: re.Match[str]) -> str:
+    character = found[0]
+    return character if character.isprintable() else json.dumps(character)[1:-1]
 
 
 def print_rows(rows: list[dict[str, object]], as_json: bool) -> None:
     """Print rows that have the same keys."""
     if as_json:
-        print(json.dumps(rows, ensure_ascii=False, indent=2))
+        print(json_text(rows))
         return
     from rich.console import Console
     from rich.table import Table

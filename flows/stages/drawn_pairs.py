@@ -111,7 +111,8 @@ def _drawn(build: _Build, samples: pa.Table, utterances: pa.Table) -> Books:
             drawn, rows = _cell(build, cell, quota)
             found.append(rows)
             if rows.num_rows < quota:
-                notes.append(f"{corpus} {split}: {rows.num_rows} of {quota} pairs, as its {cell.num_rows} clips make no more")
+                why = f"as the {cell.num_rows} clips left to it make no more"
+                notes.append(f"{corpus} {split}: {rows.num_rows} of {quota} pairs, {why}")
             if rows.num_rows:
                 used = rated_sampling.uses(drawn, cell.num_rows)
                 ratios += [(use / used.mean(), f"{corpus} {split}") for use in (used.min(), used.max())]
