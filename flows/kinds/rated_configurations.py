@@ -12,7 +12,6 @@ from flows.run.pipeline import Build
 from flows.run.question import task_of
 from flows.run.wanted import made, wanted_rows
 from flows.stages.critiques import kept_critiques
-from flows.stages.filters import filters_of
 from flows.stages.release import Configuration
 from storage.clip_rows import ClipRows
 from storage.columns import RATED_PAIRS, ReleaseSchema
@@ -76,7 +75,7 @@ def rated_configurations(
             utterances=utterances,
             labels=build.tables.read("labels"),
             metrics=wanted_rows(build, "metrics"),
-            filters=[rule.name for rule in filters_of(build)],
+            filters=(),  # they look at pairs
         )
         return ScalarClipRows(
             joined,

@@ -190,6 +190,7 @@ def test_clips_are_those_of_the_pairs_with_their_raw_means(built):
         given = by_clip.get_group(row["source_id"])
         assert (row["rating"], row["raters"], row["scale"]) == (pytest.approx(given.mean()), len(given), "mos")
         assert row["rating_std"] == pytest.approx(given.std())
+        assert row["filters_passed"] == []  # filters look at pairs
         if row["in"] == "train":
             assert row["critique_prompt"] == task.render("en")
             assert task.parse(row["critique"]).completion == row["critique"]
