@@ -8,7 +8,7 @@ import pytest
 from contracts.errors import StorageError
 from contracts.failures import failure
 from contracts.migrations import MIGRATIONS, Migration
-from contracts.schema_columns import RATING_LIST, SCORES
+from contracts.schema_columns import RATING_LIST, SCALE_SCORES, SCORES
 from contracts.schemas import FAILURES, KEYS, SCHEMAS
 from storage import tables
 from storage.table_access import ReadableTables
@@ -23,6 +23,8 @@ VALUES = {
     SCORES: [("s", 0.5)],
     pa.int32(): 1,
     pa.list_(pa.string()): ["x"],
+    pa.map_(pa.string(), pa.string()): [("noise", "hiss")],
+    SCALE_SCORES: [{"scale": "mos", "score": 4.0, "mean": 4.2, "raters": 5, "std": None}],
     RATING_LIST: [{"scale": "mos", "rater": "r", "score": 4.0, "raters": None, "std": None}],
 }
 

@@ -39,6 +39,8 @@ def prompt(number=0, text="A panda eats shoots and leaves.", language="en", hear
             "reference_utterance_id": f"r{number}",
             "reference_text": "Who goes there?",
             "license": "CC0-1.0",
+            "drawn_for": None,
+            "own_split": None,
         }
         | changes
     )
