@@ -26,7 +26,9 @@ from tests.annotate.gemini_server import Answer, GeminiServer, card, reply, serv
 from tests.e2e.builds import CLI, ROOT, SIGNALS_ON, tiny_recipe
 from tests.flows.small import without_ray
 
-PROGRESS = re.compile(r"\w+: (\d+ to do|\d+/\d+, \d+ failed, .* left|\d+ done, \d+ failed, in .* s)|  \S+: \d+ in [\d.]+ s, .*")
+PROGRESS = re.compile(
+    r"\w+: (\d+ to do|\d+/\d+, \d+ failed, .* left|\d+ done, \d+ failed, in .* s)(; \w+: \d+/\d+ already)?|  \S+: \d+ in [\d.]+ s, .*"
+)
 MARK = "UNISRM_TEST_BUILD"
 KINDS = {
     "create_app": "prefect",
