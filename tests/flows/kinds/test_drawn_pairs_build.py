@@ -131,7 +131,7 @@ def test_without_splits_of_the_corpora_contents_are_kept_apart(folder, tmp_path)
     quotas = {cell: {"train": 200, "test": 100}[cell[1]] // corpora[cell[1]] for cell in counted}
     for (corpus, split), quota in quotas.items():
         pairs = counted[corpus, split]
-        assert pairs == quota or f"{corpus} {split}: {pairs} of {quota} pairs, as its" in notes
+        assert pairs == quota or f"{corpus} {split}: {pairs} of {quota} pairs, as the" in notes
     assert counted != quotas, "one of them has too few clips"
 
 
