@@ -1,4 +1,4 @@
-"""A build of rated pairs over two published corpora in their own layouts, beside what pandas makes of their files."""
+"""Builds of rated pairs over published corpora in their own layouts, beside what pandas makes of their files."""
 
 from itertools import combinations
 
@@ -83,3 +83,59 @@ def test_every_clip_is_accounted_for(build):
     assert all(books.values())
     assert books["utterances"].dropped == {"foreign_clip": 1}
     assert not any(page.missing for page in books.values())
+
+
+def _bvcc(folder):
+    means = pd.read_csv(next(folder.glob("DATA/sets/train_mos_list.txt")), header=None, index_col=0)[1]
+    return means.rename(index=lambda name: name.removesuffix(".wav"))
+
+
+def _nisqa(folder):
+    table = pd.concat(pd.read_csv(file) for file in sorted(folder.glob("*/*_file.csv")))
+    return table.set_index(table["db"] + "/deg/" + table["filename_deg"])["mos"]
+
+
+def _singmos(folder):
+    return pd.concat(pd.read_csv(file, header=None, index_col=0)[1] for file in sorted(folder.glob("sets/*_mos_list.txt")))
+
+
+def _tmhint_qi(folder):
+    table = pd.read_csv(folder / "raw_data.csv")
+    return table[table["quality_score"] > 0].groupby("file_name")["quality_score"].mean()
+
+
+@pytest.mark.parametrize(
+    ("name", "means", "options"),
+    [
+        ("bvcc", _bvcc, {"contents": "contents.csv"}),
+        ("nisqa", _nisqa, {}),
+        ("singmos", _singmos, {"contents": "contents.csv", "language": "zh"}),
+        ("tmhint_qi", _tmhint_qi, {"license": "LicenseRef-TMHINT"}),
+    ],
+)
+def test_each_corpus_goes_to_a_release(name, means, options, tmp_path, in_this_process):
+    """Ratings are those that pandas reads in the corpus's own files, the higher one is the label, and each clip is released."""
+    folder = tmp_path / name
+    getattr(miniatures, name)(folder)
+    expected = means(folder)
+    if "contents" in options:
+        lines = [f"{clip},c{number // 3}" for number, clip in enumerate(expected.index)]
+        (folder / "contents.csv").write_text("\n".join(["id,content_id", *lines]))
+    recipe = {
+        "kind": "rated_pairs",
+        "name": "rated",
+        "corpora": [{"name": name, "reader": name, "root": name, "options": options}],
+        "scale": "mos",
+        "splits": {"fractions": {"train": 1.0}},
+    }
+    (tmp_path / "r.yaml").write_text(yaml.safe_dump(recipe))
+    opened = open_build(tmp_path / "r.yaml", str(tmp_path / "ws"))
+    with opened.workspace.lock():
+        run(opened, "release")
+    root = opened.workspace.local_path(release_of(opened).removeprefix(f"{opened.workspace.url}/"))
+    rows = [row for file in sorted(root.rglob("*.parquet")) for row in pq.read_table(file).to_pylist()]
+    assert rows
+    for row in rows:
+        ratings = [expected[row[f"source_id_{side}"]] for side in "ab"]
+        assert [row["rating_a"], row["rating_b"]] == pytest.approx(ratings)
+        assert row["label"] == ("a" if ratings[0] > ratings[1] else "b")
