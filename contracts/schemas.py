@@ -9,12 +9,14 @@ import pyarrow as pa
 
 from contracts.answer_schemas import ASSESSMENTS, JUDGMENTS, RATINGS, RULINGS, VOTES, WRITINGS
 from contracts.item_schemas import DROPS, FAILURES, LABELS, PAIRS, SPLITS, WANTED
+from contracts.listening_schemas import GOLD
 from contracts.speech_schemas import METRICS, PROMPTS, RECORDINGS, SAMPLES, UTTERANCES
 
 __all__ = [
     "ASSESSMENTS",
     "DROPS",
     "FAILURES",
+    "GOLD",
     "JUDGMENTS",
     "KEYS",
     "LABELS",
@@ -54,6 +56,7 @@ SCHEMAS: Final[dict[str, pa.Schema]] = {
     "failures": FAILURES,
     "wanted": WANTED,
     "splits": SPLITS,
+    "gold": GOLD,
 }
 
 KEYS: Final[dict[str, str]] = {
@@ -73,6 +76,7 @@ KEYS: Final[dict[str, str]] = {
     "failures": "failure_id",
     "wanted": "row_id",
     "splits": "item_id",
+    "gold": "gold_id",
 }
 """Key column of each table that has one."""
 

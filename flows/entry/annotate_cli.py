@@ -58,8 +58,8 @@ def _warn_of_gold(store: "Store", levels: dict[str, str] | None = None) -> None:
         if languages is not None:
             who, of = "this listener cannot", f" in {' and '.join(languages) or 'no language'}"
         print(
-            f"{who} pass the qualification test yet: it takes {needed} gold items{of} and {there} are there; make some on the "
-            "admin's page, name a file as listening.gold in the recipe, or set listening.qualification to 0",
+            f"{who} pass the qualification test yet: it takes {needed} gold items{of} and {there} are there; write gold: made "
+            "in the recipe's section listening, name a file there, make some on the admin's page, or set qualification to 0",
             file=sys.stderr,
         )
 
@@ -214,18 +214,32 @@ def export(
 ) -> None:
     """Write what still wants votes as tasks for a vendor or for Label Studio, with the audio."""
     from annotate.people.exchange.import_export import export_tasks
+    from flows.listening.written_instructions import written_instructions
     from flows.recipe.listening_checks import terms_of
     from flows.run.pipeline import open_build
     from flows.stages.listeners import open_items
 
     build = open_build(recipe, workspace)
-    items = open_items(build)
+    items, unpaid = open_items(build)
+    if unpaid and not items:
+        raise RecipeError(f"nothing to export: listening.budget_pay pays for none of {unpaid} items: set it higher")
     if not items:
         raise RecipeError("nothing to export: no item wants votes; build up to the listening test first, if you have not")
     kind: Any = to.value.replace("-", "_")
     protocol, seed = terms_of(build.recipe).protocol, build.recipe.seed
-    file = export_tasks(items, folder, kind=kind, audio=build.blobs.pcm, seed=seed, protocol=protocol, url=url)
+    file = export_tasks(
+        items,
+        folder,
+        kind=kind,
+        audio=build.blobs.pcm,
+        seed=seed,
+        protocol=protocol,
+        url=url,
+        instructions=written_instructions(build),
+    )
     print(f"{len(items)} tasks: {file}")
+    if unpaid:
+        print(f"{unpaid} more are left out: listening.budget_pay does not pay for them", file=sys.stderr)
 
 
 @annotate.command(name="import")

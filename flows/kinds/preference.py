@@ -10,6 +10,7 @@ from flows.run.kind import Kind
 from flows.run.pipeline import Stage
 from flows.stages import (
     filters,
+    gold_clips,
     judgments,
     label_check,
     metrics,
@@ -40,6 +41,7 @@ _MAKING: Final[tuple[Stage[PreferenceRecipe], ...]] = (
     judgments.STAGE,
     rulings.STAGE,
     reviews.STAGE,
+    gold_clips.STAGE,
     votes.STAGE,
     filters.STAGE,
     splits.STAGE,

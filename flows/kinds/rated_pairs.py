@@ -21,7 +21,7 @@ from flows.run.marks import mark_of
 from flows.run.pipeline import Build, Stage
 from flows.run.wanted import made, want, wanted_rows
 from flows.run.work import count_done, do_missing
-from flows.stages import drawn_pairs, filters, label_check, metrics, splits, utterances, verification, votes
+from flows.stages import drawn_pairs, filters, gold_clips, label_check, metrics, splits, utterances, verification, votes
 from flows.stages.critiques import CRITIQUES, JUDGMENTS, REVIEWS
 from flows.stages.drawn_pairs import rated, rule_literals, usable_clips
 from flows.stages.filters import filters_of
@@ -197,6 +197,7 @@ _MAKING: Final[tuple[Stage[RatedPairsRecipe], ...]] = (
         settings=rule_literals,
         run=_rulings,
     ),
+    gold_clips.STAGE,
     votes.STAGE,
     filters.STAGE,
     splits.STAGE,

@@ -5,7 +5,7 @@ before if there are any; and they can play the prompt speech.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ from annotate.people.store.item import Item, ItemClip
 from contracts.ids import row_id
 from contracts.joins import among, sorted_by
 from contracts.languages import with_setting
+from flows.recipe.listening_checks import gold_values, terms_of
 from flows.run.pipeline import Build
 from flows.run.question import task_of
 from flows.run.questions import history_of, needs_history, with_writings
@@ -86,6 +87,34 @@ def sample_items(build: Build, samples: pa.Table, gold: Mapping[str, Sequence[st
         )
         for row in sorted_by(samples, "sample_id").to_pylist()
     ]
+
+
+def made_gold_items(build: Build, made: pa.Table) -> list[Item]:
+    """Return an item per gold item that the build made, sorted by id.
+
+    Args:
+        build: the build.
+        made: rows of schema GOLD.
+    """
+    settings, untouched = _settings(build, made["prompt_id"]), _speech(wanted_rows(build, "samples"), "sample_id")
+    worse, protocol = _speech(made, "gold_id"), terms_of(build.recipe).protocol
+    items = []
+    for row in sorted_by(made, "gold_id").to_pylist():
+        clips = [untouched[row["sample_id"]], worse[row["gold_id"]]]
+        items.append(
+            replace(
+                _item(
+                    build,
+                    subject=row["gold_id"],
+                    clips=clips if row["right"] == "a" else clips[::-1],
+                    setting=settings[row["prompt_id"]],
+                    systems=[row["harm"]],
+                    gold=gold_values(protocol, row["right"], row["harm"]),
+                ),
+                only_gold=True,
+            )
+        )
+    return items
 
 
 def _item(

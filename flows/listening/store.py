@@ -10,6 +10,7 @@ import pyarrow as pa
 from annotate.people.store.store_records import ListeningProgress
 from annotate.people.store.vote_store import Store
 from contracts.errors import SetupError
+from flows.listening.pay import is_spent, spent_line
 from flows.recipe.listening_checks import require, terms_of
 from flows.recipe.listening_section import Listening
 from flows.run.known import is_there, remember, require_there
@@ -124,16 +125,17 @@ def waiting_for(build: Build) -> Waiting | None:
     if progress is None or not progress.waiting or _is_over(build, progress):
         return None
     section: Listening = require(build.recipe)
+    advice = (
+        "serve the test with `unisrm-data annotate serve`, invite people with `unisrm-data annotate invite` or bring votes "
+        "in with `unisrm-data annotate import`; then build again, or let the deployment collect-votes do it; if no "
+        "more will come, `unisrm-data annotate close`"
+    )
     return Waiting(
         stage=section.stage,
         what="ratings" if section.rated() else "votes",
         there=progress.votes,
         wanted=progress.wanted,
-        advice=(
-            "serve the test with `unisrm-data annotate serve`, invite people with `unisrm-data annotate invite` or bring votes "
-            "in with `unisrm-data annotate import`; then build again, or let the deployment collect-votes do it; if no "
-            "more will come, `unisrm-data annotate close`"
-        ),
+        advice=spent_line(section, progress) if is_spent(section, progress) else advice,
     )
 
 

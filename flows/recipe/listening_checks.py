@@ -2,15 +2,18 @@
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
+from annotate.people.store.item import Answer
 from annotate.people.store.listening_settings import ListeningSettings
 from annotate.people.store.protocol import ListeningProtocol
 from contracts import plugins
 from contracts.errors import RecipeError
-from flows.recipe.listening_section import VERIFIER, Listening
+from flows.recipe.listening_section import VERIFIER, Listening, MadeGold
 from flows.recipe.model import Recipe
 from flows.recipe.parts import Plugin
+from synth.gold_clips import Harm
 
 
 def terms_of(recipe: Recipe) -> ListeningSettings:
@@ -28,9 +31,17 @@ def terms_of(recipe: Recipe) -> ListeningSettings:
         gold_every=section.gold_every,
         qualification=section.qualification,
         qualification_pass=section.qualification_pass,
+        most_answers=paid_answers(section),
         seed=recipe.seed,
         test=recipe.name if section.store else "",  # a file is in the workspace, a database may be shared
     )
+
+
+def paid_answers(section: Listening) -> int | None:
+    """Return how many answers the budget pays for; None = there is no budget."""
+    if section.budget_pay is None or section.site.pay_per_item is None:
+        return None
+    return int(Decimal(str(section.budget_pay)) / Decimal(str(section.site.pay_per_item)))
 
 
 def require(recipe: Recipe) -> Listening:
@@ -68,8 +79,7 @@ def check_listening(recipe: Recipe) -> None:
         raise RecipeError(f"listening.rules: {', '.join(doubled)} is named twice")
     for rule in section.rules:
         plugins.configure("listener_rule", rule.name, rule.options)
-    if section.gold is not None and not re.search(r"\.(csv|jsonl)$", section.gold):
-        raise RecipeError(f"listening.gold: {section.gold} must end in .csv or .jsonl")
+    _check_gold(section, terms)
     values = words_of(terms.protocol)
     if section.of == "splits":
         made = recipe.splits.named()
@@ -87,6 +97,16 @@ def check_listening(recipe: Recipe) -> None:
         _check_reader(terms, rule)
     if section.of == "pairs":
         _check_decided(values, readers)
+
+
+def _check_gold(section: Listening, terms: ListeningSettings) -> None:
+    """Refuse gold that nobody can make or read."""
+    if isinstance(section.gold, MadeGold) and not gold_harms(terms.protocol):
+        raise RecipeError(
+            f"listening.gold: made: protocol {section.protocol.name!r} does not ask which of two clips is better: name a file"
+        )
+    if isinstance(section.gold, str) and not re.search(r"\.(csv|jsonl)$", section.gold):
+        raise RecipeError(f"listening.gold: {section.gold} must end in .csv or .jsonl")
 
 
 def _check_decided(words: Sequence[str], readers: Sequence[str]) -> None:
@@ -122,6 +142,26 @@ def words_of(protocol: ListeningProtocol) -> Sequence[str]:
     """Return the values of a vote by a protocol; none if it only rates."""
     asked = [question for question in protocol.questions if question.kind == "choice" and question.about is None]
     return asked[0].options if asked and protocol.clips == 2 else ()
+
+
+def gold_harms(protocol: ListeningProtocol) -> Sequence[Harm]:
+    """Return what may be done to a clip so that listeners who follow a protocol surely prefer the untouched one.
+
+    Only a protocol that can call a pair invalid asks about the whole of it: half a sentence can sound as natural as the whole.
+    """
+    if not gold_values(protocol, "a", "noise"):
+        return ()
+    return ("noise", "cut") if "invalid" in words_of(protocol) else ("noise",)
+
+
+def gold_values(protocol: ListeningProtocol, right: str, harm: str) -> tuple[str, ...]:
+    """Return the right answers to a made gold item: those that prefer the untouched clip.
+
+    ``invalid`` is right of a clip that is cut in half, too: severe truncation makes a pair invalid (UniSRM, appendix G.2).
+    """
+    values = words_of(protocol)
+    preferring = tuple(value for value in values if protocol.side(Answer(value=value)) == right)
+    return (*preferring, "invalid") if preferring and harm == "cut" and "invalid" in values else preferring
 
 
 def _protocols(*, verifying: bool) -> str:

@@ -43,12 +43,32 @@ def _once(value: Any) -> Any:
     return value
 
 
+def _made(value: Any) -> Any:
+    return {} if value == "made" else value
+
+
+class MadeGold(Strict):
+    """Gold items that the build makes: a clip of its own against the same clip with noise, or cut in half."""
+
+    made: int = Field(default=20, ge=1, le=10_000, description="how many in each language")
+
+
 class SiteSection(Strict):
     """Texts of the pages, by those who run the test."""
 
     title: str = "Listening test"
     contact: str = Field(default="", description="whom listeners can ask")
-    pay: str = Field(default="", description="what they get for it")
+    pay: str = Field(default="", description="what they get for it, in words")
+    pay_per_item: float | None = Field(
+        default=None,
+        gt=0,
+        le=1_000_000,
+        exclude_if=lambda pay: pay is None,  # recipes from before the key keep their literals
+        description="what they get for each answer, tests included (UniSRM paid about 1.05 CNY)",
+    )
+    currency: Annotated[str, Field(pattern=r"[A-Z]{3}")] = Field(
+        default="CNY", exclude_if=lambda currency: currency == "CNY", description="ISO 4217"
+    )
     instructions: dict[Literal["en", "zh"], str] = Field(default_factory=dict, description="instead of the app's own, as text")
     consent: dict[Literal["en", "zh"], str] = Field(default_factory=dict, description="what a listener agrees to, likewise")
 
@@ -75,9 +95,10 @@ class Listening(Strict):
     languages: Annotated[dict[Language, Level], BeforeValidator(_once)] = Field(
         default={"en": "proficient", "zh": "native"}, min_length=1, description="language -> least level"
     )
-    gold: str | None = Field(
+    gold: Annotated[str | MadeGold | None, BeforeValidator(_made)] = Field(
         default=None,
-        description="CSV or JSONL with pair_id or sample_id and values; relative = beside the recipe; $VARIABLES are expanded",
+        description="CSV or JSONL with pair_id or sample_id and values; relative = beside the recipe; $VARIABLES are expanded. "
+        "made, or made: 20 = the build makes so many in each language",
     )
     gold_every: int = Field(default=10, ge=0, le=1_000_000, description="one unmarked gold item among so many; 0 = none")
     qualification: int = Field(
@@ -97,6 +118,12 @@ class Listening(Strict):
         default=None,
         description="incomplete: drop = wait until then all the same; a date = until its end in UTC, or a time with its zone "
         "(else UTC)",
+    )
+    budget_pay: float | None = Field(
+        default=None,
+        gt=0,
+        exclude_if=lambda budget: budget is None,
+        description="what all answers may cost, at site.pay_per_item: no more items are assigned or exported beyond it",
     )
     store: str | None = Field(
         default=None,
@@ -139,6 +166,20 @@ class Listening(Strict):
             raise ValueError("deadline is for incomplete: drop")
         return self
 
+    @model_validator(mode="after")
+    def _budget_is_of_pay(self) -> Self:
+        if self.budget_pay is not None and self.site.pay_per_item is None:
+            raise ValueError("budget_pay: write site.pay_per_item, too: what each answer takes of it")
+        return self
+
+    @model_validator(mode="after")
+    def _made_gold_suffices(self) -> Self:
+        if isinstance(self.gold, MadeGold) and self.gold.made < self.qualification:
+            raise ValueError(
+                f"gold: made: {self.gold.made} is less than qualification: {self.qualification}, so nobody could qualify"
+            )
+        return self
+
     def is_over(self, now: dt.datetime) -> bool:
         """Tell whether the build no longer waits for missing votes at that time."""
         if self.incomplete != "drop" or self.deadline is None:
@@ -157,7 +198,7 @@ class Listening(Strict):
 
 def rooted(section: Listening | None, folder: Path) -> Listening | None:
     """Return the section with the gold file's path made absolute."""
-    if section is None or section.gold is None:
+    if section is None or not isinstance(section.gold, str):
         return section
     gold = (folder / Path(expanded(section.gold, "listening.gold")).expanduser()).resolve()
     return section.model_copy(update={"gold": str(gold)})
@@ -165,5 +206,9 @@ def rooted(section: Listening | None, folder: Path) -> Listening | None:
 
 def literals(section: Listening | None) -> dict[str, Any] | None:
     """Return the section as literals, without settings of a machine that change no vote."""
-    ends = {"incomplete", "deadline"}  # they decide when votes count, not which; missing votes are a setting of their own
+    ends = {
+        "incomplete",
+        "deadline",
+        "budget_pay",
+    }  # they decide when votes count, not which; missing votes are a setting of their own
     return None if section is None else section.model_dump(mode="json", exclude={"store", "gold", "site", *ends})

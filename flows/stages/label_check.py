@@ -6,7 +6,7 @@ from flows.listening.evidence import agreement_line
 from flows.listening.store import RATED, VOTED, waiting_for
 from flows.run.books import Books
 from flows.run.pipeline import Build, Stage, Waiting
-from flows.stages.listeners import ASKED_ABOUT, is_of, publish, pull, settings_of_test, wanted_of
+from flows.stages.listeners import ASKED_ABOUT, is_of, made_gold, publish, pull, settings_of_test, wanted_of
 from flows.stages.splits import split_literals
 
 
@@ -25,6 +25,7 @@ STAGE: Final[Stage] = Stage(
     settings=lambda build: [settings_of_test(build), split_literals(build)],
     run=_label_check,
     active=is_of("check"),
+    reads_if=made_gold,
     prepare=publish,
     waits=waiting_for,
 )

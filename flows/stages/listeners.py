@@ -16,12 +16,14 @@ from contracts.joins import among, sorted_by
 from contracts.rng import hash_fraction
 from flows.listening import store
 from flows.listening.gold_items import follow_gold, gold_in, read_gold
-from flows.listening.items import pair_items, sample_items
+from flows.listening.items import made_gold_items, pair_items, sample_items
+from flows.listening.pay import affordable
 from flows.listening.store import RATED, VOTED, known_store, note_answers, open_store, waiting_for
 from flows.recipe.listening_checks import require, terms_of
 from flows.recipe.listening_section import Listening, literals
 from flows.run.pipeline import Build, Waiting
 from flows.run.wanted import made, wanted_rows
+from flows.stages.gold_clips import made_gold_of
 from flows.stages.splits import splits_table
 
 
@@ -33,6 +35,8 @@ def gold_of(build: Build) -> dict[str, tuple[str, ...]]:
         DataError: a row is wrong, or names what this build does not have.
     """
     listening = require(build.recipe)
+    if not isinstance(listening.gold, str):
+        return {}
     key = "sample_id" if listening.rated() else "pair_id"
     gold = read_gold(listening.gold, key, terms_of(build.recipe).protocol)
     rows = wanted_rows(build, "samples") if listening.rated() else build.tables.read("pairs", [key])
@@ -74,7 +78,8 @@ def items_of(build: Build) -> list[Item]:
     if listening.rated():
         return sample_items(build, wanted_of(build), gold)
     subjects = pa.array([*wanted_of(build)["pair_id"].to_pylist(), *gold], pa.string())
-    return pair_items(build, among(build.tables.read("pairs"), "pair_id", subjects), gold)
+    items = pair_items(build, among(build.tables.read("pairs"), "pair_id", subjects), gold)
+    return items if made_gold_of(build) is None else items + made_gold_items(build, build.tables.read("gold"))
 
 
 def subjects(build: Build) -> list[str]:
@@ -86,22 +91,30 @@ def subjects(build: Build) -> list[str]:
     return known
 
 
-def open_items(build: Build) -> list[Item]:
-    """Return the items of the store that still want votes: neither gold nor complete."""
+def open_items(build: Build) -> tuple[list[Item], int]:
+    """Return the items of the store that still want votes, neither gold nor complete, as far as the budget pays for them.
+
+    Returns:
+        Those items, and the number of those that it does not pay for.
+    """
     known = known_store(build)
     if known is None:
-        return []
+        return [], 0
     listening = require(build.recipe)
     with known as store:
         protocol, items = store.settings.protocol, store.items()
         answers = store.ratings() if listening.rated() else store.votes()
+        paid = store.progress().answers
     labelled = set() if listening.rated() else set(answers.filter(pc.equal(answers["aggregated"], True))["pair_id"].to_pylist())
     given: dict[str, list[Answer]] = {}
     for row in answers.filter(pc.is_null(answers["discarded"])).to_pylist():
         answer = Answer(scores=dict(row["scores"])) if listening.rated() else Answer(value=row["value"])
         given.setdefault(row["sample_id" if listening.rated() else "pair_id"], []).append(answer)
     asked_of = [item for item in items if not item.gold and item.subject_id not in labelled]
-    return [item for item in asked_of if len(those := given.get(item.subject_id, [])) < protocol.votes_needed(those)]
+    missing = [protocol.votes_needed(given.get(item.subject_id, [])) - len(given.get(item.subject_id, [])) for item in asked_of]
+    still = [(item, number) for item, number in zip(asked_of, missing, strict=True) if number > 0]
+    items = affordable(listening, still, paid)
+    return items, len(still) - len(items)
 
 
 def publish(build: Build) -> None:
@@ -182,6 +195,11 @@ def settings_of_test(build: Build) -> object:
     known_answers = {subject: list(values) for subject, values in gold.items()}
     without = ["goes on without votes that are lacking"] if store.goes_on_without_votes(build) else []
     return [literals(listening), known_answers, store.version(build), *without]
+
+
+def made_gold(build: Build) -> tuple[str, ...]:
+    """Return the table of the gold items that the build makes, if it makes any."""
+    return ("gold",) if made_gold_of(build) is not None else ()
 
 
 ASKED_ABOUT: Final = ("utterances", "prompts", *made("writings", "recordings", "samples"), "pairs")

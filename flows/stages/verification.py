@@ -16,7 +16,7 @@ from flows.recipe.listening_checks import require
 from flows.recipe.listening_section import VERIFIER
 from flows.run.books import Books, count
 from flows.run.pipeline import Build, Stage, Waiting
-from flows.stages.listeners import ASKED_ABOUT, is_of, publish, pull, settings_of_test, to_verify
+from flows.stages.listeners import ASKED_ABOUT, is_of, made_gold, publish, pull, settings_of_test, to_verify
 from flows.stages.splits import split_literals, splits_table
 from splits.assign import cut
 
@@ -101,6 +101,7 @@ STAGE: Final[Stage] = Stage(
     settings=lambda build: [settings_of_test(build), split_literals(build)],
     run=_verification,
     active=is_of("splits"),
+    reads_if=made_gold,
     prepare=publish,
     waits=waiting_for,
 )

@@ -6,7 +6,7 @@ from flows.listening.store import RATED, VOTED, waiting_for
 from flows.recipe.listening_checks import require
 from flows.run.books import Books
 from flows.run.pipeline import Build, Stage, Waiting
-from flows.stages.listeners import ASKED_ABOUT, is_of, publish, pull, settings_of_test, wanted_of
+from flows.stages.listeners import ASKED_ABOUT, is_of, made_gold, publish, pull, settings_of_test, wanted_of
 
 
 def _votes(build: Build) -> Books | Waiting:
@@ -27,6 +27,7 @@ STAGE: Final[Stage] = Stage(
     settings=settings_of_test,
     run=_votes,
     active=is_of("pairs", "samples"),
+    reads_if=made_gold,
     prepare=publish,
     waits=waiting_for,
 )

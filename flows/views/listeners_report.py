@@ -13,8 +13,10 @@ import pyarrow.compute as pc
 from annotate.people.store.store_records import Annotator, ListeningProgress
 from contracts.joins import attach
 from flows.listening.evidence import counted_votes
+from flows.listening.pay import is_spent, money, spent_line
 from flows.listening.store import RATED, VOTED, known_store
-from flows.recipe.listening_checks import require, terms_of, words_of
+from flows.recipe.listening_checks import paid_answers, require, terms_of, words_of
+from flows.recipe.listening_section import Listening
 from flows.run.marks import finished
 from flows.run.pipeline import Build
 from flows.stages.listeners import unused_votes
@@ -50,7 +52,8 @@ def listening_rows(build: Build) -> list[dict[str, object]]:
     test = _test_of(build)
     if test is None:
         return []
-    progress, unit = test.progress, "ratings" if require(build.recipe).rated() else "votes"
+    section = require(build.recipe)
+    progress, unit = test.progress, "ratings" if section.rated() else "votes"
     gone = [one for one in test.annotators if one.state in {"failed", "excluded"}]
     rows = [
         _line("listening items", "items", progress.items, progress.complete, {}),
@@ -63,6 +66,10 @@ def listening_rows(build: Build) -> list[dict[str, object]]:
             dict(Counter(_why(one) for one in gone)),
         ),
     ]
+    if progress.gold:
+        rows.append(_line("listening gold items", "items", progress.gold, progress.gold, {}))
+    if section.site.pay_per_item is not None:
+        rows.append(_pay_line(section, progress))
     if progress.labels:
         rows.append(_line("listening labels", "aggregated labels", progress.labels, progress.labels, {}))
     if left_out := sum(progress.discarded.values()):
@@ -72,6 +79,14 @@ def listening_rows(build: Build) -> list[dict[str, object]]:
             rows.append(_line(f"listening {unit} not used", unit, None, None, {}, state=unused))
     rows += [_quota_line(row) for row in _verification(build) if row["quota"] is not None]
     return rows + [_line(f"listener {one.annotator_id}", "", None, None, {}, state=_why(one)) for one in gone]
+
+
+def _pay_line(section: Listening, progress: ListeningProgress) -> dict[str, object]:
+    """Return the line of ``status`` about pay: all answers, and how many the budget pays for."""
+    most, state = paid_answers(section), f"{money(section, progress.answers)} so far"
+    if is_spent(section, progress):
+        state = spent_line(section, progress)
+    return _line("listening pay", "answers", most, progress.answers, {}, state=state)
 
 
 def _quota_line(row: dict[str, Any]) -> dict[str, object]:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts import plugins
+from flows.listening.pay import planned_pay
 from flows.recipe.listening_checks import terms_of
 from flows.recipe.sections import JudgeSection
 from flows.run.kind import Line, stages_of
@@ -140,5 +141,8 @@ def listening_lines(build: Build, samples: int, pairs: int) -> list[Line]:
     done = rows if any(stage.name == section.stage and is_finished(stage, build) for stage in stages_of(build)) else 0
     return [
         plan_line(section.stage, rows, done=done)
-        | {"note": f"{each} votes of people each, {each * rows:,} in all, more on disagreement"}
+        | {
+            "note": f"{each} votes of people each, {each * rows:,} in all, more on disagreement"
+            + planned_pay(section, each * rows)
+        }
     ]

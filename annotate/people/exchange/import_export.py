@@ -27,7 +27,7 @@ from annotate.people.exchange.vote_rows import VoteFile
 from annotate.people.store.item import Item
 from annotate.people.store.protocol import ListeningProtocol
 from contracts.errors import DataError, RecipeError
-from storage.local_files import storage_errors
+from storage.local_files import atomic_path, storage_errors
 
 Kind = Literal["csv", "xlsx", "jsonl", "label_studio"]
 
@@ -57,6 +57,7 @@ def export_tasks(
     seed: int,
     protocol: ListeningProtocol,
     url: str | None = None,
+    instructions: str = "",
 ) -> Path:
     """Write tasks and their audio to a folder that is complete in itself.
 
@@ -72,6 +73,7 @@ def export_tasks(
         protocol: protocol of the votes.
         url: prefix of links to clips, before ``audio/...``, such as ``https://host/folder/``; None = relative links, or for
             Label Studio its local files, with the parent folder as document root.
+        instructions: what annotators read first, for ``instructions.txt``; empty = there is no such file.
 
     Returns:
         The file of tasks.
@@ -94,6 +96,9 @@ def export_tasks(
     if url is None:
         url = f"{LOCAL_FILES}{quote(place.resolve().name)}/" if kind == "label_studio" else ""
     with storage_errors(f"writing {place}"):
+        if instructions:
+            with atomic_path(place / "instructions.txt") as part:
+                part.write_text(instructions, encoding="utf-8")
         links = write_clips(tasks, place, audio, url)
         if kind == "label_studio":
             write_tasks(file, tasks, links, protocol)

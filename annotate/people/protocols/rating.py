@@ -26,6 +26,11 @@ _TEXTS: Final = {
     "overall": {"en": "Overall quality", "zh": "整体质量"},
 }
 
+_GUIDANCE: Final = {
+    "en": "Rate the recording on every scale by what you hear, each scale for itself. The highest number is best.",
+    "zh": "请根据您所听到的,在每个量表上分别为语音打分。数字越大越好。",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rating:
@@ -40,6 +45,7 @@ class Rating:
     """
 
     clips: ClassVar[int] = 1
+    guidance: ClassVar[Mapping[str, str]] = _GUIDANCE
     scales: tuple[str, ...] = ("noise", "distortion", "speed", "continuity", "naturalness", "listening_effort", "overall")
     lowest: Annotated[int, Field(ge=-100, le=100)] = 1
     highest: Annotated[int, Field(ge=-100, le=100)] = 5

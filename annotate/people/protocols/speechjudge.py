@@ -62,6 +62,19 @@ _QUESTIONS: Final = (
     ),
 )
 
+_GUIDANCE: Final = {
+    "en": (
+        "First mark the text errors of each recording: words left out, words added, words misread or replaced.\n\n"
+        "Then say which one sounds more natural, and how clearly: slightly or significantly. Go by prosody and intonation, "
+        "pacing and rhythm, articulation and clarity, and the overall naturalness. A few wrong words must not sway this."
+    ),
+    "zh": (
+        "首先标出每段语音的文字错误:漏字、多字、错字。\n\n"
+        "然后判断哪一段听起来更自然,以及差别是略微还是明显。请依据韵律与语调、速度与节奏、发音与清晰度,以及整体自然度。个别错字不应影响这一判断。"
+    ),
+}
+"""SpeechJudge, appendix B: the three kinds of errors and the criteria of naturalness, in our words."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SpeechJudge:
@@ -72,6 +85,7 @@ class SpeechJudge:
     """
 
     clips: ClassVar[int] = 2
+    guidance: ClassVar[Mapping[str, str]] = _GUIDANCE
     max_plays: Count | None = None
 
     @property

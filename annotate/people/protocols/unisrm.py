@@ -24,6 +24,23 @@ _QUESTIONS: Final = (
     ),
 )
 
+_GUIDANCE: Final = {
+    "en": (
+        "Choose the better recording, A or B; there are no ties. Go by these four criteria: 1) text fidelity and "
+        "intelligibility: the text is said completely and can be understood; 2) speaker similarity: the voice is that of the "
+        "reference, where there is one; 3) prosody and expressiveness: rhythm, stress and emotion suit the text, the scenario "
+        "and the conversation; 4) naturalness and audio quality: it sounds like a person, without noise or distortion.\n\n"
+        "Choose “Cannot be compared” only if a recording is corrupted, badly cut off, lacks its content, or has another "
+        "fatal fault."
+    ),
+    "zh": (
+        "请选择更好的一段,A 或 B,不能选平局。请依据以下四项标准:1)文本忠实度与可懂度:文本说得完整,能够听懂;2)说话人相似度:"
+        "如有参考语音,声音应与之一致;3)韵律与表现力:节奏、重音和情感与文本、场景和对话相称;4)自然度与音质:听起来像真人,没有噪声或失真。"
+        "\n\n只有当某段语音损坏、严重截断、缺失内容或有其他致命问题时,才选择“无法比较”。"
+    ),
+}
+"""UniSRM, appendix G.2: the criteria, the decision and the invalid cases, in our words."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class UniSRM:
@@ -35,6 +52,7 @@ class UniSRM:
     """
 
     clips: ClassVar[int] = 2
+    guidance: ClassVar[Mapping[str, str]] = _GUIDANCE
     max_plays: Count | None = 4
     votes: Count = 3
 

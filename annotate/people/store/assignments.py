@@ -12,7 +12,7 @@ from annotate.people.store.item import Item, ItemClip, Order
 from annotate.people.store.item_queue import pick_gold, pick_ordinary
 from annotate.people.store.json_columns import item_from
 from annotate.people.store.listening_settings import ListeningSettings
-from annotate.people.store.store_queries import is_closed
+from annotate.people.store.store_queries import answers_given, answers_to_come, is_closed
 from annotate.people.store.store_records import Assignment, Finished, Playable, Refused
 from annotate.people.store.store_tables import assignments, items, note_change
 from annotate.people.store.vote_counts import recount
@@ -154,6 +154,8 @@ def _assign_next(
 ) -> Assignment | Finished:
     if is_closed(connection):
         return Finished(reason="done")
+    if settings.most_answers is not None and _spoken_for(connection, now) >= settings.most_answers:
+        return Finished(reason="no_budget")
     languages = settings.understood(json.loads(person.levels))
     annotator_id = person.annotator_id
     if person.state == "equipped":
@@ -175,6 +177,11 @@ def _assign_next(
             return _assign(connection, settings, now, person, gold, kind="gold", shown=shown)
     set_columns(connection, annotator_id, handed=person.handed + 1, looked=looked)
     return _assign(connection, settings, now, person, chosen.item_id, kind="ordinary", shown=shown)
+
+
+def _spoken_for(connection: Connection, now: float) -> int:
+    """Return how many answers are given or may still come; both are paid for."""
+    return answers_given(connection) + answers_to_come(connection, now)
 
 
 def _gold_is_due(settings: ListeningSettings, annotator_id: str, handed: int) -> bool:

@@ -37,6 +37,7 @@ class Item:
         note: further text shown, such as the scenario; None = nothing.
         stratum: the items of one stratum are spread evenly over the test.
         gold: values of a right answer, in the stored order; empty = an ordinary item.
+        only_gold: made as a test, of clips that are in no pair; it can never become an ordinary item.
     """
 
     item_id: str
@@ -49,6 +50,7 @@ class Item:
     note: str | None = None
     stratum: str = ""
     gold: tuple[str, ...] = ()
+    only_gold: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

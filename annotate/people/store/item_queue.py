@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from annotate.people.store.gold import check_gold
 from annotate.people.store.item import Item
-from annotate.people.store.json_columns import item_text
+from annotate.people.store.json_columns import item_from, item_text
 from annotate.people.store.listening_settings import ListeningSettings
 from annotate.people.store.store_records import Refused
 from annotate.people.store.store_tables import items, note_change, state
@@ -37,6 +37,7 @@ _GOLD: Final = text(
     SELECT i.item_id FROM listening_items i
     WHERE i.gold IS NOT NULL AND NOT i.withdrawn AND i.language = :language AND {_NOT_HAD}"""  # noqa: S608 - constants only
 )
+_content = select(items.c.content).where(items.c.item_id == bindparam("key"))
 _by_id = items.c.item_id == bindparam("key")
 
 
@@ -174,8 +175,13 @@ def unmake_gold(connection: Connection, settings: ListeningSettings, item_id: st
     """Make an item an ordinary one.
 
     Raises:
-        Refused: ``unknown_item``.
+        Refused: ``unknown_item``, ``only_gold``.
     """
+    _subject_of(connection, item_id)
+    if item_from(connection.execute(_content, {"key": item_id}).scalar_one()).only_gold:
+        raise Refused(
+            "only_gold", "the build made this item as a test: it asks about no pair, so it cannot be an ordinary item"
+        )
     _set_gold(connection, settings, item_id, None)
 
 

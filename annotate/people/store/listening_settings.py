@@ -29,6 +29,7 @@ class ListeningSettings:
         gold_every: one unmarked gold item in every block of this many items; 0 = none.
         qualification: gold items before the first ordinary one; 0 = no qualification test.
         qualification_pass: minimum share of right answers among them.
+        most_answers: no more items are assigned once so many are answered or open; None = no limit.
         seed: fixes all random orders and positions.
         test: name of the test; a database that holds a test of another name is refused. Empty = any name.
         secret: mixed into the draws that listeners must not predict, as seed and ids are public. Empty = the seed alone.
@@ -41,6 +42,7 @@ class ListeningSettings:
     gold_every: int = 10
     qualification: int = 5
     qualification_pass: float = 0.8
+    most_answers: int | None = None
     seed: int = 0
     test: str = ""
     secret: str = field(default="", repr=False)

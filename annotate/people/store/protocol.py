@@ -55,10 +55,12 @@ class ListeningProtocol(Protocol):
 
     Attributes:
         clips: how many clips an item has: 2 of a pair, 1 of a sample.
+        guidance: language of the interface -> how to answer, for the page of instructions, with blank lines between paragraphs.
         max_plays: how often each clip may be played; None = without limit.
     """
 
     clips: ClassVar[int]
+    guidance: ClassVar[Mapping[str, str]] = {}
 
     @property
     def max_plays(self) -> int | None:

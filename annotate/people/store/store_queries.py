@@ -145,6 +145,9 @@ _PROGRESS: Final = text("""
     FROM listening_items WHERE gold IS NULL AND NOT withdrawn GROUP BY stratum, language ORDER BY stratum, language""")
 _LEASES: Final = text("""
     SELECT count(*) FROM listening_assignments WHERE state = 'open' AND kind = 'ordinary' AND expires > :now""")
+_GOLD: Final = text("SELECT count(*) FROM listening_items WHERE gold IS NOT NULL AND NOT withdrawn")
+_OPEN: Final = text("""
+    SELECT count(*) FROM listening_assignments WHERE state = 'open' AND (kind != 'ordinary' OR expires > :now)""")
 _EXPIRED_LEASES: Final = text("""
     SELECT count(*) FROM listening_assignments WHERE state = 'open' AND kind = 'ordinary' AND expires <= :now""")
 
@@ -186,7 +189,19 @@ def progress(connection: Connection, now: float) -> ListeningProgress:
         labels=int(connection.execute(_LABELS).scalar_one()),
         discarded={row.discarded: row.number for row in connection.execute(_DISCARDED)},
         closed=is_closed(connection),
+        gold=int(connection.execute(_GOLD).scalar_one()),
+        answers=answers_given(connection),
     )
+
+
+def answers_given(connection: Connection) -> int:
+    """Return the number of all answers."""
+    return int(connection.execute(select(state.c.answers)).scalar_one())
+
+
+def answers_to_come(connection: Connection, now: float) -> int:
+    """Return the number of items that are assigned now and may still be answered."""
+    return int(connection.execute(_OPEN, {"now": now}).scalar_one())
 
 
 def is_closed(connection: Connection) -> bool:

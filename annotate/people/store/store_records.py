@@ -29,6 +29,7 @@ class Refused(DataError):
         answered: another answer was given before, and stays.
         expired: the lease has ended, and the item is assigned to another annotator.
         unknown_item: there is no item of this id.
+        only_gold: the build made the item as a test, so it cannot become an ordinary one.
         unknown_value: a gold value that no answer can have.
 
     Attributes:
@@ -135,10 +136,11 @@ class Finished:
 
     Attributes:
         reason: ``done`` = no item is left; ``no_gold`` = the qualification test needs more gold items, which an admin has to
-            add; ``failed`` and ``excluded`` = the annotator gets no more items.
+            add; ``no_budget`` = what is paid for answers is used up; ``failed`` and ``excluded`` = the annotator
+            gets no more items.
     """
 
-    reason: Literal["done", "no_gold", "failed", "excluded"]
+    reason: Literal["done", "no_gold", "no_budget", "failed", "excluded"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,6 +194,8 @@ class ListeningProgress:
         labels: imported labels that were aggregated from votes that are not here; they are no votes.
         discarded: reason why votes do not count -> number of votes.
         closed: the test assigns no more items.
+        gold: number of gold items.
+        answers: all answers, tests and discarded ones included, imported labels too: what is paid for.
     """
 
     items: int
@@ -204,3 +208,5 @@ class ListeningProgress:
     labels: int = 0
     discarded: Mapping[str, int] = field(default_factory=dict)
     closed: bool = False
+    gold: int = 0
+    answers: int = 0

@@ -63,7 +63,7 @@ def make_app(
     """
     tokens = Tokens(secret)
     access = Access(store, tokens, site, Buckets(per_client))
-    pages = Pages(site)
+    pages = Pages(site, store.settings)
     challenges = Challenges(tries=check_tries)
     listener = ListenerPages(access, pages, challenges, audio)
     admin = AdminPages(access, pages, rules or {})

@@ -14,6 +14,7 @@ from annotate.people.web.access import Access, Denied, Posted
 from annotate.people.web.assignment_page import clip_urls, key_help, page_values
 from annotate.people.web.audio import media_type
 from annotate.people.web.headphones import Challenges, sound
+from annotate.people.web.instructions import known_languages, pay_of
 from annotate.people.web.rendering import Pages, language_of, owner_text
 from annotate.people.web.words import words
 
@@ -30,11 +31,13 @@ class Consent(Posted):
 
 
 class Check(Posted):
-    """Answers of a headphone check."""
+    """What a listener declares, and the answers of a headphone check."""
 
     challenge: _Short
     quiet: Literal["yes"]
     headphones: Literal["yes"]
+    hearing: Literal["yes"]
+    fluent: Literal["yes"]
     answers: Annotated[dict[_Word, _Word], Field(max_length=16)]
 
 
@@ -109,14 +112,28 @@ class ListenerPages:
                 "consent.html",
                 csrf=session.csrf,
                 step="consent",
+                pay=pay_of(site, texts),
                 consent=owner_text(site.consent, language_of(request), texts["consent_text"]),
                 keys=key_help(self._protocol.questions, self._protocol.clips, texts),
             )
         if annotator.state == "consented":
             challenge = self._challenges.current(annotator.annotator_id)
-            return self._pages.part(request, "check.html", csrf=session.csrf, step="check", challenge=challenge)
+            return self._pages.part(
+                request,
+                "check.html",
+                csrf=session.csrf,
+                step="check",
+                challenge=challenge,
+                languages=known_languages(self._own_levels(annotator), texts),
+            )
         template, shown = await self._next_step(request, annotator)
         return self._pages.part(request, "work.html", csrf=session.csrf, part=template, **shown)
+
+    def _own_levels(self, annotator: Annotator) -> dict[str, str]:
+        """Return the languages of the test in which this listener gets items, with the levels these take."""
+        settings = self._store.settings
+        understood = settings.understood(annotator.levels)
+        return {language: level for language, level in settings.languages.items() if language in understood}
 
     async def part(self, request: Request) -> Response:
         """Show the part of the page of the next step."""
@@ -136,6 +153,8 @@ class ListenerPages:
         has_ended = following.reason in ("failed", "excluded")
         retry = not has_ended and await self._may_get_more(following)
         text = f"{following.reason}_text" if has_ended else "thanks_wait" if retry else "thanks_all"
+        if following.reason == "no_budget":
+            text = "thanks_budget"
         return "end.html", {
             "heading": texts[following.reason if has_ended else "thanks"],
             "message": texts[text],
@@ -144,7 +163,7 @@ class ListenerPages:
         }
 
     async def _may_get_more(self, following: Finished) -> bool:
-        if following.reason == "no_gold":
+        if following.reason in ("no_gold", "no_budget"):
             return True
         progress = await self._access.call_store(self._store.progress)
         return progress.waiting > 0 or not progress.items  # the test may be served before its items are added

@@ -9,6 +9,8 @@ import jinja2
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from annotate.people.store.listening_settings import ListeningSettings
+from annotate.people.web.instructions import instructions_of
 from annotate.people.web.site import ListeningSite
 from annotate.people.web.words import LANGUAGES, choose_language, words
 
@@ -49,8 +51,9 @@ def owner_text(texts: Mapping[str, str], language: str, fallback: str) -> list[s
 class Pages:
     """The pages of one test."""
 
-    def __init__(self, site: ListeningSite) -> None:
+    def __init__(self, site: ListeningSite, settings: ListeningSettings) -> None:
         self._site = site
+        self._settings = settings
 
     def part(self, request: Request, template: str, **shown: Any) -> HTMLResponse:
         """Return a page or a part of one."""
@@ -64,7 +67,7 @@ class Pages:
                 lang=language,
                 words=texts,
                 script_words={key: texts[key] for key in _SCRIPT_WORDS},
-                instructions=owner_text(self._site.instructions, language, texts["instructions_text"]),
+                instructions=owner_text(self._site.instructions, language, instructions_of(self._settings, texts, language)),
                 **{"csrf": None, **shown},
             ),
             status_code=status,

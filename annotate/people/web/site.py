@@ -18,7 +18,9 @@ class ListeningSite:
         instructions: language of the interface -> text, with blank lines between paragraphs; without any text the app shows
             its own.
         consent: likewise, the text that a listener agrees to.
-        pay: what a listener is paid; empty = not shown.
+        pay: what a listener is paid, in words; empty = not shown.
+        pay_per_item: what each answer is paid; None = not shown.
+        currency: its currency, ISO 4217.
     """
 
     base_url: str
@@ -27,6 +29,8 @@ class ListeningSite:
     instructions: Mapping[str, str] = field(default_factory=dict)
     consent: Mapping[str, str] = field(default_factory=dict)
     pay: str = ""
+    pay_per_item: float | None = None
+    currency: str = "CNY"
 
     def __post_init__(self) -> None:
         """Check the address.

@@ -9,8 +9,8 @@ for (const form of document.querySelectorAll("form[data-post]")) {
     button.disabled = true;
     let said = Object.fromEntries(new FormData(form));
     if (form.dataset.challenge) {
-      const { quiet, headphones, ...answers } = said;
-      said = { challenge: form.dataset.challenge, quiet, headphones, answers };
+      const { quiet, headphones, hearing, fluent, ...answers } = said;
+      said = { challenge: form.dataset.challenge, quiet, headphones, hearing, fluent, answers };
     }
     const { status, data } = await post(form.dataset.post, said);
     if (status === 200) {

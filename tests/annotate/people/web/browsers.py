@@ -90,7 +90,7 @@ class Browser:
         self.press(Keys.ENTER)
         self.until(lambda: self.script("return !!document.querySelector('[data-challenge]')"), "the headphone check")
         self.press("1")
-        for name in ("quiet", "headphones"):
+        for name in ("quiet", "headphones", "hearing", "fluent"):
             self.focus(f"[name={name}]")
             self.press(Keys.SPACE)
         answers = opened.app.state.challenges.current(annotator_id).answers

@@ -162,7 +162,14 @@ class Listener:
         """Consent and pass the headphone check."""
         assert self.post("/consent", {"agree": "yes"}).status_code == 200
         challenge = self.opened.app.state.challenges.current(self.annotator_id)
-        said = {"challenge": challenge.challenge_id, "quiet": "yes", "headphones": "yes", "answers": challenge.answers}
+        said = {
+            "challenge": challenge.challenge_id,
+            "quiet": "yes",
+            "headphones": "yes",
+            "hearing": "yes",
+            "fluent": "yes",
+            "answers": challenge.answers,
+        }
         assert self.post("/check", said).status_code == 200
         return self
 

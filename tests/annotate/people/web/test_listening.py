@@ -28,7 +28,14 @@ def test_the_first_address_always_shows_the_step_that_is_next(opened: Opened):
 def test_steps_out_of_order_are_refused(opened: Opened):
     ann = Listener(opened, opened.invite())
     challenge = opened.app.state.challenges.current(ann.annotator_id)
-    passed = {"challenge": challenge.challenge_id, "quiet": "yes", "headphones": "yes", "answers": challenge.answers}
+    passed = {
+        "challenge": challenge.challenge_id,
+        "quiet": "yes",
+        "headphones": "yes",
+        "hearing": "yes",
+        "fluent": "yes",
+        "answers": challenge.answers,
+    }
     assert reason(ann.post("/check", passed)) == (409, "state")
     assert ann.client.get("/next").status_code == 409
     ann.post("/consent", {"agree": "yes"})
@@ -45,7 +52,15 @@ def test_the_headphone_check_is_judged_by_the_server_and_tries_run_out(tmp_path)
         challenge = opened.app.state.challenges.current(ann.annotator_id)
         answers = dict(challenge.answers) if right else dict.fromkeys(challenge.answers, "0")
         return ann.post(
-            "/check", {"challenge": challenge.challenge_id, "quiet": "yes", "headphones": "yes", "answers": answers}
+            "/check",
+            {
+                "challenge": challenge.challenge_id,
+                "quiet": "yes",
+                "headphones": "yes",
+                "hearing": "yes",
+                "fluent": "yes",
+                "answers": answers,
+            },
         )
 
     assert reason(attempt(False)) == (409, "wrong")
