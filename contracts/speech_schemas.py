@@ -98,6 +98,8 @@ SAMPLES: Final = pa.schema(
         column("temperature", FLOAT, "temperature of this take; null = as in params", nullable=True),
         column("duration_factor", FLOAT, "factor on the length of this take; null = none", nullable=True),
         column("failed_tries", TEXT, FAILED_TRIES, nullable=True),
+        column("corruption", TEXT, "what was made wrong with the clip on purpose; null = nothing", nullable=True),
+        column("reference_utterance_id", TEXT, "reference speech, where it is not the prompt's", nullable=True),
     ]
 )
 

@@ -1,7 +1,9 @@
 """The comparisons table: one row per ruled pair, with all that filters may look at."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,6 +16,7 @@ VOTE_LIST_WITH_MADE: Final = pa.list_(pa.struct([*VOTE_LIST.value_type, ("aggreg
 _RULED: Final = ("verdict", "total_a", "total_b", "votes_a", "votes_b", "votes_none", "order_flip", "judgment_ids")
 _FORMAT: Final = {
     "spoken_text": "spoken_text",
+    "corruption": "corruption",
     "duration": "duration_s",
     "sample_rate": "sample_rate_hz",
     "loudness": "loudness_lufs",
@@ -51,8 +54,9 @@ def join(
         The pair's columns, its id as ``item_id``; ``text``, ``language``; of the ruling ``verdict``, ``total_*``, the judge's
         ``votes_a``, ``votes_b`` and ``votes_none``, ``order_flip`` and ``judgment_ids``; ``duration_*``, ``sample_rate_*``,
         ``loudness_*`` and every metric value with ``_a`` and ``_b``; ``votes`` of people, null where there are none;
-        ``spoken_text_*``. ``verdict`` is what decides says: what most people prefer; or the clip that speaks the text, where
-        the other one does not. What the judge says is null for pairs without a ruling; its own verdict is ``judge_verdict``.
+        ``spoken_text_*`` and ``corruption_*``. ``verdict`` is what decides says: what most people prefer; or the clip not made
+        worse on purpose, where the other speaks another text or is corrupted. What the judge says is null for pairs without
+        a ruling; its own verdict is ``judge_verdict``.
 
     Raises:
         DataError: by votes, a vote that is no CMOS value, or two on a pair by one annotator.
@@ -74,9 +78,28 @@ def join(
     return sorted_by(table.rename_columns({"pair_id": "item_id"}), "item_id").combine_chunks()
 
 
+def classes(facts: pa.Table, classifiers: Sequence[tuple[str, Mapping[str, str]]]) -> pa.Table:
+    """Return ``sample_id`` and per classifier the class of its largest value, null where it has none.
+
+    Args:
+        facts: ``sample_id`` and one double column per metric value.
+        classifiers: name of what is told, and value name -> class.
+    """
+    table = facts.select(["sample_id"])
+    for name, named in classifiers:
+        values = np.column_stack([facts[value].to_numpy(zero_copy_only=False) for value in named])
+        largest = np.argmax(np.nan_to_num(values, nan=-np.inf), axis=1)
+        words = pa.array(list(named.values()), pa.string()).take(pa.array(largest))
+        scored = pa.array(~np.isnan(values).all(axis=1))
+        table = table.append_column(name, pc.if_else(scored, words, pa.scalar(None, pa.string())))
+    return table
+
+
 def _constructed(table: pa.Table) -> pa.ChunkedArray:
-    """Return the clip that speaks the text where the other one speaks something else; null elsewhere."""
-    negative_a, negative_b = pc.is_valid(table["spoken_text_a"]), pc.is_valid(table["spoken_text_b"])
+    """Return the clip that speaks the text, uncorrupted, where the other one does not; null elsewhere."""
+    negative_a, negative_b = (
+        pc.or_(pc.is_valid(table[f"spoken_text_{side}"]), pc.is_valid(table[f"corruption_{side}"])) for side in ("a", "b")
+    )
     better = pc.if_else(negative_b, pa.scalar("a", pa.string()), pa.scalar("b", pa.string()))
     return pc.if_else(pc.xor(negative_a, negative_b), better, pa.scalar(None, pa.string()))
 

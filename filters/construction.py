@@ -15,13 +15,21 @@ from filters.verdict import first_reason, quote
 
 @dataclass(frozen=True, kw_only=True)
 class Construction:
-    """Keep pairs of one clip that speaks the text and one that speaks a negative text.
+    """Keep pairs of one clip that speaks the text and one that is corrupted on purpose, or speaks a negative text.
 
-    Reasons: ``no_construction`` (both speak the text, or neither does) and ``judge_contradicts_construction``. A pair that
+    Reasons: ``no_construction`` (both are good, or neither is) and ``judge_contradicts_construction``. A pair that
     no judge compared, or on which it has no preference, is kept.
     """
 
-    columns: ClassVar[tuple[str, ...]] = ("verdict", "judge_verdict", "spoken_text_a", "spoken_text_b", "judgment_ids")
+    columns: ClassVar[tuple[str, ...]] = (
+        "verdict",
+        "judge_verdict",
+        "spoken_text_a",
+        "spoken_text_b",
+        "corruption_a",
+        "corruption_b",
+        "judgment_ids",
+    )
     makes_labels: ClassVar[bool] = False
     needed_by: ClassVar[tuple[str, ...]] = ("construction",)
 
@@ -33,7 +41,7 @@ class Construction:
         )
 
     def evidence(self, table: pa.Table, reasons: pa.StringArray) -> pa.StringArray:
-        """Return the two verdicts, what the clips speak, and the judgments of each dropped row."""
+        """Return the two verdicts, what the clips speak, what is wrong with them, and the judgments of each dropped row."""
         return quote(table, reasons, self.columns)
 
 

@@ -78,8 +78,10 @@ class Metric(Protocol):
     It may also have ``cpu_s_per_audio_s: ClassVar[float | None]``, the CPU seconds on one core that a second of audio takes;
     without it a plan says that the time is unknown; and ``environment: ClassVar[Environment]``, where its sessions run unless
     the recipe says otherwise. A metric of acoustic features has ``features: ClassVar[Mapping[str, Feature]]``, by value name
-    (``scoring.feature``). A metric whose model is a plug-in of its own has ``hosted()``, which returns that model if it runs in
-    an environment of its own, and ``with_model_in`` (``scoring.hosted_model.PlacesItsModel``).
+    (``scoring.feature``). A classifier has ``classifies: ClassVar[tuple[str, Mapping[str, str]]]``: a name for what it tells,
+    and value name -> class; filters see the class of the largest value under that name. A metric whose model is a plug-in of
+    its own has ``hosted()``, which returns that model if it runs in an environment of its own, and ``with_model_in``
+    (``scoring.hosted_model.PlacesItsModel``).
     """
 
     value_names: ClassVar[tuple[str, ...]]

@@ -5,7 +5,7 @@ reward model is trained on.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import pyarrow as pa
@@ -233,6 +233,7 @@ _PAIRS: Final = Body(
     counts={
         "setting": Count(columns=("setting", "style")),
         "pair_kind": Count(columns=("pair_kind",)),
+        "corruption": Count(columns=("corruption",), sides=("a", "b")),
         "judge": Count(columns=("judge", "judge_version", "judge_model", "prompt_version")),
         "clip": Count(
             columns=(
@@ -277,10 +278,23 @@ RATED_PAIRS: Final = ReleaseSchema(
 
 _BY_TASK: Final = {"task3": TASK3, "task4": TASK4}
 
+_OF_CONTRASTS: Final = (
+    *_sides("corruption", _s, "what was made wrong with the clip on purpose; null = nothing,", nullable=True),
+    *_sides("recording_source_id", _s, "the corpus's own id of a recording other than the text's", nullable=True),
+    *_sides("reference_source_id", _s, "the corpus's own id of what was cloned, where it is not the prompt's,", nullable=True),
+    *_sides("reference_license", _s, "SPDX identifier of that reference", nullable=True),
+)
 
-def release_schema(task: str) -> ReleaseSchema:
-    """Return the release schema of pairs that were judged in a task; tasks that show no more than Task 1 share its schema."""
-    return _BY_TASK.get(task, TASK1)
+
+def release_schema(task: str, *, has_negatives: bool = False) -> ReleaseSchema:
+    """Return the release schema of pairs that were judged in a task; tasks that show no more than Task 1 share its schema.
+
+    Args:
+        task: the task.
+        has_negatives: whether one clip of each pair was made worse on purpose: rows say how.
+    """
+    schema = _BY_TASK.get(task, TASK1)
+    return replace(schema, columns=pa.schema([*schema.columns, *_OF_CONTRASTS])) if has_negatives else schema
 
 
 def row_schema(schema: ReleaseSchema) -> pa.Schema:

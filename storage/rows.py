@@ -23,6 +23,9 @@ OF_JUDGMENT: Final = (
 """The columns of JUDGMENTS that are released, or decide what is."""
 
 _OF_RULING: Final = {f"judge_{name}": name for name in ("votes_a", "votes_b", "votes_none")}
+_BORROWED: Final = {"recording": "utterance_id", "reference": "reference_utterance_id"}
+"""What a clip borrows from the corpora -> the column of SAMPLES that names it."""
+
 OF_LISTENERS: Final = ("votes", "agreement", "vote_ids")
 
 
@@ -93,7 +96,7 @@ class PairRows:
         self._judgments = RowSource(judgments, (*_OF_JUDGMENT, "completion", "verdict", "order"))
         types = pa.array([source_types[key] for key in samples["sample_id"].to_pylist()], pa.string())
         samples = samples.append_column("source_type", types)
-        self._samples = RowSource(samples, (*_OF_SAMPLE, "audio_id", "license", "source_type"))
+        self._samples = RowSource(samples, (*_OF_SAMPLE, "audio_id", "license", "source_type", "corruption"))
         self._metrics = SampleMetrics(metrics, samples["sample_id"])
         # Row numbers that lead from one table to the next.
         pair, utterance = pairs["pair_id"], utterances["utterance_id"]
@@ -105,6 +108,7 @@ class PairRows:
         self._ruling = row_numbers(pair, rulings["pair_id"])
         self._judgment = row_numbers(first_judgments(rulings), judgments["judgment_id"])
         self._sample = {side: row_numbers(pairs[f"sample_{side}"], samples["sample_id"]) for side in "ab"}
+        self._borrowed = {name: row_numbers(samples[column], utterance) for name, column in _BORROWED.items()}
         self._written = self._histories = self._votes = None
         if written is not None:
             released = [name for name in written.column_names if name in schema.names]
@@ -136,9 +140,13 @@ class PairRows:
             sample = chained(pair, of_pair)
             names = {f"{name}_{side}": name for name in _OF_SAMPLE}
             names |= {f"audio_{side}": "audio_id", f"license_{side}": "license", f"digital_source_type_{side}": "source_type"}
-            rows |= self._samples.select(names, sample)
+            rows |= self._samples.select(names | {f"corruption_{side}": "corruption"}, sample)
+            for name, of_sample in self._borrowed.items():
+                borrowed = self._utterances.select({"source_id": "source_id", "license": "license"}, chained(sample, of_sample))
+                rows |= {f"{name}_source_id_{side}": borrowed["source_id"], f"{name}_license_{side}": borrowed["license"]}
             rows |= {f"{name}_{side}": column for name, column in self._metrics.of(sample).items()}
-        licenses = ("license_a", "license_b", "prompt_license", "reference_license", "history_licenses")
+        of_clips = [f"{name}license_{side}" for name in ("", "reference_") for side in "ab"]
+        licenses = ["prompt_license", "reference_license", "history_licenses", *of_clips]
         rows["license"] = row_licenses([rows[name] for name in licenses if name in rows])
         if self._votes is not None:
             votes, of_pair = self._votes

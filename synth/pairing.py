@@ -48,6 +48,24 @@ def pairs(samples: pa.Table, *, seed: int, kinds: Collection[str] = KINDS) -> pa
     return shuffled(rows, left[wanted], right[wanted], seed=seed)
 
 
+def contrasted(samples: pa.Table, *, seed: int) -> pa.Table:
+    """Return every good clip of a prompt with every one that is worse in a known way, with a shuffled A and B (see ``pairs``).
+
+    Args:
+        samples: as for ``pairs``, with the column ``corruption``: null = a good clip.
+        seed: the recipe's seed.
+
+    Returns:
+        Table of schema PAIRS, by prompt and sample ids.
+    """
+    rows = samples.select(["sample_id", "prompt_id", "group_id", "system", "corruption"]).combine_chunks()
+    rows = rows.sort_by([("prompt_id", "ascending"), ("sample_id", "ascending")])
+    left, right = _within(rows["prompt_id"])
+    is_worse = pc.is_valid(rows["corruption"]).to_numpy()
+    wanted = is_worse[left] != is_worse[right]
+    return shuffled(rows, left[wanted], right[wanted], seed=seed)
+
+
 def shuffled(samples: pa.Table, left: Ints, right: Ints, *, seed: int) -> pa.Table:
     """Return these pairs of samples, each with a shuffled A and B.
 

@@ -12,6 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, Literal
 
 import pyarrow as pa
@@ -57,6 +58,7 @@ def choose(
     reference: Literal["same_speaker", "none"] = "same_speaker",
     reference_min_duration_s: float = 1.0,
     history: bool = False,
+    targets: Literal["texts", "recordings"] = "texts",
     failed: Collection[str] = (),
 ) -> tuple[pa.Table, pa.Table]:
     """Choose target texts and their reference recordings.
@@ -88,6 +90,7 @@ def choose(
         styles: styles to use, for targets and references; None = all.
         reference: ``same_speaker``: another recording of the target's speaker; ``none``: prompts without reference speech.
         reference_min_duration_s: shortest reference recording.
+        targets: ``texts``: each text is a target once; ``recordings``: every recording is one, without a reference.
         history: whether targets are turns of dialogues, to be judged by what was spoken before.
         failed: utterances whose audio was tried and cannot be used.
 
@@ -124,7 +127,8 @@ def choose(
             unfit=unusable
             or _too_short(duration_s, min_duration_s)
             or (("few_words", {"words": words, "min_words": min_words}) if words < min_words else None)
-            or (("no_history", {name: row[name] for name in _TURN}) if history and turn in {None, 1} else None),
+            or (("no_history", {name: row[name] for name in _TURN}) if history and turn in {None, 1} else None)
+            or (("recording_failed", {}) if targets == "recordings" and row["utterance_id"] in failed else None),
             can_refer=reference == "same_speaker"
             and row["audio_path"] is not None
             and not unusable
@@ -136,7 +140,8 @@ def choose(
             dropped[candidate.utterance_id] = (STAGE, *candidate.unfit)
         else:
             candidates.append(candidate)
-    kept, duplicates = without_duplicates(candidates, alone=history or reference == "none")
+    one_each = partial(without_duplicates, alone=history or reference == "none")
+    kept, duplicates = one_each(candidates) if targets == "texts" else (sorted(candidates, key=lambda one: one.rank), {})
     dropped |= {duplicate: (STAGE, "duplicate_text", {"of": first}) for duplicate, first in duplicates.items()}
     if history:
         chosen = _in_dialogues(kept, dropped, alone=reference == "none")

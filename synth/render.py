@@ -32,7 +32,7 @@ class RenderJob:
     Request columns: ``row_id`` (the sample), ``subject_id`` (the prompt), ``group_id``, ``text`` (what is spoken),
     ``spoken_text`` (the same where it is not the prompt's text, else null), ``language``, ``voice``, ``seed`` (int64),
     ``reference_audio_id`` and ``reference_text`` (both may be null); for takes also ``temperature`` and ``duration_factor``,
-    and for another try ``failed_tries`` (see schema SAMPLES).
+    for another try ``failed_tries`` (see schema SAMPLES), and for one of a contrast ``corruption`` and ``own_reference_id``.
 
     Attributes:
         engine: name of the engine plug-in.
@@ -201,6 +201,8 @@ def sample_row(
         "loudness_lufs": clip.loudness_lufs,
         "is_synthetic": True,
         "license": voice.license,
+        "corruption": row.get("corruption"),
+        "reference_utterance_id": row.get("own_reference_id"),
     }
 
 

@@ -29,12 +29,17 @@ WANTED: Final = pa.schema(
         ("target_utterance_id", pa.string()),
         ("reference_utterance_id", pa.string()),
         ("reference_text", pa.string()),
+        ("corruption", pa.string()),
+        ("own_recording_id", pa.string()),
+        ("own_reference_id", pa.string()),
     ]
 )
 """Requests of all systems: ``row_id`` is the sample to make, ``subject_id`` its prompt; ``human`` has no voice and no seed.
 
 ``text`` is what is spoken; null = nothing was written for a system that speaks a written text, so there is nothing to render.
-``spoken_text`` repeats it where it is such a written text, and is null where it is the prompt's.
+``spoken_text`` repeats it where it is such a written text, and is null where it is the prompt's. ``own_recording_id`` and
+``own_reference_id`` repeat the recording that the clip is, and the reference, where these are not the prompt's; ``corruption``
+says what is wrong with a clip that is to be worse.
 """
 
 TARGET: Final = "target"
@@ -57,6 +62,8 @@ class Candidate:
             a text that does not fit the dialogue.
         changed_text: a row of WANTED and a voice -> the engine's texts, if they differ from those of older versions
             (``synth.engine.changed_engine_text``).
+        clones_voice: whether it takes on the voice of the reference.
+        emotion: in which it speaks, as corpora label theirs; None = unknown, or that of the reference.
     """
 
     system: str
@@ -68,6 +75,8 @@ class Candidate:
     takes_per_prompt: int = 1
     speaks: str = TARGET
     changed_text: Callable[[Mapping[str, Any], str], Sequence[str]] = lambda _row, _voice: ()
+    clones_voice: bool = False
+    emotion: str | None = None
 
 
 def wanted(
@@ -99,21 +108,57 @@ def wanted(
         prompt_id = prompt.pop("prompt_id")
         base = {"subject_id": prompt_id, **prompt}
         for candidate in candidates:
-            is_written = candidate.speaks != TARGET
-            text = keyed(written.get(candidate.speaks, {}).get(prompt_id, "")) or None
-            spoken = {"text": text, "spoken_text": text} if is_written else {}
-            for voice, take in _spoken(candidate, prompt_id, seed):
-                key = [prompt_id, candidate.system, candidate.engine, candidate.params, voice, seed, audio]
-                changed = candidate.changed_text({**base, **spoken}, voice)
-                differs = take.literals()
-                sample = row_id("sample", *key, *([text] if is_written else []), *changed, *([differs] if differs else []))
-                engine_seed = int(hash_fraction(seed, "samples", sample) * 2**31) if take.seed is None else take.seed
-                made_by = {"system": candidate.system, "voice": voice, **differs, "seed": engine_seed}
-                rows.append({**base, **spoken, "row_id": sample, **made_by})
+            said = None if candidate.speaks == TARGET else written.get(candidate.speaks, {}).get(prompt_id, "")
+            rows += [
+                spoken_row(base, candidate, voice, take, prompt_id=prompt_id, seed=seed, audio=audio, said=said)
+                for voice, take in _spoken(candidate, prompt_id, seed)
+            ]
         if human and prompt["target_utterance_id"] is not None:
             sample = row_id("sample", prompt_id, "human", prompt["target_utterance_id"], audio)
             rows.append({**base, "row_id": sample, "system": "human", "voice": None, "seed": None})
     return sorted_by(pa.Table.from_pylist(rows, schema=WANTED), "row_id")
+
+
+def spoken_row(
+    base: Mapping[str, object],
+    candidate: Candidate,
+    voice: str,
+    take: Take,
+    *,
+    prompt_id: str,
+    seed: int,
+    audio: Mapping[str, object],
+    said: str | None = None,
+    differs: Sequence[str] = (),
+) -> dict[str, object]:
+    """Return the request of one clip of a system, a row of WANTED.
+
+    Args:
+        base: what the row has of its prompt.
+        candidate: the system.
+        voice: the voice.
+        take: the take.
+        prompt_id: the prompt.
+        seed: the recipe's seed.
+        audio: the audio format, as literals.
+        said: what is spoken instead of the prompt's text, ``""`` where nothing was written; None = the prompt's text.
+        differs: what else makes the clip another one than that of its prompt, system, voice and take.
+    """
+    text = None if said is None else keyed(said) or None
+    spoken = {} if said is None else {"text": text, "spoken_text": text}
+    key = [prompt_id, candidate.system, candidate.engine, candidate.params, voice, seed, audio]
+    changed = candidate.changed_text({**base, **spoken}, voice)
+    set_by_take = take.literals()
+    more = [*([] if said is None else [text]), *changed, *([set_by_take] if set_by_take else []), *differs]
+    sample = row_id("sample", *key, *more)
+    engine_seed = int(hash_fraction(seed, "samples", sample) * 2**31) if take.seed is None else take.seed
+    made_by = {"system": candidate.system, "voice": voice, **set_by_take, "seed": engine_seed}
+    return {**base, **spoken, "row_id": sample, **made_by}
+
+
+def first_voice_and_take(candidate: Candidate, prompt_id: str, seed: int) -> tuple[str, Take]:
+    """Return one voice and one take of a prompt, the first of those that it would be given."""
+    return _spoken(candidate, prompt_id, seed)[0]
 
 
 def _spoken(candidate: Candidate, prompt_id: str, seed: int) -> list[tuple[str, Take]]:

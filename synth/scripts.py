@@ -41,7 +41,14 @@ _Contents = Mapping[tuple[str, str], Mapping[str, str]]  # task and prompt id ->
 _Reason = tuple[str, dict[str, object]]  # the counted word and its evidence
 
 
-def scripts(prompts: pa.Table, writings: pa.Table, *, cleaned: bool, variants: Sequence[Variant]) -> tuple[pa.Table, pa.Table]:
+def scripts(
+    prompts: pa.Table,
+    writings: pa.Table,
+    *,
+    cleaned: bool,
+    variants: Sequence[Variant],
+    targets: Literal["texts", "recordings"] = "texts",
+) -> tuple[pa.Table, pa.Table]:
     """Turn the chosen prompts into those that are spoken.
 
     The unit is a prompt in a variant: ``prompts.num_rows * len(variants)`` come in, and each leaves as a prompt or as a drop.
@@ -63,6 +70,7 @@ def scripts(prompts: pa.Table, writings: pa.Table, *, cleaned: bool, variants: S
             other prompts are ignored.
         cleaned: whether transcripts are spoken as they were cleaned.
         variants: what is made of each prompt, each at most once.
+        targets: whether each text is spoken once, or after every recording of it.
 
     Returns:
         Tables of schema PROMPTS and DROPS (stage ``texts``), in the order of prompts, then of variants.
@@ -76,12 +84,13 @@ def scripts(prompts: pa.Table, writings: pa.Table, *, cleaned: bool, variants: S
         raise RecipeError(f"texts: variants must be some of {', '.join(known)}, each once; got {list(variants)}")
     written = _contents(writings, {CLEAN_TEXT, STYLE_CONTINUATION})
     spoken, drops = list[dict[str, Any]](), list[dict[str, str]]()
-    first = dict[tuple[str, str], str]()
+    first = dict[tuple[str, str, str | None], str]()
     for prompt in prompts.to_pylist():
         for variant in variants:
             made = _transcript(prompt, written, cleaned) if variant == "transcript" else _written(prompt, variant, written)
             if isinstance(made, dict):
-                key = made["language"], identity_form(made["text"])
+                recording = made["target_utterance_id"] if targets == "recordings" else None
+                key = made["language"], identity_form(made["text"]), recording
                 if key not in first:
                     first[key] = made["prompt_id"]
                     spoken.append(made)

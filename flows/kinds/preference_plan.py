@@ -13,7 +13,7 @@ from flows.run.pipeline import Build
 from flows.stages.brought_along import clip_requests
 from flows.stages.metrics import metric_keys
 from flows.stages.prompts import choose_prompts
-from flows.stages.speaking import can_speak, candidates_of, to_speak, unspoken
+from flows.stages.speaking import can_speak, clips_of, pairs_of, to_speak, unspoken
 from flows.stages.texts import CHOSEN, scripted
 from flows.stages.utterances import read_corpora
 from flows.stages.writings import spoken_instead
@@ -32,10 +32,7 @@ from flows.views.plan_lines import (
     times,
     total_of,
 )
-from synth import requests
-from synth.dsp import format_literals
 from synth.pairing import of_two_clips
-from synth.pairing import pairs as made_pairs
 
 SECONDS_PER_CHARACTER: Final = 0.065
 """Length of speech per character of English text, where the corpus does not say how long its recording is."""
@@ -59,14 +56,8 @@ def plan_of(build: Build[PreferenceRecipe]) -> list[Line]:
     guessed = pc.multiply(pc.cast(pc.utf8_length(timed["text"]), pa.float64()), SECONDS_PER_CHARACTER)
     lengths = pa.table({"prompt_id": timed["prompt_id"], "s": pc.coalesce(timed["duration_s"], guessed)})
 
-    wanted = requests.wanted(
-        prompts,
-        candidates_of(build),
-        human=build.recipe.human,
-        audio=format_literals(build.recipe.clip_format),
-        seed=build.recipe.seed,
-        written=spoken_instead(build) if "writings" in known else {},
-    )
+    wanted = clips_of(build, prompts, utterances, spoken_instead(build) if "writings" in known else {})
+    wanted = wanted.filter(pc.is_valid(wanted["system"]))
     wanted = pa.concat_tables([wanted, _clips(build, prompts, utterances)])
     wanted = attach(wanted, "subject_id", lengths, "prompt_id", {"s": "s"})
     made = pc.invert(pc.is_in(wanted["row_id"], value_set=left_keys(build, "samples", "samples", wanted["row_id"])))
@@ -107,7 +98,7 @@ def plan_of(build: Build[PreferenceRecipe]) -> list[Line]:
         known.add("pairs")
     lines += _asking(build, wanted, chosen, prompts, known, spoken=lines)
     lines += [plan_line(what, 0) | {"note": f"damaged: {problem}"} for what, problem in (build.problems or {}).items()]
-    problem = unspoken(build, prompts)
+    problem = unspoken(build, prompts, utterances)
     return lines if problem is None else [*lines, plan_line("nothing", 0) | {"note": problem}]
 
 
@@ -151,7 +142,7 @@ def _pairs_stand(build: Build[PreferenceRecipe], wanted: pa.Table) -> bool:
         return False
     samples = build.tables.read("samples", ["sample_id", "audio_id"])
     made = among(wanted, "row_id", samples["sample_id"])
-    found = made_pairs(_as_samples(made), seed=build.recipe.seed, kinds=build.recipe.pair_kinds)
+    found = pairs_of(build, _as_samples(made))
     pairs, _ = of_two_clips(found, samples)
     return set(pairs["pair_id"].to_pylist()) == set(build.tables.read("pairs", ["pair_id"])["pair_id"].to_pylist())
 
@@ -173,7 +164,7 @@ def _asking(
     recipe = build.recipe
     pairs = build.tables.num_rows("pairs")
     if "pairs" not in known:
-        pairs = made_pairs(_as_samples(wanted), seed=recipe.seed, kinds=recipe.pair_kinds).num_rows
+        pairs = pairs_of(build, _as_samples(wanted)).num_rows
     subjects = {"prompts": prompts.num_rows, "samples": wanted.num_rows, "pairs": pairs}
     subjects["judgments"] = pairs * (times(recipe.judge) if recipe.judge else 0)
     clip_s = total_of(wanted["s"]) / max(wanted.num_rows, 1)

@@ -46,7 +46,7 @@ def _configuration(build: Build[PreferenceRecipe]) -> str:
 
 
 def _schema(build: Build[PreferenceRecipe]) -> ReleaseSchema:
-    return release_schema(_configuration(build))
+    return release_schema(_configuration(build), has_negatives=bool(build.recipe.negatives))
 
 
 def _source_types(build: Build[PreferenceRecipe], samples: pa.Table) -> dict[str, str | None]:
@@ -70,7 +70,9 @@ def _statement(build: Build[PreferenceRecipe]) -> str:
     origin = build.recipe.labels_from
     parts = []
     if origin == "construction":
-        parts.append("The labels come from how the pairs were made: the clip that speaks the text is better than the other.")
+        parts.append(
+            "The labels come from how the pairs were made: one clip of each was corrupted on purpose, or speaks another text."
+        )
     elif origin == "votes":
         parts.append("The labels come from people's votes.")
     if build.recipe.judge is None:

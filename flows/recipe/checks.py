@@ -1,7 +1,9 @@
 """Checks of the sections that all recipes share, against each other and the plug-ins that they name."""
 
 from collections.abc import Sequence
+from typing import Any
 
+from annotate.models.task import TaskSpec
 from contracts import plugins
 from contracts.errors import RecipeError
 from filters.comparisons import COMPARED
@@ -45,9 +47,21 @@ def _check_labels(recipe: Recipe) -> None:
 
 
 def check_measured(recipe: Recipe, who: str, values: Sequence[str]) -> None:
-    """Refuse a judge or filter that needs a value which no metric of the recipe gives: it would fail only after hours."""
-    given = {value for metric in recipe.metrics for value in plugins.load("metric", metric.name).value_names}
-    missing = [value for value in values if value not in given]
+    """Refuse a judge or filter that needs what no metric or role tells of clips: it would fail only after hours."""
+    given = {value for metric in recipe.metrics for value in _told_by(plugins.load("metric", metric.name))}
+    written = {name for role in recipe.writers for name in _written_of_clips(plugins.load("task", role.task))}
+    missing = [value for value in values if value not in given | written]
     if missing:
-        givers = [name for name, metric in plugins.intact("metric").items() if set(metric.value_names) & set(missing)]
-        raise RecipeError(f"{who} needs {', '.join(missing)}: add metrics: {', '.join(givers)}")
+        metrics = [name for name, metric in plugins.intact("metric").items() if set(_told_by(metric)) & set(missing)]
+        roles = [name for name, task in plugins.intact("task").items() if set(_written_of_clips(task)) & set(missing)]
+        ways = [f"metrics: {', '.join(metrics)}"] if metrics else []
+        ways += [f"roles: {', '.join(roles)}"] if roles else []
+        raise RecipeError(f"{who} needs {', '.join(missing)}: add {', or '.join(ways)}")
+
+
+def _told_by(metric: Any) -> tuple[str, ...]:
+    return (*metric.value_names, *getattr(metric, "classifies", ())[:1])
+
+
+def _written_of_clips(task: TaskSpec) -> tuple[str, ...]:
+    return task.gives if task.subject == "samples" else ()

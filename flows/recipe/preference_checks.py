@@ -9,6 +9,7 @@ from contracts import plugins
 from contracts.errors import RecipeError
 from contracts.licences import is_non_commercial
 from flows.recipe.checks import check_measured
+from flows.recipe.contrasts_section import check_contrasts
 from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.recipe.role_checks import check_role
 from flows.recipe.sections import Role, System
@@ -39,11 +40,22 @@ def check(recipe: PreferenceRecipe) -> None:
                 _check_licences(system, voices)
         elif system.clips not in {corpus.name for corpus in recipe.corpora}:
             raise RecipeError(f"systems.{system.name}.clips: {system.clips!r} is no corpus of this recipe")
+    corpora = [corpus.name for corpus in recipe.corpora]
+    if unknown := [name for name in recipe.prompts.corpora or () if name not in corpora]:
+        raise RecipeError(f"prompts.corpora: {unknown[0]!r} is no corpus of this recipe: {', '.join(corpora)}")
     for number, section in enumerate(recipe.clip_limits, start=1):
         try:
             section.limit.configured()
         except RecipeError as error:
             raise RecipeError(f"clip_limits, number {number}: {error}") from None
+    if recipe.negatives:
+        check_contrasts(
+            [*recipe.positives, *recipe.negatives],
+            recipe.systems,
+            set(corpora),
+            {role.task for role in recipe.roles} & set(_negative_roles()),
+            clones={name for name, engine in recipe.engines.items() if engine.clones_voice},
+        )
     _check_labels(recipe)
     _check_roles(recipe)
     asked = set[str]()
@@ -99,10 +111,10 @@ def _check_labels(recipe: PreferenceRecipe) -> None:
     match recipe.labels_from:
         case "judge" if recipe.judge is None:
             raise RecipeError("judge: is needed: labels come from its judgments; or say where else they come from: labels.from")
-        case "construction" if all(system.speaks == "target" for system in recipe.systems):
+        case "construction" if not recipe.negatives and all(system.speaks == "target" for system in recipe.systems):
             raise RecipeError(
-                "labels.from is construction, but every system speaks the target: let one speak what a role writes instead "
-                f"({' or '.join(_negative_roles())})"
+                "labels.from is construction, but every system speaks the target: say under negatives how one is made worse, "
+                f"or let a system speak what a role writes instead ({' or '.join(_negative_roles())})"
             )
         case "ratings":
             raise RecipeError("labels.from: ratings make labels in recipes of kind rated_pairs")

@@ -6,15 +6,20 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from flows.recipe.contrasts_section import ClipSource, NegativeSource
 from flows.recipe.model import Recipe
 from flows.recipe.parts import LimitSection, configured
 from flows.recipe.sections import Audio, JudgeSection, Prompts, Role, System
+from synth.contrasts import Source
 from synth.dsp import AudioFormat
 from synth.engine import is_service, varies_by
 from synth.hosted_engine import placed_engine
 
 SEEDS: Final = 3
 """How many seeds a clip of a random engine may take, unless the recipe says otherwise."""
+
+
+BLOCKS: Final = 60
 
 
 class PreferenceRecipe(Recipe):
@@ -28,6 +33,24 @@ class PreferenceRecipe(Recipe):
         default_factory=list,
         description="what clips may measure at most as engines make them, and as they are imported; above it another seed is "
         "tried: [{name: wer, value: wer, at_most: 0.9}]",
+    )
+    positives: list[ClipSource] = Field(
+        default_factory=list,
+        exclude_if=lambda sources: not sources,  # a recipe that does not say it is the recipe that it was
+        description="with negatives: how the good clip of a text is made; each text gets one of these; none = its recording",
+    )
+    negatives: list[NegativeSource] = Field(
+        default_factory=list,
+        exclude_if=lambda sources: not sources,
+        description="how the worse clip of a text is made, in place of all systems speaking it; each text gets one of these",
+    )
+    blocks: int = Field(
+        default=BLOCKS,
+        ge=1,
+        le=1_000_000,
+        exclude_if=lambda blocks: blocks == BLOCKS,
+        description="into how many blocks texts are put by hash: a clip borrows recordings of its text's block (or dialogue), "
+        "and a block whose texts borrow of each other lies in one split",
     )
     pair_kinds: tuple[Literal["human", "inter", "intra"], ...] = Field(default=("human", "inter"), min_length=1)
     roles: list[Role] = Field(default_factory=list, description="what else language models write, in this order")
@@ -44,6 +67,13 @@ class PreferenceRecipe(Recipe):
         self.require_unique("prompts.variants", self.prompts.variants)
         if any(system.name == "human" for system in self.systems):
             raise ValueError("systems: the name 'human' is the ground-truth recording's")
+        if self.negatives:
+            if set_here := sorted({"human", "pair_kinds"} & self.model_fields_set):
+                raise ValueError(f"{set_here[0]}: with negatives, each pair is a positive and a negative")
+            if set(self.prompts.variants) != {"transcript"}:
+                raise ValueError("prompts.variants: negatives are of texts that have a recording: only transcript")
+        elif self.positives:
+            raise ValueError("positives: are compared with negatives: say how those are made")
         if self.judge is None and self.judges:
             raise ValueError("judges: are second opinions: name the first one as judge")
         return self
@@ -67,6 +97,12 @@ class PreferenceRecipe(Recipe):
     def longest_history(self) -> int | None:
         """The largest number of turns before a dialogue's target that are played; None = all."""
         return self.prompts.longest_history
+
+    @property
+    def contrasts(self) -> tuple[list[Source], list[Source]]:
+        """How positives and negatives are made; both are empty where all systems speak all texts."""
+        positives = self.positives or ([ClipSource()] if self.negatives else [])
+        return [one.source(self.prompts) for one in positives], [one.source(self.prompts) for one in self.negatives]
 
     @property
     def rendered(self) -> list[tuple[System, str]]:

@@ -42,11 +42,25 @@ class Prompts(Strict):
     longest_history: int | None = Field(
         default=None, gt=0, le=100_000, description="turns before a dialogue's target; null = all"
     )
+    targets: Literal["texts", "recordings"] = Field(
+        default="texts",
+        exclude_if=lambda targets: targets == "texts",  # a recipe that does not say it is the recipe that it was
+        description="each text once, or every recording of it, such as one sentence in five emotions",
+    )
+
+    corpora: tuple[Name, ...] | None = Field(
+        default=None,
+        min_length=1,
+        exclude_if=lambda corpora: corpora is None,
+        description="those whose texts are spoken; the others are there to be borrowed from; null = all",
+    )
 
     @model_validator(mode="after")
     def _durations_are_a_range(self) -> Self:
         if self.min_duration_s > self.max_duration_s:
             raise ValueError(f"min_duration_s {self.min_duration_s:g} is above max_duration_s {self.max_duration_s:g}")
+        if self.targets == "recordings" and self.reference != "none":
+            raise ValueError("targets: where every recording is one, none is left to be a reference: set reference to none")
         return self
 
 
@@ -125,6 +139,9 @@ class System(Versioned, Placed):
         "from a seed, else 1; each try of a speech service is bought",
     )
     speaks: str = Field(default="target", description="the target text, or the role that writes what it says instead")
+    emotion: Name | None = Field(
+        default=None, description="in which it speaks, as the corpora name theirs; null = unknown, or that of what it clones"
+    )
     options: Options = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -141,7 +158,7 @@ class System(Versioned, Placed):
     def _without_unused_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out an unused key, so that recipes from before it keep their literals."""
         found: dict[str, Any] = handler(self)
-        for name in ("version", "clips", "source_type", "environment", "takes", "takes_per_prompt", "tries"):
+        for name in ("version", "clips", "source_type", "environment", "takes", "takes_per_prompt", "tries", "emotion"):
             if found.get(name) is None:
                 found.pop(name, None)
         return found

@@ -199,6 +199,11 @@ def with_writings(build: Build, table: pa.Table, key: str) -> pa.Table:
     return table
 
 
+def with_reviews(build: Build, table: pa.Table, number: int, task: TaskSpec) -> pa.Table:
+    """Attach what one role wrote about the samples in column ``sample_id``, counted among those that review."""
+    return _with_contents(table, "sample_id", task, _contents(wanted_rows(build, "reviews", number)))
+
+
 def writings(build: Build, number: int) -> dict[str, dict[str, Any]]:
     """Return prompt -> content of what one role wrote, counted among those about prompts."""
     return _contents(wanted_rows(build, "writings", number))

@@ -1,20 +1,23 @@
 """The stage ``filters``: items leave for counted reasons; the others are labelled."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Generic
 
 import pyarrow as pa
 
+from annotate.models.task import TaskSpec
 from contracts import plugins
-from contracts.joins import sorted_by
+from contracts.joins import attach, sorted_by
 from filters import chain, comparisons
 from flows.listening.store import VOTED, all_votes, takes_votes
 from flows.recipe.parts import Plugin
 from flows.run.books import Books, count
 from flows.run.kind import item_of
 from flows.run.pipeline import Build, R_contra, Stage
+from flows.run.question import task_of
+from flows.run.questions import roles_about, with_reviews
 from flows.run.wanted import made, wanted_rows
 from flows.stages.metrics import current_facts
 
@@ -74,15 +77,57 @@ def filters_stage(labelling: Labelling[R_contra]) -> Stage[R_contra]:
 
 
 def _compared(build: Build) -> pa.Table:
-    return comparisons.join(
+    prompts, samples, facts = build.tables.read("prompts"), wanted_rows(build, "samples"), current_facts(build)
+    table = comparisons.join(
         pairs=build.tables.read("pairs"),
-        samples=wanted_rows(build, "samples"),
+        samples=samples,
         rulings=build.tables.read("rulings"),
-        facts=current_facts(build),
-        prompts=build.tables.read("prompts"),
+        facts=facts,
+        prompts=prompts,
         votes=all_votes(build),
         labels_from=build.recipe.labels_from,
     )
+    if not _tells_classes(build):
+        return table
+    table = attach(table, "prompt_id", prompts, "prompt_id", {"target_utterance_id": "target_utterance_id"})
+    table = attach(table, "target_utterance_id", build.tables.read("utterances"), "utterance_id", {"emotion": "emotion"})
+    for classes in (_written(build), comparisons.classes(facts, _classifiers(build))):
+        for side in ("a", "b"):
+            names = {f"{name}_{side}": name for name in classes.column_names[1:] if f"{name}_{side}" not in table.column_names}
+            table = attach(table, f"sample_{side}", classes, "sample_id", names)
+    return table
+
+
+def _asked(build: Build) -> set[str]:
+    """Return what the filters want to know of both clips, by name."""
+    read = [plugins.configure("filter", rule.name, rule.options).columns for rule in filters_of(build)]
+    return {column.removesuffix("_a") for columns in read for column in columns if column.endswith("_a")}
+
+
+def _classifiers(build: Build) -> list[tuple[str, Mapping[str, str]]]:
+    """Return what the metrics that classify clips tell, where a filter asks for it."""
+    metrics = [plugins.load("metric", metric.name) for metric in build.recipe.metrics]
+    return [metric.classifies for metric in metrics if getattr(metric, "classifies", [None])[0] in _asked(build)]
+
+
+def _roles_about_clips(build: Build) -> list[tuple[int, TaskSpec]]:
+    """Return the roles that write about clips what a filter asks for, and their numbers among those that review."""
+    tasks = [task_of(role) for role in roles_about(build, "samples", "judgments")]
+    return [
+        (number, task) for number, task in enumerate(tasks) if task.subject == "samples" and _asked(build) & set(task.gives)
+    ]
+
+
+def _tells_classes(build: Build) -> bool:
+    return bool(_roles_about_clips(build) or _classifiers(build))
+
+
+def _written(build: Build) -> pa.Table:
+    """Return ``sample_id`` and what roles wrote about the clips, by the names of their tasks."""
+    table = wanted_rows(build, "samples", columns=[])
+    for number, task in _roles_about_clips(build):
+        table = with_reviews(build, table, number, task)
+    return table
 
 
 def filters_of(build: Build) -> list[Plugin]:
@@ -119,11 +164,15 @@ def _labels(build: Build, kept: pa.Table) -> pa.Table:
 STAGE: Final[Stage] = filters_stage(
     Labelling(
         reads=("prompts", *made("samples", "metrics"), "pairs", "rulings", "votes"),
-        reads_if=lambda build: (VOTED,) if takes_votes(build) else (),
+        reads_if=lambda build: (
+            *((VOTED,) if takes_votes(build) else ()),
+            *(("utterances",) if _tells_classes(build) else ()),
+            *(made("reviews") if _roles_about_clips(build) else ()),
+        ),
         seen=_compared,
         filters=filters_of,
         labels=_labels,
-        settings=lambda build: [build.recipe.labels_from],
+        settings=lambda build: [build.recipe.labels_from, *(task.name for _, task in _roles_about_clips(build))],
     )
 )
 """The stage for pairs."""

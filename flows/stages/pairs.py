@@ -7,12 +7,13 @@ from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.run.books import Books, count
 from flows.run.pipeline import Build, Stage
 from flows.run.wanted import made, wanted_rows
-from synth.pairing import of_two_clips, pairs
+from flows.stages.speaking import pairs_of
+from synth.pairing import of_two_clips
 
 
 def _pairs(build: Build[PreferenceRecipe]) -> Books:
     samples = wanted_rows(build, "samples")
-    found = pairs(samples, seed=build.recipe.seed, kinds=build.recipe.pair_kinds)
+    found = pairs_of(build, samples)
     made, drops = of_two_clips(found, samples)
     build.tables.replace("drops@pairs", drops)
     build.tables.replace("pairs", sorted_by(made, "pair_id"))
@@ -32,6 +33,6 @@ STAGE: Final[Stage[PreferenceRecipe]] = Stage(
     name="pairs",
     reads=made("samples"),
     writes=("pairs", "drops@pairs"),
-    settings=lambda build: list(build.recipe.pair_kinds),
+    settings=lambda build: ["contrasted"] if build.recipe.negatives else list(build.recipe.pair_kinds),
     run=_pairs,
 )

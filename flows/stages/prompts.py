@@ -25,9 +25,18 @@ _ROUNDS: Final = 10
 
 def choose_prompts(build: Build[PreferenceRecipe], utterances: pa.Table) -> tuple[pa.Table, pa.Table]:
     """Return the recipe's prompts, and the utterances that serve none as drops; audio that is known to fail is avoided."""
-    section = build.recipe.prompts.model_dump(exclude={"variants", "longest_history"})
+    section = build.recipe.prompts.model_dump(exclude={"variants", "longest_history", "corpora"})
+    return choose(
+        _recordings(build, utterances), seed=build.recipe.seed, history=needs_history(build), failed=_failed(build), **section
+    )
+
+
+def _recordings(build: Build[PreferenceRecipe], utterances: pa.Table) -> pa.Table:
+    """Return the recordings of people in the corpora whose texts are spoken."""
     people = utterances.filter(pc.is_null(utterances["system"]))
-    return choose(people, seed=build.recipe.seed, history=needs_history(build), failed=_failed(build), **section)
+    if (corpora := build.recipe.prompts.corpora) is None:
+        return people
+    return people.filter(pc.is_in(people["corpus"], value_set=pa.array(corpora, pa.string())))
 
 
 def _failed(build: Build[PreferenceRecipe]) -> set[str]:
@@ -47,7 +56,7 @@ def _prompts(build: Build[PreferenceRecipe]) -> Books:
     human = build.recipe.human and "transcript" in build.recipe.prompts.variants
     for _ in range(_ROUNDS):
         prompts, drops = choose_prompts(build, utterances)
-        if problem := unspoken(build, to_speak(build, prompts)):
+        if problem := unspoken(build, to_speak(build, prompts), utterances):
             raise RecipeError(problem)
         before = _failed(build)
         requests = recording_requests(build, used_utterances(prompts, human=human))
@@ -60,7 +69,7 @@ def _prompts(build: Build[PreferenceRecipe]) -> Books:
     return Books(
         stage="prompts",
         unit="recordings",
-        rows_in=utterances["system"].null_count,
+        rows_in=_recordings(build, utterances).num_rows,
         rows_out=len(used),
         dropped=count(drops["reason"]),
     )
@@ -77,6 +86,6 @@ STAGE: Final[Stage[PreferenceRecipe]] = Stage(
         [format_literals(build.recipe.clip_format), build.recipe.human, [corpus.root for corpus in build.recipe.corpora]],
     ],
     run=_prompts,
-    checks=("systems", "pair_kinds", "listening"),
+    checks=("systems", "positives", "negatives", "blocks", "pair_kinds", "listening"),
     on_cluster=True,
 )

@@ -14,6 +14,7 @@ from flows.run.questions import history_of, needs_history
 from flows.run.wanted import want
 from flows.run.work import Work, count_done, do_missing
 from flows.stages.brought_along import clip_requests
+from flows.stages.speaking import candidate_literals, clips_of
 from flows.stages.utterances import reader_of
 from synth.dsp import format_literals
 from synth.record import RecordJob
@@ -29,12 +30,14 @@ def _wanted_utterances(build: Build[PreferenceRecipe]) -> pa.Array:
     """Return every utterance whose recording the prompts refer to."""
     prompts, utterances = build.tables.read("prompts"), build.tables.read("utterances")
     wanted = [used_utterances(prompts, human=build.recipe.human)]
+    if build.recipe.negatives:
+        clips = clips_of(build, prompts, utterances)
+        wanted += [clips[name].combine_chunks().drop_null() for name in ("own_recording_id", "own_reference_id")]
     if needs_history(build):
         wanted.append(pc.list_flatten(history_of(build, prompts, utterances)["history_utterance_ids"]).combine_chunks())
     if build.recipe.brought_along:
-        clips = clip_requests(build, prompts, utterances)["target_utterance_id"]
-        wanted.append(pc.unique(clips.combine_chunks().drop_null()))
-    return pa.concat_arrays(wanted)
+        wanted.append(clip_requests(build, prompts, utterances)["target_utterance_id"].combine_chunks().drop_null())
+    return pc.unique(pa.concat_arrays(wanted))
 
 
 def recording_requests(build: Build, wanted: pa.Array) -> pa.Table:
@@ -82,6 +85,7 @@ STAGE: Final[Stage[PreferenceRecipe]] = Stage(
         [corpus.root for corpus in build.recipe.corpora],
         [needs_history(build), build.recipe.prompts.longest_history],
         [[system.name, corpus] for system, corpus in build.recipe.brought_along],
+        *([candidate_literals(build)] if build.recipe.negatives else []),
     ],
     run=_recordings,
     on_cluster=True,

@@ -1,6 +1,5 @@
 """The stage ``samples``: every prompt spoken by every system."""
 
-from dataclasses import astuple
 from typing import Any, Final
 
 import pyarrow as pa
@@ -19,30 +18,18 @@ from flows.run.wanted import made, want, wanted_rows
 from flows.run.work import LaterStage, count_done, do_missing
 from flows.stages import metrics
 from flows.stages.brought_along import clip_requests
-from flows.stages.speaking import candidates_of
+from flows.stages.speaking import candidate_literals, clips_of
 from flows.stages.tries import Rendering, make_with_tries
 from flows.stages.writings import spoken_instead
-from synth import requests
-from synth.dsp import format_literals
 from synth.pairing import HUMAN
 from synth.render import RenderJob
-from synth.text_frontend import FRONTEND_VERSION
-
-_TAKES: Final = {"takes", "takes_per_prompt"}
 
 
 def sample_requests(build: Build[PreferenceRecipe]) -> pa.Table:
     """Return every sample that the recipe wants (schema synth.requests.WANTED)."""
-    prompts = build.tables.read("prompts")
-    spoken = requests.wanted(
-        prompts,
-        candidates_of(build),
-        human=build.recipe.human,
-        audio=format_literals(build.recipe.clip_format),
-        seed=build.recipe.seed,
-        written=spoken_instead(build),
-    )
-    return sorted_by(pa.concat_tables([spoken, clip_requests(build, prompts, build.tables.read("utterances"))]), "row_id")
+    prompts, utterances = build.tables.read("prompts"), build.tables.read("utterances")
+    spoken = clips_of(build, prompts, utterances, spoken_instead(build))
+    return sorted_by(pa.concat_tables([spoken, clip_requests(build, prompts, utterances)]), "row_id")
 
 
 def _samples(build: Build[PreferenceRecipe]) -> Books:
@@ -93,6 +80,7 @@ def _usable(build: Build[PreferenceRecipe], wanted: pa.Table, recordings: pa.Tab
     reason: Any = pa.scalar(None, pa.string())
     reason = pc.if_else(pc.is_null(wanted["text"]), "no_written_text", reason)
     reason = pc.if_else(no_recording, lost, pc.if_else(no_reference, "reference_failed", reason))
+    reason = pc.if_else(pc.is_null(wanted["system"]), "no_contrast", reason)
     _drop_samples(build, wanted, reason)
     return wanted.filter(pc.is_null(reason))
 
@@ -142,37 +130,13 @@ def _recorded_samples(build: Build[PreferenceRecipe], wanted: pa.Table, recordin
             "engine_version": pa.repeat("", count_rows),
             "params": pa.repeat("{}", count_rows),
             **{name: rows[name] for name in format_columns},
-            "utterance_id": pc.if_else(is_human, pa.scalar(None, pa.string()), rows["target_utterance_id"]),
+            "spoken_text": rows["spoken_text"],
+            "utterance_id": pc.if_else(is_human, rows["own_recording_id"], rows["target_utterance_id"]),
             "is_synthetic": pc.invert(is_human),
             "license": rows["license"],
+            "corruption": rows["corruption"],
         }
     )
-
-
-def candidate_literals(build: Build[PreferenceRecipe]) -> object:
-    """Return all that decides which samples there are and what is in them, beyond the prompts."""
-    # Left out where there are none, so that recipes from before takes keep their literals.
-    takes = {
-        system.name: [
-            value for value in (system.takes and system.model_dump(include=_TAKES), system.tries) if value is not None
-        ]
-        for system, _ in build.recipe.rendered
-    }
-    systems = [
-        [
-            candidate.system,
-            candidate.engine,
-            candidate.params,
-            list(candidate.voices),
-            candidate.voices_per_prompt,
-            candidate.speaks,
-            [FRONTEND_VERSION, *map(astuple, build.recipe.engines[candidate.system].controls)],
-            *takes[candidate.system],
-        ]
-        for candidate in candidates_of(build)
-    ]
-    brought = [[system.name, corpus] for system, corpus in build.recipe.brought_along]
-    return [format_literals(build.recipe.clip_format), build.recipe.human, systems, *brought]
 
 
 def _wrong_versions(build: Build[PreferenceRecipe], is_left: bool) -> list[str]:

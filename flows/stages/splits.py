@@ -137,17 +137,19 @@ def _leakage_keys(build: Build) -> pa.Table:
     if build.recipe.draws_pairs:
         spoken = spoken.filter(pc.invert(pc.is_in(spoken["group_id"], value_set=divided_by_corpora(build))))
         more = [contents_of_pools(build)]
-    return pa.concat_tables([keys, spoken, _brought_along(build), *more], promote_options="default")
+    return pa.concat_tables([keys, spoken, *_borrowed(build, recordings), *more], promote_options="default")
 
 
-def _brought_along(build: Build) -> pa.Table:
-    """Return ``group_id, target_utterance_id, target_audio_id`` of the clips that a corpus brought along."""
-    clips = build.tables.read("samples", ["sample_id", "group_id", "utterance_id", "audio_id"])
-    clips = clips.filter(pc.is_valid(clips["utterance_id"]))
+def _borrowed(build: Build, recordings: pa.Table) -> list[pa.Table]:
+    """Return ``group_id`` and the recording and audio of clips that are recordings, and of what clones were made of."""
+    clips = build.tables.read("samples", ["sample_id", "group_id", "utterance_id", "audio_id", "reference_utterance_id"])
+    clips = clips.filter(pc.or_(pc.is_valid(clips["utterance_id"]), pc.is_valid(clips["reference_utterance_id"])))
     if clips.num_rows:
         clips = among(clips, "sample_id", wanted_rows(build, "samples")["sample_id"])
-    names = {"utterance_id": "target_utterance_id", "audio_id": "target_audio_id"}
-    return clips.select(["group_id", *names]).rename_columns({"group_id": "group_id"} | names)
+    recorded = clips.filter(pc.is_valid(clips["utterance_id"])).select(["group_id", "utterance_id", "audio_id"])
+    cloned = clips.filter(pc.is_valid(clips["reference_utterance_id"])).select(["group_id", "reference_utterance_id"])
+    cloned = attach(cloned, "reference_utterance_id", recordings, "utterance_id", {"reference_audio_id": "audio_id"})
+    return [recorded.rename_columns(["group_id", "target_utterance_id", "target_audio_id"]), cloned]
 
 
 def _spoken_instead(build: Build) -> pa.Table:

@@ -50,7 +50,10 @@ def scripted(build: Build[PreferenceRecipe]) -> tuple[pa.Table, pa.Table]:
     ids = pa.chunked_array([question.ids for question in questions], pa.string())
     written = among(build.tables.read(table_of("texts")), "writing_id", ids)
     cleaned = any(question.task.name == "clean_text" for question in questions)
-    spoken, drops = scripts(build.tables.read(CHOSEN), written, cleaned=cleaned, variants=build.recipe.prompts.variants)
+    section = build.recipe.prompts
+    spoken, drops = scripts(
+        build.tables.read(CHOSEN), written, cleaned=cleaned, variants=section.variants, targets=section.targets
+    )
     return sorted_by(spoken, "prompt_id"), sorted_by(drops, "row_id")
 
 
@@ -58,7 +61,11 @@ STAGE: Final[Stage[PreferenceRecipe]] = Stage(
     name="texts",
     reads=("utterances", CHOSEN),
     writes=("wanted@texts", "prompts", table_of("texts"), "failures@texts", "drops@texts"),
-    settings=lambda build: [list(build.recipe.prompts.variants), asked_of_roles(build, scripting=True)],
+    settings=lambda build: [
+        list(build.recipe.prompts.variants),
+        asked_of_roles(build, scripting=True),
+        *(["recordings"] if build.recipe.prompts.targets == "recordings" else []),
+    ],
     run=_texts,
     asks=Asking(after=("prompts",), table=table_of("texts"), roles=scripting_roles, questions=script_questions),
 )

@@ -21,7 +21,8 @@ def _writings(build: Build[PreferenceRecipe]) -> Books:
 
 def spoken_instead(build: Build[PreferenceRecipe]) -> dict[str, dict[str, str]]:
     """Return role -> prompt -> the text that is spoken instead of the target's; only texts that serve as one."""
-    wanted = {system.speaks for system in build.recipe.systems} - {"target"}
+    recipe = build.recipe
+    wanted = {*(one.speaks for one in recipe.systems), *(one.speaks for one in recipe.negatives)} - {"target"}
     if not wanted:
         return {}
     prompts = build.tables.read("prompts")

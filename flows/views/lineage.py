@@ -22,7 +22,7 @@ SUBJECTS: Final = ("pairs", "samples", "prompts", "utterances")
 _MADE_FROM: Final[tuple[tuple[str, Sequence[str], Sequence[str]], ...]] = (
     ("recordings", ("utterances",), ("utterance_id",)),
     ("prompts", ("utterances",), ("target_utterance_id", "reference_utterance_id")),
-    ("samples", ("prompts", "utterances"), ("prompt_id", "utterance_id")),
+    ("samples", ("prompts", "utterances"), ("prompt_id", "utterance_id", "reference_utterance_id")),
     ("metrics", ("samples",), ("sample_id",)),
     ("ratings", ("samples",), ("sample_id",)),
     ("pairs", ("samples",), ("sample_a", "sample_b")),

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 
 from annotate.models.task import Parsed, ParseError, TaskSpec
 from contracts import plugins
-from tests.annotate import malformed
+from tests.annotate import good_replies
 
-CARDS = {"task1": malformed.TASK_1, "task3": malformed.TASK_3, "task4": malformed.TASK_4}
+CARDS = {"task1": good_replies.TASK_1, "task3": good_replies.TASK_3, "task4": good_replies.TASK_4}
 # {x} is a speech, {y} the other, {n} a number, {s} a score.
 STATED = (
     "Total_{x} = {n}",

@@ -12,6 +12,7 @@ from annotate.models.task import PROMPTS
 from annotate.models.tasks import critique, critique_pair, grounded_naturalness, quality, task1, task3, task4, teacher
 from annotate.models.tasks.style_continuation import STYLES
 from contracts import plugins
+from contracts.emotions import EMOTIONS
 from scoring.feature import read_table
 
 CARDS = {"task1": task1.CARD, "task3": task3.CARD, "task4": task4.CARD}
@@ -125,6 +126,8 @@ def _content(task: str, prompt: str, seed: bytes, language: str) -> dict[str, ob
     if task == "critique_clip":
         words = _HEARD["en"]
         return {name.lower(): f"{words[seed[n] % len(words)]}." for n, name in enumerate(critique_pair.CONCLUSION.criteria)}
+    if task == "heard_emotion":
+        return {"heard_emotion": EMOTIONS[seed[0] % len(EMOTIONS)]}
     if task == "negative_text":
         return {"text": _fitting(_NEGATIVE[language], _block(prompt, "original_text"), language)}
     if task == "negative_turn":

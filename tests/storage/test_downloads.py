@@ -123,6 +123,7 @@ def test_some_plug_ins_fetch():
         "sim",
         "wer",
         "whisper_large_v3",
+        "emotion2vec",
         "paraformer_zh",
         "by_language",
         "chattts",

@@ -15,7 +15,7 @@ from annotate.models.tasks import task3
 from annotate.models.tasks.task1 import PLUGIN
 from contracts import plugins
 from contracts.ids import digest
-from tests.annotate.malformed import TASK_1
+from tests.annotate.good_replies import TASK_1
 
 # UniSRM, Table 8.
 TABLE_8 = [

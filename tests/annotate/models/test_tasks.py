@@ -14,7 +14,8 @@ from annotate.models.tasks import critique, critique_pair, style_continuation, t
 from contracts import plugins
 from contracts.text_identity import LONGEST_TEXT
 from tests.annotate import malformed
-from tests.annotate.malformed import GOOD, MALFORMED, Malformed
+from tests.annotate.good_replies import GOOD
+from tests.annotate.malformed import MALFORMED, Malformed
 from tests.annotate.replies import reply_for, task_of
 
 NAMES = plugins.names("task")

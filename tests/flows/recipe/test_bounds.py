@@ -141,6 +141,8 @@ BASE: Mapping[str, object] = {
     "judge": {"name": "objective"},
     "judges": [{"name": "gemini", "task": "task1", "options": {"model": "gemini-2.5-pro"}}],
     "roles": [{"task": "scenario", "name": "gemini"}],
+    "positives": [{"share": 1}],
+    "negatives": [{"corruption": "tts_voice", "systems": ["espeak"]}],
     "splits": {"fractions": {"sft": 0.5, "rl": 0.25, "bench": 0.25}},
     "listening": {"protocol": "unisrm", "of": "splits"},
 }

@@ -10,7 +10,7 @@ from annotate.models.parse.quality_form import NOTHING
 from annotate.models.task import PROMPTS, ParseError
 from annotate.models.tasks.quality import FORM
 from contracts.text_forms import keyed
-from tests.annotate.malformed import QUALITY
+from tests.annotate.good_replies import QUALITY
 
 SCORES = dict.fromkeys(FORM.aspects, 4.0)
 

@@ -11,7 +11,7 @@ from annotate.models.parse.scorecard import Scorecard, SpeechAssessment
 from annotate.models.task import ParseError
 from annotate.models.tasks import task3, task4
 from annotate.models.tasks.task1 import CARD, DIMENSIONS, PLUGIN
-from tests.annotate.malformed import TASK_1 as GOOD
+from tests.annotate.good_replies import TASK_1 as GOOD
 
 A2 = "2) Speaker Similarity to Prompt Speech: score=8/10; explanation: The same warm voice."
 B1 = "1) Text Fidelity & Intelligibility: score=7/10; explanation: One word is slurred."
