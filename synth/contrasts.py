@@ -1,16 +1,9 @@
-"""Contrasts: of each prompt one good clip, and one that is worse in a known way (UniSRM, section 3: Tasks 3 and 4).
-
-Leakage decides what may be borrowed. A clip that is another recording than the prompt's own, or that clones one, ties the
-prompt to it for good. So a prompt borrows from its block only: the dialogue that its target is a turn of, else the texts that
-hash to one number, as the dialogue itself does where another corpus is borrowed from. Blocks are then what splits keep
-together, instead of the whole corpus.
-"""
+"""Contrasts: of each prompt one good clip, and one that is worse in a known way (UniSRM, section 3: Tasks 3 and 4)."""
 
 import math
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -19,51 +12,12 @@ from contracts.ids import row_id
 from contracts.joins import sorted_by
 from contracts.rng import hash_fraction
 from contracts.text_forms import keyed
-from contracts.text_identity import identity_form
+from synth.borrowing import Blocks, Borrowed, relates
 from synth.pairing import HUMAN
 from synth.requests import TARGET, WANTED, Candidate, first_voice_and_take, spoken_row
 
-Relation = Literal["same", "other", "any"]
-
 POSITIVE: Final = "positive"
 NEGATIVE: Final = "negative"
-
-UTTERANCE_COLUMNS: Final = (
-    *("utterance_id", "corpus", "text", "language", "speaker_id", "emotion", "dialogue_id", "duration_s", "audio_path"),
-    *("problem", "system"),
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Borrowed:
-    """Which recording of a prompt's block is taken, by how it relates to the recording of the prompt's text.
-
-    A recording whose corpus does not say what is compared is neither the same nor another.
-
-    Attributes:
-        corpus: corpus; None = that of the text.
-        text: of what is said.
-        speaker: of who speaks.
-        emotion: of the emotion that its corpus labels it with.
-        unlabelled: emotion of recordings whose corpus labels none, such as neutral for one that is read; None = unknown.
-    """
-
-    corpus: str | None = None
-    text: Relation = "any"
-    speaker: Relation = "any"
-    emotion: Relation = "any"
-    unlabelled: str | None = None
-
-    def fits(self, other: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
-        """Tell whether a recording stands in these relations to the target; never the target itself."""
-        if other["utterance_id"] == target["utterance_id"] or other["language"] != target["language"]:
-            return False
-        acted = other["emotion"] or emotion(self.unlabelled)
-        return (
-            relates(other["identity"], target["identity"], self.text)
-            and relates(other["speaker"], target["speaker"], self.speaker)
-            and relates(acted, target["emotion"], self.emotion)
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,74 +44,6 @@ class Source:
     reference: Borrowed | None = None
     speaks: str = TARGET
     reference_s: tuple[float, float] = (0.0, math.inf)
-
-
-def relates(value: object, other: object, relation: Relation) -> bool:
-    """Tell whether two values, None where unknown, are the same or differ as the relation says."""
-    if relation == "any":
-        return True
-    return value is not None and other is not None and (value == other) == (relation == "same")
-
-
-class Blocks:
-    """The recordings that prompts may borrow, by corpus and block."""
-
-    def __init__(self, utterances: pa.Table, *, blocks: int, seed: int) -> None:
-        """Take the usable recordings of people.
-
-        Args:
-            utterances: columns UTTERANCE_COLUMNS of schema UTTERANCES.
-            blocks: into how many blocks texts are put.
-            seed: the recipe's seed.
-        """
-        self._blocks, self._seed = blocks, seed
-        self._known = dict[str, dict[str, Any]]()
-        self._by_block = defaultdict[tuple[str, str], list[dict[str, Any]]](list)
-        for row in utterances.select(UTTERANCE_COLUMNS).to_pylist():
-            if row["problem"] is not None or row["system"] is not None or row["text"] is None or row["audio_path"] is None:
-                continue
-            row["identity"] = identity_form(keyed(row["text"]))
-            row["emotion"] = emotion(row["emotion"])
-            row["speaker"] = None if row["speaker_id"] is None else (row["corpus"], row["speaker_id"])
-            self._known[row["utterance_id"]] = row
-            for block in {self._block(row), self._block(row, row["corpus"])}:
-                self._by_block[row["corpus"], block].append(row)
-
-    def _block(self, row: Mapping[str, Any], corpus: str | None = None) -> str:
-        """Return the block of a recording among those of its own corpus, or of others."""
-        if row["dialogue_id"] is None:
-            # A text has one block in all corpora: two that bring it along share the block already.
-            key = f"{row['language']}/{row['identity']}"
-        elif row["corpus"] == corpus:
-            return f"dialogue {row['dialogue_id']}"
-        else:
-            key = f"dialogue {row['corpus']}/{row['dialogue_id']}"
-        return str(int(hash_fraction(self._seed, "block", key) * self._blocks))
-
-    def recording(self, utterance_id: str | None) -> Mapping[str, Any] | None:
-        """Return the recording; None = there is none that can be used."""
-        return self._known.get(utterance_id or "")
-
-    def borrowed(
-        self, target: Mapping[str, Any], borrowed: Borrowed, key: str, lengths: tuple[float, float] = (0.0, math.inf)
-    ) -> Mapping[str, Any] | None:
-        """Return the recording of the target's block that fits, the first by hash; None = none fits.
-
-        Args:
-            target: the recording of the text.
-            borrowed: which others fit.
-            key: what the choice is fixed by, beside the seed.
-            lengths: shortest and longest, in s; an unknown length passes.
-        """
-        corpus = borrowed.corpus or target["corpus"]
-        there = self._by_block.get((corpus, self._block(target, corpus)), ())
-        shortest, longest = lengths
-        fitting = (
-            one
-            for one in there
-            if borrowed.fits(one, target) and (one["duration_s"] is None or shortest <= one["duration_s"] <= longest)
-        )
-        return min(fitting, key=lambda one: hash_fraction(self._seed, "borrow", f"{key}/{one['utterance_id']}"), default=None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,8 @@ from contracts.errors import RecipeError
 from contracts.ids import digest
 from flows.recipe.parts import Name, Strict
 from flows.recipe.sections import Prompts, System
-from synth.contrasts import Borrowed, Source
+from synth.borrowing import Borrowed
+from synth.contrasts import Source
 from synth.requests import TARGET
 
 _Relation = Literal["same", "other", "any"]

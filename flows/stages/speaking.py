@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.run.pipeline import Build
 from synth import contrasts, requests
+from synth.borrowing import Blocks
 from synth.dsp import format_literals
 from synth.engine import changed_engine_text, speaks
 from synth.pairing import HUMAN, contrasted, pairs
@@ -91,7 +92,7 @@ def clips_of(
     means = contrasts.Means(
         systems={candidate.system: candidate for candidate in candidates_of(build)},
         can_speak=lambda system, language: speaks(recipe.engines[system], language),
-        blocks=contrasts.Blocks(utterances, blocks=recipe.blocks, seed=recipe.seed),
+        blocks=Blocks(utterances, blocks=recipe.blocks, seed=recipe.seed),
         audio=audio,
         seed=recipe.seed,
         written=written,

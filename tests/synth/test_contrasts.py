@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from contracts.schemas import PROMPTS, UTTERANCES
 from splits.groups import leakage_groups
 from synth import contrasts
-from synth.contrasts import Blocks, Borrowed, Means, Source
+from synth.borrowing import Blocks, Borrowed
+from synth.contrasts import Means, Source
 from synth.prompt_choice import choose
 from synth.requests import Candidate
 
