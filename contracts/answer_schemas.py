@@ -68,10 +68,14 @@ WRITINGS: Final = pa.schema(
 
 VOTES: Final = pa.schema(
     [
-        column("vote_id", TEXT, "id of pair + annotator + protocol"),
-        column("pair_id", TEXT, "the pair voted on"),
+        column("vote_id", TEXT, "id of pair or critique + annotator + protocol"),
+        column("pair_id", TEXT, "the pair voted on, or whose critique was"),
         column("annotator_id", TEXT, "pseudonym of the annotator"),
-        column("protocol", TEXT, "protocol plug-in: speechjudge (A+2 A+1 T B+1 B+2) or unisrm (A BOOL invalid)"),
+        column(
+            "protocol",
+            TEXT,
+            "protocol plug-in: speechjudge (A+2 A+1 T B+1 B+2), unisrm (A B invalid) or acceptance (yes no invalid)",
+        ),
         column("value", TEXT, "the vote, in the pair's stored order, whatever order was played"),
         column("text_accurate_a", BOOL, "A speaks the text without error", nullable=True),
         column("text_accurate_b", BOOL, "BOOL speaks the text without error", nullable=True),
@@ -94,6 +98,7 @@ VOTES: Final = pa.schema(
             "true = a label made elsewhere of votes that are not here, no vote of a person; null = a vote",
             nullable=True,
         ),
+        column("judgment_id", TEXT, "the critique of the pair that was voted on; null = the pair itself was", nullable=True),
     ]
 )
 

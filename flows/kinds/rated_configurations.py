@@ -6,12 +6,12 @@ from typing import Final, TypeVar
 from annotate.models.task import TaskSpec
 from annotate.models.tasks.better_clip import IDENTIFIERS
 from contracts import plugins
+from flows.listening.critique_evidence import kept_critiques
 from flows.recipe import critiqued_recipe
 from flows.recipe.critiqued_recipe import CritiquedRecipe
 from flows.run.pipeline import Build
 from flows.run.question import task_of
 from flows.run.wanted import made, wanted_rows
-from flows.stages.critiques import kept_critiques
 from flows.stages.release import Configuration
 from storage.clip_rows import ClipRows
 from storage.columns import RATED_PAIRS, ReleaseSchema

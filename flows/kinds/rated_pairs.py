@@ -21,7 +21,18 @@ from flows.run.marks import mark_of
 from flows.run.pipeline import Build, Stage
 from flows.run.wanted import made, want, wanted_rows
 from flows.run.work import count_done, do_missing
-from flows.stages import drawn_pairs, filters, gold_clips, label_check, metrics, splits, utterances, verification, votes
+from flows.stages import (
+    critique_check,
+    drawn_pairs,
+    filters,
+    gold_clips,
+    label_check,
+    metrics,
+    splits,
+    utterances,
+    verification,
+    votes,
+)
 from flows.stages.critiques import CRITIQUES, JUDGMENTS, REVIEWS
 from flows.stages.drawn_pairs import rated, rule_literals, usable_clips
 from flows.stages.filters import filters_of
@@ -206,6 +217,7 @@ _MAKING: Final[tuple[Stage[RatedPairsRecipe], ...]] = (
     CRITIQUES,
     verification.STAGE,
     label_check.STAGE,
+    critique_check.STAGE,
 )
 
 FORM: Final[Form[RatedPairsRecipe]] = Form(

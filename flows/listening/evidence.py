@@ -9,11 +9,12 @@ import pyarrow.compute as pc
 from annotate.people.store.item import Answer
 from contracts.joins import sorted_by
 from contracts.schema_columns import RATING_LIST
+from flows.listening.critique_evidence import acceptance
 from flows.listening.store import VOTED
 from flows.recipe.listening_checks import terms_of
 from flows.run.pipeline import Build
 from scoring.reliability.agreement_levels import AGGREGATED, LEVELS, TERNARY, level
-from scoring.reliability.label_agreement import label_agreement
+from scoring.reliability.claim_agreement import claim_agreement
 from scoring.reliability.measures import Measure
 
 _COUNTS: Final = pa.list_(pa.struct([("value", pa.string()), ("count", pa.int64())]))
@@ -73,17 +74,31 @@ def agreement_line(build: Build) -> str:
     """Return in one line how far votes agree with labels that do not rest on them."""
     protocol = terms_of(build.recipe).protocol
     labels = dict(zip(*(build.tables.read("labels")[name].to_pylist() for name in ("item_id", "label")), strict=True))
-    sides: dict[str, list[str | None]] = {}
+    votes: dict[str, list[bool | None]] = {}
     for vote in build.tables.read(VOTED).filter(pc.is_null(build.tables.read(VOTED)["discarded"])).to_pylist():
-        if vote["pair_id"] in labels:
-            sides.setdefault(vote["pair_id"], []).append(protocol.side(Answer(value=vote["value"])))
-    found = label_agreement(sides, labels, seed=build.recipe.seed)
+        if (label := labels.get(vote["pair_id"])) is not None:
+            side = protocol.side(Answer(value=vote["value"]))
+            votes.setdefault(vote["pair_id"], []).append(None if side is None else side == label)
+    found = claim_agreement(votes, seed=build.recipe.seed)
     if found.votes.value is None:
         return f"people agree with no label, as {found.votes.why}"
-    line = f"people agree with the label in {_percent(found.votes)} of {found.votes.n} votes on {found.pairs} pairs"
+    line = f"people agree with the label in {_percent(found.votes)} of {found.votes.n} votes on {found.claims} pairs"
     if found.majorities.value is not None:
         line += f", and their majority in {_percent(found.majorities)} of the {found.majorities.n} pairs that have one"
     return line
+
+
+def acceptance_line(build: Build) -> str:
+    """Return in one line how far people accept the critiques that are kept."""
+    found = acceptance(build)
+    accepted, votes = found.majorities, found.votes
+    if votes.value is None:
+        return f"people accept no critique, as {votes.why}"
+    line = f"{_percent(votes)} of {votes.n} votes on {found.claims} critiques accept them"
+    if accepted.value is None:
+        return f"{line}; no critique has a majority"
+    number = round(accepted.value * accepted.n)
+    return f"{number} of {accepted.n} critiques accepted by a majority of people, {_percent(accepted)}; {line}"
 
 
 def _percent(measure: Measure) -> str:
@@ -105,6 +120,8 @@ def people_statement(build: Build) -> str:
         statement += f"; {labels} labels were made elsewhere, of votes that are not here"
     if section.of == "check":
         return f" {statement} on pairs that were chosen at random: {agreement_line(build)}. They changed no label."
+    if section.of == "critiques":
+        return f" {statement} on critiques that were chosen at random: {acceptance_line(build)}. They changed nothing else."
     if section.of == "splits":
         return (
             f" {statement} on the pairs of {' and '.join(section.splits)}: those splits hold only pairs whose label they "

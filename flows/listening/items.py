@@ -1,4 +1,4 @@
-"""Items of a listening test, made from the tables: pairs or samples.
+"""Items of a listening test, made from the tables: pairs, samples or critiques of pairs.
 
 Listeners are shown what the judge of the same pairs is shown: the text if the judge's task shows it, the scene and the turns
 before if there are any; and they can play the prompt speech.
@@ -67,6 +67,32 @@ def pair_items(build: Build, pairs: pa.Table, gold: Mapping[str, Sequence[str]])
     ]
 
 
+def critique_items(build: Build, critiques: pa.Table, gold: Mapping[str, Sequence[str]]) -> list[Item]:
+    """Return an item per critique, sorted by its id: its pair in the stored order, in which it names the clips.
+
+    Args:
+        build: the build.
+        critiques: columns judgment_id, pair_id, completion.
+        gold: critique -> right values, for gold items.
+    """
+    pairs = among(build.tables.read("pairs"), "pair_id", critiques["pair_id"])
+    settings, speech = _settings(build, pairs["prompt_id"]), _speech(wanted_rows(build, "samples"), "sample_id")
+    pair_of = {row["pair_id"]: row for row in pairs.to_pylist()}
+    return [
+        _item(
+            build,
+            subject=row["judgment_id"],
+            clips=[speech[pair["sample_a"]], speech[pair["sample_b"]]],
+            setting=settings[pair["prompt_id"]],
+            systems=sorted((pair["system_a"], pair["system_b"])),
+            gold=gold.get(row["judgment_id"], ()),
+            critique=row["completion"],
+        )
+        for row in sorted_by(critiques, "judgment_id").to_pylist()
+        for pair in [pair_of[row["pair_id"]]]
+    ]
+
+
 def sample_items(build: Build, samples: pa.Table, gold: Mapping[str, Sequence[str]]) -> list[Item]:
     """Return an item per sample, sorted by sample id.
 
@@ -118,7 +144,14 @@ def made_gold_items(build: Build, made: pa.Table) -> list[Item]:
 
 
 def _item(
-    build: Build, *, subject: str, clips: list[_Speech], setting: _Setting, systems: Sequence[str], gold: Sequence[str]
+    build: Build,
+    *,
+    subject: str,
+    clips: list[_Speech],
+    setting: _Setting,
+    systems: Sequence[str],
+    gold: Sequence[str],
+    critique: str | None = None,
 ) -> Item:
     # Gain is never positive: a clip that is quieter than the target would have clipped at it.
     every = [*clips, *setting.references, *setting.history]
@@ -141,6 +174,7 @@ def _item(
         [clip.audio_id for clip in setting.references],
         [clip.audio_id for clip in setting.history],
         [setting.text, setting.language, setting.note],
+        *([] if critique is None else [critique]),
     ]
     return Item(
         item_id=row_id("item", *content),
@@ -151,6 +185,7 @@ def _item(
         references=played(setting.references),
         history=played(setting.history),
         note=setting.note,
+        critique=critique,
         stratum=f"{setting.stratum}/{'-'.join(systems)}",
         gold=tuple(gold),
     )

@@ -84,6 +84,11 @@ class CritiquedRecipe(Recipe):
         return () if self.critiques is None or self.critiques.pairs is None else (self.critiques.pairs,)
 
     @property
+    def has_critiques(self) -> bool:
+        """Whether somebody writes critiques of pairs."""
+        return self._critic_of_pairs is not None
+
+    @property
     def writers(self) -> Sequence[Role]:
         """Who writes about single clips."""
         return () if self.critiques is None or self.critiques.clips is None else (self.critiques.clips,)

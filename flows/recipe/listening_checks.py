@@ -7,7 +7,7 @@ from typing import Any
 
 from annotate.people.store.item import Answer
 from annotate.people.store.listening_settings import ListeningSettings
-from annotate.people.store.protocol import ListeningProtocol
+from annotate.people.store.protocol import ListeningProtocol, asks_about_critiques
 from contracts import plugins
 from contracts.errors import RecipeError
 from flows.recipe.listening_section import VERIFIER, Listening, MadeGold
@@ -59,9 +59,9 @@ def check_listening(recipe: Recipe) -> None:
     """Check that the listening test fits the rest of the recipe.
 
     Raises:
-        RecipeError: an unknown protocol or rule, a wrong option, a protocol for another number of clips, splits that the
-            recipe does not make, a verification by votes without ``invalid``, filters of votes without votes, or votes on
-            pairs without a filter that uses them.
+        RecipeError: an unknown protocol or rule, a wrong option, a protocol for something else, critiques that nobody writes,
+            splits that the recipe does not make, a verification by votes without ``invalid``, filters of votes without votes,
+            or votes on pairs without a filter that uses them.
     """
     section = recipe.listening
     readers = [rule.name for rule in recipe.filters if "votes" in plugins.configure("filter", rule.name, rule.options).columns]
@@ -70,10 +70,7 @@ def check_listening(recipe: Recipe) -> None:
     if section is None:
         return
     terms = terms_of(recipe)
-    clips = 1 if section.rated() else 2
-    if terms.protocol.clips != clips:
-        fitting = "samples" if terms.protocol.clips == 1 else "pairs, splits or check"
-        raise RecipeError(f"listening.protocol: {section.protocol.name!r} is for of: {fitting}, not {section.of}")
+    _check_subject(recipe, section, terms.protocol)
     doubled = sorted({rule.name for rule in section.rules if sum(other.name == rule.name for other in section.rules) > 1})
     if doubled:
         raise RecipeError(f"listening.rules: {', '.join(doubled)} is named twice")
@@ -107,6 +104,22 @@ def _check_gold(section: Listening, terms: ListeningSettings) -> None:
         )
     if isinstance(section.gold, str) and not re.search(r"\.(csv|jsonl)$", section.gold):
         raise RecipeError(f"listening.gold: {section.gold} must end in .csv or .jsonl")
+
+
+def _check_subject(recipe: Recipe, section: Listening, protocol: ListeningProtocol) -> None:
+    """Refuse a protocol for something else, and a test of critiques that nobody writes."""
+    if protocol.clips == 1:
+        fits, fitting = section.rated(), "samples"
+    elif asks_about_critiques(protocol):
+        fits, fitting = section.of == "critiques", "critiques"
+    else:
+        fits, fitting = section.subjects == "pairs", "pairs, splits or check"
+    if not fits:
+        raise RecipeError(f"listening.protocol: {section.protocol.name!r} is for of: {fitting}, not {section.of}")
+    if section.of == "critiques" and not recipe.has_critiques:
+        raise RecipeError(
+            "listening.of: nobody writes critiques of pairs: it is for recipes with critiques: {pairs: {name: ...}}"
+        )
 
 
 def _check_decided(words: Sequence[str], readers: Sequence[str]) -> None:

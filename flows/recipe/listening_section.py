@@ -77,12 +77,14 @@ class Listening(Strict):
     """A listening test."""
 
     protocol: Annotated[Plugin, BeforeValidator(_named)] = Field(description="protocol plug-in: a name, or name and options")
-    of: Literal["pairs", "splits", "samples", "check"] = Field(
+    of: Literal["pairs", "splits", "samples", "check", "critiques"] = Field(
         default="splits",
         description="all pairs before the filters, the pairs of some splits to verify their labels, all samples one by one, or "
-        "some labelled pairs, chosen at random, to report how far people agree with the labels",
+        "some labelled pairs or kept critiques, chosen at random, to report how far people agree with them",
     )
-    check_pairs: int = Field(default=100, ge=1, le=1_000_000, description="of: check = of so many labelled pairs")
+    check_pairs: int = Field(
+        default=100, ge=1, le=1_000_000, description="of: check, critiques = of so many labelled pairs, or critiques of pairs"
+    )
     splits: tuple[SplitName, ...] = Field(
         default=("rl", "bench"), min_length=1, description="of: splits = these; their pairs are released only if verified"
     )
@@ -97,8 +99,8 @@ class Listening(Strict):
     )
     gold: Annotated[str | MadeGold | None, BeforeValidator(_made)] = Field(
         default=None,
-        description="CSV or JSONL with pair_id or sample_id and values; relative = beside the recipe; $VARIABLES are expanded. "
-        "made, or made: 20 = the build makes so many in each language",
+        description="CSV or JSONL with pair_id, sample_id or judgment_id and values; relative = beside the recipe; $VARIABLES "
+        "are expanded. made, or made: 20 = the build makes so many in each language",
     )
     gold_every: int = Field(default=10, ge=0, le=1_000_000, description="one unmarked gold item among so many; 0 = none")
     qualification: int = Field(
@@ -189,7 +191,17 @@ class Listening(Strict):
     @property
     def stage(self) -> str:
         """Name of the stage that waits for the votes."""
-        return {"splits": "verification", "check": "label_check"}.get(self.of, "votes")
+        return {"splits": "verification", "check": "label_check", "critiques": "critique_check"}.get(self.of, "votes")
+
+    @property
+    def subjects(self) -> str:
+        """What people answer about, in the plural."""
+        return {"samples": "clips", "critiques": "critiques"}.get(self.of, "pairs")
+
+    @property
+    def key(self) -> str:
+        """Name of the id of what people answer about."""
+        return {"samples": "sample_id", "critiques": "judgment_id"}.get(self.of, "pair_id")
 
     def rated(self) -> bool:
         """Tell whether samples are rated instead of pairs compared."""

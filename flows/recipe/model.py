@@ -88,6 +88,11 @@ class Recipe(Strict, ABC):
         return ()
 
     @property
+    def has_critiques(self) -> bool:
+        """Whether somebody writes critiques of pairs."""
+        return False
+
+    @property
     def writers(self) -> Sequence[Role]:
         """The roles of language models beside judging, in order."""
         return ()

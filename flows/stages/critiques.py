@@ -5,7 +5,6 @@ needs a judge, and no critique is bought of a pair that is not released.
 """
 
 import contextlib
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -60,13 +59,6 @@ REVIEWS: Final[Stage[CritiquedRecipe]] = replace(
     reviews_stage(_clips, reads=("splits@*",), settings=_settings, after="splits"),
     active=lambda build: bool(build.recipe.writers),
 )
-
-
-def kept_critiques(build: _Build, columns: Iterable[str]) -> pa.Table:
-    """Return these columns of the judgments whose critiques are kept, by id."""
-    judgments = wanted_rows(build, "judgments", columns=list(columns))
-    dropped = build.tables.read(f"drops@{_STAGE}", ["row_id"])["row_id"].combine_chunks()
-    return judgments.filter(pc.invert(pc.is_in(judgments["judgment_id"], value_set=dropped)))
 
 
 def _critiques(build: _Build) -> Books:

@@ -15,8 +15,9 @@ from contracts.errors import DataError
 from contracts.joins import among, sorted_by
 from contracts.rng import hash_fraction
 from flows.listening import store
+from flows.listening.critique_evidence import kept_critiques, votes_of_critiques
 from flows.listening.gold_items import follow_gold, gold_in, read_gold
-from flows.listening.items import made_gold_items, pair_items, sample_items
+from flows.listening.items import critique_items, made_gold_items, pair_items, sample_items
 from flows.listening.pay import affordable
 from flows.listening.store import RATED, VOTED, known_store, note_answers, open_store, waiting_for
 from flows.recipe.listening_checks import require, terms_of
@@ -26,9 +27,11 @@ from flows.run.wanted import made, wanted_rows
 from flows.stages.gold_clips import made_gold_of
 from flows.stages.splits import splits_table
 
+_OF_CRITIQUE: Final = ("judgment_id", "pair_id", "completion")
+
 
 def gold_of(build: Build) -> dict[str, tuple[str, ...]]:
-    """Return pair or sample -> right values, as the recipe's gold file has them; more gold can be made on the admin's page.
+    """Return pair, sample or critique -> right values, as the recipe's gold file has them; an admin can make more.
 
     Raises:
         RecipeError: the file cannot be read.
@@ -37,20 +40,21 @@ def gold_of(build: Build) -> dict[str, tuple[str, ...]]:
     listening = require(build.recipe)
     if not isinstance(listening.gold, str):
         return {}
-    key = "sample_id" if listening.rated() else "pair_id"
+    key = listening.key
     gold = read_gold(listening.gold, key, terms_of(build.recipe).protocol)
-    rows = wanted_rows(build, "samples") if listening.rated() else build.tables.read("pairs", [key])
-    known = set(rows[key].to_pylist())
+    known = set(subjects(build))
     if unknown := [subject for subject in gold if subject not in known]:
         raise DataError(f"{listening.gold}: this build has no {key} {unknown[0]}")
     return gold
 
 
 def wanted_of(build: Build) -> pa.Table:
-    """Return the rows that votes or ratings are wanted of, gold ones included: pairs or samples, sorted by id."""
+    """Return the rows that votes or ratings are wanted of, gold ones included: pairs, samples or critiques, sorted by id."""
     listening = require(build.recipe)
     if listening.rated():
         return wanted_rows(build, "samples")
+    if listening.of == "critiques":
+        return to_review(build, listening)
     pairs = build.tables.read("pairs")
     if listening.of == "splits":
         pairs = among(pairs, "pair_id", to_verify(build, listening)["item_id"])
@@ -68,7 +72,18 @@ def to_verify(build: Build, listening: Listening) -> pa.Table:
 def to_check(build: Build, listening: Listening) -> pa.Array:
     """Return the assigned items whose labels people are asked about: so many, by hash."""
     items = build.tables.read(splits_table(build), ["item_id"])["item_id"].to_pylist()
-    drawn = sorted(items, key=lambda item: (hash_fraction(build.recipe.seed, "label check", item), item))
+    return _drawn(build, listening, items, "label check")
+
+
+def to_review(build: Build, listening: Listening) -> pa.Table:
+    """Return the kept critiques that people are asked about, sorted by id: so many, by hash."""
+    kept = kept_critiques(build, _OF_CRITIQUE)
+    asked = _drawn(build, listening, kept["judgment_id"].to_pylist(), "critique check")
+    return sorted_by(among(kept, "judgment_id", asked), "judgment_id")
+
+
+def _drawn(build: Build, listening: Listening, ids: list[str], what: str) -> pa.Array:
+    drawn = sorted(ids, key=lambda one: (hash_fraction(build.recipe.seed, what, one), one))
     return pa.array(drawn[: listening.check_pairs], pa.string())
 
 
@@ -77,17 +92,19 @@ def items_of(build: Build) -> list[Item]:
     listening, gold = require(build.recipe), gold_of(build)
     if listening.rated():
         return sample_items(build, wanted_of(build), gold)
-    subjects = pa.array([*wanted_of(build)["pair_id"].to_pylist(), *gold], pa.string())
-    items = pair_items(build, among(build.tables.read("pairs"), "pair_id", subjects), gold)
+    asked = pa.array([*wanted_of(build)[listening.key].to_pylist(), *gold], pa.string())
+    if listening.of == "critiques":
+        return critique_items(build, among(wanted_rows(build, "judgments", columns=_OF_CRITIQUE), "judgment_id", asked), gold)
+    items = pair_items(build, among(build.tables.read("pairs"), "pair_id", asked), gold)
     return items if made_gold_of(build) is None else items + made_gold_items(build, build.tables.read("gold"))
 
 
 def subjects(build: Build) -> list[str]:
-    """Return the ids of all pairs or samples that votes can be about."""
-    if require(build.recipe).rated():
-        rated: list[str] = wanted_rows(build, "samples")["sample_id"].to_pylist()
-        return rated
-    known: list[str] = build.tables.read("pairs", ["pair_id"])["pair_id"].to_pylist()
+    """Return the ids of all pairs, samples or critiques that votes can be about."""
+    key = require(build.recipe).key
+    stage = {"sample_id": "samples", "judgment_id": "judgments"}.get(key)
+    rows = build.tables.read("pairs", [key]) if stage is None else wanted_rows(build, stage, columns=[key])
+    known: list[str] = rows[key].to_pylist()
     return known
 
 
@@ -157,6 +174,8 @@ def pull(build: Build) -> tuple[Waiting | None, Mapping[str, Sequence[str]]]:
     with open_store(build) as store:
         note_answers(build, store)
         votes, ratings, gold = store.votes(), store.ratings(), gold_in(store)
+    if require(build.recipe).of == "critiques":
+        votes = votes_of_critiques(build, votes)
     build.tables.replace(VOTED, sorted_by(votes, "vote_id"))
     build.tables.replace(RATED, sorted_by(ratings, "rating_id"))
     # Asked before, as votes go on coming in, and after, as somebody may have been excluded meanwhile.
@@ -169,7 +188,8 @@ def unused_votes(build: Build) -> str | None:
     if known is None:
         return None
     listening = require(build.recipe)
-    key, unit, subject = ("sample_id", "ratings", "clips") if listening.rated() else ("pair_id", "votes", "pairs")
+    key, unit = ("sample_id", "ratings") if listening.rated() else ("pair_id", "votes")
+    subject = listening.subjects
     with known as store:
         given, asked = store.ratings() if listening.rated() else store.votes(), {item.subject_id for item in store.items()}
     of_others = pc.invert(pc.is_in(given[key], value_set=pa.array(sorted(asked), pa.string())))
@@ -184,7 +204,7 @@ def unused_votes(build: Build) -> str | None:
 
 
 def is_of(*subjects: str) -> Any:
-    """Return the condition that the listening test is about one of these: pairs, samples or splits."""
+    """Return the condition that the listening test is about one of these: pairs, samples, splits, check or critiques."""
     return lambda build: build.recipe.listening is not None and build.recipe.listening.of in subjects
 
 

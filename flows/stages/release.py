@@ -166,9 +166,9 @@ def with_verifier(build: Build, split: str, rows: pa.Table) -> pa.Table:
 
 
 def pairs_were_voted_on(build: Build) -> bool:
-    """Return whether people voted on pairs."""
+    """Return whether people voted on pairs, and not on critiques of them."""
     listening = build.recipe.listening
-    return listening is not None and not listening.rated()
+    return listening is not None and listening.subjects == "pairs"
 
 
 def _release(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Books:

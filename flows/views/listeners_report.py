@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from annotate.people.store.store_records import Annotator, ListeningProgress
 from contracts.joins import attach
+from flows.listening.critique_evidence import acceptance
 from flows.listening.evidence import counted_votes
 from flows.listening.pay import is_spent, money, spent_line
 from flows.listening.store import RATED, VOTED, known_store
@@ -137,6 +138,8 @@ def listeners_content(build: Build) -> dict[str, Any] | None:
             "annotators": _annotators(test.annotators, ratings, {}),
         }
     votes = build.tables.read(VOTED)
+    if section.of == "critiques":
+        return shown | {"acceptance": acceptance(build), "annotators": _annotators(test.annotators, votes, {})}
     sided = counted_votes(build)
     of_people = pc.invert(pc.fill_null(sided["aggregated"], False))
     sided = sided.filter(pc.and_(of_people, pc.is_in(sided["value"], value_set=pa.array(list(TERNARY)))))

@@ -136,7 +136,7 @@ def listening_lines(build: Build, samples: int, pairs: int) -> list[Line]:
         verified = [sizes[split] for split in section.splits]
         share = sum(size.fraction or 0.0 for size in verified)
         rows = min(pairs, sum(size.rows for size in verified)) + math.ceil(max(0, pairs - quotas) * share)
-    elif section.of == "check":
+    elif section.of in ("check", "critiques"):
         rows = min(pairs, section.check_pairs)
     done = rows if any(stage.name == section.stage and is_finished(stage, build) for stage in stages_of(build)) else 0
     return [

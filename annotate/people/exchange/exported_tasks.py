@@ -31,12 +31,18 @@ class ExportedTask:
     order: Order
 
     def audio(self) -> dict[str, ItemClip]:
-        """Return name -> clip in the order played: ``audio_a`` and ``audio_b`` of a pair, or ``audio``; references, history."""
+        """Return name -> clip in the order played: those of ``clip_names``, references, history."""
         clips = self.item.clips if self.order == "ab" else tuple(reversed(self.item.clips))
-        names = ("audio",) if len(clips) == 1 else ("audio_a", "audio_b")
-        found = dict(zip(names, clips, strict=True))
+        found = dict(zip(clip_names(len(clips), critique=self.item.critique is not None), clips, strict=True))
         found |= {f"reference_{number}": clip for number, clip in enumerate(self.item.references, start=1)}
         return found | {f"history_{number}": clip for number, clip in enumerate(self.item.history, start=1)}
+
+
+def clip_names(clips: int, *, critique: bool) -> tuple[str, ...]:
+    """Return the names of an item's clips in the order played; those of a critique are called as it calls them."""
+    if clips == 1:
+        return ("audio",)
+    return ("audio_1", "audio_2") if critique else ("audio_a", "audio_b")
 
 
 def task_id(subject_id: str, order: Order) -> str:
@@ -46,6 +52,8 @@ def task_id(subject_id: str, order: Order) -> str:
 
 def tasks_of(items: Iterable[Item], clips: int, seed: int) -> list[ExportedTask]:
     """Return one task per item, shuffled, each with its own random order of clips; the seed fixes both.
+
+    The clips that a critique is about keep their order.
 
     Args:
         items: one per subject.
@@ -61,7 +69,8 @@ def tasks_of(items: Iterable[Item], clips: int, seed: int) -> list[ExportedTask]
             raise DataError(f"item {item.item_id}: the protocol plays {clips} clips, it has {len(item.clips)}")
         if item.subject_id in tasks:
             raise DataError(f"two items are about {item.subject_id}: an answer could not tell them apart")
-        order = _ORDERS[clips == 2 and hash_fraction(seed, "exchange_order", item.item_id) < 0.5]
+        is_free = clips == 2 and item.critique is None
+        order = _ORDERS[is_free and hash_fraction(seed, "exchange_order", item.item_id) < 0.5]
         tasks[item.subject_id] = ExportedTask(task_id=task_id(item.subject_id, order), item=item, order=order)
     if not tasks:
         raise DataError("there is nothing to export: no item is open")

@@ -18,13 +18,21 @@ from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
-from annotate.people.exchange.exported_tasks import ExportedTask
+from annotate.people.exchange.exported_tasks import ExportedTask, clip_names
 from annotate.people.exchange.protocol_wording import option_texts, question_text
-from annotate.people.store.protocol import ListeningProtocol
+from annotate.people.store.protocol import ListeningProtocol, asks_about_critiques
 from storage.local_files import atomic_path
 
 CONFIG: Final = "label_config.xml"
 LOCAL_FILES: Final = "/data/local-files/?d="
+
+_HEADINGS: Final = {
+    "audio": "Speech",
+    "audio_a": "Speech A",
+    "audio_b": "Speech B",
+    "audio_1": "Audio 1",
+    "audio_2": "Audio 2",
+}
 
 CONTROL: Final = "answer_"
 """Prefix of the control of a question, so that JSON_MIN cannot confuse it with a field of the data."""
@@ -50,7 +58,8 @@ def _data(task: ExportedTask, links: Mapping[str, str]) -> dict[str, Any]:
         for field, prefix in (("references", "reference_"), ("history", "history_"))
     }
     # Every field of the configuration must exist, so unknown values are empty texts.
-    return {"task": task.task_id, "text": task.item.text or "", "note": task.item.note or "", **clips, **lists}
+    critique = {} if task.item.critique is None else {"critique": task.item.critique}
+    return {"task": task.task_id, "text": task.item.text or "", "note": task.item.note or "", **critique, **clips, **lists}
 
 
 def labelling_config(protocol: ListeningProtocol, *, references: bool = False, history: bool = False) -> str:
@@ -70,9 +79,13 @@ def labelling_config(protocol: ListeningProtocol, *, references: bool = False, h
     ET.SubElement(view, "Header", value="Text")
     ET.SubElement(view, "Text", name="shown_text", value="$text")
     ET.SubElement(view, "Text", name="shown_note", value="$note")
-    objects = ("audio",) if protocol.clips == 1 else ("audio_a", "audio_b")
-    for name, heading in zip(objects, ("Speech",) if protocol.clips == 1 else ("Speech A", "Speech B"), strict=True):
-        ET.SubElement(view, "Header", value=heading)
+    of_critiques = asks_about_critiques(protocol)
+    if of_critiques:
+        ET.SubElement(view, "Header", value="Critique")
+        ET.SubElement(view, "Text", name="shown_critique", value="$critique")
+    objects = clip_names(protocol.clips, critique=of_critiques)
+    for name in objects:
+        ET.SubElement(view, "Header", value=_HEADINGS[name])
         ET.SubElement(view, "Audio", name=name, value=f"${name}")
     for question in protocol.questions:
         ET.SubElement(view, "Header", value=question_text(question))
@@ -81,7 +94,7 @@ def labelling_config(protocol: ListeningProtocol, *, references: bool = False, h
             view,
             "Choices",
             name=f"{CONTROL}{question.name}",
-            toName=objects[question.about or 0],
+            toName=objects[question.about if isinstance(question.about, int) else 0],
             choice="single-radio" if one else "multiple",
             showInline="true",
             required="true" if one else "false",

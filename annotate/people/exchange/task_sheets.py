@@ -12,7 +12,7 @@ from typing import Any
 from annotate.people.exchange.cells import escape_formula
 from annotate.people.exchange.exported_tasks import ExportedTask
 from annotate.people.exchange.protocol_wording import option_texts, question_text
-from annotate.people.store.protocol import FormQuestion, ListeningProtocol
+from annotate.people.store.protocol import CRITIQUE, FormQuestion, ListeningProtocol
 from storage.local_files import atomic_path
 
 
@@ -36,11 +36,13 @@ def write_sheet(
 def _shown(tasks: Sequence[ExportedTask], links: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
     """Return the filled columns of each row; every row has every column."""
     clips = list(dict.fromkeys(name for found in links for name in found))
-    return [
-        {"task": task.task_id, "text": task.item.text or "", "note": task.item.note or ""}
-        | {name: found.get(name, "") for name in clips}
-        for task, found in zip(tasks, links, strict=True)
-    ]
+    rows = []
+    for task, found in zip(tasks, links, strict=True):
+        row = {"task": task.task_id, "text": task.item.text or "", "note": task.item.note or ""}
+        if task.item.critique is not None:
+            row["critique"] = task.item.critique
+        rows.append(row | {name: found.get(name, "") for name in clips})
+    return rows
 
 
 def _header(shown: Sequence[Mapping[str, str]], questions: Sequence[FormQuestion]) -> list[str]:
@@ -95,6 +97,8 @@ def _form(questions: Sequence[FormQuestion]) -> str:
         "One row per vote. Listen to every clip to its end before you answer. For a second annotator copy the row.",
         "task: leave as it is. annotator: who answers. seconds: time taken, may stay empty.",
     ]
+    if any(question.about == CRITIQUE for question in questions):
+        lines.append("critique: what the questions are about; its Audio 1 is the clip audio_1, its Audio 2 the clip audio_2.")
     for question in questions:
         several = "exactly one of these"
         if question.kind == "flags":

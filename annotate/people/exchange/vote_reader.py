@@ -12,7 +12,7 @@ from annotate.people.exchange.exported_tasks import subjects_of_tasks
 from annotate.people.exchange.file_annotators import Annotators
 from annotate.people.exchange.vote_rows import ImportedVote
 from annotate.people.store.item import Order
-from annotate.people.store.protocol import FormQuestion, ListeningProtocol
+from annotate.people.store.protocol import FormQuestion, ListeningProtocol, asks_about_critiques
 from contracts.errors import DataError
 
 T = TypeVar("T")
@@ -117,7 +117,7 @@ class VoteReader:
     def _subject(self, cell: Any) -> str:
         subject = as_text(cell)
         if subject not in self._known:
-            what = "pair" if self._protocol.clips == 2 else "sample"
+            what = "sample" if self._protocol.clips == 1 else "critique" if asks_about_critiques(self._protocol) else "pair"
             raise DataError(
                 f"{subject!r} is no {what} of this data set: correct the id" if subject else f"the {what} is missing"
             )

@@ -195,6 +195,7 @@ def _votes(keys: list[str], votes: list[ImportedVote], protocol_name: str, sourc
         "source": [source] * len(votes),
         "discarded": [None] * len(votes),
         "aggregated": [each.aggregated for each in votes],
+        "judgment_id": [None] * len(votes),
     }
     return sorted_by(pa.table(columns, schema=VOTES), "vote_id")
 

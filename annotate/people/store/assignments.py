@@ -194,8 +194,8 @@ def _gold_is_due(settings: ListeningSettings, annotator_id: str, handed: int) ->
 
 
 def playing_order(settings: ListeningSettings, annotator_id: str, item: Item) -> Order:
-    """Return the order in which an annotator hears the clips of an item."""
-    if len(item.clips) == 1:
+    """Return the order in which an annotator hears the clips of an item; a critique calls them by their stored one."""
+    if len(item.clips) == 1 or item.critique is not None:
         return "ab"
     generator = settings.generator("listening_order", f"{annotator_id}/{item.item_id}")
     return "ab" if generator.integers(2) == 0 else "ba"

@@ -28,13 +28,15 @@ class Item:
 
     Attributes:
         item_id: key; a content hash of all that is played and shown.
-        subject_id: the pair or sample voted on.
+        subject_id: the pair, sample or critique voted on.
         language: language that a listener must understand, such as ``en``; ``mixed`` = all languages of the test.
         text: target text; None = not shown.
         clips: two of a pair, A and B in the pair's stored order; one of a sample.
         references: prompt speech.
         history: previous turns of the dialogue, in order.
         note: further text shown, such as the scenario; None = nothing.
+        critique: text that is voted on, which calls the clips Audio 1 and Audio 2 in their stored order: they are played in it.
+            None = the clips themselves are voted on.
         stratum: the items of one stratum are spread evenly over the test.
         gold: values of a right answer, in the stored order; empty = an ordinary item.
         only_gold: made as a test, of clips that are in no pair; it can never become an ordinary item.
@@ -48,6 +50,7 @@ class Item:
     references: tuple[ItemClip, ...] = ()
     history: tuple[ItemClip, ...] = ()
     note: str | None = None
+    critique: str | None = None
     stratum: str = ""
     gold: tuple[str, ...] = ()
     only_gold: bool = False
@@ -58,7 +61,7 @@ class Answer:
     """The answer of a listener to an item.
 
     Attributes:
-        value: option of the protocol, such as ``A+2`` or ``invalid``; None where a protocol only rates.
+        value: option of the protocol, such as ``A+2``, ``yes`` or ``invalid``; None where a protocol only rates.
         errors_a: kinds of text errors heard in A; None = not asked.
         errors_b: likewise in B.
         scores: scale -> rating, where a protocol rates.

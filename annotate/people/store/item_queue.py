@@ -11,6 +11,7 @@ from annotate.people.store.gold import check_gold
 from annotate.people.store.item import Item
 from annotate.people.store.json_columns import item_from, item_text
 from annotate.people.store.listening_settings import ListeningSettings
+from annotate.people.store.protocol import asks_about_critiques
 from annotate.people.store.store_records import Refused
 from annotate.people.store.store_tables import items, note_change, state
 from annotate.people.store.vote_counts import recount
@@ -63,6 +64,11 @@ def _check(item: Item, settings: ListeningSettings) -> None:
         raise DataError(
             f"item {item.item_id} has {len(item.clips)} clips, "
             f"protocol {settings.protocol_name} asks about {settings.protocol.clips}"
+        )
+    if (item.critique is not None) != asks_about_critiques(settings.protocol):
+        raise DataError(
+            f"item {item.item_id} has {'a' if item.critique is not None else 'no'} critique, "
+            f"protocol {settings.protocol_name} asks about {'clips' if item.critique is not None else 'critiques'}"
         )
     if item.language not in settings.languages and item.language != MIXED:
         raise DataError(

@@ -13,6 +13,9 @@ from contracts.errors import DataError
 
 _EXCHANGED: Final = str.maketrans("AB", "BA")
 
+CRITIQUE: Final = "critique"
+"""Subject of a question about a critique of two clips. ``yes`` accepts it, ``no`` does not; other options do neither."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FormQuestion:
@@ -22,7 +25,7 @@ class FormQuestion:
         name: name of the form's field.
         kind: ``choice`` = exactly one of the options; ``flags`` = any number of them, none included.
         options: words that may be answered, in the order shown.
-        about: clip that it asks about, in the order of playing: 0, 1; None = all clips.
+        about: clip that it asks about, in the order of playing: 0, 1; None = all clips; ``CRITIQUE`` = the critique shown.
         text: language -> the question as listeners read it; a missing language gets the name.
         option_texts: language -> the options as listeners read them, in the same order; a missing language gets ``options``.
         former_texts: text of an option in earlier exports, which may still be imported -> option.
@@ -31,7 +34,7 @@ class FormQuestion:
     name: str
     kind: Literal["choice", "flags"]
     options: tuple[str, ...]
-    about: int | None = None
+    about: int | Literal["critique"] | None = None
     text: Mapping[str, str] = field(default_factory=dict)
     option_texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     former_texts: Mapping[str, str] = field(default_factory=dict)
@@ -91,6 +94,16 @@ class ListeningProtocol(Protocol):
     def side(self, answer: Answer) -> str | None:
         """Return ``a`` or ``b`` for the clip preferred, None for neither."""
         ...
+
+
+def asks_about_critiques(protocol: ListeningProtocol) -> bool:
+    """Return whether a protocol puts critiques of two clips before people, and not the clips alone."""
+    return any(question.about == CRITIQUE for question in protocol.questions)
+
+
+def accepts(answer: Answer) -> bool | None:
+    """Return whether an answer to a question about a critique accepts it; None = it says neither."""
+    return {"yes": True, "no": False}.get(str(answer.value))
 
 
 def swap_sides(answer: Answer, values: Sequence[str]) -> Answer:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from annotate.people.store.protocol import FormQuestion
+from annotate.people.store.protocol import CRITIQUE, FormQuestion
 from annotate.people.store.store_records import Assignment, Playable
 
-_KEYS: Final[Mapping[int | None, str]] = {None: "", 0: "qwert", 1: "uiop"}
+_KEYS: Final[Mapping[int | str | None, str]] = {None: "", 0: "qwert", 1: "uiop"}
 _FIVE_POINTS: Final = 5
 
 
@@ -22,14 +22,14 @@ def page_values(
         language: of both.
     """
     item = assignment.item
+    task = "rate" if len(item.clips) == 1 else "listen" if item.critique is None else "critique"
     return {
         "assignment": assignment.assignment_id,
         "qualification": assignment.qualification,
-        "heading": words[
-            "heading_test" if assignment.qualification else f"heading_{'listen' if len(item.clips) > 1 else 'rate'}"
-        ],
+        "heading": words["heading_test" if assignment.qualification else f"heading_{task}"],
         "text": item.text,
         "note": item.note,
+        "critique": item.critique,
         "language": item.language if item.language in ("en", "zh") else "",
         "groups": [group for group in _groups(assignment, words) if group["players"]],
         "questions": [
@@ -54,7 +54,8 @@ def _groups(assignment: Assignment, words: Mapping[str, str]) -> Iterator[dict[s
     several = len(assignment.references) > 1
     prompts = [words["prompts" if several else "prompt"].replace("{n}", str(n + 1)) for n in range(len(assignment.references))]
     pair = len(assignment.clips) > 1
-    clips = [words["play_a"], words["play_b"]] if pair else [words["play_one"]]
+    sides = ("a", "b") if assignment.item.critique is None else ("1", "2")
+    clips = [words[f"play_{side}"] for side in sides] if pair else [words["play_one"]]
     for kind, heading, playables, labels, keys in (
         ("history", words["history"], assignment.history, turns, "h"),
         ("references", words["reference"], assignment.references, prompts, "r"),
@@ -109,7 +110,7 @@ def _shown(question: FormQuestion, keys: Sequence[str | None], words: Mapping[st
     return {
         "name": question.name,
         "kind": question.kind,
-        "about": question.about,
+        "about": None if question.about == CRITIQUE else question.about,
         "shape": shape,
         "legend": question.text_in(language),
         "hint": hint,

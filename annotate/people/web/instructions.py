@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 
 from annotate.people.store.listening_settings import ListeningSettings
+from annotate.people.store.protocol import ListeningProtocol, asks_about_critiques
 from annotate.people.web.site import ListeningSite
-
-_PAIR = 2
 
 
 def instructions_of(settings: ListeningSettings, texts: Mapping[str, str], language: str) -> str:
@@ -22,7 +21,7 @@ def instructions_of(settings: ListeningSettings, texts: Mapping[str, str], langu
     return "\n\n".join(
         text
         for text in (
-            texts["instructions_pair" if protocol.clips == _PAIR else "instructions_single"],
+            texts[f"instructions_{_heard(protocol)}"],
             texts["instructions_purpose"],
             texts["instructions_use"],
             texts["instructions_needed"].replace("{languages}", known_languages(settings.languages, texts)),
@@ -32,6 +31,12 @@ def instructions_of(settings: ListeningSettings, texts: Mapping[str, str], langu
         )
         if text
     )
+
+
+def _heard(protocol: ListeningProtocol) -> str:
+    if protocol.clips == 1:
+        return "single"
+    return "critique" if asks_about_critiques(protocol) else "pair"
 
 
 def known_languages(levels: Mapping[str, str], texts: Mapping[str, str]) -> str:

@@ -16,16 +16,20 @@ from datasets import Audio, get_dataset_config_names, load_dataset
 from contracts import plugins
 from contracts.errors import BudgetExceeded
 from corpora import miniatures
+from flows.listening.store import known_store
 from flows.run.kind import kind_of, stages_of
 from flows.run.marks import execute, finished
 from flows.run.pipeline import open_build
 from flows.stages import release_pieces
 from flows.stages.release import release_of
 from flows.views.explain import story_of
+from flows.views.report import write_report
 from flows.views.status import status_of
+from storage.card import escape
 from storage.release_verification import verify_release
 from tests.annotate import openai_server
 from tests.annotate.replies import reply_for
+from tests.flows.listeners import listen
 from tests.flows.small import run, without_ray
 
 SCORES = re.compile(r"Final Scores: \[\[(\d+), (\d+)\]\]")
@@ -285,3 +289,60 @@ def test_a_recipe_without_these_keys_gives_the_plain_pairs(built, tmp_path, monk
     rows = Built.rows(plain, "rated_pairs")
     beside = [{name: row[name] for name in rows[0]} for row in built.rows("pairs")]
     assert sorted(rows, key=lambda row: row["pair_id"]) == sorted(beside, key=lambda row: row["pair_id"])
+
+
+ASKED = {
+    "protocol": "acceptance",
+    "of": "critiques",
+    "check_pairs": 5,
+    "languages": {"en": "none"},
+    "gold_every": 0,
+    "qualification": 0,
+}
+
+
+def test_people_accept_some_critiques_and_nothing_else_changes(built, tmp_path, monkeypatch):
+    """Four listeners on five critiques: three are accepted by three of four, one by none, on one they differ two and two."""
+    monkeypatch.setenv("OPENAI_API_KEY", "canary-key-5150")
+    (tmp_path / "somos").symlink_to(built.folder / "somos")
+    with without_ray():
+        build = open_build(recipe_of(tmp_path, built.server, listening=ASKED), str(tmp_path / "ws"))
+        with build.workspace.lock():
+            assert str(run(build, "release")["critique_check"]) == "waiting for votes: 0 of 20"
+            with known_store(build) as store:
+                items = {item.subject_id: item for item in store.items()}
+            accepting = dict(zip(sorted(items), (3, 3, 3, 0, 2), strict=True))
+            for number in range(4):
+                listen(build, f"Listener {number}", lambda one, number=number: "yes" if number < accepting[one] else "no")
+            books = run(build, "release")
+    kept = {row["judgment_id"]: row for row in build.tables.read("judgments").to_pylist()}
+    dropped = set(build.tables.read("drops@critiques")["row_id"].to_pylist())
+    assert items.keys() <= kept.keys() - dropped
+    samples = {row["sample_id"]: row["audio_id"] for row in build.tables.read("samples").to_pylist()}
+    pairs = {row["pair_id"]: row for row in build.tables.read("pairs").to_pylist()}
+    for name, item in items.items():
+        pair = pairs[kept[name]["pair_id"]]
+        assert item.critique == kept[name]["completion"]
+        assert [clip.audio_id for clip in item.clips] == [samples[pair["sample_a"]], samples[pair["sample_b"]]]
+    votes = build.tables.read("votes@listening").to_pylist()
+    assert {(vote["pair_id"], vote["judgment_id"]) for vote in votes} == {(kept[name]["pair_id"], name) for name in items}
+    line = (
+        "3 of 4 critiques accepted by a majority of people, 75.0 % (95 % interval 30.1 to 95.4); "
+        "55.0 % (95 % interval"  # 11 of 20 votes
+    )
+    (note,) = books["critique_check"].notes
+    assert note.startswith(line)
+    assert note.endswith("of 20 votes on 5 critiques accept them")
+    card = Path(f"{release_of(build)}/README.md").read_text()
+    told = f"4 listeners cast 20 votes by the protocol acceptance on critiques that were chosen at random: {note}"
+    assert escape(told) in card
+    write_report(build, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert "<h3>Acceptance of critiques</h3>" in page
+    assert '<td>critiques</td><td class="n">3</td><td class="n">4</td><td class="n">75.0 %</td>' in page
+    assert '<td>votes</td><td class="n">11</td><td class="n">20</td><td class="n">55.0 %</td>' in page
+    planned = {planned["stage"]: planned for planned in kind_of(build).plan(build)}
+    assert (planned["critique_check"]["rows"], planned["critique_check"]["done"]) == (5, 5)
+    other = Built(folder=tmp_path, build=build, planned={}, bought=0, books=books, server=built.server)
+    for configuration in CONFIGURATIONS:
+        assert other.rows(configuration) == built.rows(configuration), "votes on critiques are no part of any row"

@@ -43,6 +43,12 @@ def test_what_the_recipe_says_becomes_the_terms(tmp_path):
         (asking(rules=[{"name": "too_fast", "options": {"max_share": 2}}]), r"listener_rule 'too_fast'"),
         (asking(protocol="rating"), r"'rating' is for of: samples, not splits"),
         (asking(of="samples"), r"'unisrm' is for of: pairs, splits or check, not samples"),
+        (asking(protocol="acceptance", of="pairs"), r"'acceptance' is for of: critiques, not pairs"),
+        (asking(of="critiques"), r"'unisrm' is for of: pairs, splits or check, not critiques"),
+        (
+            asking(protocol="acceptance", of="critiques"),
+            r"listening\.of: nobody writes critiques of pairs: it is for recipes with",
+        ),
         (asking(protocol="speechjudge"), r"'speechjudge' cannot verify labels: take unisrm"),
         (asking(of="pairs", verification={"votes": 5}), r"listening\.verification is for of: splits"),
         (asking(verification={"votes": 5}), r"listening\.verification: votes: 5 are needed, but protocol 'unisrm' asks for 3"),

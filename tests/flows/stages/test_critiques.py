@@ -7,8 +7,9 @@ import yaml
 
 from contracts.errors import DataError
 from contracts.schemas import JUDGMENTS, LABELS, WANTED
+from flows.listening.critique_evidence import kept_critiques
 from flows.run.pipeline import open_build
-from flows.stages.critiques import CRITIQUES, kept_critiques
+from flows.stages.critiques import CRITIQUES
 from tests.rows import rows
 
 

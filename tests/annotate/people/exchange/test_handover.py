@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from annotate.people.exchange.import_export import export_tasks, read_vote_file
+from annotate.people.protocols.acceptance import Acceptance
 from annotate.people.protocols.rating import Rating
 from annotate.people.protocols.speechjudge import SpeechJudge
 from annotate.people.protocols.unisrm import UniSRM
@@ -307,3 +308,33 @@ def test_audio_is_encoded_without_loss(tmp_path):
     pcm, rate = soundfile.read(tmp_path / row["audio_a"], dtype="int16")
     assert rate == 16000
     assert any(np.array_equal(pcm, audio(name)[0]) for name in ("s1a1", "s1b2"))
+
+
+@pytest.mark.parametrize("kind", [*SHEETS, "label_studio"])
+def test_a_critique_goes_out_with_its_clips_in_order_and_comes_back_accepted_or_not(tmp_path, kind):
+    """As it was written, but for what a spreadsheet program would run; Audio 1 is the pair's A in every task."""
+    text = "=Audio 1 hums,\nAudio 2 does not.\x07"
+    items = [pair(number, text=None, critique=text) for number in range(8)]
+    path = export_tasks(items, tmp_path / "out", kind=kind, audio=audio, seed=1, protocol=Acceptance())
+    if kind == "label_studio":
+        rows = [task["data"] for task in json.loads(path.read_text())]
+        assert 'value="$critique"' in (path.parent / "label_config.xml").read_text()
+    else:
+        rows = read_table(path)
+        assert "its Audio 1 is the clip audio_1" in (path.parent / "form.txt").read_text()
+    told = {"csv": f"'{text}", "xlsx": f"'{text}"}.get(kind, text)
+    assert {row["critique"] for row in rows} == {told.replace("\x07", "\ufffd") if kind in ("csv", "xlsx") else told}
+    assert not {"audio_a", "audio_b"} & set(rows[0])
+    links = {name: [row[name].removeprefix("/data/local-files/?d=out/") for row in rows] for name in ("audio_1", "audio_2")}
+    assert all(first_is_a(path.parent, link) for link in links["audio_1"])
+    assert not any(first_is_a(path.parent, link) for link in links["audio_2"])
+    values = ["yes", "no", "invalid", "yes", "yes", "no", "yes", "yes"]
+    if kind == "label_studio":
+        answers = {(number, 7): {"value": [value]} for number, value in enumerate(values)}
+        path.write_text(json.dumps(annotated(json.loads(path.read_text()), answers)))
+    else:
+        write_table(path, [row | {"annotator": "Ann", "value": value} for row, value in zip(rows, values, strict=True)])
+    known = [item.subject_id for item in items]
+    found = read_vote_file(path, protocol=Acceptance(), protocol_name="acceptance", known_subjects=known, seed=1)
+    assert sorted(found.table["value"].to_pylist()) == sorted(values)
+    assert set(found.table["order"].to_pylist()) == {"ab"}

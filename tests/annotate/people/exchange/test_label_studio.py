@@ -10,6 +10,7 @@ from annotate.people.exchange.exported_tasks import task_id
 from annotate.people.exchange.file_problems import BadRows
 from annotate.people.exchange.import_export import export_tasks, read_vote_file
 from annotate.people.exchange.label_studio_tasks import labelling_config
+from annotate.people.protocols.acceptance import Acceptance
 from annotate.people.protocols.rating import Rating
 from annotate.people.protocols.speechjudge import SpeechJudge
 from annotate.people.protocols.unisrm import UniSRM
@@ -51,7 +52,7 @@ def problems(path: Path, protocol=None) -> list[str]:
     return [str(problem) for problem in caught.value.problems]
 
 
-@pytest.mark.parametrize("protocol", [UniSRM(), SpeechJudge(), Rating()])
+@pytest.mark.parametrize("protocol", [UniSRM(), SpeechJudge(), Rating(), Acceptance()])
 @pytest.mark.parametrize("more", [False, True])
 def test_the_labelling_config_asks_every_question_of_an_object_that_it_shows(protocol, more):
     """Names are unique, each control is bound to one object, and options are exported as the protocol's words."""
@@ -69,9 +70,10 @@ def test_the_labelling_config_asks_every_question_of_an_object_that_it_shows(pro
         assert (control.get("choice"), control.get("required")) == (
             ("single-radio", "true") if question.kind == "choice" else ("multiple", "false")
         )
-    assert {value for name, value in objects.items() if name.startswith("audio")} == (
-        {"$audio"} if protocol.clips == 1 else {"$audio_a", "$audio_b"}
+    audios = {"Rating": {"$audio"}, "Acceptance": {"$audio_1", "$audio_2"}}.get(
+        type(protocol).__name__, {"$audio_a", "$audio_b"}
     )
+    assert {value for name, value in objects.items() if name.startswith("audio")} == audios
     assert len(list(view.iter("Repeater"))) == 2 * more
     errors = {control.get("name"): control.get("toName") for control in controls}
     assert errors.get("answer_errors_b") in {None, "audio_b"}

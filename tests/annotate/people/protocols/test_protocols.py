@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotate.people.store.item import Answer
+from annotate.people.store.protocol import accepts, asks_about_critiques
 from contracts.errors import DataError, RecipeError
 from contracts.plugins import configure, names
 from scoring.reliability.agreement_levels import ternary
@@ -134,3 +135,14 @@ def test_an_unknown_scale_goes_by_its_name():
     (question,) = configure("protocol", "rating", {"scales": ["vocal_fry"]}).questions
     assert question.text_in("zh") == "Vocal fry"
     assert question.option_texts_in("zh")["5"] == "5"
+
+
+def test_an_answer_about_a_critique_accepts_it_or_not():
+    """Whichever clip was played first; what cannot be said is neither."""
+    protocol = configure("protocol", "acceptance")
+    answers = [protocol.read({"value": [value]}) for value in ("yes", "no", "invalid")]
+    assert [accepts(answer) for answer in answers] == [True, False, None]
+    assert [protocol.swapped(answer) for answer in answers] == answers
+    assert {name for name in names("protocol") if asks_about_critiques(configure("protocol", name))} == {"acceptance"}
+    with pytest.raises(DataError, match="'A' is none of yes, no, invalid"):
+        protocol.swapped(Answer(value="A"))

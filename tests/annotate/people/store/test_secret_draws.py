@@ -37,6 +37,12 @@ def test_which_clip_comes_first_depends_on_the_secret():
     assert 60 <= served.count("ab") <= 140
 
 
+def test_a_critique_calls_its_clips_by_their_order():
+    clips = (ItemClip(audio_id="a", duration_s=1.0), ItemClip(audio_id="b", duration_s=1.0))
+    items = [Item(item_id=f"i{n}", subject_id=f"c{n}", language="en", text=None, clips=clips, critique="x") for n in range(20)]
+    assert {playing_order(SERVED, "ann", item) for item in items} == {"ab"}
+
+
 def test_the_secret_is_shown_nowhere():
     assert SERVED.secret not in repr(SERVED)
     assert SERVED.secret not in SERVED.as_json

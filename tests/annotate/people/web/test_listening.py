@@ -8,6 +8,7 @@ import soundfile
 from starlette.testclient import TestClient
 
 from annotate.people.web.buckets import Allowance
+from contracts.errors import DataError
 from tests.annotate.people.web import sites
 from tests.annotate.people.web.sites import Listener, Opened
 
@@ -275,6 +276,38 @@ def test_every_protocol_gets_its_form(tmp_path, protocol: str, form: dict[str, s
     assert ann.vote(ann.item(), **form).status_code == 200
     kept = opened.store.ratings() if protocol == "rating" else opened.store.votes()
     assert kept.num_rows == 1
+    opened.store.close()
+
+
+def test_a_critique_is_shown_escaped_above_the_clips_that_it_names(tmp_path):
+    """Audio 1 is the pair's A for everybody, and the form is open once both were heard."""
+    opened = sites.open_site(tmp_path, "acceptance", clock=sites.Clock())
+    made = sites.items(opened.blobs, 4, critique="Audio 1 hums.\n<script>alert(1)</script> {{ 7 * 7 }}")
+    opened.store.add_items(made)
+    first = {item.subject_id: item.clips[0].audio_id for item in made}
+    for name in ("Ann", "Bob"):
+        listener = Listener(opened, opened.invite(name)).prepare()
+        for _ in made:
+            page = listener.client.get("/").text
+            assert "Audio 1 hums.\n&lt;script&gt;alert(1)&lt;/script&gt; {{ 7 * 7 }}</blockquote>" in page
+            assert page.index("Audio 1 hums") < page.index("Play Audio 1") < page.index("Play Audio 2")
+            assert "Play A<" not in page
+            assert "data-about" not in page
+            assignment = opened.store.assignment(listener.item(), listener.annotator_id)
+            assert assignment.clips[0].clip.audio_id == first[assignment.item.subject_id]
+            assert reason(listener.vote(listener.item(), value="no")) == (409, "not_heard")
+            listener.hear(listener.item(), ["0", "1"])
+            assert listener.vote(listener.item(), value="no").status_code == 200
+    assert opened.store.votes()["value"].to_pylist() == ["no"] * 8
+    assert set(opened.store.votes()["order"].to_pylist()) == {"ab"}
+    opened.store.close()
+
+
+@pytest.mark.parametrize(("protocol", "critique"), [("unisrm", "Audio 1 hums."), ("acceptance", None)])
+def test_a_protocol_takes_what_it_asks_about(tmp_path, protocol, critique):
+    opened = sites.open_site(tmp_path, protocol)
+    with pytest.raises(DataError, match="critique, protocol"):
+        opened.store.add_items(sites.items(opened.blobs, 1, critique=critique))
     opened.store.close()
 
 

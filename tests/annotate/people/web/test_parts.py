@@ -240,4 +240,5 @@ def test_no_key_does_two_things():
 def test_the_keys_of_the_protocols():
     assert option_keys(configure("protocol", "unisrm").questions) == [["a", "b", "i"]]
     assert option_keys(configure("protocol", "speechjudge").questions) == [["q", "w", "e"], ["u", "i", "o"], [None] * 5]
+    assert option_keys(configure("protocol", "acceptance").questions) == [["y", "n", "i"]]
     assert option_keys([FormQuestion(name="x", kind="choice", options=("good", "great"))]) == [[None, None]]
