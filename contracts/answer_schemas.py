@@ -27,6 +27,12 @@ JUDGMENTS: Final = pa.schema(
         column("completion", TEXT, "the reply in the task's layout, of the speeches as they were played"),
         column("input_tokens", INT, "tokens billed as input", nullable=True),
         column("output_tokens", INT, "tokens billed as output", nullable=True),
+        column(
+            "marks",
+            pa.list_(TEXT),
+            "what was put right or let pass in the reply: total_recomputed, sentence_count; null = nothing",
+            nullable=True,
+        ),
     ]
 )
 

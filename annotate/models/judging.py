@@ -139,6 +139,13 @@ class _ReadAnswer:
         return self.content.problem if self.content is not None else None
 
     @property
+    def rank(self) -> int:
+        """How good a readable answer is: 0 = without a problem, 1 = with a remark, 2 = without a preference."""
+        if self.problem is None:
+            return 0
+        return 1 if isinstance(self.content, Parsed) and self.content.verdict is not None else 2
+
+    @property
     def unsent(self) -> bool:
         """Whether the request was not sent at all, for a reason that a person can remove."""
         return isinstance(self.answer, Refusal) and self.answer.reason == DAMAGED_AUDIO
@@ -153,13 +160,14 @@ class _ReadAnswer:
 
 
 def _used(answers: Sequence[_ReadAnswer]) -> _ReadAnswer | None:
-    """Return the last answer that has content: a tied first reply is used where the second one cannot be read.
+    """Return the best answer that has content, the last of several: a tied first reply is used where the second has no content.
 
     None where a follow-up was not sent because a file is damaged: it will be sent once the file is restored.
     """
     if answers[-1].unsent:
         return None
-    return next((answer for answer in reversed(answers) if answer.content is not None), None)
+    readable = [answer for answer in reversed(answers) if answer.content is not None]
+    return min(readable, key=lambda answer: answer.rank, default=None)
 
 
 def _missing(stage: str, task: TaskSpec, case: Case) -> dict[str, str]:
@@ -209,6 +217,7 @@ def _preference(parsed: Parsed, case: Case) -> dict[str, Any]:
         f"total_{first}": parsed.total_a,
         f"total_{second}": parsed.total_b,
         "completion": parsed.completion,
+        "marks": list(parsed.marks) or None,
     }
 
 

@@ -65,6 +65,8 @@ class Parsed:
         answer: the speech that the reply prefers.
         rationale: the reasoning alone, in the task's exact layout.
         completion: the whole reply in the task's exact layout, which is the training text.
+        marks: what was put right or let pass, as counted words: ``total_recomputed``, ``sentence_count``.
+        remark: what to ask the judge to mend although the reply can be used; None = nothing.
     """
 
     scores_a: Mapping[str, float]
@@ -74,6 +76,8 @@ class Parsed:
     answer: Literal["a", "b"]
     rationale: str
     completion: str
+    marks: tuple[str, ...] = ()
+    remark: str | None = None
 
     @property
     def verdict(self) -> Literal["a", "b"] | None:
@@ -83,7 +87,7 @@ class Parsed:
     @property
     def problem(self) -> str | None:
         """Why to send a follow-up; None = no reason."""
-        return f"both totals are {self.total_a:g}, but they must differ" if self.verdict is None else None
+        return f"both totals are {self.total_a:g}, but they must differ" if self.verdict is None else self.remark
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,8 +18,8 @@ On the left ``NUMBERED`` (Tasks 1 and 3), on the right ``BULLETED`` (Task 4).
 Reading is strict: whatever is not below is refused with a reason, and no score is ever made up. It forgives white space
 around blocks and lines, one Markdown fence around the whole reply, a full-width colon or semicolon (a Chinese keyboard's)
 where the layout has one, an explanation or summary that runs over several lines, and a summary without its dash. Scores
-may have decimals; all sums are exact. No explanation and no summary may state other scores or totals than the card's own
-lines, in the notation of either layout (``parse.card_numbers``), or another winner (``parse.stated_verdicts``).
+may have decimals; all sums are exact, and computed here. No explanation and no summary may state other scores or totals than
+the card's own lines, in the notation of either layout (``parse.card_numbers``), or another winner (``parse.stated_verdicts``).
 """
 
 import re
@@ -32,11 +32,17 @@ from typing import Final, Literal
 from annotate.models.parse.card_layout import BULLETED, NUMBERED, SUMMARY, CardLayout
 from annotate.models.parse.card_numbers import CardNumbers
 from annotate.models.parse.envelope import TAGS, blocks, in_blocks, opened
+from annotate.models.parse.sentences import sentence_count
 from annotate.models.parse.stated_scores import has_tag, is_heading, is_total, without_quotations
 from annotate.models.parse.stated_verdicts import verdicts
 from annotate.models.task import Dimension, Parsed, ParseError
 
 __all__ = ["ANSWERS", "BULLETED", "NUMBERED", "CardLayout", "Scorecard", "SpeechAssessment"]
+
+TOTAL_RECOMPUTED: Final = "total_recomputed"
+SENTENCE_COUNT: Final = "sentence_count"
+SUMMARY_SENTENCES: Final = (2, 4)
+"""Fewest and most sentences of a summary (UniSRM, App. A)."""
 
 ANSWERS: Final[Mapping[Literal["a", "b"], str]] = {"a": "Speech A is better", "b": "Speech B is better"}
 # ASCII digits only: float() would read full-width and Arabic-Indic digits too, and "1e1", "inf" and "nan".
@@ -65,11 +71,13 @@ class Scorecard:
         dimensions: what is scored, in order.
         scale: lowest and highest score.
         layout: its fixed lines.
+        explanation_sentences: fewest and most sentences of an explanation; None = as many as the judge likes.
     """
 
     dimensions: tuple[Dimension, ...]
     scale: tuple[float, float] = (0.0, 10.0)
     layout: CardLayout = NUMBERED
+    explanation_sentences: tuple[int, int] | None = None
 
     def compose(self, a: SpeechAssessment, b: SpeechAssessment, summary: str) -> str:
         """Write a score card.
@@ -91,6 +99,9 @@ class Scorecard:
     def parse(self, reply: str) -> Parsed:
         """Read a score card.
 
+        Where the scores are well-formed and only the stated sum is wrong, the card is read with the right one and the mark
+        ``total_recomputed``. Too few or too many sentences are a remark, and the mark ``sentence_count``.
+
         Raises:
             ParseError: with the reasons of ``parse.envelope`` or ``think_block``, ``answer_block``, ``text_outside``,
                 ``sections``, ``dimensions``, ``score_malformed``, ``score_range``, ``explanation_missing``,
@@ -99,8 +110,8 @@ class Scorecard:
         """
         think, answer_text = blocks(opened(reply, thinks=True))
         text_a, text_b, summary = self._sections(think)
-        a, total_a = self._assessment(text_a, "A")
-        b, total_b = self._assessment(text_b, "B")
+        a, total_a, sum_a_holds = self._assessment(text_a, "A")
+        b, total_b, sum_b_holds = self._assessment(text_b, "B")
         if any(map(is_heading, summary.split("\n"))):
             raise ParseError("sections", f"{SUMMARY} must be the last heading")
         summary = _one_line(summary).removeprefix("-").strip()
@@ -115,6 +126,8 @@ class Scorecard:
             totals = f"the total of Speech A is {_plain(total_a)} and that of Speech B {_plain(total_b)}"
             raise ParseError("answer_contradicts_totals", f"the answer is {answer_text!r}, but {totals}")
         rationale, _ = self._rationale(a, b, summary)
+        remark = self._sentence_remark(a, b, summary)
+        marks = [] if sum_a_holds and sum_b_holds else [TOTAL_RECOMPUTED]
         return Parsed(
             scores_a=a.scores,
             scores_b=b.scores,
@@ -123,7 +136,21 @@ class Scorecard:
             answer=answer,
             rationale=rationale,
             completion=in_blocks(rationale, ANSWERS[answer]),
+            marks=tuple(marks if remark is None else [*marks, SENTENCE_COUNT]),
+            remark=remark,
         )
+
+    def _sentence_remark(self, a: SpeechAssessment, b: SpeechAssessment, summary: str) -> str | None:
+        """Return which text has too few or too many sentences; None = none has."""
+        explained = [
+            (f"Speech {letter}, {name}: the explanation", text, self.explanation_sentences)
+            for letter, speech in (("A", a), ("B", b))
+            for name, text in speech.explanations.items()
+        ]
+        for what, text, limits in [*explained, (f"{SUMMARY} the summary", summary, SUMMARY_SENTENCES)]:
+            if limits is not None and not limits[0] <= (count := sentence_count(text)) <= limits[1]:
+                return f"{what} has {count} sentences, it must have {limits[0]} to {limits[1]}"
+        return None
 
     def _check_texts(self, a: SpeechAssessment, b: SpeechAssessment, summary: str, totals: Sequence[Decimal]) -> None:
         """Refuse free text that states other numbers or another winner than the card, or has what looks like a tag."""
@@ -183,8 +210,8 @@ class Scorecard:
             )
         return ["\n".join(lines[start + 1 : end]) for start, end in pairwise([*at, len(lines)])]
 
-    def _assessment(self, section: str, letter: str) -> tuple[SpeechAssessment, Decimal]:
-        """Read one speech's dimensions and total."""
+    def _assessment(self, section: str, letter: str) -> tuple[SpeechAssessment, Decimal, bool]:
+        """Read one speech's dimensions; return them, their sum, and whether the total states it."""
         *body, total_line = [line for line in section.split("\n") if line] or [""]
         if not total_line.startswith(self.layout.total_start):
             raise self._malformed_total(total_line, letter)
@@ -212,7 +239,7 @@ class Scorecard:
             scores=dict(zip(names, map(float, scores), strict=True)),
             explanations={name: explanation for _, name, _, explanation in items},
         )
-        return assessment, self._total(total_line, letter, scores)
+        return assessment, sum(scores, Decimal(0)), self._states_sum(total_line, letter, scores)
 
     def _score(self, value: str, where: str) -> Decimal:
         low, high = self.scale
@@ -224,19 +251,20 @@ class Scorecard:
             raise ParseError("score_range", f"{where}: {match[1]} is outside {low:g} to {high:g}")
         return score
 
-    def _total(self, line: str, letter: str, scores: Sequence[Decimal]) -> Decimal:
+    def _states_sum(self, line: str, letter: str, scores: Sequence[Decimal]) -> bool:
+        """Return whether the line of the total states the sum of its addends, which must be the scores."""
         number = rf"\s*({_NUMBER})\s*"
         addition = r"\+".join([number] * len(scores))
         match = re.fullmatch(rf"{re.escape(self.layout.total.format(letter))}\s*={addition}={number}", line)
         if match is None:
             raise self._malformed_total(line, letter)
         *addends, total = map(Decimal, match.groups())
-        if addends != list(scores) or total != sum(scores):
+        if addends != list(scores):
             raise ParseError(
                 "total_mismatch",
                 f"{line!r}: the scores are {', '.join(map(_plain, scores))}, which add up to {_plain(sum(scores, Decimal(0)))}",
             )
-        return total
+        return total == sum(scores)
 
     def _malformed_total(self, line: str, letter: str) -> ParseError:
         small = letter.lower()

@@ -13,7 +13,7 @@ DIMENSIONS: Final = (
     Dimension(name="Scenario Style Match", key="scenario"),
     Dimension(name="Naturalness & Audio Quality", key="naturalness"),
 )
-CARD: Final = Scorecard(dimensions=DIMENSIONS)
+CARD: Final = Scorecard(dimensions=DIMENSIONS, explanation_sentences=(1, 2))
 
 compose = CARD.compose
 

@@ -15,7 +15,7 @@ DIMENSIONS: Final = (
     Dimension(name="Emotion & Prosody Match", key="emotion"),
     Dimension(name="Overall Naturalness", key="naturalness"),
 )
-CARD: Final = Scorecard(dimensions=DIMENSIONS, layout=BULLETED)
+CARD: Final = Scorecard(dimensions=DIMENSIONS, layout=BULLETED, explanation_sentences=(1, 2))
 
 compose = CARD.compose
 

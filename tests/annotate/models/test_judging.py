@@ -116,6 +116,44 @@ def test_a_reply_that_stays_unparsable_is_a_failure(place):
     assert len(judge.asked) == 2  # both replies were paid for and are parsed again for nothing
 
 
+def test_a_wrong_sum_is_kept_and_marked(place):
+    """Nothing is asked again: the scores are all that counts."""
+    judge = Scripted(script=lambda _: Reply(text=card(9, 4).replace("= 36", "= 37")))
+    rows, failures = judged(request_table(TONES, ["one"]), judge, place)
+    assert (failures, len(judge.asked)) == ([], 1)
+    assert (rows[0]["total_a"], rows[0]["verdict"], rows[0]["marks"]) == (36.0, "a", ["total_recomputed"])
+    assert rows[0]["completion"] == card(9, 4)
+
+
+def test_an_answer_against_the_sums_is_asked_once_more_and_then_refused(place):
+    """Also where the sum that the judge stated would have made it right."""
+    wrong = card(3, 4).replace("= 12", "= 21").replace("Speech B is", "Speech A is")
+    judge = Scripted(script=lambda _: Reply(text=wrong))
+    rows, failures = judged(request_table(TONES, ["one"]), judge, place)
+    assert (rows, len(judge.asked)) == ([], 2)
+    assert "answer_contradicts_totals" in failures[0]["message"]
+    assert "the total of Speech A is 12 and that of Speech B 16" in judge.asked[1].prompt
+
+
+@pytest.mark.parametrize(
+    ("second", "marks", "verdict", "completion"),
+    [
+        (card(3, 4), None, "b", card(3, 4)),
+        (card(3, 5).replace(" Indeed.", ""), ["sentence_count"], "b", card(3, 5).replace(" Indeed.", "")),
+        ("I like B.", ["sentence_count"], "b", card(2, 4).replace(" Indeed.", "")),
+        (card(4, 4), ["sentence_count"], "b", card(2, 4).replace(" Indeed.", "")),
+    ],
+    ids=["mended", "again too few", "unreadable", "tied"],
+)
+def test_a_summary_of_one_sentence_is_asked_once_more_and_then_accepted(place, second, marks, verdict, completion):
+    """Too few sentences are no reason to lose a judgment: it is marked. A reply that can be used less does not replace it."""
+    judge = Scripted(script=lambda r: Reply(text=second if r.repeat else card(2, 4).replace(" Indeed.", "")))
+    rows, failures = judged(request_table(TONES, ["one"]), judge, place)
+    assert (failures, len(judge.asked)) == ([], 2)
+    assert "the summary has 1 sentences, it must have 2 to 4" in judge.asked[1].prompt
+    assert (rows[0]["marks"], rows[0]["verdict"], rows[0]["completion"]) == (marks, verdict, completion)
+
+
 def test_equal_totals_are_asked_once_more(place):
     """A tie is asked again, and a second reply that differs decides."""
     judge = Scripted(script=lambda r: Reply(text=card(5, 4) if r.repeat else card(5, 5)))

@@ -1,5 +1,6 @@
 """The score card is read strictly: what it accepts is exact, and everything else has a reason."""
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -96,7 +97,6 @@ MALFORMED = {
     "total with a scale": (TOTAL_A, TOTAL_A + "/40", "total_malformed"),
     "text after the total": (TOTAL_A, TOTAL_A + "\nThat is a lot.", "total_malformed"),
     "total twice": (TOTAL_A, TOTAL_A + "\n" + TOTAL_A, "dimensions"),
-    "total wrong": (TOTAL_A, "Total_A = 9+8+7.5+10 = 35", "total_mismatch"),
     "total of other scores": (TOTAL_A, "Total_A = 10+8+7.5+9 = 34.5", "total_mismatch"),
     "total with an addend missing": (TOTAL_A, "Total_A = 17+7.5+10 = 34.5", "total_malformed"),
     "summary empty": (
@@ -172,6 +172,48 @@ def test_malformed_replies_are_refused_with_their_reason(name: str):
 def test_documented_variants_mean_the_same(name: str):
     """What the module says it forgives is read, and comes out in the one exact layout."""
     assert PLUGIN.parse(altered(FORGIVEN[name])).completion == GOOD
+
+
+@pytest.mark.parametrize(("stated", "marks"), [("34.5", ()), ("35", ("total_recomputed",)), ("20", ("total_recomputed",))])
+def test_a_wrong_sum_of_right_scores_is_put_right_and_marked(stated: str, marks: tuple[str, ...]):
+    """The sum is ours to compute (UniSRM, Eq. 3), whatever the judge adds up: the training text holds the right one."""
+    parsed = PLUGIN.parse(altered((TOTAL_A, f"Total_A = 9+8+7.5+10 = {stated}")))
+    assert (parsed.total_a, parsed.total_b, parsed.verdict, parsed.marks) == (34.5, 21.0, "a", marks)
+    assert parsed.completion == GOOD
+    assert parsed.problem is None
+
+
+def test_an_answer_that_follows_a_wrong_sum_is_refused():
+    """20 for A would be less than B's 21; its scores add up to 34.5."""
+    wrong = altered((TOTAL_A, "Total_A = 9+8+7.5+10 = 20")).replace("Speech A is", "Speech B is")
+    with pytest.raises(ParseError) as caught:
+        PLUGIN.parse(wrong)
+    assert caught.value.reason == "answer_contradicts_totals"
+
+
+@pytest.mark.parametrize(
+    ("card", "explanation", "summary", "remark"),
+    [
+        (CARD, "One. Two. Three.", "One. Two.", None),  # Task 1's prompt sets no number for explanations
+        (CARD, "One.", "One.", "summary has 1 sentences, it must have 2 to 4"),
+        (CARD, "One.", "One. Two. Three. Four. Five.", "summary has 5 sentences"),
+        (task3.CARD, "One. Two.", "One. Two. Three. Four.", None),
+        (task3.CARD, "One. Two. Three.", "One. Two.", "Speech A, .*: the explanation has 3 sentences, it must have 1 to 2"),
+        (task4.CARD, "One. Two. Three.", "One. Two.", "explanation has 3 sentences"),
+        (task3.CARD, "字词清楚。语气平稳。", "第一段更好。第二段有噪声。", None),
+        (task3.CARD, "字词清楚。语气平稳。没有噪声。", "第一段更好。第二段有噪声。", "explanation has 3 sentences"),
+        (task3.CARD, "字词清楚", "第一段更好\uff0c第二段有噪声。", "summary has 1 sentences"),
+    ],
+)
+def test_too_few_or_too_many_sentences_are_a_remark_and_a_mark(card, explanation, summary, remark):
+    """Summaries of 2 to 4 sentences, explanations of 1 or 2 (SPEC U3 and U5, after UniSRM's App. A)."""
+    names = [dimension.name for dimension in card.dimensions]
+    a, b = (
+        SpeechAssessment(scores=dict.fromkeys(names, score), explanations=dict.fromkeys(names, explanation)) for score in (8, 6)
+    )
+    parsed = card.parse(card.compose(a, b, summary))
+    assert parsed.marks == (() if remark is None else ("sentence_count",))
+    assert parsed.problem is None if remark is None else re.search(remark, parsed.problem)
 
 
 def test_scores_compare_as_numbers():
