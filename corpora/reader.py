@@ -26,7 +26,7 @@ missing_rating, rating_out_of_range, malformed_name, contradicting_row, duplicat
                             see ``corpora.score_lists``
 malformed_reference         reference answers that are no texts
 unknown_clip                ratings of a clip that the metadata do not list
-missing_license, missing_language, unknown_style, malformed_turn, unknown_speaker, bracketed_note, known_bad_file,
+poor_quality, missing_license, missing_language, unknown_style, malformed_turn, unknown_speaker, bracketed_note, known_bad_file,
 missing_bvcc_clip, foreign_clip, missing_question, missing_reference
                             see the reader that gives them
 ==========================  ==========================================================================================

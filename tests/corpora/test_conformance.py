@@ -10,12 +10,12 @@ from contracts import plugins
 from contracts.conformance import conform
 from contracts.ids import row_id
 from contracts.schemas import UTTERANCES
-from tests.corpora import damaged, dummies
+from tests.corpora import damaged, dummies, prompt_dummies
 
 NAMES = plugins.names("corpus")
 UNRECORDED = {"mandarin_sentences"}
 """Readers of texts that nobody has recorded."""
-BUILDERS = {**dummies.BUILDERS, **damaged.BUILDERS}
+BUILDERS = {**dummies.BUILDERS, **damaged.BUILDERS, **prompt_dummies.BUILDERS}
 
 
 def read(name: str, root: str, options=None) -> pa.Table:
@@ -137,6 +137,8 @@ TRANSCRIPTS = {
     "asterisk_prompts": ("doc/asterisk-core-sounds-en/core-sounds-en.txt.gz", b"zzz: %b"),
     "bvcc": ("DATA/sets/TESTSET", b"sys64e2f,%b,4,VDP1_1,{}_30-39_bZPQE7w4Zl3g_Female_Valid_1_No"),
     "covost2": ("covost_v2.en_de.train.tsv", b"zzz.mp3\t%b\t%b\tc1"),
+    "emilia": ("raw/EN/EN_B00000.jsonl", b'{"id": "EN_9", "wav": "EN_B00000/mp3/EN_1.mp3", "text": "%b"}'),
+    "kespeech": ("Tasks/ASR/test/text", b"9_z %b"),
     "singmos": ("sets/eval_mos_list.txt", b"%b,4.0"),
     "somos": ("training_files/split1/clean/TRAINSET", b"001,%b,4,A1"),
     "vmc23": ("track2_answer.txt", b"%b,4.0"),
