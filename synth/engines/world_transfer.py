@@ -1,13 +1,11 @@
 """Voice transfer without weights: another engine speaks, and WORLD moves its voice towards the reference's.
 
-WORLD (Morise, Yokomori & Ozawa, IEICE Trans. E99-D, 2016; the package pyworld) takes speech apart into F0, spectral envelope
-and aperiodicity, and puts it together again. In between, log F0 gets the median and the spread of the reference, and the
-envelope its mean over voiced frames. The result sounds more like the speaker and less natural, so that this is a cloning system
-whose similarity and quality can be measured on any machine; it is no substitute for a zero-shot model.
+WORLD (``synth.world_vocoder``) takes speech apart into F0, spectral envelope and aperiodicity, and puts it together again. In
+between, log F0 gets the median and the spread of the reference, and the envelope its mean over voiced frames. The result sounds
+more like the speaker and less natural, so that this is a cloning system whose similarity and quality can be measured on any
+machine; it is no substitute for a zero-shot model.
 """
 
-import importlib.util
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,7 +13,6 @@ from importlib.metadata import version as package_version
 from typing import Any, ClassVar, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from contracts import plugins
 from contracts.errors import SetupError
@@ -35,16 +32,11 @@ from synth.engine import (
 )
 from synth.resampling import resample
 from synth.text_frontend import Control
+from synth.world_vocoder import FRAME_S, RATE_HZ, Signal, Speech, analysis, missing_packages, synthesis
 
-_RATE_HZ: Final = 16000
-_F0_FLOOR_HZ: Final = 60.0
-_F0_CEILING_HZ: Final = 500.0
 _LEAST_VOICED_S: Final = 0.25  # less says nothing of a voice
-_FRAME_S: Final = 0.005
 _LARGEST_CHANGE: Final = 6.0  # of the log power of a frequency; 26 dB
 _LEAST_DEVIATION: Final = 1e-3  # of log F0, where a voice is a monotone
-
-Signal = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,12 +108,12 @@ class WorldTransfer:
         """Return the one voice: that of the reference, in the words of the voice that speaks."""
         spoken_by = self._spoken_by
         model = f"WORLD over {spoken_by.model}"
-        return (replace(spoken_by, name="reference", model=model, architecture=self.architecture, sample_rate_hz=_RATE_HZ),)
+        return (replace(spoken_by, name="reference", model=model, architecture=self.architecture, sample_rate_hz=RATE_HZ),)
 
     def missing(self) -> str | None:
         """Return what to install."""
-        if any(importlib.util.find_spec(module) is None for module in ("pyworld", "pkg_resources")):
-            return "pip install pyworld==0.3.5 'setuptools<82'"
+        if problem := missing_packages():
+            return problem
         problem = self._source.missing()
         return problem and f"{self.source}: {problem}"
 
@@ -158,23 +150,14 @@ class WorldTransferSession:
     def _imitate(self, request: RenderRequest) -> Waveform | Failure:
         reference = request.reference
         assert reference is not None  # refusal() lets no request without one through
-        target = _voice_of(_analysis(_at_rate(reference)))
+        target = _voice_of(analysis(_at_rate(reference)))
         if target is None:
             return Failure("reference_without_voice", f"less than {_LEAST_VOICED_S:g} s of the reference are voiced")
         (spoken,) = self._source.render([replace(request, voice=self._voice, reference=None)])
         if isinstance(spoken, Failure):
             return spoken
-        speech = resample(spoken.samples, spoken.sample_rate_hz, _RATE_HZ)
-        return Waveform(transferred(speech, target), _RATE_HZ)
-
-
-@dataclass(frozen=True, eq=False)
-class _Speech:
-    """WORLD's parts: F0 in Hz, 0 = unvoiced, shape (frames,); spectral envelope and aperiodicity, shape (frames, bins)."""
-
-    f0_hz: Signal
-    envelope: Signal
-    aperiodicity: Signal
+        speech = resample(spoken.samples, spoken.sample_rate_hz, RATE_HZ)
+        return Waveform(transferred(speech, target), RATE_HZ)
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,28 +176,12 @@ class VoiceStatistics:
 
 
 def _at_rate(reference: Reference) -> Samples:
-    return resample(reference.waveform, reference.sample_rate_hz, _RATE_HZ)
+    return resample(reference.waveform, reference.sample_rate_hz, RATE_HZ)
 
 
-def _world() -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it imports pkg_resources, which announces its end
-        import pyworld
-    return pyworld
-
-
-def _analysis(samples: Samples) -> _Speech:
-    pyworld = _world()
-    signal = np.ascontiguousarray(samples, dtype=np.float64)
-    f0, times = pyworld.harvest(signal, _RATE_HZ, f0_floor=_F0_FLOOR_HZ, f0_ceil=_F0_CEILING_HZ)
-    envelope = pyworld.cheaptrick(signal, f0, times, _RATE_HZ, f0_floor=_F0_FLOOR_HZ)
-    aperiodicity = pyworld.d4c(signal, f0, times, _RATE_HZ, fft_size=2 * (envelope.shape[1] - 1))
-    return _Speech(f0, envelope, aperiodicity)
-
-
-def _voice_of(speech: _Speech) -> VoiceStatistics | None:
+def _voice_of(speech: Speech) -> VoiceStatistics | None:
     voiced = speech.f0_hz > 0
-    if voiced.sum() * _FRAME_S < _LEAST_VOICED_S:
+    if voiced.sum() * FRAME_S < _LEAST_VOICED_S:
         return None
     low, median, high = np.percentile(np.log(speech.f0_hz[voiced]), [16, 50, 84])
     envelope = np.log(speech.envelope[voiced]).mean(axis=0)
@@ -223,7 +190,7 @@ def _voice_of(speech: _Speech) -> VoiceStatistics | None:
 
 def voice_statistics(samples: Samples) -> VoiceStatistics | None:
     """Return what is moved of the voice of 16 kHz speech; None if it holds less than 0.25 s of voice."""
-    return _voice_of(_analysis(samples))
+    return _voice_of(analysis(samples))
 
 
 def transferred(samples: Samples, target: VoiceStatistics) -> Samples:
@@ -231,7 +198,7 @@ def transferred(samples: Samples, target: VoiceStatistics) -> Samples:
 
     Speech with less than 0.25 s of voice, such as a whisper, has no voice to move and comes back as it was.
     """
-    speech = _analysis(samples)
+    speech = analysis(samples)
     own = _voice_of(speech)
     if own is None:
         return samples
@@ -239,8 +206,7 @@ def transferred(samples: Samples, target: VoiceStatistics) -> Samples:
     standard = (np.log(f0[voiced]) - own.f0_median) / max(own.f0_deviation, _LEAST_DEVIATION)
     f0[voiced] = np.exp(target.f0_median + target.f0_deviation * standard)
     change = np.clip(target.envelope - own.envelope, -_LARGEST_CHANGE, _LARGEST_CHANGE)
-    moved = np.ascontiguousarray(speech.envelope * np.exp(change))
-    signal = _world().synthesize(f0, moved, speech.aperiodicity, _RATE_HZ)[: len(samples)]
+    signal = synthesis(replace(speech, f0_hz=f0, envelope=speech.envelope * np.exp(change)))[: len(samples)]
     peak = float(np.abs(signal).max())
     scaled: Samples = (signal * (float(np.abs(samples).max()) / peak if peak > 0 else 1.0)).astype(np.float32)
     return scaled
