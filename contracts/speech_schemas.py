@@ -93,7 +93,7 @@ SAMPLES: Final = pa.schema(
             "the corpus's recording that this clip is; null = none, or the prompt's own target",
             nullable=True,
         ),
-        column("is_synthetic", BOOL, "false for human recordings only"),
+        column("is_synthetic", BOOL, "false for recordings of people only"),
         column("license", TEXT, "SPDX identifier of the voice's or the recording's licence"),
         column("temperature", FLOAT, "temperature of this take; null = as in params", nullable=True),
         column("duration_factor", FLOAT, "factor on the length of this take; null = none", nullable=True),

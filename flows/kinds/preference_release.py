@@ -3,8 +3,9 @@
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from contracts.joins import among
+from contracts.joins import among, attach
 from flows.listening.evidence import counted_votes, votes_by_value
 from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.run.pipeline import Build
@@ -16,6 +17,7 @@ from flows.stages.release import Configuration, Form, pairs_were_voted_on
 from storage.card_facts import Writer
 from storage.columns import ReleaseSchema, release_schema
 from storage.rows import OF_JUDGMENT, PairRows, first_judgments
+from synth.pairing import HUMAN
 
 
 def _rows(build: Build[PreferenceRecipe]) -> PairRows:
@@ -50,7 +52,7 @@ def _schema(build: Build[PreferenceRecipe]) -> ReleaseSchema:
 
 
 def _source_types(build: Build[PreferenceRecipe], samples: pa.Table) -> dict[str, str | None]:
-    """Return sample -> IPTC digital source type (None = unknown): of its voice, or of the clips that a corpus brought along.
+    """Return sample -> IPTC digital source type (None = unknown): of its voice, or of the corpus that it comes from.
 
     What clones a reference has no voice of its own, and has learnt from recordings.
     """
@@ -58,12 +60,20 @@ def _source_types(build: Build[PreferenceRecipe], samples: pa.Table) -> dict[str
         (system, voice.name): voice.source_type for system, engine in build.recipe.engines.items() for voice in engine.voices()
     }
     types |= {(system.name, None): system.source_type for system, _ in build.recipe.brought_along}
-    return {
+    found = {
         row["sample_id"]: types.get((row["system"], row["voice"]), "trainedAlgorithmicMedia")
         if row["is_synthetic"]
         else "digitalCapture"
         for row in samples.select(["sample_id", "system", "voice", "is_synthetic"]).to_pylist()
     }
+    if of_corpora := build.recipe.synthetic_corpora:
+        recorded = samples.filter(pc.equal(samples["system"], HUMAN)).select(["sample_id", "prompt_id", "utterance_id"])
+        recorded = attach(recorded, "prompt_id", build.tables.read("prompts"), "prompt_id", {"target": "target_utterance_id"})
+        recorded = recorded.append_column("recording", pc.coalesce(recorded["utterance_id"], recorded["target"]))
+        utterances = build.tables.read("utterances", ["utterance_id", "corpus"])
+        recorded = attach(recorded, "recording", utterances, "utterance_id", {"corpus": "corpus"})
+        found |= {row["sample_id"]: of_corpora.get(row["corpus"], found[row["sample_id"]]) for row in recorded.to_pylist()}
+    return found
 
 
 def _statement(build: Build[PreferenceRecipe]) -> str:

@@ -48,6 +48,14 @@ class Recipe(Strict, ABC):
         return self
 
     @model_validator(mode="after")
+    def _synthetic_corpora_are_told(self) -> Self:
+        if not self.tells_source_types and (told := [corpus.name for corpus in self.corpora if corpus.source_type is not None]):
+            raise ValueError(
+                f"corpora.{told[0]}.source_type: in this kind of data set the corpus names the system of each clip"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _quotas_by_corpus_make_sense(self) -> Self:
         corpora = {corpus.name for corpus in self.corpora}
         for name, split in self.splits.named().items():
@@ -80,6 +88,11 @@ class Recipe(Strict, ABC):
     @property
     def draws_pairs(self) -> bool:
         """Whether pairs are drawn for a split each, so that the splits are there before the pairs."""
+        return False
+
+    @property
+    def tells_source_types(self) -> bool:
+        """Whether ``source_type`` of a corpus reaches the rows that are released."""
         return False
 
     @property

@@ -12,7 +12,7 @@ from flows.recipe.parts import LimitSection, configured
 from flows.recipe.sections import Audio, JudgeSection, Prompts, Role, System
 from synth.contrasts import Source
 from synth.dsp import AudioFormat
-from synth.engine import is_service, varies_by
+from synth.engine import SourceType, is_service, varies_by
 from synth.hosted_engine import placed_engine
 
 SEEDS: Final = 3
@@ -97,6 +97,16 @@ class PreferenceRecipe(Recipe):
     def longest_history(self) -> int | None:
         """The largest number of turns before a dialogue's target that are played; None = all."""
         return self.prompts.longest_history
+
+    @property
+    def tells_source_types(self) -> bool:
+        """Rows of both clips say what made them."""
+        return True
+
+    @property
+    def synthetic_corpora(self) -> dict[str, SourceType]:
+        """Corpora whose recordings machines spoke -> IPTC digital source type."""
+        return {corpus.name: corpus.source_type for corpus in self.corpora if corpus.source_type is not None}
 
     @property
     def contrasts(self) -> tuple[list[Source], list[Source]]:

@@ -25,6 +25,11 @@ class CorpusSection(Strict):
         "empty = where the reader's own package lies",
     )
     options: Options = Field(default_factory=dict, description="fields of the reader")
+    source_type: SourceType | None = Field(
+        default=None,
+        exclude_if=lambda source_type: source_type is None,  # a recipe that does not say it is the recipe that it was
+        description="what made its recordings, as IPTC digital source type, where machines spoke them; null = people spoke",
+    )
 
 
 class Prompts(Strict):

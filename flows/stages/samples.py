@@ -114,12 +114,13 @@ def _drop_samples(build: Build[PreferenceRecipe], wanted: pa.Table, reason: pa.C
 
 def _recorded_samples(build: Build[PreferenceRecipe], wanted: pa.Table, recordings: pa.Table) -> pa.Table:
     """Turn recordings into samples: of people, or of the systems whose clips a corpus brought along."""
-    utterances = build.tables.read("utterances", ["utterance_id", "license"])
+    utterances = build.tables.read("utterances", ["utterance_id", "corpus", "license"])
     format_columns = ("audio_id", "duration_s", "sample_rate_hz", "native_sample_rate_hz", "loudness_lufs")
     rows = attach(wanted, "target_utterance_id", recordings, "utterance_id", {name: name for name in format_columns})
-    rows = attach(rows, "target_utterance_id", utterances, "utterance_id", {"license": "license"})
+    rows = attach(rows, "target_utterance_id", utterances, "utterance_id", {"license": "license", "corpus": "corpus"})
     count_rows = rows.num_rows
     is_human = pc.equal(rows["system"], HUMAN)
+    by_machine = pc.is_in(rows["corpus"], value_set=pa.array(list(build.recipe.synthetic_corpora), pa.string()))
     return pa.table(
         {
             "sample_id": rows["row_id"],
@@ -132,7 +133,7 @@ def _recorded_samples(build: Build[PreferenceRecipe], wanted: pa.Table, recordin
             **{name: rows[name] for name in format_columns},
             "spoken_text": rows["spoken_text"],
             "utterance_id": pc.if_else(is_human, rows["own_recording_id"], rows["target_utterance_id"]),
-            "is_synthetic": pc.invert(is_human),
+            "is_synthetic": pc.or_(pc.invert(is_human), by_machine),
             "license": rows["license"],
             "corruption": rows["corruption"],
         }
@@ -167,6 +168,7 @@ STAGE: Final[Stage[PreferenceRecipe]] = Stage(
         candidate_literals(build),
         [role.task for role in build.recipe.writers],
         *([[section.model_dump() for section in build.recipe.clip_limits]] if build.recipe.clip_limits else []),
+        *([sorted(build.recipe.synthetic_corpora)] if build.recipe.synthetic_corpora else []),
     ],
     run=_samples,
     checks=("metrics",),

@@ -67,6 +67,7 @@ def _content(build: Build) -> dict[str, Any]:
     drops = build.tables.read("drops@filters")
     return {
         "recipe": build.recipe,
+        "synthetic_corpora": [corpus.name for corpus in build.recipe.corpora if corpus.source_type is not None],
         "problems": build.problems or {},  # filled while the other values are computed
         "books": [(page, state) for page, state in books_of(build)],
         "spend": spend_rows(build),
