@@ -17,16 +17,17 @@ from filters.verdict import first_reason, quote
 class OrderAgreement:
     """Drop what has opposite verdicts in the two orders and none in the end; reason ``order_disagreement``.
 
-    A pair judged in one order only is kept, and so is one whose disagreement was settled by the mean totals.
+    Whatever else the label comes from, such a pair is one that the judge did not confirm. A pair judged in one order only is
+    kept, and so is one whose disagreement was settled by the mean totals.
     """
 
-    columns: ClassVar[tuple[str, ...]] = ("verdict", "order_flip", "votes_a", "votes_b", "votes_none", "judgment_ids")
+    columns: ClassVar[tuple[str, ...]] = ("judge_verdict", "order_flip", "votes_a", "votes_b", "votes_none", "judgment_ids")
     makes_labels: ClassVar[bool] = False
     needed_by: ClassVar[tuple[str, ...]] = ("both_orders",)
 
     def reasons(self, table: pa.Table) -> pa.StringArray:
         """Return per row why it drops; null = keep."""
-        return first_reason([("order_disagreement", pc.and_(table["order_flip"], pc.is_null(table["verdict"])))])
+        return first_reason([("order_disagreement", pc.and_(table["order_flip"], pc.is_null(table["judge_verdict"])))])
 
     def evidence(self, table: pa.Table, reasons: pa.StringArray) -> pa.StringArray:
         """Return the judge's votes and the judgments of each dropped row."""

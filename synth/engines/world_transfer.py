@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version as package_version
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import numpy as np
+from pydantic import Field
 
 from contracts import plugins
 from contracts.errors import SetupError
@@ -47,6 +48,8 @@ class WorldTransfer:
         source: name of the engine that speaks; one that clones voices itself, and a service, are refused.
         source_voice: one of its voices; None = its default.
         source_options: its options.
+        intonation: factor on the spread of log F0, on top of the reference's: near 0 is a monotone, 2 is sing-song. Another
+            one than 1 makes clips whose prosody is altered on purpose.
     """
 
     architecture: ClassVar[str] = "WORLD voice transfer"
@@ -56,6 +59,7 @@ class WorldTransfer:
     source: str = "piper"
     source_voice: str | None = None
     source_options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    intonation: Annotated[float, Field(ge=0, le=4)] = 1.0
 
     def __post_init__(self) -> None:
         if self.source == __name__.rpartition(".")[2] or self._source.clones_voice:
@@ -124,7 +128,9 @@ class WorldTransfer:
 
     def params(self) -> dict[str, object]:
         """Return which engine and voice speak, and how."""
-        return {"source": self.source, "source_voice": self._spoken_by.name, "source_params": dict(self._source.params())}
+        params = {"source": self.source, "source_voice": self._spoken_by.name, "source_params": dict(self._source.params())}
+        # Left out where it changes nothing: the clips are those of older versions.
+        return params if self.intonation == 1 else params | {"intonation": self.intonation}
 
     def open(self) -> "WorldTransferSession":
         """Load the engine that speaks."""
@@ -157,6 +163,7 @@ class WorldTransferSession:
         if isinstance(spoken, Failure):
             return spoken
         speech = resample(spoken.samples, spoken.sample_rate_hz, RATE_HZ)
+        target = replace(target, f0_deviation=target.f0_deviation * self._engine.intonation)
         return Waveform(transferred(speech, target), RATE_HZ)
 
 

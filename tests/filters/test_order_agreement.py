@@ -32,9 +32,22 @@ JUDGED = pa.Table.from_pylist(
 )  # fmt: skip
 
 
+def judged(**how):
+    """Return the rulings as filters see them where the judge decides."""
+    ruled = rulings(JUDGED, **how)
+    return ruled.append_column("judge_verdict", ruled["verdict"])
+
+
+def test_a_flip_drops_whatever_decides():
+    """By construction there is a verdict; the judge did not confirm it."""
+    ruled = judged()
+    ruled = ruled.set_column(ruled.column_names.index("verdict"), "verdict", pa.array(["a"] * ruled.num_rows))
+    assert OrderAgreement().reasons(ruled).to_pylist().count("order_disagreement") == 1
+
+
 def test_opposite_verdicts_of_the_two_orders_drop():
     """Only the pair that each order decides the other way drops; its evidence is who voted how, and in which judgments."""
-    ruled = rulings(JUDGED)
+    ruled = judged()
     found = OrderAgreement().reasons(ruled)
     reasons = dict(zip(ruled["pair_id"].to_pylist(), found.to_pylist(), strict=True))
     assert reasons == {"agree": None, "flip": "order_disagreement", "half": None, "once": None, "split": None}
@@ -47,7 +60,7 @@ def test_opposite_verdicts_of_the_two_orders_drop():
 
 def test_a_disagreement_settled_by_the_means_stays():
     """Where the recipe averages, a flip has a verdict and is kept."""
-    ruled = rulings(JUDGED, on_disagreement="average")
+    ruled = judged(on_disagreement="average")
     assert OrderAgreement().reasons(ruled).null_count == ruled.num_rows
 
 
@@ -55,9 +68,7 @@ def test_a_disagreement_settled_by_the_means_stays():
 def test_no_pair_without_a_verdict_survives_the_chain(first):
     """Whichever filter comes first, what is kept has a verdict, and each dropped pair has one reason."""
     chain = [("order_agreement", OrderAgreement()), ("tied_totals", TiedTotals())]
-    kept, drops = apply(
-        rulings(JUDGED).rename_columns({"pair_id": "item_id"}), chain if first == "order_agreement" else chain[::-1]
-    )
+    kept, drops = apply(judged().rename_columns({"pair_id": "item_id"}), chain if first == "order_agreement" else chain[::-1])
     assert kept["item_id"].to_pylist() == ["agree", "half", "once"]
     assert kept["verdict"].null_count == 0
     flip = "order_disagreement" if first == "order_agreement" else "no_verdict"

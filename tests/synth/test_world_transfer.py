@@ -67,6 +67,20 @@ def test_speech_moved_to_its_own_voice_stays_as_it_was(speaker):
     assert back.f0_deviation == pytest.approx(own.f0_deviation, rel=0.15)
 
 
+def test_intonation_scales_the_spread_of_the_pitch(speaker):
+    """As this project's own tracker hears it; the params of a clip say so, and those of the plain one are as before."""
+    spreads = {}
+    for intonation in (0.1, 1.0, 2.0):
+        engine = WorldTransfer(source="flite", intonation=intonation)
+        track = track_pitch(spoken(engine, speaker), 16000)
+        low, high = np.percentile(np.log(track.f0_hz[track.voiced]), [16, 84])
+        spreads[intonation] = high - low
+    assert spreads[0.1] < 0.5 * spreads[1.0]
+    assert spreads[2.0] > 1.4 * spreads[1.0]
+    assert "intonation" not in WorldTransfer(source="flite").params()
+    assert WorldTransfer(source="flite", intonation=2).params()["intonation"] == 2
+
+
 def test_a_reference_without_a_voice_is_a_failure():
     """Noise has no pitch to move to; the message says what is missing."""
     engine = WorldTransfer(source="flite")
