@@ -128,7 +128,11 @@ class WorldTransfer:
 
     def params(self) -> dict[str, object]:
         """Return which engine and voice speak, and how."""
-        params = {"source": self.source, "source_voice": self._spoken_by.name, "source_params": dict(self._source.params())}
+        params: dict[str, object] = {
+            "source": self.source,
+            "source_voice": self._spoken_by.name,
+            "source_params": dict(self._source.params()),
+        }
         # Left out where it changes nothing: the clips are those of older versions.
         return params if self.intonation == 1 else params | {"intonation": self.intonation}
 
