@@ -9,6 +9,7 @@ BENCHES = (
     "filters_bench",
     "shards_bench",
     "fanout_bench",
+    "nodes_bench",
     "mixed_bench",
     "ahead_bench",
     "noop_bench",

@@ -142,8 +142,11 @@ class Pools:
         self.add(work)
 
     def add(self, work: Iterable[tuple[Job, pa.Table]], *, is_ahead: bool = False) -> None:
-        """Add requests of some jobs; to work ahead is for workers that nothing else needs."""
-        for job, requests in work:
+        """Add requests of some jobs; to work ahead is for workers that nothing else needs.
+
+        Jobs of small batches are slow ones: they come first, so that the last batches are short.
+        """
+        for job, requests in sorted(work, key=lambda one: one[0].resources.batch_size):
             if requests.num_rows:
                 resources = job.resources
                 shape = is_ahead, job if resources.gpus else resources.cpus

@@ -38,6 +38,12 @@ def test_jobs_without_a_gpu_share_a_pool():
     ]  # fmt: skip
 
 
+def test_slow_jobs_come_first():
+    """So that a worker that is left alone with the last batch is soon done; of equal ones the first of the recipe."""
+    (one,) = pool(Resources(batch_size=32), Resources(batch_size=2), Resources(batch_size=8), Resources(batch_size=2))
+    assert [batch.job.name for batch in one.waiting] == ["job 1", "job 3", "job 2", "job 0"]
+
+
 @pytest.mark.parametrize(
     ("shapes", "nodes", "shares"),
     [
