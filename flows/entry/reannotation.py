@@ -6,7 +6,7 @@ judgments that they rest on. ``status`` and ``report`` show the drift between ju
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, cast, get_args
+from typing import Annotated, Any, Final, get_args
 
 import pyarrow as pa
 from pydantic import Field, TypeAdapter
@@ -14,8 +14,10 @@ from pydantic import Field, TypeAdapter
 from annotate.models.inquiry import Inquiry, played
 from annotate.models.judging import Mode
 from contracts.errors import RecipeError, SetupError
-from contracts.joins import taken
+from contracts.joins import among, taken
 from contracts.rng import hash_fraction
+from flows.recipe.critiqued_recipe import CritiquedRecipe
+from flows.recipe.critiques_checks import check_critic
 from flows.recipe.preference_checks import check_judge
 from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.recipe.sections import JudgeSection
@@ -47,19 +49,19 @@ _REPETITIONS_LOST: Final = (
 )
 
 
-def judged_build(build: Build) -> Build[PreferenceRecipe]:
-    """Return the same build, typed as one of kind ``preference`` with a judge.
+def judged_build(build: Build) -> Build:
+    """Return the same build if somebody judges its pairs.
 
     Raises:
-        RecipeError: it has no judge.
+        RecipeError: nobody does.
     """
-    if not isinstance(build.recipe, PreferenceRecipe) or build.recipe.judge is None:
-        raise RecipeError(f"recipe {build.recipe.name} has no judge: nothing can be judged again")
-    return cast("Build[PreferenceRecipe]", build)
+    if not build.recipe.judges_of_pairs:
+        raise RecipeError(f"recipe {build.recipe.name} has no judge of pairs: nothing can be judged again")
+    return build
 
 
 def requested_judge(
-    build: Build[PreferenceRecipe], judge: str | None, task: str | None, options: Mapping[str, Any] | None, mode: str | None
+    build: Build, judge: str | None, task: str | None, options: Mapping[str, Any] | None, mode: str | None
 ) -> JudgeSection:
     """Return the judge to ask: the recipe's own once more, or another one.
 
@@ -75,11 +77,15 @@ def requested_judge(
     if (requested := changes["mode"]) not in (known := get_args(Mode)):
         raise RecipeError(f"mode {requested!r} is unknown: take {' or '.join(known)}")
     role = JudgeSection.model_validate(own.model_dump() | changes)
-    check_judge(build.recipe, role)
+    match build.recipe:
+        case PreferenceRecipe():
+            check_judge(build.recipe, role)
+        case CritiquedRecipe():
+            check_critic(build.recipe, role, "pairs")
     return role
 
 
-def require(build: Build[PreferenceRecipe], role: JudgeSection) -> None:
+def require(build: Build, role: JudgeSection) -> None:
     """Check before any work that the pairs can be judged again from here.
 
     Raises:
@@ -95,7 +101,7 @@ def require(build: Build[PreferenceRecipe], role: JudgeSection) -> None:
         raise lost
 
 
-def reannotate(build: Build[PreferenceRecipe], role: JudgeSection, pairs: int | None = None) -> Books:
+def reannotate(build: Build, role: JudgeSection, pairs: int | None = None) -> Books:
     """Ask a judge about the workspace's pairs once more and return the books. The caller holds the workspace's lock.
 
     The next run with the same judge continues one that was cut off; after a finished one it does another repetition, whose
@@ -109,7 +115,7 @@ def reannotate(build: Build[PreferenceRecipe], role: JudgeSection, pairs: int | 
     Raises:
         RecipeError: there are no pairs yet.
     """
-    requests = _some(pair_requests(build, all_pairs(build)), build.recipe.seed, pairs)
+    requests = _some(pair_requests(build, _judged(build)), build.recipe.seed, pairs)
     if not requests.num_rows:
         raise RecipeError(_NO_PAIRS)
     vote = _repetition(build, role)
@@ -118,6 +124,13 @@ def reannotate(build: Build[PreferenceRecipe], role: JudgeSection, pairs: int | 
     books = count_done(build, STAGE, table=TABLE, unit="judgments").balanced()
     _write_repetitions(build, role, _Repetitions(next=vote + 1, open=None))
     return books
+
+
+def _judged(build: Build) -> pa.Table:
+    """Return the pairs that can be judged again: all, or those whose critiques the recipe wants."""
+    if not build.recipe.has_critiques:
+        return all_pairs(build)
+    return among(all_pairs(build), "pair_id", build.tables.read("wanted@judgments", ["subject_id"])["subject_id"])
 
 
 def _some(requests: pa.Table, seed: int, pairs: int | None) -> pa.Table:
@@ -132,7 +145,7 @@ def _record(role: JudgeSection) -> str:
     return f"reannotations/{Inquiry.of(task_of(role), judge_of(role)).identity}.json"
 
 
-def _repetition(build: Build[PreferenceRecipe], role: JudgeSection) -> int:
+def _repetition(build: Build, role: JudgeSection) -> int:
     """Return the number of the repetition to do, after recording it as open: the one that was cut off, else the next."""
     try:
         repetitions = read_state(build.workspace, _record(role), _REPETITIONS, advice=_REPETITIONS_LOST)
@@ -145,5 +158,5 @@ def _repetition(build: Build[PreferenceRecipe], role: JudgeSection) -> int:
     return repetitions.next
 
 
-def _write_repetitions(build: Build[PreferenceRecipe], role: JudgeSection, repetitions: _Repetitions) -> None:
+def _write_repetitions(build: Build, role: JudgeSection, repetitions: _Repetitions) -> None:
     build.workspace.write(_record(role), _REPETITIONS.dump_json(repetitions))

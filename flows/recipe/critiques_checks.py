@@ -21,12 +21,17 @@ def check(recipe: CritiquedRecipe) -> None:
         RecipeError: a judge cannot do its task or lacks a metric, or the task shows more than the clips.
     """
     for critic in recipe.judges_of_pairs:
-        _check(recipe, critic, "pairs")
+        check_critic(recipe, critic, "pairs")
     for writer in recipe.writers:
-        _check(recipe, writer, "samples")
+        check_critic(recipe, writer, "samples")
 
 
-def _check(recipe: CritiquedRecipe, role: Role, subject: str) -> None:
+def check_critic(recipe: CritiquedRecipe, role: Role, subject: str) -> None:
+    """Check who writes critiques of pairs or samples.
+
+    Raises:
+        RecipeError: see ``check``.
+    """
     task: TaskSpec = plugins.configure("task", role.task)
     where = {"pairs": "critiques.pairs", "samples": "critiques.clips"}[subject]
     if task.subject != subject:

@@ -14,8 +14,9 @@ import yaml
 from datasets import Audio, get_dataset_config_names, load_dataset
 
 from contracts import plugins
-from contracts.errors import BudgetExceeded
+from contracts.errors import BudgetExceeded, RecipeError
 from corpora import miniatures
+from flows.entry.reannotation import judged_build, reannotate, requested_judge
 from flows.listening.store import known_store
 from flows.run.kind import kind_of, stages_of
 from flows.run.marks import execute, finished
@@ -24,7 +25,7 @@ from flows.stages import release_pieces
 from flows.stages.release import release_of
 from flows.views.explain import story_of
 from flows.views.report import write_report
-from flows.views.status import status_of
+from flows.views.status import drift_rows, status_of
 from storage.card import escape
 from storage.release_verification import verify_release
 from tests.annotate import openai_server
@@ -346,3 +347,30 @@ def test_people_accept_some_critiques_and_nothing_else_changes(built, tmp_path, 
     other = Built(folder=tmp_path, build=build, planned={}, bought=0, books=books, server=built.server)
     for configuration in CONFIGURATIONS:
         assert other.rows(configuration) == built.rows(configuration), "votes on critiques are no part of any row"
+
+
+def test_critiques_are_written_once_more_and_the_kept_ones_stay(built, tmp_path, monkeypatch):
+    """Of the pairs that have some, by the same judge; one that shows more than the clips is refused."""
+    monkeypatch.setenv("OPENAI_API_KEY", "canary-key-5150")
+    (tmp_path / "somos").symlink_to(built.folder / "somos")
+    critic = {"name": "openai", "options": {"model": "gpt-audio", "base_url": built.server.url, "backoff_s": 0.01}}
+    changes = {"critiques": {"pairs": critic, "splits": ["train"]}, "configurations": ["critiques"]}
+    with without_ray():
+        build = judged_build(open_build(recipe_of(tmp_path, built.server, **changes), str(tmp_path / "ws")))
+        with build.workspace.lock():
+            run(build, "judgments")
+            judged = build.tables.read("judgments")
+            books = reannotate(build, requested_judge(build, None, None, None, None))
+    assert books.rows_out == judged.num_rows > 0
+    again = build.tables.read("judgments@reannotation")
+    assert sorted(again["pair_id"].to_pylist()) == sorted(judged["pair_id"].to_pylist())
+    assert set(again["vote"].to_pylist()) == {1}
+    assert build.tables.read("judgments").equals(judged)
+    assert [row["pairs"] for row in drift_rows(build)] == [judged.num_rows]
+    with pytest.raises(RecipeError, match="task 'teacher' shows language: critiques of rated clips go by their sound alone"):
+        requested_judge(build, None, "teacher", None, None)
+    plain = yaml.safe_load((tmp_path / "r.yaml").read_text())
+    del plain["critiques"], plain["configurations"]
+    (tmp_path / "plain.yaml").write_text(yaml.safe_dump(plain))
+    with pytest.raises(RecipeError, match="recipe critiqued has no judge of pairs: nothing can be judged again"):
+        judged_build(open_build(tmp_path / "plain.yaml", str(tmp_path / "ws")))
