@@ -183,6 +183,12 @@ _TASK4: Final = pa.schema(
         _field(
             "history_audio", AUDIOS, "recordings of the turns before, in order, up to the one before the text", nullable=True
         ),
+        _field(
+            "flaw",
+            _s,
+            "what is wrong with the turn that a clip says instead: intent or consistency; null = none does",
+            nullable=True,
+        ),
     ]
 )
 _RATED_PAIRS: Final = pa.schema(
@@ -234,6 +240,7 @@ _PAIRS: Final = Body(
         "setting": Count(columns=("setting", "style")),
         "pair_kind": Count(columns=("pair_kind",)),
         "corruption": Count(columns=("corruption",), sides=("a", "b")),
+        "flaw": Count(columns=("flaw",)),
         "judge": Count(columns=("judge", "judge_version", "judge_model", "prompt_version")),
         "clip": Count(
             columns=(

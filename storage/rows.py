@@ -28,6 +28,10 @@ _BORROWED: Final = {"recording": "utterance_id", "reference": "reference_utteran
 
 OF_LISTENERS: Final = ("votes", "agreement", "vote_ids")
 
+_HUMAN: Final = "human"
+_OF_NEGATIVES: Final = ("flaw",)
+"""What is written about a negative text: it is true of a row only if a system says that text."""
+
 
 class Rows(Protocol):
     """Joins the rows of a release, batch by batch."""
@@ -145,6 +149,9 @@ class PairRows:
                 borrowed = self._utterances.select({"source_id": "source_id", "license": "license"}, chained(sample, of_sample))
                 rows |= {f"{name}_source_id_{side}": borrowed["source_id"], f"{name}_license_{side}": borrowed["license"]}
             rows |= {f"{name}_{side}": column for name, column in self._metrics.of(sample).items()}
+        written_is_said = pc.or_(*(_says_what_was_written(rows, side) for side in self._sample))
+        for name in set(_OF_NEGATIVES) & set(rows):
+            rows[name] = pc.if_else(written_is_said, rows[name], pa.scalar(None, rows[name].type))
         of_clips = [f"{name}license_{side}" for name in ("", "reference_") for side in "ab"]
         licenses = ["prompt_license", "reference_license", "history_licenses", *of_clips]
         rows["license"] = row_licenses([rows[name] for name in licenses if name in rows])
@@ -187,6 +194,11 @@ class PairRows:
         telling = pc.and_(pc.equal(verdict, label), pc.equal(order, "ab"))
         rows["completion"] = pc.if_else(telling, self._judgments.take("completion", judgment), pa.scalar(None, pa.string()))
         return rows
+
+
+def _says_what_was_written(rows: Mapping[str, pa.Array], side: str) -> pa.BooleanArray:
+    """Tell whether a clip says another text that was written for it; a recording with another text was not."""
+    return pc.and_(pc.is_valid(rows[f"spoken_text_{side}"]), pc.not_equal(rows[f"system_{side}"], _HUMAN))
 
 
 class SampleMetrics:

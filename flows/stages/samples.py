@@ -13,6 +13,7 @@ from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.run.books import Books
 from flows.run.pipeline import Build, Stage
 from flows.run.plugin_versions import counted, installed_problem
+from flows.run.questions import history_of, needs_history
 from flows.run.services import spoken_here
 from flows.run.wanted import made, want, wanted_rows
 from flows.run.work import LaterStage, count_done, do_missing
@@ -78,11 +79,23 @@ def _usable(build: Build[PreferenceRecipe], wanted: pa.Table, recordings: pa.Tab
     lost = pc.if_else(pc.equal(wanted["system"], HUMAN), "human_recording_failed", "clip_failed")
     lost = pc.if_else(pc.or_(pc.equal(wanted["system"], HUMAN), pc.is_valid(wanted["target_utterance_id"])), lost, "no_clip")
     reason: Any = pa.scalar(None, pa.string())
+    reason = pc.if_else(_without_history(build, wanted, recordings), "history_failed", reason)
     reason = pc.if_else(pc.is_null(wanted["text"]), "no_written_text", reason)
     reason = pc.if_else(no_recording, lost, pc.if_else(no_reference, "reference_failed", reason))
     reason = pc.if_else(pc.is_null(wanted["system"]), "no_contrast", reason)
     _drop_samples(build, wanted, reason)
     return wanted.filter(pc.is_null(reason))
+
+
+def _without_history(build: Build[PreferenceRecipe], wanted: pa.Table, recordings: pa.Table) -> pa.Array:
+    """Say of each request whether an earlier turn cannot be heard: nobody can judge a reply to half of a dialogue."""
+    if not needs_history(build):
+        return pa.repeat(pa.scalar(False), wanted.num_rows)
+    past = history_of(build, build.tables.read("prompts"), build.tables.read("utterances"))
+    turns = past["history_utterance_ids"].combine_chunks()
+    unheard = pc.invert(pc.is_in(turns.flatten(), value_set=recordings["utterance_id"].combine_chunks()))
+    prompts = past["prompt_id"].combine_chunks().take(pc.list_parent_indices(turns).filter(unheard))
+    return pc.is_in(wanted["subject_id"], value_set=prompts)
 
 
 def _is_recorded(build: Build[PreferenceRecipe], wanted: pa.Table) -> pa.ChunkedArray:
@@ -168,6 +181,7 @@ STAGE: Final[Stage[PreferenceRecipe]] = Stage(
         candidate_literals(build),
         [role.task for role in build.recipe.writers],
         *([[section.model_dump() for section in build.recipe.clip_limits]] if build.recipe.clip_limits else []),
+        *([["history", build.recipe.longest_history]] if needs_history(build) else []),
         *([sorted(build.recipe.synthetic_corpora)] if build.recipe.synthetic_corpora else []),
     ],
     run=_samples,

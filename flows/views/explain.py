@@ -19,6 +19,7 @@ from flows.stages.splits import splits_table
 from flows.stages.texts import CHOSEN
 from flows.views.lineage import Family, dropped_named, drops_and_failures_of, made_from, parts_of, rows_named, where
 from flows.views.near_ids import near_rows
+from flows.views.pair_summary import history_before, how_decided, how_made
 from storage.release_reader import rows_released
 
 _ABOUT_PROMPTS: Final = ("failures@texts", "failures@writings")
@@ -143,6 +144,8 @@ def _prompt(build: Build, prompt: dict[str, Any]) -> dict[str, Any]:
     story = _utterance(build, prompt["target_utterance_id"], "human recording of the text")
     for writing in [*_authors(build, prompt), *_written(build, prompt["prompt_id"])]:
         story[f"written: {writing['task']} {writing['writing_id']}"] = writing
+    if before := history_before(build, prompt):
+        story["heard before"] = before
     return story | _utterance(build, prompt["reference_utterance_id"], "reference speech")
 
 
@@ -179,18 +182,21 @@ def _sample(build: Build, sample: dict[str, Any]) -> dict[str, Any]:
     if ratings:
         story["ratings"] = ratings
     story |= _utterance(build, sample["utterance_id"], "clip of the corpus")
+    story |= _utterance(build, sample["reference_utterance_id"], "reference of the clip")
     prompt = _row(build, "prompts", sample["prompt_id"])
     return story | ({"prompt": prompt} | _prompt(build, prompt) if prompt else {})
 
 
 def _pair(build: Build, pair: dict[str, Any]) -> dict[str, Any]:
     story: dict[str, Any] = {}
+    samples: dict[str, dict[str, Any]] = {}
     for side in ("a", "b"):
         sample = _row(build, "samples", pair[f"sample_{side}"])
         if sample:
+            samples[side] = sample
             story[f"speech {side.upper()}"] = sample
             for chapter, facts in _sample(build, sample).items():
-                if chapter.startswith(("metric", "audio", "written", "clip")):
+                if chapter.startswith(("metric", "audio", "written", "clip", "reference of")):
                     story[f"speech {side.upper()}: {chapter}"] = facts
     for judgment in _rows(build, "judgments", pair["pair_id"], "pair_id"):
         story[f"judgment {judgment['judgment_id']}"] = judgment
@@ -205,9 +211,13 @@ def _pair(build: Build, pair: dict[str, Any]) -> dict[str, Any]:
     votes = _rows(build, "votes", pair["pair_id"], "pair_id") + _rows(build, VOTED, pair["pair_id"], "pair_id")
     if votes:
         story["votes"] = votes
-    story |= _decided(build, pair["pair_id"])
+    decided = _decided(build, pair["pair_id"])
     prompt = _row(build, "prompts", pair["prompt_id"])
-    return story | ({"prompt": prompt} | _prompt(build, prompt) if prompt else {})
+    if prompt is None:
+        return story | decided
+    made = how_made(build, prompt, samples, _written(build, pair["prompt_id"]))
+    short = [*made, *how_decided(ruling, votes, decided.get("label"), decided.get("split"))]
+    return {"in short": short} | story | decided | {"prompt": prompt} | _prompt(build, prompt)
 
 
 def _decided(build: Build, item_id: str) -> dict[str, Any]:

@@ -50,8 +50,12 @@ def released(judgments, labels):
     return {row["pair_id"]: row for row in table.to_pylist()}
 
 
-def test_a_row_tells_what_its_question_shows():
-    """Scene, turns before as audio in order, and what a clip said instead; licences of all that is heard count for the row."""
+@pytest.mark.parametrize(("system", "flaw"), [("tts", "intent"), ("human", None)])
+def test_a_row_tells_what_its_question_shows(system, flaw):
+    """Turns before as audio in order, and what a clip said instead; licences of all that is heard count for the row.
+
+    A flaw is that of a written text: another recording that says something else has none.
+    """
     judged = rows(JUDGMENTS, judgment("p", "ab", 0, "a", 8.0, 4.0))
     table = joined(
         splits=rows(SPLITS, {"item_id": "p", "split": "sft"}),
@@ -78,7 +82,9 @@ def test_a_row_tells_what_its_question_shows():
         ),
         recordings=rows(RECORDINGS, {"utterance_id": "u2", "audio_id": "f2"}, {"utterance_id": "u1", "audio_id": "f1"}),
         samples=rows(
-            SAMPLES, {"sample_id": "s0", "license": "CC0-1.0"}, {"sample_id": "s1", "license": "CC0-1.0", "spoken_text": "No."}
+            SAMPLES,
+            {"sample_id": "s0", "license": "CC0-1.0"},
+            {"sample_id": "s1", "license": "CC0-1.0", "spoken_text": "No.", "system": system},
         ),
         metrics=empty("metrics"),
         source_types={"s0": "digitalCapture", "s1": "algorithmicMedia"},
@@ -95,6 +101,7 @@ def test_a_row_tells_what_its_question_shows():
     assert set(table.column_names) == set(TASK4.names) - {"votes", "agreement", "vote_ids"}
     (row,) = table.to_pylist()
     assert row["history_audio"] == ["f1", "f2"]
+    assert row["flaw"] == flaw
     assert (row["emotion"], row["dialogue_id"], row["turn"]) == ("sad", "d", 3)
     assert (row["spoken_text_a"], row["spoken_text_b"], row["text"]) == (None, "No.", "the target")
     assert row["license"] == "(MIT OR Apache-2.0) AND CC-BY-4.0 AND CC-BY-NC-4.0 AND CC0-1.0"
