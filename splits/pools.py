@@ -7,10 +7,11 @@ divided, not the pairs, and a pair is drawn of two clips of one split.
   its splits share is the corpus's doing.
 - **Other clips are divided by content**: those of corpora without splits of their own, and those that several splits of the
   recipe may have. Contents of nearly one text stay together, and where they go depends on a hash and the seed alone, in
-  proportion to the quotas, so that a lost clip moves no other one (``splits.assign``).
+  proportion to the quotas, so that a lost clip moves no other one (``splits.assign``). A content whose text, or nearly the
+  same, is in a respected split goes there: a text that one corpus has in its test set is not trained on through another one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -24,7 +25,7 @@ from splits.conditions import meets
 from splits.groups import RECORDINGS, leakage_groups
 from splits.quotas import Size
 
-RULE: Final = 1
+RULE: Final = 2
 """Version of the rule: clips that an older one divided are divided anew."""
 
 OWN: Final = "corpus_split"
@@ -62,10 +63,40 @@ def divide(
     found[settled] = np.array(names, dtype=object)[takes[:, settled].argmax(axis=0)]
     shared = np.flatnonzero(~settled & takes.any(axis=0))
     if shared.size:
-        masks = {split: pa.array(takes[row, shared]) for row, split in enumerate(names)}
-        found[shared] = _by_content(clips.take(pa.array(shared)), masks, quotas, seed)
+        divided = clips.take(pa.array(shared))
+        masks = dict(zip(names, takes[:, shared], strict=True))
+        said = zip(clips["text"].to_pylist(), found.tolist(), strict=True)
+        tied = _tied(divided, ((text, split) for text, split in said if text is not None and split is not None), names)
+        masks = {split: pa.array(mask & tied[split]) for split, mask in masks.items()}
+        found[shared] = _by_content(divided, masks, quotas, seed)
     own = pc.if_else(pa.array(limited), clips[OWN], pa.scalar(None, pa.string()))
     return clips.append_column("drawn_for", pa.array(found.tolist(), pa.string())).append_column("own_split", own)
+
+
+def _tied(clips: pa.Table, said: Iterable[tuple[str, str]], names: Sequence[str]) -> dict[str, npt.NDArray[np.bool_]]:
+    """Return split -> whether each clip may be in it for its text, or nearly the same one, in clips whose splits are settled.
+
+    A text that several splits have already may be in any of these, and one that none has in all.
+
+    Args:
+        clips: clips to be divided.
+        said: texts of settled clips, with their splits.
+        names: all splits.
+    """
+    settled = sorted(set(said))
+    contents = clips["group_id"].to_pylist()
+    ids = [*(f"content/{content}" for content in contents), *(f"settled/{place}" for place in range(len(settled)))]
+    texts = [*clips["text"].to_pylist(), *(text for text, _ in settled)]
+    keys = pa.table({"group_id": pa.array(ids, pa.string()), "text": pa.array(texts, pa.string())})
+    for column in RECORDINGS:
+        keys = keys.append_column(column, pa.nulls(keys.num_rows, pa.string()))
+    groups = leakage_groups(keys)
+    group_of = dict(zip(groups["group_id"].to_pylist(), groups["leakage_group"].to_pylist(), strict=True))
+    there: dict[str, set[str]] = {}
+    for place, (_, split) in enumerate(settled):
+        there.setdefault(group_of[f"settled/{place}"], set()).add(split)
+    allowed = [there.get(group_of[f"content/{content}"], names) for content in contents]
+    return {split: np.array([split in found for found in allowed], dtype=bool) for split in names}
 
 
 def _by_content(

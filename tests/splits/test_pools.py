@@ -110,3 +110,33 @@ def test_splits_that_share_a_corpus_split_divide_it_by_content():
 def test_other_conditions_hold_for_all(style, split):
     conditions = {"train": {"style": ["regular"]}, "test": {"style": ["expressive"]}}
     assert split_of(clips(("u", "a", "c", None, None, style)), conditions) == {"u": split}
+
+
+def test_a_text_of_a_respected_split_goes_there_in_a_corpus_that_is_divided():
+    """However it is written, or nearly; what a third corpus says of it, too. Other contents go where they went."""
+    text = "The birch canoe slid on the smooth planks of the old boat house near the river."
+    respected = [("t1", "a", "a1", "test", text), ("t2", "a", "a2", "train", "Glue the sheet to the dark blue background.")]
+    divided = [(f"b{number}/{system}", "b", f"b{number}") for number in range(60) for system in range(2)]
+    alone = split_of(clips(*respected, *divided), OWN)
+    for seed in range(8):
+        said = [
+            ("b-same", "b", "x1", None, text.upper().removesuffix(".")),
+            ("b-near", "b", "x2", None, text.replace("old ", "")),
+            ("b-other", "b", "x3", None, "GLUE the sheet, to the dark-blue background"),
+        ]
+        found = split_of(clips(*respected, *divided, *said), OWN, seed=seed)
+        assert (found["b-same"], found["b-near"], found["b-other"]) == ("test", "test", "train")
+        if seed == 0:
+            assert {name: found[name] for name in alone} == alone
+
+
+def test_a_text_of_two_respected_splits_is_in_one_of_them_and_one_that_no_split_takes_in_none():
+    text = "The birch canoe slid on the smooth planks of the old boat house near the river."
+    three = {**OWN, "dev": {"corpus_split": ["dev"]}}
+    quotas = QUOTAS | {"dev": {"a": 100, "b": 100}}
+    both = [("t1", "a", "a1", "test", text), ("t2", "a", "a2", "train", text)]
+    found = {split_of(clips(*both, ("u", "b", "x", None, text)), three, quotas, seed)["u"] for seed in range(40)}
+    assert found == {"train", "test"}
+    of_test = [("t1", "a", "a1", "test", text), ("u", "b", "x", None, text), ("v", "b", "y", None, "Another sentence.")]
+    found = split_of(clips(*of_test), OWN, {"train": {"a": 300, "b": 300}, "test": {"a": 100}})
+    assert (found["u"], found["v"]) == (None, "train"), "the test split takes nothing of that corpus"
