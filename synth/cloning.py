@@ -17,7 +17,7 @@ import soundfile
 from contracts.errors import SetupError
 from contracts.jobs import Failure
 from storage.downloads import HubFile
-from synth.engine import Engine, Reference, RenderRequest, Voice, Waveform, prepared
+from synth.engine import Engine, Reference, RenderRequest, Voice, Waveform, max_reference_s, needs_reference_text, prepared
 
 _GPU_DRIVER: Final = Path("/proc/driver/nvidia/version")
 
@@ -116,9 +116,6 @@ def imitate(
     engine: Engine,
     sample_rate_hz: int,
     speak: Callable[[RenderRequest, Reference, str], Any],
-    *,
-    max_reference_s: float,
-    needs_reference_text: bool,
 ) -> Iterator[Waveform | Failure]:
     """Answer requests one by one through ``speak(request, reference, path of the reference) -> samples``.
 
@@ -132,7 +129,7 @@ def imitate(
             continue
         reference = ready.reference
         assert reference is not None  # an engine that clones gets no request without one
-        if problem := _unusable(reference, max_reference_s, needs_reference_text=needs_reference_text):
+        if problem := _unusable(reference, engine):
             yield problem
             continue
         try:
@@ -146,10 +143,10 @@ def imitate(
             yield Failure(reason, f"{type(error).__name__}: {error}"[:1000])
 
 
-def _unusable(reference: Reference, max_reference_s: float, *, needs_reference_text: bool) -> Failure | None:
-    seconds = len(reference.waveform) / reference.sample_rate_hz
-    if seconds > max_reference_s:
-        return Failure("reference_too_long", f"the reference lasts {seconds:.1f} s, at most {max_reference_s:g} s are taken")
-    if needs_reference_text and not (reference.text or "").strip():
+def _unusable(reference: Reference, engine: Engine) -> Failure | None:
+    seconds, longest = len(reference.waveform) / reference.sample_rate_hz, max_reference_s(engine)
+    if seconds > longest:
+        return Failure("reference_too_long", f"the reference lasts {seconds:.1f} s, at most {longest:g} s are taken")
+    if needs_reference_text(engine) and not (reference.text or "").strip():
         return Failure("no_reference_text", "this engine needs to know what the reference says")
     return None

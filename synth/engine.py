@@ -7,6 +7,7 @@ An engine behind a network that wants its requests sent through the ledger has n
 (``synth.service_rendering``) and says so by ``is_service: ClassVar[bool] = True``.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Protocol
@@ -129,6 +130,9 @@ class Engine(Protocol):
       our interpreter. ``missing``, ``installed_version`` and ``open`` are called in that environment, everything else in ours;
     - ``session_modules: ClassVar[tuple[str, ...]]``, the heavy modules that a session imports: before any work it is tried
       whether they can be imported in the environment;
+    - ``max_reference_s: ClassVar[float]``, the longest reference that it takes; without it any length. References are chosen
+      that all systems of a recipe take;
+    - ``needs_reference_text: ClassVar[bool]``, whether it has to know what the reference says;
     - ``varies_by: tuple[TakeSetting, ...]``, what its requests may set for takes of one text; without it there is one clip of a
       text. ``seed`` says that it draws random numbers, all from the request's seed: then a failure by chance
       (``synth.takes.BY_CHANCE``) is tried again with other seeds.
@@ -192,6 +196,16 @@ class SessionEngine(Engine, Protocol):
 def varies_by(engine: Engine) -> tuple[TakeSetting, ...]:
     """Return what an engine can vary between takes of one text."""
     return tuple(getattr(engine, "varies_by", ()))
+
+
+def max_reference_s(engine: Engine) -> float:
+    """Return the longest reference that an engine takes, in seconds; infinity for one without a limit."""
+    return float(getattr(engine, "max_reference_s", math.inf))
+
+
+def needs_reference_text(engine: Engine) -> bool:
+    """Return whether an engine has to know what the reference says."""
+    return bool(getattr(engine, "needs_reference_text", False))
 
 
 def is_service(engine: Engine) -> bool:

@@ -8,6 +8,7 @@ Turns of a dialogue stay in one split together anyway. A turn's reference is the
 ties no two dialogues together, and gives nothing away, because listeners and judges hear the earlier turns too.
 """
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -57,6 +58,7 @@ def choose(
     styles: Sequence[str] | None = None,
     reference: Literal["same_speaker", "none"] = "same_speaker",
     reference_min_duration_s: float = 1.0,
+    reference_max_duration_s: float = math.inf,
     history: bool = False,
     targets: Literal["texts", "recordings"] = "texts",
     failed: Collection[str] = (),
@@ -90,6 +92,7 @@ def choose(
         styles: styles to use, for targets and references; None = all.
         reference: ``same_speaker``: another recording of the target's speaker; ``none``: prompts without reference speech.
         reference_min_duration_s: shortest reference recording.
+        reference_max_duration_s: longest reference recording; a longer one can still be a target.
         targets: ``texts``: each text is a target once; ``recordings``: every recording is one, without a reference.
         history: whether targets are turns of dialogues, to be judged by what was spoken before.
         failed: utterances whose audio was tried and cannot be used.
@@ -133,6 +136,7 @@ def choose(
             and row["audio_path"] is not None
             and not unusable
             and not _too_short(duration_s, reference_min_duration_s)
+            and (duration_s is None or duration_s <= reference_max_duration_s)
             and (turn is not None or not history),
             failed=row["utterance_id"] in failed,
         )

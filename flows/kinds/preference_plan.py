@@ -27,6 +27,7 @@ from flows.views.plan_lines import (
     listening_lines,
     megabytes,
     plan_line,
+    quota_lines,
     release_line,
     spoken_line,
     times,
@@ -179,4 +180,4 @@ def _asking(
     )
     money = money_line(build, [*spoken, *lines])
     release = release_line(build, pairs, megabytes(build, total_of(wanted["s"]) * 1.5))
-    return [*lines, *listening_lines(build, wanted.num_rows, pairs), money, release]
+    return [*lines, *quota_lines(build, pairs), *listening_lines(build, wanted.num_rows, pairs), money, release]

@@ -13,7 +13,7 @@ from flows.recipe.contrasts_section import check_contrasts
 from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.recipe.role_checks import check_role
 from flows.recipe.sections import Role, System
-from synth.engine import Engine, Voice, is_service, varies_by
+from synth.engine import Engine, Voice, is_service, max_reference_s, varies_by
 
 
 def _negative_roles() -> list[str]:
@@ -40,6 +40,7 @@ def check(recipe: PreferenceRecipe) -> None:
                 _check_licences(system, voices)
         elif system.clips not in {corpus.name for corpus in recipe.corpora}:
             raise RecipeError(f"systems.{system.name}.clips: {system.clips!r} is no corpus of this recipe")
+    _check_reference_length(recipe)
     corpora = [corpus.name for corpus in recipe.corpora]
     if unknown := [name for name in recipe.prompts.corpora or () if name not in corpora]:
         raise RecipeError(f"prompts.corpora: {unknown[0]!r} is no corpus of this recipe: {', '.join(corpora)}")
@@ -68,6 +69,14 @@ def check(recipe: PreferenceRecipe) -> None:
                 "set votes for more votes"
             )
         asked.add(inquiry.identity)
+
+
+def _check_reference_length(recipe: PreferenceRecipe) -> None:
+    longest_s, shortest_s = recipe.prompts.reference_max_duration_s, recipe.prompts.reference_min_duration_s
+    for name, engine in recipe.engines.items():
+        if (limit_s := max_reference_s(engine)) < (shortest_s if longest_s is None else longest_s):
+            key = "min" if longest_s is None else "max"
+            raise RecipeError(f"prompts.reference_{key}_duration_s: system {name!r} takes references of at most {limit_s:g} s")
 
 
 def _check_voices(system: System, known: Sequence[str]) -> None:

@@ -1,6 +1,8 @@
 """Recipes of kind ``preference``: pairs of clips of one text, by systems, by people, or from a corpus."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final, Literal, Self
 
@@ -12,7 +14,7 @@ from flows.recipe.parts import LimitSection, configured
 from flows.recipe.sections import Audio, JudgeSection, Prompts, Role, System
 from synth.contrasts import Source
 from synth.dsp import AudioFormat
-from synth.engine import SourceType, is_service, varies_by
+from synth.engine import SourceType, is_service, max_reference_s, varies_by
 from synth.hosted_engine import placed_engine
 
 SEEDS: Final = 3
@@ -112,7 +114,19 @@ class PreferenceRecipe(Recipe):
     def contrasts(self) -> tuple[list[Source], list[Source]]:
         """How positives and negatives are made; both are empty where all systems speak all texts."""
         positives = self.positives or ([ClipSource()] if self.negatives else [])
-        return [one.source(self.prompts) for one in positives], [one.source(self.prompts) for one in self.negatives]
+        return [self._source(one) for one in positives], [self._source(one) for one in self.negatives]
+
+    def _source(self, section: ClipSource) -> Source:
+        source = section.source(self.prompts)
+        shortest, longest = source.reference_s
+        return replace(source, reference_s=(shortest, min(longest, self.longest_reference_s)))
+
+    @property
+    def longest_reference_s(self) -> float:
+        """The longest reference recording: what the recipe says, else what all its systems take; may be infinite."""
+        if self.prompts.reference_max_duration_s is not None:
+            return self.prompts.reference_max_duration_s
+        return min(map(max_reference_s, self.engines.values()), default=math.inf)
 
     @property
     def rendered(self) -> list[tuple[System, str]]:

@@ -41,6 +41,13 @@ class Prompts(Strict):
     min_words: int = Field(default=1, ge=0, le=2000)
     reference: Literal["same_speaker", "none"] = "same_speaker"
     reference_min_duration_s: float = Field(default=1.0, ge=0, le=86_400)
+    reference_max_duration_s: float | None = Field(
+        default=None,
+        gt=0,
+        le=86_400,
+        exclude_if=lambda longest: longest is None,
+        description="null = what all systems of the recipe take",
+    )
     variants: tuple[Literal["transcript", "random", "translation", "codeSwitching"], ...] = Field(
         default=("transcript",), min_length=1, description="texts beside the transcript need the role style_continuation"
     )
@@ -64,6 +71,8 @@ class Prompts(Strict):
     def _durations_are_a_range(self) -> Self:
         if self.min_duration_s > self.max_duration_s:
             raise ValueError(f"min_duration_s {self.min_duration_s:g} is above max_duration_s {self.max_duration_s:g}")
+        if self.reference_max_duration_s is not None and self.reference_max_duration_s < self.reference_min_duration_s:
+            raise ValueError("reference_max_duration_s is below reference_min_duration_s")
         if self.targets == "recordings" and self.reference != "none":
             raise ValueError("targets: where every recording is one, none is left to be a reference: set reference to none")
         return self

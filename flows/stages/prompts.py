@@ -1,5 +1,6 @@
 """The stage ``prompts``: which texts are spoken, after which reference."""
 
+import math
 from typing import Final
 
 import pyarrow as pa
@@ -25,9 +26,14 @@ _ROUNDS: Final = 10
 
 def choose_prompts(build: Build[PreferenceRecipe], utterances: pa.Table) -> tuple[pa.Table, pa.Table]:
     """Return the recipe's prompts, and the utterances that serve none as drops; audio that is known to fail is avoided."""
-    section = build.recipe.prompts.model_dump(exclude={"variants", "longest_history", "corpora"})
+    others = {"variants", "longest_history", "corpora", "reference_max_duration_s"}
     return choose(
-        _recordings(build, utterances), seed=build.recipe.seed, history=needs_history(build), failed=_failed(build), **section
+        _recordings(build, utterances),
+        seed=build.recipe.seed,
+        history=needs_history(build),
+        failed=_failed(build),
+        reference_max_duration_s=build.recipe.longest_reference_s,
+        **build.recipe.prompts.model_dump(exclude=others),
     )
 
 
@@ -75,16 +81,22 @@ def _prompts(build: Build[PreferenceRecipe]) -> Books:
     )
 
 
+def _settings(build: Build[PreferenceRecipe]) -> object:
+    recipe, longest_s = build.recipe, build.recipe.longest_reference_s
+    return [
+        recipe.prompts.model_dump(exclude={"variants", "longest_history"}),
+        needs_history(build),
+        [format_literals(recipe.clip_format), recipe.human, [corpus.root for corpus in recipe.corpora]],
+        *([] if math.isinf(longest_s) or recipe.prompts.reference == "none" else [longest_s]),
+    ]
+
+
 STAGE: Final[Stage[PreferenceRecipe]] = Stage(
     name="prompts",
     reads=("utterances",),
     writes=(CHOSEN, "drops@prompts"),
     fills=("recordings", "failures@recordings"),
-    settings=lambda build: [
-        build.recipe.prompts.model_dump(exclude={"variants", "longest_history"}),
-        needs_history(build),
-        [format_literals(build.recipe.clip_format), build.recipe.human, [corpus.root for corpus in build.recipe.corpora]],
-    ],
+    settings=_settings,
     run=_prompts,
     checks=("systems", "positives", "negatives", "blocks", "pair_kinds", "listening"),
     on_cluster=True,

@@ -169,5 +169,8 @@ def _contrasts(build: Build[PreferenceRecipe]) -> list[object]:
     if not recipe.negatives:
         return []
     sources = [source.model_dump() for source in (*recipe.positives, *recipe.negatives)]
-    lengths = [recipe.prompts.reference_min_duration_s, recipe.prompts.max_duration_s]
+    lengths = [
+        recipe.prompts.reference_min_duration_s,
+        min(recipe.prompts.max_duration_s, recipe.longest_reference_s),
+    ]
     return [sources, lengths, recipe.blocks, {system.name: system.emotion for system in recipe.systems}]

@@ -124,6 +124,19 @@ def times(judge: JudgeSection) -> int:
     return judge.votes * (2 if judge.orders == "both" else 1)
 
 
+def quota_lines(build: Build, pairs: int) -> list[Line]:
+    """Return the line of the splits: whether that many pairs are enough for their quotas; nothing where there are none."""
+    needed = sum(size.rows for size in split_sizes(build.recipe).values())
+    if not needed:
+        return []
+    if needed > pairs:
+        note = f"the quotas cannot be met: they take {needed:,} pairs, and there are at most {pairs:,}: raise prompts.texts"
+    else:
+        lost = 1 - needed / pairs
+        note = f"the quotas take {needed:,} of at most {pairs:,} pairs: failures and filters may take {lost:.0%}"
+    return [plan_line("splits", min(needed, pairs)) | {"note": note}]
+
+
 def listening_lines(build: Build, samples: int, pairs: int) -> list[Line]:
     """Return the line of the listening test: the least number of votes, before any filter drops a pair."""
     section = build.recipe.listening

@@ -22,7 +22,6 @@ from synth.resampling import resample
 from synth.text_frontend import Control
 
 _RATE_HZ: Final = 24000
-_MAX_REFERENCE_S: Final = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +43,8 @@ class ChatTTS:
     architecture: ClassVar[str] = "audio-token GPT"
     languages: ClassVar[tuple[str, ...]] = ("en", "zh", "mixed")
     clones_voice: ClassVar[bool] = True
+    max_reference_s: ClassVar[float] = 30.0
+    needs_reference_text: ClassVar[bool] = True
     varies_by: ClassVar[tuple[TakeSetting, ...]] = ("seed", "temperature")
     ascii_only: ClassVar[bool] = False
     # Its tokens for laughter, pauses and style: [laugh], [uv_break], [oral_2].
@@ -132,8 +133,7 @@ class ChatTTSSession:
 
     def render(self, requests: Sequence[RenderRequest]) -> Iterator[Waveform | Failure]:
         """Answer in order."""
-        yield from imitate(requests, self._engine, _RATE_HZ, self._speak,
-                           max_reference_s=_MAX_REFERENCE_S, needs_reference_text=True)  # fmt: skip
+        yield from imitate(requests, self._engine, _RATE_HZ, self._speak)
 
     def _speak(self, request: RenderRequest, reference: Reference, path: str) -> Any:  # noqa: ARG002
         # Its own manual_seed restarts the generator before every token and so repeats one draw; the seeded global one does not.

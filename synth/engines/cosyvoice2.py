@@ -22,7 +22,6 @@ from synth.cloning import imitate, missing, published, reference_voice, require_
 from synth.engine import Reference, RenderRequest, TakeSetting, Voice, Waveform
 from synth.text_frontend import Control
 
-_MAX_REFERENCE_S: Final = 30.0  # its speech tokeniser asserts this
 _RATE_HZ: Final = 24000
 _INSTALL: Final = (
     "git clone --recursive https://github.com/FunAudioLLM/CosyVoice && "
@@ -48,6 +47,7 @@ class CosyVoice2:
     architecture: ClassVar[str] = "speech-token LM and flow matching"
     languages: ClassVar[tuple[str, ...]] = ("en", "zh", "mixed")
     clones_voice: ClassVar[bool] = True
+    max_reference_s: ClassVar[float] = 30.0  # its speech tokeniser asserts this
     varies_by: ClassVar[tuple[TakeSetting, ...]] = ("seed", "duration_factor")
     ascii_only: ClassVar[bool] = False
     # Its tokenizer's special tokens: [breath] and others in brackets, <strong>, <laughter>, and <|endofprompt|>, which also
@@ -141,8 +141,7 @@ class CosyVoice2Session:
 
     def render(self, requests: Sequence[RenderRequest]) -> Iterator[Waveform | Failure]:
         """Answer in order."""
-        yield from imitate(requests, self._engine, int(self._model.sample_rate), self._speak,
-                           max_reference_s=_MAX_REFERENCE_S, needs_reference_text=False)  # fmt: skip
+        yield from imitate(requests, self._engine, int(self._model.sample_rate), self._speak)
 
     def _speak(self, request: RenderRequest, reference: Reference, path: str) -> np.ndarray[Any, Any]:
         speed = request.slowed(self._engine.speed)

@@ -28,7 +28,6 @@ _CHECKPOINTS: Final = {
 }
 """Model -> repository and file that its package takes (f5_tts/api.py)."""
 _VOCODER: Final = "charactr/vocos-mel-24khz"
-_MAX_REFERENCE_S: Final = 12.0  # it cuts a longer reference, whose transcript then no longer fits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +50,8 @@ class F5TTS:
     architecture: ClassVar[str] = "flow-matching diffusion transformer"
     languages: ClassVar[tuple[str, ...]] = ("en", "zh", "mixed")
     clones_voice: ClassVar[bool] = True
+    max_reference_s: ClassVar[float] = 12.0  # it cuts a longer reference, whose transcript then no longer fits
+    needs_reference_text: ClassVar[bool] = True
     varies_by: ClassVar[tuple[TakeSetting, ...]] = ("seed", "duration_factor")
     ascii_only: ClassVar[bool] = False
     controls: ClassVar[tuple[Control, ...]] = ()
@@ -137,8 +138,7 @@ class F5TTSSession:
 
     def render(self, requests: Sequence[RenderRequest]) -> Iterator[Waveform | Failure]:
         """Answer in order. Without a reference text it would fetch a speech recogniser, so that is a failure."""
-        yield from imitate(requests, self._engine, int(self._model.target_sample_rate), self._speak,
-                           max_reference_s=_MAX_REFERENCE_S, needs_reference_text=True)  # fmt: skip
+        yield from imitate(requests, self._engine, int(self._model.target_sample_rate), self._speak)
 
     def _speak(self, request: RenderRequest, reference: Reference, path: str) -> Any:
         samples, _rate, _spectrogram = self._model.infer(

@@ -21,7 +21,6 @@ from synth.engine import Reference, RenderRequest, TakeSetting, Voice, Waveform
 from synth.text_frontend import Control
 
 _RATE_HZ: Final = 24000
-_MAX_REFERENCE_S: Final = 30.0
 _LANGUAGES: Final = {"en": "en", "zh": "zh-cn"}
 _INSTALL: Final = "leave environment out of the recipe, or pip install coqui-tts six 'torch<2.9' 'torchaudio<2.9'"
 
@@ -46,6 +45,7 @@ class Xtts:
     architecture: ClassVar[str] = "audio-code GPT and HiFi-GAN"
     languages: ClassVar[tuple[str, ...]] = tuple(_LANGUAGES)
     clones_voice: ClassVar[bool] = True
+    max_reference_s: ClassVar[float] = 30.0
     varies_by: ClassVar[tuple[TakeSetting, ...]] = ("seed", "temperature", "duration_factor")
     ascii_only: ClassVar[bool] = False
     # Its tokenizer's special tokens: a language as in [en], [START], [STOP].
@@ -137,8 +137,7 @@ class XttsSession:
 
     def render(self, requests: Sequence[RenderRequest]) -> Iterator[Waveform | Failure]:
         """Answer in order."""
-        yield from imitate(requests, self._engine, _RATE_HZ, self._speak,
-                           max_reference_s=_MAX_REFERENCE_S, needs_reference_text=False)  # fmt: skip
+        yield from imitate(requests, self._engine, _RATE_HZ, self._speak)
 
     def _speak(self, request: RenderRequest, reference: Reference, path: str) -> Any:  # noqa: ARG002
         engine, config = self._engine, self._config

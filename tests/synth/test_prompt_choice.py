@@ -1,5 +1,6 @@
 """Choosing target texts and references."""
 
+import math
 from collections import Counter
 
 import pyarrow as pa
@@ -62,6 +63,7 @@ WISHES = st.fixed_dictionaries(
         "styles": st.sampled_from([None, ("regular",)]),
         "reference": st.sampled_from(["same_speaker", "none"]),
         "reference_min_duration_s": st.sampled_from([0.0, 1.0, 2.0]),
+        "reference_max_duration_s": st.sampled_from([math.inf, 3.0]),
     }
 )
 
@@ -116,6 +118,16 @@ def test_scarce_references_serve_evenly():
     uses = Counter(prompts["reference_utterance_id"].to_pylist())
     assert prompts.num_rows == 90
     assert set(uses.values()) == {9}
+
+
+def test_recordings_that_are_too_long_for_a_reference_are_still_spoken():
+    """What F5-TTS would cut at 12 s is a target; no prompt has it as its reference."""
+    rows = [utterance(number, duration_s=15.0 if number % 4 else 6.0) for number in range(100)]
+    prompts, drops = choose(table(rows), seed=0, reference_max_duration_s=12.0)
+    long = {row["utterance_id"] for row in rows if row["duration_s"] > 12}
+    assert not long & set(prompts["reference_utterance_id"].to_pylist())
+    assert long == set(prompts["target_utterance_id"].to_pylist())
+    assert drops.num_rows == 0
 
 
 def test_unshared_references_come_first_across_speakers():

@@ -68,3 +68,24 @@ def test_texts_that_no_system_speaks_are_said_last(tmp_path):
     (tmp_path / "both").mkdir()
     corpus(tmp_path / "both" / "corpus", [], each=lambda number: {"language": "en" if number == 1 else "pt"})
     assert plan_of(open_build(recipe(tmp_path / "both"), str(tmp_path / "ws")))[-1]["stage"] == "release"
+
+
+def test_quotas_that_no_loss_allows_are_told_before_the_work(planned):
+    """Five texts and 15 pairs: 12 leave room for a loss of 20 %, 16 are more than there can be."""
+    assert "splits" not in planned()
+    met = planned(splits={"fractions": None, "quotas": {"sft": 9, "rl": 2, "bench": 1}})["splits"]
+    assert (met["rows"], met["note"]) == (12, "the quotas take 12 of at most 15 pairs: failures and filters may take 20%")
+    missed = planned(splits={"fractions": None, "quotas": {"sft": 13, "rl": 2, "bench": 1}})["splits"]
+    assert "cannot be met: they take 16 pairs, and there are at most 15: raise prompts.texts" in missed["note"]
+    heard = {"protocol": "unisrm", "of": "splits", "languages": {"en": "proficient"}, "qualification": 5, "gold_every": 10}
+    site = {"pay_per_item": 1.05}
+    checked = planned(
+        splits={"fractions": None, "quotas": {"sft": 8, "rl": 3, "bench": 1}},
+        listening=heard | {"gold": "made", "site": site, "budget_pay": 10},
+    )
+    assert "take 15 of at most 15" in checked["splits"]["note"], "3 and 1 verified pairs are asked about 1.5 times: 5 and 2"
+    # Three votes on 7 pairs, and one gold item in ten.
+    assert checked["verification"]["note"].endswith(
+        "21 in all, more on disagreement; 25.20 CNY with 3 gold items, and 5.25 CNY for the test of each listener; "
+        "budget_pay 10.00 CNY pays for 9 answers only"
+    )

@@ -53,6 +53,34 @@ def test_the_papers_recipe_has_the_papers_sizes(monkeypatch):
     assert sum(quotas.values()) == 14431
 
 
+def test_the_papers_recipe_takes_references_that_all_its_systems_accept(monkeypatch):
+    """F5-TTS cuts at 12 s, the others take 30; its texts make more pairs than its quotas take."""
+    monkeypatch.setenv("LIBRITTS_R", "/data/LibriTTS_R")
+    recipe = load(RECIPES / "unisrm_task1.yaml")
+    assert recipe.longest_reference_s == 12.0
+    assert "utmos" in [metric.name for metric in recipe.metrics]
+    candidates = len(recipe.systems) + 1
+    assert recipe.prompts.texts * candidates * (candidates - 1) // 2 * 0.7 > 14431
+
+
+@pytest.mark.parametrize(
+    ("prompts", "says"),
+    [
+        ({"reference_max_duration_s": 20}, "reference_max_duration_s: system 'f5' takes references of at most 12 s"),
+        ({"reference_min_duration_s": 13}, "reference_min_duration_s: system 'f5' takes references of at most 12 s"),
+        ({"reference_min_duration_s": 5, "reference_max_duration_s": 4}, "below reference_min_duration_s"),
+    ],
+)
+def test_references_that_a_system_does_not_take_are_refused_with_its_name(tmp_path, prompts, says):
+    def cloned(literals):
+        literals["systems"].append({"name": "f5", "engine": "f5tts"})
+        literals["release"]["allow_non_commercial"] = True
+        literals["prompts"] = literals.get("prompts", {}) | prompts
+
+    with pytest.raises(RecipeError, match=says):
+        load(changed(tmp_path, cloned))
+
+
 def test_voices_that_forbid_commercial_use_are_taken_on_a_word(tmp_path):
     """A recipe that allows them loads, and one that has none is the same recipe whether or not it can say so."""
 
