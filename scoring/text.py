@@ -10,7 +10,7 @@ from typing import Final
 
 import regex
 
-from contracts.languages import CHINESE, MIXED
+from contracts.languages import CHINESE, MIXED, base_language
 from contracts.text_identity import folded
 from scoring import chinese, english
 from scoring.readings import Form, Units
@@ -29,12 +29,12 @@ def units(text: str, language: str) -> Units:
 
     Args:
         text: a text or a transcript, raw.
-        language: BCP 47 tag; only its first part counts. ``en``: words; ``mixed``, ``zh`` and its sisters such as ``yue``:
+        language: BCP 47 tag; script and region do not count. ``en``: words; ``mixed``, ``zh`` and its sisters such as ``yue``:
             Chinese characters and English words, numbers as they are spoken; any other language that puts spaces between
             words: words in lower case without punctuation, numbers as they are written.
     """
     seen = folded(text)
-    match language.split("-", maxsplit=1)[0].lower():
+    match base_language(language):
         case "en":
             return Units(english.without_fillers(english.forms(seen)))
         case base if base in CHINESE or base == MIXED:

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from typing import Final
 
 # SPDX identifiers whose name on the Hub is not their own in lower case.
+from contracts.languages import base_language
+
 _HUB_LICENSES: Final = {
     "GPL-2.0-only": "gpl-2.0",
     "GPL-2.0-or-later": "gpl-2.0",
@@ -69,7 +71,7 @@ def hub_languages(tags: Iterable[str]) -> list[str]:
     """
     found = set[str]()
     for tag in tags:
-        code = re.split(r"[-_]", tag.strip())[0].lower()
+        code = base_language(tag)
         found |= {"en", "zh"} if code == "mixed" else {code}
     return sorted(code for code in found if re.fullmatch(r"[a-z]{2,3}", code) and not _NO_LANGUAGE.fullmatch(code))
 

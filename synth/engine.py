@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.jobs import Failure, Resources
+from contracts.language_codes import base_language
 from synth import text_frontend
 from synth.text_frontend import Control
 
@@ -215,7 +216,7 @@ def is_service(engine: Engine) -> bool:
 
 def speaks(engine: Engine, language: str) -> bool:
     """Return whether an engine speaks a language (BCP 47, or ``mixed``)."""
-    return language.lower().split("-")[0] in engine.languages
+    return base_language(language) in map(base_language, engine.languages)
 
 
 def refusal(request: RenderRequest, engine: Engine) -> Failure | None:

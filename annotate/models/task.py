@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from contracts.errors import DataError
 from contracts.ids import digest
+from contracts.languages import base_language
 from contracts.text_forms import shown
 
 if TYPE_CHECKING:
@@ -152,8 +153,8 @@ class TaskSpec:
 
     def language(self, tag: str | None) -> str:
         """Return the language of the template for rows in the language ``tag`` (BCP 47)."""
-        base = (tag or "").partition("-")[0]
-        return base if base in self.templates else next(iter(self.templates))
+        wanted = base_language(tag or "")
+        return next((name for name in self.templates if base_language(name) == wanted), next(iter(self.templates)))
 
     def prompt_version(self, tag: str | None = None) -> str:
         """Hash of the template's text for rows in the language ``tag``, 16 hex digits."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from contracts.languages import MIXED, Language, language_of
+from contracts.languages import MIXED, Language, base_language, language_of
 from flows.recipe.parts import Plugin, Strict, expanded
 from flows.recipe.splits_section import SplitName
 
@@ -53,6 +53,10 @@ class MadeGold(Strict):
     made: int = Field(default=20, ge=1, le=10_000, description="how many in each language")
 
 
+PageLanguage = Annotated[Literal["en", "zh"], BeforeValidator(lambda tag: base_language(str(tag)))]
+"""Language of the pages, in any way that a tag names it: zh-Hans, zh-TW."""
+
+
 class SiteSection(Strict):
     """Texts of the pages, by those who run the test."""
 
@@ -69,8 +73,8 @@ class SiteSection(Strict):
     currency: Annotated[str, Field(pattern=r"[A-Z]{3}")] = Field(
         default="CNY", exclude_if=lambda currency: currency == "CNY", description="ISO 4217"
     )
-    instructions: dict[Literal["en", "zh"], str] = Field(default_factory=dict, description="instead of the app's own, as text")
-    consent: dict[Literal["en", "zh"], str] = Field(default_factory=dict, description="what a listener agrees to, likewise")
+    instructions: dict[PageLanguage, str] = Field(default_factory=dict, description="instead of the app's own, as text")
+    consent: dict[PageLanguage, str] = Field(default_factory=dict, description="what a listener agrees to, likewise")
 
 
 class Listening(Strict):

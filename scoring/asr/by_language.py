@@ -6,6 +6,7 @@ from typing import Any
 
 from contracts.errors import SetupError
 from contracts.jobs import Resources
+from contracts.languages import Language
 from scoring.hosted_model import placed_transcriber
 from scoring.metric import Waveform
 from scoring.transcriber import Transcriber, TranscriberSession
@@ -40,7 +41,7 @@ class ByLanguage:
         options: name of an asr plug-in -> its options.
     """
 
-    routes: Mapping[str, str] = field(
+    routes: Mapping[Language, str] = field(
         default_factory=lambda: {"en": "whisper_large_v3", "zh": "paraformer_zh", "mixed": "paraformer_zh"}
     )
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

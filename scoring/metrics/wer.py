@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 from contracts.errors import SetupError
 from contracts.ids import canonical_json
 from contracts.jobs import Failure, Resources
+from contracts.languages import base_language
 from contracts.plugin_environment import Environment
 from scoring.hosted_model import placed_transcriber
 from scoring.metric import Measurement, MetricRequest, absent
@@ -38,8 +39,8 @@ class WerSession:
             yield self._measure(request)
 
     def _measure(self, request: MetricRequest) -> Measurement | Failure:
-        language = request.language.split("-", maxsplit=1)[0].lower()
-        if language not in self._languages:
+        language = base_language(request.language)
+        if language not in map(base_language, self._languages):
             known = ", ".join(self._languages)
             return Failure(reason="unsupported_language", message=f"{self.model} transcribes {known}, not {request.language!r}")
         reference = units(request.text, language)

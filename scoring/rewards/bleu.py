@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal
 
+from contracts.languages import base_language
+
 if TYPE_CHECKING:
     from sacrebleu.metrics.bleu import BLEU
 
@@ -36,7 +38,7 @@ class SentenceBleu:
     @classmethod
     def of(cls, language: str) -> "SentenceBleu":
         """Return the one for references in a language (BCP 47)."""
-        return cls(_TOKENIZERS.get(language.partition("-")[0], "13a"))
+        return cls(_TOKENIZERS.get(base_language(language), "13a"))
 
     def reward(self, completion: str, references: Sequence[str]) -> float:
         """Return the BLEU of a completion in [0, 1]: 1 = it is one of the references, 0 = it shares no word, or is empty.

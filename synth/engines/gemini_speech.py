@@ -23,6 +23,7 @@ from annotate.models.request import Estimate
 from contracts.bounds import Count, Pause, Rate, Seconds, UsdPerMillion
 from contracts.errors import SetupError
 from contracts.jobs import Resources
+from contracts.languages import Language
 from contracts.licences import Licence
 from storage.blobs import BlobStore
 from synth.engine import Voice
@@ -76,7 +77,7 @@ class GeminiSpeech:
 
     model: str = "gemini-3.8-flash-tts"
     voice_names: tuple[str, ...] = _VOICES
-    languages: tuple[str, ...] = _LANGUAGES
+    languages: tuple[Language, ...] = _LANGUAGES
     instructions: str = _INSTRUCTIONS
     max_characters: Count = 4000
     license: Licence = "LicenseRef-Gemini-API-Additional-Terms"

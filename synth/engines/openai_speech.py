@@ -24,6 +24,7 @@ from annotate.models.request import Estimate
 from contracts.bounds import Count, Pause, Rate, Seconds, UsdPerMillion
 from contracts.errors import SetupError
 from contracts.jobs import Resources
+from contracts.languages import Language
 from contracts.licences import Licence
 from storage.blobs import BlobStore
 from synth.engine import Voice
@@ -86,7 +87,7 @@ class OpenAISpeech:
 
     model: str = "gpt-4o-mini-tts"
     voice_names: tuple[str, ...] | None = None
-    languages: tuple[str, ...] = _LANGUAGES
+    languages: tuple[Language, ...] = _LANGUAGES
     instructions: str = ""
     speed: Annotated[float, Field(ge=0.25, le=4.0)] | None = None
     response_format: Literal["wav", "flac", "pcm", "mp3", "opus"] = "wav"

@@ -3,6 +3,7 @@
 from typing import Final
 
 from annotate.models.parse.writing_systems import HAN, LATIN, letters_by_script
+from contracts.languages import CHINESE, base_language
 from contracts.text_identity import leakage_form
 
 SHORTEST: Final = 0.5
@@ -27,10 +28,10 @@ def suits(original: str, written: str, language: str) -> str | None:
     if leakage_form(written) == leakage_form(original):
         return "unchanged"
     scripts = letters_by_script(written)
-    base = language.partition("-")[0].lower()
+    base = base_language(language)
     if base == "en" and set(scripts) - {LATIN}:
         return "other_language"
-    if base == "zh" and scripts[HAN] * 2 < scripts.total():
+    if base in CHINESE and scripts[HAN] * 2 < scripts.total():
         return "other_language"
     if not SHORTEST * len(original.strip()) <= len(written.strip()) <= LONGEST * len(original.strip()):
         return "length"

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from annotate.people.store.protocol import CRITIQUE, FormQuestion
 from annotate.people.store.store_records import Assignment, Playable
+from contracts.languages import MIXED
 
 _KEYS: Final[Mapping[int | str | None, str]] = {None: "", 0: "qwert", 1: "uiop"}
 _FIVE_POINTS: Final = 5
@@ -30,7 +31,7 @@ def page_values(
         "text": item.text,
         "note": item.note,
         "critique": item.critique,
-        "language": item.language if item.language in ("en", "zh") else "",
+        "language": "" if item.language == MIXED else item.language,
         "groups": [group for group in _groups(assignment, words) if group["players"]],
         "questions": [
             _shown(question, keys, words, language) for question, keys in zip(questions, option_keys(questions), strict=True)

@@ -16,7 +16,8 @@ from annotate.people.web.audio import media_type
 from annotate.people.web.headphones import Challenges, sound
 from annotate.people.web.instructions import known_languages, pay_of
 from annotate.people.web.rendering import Pages, language_of, owner_text
-from annotate.people.web.words import words
+from annotate.people.web.words import LANGUAGES, words
+from contracts.languages import base_language
 
 PRIVATE: Final = {"cache-control": "private, no-store"}
 
@@ -90,7 +91,7 @@ class ListenerPages:
             self._access.failed(request)
             return self._pages.message(request, "link_bad", status=403)
         lang = request.query_params.get("lang")
-        address = f"/?lang={lang}" if lang in ("en", "zh") else "/"
+        address = f"/?lang={base_language(lang)}" if lang and base_language(lang) in LANGUAGES else "/"
         known = self._access.tokens.read_session(request.cookies.get(self._access.listener_cookie))
         if known is not None and (known.annotator_id, known.revocation_count) == (
             annotator.annotator_id,

@@ -13,6 +13,7 @@ from annotate.people.store.listening_settings import ListeningSettings
 from annotate.people.web.instructions import instructions_of
 from annotate.people.web.site import ListeningSite
 from annotate.people.web.words import LANGUAGES, choose_language, words
+from contracts.languages import base_language
 
 PAGES: Final = Path(__file__).parent / "pages"
 _SCRIPT_WORDS: Final = (
@@ -72,7 +73,7 @@ class Pages:
             ),
             status_code=status,
         )
-        if request.query_params.get("lang") in LANGUAGES:
+        if base_language(request.query_params.get("lang", "")) in LANGUAGES:
             response.set_cookie("lang", language, max_age=365 * 86400, samesite="lax", httponly=True, secure=self._site.https)
         return response
 

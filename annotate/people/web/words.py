@@ -7,6 +7,8 @@ from typing import Final
 
 import yaml
 
+from contracts.languages import base_language
+
 FOLDER: Final = Path(__file__).parent / "words"
 LANGUAGES: Final = ("en", "zh")
 
@@ -22,12 +24,12 @@ def choose_language(*, from_address: str | None, from_cookie: str | None, accept
     """Return the language of a page.
 
     Args:
-        from_address: language in the address, ``?lang=zh``.
+        from_address: language in the address, ``?lang=zh`` or ``?lang=zh-TW``.
         from_cookie: language in the cookie.
         accept_language: the browser's ``Accept-Language``, in the order of preference; weights are ignored.
     """
-    browser = [part.split(";")[0].strip().split("-")[0].lower() for part in accept_language.split(",")]
-    for language in (from_address, from_cookie, *browser):
-        if language in LANGUAGES:
-            return str(language)
+    browser = [part.split(";")[0].strip() for part in accept_language.split(",")]
+    for tag in (from_address, from_cookie, *browser):
+        if tag and (language := base_language(tag)) in LANGUAGES:
+            return language
     return LANGUAGES[0]
