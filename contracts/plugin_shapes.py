@@ -19,6 +19,7 @@ SHAPES: Final[Mapping[str, str]] = {
     "corpus": "corpora.reader:Corpus",
     "engine": "synth.engine:Engine",
     "metric": "scoring.metric:Metric",
+    "reward": "scoring.reward:Reward",
     "judge": "annotate.models.judge:Judge",
     "task": "annotate.models.task:TaskSpec",
     "filter": "filters.verdict:Filter",

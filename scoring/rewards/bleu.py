@@ -11,7 +11,9 @@ in reporting BLEU scores" (sacrebleu).
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
+
+from scoring.reward import Row, required
 
 from contracts.languages import base_language
 
@@ -60,3 +62,21 @@ class SentenceBleu:
         from sacrebleu.metrics.bleu import BLEU
 
         return BLEU(tokenize=self.tokenizer, smooth_method="exp", effective_order=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bleu:
+    """BLEU of a completion against the references of its row, in their language."""
+
+    columns: ClassVar[tuple[str, ...]] = ("references", "reference_language")
+    parts: ClassVar[tuple[str, ...]] = ("reward",)
+
+    def rewards(self, completions: Sequence[str], rows: Sequence[Row]) -> list[dict[str, float]]:
+        """Return the reward of each completion (see ``scoring.reward``)."""
+        return [
+            {"reward": SentenceBleu.of(required(row, "reference_language")).reward(completion, required(row, "references"))}
+            for completion, row in zip(completions, rows, strict=True)
+        ]
+
+
+PLUGIN = Bleu

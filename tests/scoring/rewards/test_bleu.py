@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts import plugins
+from contracts.errors import DataError
 from scoring.rewards.bleu import SentenceBleu
 
 ROMANIAN = (
@@ -102,3 +104,12 @@ def test_the_signature_says_all_settings():
 def test_without_a_reference_there_is_no_reward():
     with pytest.raises(ValueError, match="at least one reference"):
         SentenceBleu().reward("a", [])
+
+
+def test_as_a_plug_in_it_compares_in_the_language_of_the_references():
+    rows = [{"references": ["a test"], "reference_language": "en"}, {"references": ["你好吗"], "reference_language": "zh"}]
+    found = plugins.configure("reward", "bleu").rewards(["a test", "你好"], rows)
+    assert found[0] == {"reward": 1.0}
+    assert found[1] == {"reward": SentenceBleu("zh").reward("你好", ["你好吗"])}
+    with pytest.raises(DataError, match="row q1 has no references"):
+        plugins.configure("reward", "bleu").rewards(["x"], [{"question_id": "q1", "reference_language": "en"}])
