@@ -39,6 +39,14 @@ SPLITS: Final = pa.schema(
     ]
 )
 
+CLAIMS: Final = pa.schema(
+    [
+        column("kind", TEXT, "what sort of thing it is: text, recording, source file, audio, dialogue, content, ..."),
+        column("thing", TEXT, "its name: what no two splits of a collection may share"),
+        column("split", TEXT, "the split that has it"),
+        column("part", TEXT, "the part of the collection that has it there"),
+    ]
+)
 DROPS: Final = pa.schema(
     [
         column("stage", TEXT, "stage in which the row left"),

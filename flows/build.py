@@ -20,4 +20,4 @@ def build_unisrm_data(
         until: last stage to run; empty = all.
         ray: address of a Ray cluster; empty = an embedded one.
     """
-    return as_state(run_build(open_build(recipe, workspace or None, ray or None), until or None))
+    return as_state(run_build(open_build(recipe, workspace or None, ray or None, collections=True), until or None))

@@ -13,13 +13,14 @@ all rows of one are in one split or dropped.
   share what others left over. With strata each split has a share of its quota in each, with an edge of its own. The shares
   are in proportion to the texts, not to the rows (largest remainder): a lost row shifts none as long as its text has others.
 - **Both.** Quotas are filled first, fractions divide what is left, by a second hash.
+- **Claims.** Groups that another data set of a collection claims for a split are the first that the split takes.
 - **Conditions.** A split takes only groups with a row that meets its condition, and of these only such rows.
 
 What nobody takes is dropped as ``over_quota``; rows that their split does not want, or no split at all, as ``ineligible``.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Final
@@ -51,6 +52,7 @@ class _Group:
     name: str
     stratum: str
     place: float
+    is_first: bool
     rows: list[int] = field(default_factory=list)
     wanted: dict[str, list[int]] = field(default_factory=dict)
 
@@ -59,7 +61,11 @@ class _Group:
 
 
 def assign(
-    items: pa.Table, sizes: Mapping[str, Size], seed: int, eligible: Mapping[str, pa.BooleanArray] | None = None
+    items: pa.Table,
+    sizes: Mapping[str, Size],
+    seed: int,
+    eligible: Mapping[str, pa.BooleanArray] | None = None,
+    first: Collection[str] = (),
 ) -> tuple[pa.Table, pa.Table]:
     """Assign items to splits.
 
@@ -69,6 +75,7 @@ def assign(
         sizes: split -> size. Their order does not matter.
         seed: fixes the places of the groups.
         eligible: split -> per row whether it may have it; a split that is not named may have every row.
+        first: leakage groups that a quota takes before others.
 
     Returns:
         Tables of schema SPLITS and DROPS (stage ``splits``), each in the order of ``items``; every item is in one of them. The
@@ -78,7 +85,7 @@ def assign(
         DataError: an item occurs twice, or a text group is in two leakage groups.
     """
     rows = _rows(items)
-    groups = _groups(rows, seed, {split: mask.to_pylist() for split, mask in (eligible or {}).items()})
+    groups = _groups(rows, seed, {split: mask.to_pylist() for split, mask in (eligible or {}).items()}, first)
     quotas = {split: size.quota for split, size in sorted(sizes.items()) if size.quota is not None}
     fractions = {split: size.fraction for split, size in sorted(sizes.items()) if size.fraction is not None}
     most = {split: sizes[split].rows for split in quotas}
@@ -143,18 +150,20 @@ def _rows(items: pa.Table) -> dict[str, list[str]]:
     return rows
 
 
-def _groups(rows: Mapping[str, list[str]], seed: int, masks: Mapping[str, list[bool]]) -> list[_Group]:
-    """Return the leakage groups in the order of their places."""
+def _groups(rows: Mapping[str, list[str]], seed: int, masks: Mapping[str, list[bool]], first: Collection[str]) -> list[_Group]:
+    """Return the leakage groups in the order of their places, those that come first before the others."""
     groups: dict[str, _Group] = {}
     for row, (name, stratum) in enumerate(zip(rows["leakage_group"], rows["stratum"], strict=True)):
         group = groups.get(name)
         if group is None:
-            group = groups[name] = _Group(name=name, stratum=stratum, place=hash_fraction(seed, STAGE, name))
+            group = groups[name] = _Group(
+                name=name, stratum=stratum, place=hash_fraction(seed, STAGE, name), is_first=name in first
+            )
         group.stratum = min(group.stratum, stratum)
         group.rows.append(row)
     for group in groups.values():
         group.wanted = {split: [row for row in group.rows if mask[row]] for split, mask in masks.items()}
-    return sorted(groups.values(), key=lambda group: (group.place, group.name))
+    return sorted(groups.values(), key=lambda group: (not group.is_first, group.place, group.name))
 
 
 def _fill(
@@ -177,7 +186,7 @@ def _fill(
         return room
 
     def below(split: str, members: Iterable[_Group]) -> list[_Group]:
-        return sorted(members, key=lambda group: (starts[split] - group.place) % 1)
+        return sorted(members, key=lambda group: (not group.is_first, (starts[split] - group.place) % 1))
 
     starts = dict(
         zip(quotas, accumulate((quota / sum(quotas.values()) for quota in quotas.values()), initial=0.0), strict=False)

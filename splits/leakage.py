@@ -26,6 +26,7 @@ SIMILARITY: Final = 0.8
 
 _RECORDING_COLUMNS: Final = ("reference_utterance_id", "target_utterance_id")
 _AUDIO_COLUMNS: Final = ("reference_audio_id", "target_audio_id")
+_SOURCE_COLUMNS: Final = ("reference_source", "target_source")
 _COMPARED: Final = 2_000_000
 """Pairs of texts compared at once, which bounds the memory of a product."""
 
@@ -62,7 +63,8 @@ def prove(assignments: Iterable[pa.Table], keys: pa.Table, *, similarity: float 
     Args:
         assignments: tables of schema SPLITS, some rows in each.
         keys: columns group_id, text, reference_utterance_id, target_utterance_id (nullable); optionally language,
-            reference_audio_id and target_audio_id (audio of human recordings, nullable), dialogue (nullable; one name or a
+            reference_audio_id and target_audio_id (audio of human recordings, nullable), reference_source and target_source
+            (hashes of their files, nullable), dialogue (nullable; one name or a
             list of names) and content (nullable; what a corpus says that clips have in common). A group may have several
             rows; rows of other groups are ignored.
         similarity: Jaccard similarity from which texts are nearly the same, in (0, 1].
@@ -104,6 +106,8 @@ def prove(assignments: Iterable[pa.Table], keys: pa.Table, *, similarity: float 
     checked["normalised text"] = len(texts)
     checked["recording"] = len(_disjoint("recording", uses(*_RECORDING_COLUMNS), groups))
     checked["audio"] = len(_disjoint("audio", uses(*_AUDIO_COLUMNS), groups))
+    if any(column in keys.column_names for column in _SOURCE_COLUMNS):
+        checked["source file"] = len(_disjoint("source file", uses(*_SOURCE_COLUMNS), groups))
     for kind in ("dialogue", "content"):
         if kind in keys.column_names:
             checked[kind] = len(_disjoint(kind, uses(kind), groups))

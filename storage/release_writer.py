@@ -45,12 +45,16 @@ class ReleaseSplit:
         split: name, such as ``sft``.
         rows: tables of ``storage.columns.row_schema(schema)``, read once; rows that share clips belong together.
         schema: release schema of the configuration.
+        audio: audio id -> FLAC file; None = that of the release.
+        layout: how the rows are divided into shards; None = that of the release.
     """
 
     config: str
     split: str
     rows: Iterable[pa.Table]
     schema: ReleaseSchema
+    audio: Callable[[str], bytes] | None = None
+    layout: ShardLayout | None = None
 
 
 def write(
@@ -107,7 +111,8 @@ def _build(
     for split in splits:
         tally.open(split.config, split.split)
         rows = _counted(split, tally, shared)
-        for shard in write_split(folder, split.config, split.split, rows, audio, layout=layout, schema=split.schema):
+        clips, own_layout = split.audio or audio, split.layout or layout
+        for shard in write_split(folder, split.config, split.split, rows, clips, layout=own_layout, schema=split.schema):
             files.append(_entry(folder, shard.path, shard.rows))
     if empty := [name for name in tally.schemas if not any(rows for (config, _), rows in tally.rows.items() if config == name)]:
         raise DataError(

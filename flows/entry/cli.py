@@ -5,7 +5,6 @@ Heavy libraries are imported inside the commands, so that ``--help`` does not wa
 
 import enum
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -72,44 +71,30 @@ def build(  # noqa: PLR0917  # options come by name
 
     A build that needs people's votes ends with a line that says how many are there; the same command carries on.
     """
-    from flows.entry.preflight import check_machine
-    from flows.listening.store import missed_deadline
-    from flows.run.damage import has_damaged
-    from flows.run.kind import stages_of
-    from flows.run.marks import notes_of
-    from flows.run.pipeline import Waiting, forget_failures, open_build, up_to
-    from flows.run.questions import lost_ledger
-    from flows.stages.listeners import unused_votes
-    from flows.stages.release import release_faults, seal_release
+    from flows.entry.build_lines import check_jobs, print_deadlines, print_notes
+    from flows.run.kind import jobs_of
+    from flows.run.pipeline import Waiting, forget_failures, open_build
+    from flows.stages.released import seal_release
 
-    opened = open_build(recipe, workspace, ray)
-    if (ended := missed_deadline(opened)) is not None:
-        print(f"unisrm-data: {ended}", file=sys.stderr)
-    opened = replace(opened, check_keys=opened.check_keys and not no_key_check)
+    opened = open_build(recipe, workspace, ray, collections=True)
+    opened = opened.checking_keys(opened.check_keys and not no_key_check)
+    jobs = jobs_of(opened, until)
+    print_deadlines(jobs)
 
     def run(progress: "Progress") -> "str | Waiting | None":
         from flows.entry.prefect_runs import run_build  # imports Prefect, which must find the API's address set
 
-        # check_machine has tried the keys before Prefect started.
-        return run_build(replace(opened, check_keys=False).watched_by(progress), until)
+        # check_jobs has tried the keys before Prefect started.
+        return run_build(opened.checking_keys(False).watched_by(progress), until)
 
-    stages = up_to(stages_of(opened), until)
-    if retry_failed:
-        forget_failures(opened, stages)
-    whole = stages == stages_of(opened)
-    for fault in release_faults(opened) if whole else ():
-        print(f"release: {fault}", file=sys.stderr)
-    left = check_machine(opened, stages)
-    if (lost := lost_ledger(opened)) is not None:
-        print(f"unisrm-data: nothing is bought in this build, but: {' '.join(str(lost).split())}", file=sys.stderr)
-    if not left and not has_damaged(opened, stages):
-        print("nothing to do", file=sys.stderr)
-        outcome: str | Waiting | None = seal_release(opened) if whole else None
+    for job in jobs if retry_failed else ():
+        forget_failures(job.build, job.stages)
+    if check_jobs(jobs):
+        outcome: str | Waiting | None = run_in_flow("build-unisrm-data", run)
     else:
-        outcome = run_in_flow("build-unisrm-data", run)
-    for note in (*notes_of(opened, stages), unused_votes(opened)):
-        if note is not None:
-            print(f"unisrm-data: {note}", file=sys.stderr)
+        print("nothing to do", file=sys.stderr)
+        outcome = seal_release(opened) if jobs[-1].is_whole else None
+    print_notes(jobs)
     if isinstance(outcome, Waiting):
         print(f"{outcome}; {outcome.advice}")
     elif outcome is not None:
@@ -129,7 +114,7 @@ def plan(
     from flows.views.environment_lines import environment_lines
     from flows.views.graph import mermaid
 
-    build = open_build(recipe, workspace).as_read_only()
+    build = open_build(recipe, workspace, collections=not graph).as_read_only()
     if graph:
         print(mermaid(build, stages_of(build)))
     else:
@@ -141,11 +126,11 @@ def status(recipe: RecipePath, workspace: WorkspaceUrl = None, as_json: AsJson =
     """Show rows in, done, missing, failed and dropped by reason for every stage, and what was spent."""
     from flows.run.pipeline import open_build
     from flows.run.plugin_versions import version_rows
-    from flows.views.status import drift_rows, status_of
+    from flows.views.status import drift_rows, of_all_parts, status_of
 
-    opened = open_build(recipe, workspace).as_read_only()
-    drift = drift_rows(opened)  # first, because the damage that it finds is listed with the stages
-    stages, mixed = status_of(opened), version_rows(opened)
+    opened = open_build(recipe, workspace, collections=True).as_read_only()
+    # Drift first, because the damage that it finds is listed with the stages.
+    drift, stages, mixed = (of_all_parts(opened, rows) for rows in (drift_rows, status_of, version_rows))
     if as_json:
         print_rows([*stages, *drift, *mixed], as_json)
         return
@@ -169,7 +154,7 @@ def explain(
     from flows.run.pipeline import open_build
     from flows.views.explain import story_of
 
-    story = story_of(open_build(recipe, workspace).as_read_only(), row_id)
+    story = story_of(open_build(recipe, workspace, collections=True).as_read_only(), row_id)
     if as_json:
         print(json_text(story))
     else:
@@ -258,12 +243,15 @@ def report(
     from flows.run.pipeline import open_build
     from flows.views.report import write_report
 
-    opened = open_build(recipe, workspace).as_read_only()
+    opened = open_build(recipe, workspace, collections=True).as_read_only()
     target = output or Path(f"{opened.recipe.name}-report.html")
-    write_report(opened, target)
-    for what, problem in (opened.problems or {}).items():
-        print(f"unisrm-data: damaged: {what}: {' '.join(problem.split())}", file=sys.stderr)
-    print(f"report: {target}")
+    # A collection has a page for each part.
+    pages = {target.with_stem(f"{target.stem}-{name}"): part for name, part in opened.parts.items()} or {target: opened}
+    for page, build in pages.items():
+        write_report(build, page)
+        for what, problem in (build.problems or {}).items():
+            print(f"unisrm-data: damaged: {what}: {' '.join(problem.split())}", file=sys.stderr)
+        print(f"report: {page}")
 
 
 @app.command()

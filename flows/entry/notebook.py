@@ -16,7 +16,7 @@ import pyarrow as pa
 from contracts.errors import DataError, RecipeError
 from contracts.ids import ID_HEX_LENGTH
 from contracts.schemas import SCHEMAS, schema_of
-from flows.run.pipeline import Build, open_build
+from flows.run.pipeline import PART_SIGN, Build, open_build
 from flows.views.explain import story_of
 from flows.views.near_ids import near_ids
 from storage import release_reader
@@ -32,7 +32,8 @@ def open_workspace(source: str | os.PathLike[str], workspace: str | None = None)
     """Open a workspace for reading.
 
     Args:
-        source: folder or URL of a workspace, or a recipe (a file, or a name that ends in ``.yaml`` or ``.yml``).
+        source: folder or URL of a workspace, or a recipe (a file, or a name that ends in ``.yaml`` or ``.yml``). Of a
+            collection it has the releases; its tables are those of its parts, as ``RECIPE.yaml#PART``.
         workspace: where the recipe's workspace is; None = where ``unisrm-data build`` puts it.
 
     Raises:
@@ -41,8 +42,9 @@ def open_workspace(source: str | os.PathLike[str], workspace: str | None = None)
         StorageError: the workspace is no folder, or its store is not there or refuses.
     """
     given = os.fspath(source)
-    if "://" not in given and (given.endswith((".yaml", ".yml")) or Path(given).is_file()):
-        build = open_build(given, workspace).as_read_only()
+    file = given.partition(PART_SIGN)[0]
+    if "://" not in given and (file.endswith((".yaml", ".yml")) or Path(given).is_file()):
+        build = open_build(given, workspace, collections=True).as_read_only()
         reader = WorkspaceReader(build.workspace, build)
     else:
         if workspace is not None:
@@ -50,7 +52,7 @@ def open_workspace(source: str | os.PathLike[str], workspace: str | None = None)
         opened = Workspace(given)
         opened.reach()
         reader = WorkspaceReader(opened)
-    if not reader.tables:
+    if not (reader.tables or reader.releases):
         raise DataError(f"{reader.url} holds no tables: build something there first, or give the folder that has `tables`")
     return reader
 

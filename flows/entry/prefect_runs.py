@@ -20,13 +20,13 @@ from flows.listening.store import waiting_for
 from flows.recipe.listening_checks import require
 from flows.run.books import Books, in_words
 from flows.run.damage import retry_damaged
-from flows.run.kind import stages_of
+from flows.run.kind import Job, all_waiting, jobs_of, stages_of
 from flows.run.marks import execute, finished
-from flows.run.pipeline import Build, Stage, Waiting, up_to
+from flows.run.pipeline import Build, Stage, Waiting
 from flows.run.progress import Both
 from flows.run.questions import lost_ledger
 from flows.stages.listeners import trust, unused_votes
-from flows.stages.release import release_faults, release_of, seal_release
+from flows.stages.released import release_faults, release_of, seal_release
 from flows.views.status import drift_rows
 
 
@@ -79,15 +79,15 @@ def _interrupted_for_a_reason() -> Iterator[None]:
         raise
 
 
-def _as_task(stage: Stage, build: Build) -> Callable[[], Books | Waiting]:
+def _as_task(stage: Stage, build: Build, name: str) -> Callable[[], Books | Waiting]:
     """Return a Prefect task for one stage. It takes no arguments: Prefect would look for futures inside a whole build."""
 
-    @prefect_task(name=stage.name, cache_policy=NO_CACHE, persist_result=False)
+    @prefect_task(name=name, cache_policy=NO_CACHE, persist_result=False)
     def run_stage() -> Books | Waiting:
         up_to_date = finished(stage, build)
         books = up_to_date or execute(stage, build)
         if isinstance(books, Waiting):
-            get_run_logger().info("%s: %s", stage.name, books)
+            get_run_logger().info("%s: %s", name, books)
             return books
         get_run_logger().info("%s%s", in_words([books])[0], " (nothing to do)" if up_to_date else "")
         return books
@@ -96,7 +96,9 @@ def _as_task(stage: Stage, build: Build) -> Callable[[], Books | Waiting]:
 
 
 def run_build(build: Build, until: str | None = None) -> str | Waiting | None:
-    """Run all stages as Prefect tasks, inside a flow run.
+    """Run all stages as Prefect tasks, inside a flow run; of a collection those of its parts, one after the other, and its own.
+
+    A part that waits for people does not keep others from being built, but the collection from being released.
 
     Returns:
         The release's folder; what a stage waits for; None if the build ends before the release.
@@ -104,29 +106,42 @@ def run_build(build: Build, until: str | None = None) -> str | Waiting | None:
     Raises:
         UnisrmError: something is wrong with the recipe, the machine, the data or the workspace.
     """
-    stages = up_to(stages_of(build), until)
-    watched = build.watched_by(Both(build.progress, ProgressArtifacts()))
-    with _interrupted_for_a_reason(), build.workspace.lock(), ExitStack() as stack:
-        retry_damaged(build, stages)
-        preflight(build, stages, stack)
-        if stages == stages_of(build):
-            for fault in release_faults(build):
-                get_run_logger().warning("release: %s", fault)
-        if (lost := lost_ledger(build)) is not None:
-            get_run_logger().warning("nothing is bought in this build, but: %s", lost)
-        books, waiting = list[Books](), None
-        for number, stage in enumerate(stages):
-            to_come = frozenset(later.name for later in stages[number + 1 :])
-            outcome = _as_task(stage, replace(watched, to_come=to_come))()
+    with _interrupted_for_a_reason(), build.workspace.lock(), ExitStack() as cluster:
+        waiting = dict[str, Waiting]()
+        for job in jobs_of(build, until):
+            if job.part is None or job.build is build:
+                return all_waiting(waiting, len(build.parts)) if waiting else _run_job(job, cluster)
+            with job.build.workspace.lock():
+                outcome = _run_job(job, cluster)
             if isinstance(outcome, Waiting):
-                waiting = outcome
-                break
-            books.append(outcome)
-        if (unused := unused_votes(build)) is not None:
-            get_run_logger().warning("listening test: %s", unused)
-        summary, description = [_row(page) for page in books], f"Recipe {build.recipe.name}"
-        _reported(create_table_artifact, table=summary, key="build-summary", description=description)
-        return waiting or (seal_release(build) if stages == stages_of(build) else None)
+                waiting[job.part] = outcome
+    return None
+
+
+def _run_job(job: Job, cluster: ExitStack) -> str | Waiting | None:
+    """Run stages. A cluster that they need is started, or joined, and runs until ``cluster`` ends."""
+    build, stages = job.build, job.stages
+    watched = build.watched_by(Both(build.progress, ProgressArtifacts()))
+    retry_damaged(build, stages)
+    preflight(build, stages, cluster)
+    if job.is_whole:
+        for fault in release_faults(build):
+            get_run_logger().warning("release: %s", fault)
+    if (lost := lost_ledger(build)) is not None:
+        get_run_logger().warning("nothing is bought in this build, but: %s", job.named(lost))
+    books, waiting = list[Books](), None
+    for number, stage in enumerate(stages):
+        to_come = frozenset(later.name for later in stages[number + 1 :])
+        outcome = _as_task(stage, replace(watched, to_come=to_come), job.named(stage.name))()
+        if isinstance(outcome, Waiting):
+            waiting = outcome
+            break
+        books.append(outcome)
+    if (unused := unused_votes(build)) is not None:
+        get_run_logger().warning("listening test: %s", job.named(unused))
+    summary, description = [_row(page) for page in books], f"Recipe {job.named(build.recipe.name)}"
+    _reported(create_table_artifact, table=summary, key="build-summary", description=description)
+    return waiting or (seal_release(build) if job.is_whole else None)
 
 
 def as_state(outcome: str | Waiting | None) -> str | State[Any] | None:

@@ -19,7 +19,7 @@ from flows.run.item_tables import CLIPS
 from flows.run.kind import Kind
 from flows.run.pipeline import Build, Stage
 from flows.run.wanted import made, wanted_rows
-from flows.stages import metrics, splits, utterances
+from flows.stages import claims, metrics, splits, utterances
 from flows.stages.corpus_clips import clip_stages
 from flows.stages.filters import Labelling, filters_stage
 from flows.stages.metrics import current_facts
@@ -93,6 +93,7 @@ _MAKING: Final[tuple[Stage[AnswersRecipe], ...]] = (
             settings=lambda _build: [],
         )
     ),
+    claims.STAGE,
     splits.STAGE,
 )
 

@@ -9,6 +9,7 @@ from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.run.kind import Kind
 from flows.run.pipeline import Stage
 from flows.stages import (
+    claims,
     filters,
     gold_clips,
     judgments,
@@ -44,6 +45,7 @@ _MAKING: Final[tuple[Stage[PreferenceRecipe], ...]] = (
     gold_clips.STAGE,
     votes.STAGE,
     filters.STAGE,
+    claims.STAGE,
     splits.STAGE,
     verification.STAGE,
     label_check.STAGE,

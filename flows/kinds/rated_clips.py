@@ -21,7 +21,7 @@ from flows.run.pipeline import Build, Stage
 from flows.run.question import judge_of, task_of
 from flows.run.questions import roles_about
 from flows.run.wanted import made, table_of, wanted_rows
-from flows.stages import assessments, metrics, rationales, splits, utterances, votes
+from flows.stages import assessments, claims, metrics, rationales, splits, utterances, votes
 from flows.stages.corpus_clips import clip_stages
 from flows.stages.filters import Labelling, filters_stage
 from flows.stages.measured_features import feature_names
@@ -146,6 +146,7 @@ _MAKING: Final[tuple[Stage[RatedClipsRecipe], ...]] = (
             settings=lambda _build: [],
         )
     ),
+    claims.STAGE,
     splits.STAGE,
 )
 

@@ -22,6 +22,7 @@ from flows.run.pipeline import Build, Stage
 from flows.run.wanted import made, want, wanted_rows
 from flows.run.work import count_done, do_missing
 from flows.stages import (
+    claims,
     critique_check,
     drawn_pairs,
     filters,
@@ -211,6 +212,7 @@ _MAKING: Final[tuple[Stage[RatedPairsRecipe], ...]] = (
     gold_clips.STAGE,
     votes.STAGE,
     filters.STAGE,
+    claims.STAGE,
     splits.STAGE,
     JUDGMENTS,
     REVIEWS,

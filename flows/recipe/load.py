@@ -34,14 +34,23 @@ def load(path: str | os.PathLike[str]) -> Recipe:
             plugins.add_folder((file.parent / Path(expanded(folder, "plugins")).expanduser()).resolve())
         kind = _kind(raw.get("kind", DEFAULT_KIND))
         recipe: Recipe = kind.recipe.model_validate(raw).rooted(file.parent)
-        check(recipe)
-        kind.check(recipe)
+        check_whole(recipe)
     except ValidationError as error:
         problems = (_explain(problem, kind.recipe) for problem in error.errors())
         raise RecipeError(f"{file}: " + "; ".join(problems)) from None
     except RecipeError as error:
         raise RecipeError(f"{file}: {error}") from error
     return recipe
+
+
+def check_whole(recipe: Recipe) -> None:
+    """Check what no section alone shows: the sections against each other and the plug-ins, and what the kind demands.
+
+    Raises:
+        RecipeError: they do not fit.
+    """
+    check(recipe)
+    _kind(recipe.kind).check(recipe)
 
 
 def _kind(name: object) -> Any:

@@ -86,6 +86,11 @@ class Recipe(Strict, ABC):
             raise ValueError(f"{what}: {', '.join(doubled)} is named twice")
 
     @property
+    def part_recipes(self) -> Mapping[str, "Recipe"]:
+        """Name -> recipe of each part, in order; none unless it is a collection."""
+        return {}
+
+    @property
     def draws_pairs(self) -> bool:
         """Whether pairs are drawn for a split each, so that the splits are there before the pairs."""
         return False

@@ -1,10 +1,11 @@
 """The section ``splits`` of a recipe: names, sizes and conditions of the splits."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from contracts.errors import RecipeError
 from flows.recipe.parts import Name, Strict
 from splits.quotas import Size, apportion, check
 
@@ -118,3 +119,17 @@ class Splits(Strict):
         if self.fractions is not None:
             return {name: SplitSection(fraction=share) for name, share in self.fractions.items()}
         return {name: SplitSection(quota=quota) for name, quota in (self.quotas or {}).items()}
+
+    def with_quotas(self, quotas: Mapping[str, int]) -> "Splits":
+        """Return the same splits, on the same conditions, with these sizes in place of theirs.
+
+        Raises:
+            RecipeError: there is no size for each of them, or one too many.
+        """
+        named = self.named()
+        if set(quotas) != set(named):
+            raise RecipeError(f"quotas: name the splits of the recipe, {', '.join(named)}; there are {', '.join(quotas)}")
+        if self.sets is None:
+            return self.model_copy(update={"quotas": dict(quotas), "fractions": None})
+        sets = {name: one.model_copy(update={"fraction": None, "quota": quotas[name]}) for name, one in named.items()}
+        return self.model_copy(update={"sets": sets})

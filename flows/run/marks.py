@@ -38,7 +38,8 @@ def _mark_name(stage: Stage[Any]) -> str:
     return f"stages/{stage.name}.json"
 
 
-def _inputs(stage: Stage[Any], build: Build[Any]) -> str:
+def inputs_of(stage: Stage[Any], build: Build[Any]) -> str:
+    """Return a hash of what decides the outcome of a stage: the part of the recipe that it reads, and its tables."""
     return digest([FORMAT, stage.name, build.recipe.seed, stage.settings(build), _versions(stage.all_reads(build), build)])
 
 
@@ -75,7 +76,7 @@ def mark_of(stage: Stage[Any], build: Build[Any]) -> Mark | None:
 def finished(stage: Stage[Any], build: Build[Any]) -> Books | None:
     """Return the books of a stage that is up to date; None for any other."""
     mark = mark_of(stage, build)
-    if mark is None or mark.inputs != _inputs(stage, build) or mark.outputs != _outputs(stage, build):
+    if mark is None or mark.inputs != inputs_of(stage, build) or mark.outputs != _outputs(stage, build):
         return None
     return mark.books
 
@@ -96,7 +97,7 @@ def execute(stage: Stage[Any], build: Build[Any]) -> Books | Waiting:
         stage.prepare(build)
     read = set[str]()
     noted = replace(build, recipe=noting(build.recipe, read))
-    inputs = _inputs(stage, noted)  # now: a change while the stage runs makes it stale for the next run
+    inputs = inputs_of(stage, noted)  # now: a change while the stage runs makes it stale for the next run
     books = stage.run(replace(build, stage=stage, recipe=declared(build.recipe, stage.name, {*read, *stage.checks})))
     if isinstance(books, Waiting):
         return books

@@ -8,7 +8,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Self
+from typing import Any, Final, Generic, Self
 
 from typing_extensions import TypeVar
 
@@ -33,6 +33,25 @@ R_contra = TypeVar("R_contra", bound=Recipe, contravariant=True, default=Recipe)
 """Type of the recipes that a stage accepts."""
 
 
+PART_SIGN: Final = "#"
+"""Stands between the path of a collection's recipe and the name of a part."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Membership:
+    """The place of a data set in a collection.
+
+    Attributes:
+        part: its name there.
+        collection: workspace of the collection, which has the release.
+        earlier: name -> build of each part before it, in order.
+    """
+
+    part: str
+    collection: Workspace
+    earlier: Mapping[str, "Build[Any]"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Build(Generic[R_co]):
     """One recipe in one workspace, and how to run it.
@@ -49,6 +68,8 @@ class Build(Generic[R_co]):
         check_keys: whether judges' keys are tried before the work; else a wrong key fails the first question.
         piece: tables to read instead of the workspace's, which hold a part of its rows.
         to_come: names of the stages that this run comes to after the running one, so that it may work ahead for them.
+        parts: of a collection: name -> build of each part, in order.
+        membership: of a part of a collection: its place there.
     """
 
     recipe: R_co
@@ -62,6 +83,8 @@ class Build(Generic[R_co]):
     check_keys: bool = True
     piece: TableStore | None = None
     to_come: frozenset[str] = frozenset()
+    parts: Mapping[str, "Build[Any]"] = field(default_factory=dict)
+    membership: Membership | None = None
 
     @property
     def tables(self) -> TableStore:
@@ -91,12 +114,18 @@ class Build(Generic[R_co]):
         return BlobStore(self.workspace)
 
     def as_read_only(self) -> Self:
-        """Return the same build for a command that only reads: damage is noted in ``problems``."""
-        return replace(self, is_read_only=True, problems={})
+        """Return the same build, and its parts, for a command that only reads: damage is noted in ``problems``."""
+        parts = {name: part.as_read_only() for name, part in self.parts.items()}
+        return replace(self, is_read_only=True, problems={}, parts=parts)
 
     def watched_by(self, progress: Progress) -> Self:
-        """Return the same build with another observer."""
-        return replace(self, progress=progress)
+        """Return the same build, and its parts, with another observer."""
+        return replace(self, progress=progress, parts={name: part.watched_by(progress) for name, part in self.parts.items()})
+
+    def checking_keys(self, check_keys: bool) -> Self:
+        """Return the same build, and its parts, with judges' keys tried before the work or not."""
+        parts = {name: part.checking_keys(check_keys) for name, part in self.parts.items()}
+        return replace(self, check_keys=check_keys, parts=parts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,33 +229,56 @@ def up_to(stages: tuple[Stage[Any], ...], until: str | None) -> tuple[Stage[Any]
 
 
 def open_build(
-    recipe: str | os.PathLike[str], workspace: str | None = None, ray: str | None = None, progress: Progress | None = None
+    recipe: str | os.PathLike[str],
+    workspace: str | None = None,
+    ray: str | None = None,
+    progress: Progress | None = None,
+    *,
+    collections: bool = False,
 ) -> Build:
     """Load a recipe and open its workspace.
 
     Args:
-        recipe: path of the recipe.
-        workspace: folder or URL; None = the recipe's own, else the setting's, else ``workspaces/<name>`` here.
+        recipe: path of the recipe; of a collection with ``#`` and the name of a part, the build of that part.
+        workspace: folder or URL; None = the recipe's own, else the setting's, else ``workspaces/<name>`` here. Parts of a
+            collection have theirs below it, as ``parts/<part>``.
         ray: address of a Ray cluster; None = the setting's, else an embedded one.
         progress: observer.
+        collections: whether the caller can do something with a whole collection.
 
     Raises:
-        RecipeError: the recipe is wrong.
+        RecipeError: the recipe is wrong, a collection that the caller can do nothing with, or without such a part.
         StorageError: the workspace is no folder, or its store is not there or refuses.
     """
-    loaded = load(recipe)
+    path = os.fspath(recipe)
+    file, _, part = (path, "", "") if os.path.lexists(path) else path.partition(PART_SIGN)
+    loaded = load(file)
     settings = Settings()
     own = f"{settings.workspaces.rstrip('/')}/{loaded.name}"
     opened = Workspace(next(url for url in (workspace, loaded.workspace, own) if url is not None))
     opened.reach()
-    return Build(
+    members = loaded.part_recipes
+    whole = Build(
         recipe=loaded,
         workspace=opened,
         ray_address=ray or settings.ray_address,
         progress=progress or Silent(),
-        secrets=key_variables(loaded),
+        secrets=frozenset[str]().union(*map(key_variables, (loaded, *members.values()))),
         check_keys=settings.key_check,
     )
+    parts = dict[str, Build]()
+    for name, member in members.items():
+        membership = Membership(part=name, collection=opened, earlier=dict(parts))
+        parts[name] = replace(whole, recipe=member, workspace=Workspace(f"{opened.url}/parts/{name}"), membership=membership)
+    if part and part not in parts:
+        there = f"; there are {', '.join(parts)}" if parts else ": it is no collection"
+        raise RecipeError(f"{file} has no part {part!r}{there}")
+    if parts and not part and not collections:
+        raise RecipeError(
+            f"{file} is a collection: name the part that is meant, as {file}{PART_SIGN}{next(iter(parts))}; there are "
+            f"{', '.join(parts)}"
+        )
+    return parts[part] if part else replace(whole, parts=parts)
 
 
 def forget_failures(build: Build, stages: tuple[Stage[Any], ...]) -> None:

@@ -1,6 +1,6 @@
 """The last stage: the release."""
 
-import json
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from typing import Any, Final, Generic
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts.errors import DamagedPart, DamagedState, StorageError
 from contracts.free_memory import give_back
 from contracts.ids import digest
 from contracts.joins import among
 from flows.listening.evidence import people_statement
 from flows.listening.store import VOTED
 from flows.recipe.listening_section import VERIFIER, literals
+from flows.recipe.sections import Release
 from flows.run.books import Books
 from flows.run.damage import named_audio
 from flows.run.kind import item_of
@@ -25,19 +25,16 @@ from flows.run.pipeline import Build, R_contra, Stage
 from flows.run.plugin_versions import released_mixed
 from flows.stages.pool_leakage import shared_by_sources
 from flows.stages.release_pieces import pieces
+from flows.stages.released import publish, release_faults, release_of
 from flows.stages.split_facts import short_splits
 from flows.stages.splits import proof
 from flows.stages.utterances import reader_of, require_credits
 from flows.stages.verification import released_splits
-from storage import release_manifest, release_writer
+from storage import release_writer
 from storage.card_facts import Disjoint, Facts, Funnel, Statistics, Writer
 from storage.columns import ReleaseSchema
-from storage.release_manifest import Fault
-from storage.release_reader import CURRENT, current_release
 from storage.rows import Rows
 from storage.shards import ShardLayout
-
-_SEAL: Final = "releases/sealed.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,66 +88,10 @@ class Form(Generic[R_contra]):
 _BATCH_ROWS: Final = 1000
 
 
-def release_of(build: Build) -> str | None:
-    """Return the folder or URL of the build's release; None if there is none, or if the note of it is damaged.
-
-    The note is a pointer only: the stage that finds none writes the release, or finds the very same one, and notes it anew.
-    """
-    try:
-        name = current_release(build.workspace)
-    except DamagedState:
-        return None
-    return name and f"{build.workspace.url}/{name}"
-
-
-def release_faults(build: Build) -> list[Fault]:
-    """Return what is wrong with the files of the build's release, none if there is no release.
-
-    Presence and sizes are always compared. A file is hashed unless it is, by all that its file system says of it (size, times
-    of change, inode or ETag), as it was when its hash was right: 1 s a GB, and none for a release that nobody touched. What
-    changes on a disk without the file system's knowledge is for ``unisrm-data verify``.
-    """
-    if (url := release_of(build)) is None:
-        return []
-    name = url.removeprefix(f"{build.workspace.url}/")
-    filesystem, root = build.workspace.filesystem, build.workspace.path(name)
-    try:
-        files = release_manifest.read(filesystem, root)
-    except DamagedPart as error:
-        return [Fault(path=release_manifest.MANIFEST, kind="changed", what=f"is damaged: {error}")]
-    now = release_manifest.states(filesystem, root)
-    found = release_manifest.faults(filesystem, root, files, hashed=_HASHED.get(url) or _sealed(build, name))
-    if not any(fault.kind != "unlisted" for fault in found):
-        _HASHED[url] = now
-    return found
-
-
 def intact_release(build: Build) -> str | None:
     """Return the folder or URL of the build's release; None if there is none, or a file of it must be written anew."""
     needs_mending = any(fault.kind != "unlisted" or fault.is_shard for fault in release_faults(build))
     return None if needs_mending else release_of(build)
-
-
-def seal_release(build: Build) -> str | None:
-    """Note the state in which the release's files were found right, and return its folder or URL; None if there is none."""
-    url = release_of(build)
-    if url is not None and (states := _HASHED.get(url)) is not None:
-        name = url.removeprefix(f"{build.workspace.url}/")
-        if _sealed(build, name) != states:
-            build.workspace.write(_SEAL, json.dumps({"folder": name, "states": states}, indent=1).encode())
-    return url
-
-
-def _sealed(build: Build, name: str) -> release_manifest.States:
-    try:
-        seal = json.loads(build.workspace.read(_SEAL))
-        return dict(seal["states"]) if seal["folder"] == name else {}
-    except (FileNotFoundError, StorageError, ValueError, KeyError, TypeError):
-        return {}  # it saves hashing, no more
-
-
-_HASHED: Final[dict[str, release_manifest.States]] = {}
-"""Release -> states in which this process found its files right: the stage looks several times in one build."""
 
 
 def with_verifier(build: Build, split: str, rows: pa.Table) -> pa.Table:
@@ -171,33 +112,80 @@ def pairs_were_voted_on(build: Build) -> bool:
     return listening is not None and listening.subjects == "pairs"
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReleaseStage(Stage[R_contra]):
+    """The stage that writes the release of a kind of data set.
+
+    Attributes:
+        before: the stages before it, whose books are a part of the card.
+        form: what it releases.
+    """
+
+    before: Sequence[Stage[Any]]
+    form: Form[Any]
+
+
 def _release(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Books:
-    require_credits(build, build.tables.read("utterances", ["corpus", "license"]))
-    section = build.recipe.release
-    layout = ShardLayout(sample_rate_hz=build.recipe.clip_format.sample_rate_hz, shard_bytes=section.shard_size_mb * 1_000_000)
     build.progress.start("release", 0)
+    with contents(before, form, build) as found:
+        folder = release_writer.write(
+            build.workspace,
+            build.recipe.release.version,
+            splits=found.splits,
+            audio=named_audio(build),
+            facts=found.facts,
+            layout=layout_of(build, build.recipe.release),
+        )
+    publish(build, folder)
+    build.progress.end()
+    items, *_ = found.counted.values()
+    notes = (*short_splits(build.recipe, items), *found.beside)
+    return Books(stage="release", unit=item_of(build).plural, rows_in=items.total(), rows_out=items.total(), notes=notes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What a build releases.
+
+    Attributes:
+        splits: its configurations' splits, whose rows are joined as they are read.
+        facts: content of the card beside the rows.
+        counted: configuration -> split -> rows, counted as they are read.
+    """
+
+    splits: Sequence[release_writer.ReleaseSplit]
+    facts: Facts
+    counted: Mapping[str, Counter[str]]
+
+    @property
+    def beside(self) -> list[str]:
+        """A line for each configuration beside the first one."""
+        return [f"configuration {name}: {rows.total()} rows" for name, rows in list(self.counted.items())[1:]]
+
+
+@contextlib.contextmanager
+def contents(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Iterator[Contents]:
+    """Yield what a build releases; its rows can be read inside the block.
+
+    Raises:
+        RecipeError: a corpus whose licence asks for it does not name who made it.
+        LeakageError: the splits share something.
+    """
+    require_credits(build, build.tables.read("utterances", ["corpus", "license"]))
     wanted = {one.name(build): one for one in form.configurations if one.is_wanted(build)}
     counted = {name: Counter[str]() for name in wanted}
     with pieces(build, form.reads) as found:
-        folder = release_writer.write(
-            build.workspace,
-            section.version,
+        yield Contents(
             splits=[split for name, one in wanted.items() for split in _splits(name, one, build, found, counted[name])],
-            audio=named_audio(build),
             facts=_facts(before, form, build, found),
-            layout=layout,
+            counted=counted,
         )
-    build.workspace.write(CURRENT, json.dumps({"folder": folder}).encode())
-    # What was written, or hashed, a moment ago need not be read once more.
-    _HASHED[f"{build.workspace.url}/{folder}"] = release_manifest.states(
-        build.workspace.filesystem, build.workspace.path(folder)
-    )
-    seal_release(build)
-    build.progress.end()
-    items, *_ = counted.values()
-    beside = [f"configuration {name}: {rows.total()} rows" for name, rows in counted.items() if rows is not items]
-    notes = (*short_splits(build.recipe, items), *beside)
-    return Books(stage="release", unit=item_of(build).plural, rows_in=items.total(), rows_out=items.total(), notes=notes)
+
+
+def layout_of(build: Build, release: Release) -> ShardLayout:
+    """Return how the rows of a build are divided into shards, in the release of a recipe."""
+    rate = build.recipe.clip_format.sample_rate_hz
+    return ShardLayout(sample_rate_hz=rate, shard_bytes=release.shard_size_mb * 1_000_000)
 
 
 def _splits(
@@ -258,7 +246,7 @@ def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build, found: M
             item_of(build).samples,
             form.versioned,
         ),
-        recipe_digest=digest(_recipe_literals(build)),
+        recipe_digest=digest(recipe_literals(build)),
         attribution={corpus.name: reader_of(corpus).attribution for corpus in recipe.corpora},
         seed=recipe.seed,
     )
@@ -276,7 +264,7 @@ def _released_items(build: Build, split: str) -> pa.Table:
     return among(item_of(build).rows(build), "item_id", assigned.filter(pc.equal(assigned["split"], split))["item_id"])
 
 
-def _recipe_literals(build: Build) -> dict[str, Any]:
+def recipe_literals(build: Build) -> dict[str, Any]:
     """Return the recipe without what differs from machine to machine: where it works and where its corpora lie."""
     literals_of_recipe = build.recipe.model_dump(exclude={"workspace", "listening", "plugins"})
     for corpus in literals_of_recipe["corpora"]:
@@ -286,14 +274,16 @@ def _recipe_literals(build: Build) -> dict[str, Any]:
     return literals_of_recipe
 
 
-def release_stage(before: Sequence[Stage[Any]], form: Form[Any]) -> Stage[Any]:
+def release_stage(before: Sequence[Stage[Any]], form: Form[Any]) -> ReleaseStage[Any]:
     """Return the stage that writes the release; what happened in the stages before it is a part of the card."""
     accounts = (name for stage in before for name in stage.writes if name.startswith(("drops@", "failures@")))
-    return Stage(
+    return ReleaseStage(
         name="release",
         reads=(*form.reads, "labels", "splits@*", "votes", VOTED, *dict.fromkeys(accounts)),
         writes=(),
-        settings=lambda build: [_recipe_literals(build), form.identity(build)],
+        settings=lambda build: [recipe_literals(build), form.identity(build)],
         produced=intact_release,
         run=partial(_release, before, form),
+        before=before,
+        form=form,
     )

@@ -1,5 +1,6 @@
 """The stage ``splits``: labelled items are assigned, and nothing leaks between splits."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import pyarrow as pa
@@ -20,6 +21,7 @@ from flows.run.wanted import made, wanted_rows
 from flows.stages.pool_leakage import contents_of_pools, divided_by_corpora, shared_by_sources, with_their_splits
 from flows.stages.split_facts import facts_of, short_splits, split_sizes
 from splits.assign import RULE, assign
+from splits.claims import Claims, claims_on, restricted, with_sources
 from splits.conditions import meets
 from splits.groups import leakage_groups
 from splits.leakage import LeakageProof, prove
@@ -29,7 +31,8 @@ _MOST_NAMED: Final = 10
 
 
 def _splits(build: Build) -> Books:
-    item, groups = item_of(build), leakage_groups(_leakage_keys(build))
+    item, keys = item_of(build), leakage_keys(build)
+    groups = leakage_groups(keys)
     table = among(item.rows(build), "item_id", build.tables.read("labels", ["item_id"])["item_id"])
     table = attach(table, "group_id", groups, "group_id", {"leakage_group": "leakage_group"})
     table = attach(table, "leakage_group", _strata(build, groups), "leakage_group", {"stratum": "stratum"})
@@ -41,7 +44,7 @@ def _splits(build: Build) -> Books:
         assigned, drops = with_their_splits(build, table), empty("drops")
     else:
         eligible = {split: meets(facts, condition) for split, condition in conditions.items() if condition}
-        assigned, drops = assign(rows, split_sizes(build.recipe), build.recipe.seed, eligible)
+        assigned, drops = _assign(build, rows, eligible, _claims(build, keys, groups))
     build.tables.replace("drops@splits", sorted_by(drops, "row_id"))
     build.tables.replace(splits_table(build), sorted_by(assigned, "item_id"))
     proof(build)
@@ -53,6 +56,33 @@ def _splits(build: Build) -> Books:
         dropped=count(drops["reason"]),
         notes=(*short_splits(build.recipe, count(assigned["split"])), *_shared_by_sources(build)),
     )
+
+
+def with_source_files(build: Build, keys: pa.Table) -> pa.Table:
+    """Return leakage keys with the files of the recordings: clips of one file are not one clip in two formats of audio."""
+    return with_sources(keys, wanted_rows(build, "recordings", columns=["utterance_id", "source_sha256"]))
+
+
+def has_claims(build: Build) -> bool:
+    """Tell whether the build goes by what earlier parts of a collection have in their splits."""
+    return build.membership is not None and bool(build.membership.earlier)
+
+
+def _claims(build: Build, keys: pa.Table, groups: pa.Table) -> Claims:
+    """Return what earlier parts of a collection claim of the leakage groups."""
+    if not has_claims(build):
+        return {}
+    return claims_on(with_source_files(build, keys), groups, build.tables.read("claims"))
+
+
+def _assign(build: Build, rows: pa.Table, eligible: Mapping[str, pa.BooleanArray], claims: Claims) -> tuple[pa.Table, pa.Table]:
+    """Return assigned rows and drops; what is claimed goes to the split that has it, before others."""
+    sizes, seed = split_sizes(build.recipe), build.recipe.seed
+    if not claims:
+        return assign(rows, sizes, seed, eligible)
+    free, eligible, claimed = restricted(rows, eligible, list(sizes), claims)
+    assigned, drops = assign(rows.filter(free), sizes, seed, eligible, claims)
+    return assigned, pa.concat_tables([drops, claimed])
 
 
 def _shared_by_sources(build: Build) -> list[str]:
@@ -117,10 +147,10 @@ def proof(build: Build) -> LeakageProof:
     Raises:
         LeakageError: they do.
     """
-    return prove(build.tables.batches(splits_table(build)), _leakage_keys(build))
+    return prove(build.tables.batches(splits_table(build)), leakage_keys(build))
 
 
-def _leakage_keys(build: Build) -> pa.Table:
+def leakage_keys(build: Build) -> pa.Table:
     """Return all that could leak: texts, dialogues, recordings, and their audio: one clip under two names is found too.
 
     A text that is spoken in place of the target's is a text of its group as well, in a row of its own.
@@ -167,7 +197,11 @@ def _spoken_instead(build: Build) -> pa.Table:
 STAGE: Final[Stage] = Stage(
     name="splits",
     reads=("utterances", "prompts", *made("recordings", "samples"), "labels", "rulings", "votes"),
-    reads_if=lambda build: (*item_of(build).reads, *((VOTED,) if takes_votes(build) else ())),
+    reads_if=lambda build: (
+        *item_of(build).reads,
+        *((VOTED,) if takes_votes(build) else ()),
+        *(("claims",) if has_claims(build) else ()),
+    ),
     writes=("splits@*", "drops@splits"),
     settings=lambda build: [
         split_literals(build),

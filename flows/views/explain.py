@@ -35,6 +35,10 @@ _USES: Final[dict[str, Sequence[str]]] = {
 """Table -> its key and the other columns of a line about a use."""
 
 
+class UnknownName(DataError):
+    """Nothing has that name."""
+
+
 def story_of(build: Build, name: str) -> dict[str, Any]:
     """Return chapter -> facts about a row, the rows that it was made from, and the rows made from it.
 
@@ -45,6 +49,8 @@ def story_of(build: Build, name: str) -> dict[str, Any]:
     Raises:
         DataError: nothing has that name, or several rows have it.
     """
+    if build.parts:
+        return _story_of_parts(build, name)
     found = rows_named(build, name)
     if len(found) > 1:
         several = ", ".join(f"{table[:-1]} {key}" for table, key in found[:10]) + (", ..." if len(found) > 10 else "")
@@ -73,16 +79,30 @@ def story_of(build: Build, name: str) -> dict[str, Any]:
     with build.noted("releases"):
         # Beside its items, a release can hold their clips, each by itself.
         items = {key for of in {item_of(build).table, "samples"} for key in family.get(of, ())}
-        if released := rows_released(build.workspace, items or ids):
+        places = [build.workspace] if build.membership is None else [build.workspace, build.membership.collection]
+        if released := [row for place in places for row in rows_released(place, items or ids)]:
             story["released"] = released
     damaged = {f"damaged: {what}": problem for what, problem in (build.problems or {}).items()}
     if not story:
         hint = [f"did you mean {' or '.join(near)}?"] if (near := near_rows(build, name)) else []
-        raise DataError(
+        raise UnknownName(
             f"no pair, sample, prompt, utterance, recording, file, drop or failure has the id {name!r} in "
             f"{'; '.join([build.workspace.url, *hint, *damaged.values()])}"
         )
     return story | damaged
+
+
+def _story_of_parts(build: Build, name: str) -> dict[str, Any]:
+    """Return the chapters of every part of a collection that has something of that name."""
+    story, unknown = dict[str, Any](), list[str]()
+    for part, its_build in build.parts.items():
+        try:
+            story |= {f"{part}: {chapter}": facts for chapter, facts in story_of(its_build, name).items()}
+        except UnknownName as error:
+            unknown.append(f"{part}: {error}")
+    if not story:
+        raise UnknownName("; ".join(unknown))
+    return story
 
 
 def _of_speeches(build: Build, pair: dict[str, Any]) -> set[str]:

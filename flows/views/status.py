@@ -1,6 +1,7 @@
 """The state of a workspace by stage, and its cost."""
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import replace
 
 import pyarrow as pa
@@ -59,6 +60,16 @@ def _damaged(stage: Stage, build: Build, error: StorageError) -> tuple[Books, st
     return books, f"damaged: {error}"
 
 
+def of_all_parts(build: Build, rows: Callable[[Build], list[dict[str, object]]]) -> list[dict[str, object]]:
+    """Return rows about a build; of a collection those about each part first, whose first value begins with its name."""
+    found = list[dict[str, object]]()
+    for name, part in build.parts.items():
+        for row in rows(part):
+            first = next(iter(row))
+            found.append(row | {first: f"{name}: {row[first]}"})
+    return found + rows(build)
+
+
 def status_of(build: Build) -> list[dict[str, object]]:
     """Return one row per stage, rows about the listening test, and one row per task, judge and model that was asked."""
     rows: list[dict[str, object]] = [
@@ -76,7 +87,8 @@ def status_of(build: Build) -> list[dict[str, object]]:
         for page, state in books_of(build)
     ]
     started = {row["stage"] for row in rows}
-    rows += [_row(stage.name, "not begun") for stage in stages_of(build) if stage.name not in started]
+    stages = stages_of(build) if build.membership is None else stages_of(build)[:-1]  # the collection has the release
+    rows += [_row(stage.name, "not begun") for stage in stages if stage.name not in started]
     with build.noted("stages"):
         rows += [_row("note", note) for note in notes_of(build, stages_of(build))]
     rows += listening_rows(build) + spend_rows(build)

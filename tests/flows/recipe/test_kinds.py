@@ -68,7 +68,7 @@ def test_a_scale_is_named_as_readers_name_it(tmp_path):
     [
         ({"systems": []}, "systems: is a key of kind preference; this recipe is of another kind"),
         ({"kind": "rated_pear"}, "unknown kind 'rated_pear'. Did you mean 'rated_pairs'"),
-        ({"kind": 3}, "kind: 3 is no name; known: answers, preference, rated_clips, rated_pairs"),
+        ({"kind": 3}, "kind: 3 is no name; known: answers, collection, preference, rated_clips, rated_pairs"),
         ({"labels": {"from": "judge"}}, "labels.from: pairs of rated clips are labelled by ratings"),
         ({"labels": {"form": "judge"}}, "labels.form: unknown key, did you mean 'from'"),
         ({"scale": " "}, "scale: is blank: name the scale of ratings that decides"),

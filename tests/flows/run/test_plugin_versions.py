@@ -9,7 +9,7 @@ from flows.run.item_tables import PAIRS
 from flows.run.kind import stages_of
 from flows.run.pipeline import open_build
 from flows.run.plugin_versions import mixed_versions, released_mixed, version_rows
-from flows.stages.release import _recipe_literals
+from flows.stages.release import recipe_literals
 from flows.views.status import status_of
 from scoring.metrics.prosody import Prosody
 from synth.engines.flite import Flite
@@ -119,9 +119,9 @@ def test_what_a_metric_of_another_version_measured_is_measured_again(tmp_path, p
 def test_a_recipe_without_the_key_is_the_one_that_it_was(tmp_path):
     """Its digest and the marks of its stages would change otherwise."""
     (tmp_path / "corpus").mkdir()
-    literals = _recipe_literals(opened(tmp_path))
+    literals = recipe_literals(opened(tmp_path))
     assert all("version" not in part for part in [*literals["systems"], *literals["metrics"]])
-    demanding = _recipe_literals(opened(tmp_path, systems=[FLITES | {"version": "2.2"}]))
+    demanding = recipe_literals(opened(tmp_path, systems=[FLITES | {"version": "2.2"}]))
     assert demanding["systems"][0]["version"] == "2.2"
 
 

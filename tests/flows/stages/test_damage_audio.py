@@ -16,7 +16,7 @@ from flows.run.damage import has_damaged, retry_damaged
 from flows.run.kind import stages_of
 from flows.run.marks import finished
 from flows.run.pipeline import open_build
-from flows.stages import release
+from flows.stages import released
 from flows.stages.release import release_faults, release_of
 from flows.views.explain import story_of
 from flows.views.report import write_report
@@ -298,15 +298,15 @@ def test_an_untouched_release_is_hashed_once(copy, monkeypatch):
     """Looking again reads no shard; a change is seen even if size and time of change are as before."""
     build = copy("released")
     hashed: list[str] = []
-    plain = release.release_manifest._hashed
+    plain = released.release_manifest._hashed
     monkeypatch.setattr(
-        release.release_manifest, "_hashed", lambda fs, root, file: hashed.append(file.path) or plain(fs, root, file)
+        released.release_manifest, "_hashed", lambda fs, root, file: hashed.append(file.path) or plain(fs, root, file)
     )
-    monkeypatch.setattr(release, "_HASHED", {})
+    monkeypatch.setattr(released, "_HASHED", {})
     assert release_faults(build) == []
     assert len(hashed) == len(contents(release_of(build))) - 1, "a copied workspace is in no known state"
-    release.seal_release(build)
-    release._HASHED.clear()
+    released.seal_release(build)
+    released._HASHED.clear()
     hashed.clear()
     assert release_faults(build) == []
     assert hashed == []
