@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import BeforeValidator, Field, model_serializer, model_validator
 
 from contracts.errors import RecipeError
+from contracts.yaml_mapping import read_yaml
 from flows.recipe.load import check_whole, load
 from flows.recipe.model import Recipe
 from flows.recipe.parts import Strict, expanded
@@ -75,6 +76,8 @@ class CollectionRecipe(Recipe):
 
     def _part(self, name: str, part: PartSection) -> Recipe:
         try:
+            if read_yaml(Path(part.recipe), "a recipe").get("kind") == self.kind:  # reading it could go on for ever
+                raise RecipeError(f"{part.recipe} is a collection itself: name its parts here")
             recipe = load(part.recipe)
             changes: dict[str, Any] = {"seed": self.seed} if "seed" in self.model_fields_set else {}
             if part.quotas is not None:
@@ -102,11 +105,9 @@ def check(recipe: CollectionRecipe) -> None:
     """Check the parts.
 
     Raises:
-        RecipeError: one of them is a collection, or cannot go by what earlier parts have in their splits.
+        RecipeError: one of them cannot go by what earlier parts have in their splits.
     """
     for number, (name, part) in enumerate(recipe.part_recipes.items()):
-        if part.part_recipes:
-            raise RecipeError(f"parts.{name}: is a collection itself: name its parts here")
         if part.draws_pairs and number:
             raise RecipeError(
                 f"parts.{name}: draws its pairs (pairs.categories) for splits that it makes before: let it be the first part"
