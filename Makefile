@@ -1,6 +1,7 @@
 # make setup   build the environment (.venv) and install system packages
 # make demo    build the demo data set: no key, no GPU;  make demo-zh  the same in Mandarin, for non-commercial use
 # make demo-rated  pairs of rated clips, in a minute: recordings made worse by known steps, with simulated ratings
+# make demo-unisrm  a collection: two tasks as one release, disjoint across them
 # make test    all tests;  make check  ruff, mypy, import-linter;  make bench  figures beside baselines
 # make test-slow  more cases of the end-to-end tests
 # make chaos   N=50 random kills over a small build, SEED=1: does each end in the same release, with nothing left and nothing lost?
@@ -16,7 +17,7 @@ export DO_NOT_TRACK := 1
 N := 50
 SEED := 1
 
-.PHONY: setup check test test-slow demo demo-rated demo-zh bench chaos lock print-python prefect-run clean
+.PHONY: setup check test test-slow demo demo-rated demo-unisrm demo-zh bench chaos lock print-python prefect-run clean
 
 setup: ; @packaging/system_packages.sh
 	@if [ "$$(cat $(STAMP) 2>/dev/null)" != "$(LOCK_SHA)" ]; then \
@@ -40,6 +41,10 @@ demo: setup
 demo-rated: setup
 	@$(PYTHON) -m synth.degraded_speech workspaces/degraded-speech
 	@.venv/bin/unisrm-data build recipes/demo_rated.yaml
+
+demo-unisrm: setup
+	@$(PYTHON) -m corpora.miniatures qualispeech workspaces/qualispeech-small
+	@.venv/bin/unisrm-data build recipes/unisrm_small.yaml
 
 demo-zh: setup
 	@.venv/bin/unisrm-data build recipes/demo_zh.yaml

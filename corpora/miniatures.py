@@ -7,6 +7,7 @@ numbers and oddities are as in the real corpus. The first system of each is the 
 import csv
 import hashlib
 import statistics
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -261,3 +262,8 @@ def _write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    _WRITERS = {write.__name__: write for write in (bvcc, nisqa, qualispeech, singmos, somos, tmhint_qi, vmc23)}
+    print(_WRITERS[sys.argv[1]](sys.argv[2]))
