@@ -4,7 +4,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from contracts.schema_columns import FAILED_TRIES, TEXT, column
+from contracts.schema_columns import BOOL, FAILED_TRIES, FLOAT, INT, TEXT, column
 
 PAIRS: Final = pa.schema(
     [
@@ -74,5 +74,23 @@ FAILURES: Final = pa.schema(
         column("reason", TEXT, "why, as a counted word"),
         column("message", TEXT, "what happened, for a person"),
         column("failed_tries", TEXT, FAILED_TRIES, nullable=True),
+    ]
+)
+
+AUDIT: Final = pa.schema(
+    [
+        column("target", TEXT, "what is told: chosen, shown_as_a, a scale, or reference_length"),
+        column("told_by", TEXT, "the feature that tells it, or not_listening: a classifier over all measured ones"),
+        column("family", TEXT, "nuisance (says nothing of quality), origin (what made the clip) or reader (the classifier)"),
+        column("split", TEXT, "split whose items are looked at; null = all", nullable=True),
+        column("measure", TEXT, "what effect is: probability (0.5 = none), accuracy (0.5 = none) or correlation (0 = none)"),
+        column("items", INT, "items of which the feature is known"),
+        column("differing", INT, "items that say something: the feature differs between the two clips"),
+        column("effect", FLOAT, "that the chosen clip has more; that the classifier is right; or Spearman's correlation"),
+        column("low", FLOAT, "lower end of its 95 % interval, by bootstrap over leakage groups"),
+        column("high", FLOAT, "upper end"),
+        column("bound", FLOAT, "effect that chance alone stays within, but for the rate of false alarms"),
+        column("p_value", FLOAT, "share of permutations that go as far, of any feature"),
+        column("is_found", BOOL, "whether it is a shortcut, at that rate"),
     ]
 )

@@ -8,12 +8,13 @@ from typing import Final
 import pyarrow as pa
 
 from contracts.answer_schemas import ASSESSMENTS, JUDGMENTS, RATINGS, RULINGS, VOTES, WRITINGS
-from contracts.item_schemas import CLAIMS, DROPS, FAILURES, LABELS, PAIRS, SPLITS, WANTED
+from contracts.item_schemas import AUDIT, CLAIMS, DROPS, FAILURES, LABELS, PAIRS, SPLITS, WANTED
 from contracts.listening_schemas import GOLD
 from contracts.speech_schemas import METRICS, PROMPTS, RECORDINGS, SAMPLES, UTTERANCES
 
 __all__ = [
     "ASSESSMENTS",
+    "AUDIT",
     "CLAIMS",
     "DROPS",
     "FAILURES",
@@ -59,6 +60,7 @@ SCHEMAS: Final[dict[str, pa.Schema]] = {
     "splits": SPLITS,
     "claims": CLAIMS,
     "gold": GOLD,
+    "audit": AUDIT,
 }
 
 KEYS: Final[dict[str, str]] = {

@@ -79,9 +79,10 @@ class Metric(Protocol):
     without it a plan says that the time is unknown; and ``environment: ClassVar[Environment]``, where its sessions run unless
     the recipe says otherwise. A metric of acoustic features has ``features: ClassVar[Mapping[str, Feature]]``, by value name
     (``scoring.feature``). A classifier has ``classifies: ClassVar[tuple[str, Mapping[str, str]]]``: a name for what it tells,
-    and value name -> class; filters see the class of the largest value under that name. A metric whose model is a plug-in of
-    its own has ``hosted()``, which returns that model if it runs in an environment of its own, and ``with_model_in``
-    (``scoring.hosted_model.PlacesItsModel``).
+    and value name -> class; filters see the class of the largest value under that name. Values that say nothing of quality, but
+    may tell which clip was chosen, are ``nuisances: ClassVar[Mapping[str, float]]``: value name -> the smallest difference that
+    counts; the audit of shortcuts looks at them. A metric whose model is a plug-in of its own has ``hosted()``, which returns
+    that model if it runs in an environment of its own, and ``with_model_in`` (``scoring.hosted_model.PlacesItsModel``).
     """
 
     value_names: ClassVar[tuple[str, ...]]

@@ -57,12 +57,14 @@ class Statistics:
         columns: headings of its columns, of which the first are words and the others numbers.
         words: how many of the columns are words.
         rows: values, as they are shown.
+        note: how to read the table; empty = nothing needs to be said.
     """
 
     title: str
     columns: Sequence[str]
     words: int
     rows: Sequence[Sequence[object]]
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,7 @@ class Facts:
         annotations_creators: the Hub's words for who annotated: machine-generated, crowdsourced, expert-generated.
         judge_statement: what kind of judge labelled the rows.
         statistics: tables about the rows that no count of single rows gives.
+        shortcuts: what tells the labels without listening; None = nobody looked.
         writers: language models that wrote a part of the rows, in the order in which they were asked.
         mixed: what was made by several versions, among the released rows.
         recipe_digest: hash of the recipe.
@@ -93,6 +96,7 @@ class Facts:
     annotations_creators: Sequence[str] = ("machine-generated",)
     judge_statement: str = ""
     statistics: Sequence[Statistics] = ()
+    shortcuts: Statistics | None = None
     writers: Sequence[Writer] = ()
     mixed: Sequence[Mixed] = ()
     recipe_digest: str = ""

@@ -4,7 +4,9 @@ Nothing is synthesised and nobody is asked: a corpus brings recordings, question
 and references, rewarded by BLEU) and for SFT (prompt and completion, the first reference).
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import pyarrow as pa
@@ -20,6 +22,7 @@ from flows.run.kind import Kind
 from flows.run.pipeline import Build, Stage
 from flows.run.wanted import made, wanted_rows
 from flows.stages import claims, metrics, splits, utterances
+from flows.stages.audit import audit_stage, of_clips
 from flows.stages.corpus_clips import clip_stages
 from flows.stages.filters import Labelling, filters_stage
 from flows.stages.metrics import current_facts
@@ -62,6 +65,12 @@ def _references(build: _Build, samples: pa.Table) -> pa.Array:
     return utterances["references"].combine_chunks().take(place.combine_chunks())
 
 
+def _reference_lengths(build: Build) -> Mapping[str, pa.Table]:
+    """Return how long the first reference of each question is, in characters: what a model could learn from clips' lengths."""
+    labels = build.tables.read("labels", ["item_id", "label"])
+    return {"reference_length": pa.table({"item_id": labels["item_id"], "value": pc.utf8_length(labels["label"])})}
+
+
 def _rows(build: _Build) -> AnswerRows:
     samples, recipe = wanted_rows(build, "samples"), build.recipe
     joined = ClipRows(
@@ -95,6 +104,7 @@ _MAKING: Final[tuple[Stage[AnswersRecipe], ...]] = (
     ),
     claims.STAGE,
     splits.STAGE,
+    audit_stage(partial(of_clips, _reference_lengths)),
 )
 
 FORM: Final[Form[AnswersRecipe]] = Form(

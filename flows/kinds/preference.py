@@ -9,6 +9,7 @@ from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.run.kind import Kind
 from flows.run.pipeline import Stage
 from flows.stages import (
+    audit,
     claims,
     filters,
     gold_clips,
@@ -49,6 +50,7 @@ _MAKING: Final[tuple[Stage[PreferenceRecipe], ...]] = (
     splits.STAGE,
     verification.STAGE,
     label_check.STAGE,
+    audit.STAGE,
 )
 
 STAGES: Final[tuple[Stage[PreferenceRecipe], ...]] = (*_MAKING, release_stage(_MAKING, FORM))

@@ -3,7 +3,9 @@
 Nothing is synthesised: a corpus brings the clips. The scores are its ratings, those of listeners, or a judge's.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import pyarrow as pa
@@ -22,6 +24,7 @@ from flows.run.question import judge_of, task_of
 from flows.run.questions import roles_about
 from flows.run.wanted import made, table_of, wanted_rows
 from flows.stages import assessments, claims, metrics, rationales, splits, utterances, votes
+from flows.stages.audit import audit_stage, of_clips
 from flows.stages.corpus_clips import clip_stages
 from flows.stages.filters import Labelling, filters_stage
 from flows.stages.measured_features import feature_names
@@ -59,6 +62,18 @@ def _labelled(build: _Build) -> pa.Table:
     )
     samples, prompts = wanted_rows(build, "samples"), build.tables.read("prompts")
     return single_clips.join(labels=labels, samples=samples, facts=current_facts(build), prompts=prompts)
+
+
+def _scores(build: Build) -> Mapping[str, pa.Table]:
+    """Return the clips' scores by scale."""
+    found = build.tables.read("assessments", ["sample_id", "scores"])
+    clips = found["sample_id"].combine_chunks().take(pc.list_parent_indices(found["scores"].combine_chunks()))
+    scores = pc.list_flatten(found["scores"].combine_chunks())
+    table = pa.table({"item_id": clips, "value": scores.field("score"), "scale": scores.field("scale")})
+    return {
+        scale: table.filter(pc.equal(table["scale"], scale)).select(["item_id", "value"])
+        for scale in pc.unique(table["scale"]).to_pylist()
+    }
 
 
 def _rows(build: _Build) -> RatedClipRows:
@@ -148,6 +163,7 @@ _MAKING: Final[tuple[Stage[RatedClipsRecipe], ...]] = (
     ),
     claims.STAGE,
     splits.STAGE,
+    audit_stage(partial(of_clips, _scores), ("assessments",)),
 )
 
 _ANNOTATED: Final = {"ratings": "found", "votes": "crowdsourced", "judge": "machine-generated"}

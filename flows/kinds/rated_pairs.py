@@ -22,6 +22,7 @@ from flows.run.pipeline import Build, Stage
 from flows.run.wanted import made, want, wanted_rows
 from flows.run.work import count_done, do_missing
 from flows.stages import (
+    audit,
     claims,
     critique_check,
     drawn_pairs,
@@ -220,6 +221,7 @@ _MAKING: Final[tuple[Stage[RatedPairsRecipe], ...]] = (
     verification.STAGE,
     label_check.STAGE,
     critique_check.STAGE,
+    audit.STAGE,
 )
 
 FORM: Final[Form[RatedPairsRecipe]] = Form(

@@ -10,6 +10,7 @@ from filters.comparisons import COMPARED
 from flows.recipe.listening_checks import check_listening
 from flows.recipe.model import Recipe
 from flows.recipe.parts import configured
+from scoring.audit.features import OF_CLIPS, ORIGINS, POSITION, nuisances_of, unmeasured
 
 
 def check(recipe: Recipe) -> None:
@@ -31,10 +32,25 @@ def check(recipe: Recipe) -> None:
         sides = [column.removesuffix("_a") for column in reads if column.endswith("_a") and column not in COMPARED]
         check_measured(recipe, f"filter {rule.name!r}", sides)
     _check_labels(recipe)
+    _check_rebalance(recipe)
     check_listening(recipe)
     for name, split in recipe.splits.named().items():
         if split.where.rests_on_votes() and (recipe.listening is None or recipe.listening.of != "pairs"):
             raise RecipeError(f"splits.sets.{name}.where asks what listeners said of every pair: add listening with of: pairs")
+
+
+def _check_rebalance(recipe: Recipe) -> None:
+    if recipe.rebalance is None:
+        return
+    if not recipe.compares:
+        raise RecipeError(f"rebalance: is for pairs of clips; items of kind {recipe.kind} are single clips: leave it out")
+    measured = [value for metric in recipe.metrics for value in nuisances_of(metric.name)]
+    known = [POSITION, *OF_CLIPS, *ORIGINS, *measured]
+    for name in recipe.rebalance.features:
+        if name not in known:
+            givers = unmeasured(tuple(metric.name for metric in recipe.metrics))
+            add = f": add metrics: {givers[name]}" if name in givers else f"; known: {', '.join(known)}"
+            raise RecipeError(f"rebalance.features: nothing measures {name!r}{add}")
 
 
 def _check_labels(recipe: Recipe) -> None:

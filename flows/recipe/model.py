@@ -12,7 +12,7 @@ from contracts.errors import RecipeError
 from flows.recipe import listening_section
 from flows.recipe.listening_section import Listening
 from flows.recipe.parts import MetricSection, Name, Plugin, Strict, expanded
-from flows.recipe.sections import CorpusSection, JudgeSection, Labels, Release, Role
+from flows.recipe.sections import CorpusSection, JudgeSection, Labels, Rebalance, Release, Role
 from flows.recipe.splits_section import Splits
 from synth.dsp import ClipFormat
 
@@ -36,6 +36,11 @@ class Recipe(Strict, ABC):
     )
     labels: Labels | None = Field(default=None, description="where labels come from; null = as the rest of the recipe implies")
     filters: list[Plugin] = Field(default_factory=list)
+    rebalance: Rebalance | None = Field(
+        default=None,
+        exclude_if=lambda rebalance: rebalance is None,  # a recipe that does not say it is the recipe that it was
+        description="features that may not tell which clip is chosen; null = all labelled pairs stay",
+    )
     splits: Splits
     listening: Listening | None = Field(default=None, description="what people are asked; null = nobody")
     release: Release = Release()

@@ -233,6 +233,21 @@ class Labels(Strict):
     )
 
 
+class Rebalance(Strict):
+    """Which features may not tell which clip of a pair is chosen; pairs leave until they do not."""
+
+    features: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        description="names as the audit has them: position, duration_s, loudness_lufs, text_length, is_synthetic, system, "
+        "corruption, and what metrics name as nuisances"
+    )
+    bound: float = Field(
+        default=0.5,
+        ge=0.5,
+        le=0.99,
+        description="the largest share of pairs that a feature may tell the same way, among those of about the same difference",
+    )
+
+
 class Release(Strict):
     """The published data set."""
 

@@ -20,6 +20,7 @@ from flows.run.question import task_of
 from flows.run.questions import roles_about, with_reviews
 from flows.run.wanted import made, wanted_rows
 from flows.stages.metrics import current_facts
+from flows.stages.rebalance import rebalanced
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,9 @@ def _filters(labelling: Labelling[Any], build: Build) -> Books:
     rules = [(rule.name, plugins.configure("filter", rule.name, rule.options)) for rule in labelling.filters(build)]
     kept, drops = chain.apply(seen, rules)
     labels = labelling.labels(build, kept)
+    if (section := build.recipe.rebalance) is not None:
+        labels, more = rebalanced(build, labels, section)
+        drops = pa.concat_tables([drops, more])
     build.tables.replace("drops@filters", sorted_by(drops, "row_id"))
     build.tables.replace("labels", sorted_by(labels, "item_id"))
     return Books(
@@ -70,6 +74,7 @@ def filters_stage(labelling: Labelling[R_contra]) -> Stage[R_contra]:
             *labelling.settings(build),
             [rule.model_dump() for rule in labelling.filters(build)],
             [metric.name for metric in build.recipe.metrics],
+            *([build.recipe.rebalance.model_dump()] if build.recipe.rebalance is not None else []),
             *(code for rule in labelling.filters(build) if (code := plugins.digest_of_own("filter", rule.name)) is not None),
         ],
         run=partial(_filters, labelling),

@@ -23,6 +23,7 @@ from flows.run.kind import item_of
 from flows.run.marks import mark_of
 from flows.run.pipeline import Build, R_contra, Stage
 from flows.run.plugin_versions import released_mixed
+from flows.stages.audit_tables import card_table
 from flows.stages.pool_leakage import shared_by_sources
 from flows.stages.release_pieces import pieces
 from flows.stages.released import publish, release_faults, release_of
@@ -240,6 +241,7 @@ def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build, found: M
         annotations_creators=tuple(dict.fromkeys(word for word in annotators if word is not None)),
         judge_statement=form.statement(build) + people_statement(build),
         statistics=form.statistics(build),
+        shortcuts=card_table(build) if _is_audited(before) else None,
         writers=form.writers(build),
         mixed=released_mixed(
             ((piece, _released_items(piece, split)) for split, some in found.items() for piece in some),
@@ -274,12 +276,24 @@ def recipe_literals(build: Build) -> dict[str, Any]:
     return literals_of_recipe
 
 
+def _is_audited(before: Sequence[Stage[Any]]) -> bool:
+    return any("audit" in stage.writes for stage in before)
+
+
 def release_stage(before: Sequence[Stage[Any]], form: Form[Any]) -> ReleaseStage[Any]:
     """Return the stage that writes the release; what happened in the stages before it is a part of the card."""
     accounts = (name for stage in before for name in stage.writes if name.startswith(("drops@", "failures@")))
     return ReleaseStage(
         name="release",
-        reads=(*form.reads, "labels", "splits@*", "votes", VOTED, *dict.fromkeys(accounts)),
+        reads=(
+            *form.reads,
+            "labels",
+            "splits@*",
+            "votes",
+            VOTED,
+            *(["audit"] if _is_audited(before) else []),
+            *dict.fromkeys(accounts),
+        ),
         writes=(),
         settings=lambda build: [recipe_literals(build), form.identity(build)],
         produced=intact_release,

@@ -134,6 +134,7 @@ class Acoustics:
         "clipped_percent": Feature(name="clipping", short="clipped share", unit="%", decimals=2),
         "snr_db": Feature(name="signal-to-noise ratio", short="SNR", unit="dB", decimals=0),
     }
+    nuisances: ClassVar[Mapping[str, float]] = {"bandwidth_hz": 100.0}
     cpu_s_per_audio_s: ClassVar[float | None] = 0.04
     needs_reference: ClassVar[bool] = False
 

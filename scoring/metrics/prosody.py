@@ -168,6 +168,7 @@ class Prosody:
         "pause_share": Feature(name="pause share", unit="%", decimals=0, factor=100),
         "longest_pause_s": Feature(name="longest pause", unit="s", decimals=2),
     }
+    nuisances: ClassVar[Mapping[str, float]] = {"f0_median_hz": 1.0, "pause_share": 0.01}
     cpu_s_per_audio_s: ClassVar[float | None] = 0.02
     needs_reference: ClassVar[bool] = False
 
