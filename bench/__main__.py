@@ -14,6 +14,7 @@ BENCHES = (
     "ahead_bench",
     "noop_bench",
     "stages_bench",
+    "audit_bench",
     "annotation_bench",
     "speech_bench",
     "listening_bench",

@@ -1,4 +1,4 @@
-"""What the audit found, as a line, as the section of the card, and as rows for the report."""
+"""What the audit found, as a line, and as a table for the card and the report."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -10,7 +10,7 @@ from storage.card_facts import Statistics
 
 Row = Mapping[str, Any]
 
-COLUMNS: Final = ("what", "told by", "split", "items", "differing", "effect", "95 % interval", "chance up to", "found")
+COLUMNS: Final = ("what", "told by", "split", "items", "differing", "effect", "95 % interval", "chance alone", "found")
 WORDS: Final = 3
 
 _TARGETS: Final = {"chosen": "which clip is chosen", "shown_as_a": "which clip is shown as A"}
@@ -24,39 +24,53 @@ _RATE: Final = (
     f"Found means: further than chance goes, at a false-alarm rate of {100 * ALPHA:g} % for all features and splits together, "
     f"and of {100 * ALPHA:g} % for each classifier, by exchanging the labels of whole leakage groups. Systems, real or "
     "synthetic speech and corruption are origins: their clips may differ in quality, so that a label goes along with them; a "
-    "model can learn to know them instead of to listen. Lines of single splits stand here where something was found in them."
+    "model can learn to know them instead of to listen. "
 )
+_SHORT: Final = "Lines of single splits stand here where something was found in them. "
+_MOST_NAMED: Final = 6
 
 
 def in_one_line(rows: Sequence[Row]) -> str:
     """Return what was found over all splits, in one line."""
     whole = [row for row in rows if row["split"] is None]
-    told = [f"{_named(row)} ({_effect(row)})" for row in whole if row["is_found"] and row["family"] == "nuisance"]
-    origins = [f"{_named(row)} ({_effect(row)})" for row in whole if row["is_found"] and row["family"] == "origin"]
+    told, origins = (_found(whole, family) for family in ("nuisance", "origin"))
     looked_at = len({row["told_by"] for row in whole if row["family"] == "nuisance"})
-    parts = [f"shortcuts: {', '.join(told)}" if told else f"no shortcut in {looked_at} features"]
-    parts += [f"origins that tell: {', '.join(origins)}"] if origins else []
+    parts = [f"shortcuts: {told}" if told else f"no shortcut in {looked_at} features"]
+    parts += [f"origins that tell: {origins}"] if origins else []
     parts += [
-        f"without listening {_TARGETS[row['target']]} is told in {_effect(row)} (chance up to {_number(row, 'bound')})"
+        f"without listening {_TARGETS[row['target']]} is told in {_effect(row)} (by chance up to {_number(row, row['bound'])})"
         for row in whole
         if row["family"] == "reader"
     ]
     return "; ".join(parts)
 
 
+def _found(rows: Sequence[Row], family: str) -> str:
+    """Return what was found of a family, the plainest first, and how many more."""
+    found = [row for row in rows if row["is_found"] and row["family"] == family]
+    found.sort(key=lambda row: -abs(row["effect"] - (row["measure"] != "correlation") / 2))
+    more = [f"{len(found) - _MOST_NAMED} more"] if len(found) > _MOST_NAMED else []
+    return ", ".join([f"{_named(row)} ({_effect(row)})" for row in found[:_MOST_NAMED]] + more)
+
+
 def _named(row: Row) -> str:
     return str(row["told_by"]) if row["measure"] != "correlation" else f"{row['target']} with {row['told_by']}"
 
 
-def _number(row: Row, name: str) -> str:
-    return f"{row[name]:.2f}" if row["measure"] == "correlation" else f"{100 * row[name]:.1f} %"
+def _number(row: Row, value: float) -> str:
+    return f"{value:.2f}" if row["measure"] == "correlation" else f"{100 * value:.1f} %"
+
+
+def _other_side(row: Row) -> float:
+    """Return the effect that goes as far as the bound in the other direction."""
+    return float(-row["bound"] if row["measure"] == "correlation" else 1 - row["bound"])
 
 
 def _effect(row: Row) -> str:
-    return _number(row, "effect")
+    return _number(row, row["effect"])
 
 
-def shown(rows: Sequence[Row]) -> list[list[object]]:
+def _shown(rows: Sequence[Row]) -> list[list[object]]:
     """Return the rows as they are shown, under ``COLUMNS``."""
     return [
         [
@@ -66,32 +80,33 @@ def shown(rows: Sequence[Row]) -> list[list[object]]:
             row["items"],
             row["differing"],
             _effect(row),
-            f"{_number(row, 'low')} to {_number(row, 'high')}",
-            _number(row, "bound"),
+            f"{_number(row, row['low'])} to {_number(row, row['high'])}",
+            f"{_number(row, _other_side(row))} to {_number(row, row['bound'])}",
             "yes" if row["is_found"] else "no",
         ]
         for row in rows
     ]
 
 
-def explained(build: Build, rows: Sequence[Row]) -> str:
+def _explained(build: Build, rows: Sequence[Row]) -> str:
     """Return how to read the rows, and what was not looked at."""
     missing = unmeasured(tuple(metric.name for metric in build.recipe.metrics))
     lacks = ", ".join(f"{value} (metric {metric})" for value, metric in missing.items())
     effect = _OF_CLIPS if all(row["measure"] == "correlation" for row in rows) else _OF_PAIRS
-    return effect + _RATE + (f" Not looked at, as the recipe does not measure it: {lacks}." if lacks else "")
+    return effect + _RATE + (f"Not looked at, as the recipe does not measure it: {lacks}. " if lacks else "")
 
 
-def card_table(build: Build) -> Statistics | None:
-    """Return the section of the card; None where nothing was looked at."""
+def audit_table(build: Build, *, in_full: bool) -> Statistics | None:
+    """Return the findings; None where nothing was looked at.
+
+    Args:
+        build: the build.
+        in_full: whether to show each feature in each split; else only where something was found.
+    """
     rows = build.tables.read("audit").to_pylist()
     if not rows:
         return None
-    on_card = [row for row in rows if row["split"] is None or row["is_found"]]
-    return Statistics(
-        title="Shortcuts",
-        columns=COLUMNS,
-        words=WORDS,
-        rows=shown(on_card),
-        note=f"{explained(build, rows)} {in_one_line(rows)}",
-    )
+    seen = [row for row in rows if in_full or row["split"] is None or row["is_found"]]
+    line = in_one_line(rows)
+    note = f"{_explained(build, rows)}{'' if in_full else _SHORT}In short: {line}."
+    return Statistics(title="Shortcuts", columns=COLUMNS, words=WORDS, rows=_shown(seen), note=note)

@@ -15,7 +15,7 @@ from flows.run.pipeline import Build
 from flows.stages.audit import chosen_side
 from flows.stages.clip_features import pair_features
 from scoring.audit.association import Floats
-from scoring.audit.rebalancing import surplus
+from scoring.audit.rebalancing import rows_to_drop
 
 REASON: Final = "rebalanced"
 
@@ -34,7 +34,7 @@ def rebalanced(build: Build, labels: pa.Table, section: Rebalance) -> tuple[pa.T
     places = np.argsort([hash_fraction(build.recipe.seed, "rebalance", item) for item in items], kind="stable")
     rank = np.empty(len(items), dtype=np.int64)
     rank[places] = np.arange(len(items))
-    leaving = surplus(told, rank, bound=section.bound)
+    leaving = rows_to_drop(told, rank, bound=section.bound)
     if items and len(leaving) == len(items):
         raise DataError(
             f"rebalance: none of {len(items)} pairs would be left, as {', '.join(section.features)} tell all labels the same "

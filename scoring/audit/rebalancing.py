@@ -16,7 +16,7 @@ BINS: Final = 8
 """Into how many bins of equal size the absolute differences of a feature are put."""
 
 
-def surplus(told: Mapping[str, Floats], rank: Ints, *, bound: float = 0.5) -> dict[int, str]:
+def rows_to_drop(told: Mapping[str, Floats], rank: Ints, *, bound: float = 0.5) -> dict[int, str]:
     """Return the pairs to leave out, and the feature that each is left out for.
 
     Args:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoring.audit.rebalancing import BINS, surplus
+from scoring.audit.rebalancing import BINS, rows_to_drop
 from tests.scoring.audit.planted import Simulated, pairs
 from tests.scoring.audit.test_association import audited, named
 from tests.scoring.audit.test_reader import read
@@ -24,7 +24,7 @@ def mixed(seed, shortcuts, *, groups=150):
 def balanced(simulated, features, **options):
     told = {name: simulated.differences[name] * simulated.chosen for name in features}
     rank = np.random.default_rng(9).permutation(len(simulated.chosen))
-    dropped = surplus(told, rank, **options)
+    dropped = rows_to_drop(told, rank, **options)
     stays = np.ones(len(simulated.chosen), dtype=bool)
     stays[list(dropped)] = False
     return simulated.taken(stays), dropped
@@ -53,14 +53,14 @@ def test_the_fewest_pairs_leave_of_a_feature_with_two_values():
     """Seven real clips were chosen over synthetic ones, three the other way, two pairs have no difference: four leave."""
     told = {"is_synthetic": np.array([-1.0] * 7 + [1.0] * 3 + [0.0] * 2)}
     rank = np.arange(12)
-    assert surplus(told, rank) == dict.fromkeys((3, 4, 5, 6), "is_synthetic")  # the last ones by hash
-    assert len(surplus(told, rank, bound=0.6)) == 3  # 4 of 7 are within 60 %, 5 of 8 are not
+    assert rows_to_drop(told, rank) == dict.fromkeys((3, 4, 5, 6), "is_synthetic")  # the last ones by hash
+    assert len(rows_to_drop(told, rank, bound=0.6)) == 3  # 4 of 7 are within 60 %, 5 of 8 are not
 
 
 def test_a_feature_that_always_tells_takes_all_its_pairs():
     """Nothing can be balanced where real clips are always the better ones; pairs without a difference stay."""
     told = {"is_synthetic": np.array([-1.0] * 5 + [0.0] * 4)}
-    assert sorted(surplus(told, np.arange(9))) == [0, 1, 2, 3, 4]
+    assert sorted(rows_to_drop(told, np.arange(9))) == [0, 1, 2, 3, 4]
 
 
 @settings(max_examples=40, deadline=None)
@@ -81,7 +81,9 @@ def test_a_lost_pair_moves_at_most_its_own_direction():
     """Without one pair of the surplus, the others that stay are the same."""
     told = {"is_synthetic": np.array([-1.0] * 40 + [1.0] * 25)}
     rank = np.random.default_rng(0).permutation(65)
-    dropped = set(surplus(told, rank))
+    dropped = set(rows_to_drop(told, rank))
     lost = min(dropped)
     rest = np.array([row for row in range(65) if row != lost])
-    assert {int(rest[row]) for row in surplus({"is_synthetic": told["is_synthetic"][rest]}, rank[rest])} == dropped - {lost}
+    assert {int(rest[row]) for row in rows_to_drop({"is_synthetic": told["is_synthetic"][rest]}, rank[rest])} == dropped - {
+        lost
+    }
