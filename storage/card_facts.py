@@ -80,7 +80,7 @@ class Facts:
         annotations_creators: the Hub's words for who annotated: machine-generated, crowdsourced, expert-generated.
         judge_statement: what kind of judge labelled the rows.
         statistics: tables about the rows that no count of single rows gives.
-        shortcuts: what tells the labels without listening; None = nobody looked.
+        shortcuts: what tells the labels without listening; empty = nobody looked.
         writers: language models that wrote a part of the rows, in the order in which they were asked.
         mixed: what was made by several versions, among the released rows.
         recipe_digest: hash of the recipe.
@@ -96,7 +96,7 @@ class Facts:
     annotations_creators: Sequence[str] = ("machine-generated",)
     judge_statement: str = ""
     statistics: Sequence[Statistics] = ()
-    shortcuts: Statistics | None = None
+    shortcuts: Sequence[Statistics] = ()
     writers: Sequence[Writer] = ()
     mixed: Sequence[Mixed] = ()
     recipe_digest: str = ""

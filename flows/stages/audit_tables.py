@@ -96,8 +96,8 @@ def _explained(build: Build, rows: Sequence[Row]) -> str:
     return effect + _RATE + (f"Not looked at, as the recipe does not measure it: {lacks}. " if lacks else "")
 
 
-def audit_table(build: Build, *, in_full: bool) -> Statistics | None:
-    """Return the findings; None where nothing was looked at.
+def shortcut_tables(build: Build, *, in_full: bool) -> list[Statistics]:
+    """Return the findings as a table; none where nothing was looked at.
 
     Args:
         build: the build.
@@ -105,8 +105,8 @@ def audit_table(build: Build, *, in_full: bool) -> Statistics | None:
     """
     rows = build.tables.read("audit").to_pylist()
     if not rows:
-        return None
+        return []
     seen = [row for row in rows if in_full or row["split"] is None or row["is_found"]]
     line = in_one_line(rows)
     note = f"{_explained(build, rows)}{'' if in_full else _SHORT}In short: {line}."
-    return Statistics(title="Shortcuts", columns=COLUMNS, words=WORDS, rows=_shown(seen), note=note)
+    return [Statistics(title="Shortcuts", columns=COLUMNS, words=WORDS, rows=_shown(seen), note=note)]

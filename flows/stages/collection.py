@@ -110,6 +110,7 @@ def _facts(build: Build, proven: LeakageProof, of: Mapping[str, Facts]) -> Facts
         annotations_creators=_each(facts.annotations_creators for facts in of.values()),
         judge_statement=" ".join(f"{name}: {facts.judge_statement}" for name, facts in of.items()),
         statistics=[replace(one, title=f"{name}: {one.title}") for name, facts in of.items() for one in facts.statistics],
+        shortcuts=[replace(one, title=f"{name}: {one.title}") for name, facts in of.items() for one in facts.shortcuts],
         writers=_each(facts.writers for facts in of.values()),
         mixed=[replace(one, what=f"{name}: {one.what}") for name, facts in of.items() for one in facts.mixed],
         recipe_digest=digest(_literals(build)),

@@ -23,7 +23,7 @@ from flows.run.kind import item_of
 from flows.run.marks import mark_of
 from flows.run.pipeline import Build, R_contra, Stage
 from flows.run.plugin_versions import released_mixed
-from flows.stages.audit_tables import audit_table
+from flows.stages.audit_tables import shortcut_tables
 from flows.stages.pool_leakage import shared_by_sources
 from flows.stages.release_pieces import pieces
 from flows.stages.released import publish, release_faults, release_of
@@ -241,7 +241,7 @@ def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build, found: M
         annotations_creators=tuple(dict.fromkeys(word for word in annotators if word is not None)),
         judge_statement=form.statement(build) + people_statement(build),
         statistics=form.statistics(build),
-        shortcuts=audit_table(build, in_full=False) if _is_audited(before) else None,
+        shortcuts=shortcut_tables(build, in_full=False) if _is_audited(before) else [],
         writers=form.writers(build),
         mixed=released_mixed(
             ((piece, _released_items(piece, split)) for split, some in found.items() for piece in some),

@@ -21,7 +21,7 @@ from flows.run.damage import named_audio
 from flows.run.kind import kind_of, questions_of
 from flows.run.pipeline import Build
 from flows.run.wanted import wanted_rows
-from flows.stages.audit_tables import audit_table
+from flows.stages.audit_tables import shortcut_tables
 from flows.stages.metrics import current_facts
 from flows.views.clips_report import clips_content
 from flows.views.inline_audio import inline
@@ -81,7 +81,7 @@ def _content(build: Build) -> dict[str, Any]:
         "origin": build.recipe.labels_from,
         "sections": kind_of(build).report(build),
         "listeners": listeners_content(build),
-        "shortcuts": audit_table(build, in_full=True),
+        "shortcuts": shortcut_tables(build, in_full=True),
         "metrics": _histograms(current_facts(build), samples, systems),
         "fates": [
             ("Kept pairs", _listening(build, kept, {})),

@@ -151,7 +151,9 @@ def test_the_books_balance_and_views_work(build, tmp_path):
     assert not any(page.missing for page in books.values())
     assert {page.unit for name, page in books.items() if name in {"filters", "splits", "release"}} == {"clips"}
     states = {row["state"] for row in status_of(build)}
-    assert states - {"done", "no shortcut in 3 features"} == {f"split {name} has 5 rows of its quota of {n}" for name, n in SIZES.items()}
+    assert states - {"done", "no shortcut in 3 features"} == {
+        f"split {name} has 5 rows of its quota of {n}" for name, n in SIZES.items()
+    }
     write_report(build.as_read_only(), tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     assert '<tr><td>listening_effort</td><td class="n">15</td>' in page

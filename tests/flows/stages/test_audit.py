@@ -13,7 +13,7 @@ from flows.recipe.load import load
 from flows.recipe.sections import Rebalance
 from flows.run.pipeline import open_build
 from flows.stages.audit import STAGE
-from flows.stages.audit_tables import audit_table
+from flows.stages.audit_tables import shortcut_tables
 from flows.stages.rebalance import rebalanced
 from flows.stages.splits import splits_table
 from tests.rows import rows
@@ -106,10 +106,11 @@ def test_planted_shortcuts_are_named_on_the_card_and_in_the_report(build):
     assert "; origins that tell: is_synthetic (0.0 %); " in note
     assert found(build) == {"loudness_lufs", "is_synthetic", "not_listening"}
     assert {"loudness_lufs", "is_synthetic"} <= found(build, "train") & found(build, "test")
-    card = audit_table(build, in_full=False)
+    (card,) = shortcut_tables(build, in_full=False)
     assert ["which clip is chosen", "is_synthetic", "all", 180, 180, "0.0 %"] in [row[:6] for row in card.rows]
     assert {row[2] for row in card.rows if row[-1] == "no"} == {"all"}
-    assert len(audit_table(build, in_full=True).rows) == 3 * 9 + 2
+    (report,) = shortcut_tables(build, in_full=True)
+    assert len(report.rows) == 3 * 9 + 2
     assert note in card.note
     assert "bandwidth_hz (metric acoustics)" in card.note
     assert "pause_share (metric" not in card.note
