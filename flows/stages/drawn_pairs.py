@@ -92,10 +92,26 @@ def _pairs(build: _Build) -> Books:
     if build.recipe.pairs.min_gap:
         kept, too_close = rated_clips.far_apart(kept, clips, build.recipe.pairs.min_gap)
         drops = sorted_by(pa.concat_tables([drops, too_close]), "row_id")
+    _require_pairs(build, kept.num_rows, drops)
     build.tables.replace("drops@pairs", drops)
     build.tables.replace("pairs", sorted_by(rated_clips.of_one_content(kept), "pair_id"))
     dropped = count(drops["reason"])
     return Books(stage="pairs", unit="possible pairs", rows_in=found.num_rows, rows_out=kept.num_rows, dropped=dropped)
+
+
+def _require_pairs(build: _Build, rows: int, drops: pa.Table) -> None:
+    """Refuse to go on without a pair.
+
+    Raises:
+        DataError: there is none.
+    """
+    if rows:
+        return
+    reasons = ", ".join(f"{name} {number}" for name, number in count(drops["reason"]).items())
+    raise DataError(
+        f"no two rated clips make a pair{f' ({reasons})' if reasons else ''}: lower pairs.min_gap, which is "
+        f"{build.recipe.pairs.min_gap:g}, or correct pairs.categories, the splits or the corpora"
+    )
 
 
 def _drawn(build: _Build, samples: pa.Table, utterances: pa.Table) -> Books:
@@ -116,9 +132,10 @@ def _drawn(build: _Build, samples: pa.Table, utterances: pa.Table) -> Books:
             if rows.num_rows:
                 used = rated_sampling.uses(drawn, cell.num_rows)
                 ratios += [(use / used.mean(), f"{corpus} {split}") for use in (used.min(), used.max())]
+    rows = sum(table.num_rows for table in found)
+    _require_pairs(build, rows, empty("drops"))
     build.tables.replace("drops@pairs", empty("drops"))
     build.tables.replace("pairs", sorted_by(pa.concat_tables(found), "pair_id"))
-    rows = sum(table.num_rows for table in found)
     return Books(stage="pairs", unit="pairs", rows_in=rows, rows_out=rows, notes=(*notes, *_evenness(ratios)))
 
 

@@ -7,6 +7,7 @@ from typing import Final
 import pyarrow as pa
 
 from annotate.models.inquiry import played
+from contracts.errors import DataError
 from contracts.joins import attach, sorted_by
 from flows.run.books import Books
 from flows.run.pipeline import Asking, Build, R_contra, Stage
@@ -81,7 +82,14 @@ def judgments_stage(
 
     def run(build: Build[R_contra]) -> Books:
         ask_missing(build, "judgments", "judgments", questions(build))
-        return count_done(build, "judgments")
+        books = count_done(build, "judgments")
+        if build.recipe.labels_from == "judge" and books.rows_in and sum(books.failed.values()) == books.rows_in:
+            reasons = ", ".join(f"{reason} {number}" for reason, number in books.failed.items())
+            raise DataError(
+                f"none of {books.rows_in} judgments can be used ({reasons}), so that no pair has a label: `unisrm-data status` "
+                "shows the failures; ask another judge, or ask again with --retry-failed"
+            )
+        return books
 
     return Stage(
         name="judgments",
@@ -95,6 +103,7 @@ def judgments_stage(
             *([settings(build)] if settings is not None else []),
         ],
         run=run,
+        checks=("labels", "filters"),  # whether the labels are the judge's
         asks=Asking(after=(after,), table="judgments", roles=lambda build: build.recipe.judges_of_pairs, questions=questions),
         active=lambda build: bool(build.recipe.judges_of_pairs),
     )

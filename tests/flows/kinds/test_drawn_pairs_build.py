@@ -11,6 +11,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from contracts.errors import DataError
 from corpora import miniatures
 from flows.entry.cli import app
 from flows.run.kind import stages_of
@@ -133,6 +134,16 @@ def test_without_splits_of_the_corpora_contents_are_kept_apart(folder, tmp_path)
         pairs = counted[corpus, split]
         assert pairs == quota or f"{corpus} {split}: {pairs} of {quota} pairs, as the" in notes
     assert counted != quotas, "one of them has too few clips"
+
+
+@pytest.mark.usefixtures("in_this_process")
+@pytest.mark.parametrize("pairs", [{"categories": {"neither": 1}}, {}])
+def test_a_gap_that_no_pair_has_ends_the_build_at_the_pairs(folder, tmp_path, pairs):
+    """Ratings lie between 1 and 5."""
+    quotas = {"splits": {"fractions": {"train": 1.0}}} if not pairs else {}
+    literals = recipe(folder, pairs=pairs | {"min_gap": 4.5}, **quotas)
+    with pytest.raises(DataError, match=r"no two rated clips make a pair.*: lower pairs\.min_gap, which is 4\.5"):
+        built(tmp_path, literals)
 
 
 @pytest.mark.usefixtures("in_this_process")

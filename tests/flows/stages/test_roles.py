@@ -12,7 +12,7 @@ from datasets import Audio, List, get_dataset_config_names, load_dataset
 
 from annotate.models.ledger.ledger import Ledger
 from annotate.models.tasks import task3, task4, teacher
-from contracts.errors import BudgetExceeded, RecipeError, SetupError
+from contracts.errors import BudgetExceeded, DataError, RecipeError, SetupError
 from contracts.languages import with_setting
 from contracts.schemas import PAIRS
 from flows.entry.cli import _options
@@ -278,6 +278,18 @@ def test_kept_replies_are_read_again_for_nothing(tmp_path, paired_copy, monkeypa
         again = run(build, "rulings")["judgments"]
         assert (again.rows_out, again.failed) == (books.rows_in, {})
         assert len(server.prompts) == asked
+
+
+def test_a_judge_that_nobody_can_read_ends_the_build_at_the_judgments(tmp_path, paired_copy):
+    """Not at the release, after everything else. What was paid for is kept; a second build asks nothing again."""
+    with gemini_server.serving(text=lambda _prompt, _clips: "Both are fine.") as server:
+        build = open_build(recipe(tmp_path, judge=listener(server, task="teacher")), str(tmp_path / "ws"))
+        with pytest.raises(DataError, match=r"none of \d+ judgments can be used \(unparsable_reply \d+\).*--retry-failed"):
+            run(build, "release")
+        asked = len(server.prompts)
+        with pytest.raises(DataError, match="none of"):
+            run(build, "release")
+        assert len(server.prompts) == asked > 0
 
 
 def test_a_judge_drifts(tmp_path, paired_copy, gemini):
