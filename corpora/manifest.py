@@ -20,7 +20,7 @@ has one object per line, in which names and ``turn`` may be numbers.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, ClassVar, Final, get_args
 
@@ -37,6 +37,7 @@ from corpora.corpus_files import text_of
 from corpora.delimited import separated_rows, unknown
 from corpora.links import FollowLinks
 from corpora.noise_tags import NoiseTags
+from corpora.rating_scales import Bounds, check_bounds, within
 from corpora.reader import NeedsText, Style, Utterance, batches, decode, lines
 from corpora.root import Root, is_outside
 
@@ -72,6 +73,7 @@ class Manifest:
         noise_tags: what its transcripts write for sounds that are no words: ``["[noise]", "<laugh>"]``. Whole words in the same
             case are removed from every text (``um`` of ``um, well``, not of ``umbrella``). Without this option, text in
             brackets is spoken.
+        scales: scale -> lowest and highest rating: ``{mos: [1, 5]}``; a row with another is not used (``rating_out_of_range``).
         text: whether a row needs a text; ``optional`` for clips of which only the content's id or the ratings matter.
     """
 
@@ -85,15 +87,18 @@ class Manifest:
     attribution: str = ""
     follow_links: FollowLinks = "inside"
     noise_tags: tuple[str, ...] = ()
+    scales: Bounds = field(default_factory=dict)
     text: NeedsText = "required"
 
     def __post_init__(self) -> None:
         if not all(tag.strip() for tag in self.noise_tags):
             raise ValueError("noise_tags must not hold an empty tag")
+        check_bounds(self.scales)
 
     def read(self, root: str) -> Iterator[pa.RecordBatch]:
         """Yield the rows in the order of the manifest (see ``corpora.reader.Corpus``)."""
-        return batches(self.name, self._utterances(Root(self.name, root, self.follow_links)), self.text)
+        found = within(self._utterances(Root(self.name, root, self.follow_links)), self.scales, f"corpus {self.name!r}")
+        return batches(self.name, found, self.text)
 
     def _utterances(self, root: Root) -> Iterator[Utterance]:
         file = self._find(root)

@@ -8,7 +8,7 @@ import pytest
 
 from contracts import plugins
 from contracts.conformance import conform
-from contracts.errors import DataError
+from contracts.errors import DataError, RecipeError
 from contracts.joins import sorted_by
 from contracts.schemas import UTTERANCES
 from storage.tables import TableStore
@@ -291,3 +291,32 @@ def test_a_score_beyond_any_scale_is_malformed(tmp_path, score):
     (row,) = read(tmp_path)
     assert (row["problem"], row["ratings"]) == ("malformed_rating", None)
     assert row["problem_detail"].endswith("is beyond any scale")
+
+
+@pytest.mark.parametrize("place", ["column", "list", "file"])
+def test_a_rating_beyond_its_scale_drops_its_clip(tmp_path, place):
+    """Wherever it stands; the bounds themselves are on the scale, and a scale without bounds takes any number."""
+    rows = [{"rating.mos": 5.5}, {"rating.mos": 5, "rating.cmos": -3}, {"rating.mos": 1}]
+    if place == "list":
+        rows = [{"ratings": [{"scale": name[7:], "score": score} for name, score in row.items()]} for row in rows]
+    beside = None
+    if place == "file":
+        rows, beside = [{}, {}, {}], ["u1,r1,mos,4", "u1,r2,mos,5.5", "u2,r1,mos,5", "u2,r1,cmos,-3", "u3,r1,mos,1"]
+    write(tmp_path, *rows, form="jsonl", ratings=beside)
+    bad, good, also_good = read(tmp_path, scales={" mos": [1, 5]})
+    assert (bad["problem"], bad["problem_detail"], bad["ratings"]) == (
+        "rating_out_of_range", "mos: 5.5 is not between 1 and 5", None,
+    )  # fmt: skip
+    assert [row["problem"] for row in (good, also_good)] == [None, None]
+    assert [row["problem"] for row in read(tmp_path)] == [None, None, None]
+
+
+def test_bounds_of_a_scale_that_nobody_used_or_that_nothing_is_between_are_refused(tmp_path):
+    write(tmp_path, {"rating.mos": 4})
+    with pytest.raises(DataError, match="scales: no clip is rated on 'mso': write the scale as the ratings do"):
+        read(tmp_path, scales={"mso": [1, 5]})
+    for bounds in ([5, 1], [1, 1]):
+        with pytest.raises(RecipeError, match="must be the lowest and the highest rating of a named scale"):
+            read(tmp_path, scales={"mos": bounds})
+    with pytest.raises(RecipeError, match="scales"):
+        read(tmp_path, scales={"mos": [1]})
