@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
-from scoring.reward import Row, required
-
 from contracts.languages import base_language
+from scoring.reward import Row, required
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.bleu import BLEU
