@@ -8,10 +8,11 @@ import yaml
 
 from contracts.errors import DataError, RecipeError
 from contracts.joins import among
-from contracts.schemas import LABELS, METRICS, PAIRS, PROMPTS, SAMPLES, SPLITS, WANTED
+from contracts.schemas import LABELS, METRICS, PAIRS, PROMPTS, RULINGS, SAMPLES, SPLITS, WANTED
 from flows.recipe.load import load
 from flows.recipe.sections import Rebalance
 from flows.run.pipeline import open_build
+from flows.stages import filters
 from flows.stages.audit import STAGE
 from flows.stages.audit_tables import shortcut_tables
 from flows.stages.rebalance import rebalanced
@@ -154,6 +155,29 @@ def test_rebalanced_pairs_pass_the_audit(build):
     build.tables.replace(splits_table(build), among(build.tables.read(splits_table(build)), "item_id", kept["item_id"]))
     STAGE.run(build)
     assert found(build) == set()
+
+
+def test_a_recipe_that_rebalances_drops_pairs_before_the_splits(tmp_path):
+    """By the stage ``filters``, after all filters, in balanced books; without the key all labelled pairs stay."""
+    dropped = {}
+    for section in (None, {"features": ["loudness_lufs"]}):
+        folder = tmp_path / str(section is not None)
+        folder.mkdir()
+        build = open_build(recipe(folder, **({"rebalance": section} if section else {})), str(folder / "ws"))
+        fill(build, louder=1.0)
+        better = [
+            {"pair_id": row["item_id"], "verdict": row["label"], "total_a": float(row["label"] == "a"), "total_b": 0.5}
+            for row in build.tables.read("labels").to_pylist()
+        ]
+        build.tables.replace("rulings", rows(RULINGS, *better))
+        books = filters.STAGE.run(build).balanced()
+        dropped[section is not None] = books.dropped
+        assert build.tables.num_rows("labels") == books.rows_out == 180 - sum(books.dropped.values())
+        assert {row["filter"] for row in build.tables.read("drops@filters").to_pylist()} == (
+            {"rebalance"} if section else set()
+        )
+    assert dropped[False] == {}
+    assert 0 < dropped[True]["rebalanced"] < 180
 
 
 def test_pairs_that_all_tell_the_same_way_cannot_be_balanced(build):
