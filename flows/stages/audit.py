@@ -20,12 +20,12 @@ from flows.stages.audit_tables import in_one_line
 from flows.stages.clip_features import clip_features, pair_features
 from flows.stages.splits import split_literals
 from flows.stages.verification import released_splits
-from scoring.audit.association import ALPHA, Association, Floats, associations, numbered
+from scoring.audit.association import ALPHA, FEWEST_GROUPS, Association, Floats, Ints, associations, numbered
 from scoring.audit.features import POSITION
 from scoring.audit.pairs import Known, by_split, correlated, preferred
 from scoring.audit.reader import read_without_listening
 
-RULE: Final = 1
+RULE: Final = 2
 """Version of what is looked at and how; the stage is done again where it changes."""
 
 _Rows = list[dict[str, object]]
@@ -52,9 +52,11 @@ def of_pairs(build: Build, assigned: pa.Table) -> _Rows:
         for family, features in (("nuisance", found.nuisances), ("origin", found.origins))
         for name, values in features.items()
     ]
-    rows = _associated(build, table, columns)
+    rows = _associated(build, table, columns, ("sample_a", "sample_b"))
     measured = np.column_stack([values for name, values in found.nuisances.items() if name != POSITION])
     groups = numbered(table["leakage_group"].to_pylist())
+    if _are_few(groups):
+        return rows
     for target, right in (("chosen", chosen), ("shown_as_a", np.ones(len(chosen)))):
         with_side = right != 0
         read = read_without_listening(
@@ -83,7 +85,7 @@ def of_clips(targets: Callable[[Build], Mapping[str, pa.Table]], build: Build, a
             for family, features in (("nuisance", found.nuisances), ("origin", found.origins))
             for name, feature in features.items()
         ]
-    return _associated(build, assigned, columns)
+    return _associated(build, assigned, columns, ("item_id",))
 
 
 def chosen_side(labels: pa.ChunkedArray) -> Floats:
@@ -92,15 +94,27 @@ def chosen_side(labels: pa.ChunkedArray) -> Floats:
     return sides[0] - sides[1]
 
 
-def _associated(build: Build, assigned: pa.Table, columns: _Columns) -> _Rows:
-    """Return a row for each column and all items, and one for each split where there are several."""
+def _are_few(groups: Ints) -> bool:
+    return len(np.unique(groups)) < FEWEST_GROUPS
+
+
+def _associated(build: Build, assigned: pa.Table, columns: _Columns, clips: tuple[str, ...]) -> _Rows:
+    """Return a row for each column and all items, and one for each split where there are several.
+
+    Labels of whole leakage groups are exchanged; where these are few, of all pairs of a clip.
+    """
     splits = [split for split in build.recipe.splits.named() if pc.any(pc.equal(assigned["split"], split)).as_py()]
     members: dict[str | None, Known] = {None: np.ones(assigned.num_rows, dtype=np.bool_)}
     members |= {split: pc.equal(assigned["split"], split).to_numpy() for split in splits if len(splits) > 1}
     added, known = np.column_stack([one[1] for one in columns]), np.column_stack([one[2] for one in columns])
     added, known = by_split(added, known, members)
     groups = numbered(assigned["leakage_group"].to_pylist())
-    found = iter(associations(added, known, groups, _random(build, "features")))
+    times = 1
+    if _are_few(groups):
+        times = len(clips)
+        groups = numbered([clip for column in clips for clip in assigned[column].to_pylist()])
+        added, known = np.vstack([added] * times), np.vstack([known] * times)
+    found = iter(associations(added, known, groups, _random(build, "features"), times=times))
     return [_row(name, split, next(found)) for split in members for name, _, _ in columns]
 
 

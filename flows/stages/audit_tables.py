@@ -22,9 +22,9 @@ _OF_PAIRS: Final = (
 _OF_CLIPS: Final = "The effect is Spearman's rank correlation; what goes along with a score need not be a defect. "
 _RATE: Final = (
     f"Found means: further than chance goes, at a false-alarm rate of {100 * ALPHA:g} % for all features and splits together, "
-    f"and of {100 * ALPHA:g} % for each classifier, by exchanging the labels of whole leakage groups. Systems, real or "
-    "synthetic speech and corruption are origins: their clips may differ in quality, so that a label goes along with them; a "
-    "model can learn to know them instead of to listen. "
+    f"and of {100 * ALPHA:g} % for each classifier, by exchanging the labels of whole leakage groups (of all pairs of a clip, "
+    "where groups are few). Systems, real or synthetic speech and corruption are origins: their clips may differ in quality: "
+    "a label may go along with them, and a model can learn to know them instead of to listen. "
 )
 _SHORT: Final = "Lines of single splits stand here where something was found in them. "
 _MOST_NAMED: Final = 6
@@ -42,6 +42,8 @@ def in_one_line(rows: Sequence[Row]) -> str:
         for row in whole
         if row["family"] == "reader"
     ]
+    if rows[0]["measure"] != "correlation" and not any(row["family"] == "reader" for row in rows):
+        parts.append("too few leakage groups for a classifier that does not listen")
     return "; ".join(parts)
 
 

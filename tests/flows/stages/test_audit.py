@@ -125,6 +125,17 @@ def test_the_same_tables_give_the_same_findings(build):
     assert build.tables.read("audit").equals(before)
 
 
+def test_pools_are_looked_at_clip_by_clip(build):
+    """Two leakage groups could prove nothing: what all pairs of a clip add is turned, and the line says what was left out."""
+    fill(build, louder=6.0)
+    table = build.tables.read(splits_table(build)).to_pylist()
+    build.tables.replace(splits_table(build), rows(SPLITS, *({**row, "leakage_group": row["split"]} for row in table)))
+    (note,) = STAGE.run(build).notes
+    assert note.startswith("shortcuts: loudness_lufs (")
+    assert note.endswith("; too few leakage groups for a classifier that does not listen")
+    assert found(build) == {"loudness_lufs"}
+
+
 def test_differences_that_nobody_hears_are_none(build):
     """The chosen clip is always louder by 0.02 LU, in clips that all have one loudness."""
     fill(build)

@@ -172,3 +172,36 @@ def test_few_groups_can_prove_nothing():
     assert one.effect == 1.0
     assert not one.is_found
     assert one.p_value == pytest.approx(1 / 8, abs=0.03)
+
+
+def drawn(seed, *, louder=0.0):
+    """Return what pairs drawn of one pool add, and their clips: the label is that of the clips' ratings."""
+    draw = np.random.default_rng(seed)
+    rating, values = draw.normal(size=80), draw.normal(size=(80, 4))
+    values[:, 0] += louder * rating
+    first, second = draw.integers(0, 80, (2, 240))
+    first, second = first[first != second], second[first != second]
+    added, known = zip(
+        *(preferred(column[first] - column[second], np.sign(rating[first] - rating[second])) for column in values.T),
+        strict=True,
+    )
+    return np.vstack([np.column_stack(added)] * 2), np.vstack([np.column_stack(known)] * 2), np.concatenate([first, second])
+
+
+def test_pairs_that_share_clips_raise_alarms_at_no_more_than_the_rate():
+    """Of 200 clean pools, whose clips stand in six pairs each, no more than a binomial bound of 1 in 1000 allows at 5 %."""
+    alarms = sum(
+        any(one.is_found for one in associations(*drawn(seed), np.random.default_rng(seed), alpha=0.05, times=2))
+        for seed in range(200)
+    )
+    assert alarms <= binom.ppf(0.999, 200, 0.05)
+
+
+def test_a_shortcut_in_drawn_pairs_is_found():
+    added, known, clips = drawn(3, louder=1.5)
+    found = associations(added, known, clips, np.random.default_rng(3), times=2)
+    assert [one.is_found for one in found] == [True, False, False, False]
+    assert found[0].items == len(added) // 2
+    assert found[0].effect == pytest.approx(added[:, 0].mean())
+    assert found[0].low <= found[0].effect <= found[0].high
+    assert found[0].effect > found[0].bound
