@@ -58,10 +58,11 @@ LANGUAGES = [
     (["en-US", "en-GB", "EN", "en_AU", " en "], ["en"]),
     (["mixed"], ["en", "zh"]),
     (["mixed", "zh-Hans-CN", "yue"], ["en", "yue", "zh"]),
-    (["cmn-Hant-TW"], ["cmn"]),
+    (["cmn-Hant-TW"], ["zh"]),  # Mandarin is what people mean by Chinese
+    (["english"], ["en"]),
     (["und", "en"], ["en"]),
     (["und"], []),
-    (["mul", "zxx", "mis", "qaa", "qtz-Latn", "x-klingon", "english", "", "e", "\u4e2d\u6587", "123"], []),
+    (["mul", "zxx", "mis", "qaa", "qtz-Latn", "x-klingon", "", "e", "\u4e2d\u6587", "123"], []),
     ([], []),
 ]
 
