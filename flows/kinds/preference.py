@@ -30,6 +30,7 @@ from flows.stages import (
     writings,
 )
 from flows.stages.release import release_stage
+from flows.views.contrasts_report import contrasts_content
 
 _MAKING: Final[tuple[Stage[PreferenceRecipe], ...]] = (
     utterances.STAGE,
@@ -55,4 +56,10 @@ _MAKING: Final[tuple[Stage[PreferenceRecipe], ...]] = (
 
 STAGES: Final[tuple[Stage[PreferenceRecipe], ...]] = (*_MAKING, release_stage(_MAKING, FORM))
 
-PLUGIN = Kind(recipe=PreferenceRecipe, check=check, stages=STAGES, plan=plan_of)
+PLUGIN = Kind(
+    recipe=PreferenceRecipe,
+    check=check,
+    stages=STAGES,
+    plan=plan_of,
+    report=lambda build: [("report_contrasts.html.jinja", contrasts_content(build))] if build.recipe.negatives else [],
+)

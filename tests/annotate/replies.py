@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -129,7 +130,8 @@ def _content(task: str, prompt: str, seed: bytes, language: str) -> dict[str, ob
     if task == "heard_emotion":
         return {"heard_emotion": EMOTIONS[seed[0] % len(EMOTIONS)]}
     if task == "negative_text":
-        return {"text": _fitting(_NEGATIVE[language], _block(prompt, "original_text"), language)}
+        original = _block(prompt, "original_text")
+        return {"text": _fitting(_shuffled(_NEGATIVE[language], original, language), original, language)}
     if task == "negative_turn":
         text = _fitting(_NEXT_TURN[language], _block(prompt, "true_next_turn"), language)
         return {"text": text, "flaw": ("intent", "consistency")[seed[0] % 2]}
@@ -168,6 +170,12 @@ def _continuations(seed: bytes, language: str) -> dict[str, object]:
 def _block(prompt: str, name: str) -> str:
     found = re.search(rf"^<{name}>\n(.*)\n</{name}>$", prompt, re.MULTILINE)
     return found[1] if found else ""
+
+
+def _shuffled(words: str, key: str, language: str) -> str:
+    """Return words in an order of the key's own, so that no two originals share their negative."""
+    parts, gap = (list(words), "") if language == "zh" else (words.split(), " ")
+    return gap.join(random.Random(key).sample(parts, len(parts)))
 
 
 def _fitting(words: str, original: str, language: str) -> str:

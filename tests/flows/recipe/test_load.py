@@ -52,12 +52,19 @@ def test_the_recipe_after_mos_rmbench_has_its_sizes(monkeypatch):
     }  # fmt: skip
 
 
-def test_the_papers_recipe_has_the_papers_sizes(monkeypatch):
-    """UniSRM, Table 9, row T1: so many rows per split, 14431 in all."""
-    monkeypatch.setenv("LIBRITTS_R", "/data/LibriTTS_R")
-    quotas = load(RECIPES / "unisrm_task1.yaml").splits.quotas
-    assert quotas == {"sft": 11146, "rl": 2787, "bench": 498}
-    assert sum(quotas.values()) == 14431
+@pytest.mark.parametrize(
+    ("name", "quotas"),
+    [
+        ("unisrm_task1", {"sft": 11146, "rl": 2787, "bench": 498}),
+        ("unisrm_task3_en", {"sft": 5018, "rl": 1815, "bench": 542}),
+        ("unisrm_task3_zh", {"sft": 4869, "rl": 1989, "bench": 506}),
+    ],
+)
+def test_the_papers_recipe_has_the_papers_sizes(name, quotas, monkeypatch):
+    """UniSRM, Table 9: so many rows per split."""
+    for root in ("LIBRITTS_R", "ESD"):
+        monkeypatch.setenv(root, "/data")
+    assert load(RECIPES / f"{name}.yaml").splits.quotas == quotas
 
 
 def test_the_papers_recipe_takes_references_that_all_its_systems_accept(monkeypatch):
