@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import chisquare
 
 from contracts.schemas import PROMPTS, UTTERANCES
 from splits.groups import leakage_groups
@@ -17,6 +18,7 @@ from synth.borrowing import Blocks, Borrowed
 from synth.contrasts import Means, Source
 from synth.prompt_choice import choose
 from synth.requests import Candidate
+from synth.takes import Take
 
 EMOTIONS = ("Neutral", "Angry", "Happy", "Sad", "Surprise")
 AUDIO = {"sample_rate_hz": 16000}
@@ -104,6 +106,18 @@ def test_each_recording_gets_itself_and_one_recording_that_differs_as_the_corrup
                 assert (same["text"], same["emotion"]) == (False, False)
         assert clips[True]["spoken_text"] == (None if same["text"] else worse["text"])
     assert {clips[True]["corruption"] for clips in pairs.values()} == {"real_text", "real_emotion", "real_both"}
+
+
+def test_voice_and_rate_of_a_negative_are_drawn_from_those_listed() -> None:
+    """One of each for a text, all about equally often, and independent of each other (chi-squared at 0.1 %)."""
+    takes = tuple(Take(duration_factor=factor) for factor in (0.85, 1.0, 1.2))
+    voices = replace(system("plain", emotion="neutral"), voices=("awb", "rms", "slt"), takes=takes)
+    spoken = Source(name="n", corruption="tts_emotion", systems=("plain",), reference=Borrowed(emotion="other"))
+    pairs = made(acted(150, 2), (spoken,), systems=(voices,))
+    drawn = Counter((clips[True]["voice"], clips[True]["duration_factor"]) for clips in pairs.values())
+    assert len(pairs) == 150 * 2 * 4, "a neutral voice is no negative of what is neutral"
+    assert len(drawn) == 9
+    assert chisquare(list(drawn.values())).pvalue > 0.001
 
 
 def test_sources_are_drawn_as_often_as_their_shares_say() -> None:
