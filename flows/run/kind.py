@@ -94,8 +94,8 @@ def jobs_of(build: Build, until: str | None = None) -> list[Job]:
 
 
 def all_waiting(waiting: Mapping[str, Waiting], parts: int) -> Waiting:
-    """Return that a collection waits for some of its parts."""
-    advice = "; ".join(f"{name} is {one}: {one.advice}" for name, one in waiting.items())
+    """Return that a collection waits for some of its parts, and the recipe that each command about them takes."""
+    advice = "; ".join(f"{name} (RECIPE{PART_SIGN}{name}) is {one}: {one.advice}" for name, one in waiting.items())
     return Waiting(stage="release", what="parts", there=parts - len(waiting), wanted=parts, advice=advice)
 
 

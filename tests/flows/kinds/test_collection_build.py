@@ -14,7 +14,7 @@ from corpora import miniatures
 from flows.entry.cli import app
 from flows.entry.notebook import open_workspace
 from flows.recipe.load import load
-from flows.run.kind import jobs_of, kind_of
+from flows.run.kind import all_waiting, jobs_of, kind_of
 from flows.run.marks import execute, finished
 from flows.run.pipeline import Waiting, open_build
 from flows.stages.collection import proof_across
@@ -160,6 +160,14 @@ def test_a_part_waits_for_the_splits_of_those_before_it(corpora, in_this_process
                 break
     assert str(outcomes["claims"]) == "waiting for the splits of part task2: 0 of 1"
     assert "splits" not in outcomes
+
+
+def test_who_waits_is_listed():
+    """Two of five parts want votes: the line says so of each, with its numbers and with what commands about it take."""
+    votes = Waiting(stage="verification", what="votes", there=3, wanted=10, advice="serve the test")
+    said = all_waiting({"task1": votes, "task4": votes}, 5)
+    assert str(said) == "waiting for parts: 3 of 5"
+    assert said.advice.startswith("task1 (RECIPE#task1) is waiting for votes: 3 of 10: serve the test; task4 (RECIPE#task4)")
 
 
 def test_views_name_the_part(build):
