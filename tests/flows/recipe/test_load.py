@@ -41,6 +41,22 @@ def _set_roots(monkeypatch):
             monkeypatch.setenv(root, "/data")
 
 
+def test_the_collection_has_the_papers_sizes(monkeypatch):
+    """UniSRM, Table 9, all of its cells and its row of sums."""
+    _set_roots(monkeypatch)
+    parts = load(RECIPES / "unisrm.yaml").part_recipes
+    sizes = {name: tuple(one.size().quota for one in part.splits.named().values()) for name, part in parts.items()}
+    assert sizes == {
+        "task1": (11146, 2787, 498),
+        "task2": (10558, 2167, 1852),
+        "task3_en": (5018, 1815, 542),
+        "task3_zh": (4869, 1989, 506),
+        "task4": (1470, 916, 126),
+    }
+    assert [sum(column) for column in zip(*sizes.values(), strict=True)] == [33061, 9674, 3524]
+    assert all(list(part.splits.named()) == ["sft", "rl", "bench"] for part in parts.values())
+
+
 def test_the_recipe_after_mos_rmbench_has_its_sizes(monkeypatch):
     """MOS-RMBench, Table 1, with its row of sums."""
     for root in ("BVCC", "NISQA", "SINGMOS", "SOMOS", "TMHINT_QI", "VMC23"):
