@@ -18,6 +18,7 @@ from annotate.models.parse.scorecard import SpeechAssessment
 from annotate.models.tasks import task4
 from contracts import plugins
 from flows.entry.cli import app
+from flows.listening.items import pair_items
 from flows.run.kind import kind_of, stages_of
 from flows.run.marks import finished
 from flows.run.pipeline import open_build
@@ -172,6 +173,17 @@ def test_the_history_is_every_turn_before_in_order(built):
     for row in rows:
         before = [audio[turn[row["dialogue_id"], number]] for number in range(1, row["turn"])]
         assert [clip["bytes"] for clip in row["history_audio"]] == before
+
+
+def test_listeners_hear_the_history_and_read_no_words(built):
+    """As the judge does: the words would tell a wrong turn from the right one without listening."""
+    _, build, _, _, _, rows = built
+    before = {row["pair_id"]: [clip["bytes"] for clip in row["history_audio"]] for row in rows}
+    items = pair_items(build, build.tables.read("pairs"), {})
+    assert {item.subject_id for item in items} == before.keys()
+    for item in items:
+        assert [build.blobs.encoded(clip.audio_id) for clip in item.history] == before[item.subject_id]
+        assert (item.text, item.note, len(item.clips)) == (None, None, 2)
 
 
 def test_a_speaker_encoder_hears_who_speaks(built):
