@@ -250,12 +250,15 @@ def test_the_card_and_the_report_count_corruptions(built):
     folder, build, _, _, _, rows = built
     card = (Path(release_of(build)) / "README.md").read_text()
     write_report(build, folder / "report.html")
+    page = (folder / "report.html").read_text()
     for corruption, count in Counter(row[f"corruption_{worse(row)[0]}"] for row in rows).items():
         name = corruption.replace("_", "\\_")
         assert f"| {name} | {count} |" in card
+        agrees = f'<td class="n">{count}</td><td class="n">{count}<span class="dim">/{count}</span></td>'
+        assert f"<td>{corruption}</td>{agrees}" in page
     for flaw, count in Counter(row["flaw"] for row in rows if row["flaw"]).items():
         assert f"| {flaw} | {count} |" in card
-    assert "Machines spoke the recordings of the corpora dialogues" in (folder / "report.html").read_text()
+    assert "Machines spoke the recordings of the corpora dialogues" in page
 
 
 def test_a_rerun_does_nothing(built):

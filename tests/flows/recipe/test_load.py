@@ -74,11 +74,12 @@ def test_the_recipe_after_mos_rmbench_has_its_sizes(monkeypatch):
         ("unisrm_task1", {"sft": 11146, "rl": 2787, "bench": 498}),
         ("unisrm_task3_en", {"sft": 5018, "rl": 1815, "bench": 542}),
         ("unisrm_task3_zh", {"sft": 4869, "rl": 1989, "bench": 506}),
+        ("unisrm_task4", {"sft": 1470, "rl": 916, "bench": 126}),
     ],
 )
 def test_the_papers_recipe_has_the_papers_sizes(name, quotas, monkeypatch):
     """UniSRM, Table 9: so many rows per split."""
-    for root in ("LIBRITTS_R", "ESD"):
+    for root in ("LIBRITTS_R", "ESD", "DAILYTALK"):
         monkeypatch.setenv(root, "/data")
     assert load(RECIPES / f"{name}.yaml").splits.quotas == quotas
 
