@@ -44,7 +44,7 @@ demo-rated: setup
 
 demo-unisrm: setup
 	@$(PYTHON) -m corpora.miniatures qualispeech workspaces/qualispeech-small
-	@.venv/bin/unisrm-data build recipes/unisrm_small.yaml
+	@.venv/bin/unisrm-data build recipes/demo_unisrm.yaml
 
 demo-zh: setup
 	@.venv/bin/unisrm-data build recipes/demo_zh.yaml
