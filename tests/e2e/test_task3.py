@@ -15,7 +15,7 @@ from tests.annotate.openai_server import Options
 from tests.annotate.replies import answer
 from tests.e2e.builds import ROOT, kill_when, unisrm
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 def files_of(line: str) -> dict[str, str]:
