@@ -28,6 +28,16 @@ class BorrowedSection(Strict):
         default=None, description="emotion of recordings whose corpus labels none, such as neutral; null = unknown"
     )
 
+    @property
+    def differs(self) -> bool:
+        """Whether it differs from the recording of the text in what can be heard."""
+        return "other" in {self.text, self.speaker, self.emotion}
+
+    @property
+    def is_the_speaker(self) -> bool:
+        """Whether it is surely of the text's speaker, and not of another emotion on purpose."""
+        return self.speaker == "same" and self.emotion != "other"
+
     def borrowed(self) -> Borrowed:
         """Return it as the choice of recordings takes it."""
         return Borrowed(**self.model_dump())
@@ -76,7 +86,7 @@ class NegativeSource(ClipSource):
             raise ValueError("give one of recording and systems")
         if self.speaks != TARGET and not self.systems:
             raise ValueError(f"speaks: nobody speaks {self.speaks} in a recording: name systems")
-        if self.recording is not None and "other" not in self.recording.model_dump().values():
+        if self.recording is not None and not self.recording.differs:
             raise ValueError("recording: say in what it differs: text, speaker or emotion is other")
         return self
 
@@ -87,7 +97,13 @@ class NegativeSource(ClipSource):
 
 
 def check_contrasts(
-    sources: Sequence[ClipSource], systems: Sequence[System], corpora: Set[str], writers: Set[str], *, clones: Set[str]
+    sources: Sequence[ClipSource],
+    systems: Sequence[System],
+    corpora: Set[str],
+    writers: Set[str],
+    *,
+    clones: Set[str],
+    has_prompt_speech: bool,
 ) -> None:
     """Check that positives and negatives can be made.
 
@@ -97,15 +113,17 @@ def check_contrasts(
         corpora: names of its corpora.
         writers: its roles whose text can be spoken instead of the target.
         clones: systems that take on the voice of a reference.
+        has_prompt_speech: whether prompts have a reference, which is cloned where a section names none.
 
     Raises:
         RecipeError: an unknown system, corpus or role, a system that nothing uses or that has clips already, several voices or
-            takes of one text, or a positive in a voice that is not the speaker's.
+            takes of one text, a way that stands twice, nothing to clone, or a positive that is not in the speaker's voice or
+            has another emotion.
     """
+    _check_each_once(sources)
     known, used = {system.name: system for system in systems}, set[str]()
     for source in sources:
-        is_negative = isinstance(source, NegativeSource)
-        place = f"negatives.{source.corruption}" if isinstance(source, NegativeSource) else "positives"
+        place = _place(source)
         if unknown := [name for name in source.systems if name not in known]:
             raise RecipeError(
                 f"{place}.systems: {unknown[0]!r} is no system of this recipe: {', '.join(known) or 'it has none'}"
@@ -120,11 +138,7 @@ def check_contrasts(
                 f"{place}.speaks is {source.speaks!r}: it can be {' or '.join([TARGET, *sorted(writers)])}, "
                 "or another role that writes texts, once the recipe has it"
             )
-        if not is_negative and (mute := [name for name in source.systems if name not in clones]):
-            raise RecipeError(
-                f"{place}.systems: {mute[0]!r} clones no voice, and a good clip is in the voice of the text's speaker: take "
-                "systems that clone"
-            )
+        _check_voice(place, source, clones, has_prompt_speech=has_prompt_speech)
     for system in systems:
         if system.name not in used:
             raise RecipeError(f"systems.{system.name}: no positive or negative names it")
@@ -137,3 +151,37 @@ def check_contrasts(
                 f"systems.{system.name}: a text gets one positive and one negative: set voices_per_prompt and takes_per_prompt "
                 "to 1"
             )
+
+
+def _place(source: ClipSource) -> str:
+    return f"negatives.{source.corruption}" if isinstance(source, NegativeSource) else "positives"
+
+
+def _check_each_once(sources: Sequence[ClipSource]) -> None:
+    """Refuse two ways that are one: as their draws are the same, the shares would not add up."""
+    ways = [(_place(source), source.model_dump(exclude={"share"})) for source in sources]
+    for number, way in enumerate(ways):
+        if way in ways[:number]:
+            raise RecipeError(f"{way[0]}: the same way stands there twice: name it once, with the sum of the shares")
+
+
+def _check_voice(place: str, source: ClipSource, clones: Set[str], *, has_prompt_speech: bool) -> None:
+    """Refuse clones of nobody, and a good clip that is not in the voice of the text's speaker or has another emotion."""
+    if source.reference is None and not has_prompt_speech:
+        for name in source.systems:
+            if name in clones:
+                raise RecipeError(
+                    f"{place}.systems: {name!r} clones a voice, and prompts.reference is none: add reference here"
+                )
+    if isinstance(source, NegativeSource):
+        return
+    if mute := [name for name in source.systems if name not in clones]:
+        raise RecipeError(
+            f"{place}.systems: {mute[0]!r} clones no voice, and a good clip is in the voice of the text's speaker: take "
+            "systems that clone"
+        )
+    if source.reference is not None and not source.reference.is_the_speaker:
+        raise RecipeError(
+            f"{place}.reference: a good clip is in the voice of the text's speaker and in no other emotion: set speaker to "
+            "same, and emotion to same or any"
+        )

@@ -56,6 +56,7 @@ def check(recipe: PreferenceRecipe) -> None:
             set(corpora),
             {role.task for role in recipe.roles} & set(_negative_roles()),
             clones={name for name, engine in recipe.engines.items() if engine.clones_voice},
+            has_prompt_speech=recipe.prompts.reference != "none",
         )
     _check_labels(recipe)
     _check_roles(recipe)

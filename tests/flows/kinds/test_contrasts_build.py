@@ -21,6 +21,7 @@ from flows.stages.release import release_of
 from tests.flows.small import run
 
 CLONE = {"engine": "world_transfer", "options": {"source": "espeak", "source_voice": "en-us"}}
+CLONED = {"systems": ["clone"]}
 NEGATIVES = [
     {"corruption": "real_text", "recording": {"text": "other", "emotion": "same", "speaker": "same"}},
     {"corruption": "real_emotion", "recording": {"text": "same", "emotion": "other", "speaker": "same"}},
@@ -126,6 +127,20 @@ def test_a_text_without_a_contrast_is_a_counted_drop(tmp_path):
         ({"negatives": [{"corruption": "x"}]}, "give one of recording and systems"),
         ({"negatives": [{"corruption": "x", "recording": {"corpus": "y", "text": "other"}}]}, "'y' is no corpus"),
         ({"positives": [{"systems": ["plain"]}], "systems": [{"name": "plain", "engine": "espeak"}]}, "clones no voice"),
+        ({"positives": [CLONED | {"reference": {"speaker": "other"}}]}, "in the voice of the text's speaker"),
+        ({"positives": [CLONED | {"reference": {"emotion": "same"}}]}, "set speaker to same"),
+        ({"positives": [CLONED | {"reference": {"speaker": "same", "emotion": "other"}}]}, "in no other emotion"),
+        ({"positives": [CLONED]}, "positives.systems: 'clone' clones a voice, and prompts.reference is none: add reference"),
+        ({"negatives": [CLONED | {"corruption": "x"}]}, "negatives.x.systems: 'clone' clones a voice"),
+        ({"negatives": [*NEGATIVES, NEGATIVES[0] | {"share": 3}]}, "negatives.real_text: the same way stands there twice"),
+        ({"positives": [{}, {"share": 2}]}, "positives: the same way stands there twice"),
+        (
+            {
+                "negatives": [{"corruption": "x", "recording": {"corpus": "other", "text": "same"}}],
+                "corpora": [{"name": "other", "reader": "esd", "root": "esd"}],
+            },
+            "say in what it differs",
+        ),
         ({"pair_kinds": ["inter"]}, "pair_kinds: with negatives, each pair is a positive and a negative"),
         ({"prompts": {"targets": "recordings"}}, "set reference to none"),
         ({"prompts": {"reference": "none", "corpora": ["y"]}}, "prompts.corpora: 'y' is no corpus"),
