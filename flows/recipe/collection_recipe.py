@@ -75,9 +75,9 @@ class CollectionRecipe(Recipe):
         return {name: self._part(name, part) for name, part in self.parts.items()}
 
     def _part(self, name: str, part: PartSection) -> Recipe:
-        if read_yaml(Path(part.recipe), "a recipe").get("kind") == self.kind:  # which could hold this one
-            raise RecipeError(f"parts.{name}: {part.recipe} is a collection itself: name its parts here")
         try:
+            if read_yaml(Path(part.recipe), "a recipe").get("kind") == self.kind:  # which could hold this one
+                raise RecipeError(f"{part.recipe} is a collection itself: name its parts here")  # noqa: TRY301
             recipe = load(part.recipe)
             changes: dict[str, Any] = {"seed": self.seed} if "seed" in self.model_fields_set else {}
             if part.quotas is not None:

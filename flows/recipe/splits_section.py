@@ -128,7 +128,7 @@ class Splits(Strict):
         """
         named = self.named()
         if set(quotas) != set(named):
-            raise RecipeError(f"quotas: name the splits of the recipe, {', '.join(named)}; there are {', '.join(quotas)}")
+            raise RecipeError(f"quotas: name the splits of the recipe, {', '.join(named)}, not {', '.join(quotas)}")
         if self.sets is None:
             return self.model_copy(update={"quotas": dict(quotas), "fractions": None})
         sets = {name: one.model_copy(update={"fraction": None, "quota": quotas[name]}) for name, one in named.items()}
