@@ -34,8 +34,9 @@ def in_one_line(rows: Sequence[Row]) -> str:
     """Return what was found over all splits, in one line."""
     whole = [row for row in rows if row["split"] is None]
     told, origins = (_found(whole, family) for family in ("nuisance", "origin"))
-    looked_at = len({row["told_by"] for row in whole if row["family"] == "nuisance"})
-    parts = [f"shortcuts: {told}" if told else f"no shortcut in {looked_at} features"]
+    nuisances = [row for row in whole if row["family"] == "nuisance"]
+    nothing = "no shortcut" if any(map(_could_be_found, nuisances)) else "too few independent items to find a shortcut"
+    parts = [f"shortcuts: {told}" if told else f"{nothing} in {len({row['told_by'] for row in nuisances})} features"]
     parts += [f"origins that tell: {origins}"] if origins else []
     parts += [
         f"without listening {_TARGETS[row['target']]} is told in {_effect(row)} (by chance up to {_number(row, row['bound'])})"
@@ -53,6 +54,12 @@ def _found(rows: Sequence[Row], family: str) -> str:
     found.sort(key=lambda row: -abs(row["effect"] - (row["measure"] != "correlation") / 2))
     more = [f"{len(found) - _MOST_NAMED} more"] if len(found) > _MOST_NAMED else []
     return ", ".join([f"{_named(row)} ({_effect(row)})" for row in found[:_MOST_NAMED]] + more)
+
+
+def _could_be_found(row: Row) -> bool:
+    """Tell whether chance alone stays below what the items can add up to, which it does not for few items."""
+    largest = 1.0 if row["measure"] == "correlation" else (1 + row["differing"] / max(row["items"], 1)) / 2
+    return bool(row["bound"] < largest)
 
 
 def _named(row: Row) -> str:

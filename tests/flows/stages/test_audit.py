@@ -136,6 +136,17 @@ def test_pools_are_looked_at_clip_by_clip(build):
     assert found(build) == {"loudness_lufs"}
 
 
+def test_what_could_not_be_found_is_not_called_absent(build):
+    """Six pairs that the louder clip always wins: their labels have 64 exchanges, and none would be one in a hundred."""
+    fill(build, louder=6.0)
+    table = build.tables.read(splits_table(build)).to_pylist()
+    first = {row["group_id"]: row for row in table}
+    build.tables.replace(splits_table(build), rows(SPLITS, *list(first.values())[:6]))
+    (note,) = STAGE.run(build).notes
+    assert note.startswith("too few independent items to find a shortcut in 6 features; ")
+    assert found(build) == set()
+
+
 def test_differences_that_nobody_hears_are_none(build):
     """The chosen clip is always louder by 0.02 LU, in clips that all have one loudness."""
     fill(build)
