@@ -1,5 +1,6 @@
 """Emotions as corpora, classifiers and judges name them, as one word each."""
 
+from difflib import get_close_matches
 from typing import Final
 
 _SYNONYMS: Final = {
@@ -23,3 +24,12 @@ def emotion(label: str | None) -> str | None:
         return None
     word = " ".join(label.split()).casefold()
     return _WORDS.get(word, word) or None
+
+
+def misspelt(label: str) -> str | None:
+    """Return the known word that a label is nearly, but not quite; None = it is known, or is no emotion known here."""
+    word = emotion(label) or ""
+    if word in EMOTIONS:
+        return None
+    close = get_close_matches(word, _WORDS, n=1, cutoff=0.75)
+    return close[0] if close else None

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from contracts.errors import RecipeError
 from contracts.ids import digest
-from flows.recipe.parts import Name, Strict
+from flows.recipe.parts import Emotion, Name, Strict
 from flows.recipe.sections import Prompts, System
 from synth.borrowing import Borrowed
 from synth.contrasts import Source
@@ -24,7 +24,7 @@ class BorrowedSection(Strict):
     text: _Relation = "any"
     speaker: _Relation = "any"
     emotion: _Relation = "any"
-    unlabelled: Name | None = Field(
+    unlabelled: Emotion | None = Field(
         default=None, description="emotion of recordings whose corpus labels none, such as neutral; null = unknown"
     )
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from packaging.requirements import InvalidRequirement, Requirement
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -20,6 +21,7 @@ from pydantic import (
 
 from contracts import plugins
 from contracts.bounds import misread
+from contracts.emotions import misspelt
 from contracts.errors import RecipeError
 from contracts.ids import canonical_json
 from contracts.plugin_environment import OWN, Environment
@@ -143,6 +145,16 @@ class Versioned(Strict):
         if found.get("version") is None:
             found.pop("version", None)
         return found
+
+
+def _is_spelt_right(label: str) -> str:
+    if (known := misspelt(label)) is not None:
+        raise ValueError(f"{label!r} is no emotion; did you mean {known!r}?")
+    return label
+
+
+Emotion = Annotated[Name, AfterValidator(_is_spelt_right)]
+"""A word for an emotion: a known one, or one of a corpus's own that is not nearly a known one."""
 
 
 class Plugin(Strict):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from contracts.bounds import Factor
-from flows.recipe.parts import Name, Options, Placed, Plugin, Strict, Versioned
+from flows.recipe.parts import Emotion, Name, Options, Placed, Plugin, Strict, Versioned
 from synth.dsp import AudioFormat, OriginalFormat
 from synth.engine import SourceType
 from synth.takes import Take
@@ -153,7 +153,7 @@ class System(Versioned, Placed):
         "from a seed, else 1; each try of a speech service is bought",
     )
     speaks: str = Field(default="target", description="the target text, or the role that writes what it says instead")
-    emotion: Name | None = Field(
+    emotion: Emotion | None = Field(
         default=None, description="in which it speaks, as the corpora name theirs; null = unknown, or that of what it clones"
     )
     options: Options = Field(default_factory=dict)

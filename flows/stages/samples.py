@@ -1,5 +1,6 @@
 """The stage ``samples``: every prompt spoken by every system."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 import pyarrow as pa
@@ -67,7 +68,18 @@ def _samples(build: Build[PreferenceRecipe]) -> Books:
         do_missing(build, "samples", work, spoken_here(build, services), later)
 
     make_with_tries(build, "samples", work, services, build.recipe.tries, make=make)
-    return count_done(build, "samples")
+    return replace(count_done(build, "samples"), notes=_unused(build, wanted))
+
+
+def _unused(build: Build[PreferenceRecipe], wanted: pa.Table) -> tuple[str, ...]:
+    """Return a line for each corruption that no text gets: another way took its share."""
+    made = set(wanted["corruption"].to_pylist())
+    missing = dict.fromkeys(one.corruption for one in build.recipe.negatives if one.corruption not in made)
+    return tuple(
+        f"negatives.{name}: no text gets one: no recording fits what it borrows, or no system speaks the language; others took "
+        "its share"
+        for name in missing
+    )
 
 
 def _usable(build: Build[PreferenceRecipe], wanted: pa.Table, recordings: pa.Table) -> pa.Table:

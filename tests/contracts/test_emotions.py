@@ -2,7 +2,7 @@
 
 import pytest
 
-from contracts.emotions import EMOTIONS, emotion
+from contracts.emotions import EMOTIONS, emotion, misspelt
 from corpora.esd import EMOTIONS as OF_ESD
 
 OF_DAILYTALK = ("none", "happiness", "sadness", "anger", "fear", "surprise", "disgust")
@@ -18,3 +18,18 @@ def test_the_emotions_of_two_corpora_meet():
 )
 def test_labels(label, word):
     assert emotion(label) == word
+
+
+@pytest.mark.parametrize(
+    ("label", "known"),
+    [
+        ("neutrall", "neutral"),
+        ("Angyr", "angry"),
+        ("suprise", "surprise"),
+        ("Neutral", None),
+        ("happiness", None),
+        ("bored", None),
+    ],
+)
+def test_what_is_nearly_a_known_word_is_misspelt(label, known):
+    assert misspelt(label) == known

@@ -10,7 +10,7 @@ from storage.release_verification import verify_release
 from tests.e2e.builds import kill_when, unisrm
 from tests.flows.collections import write
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 def test_a_killed_collection_goes_on_where_it_was(tmp_path, environment):

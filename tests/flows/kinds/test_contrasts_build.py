@@ -108,6 +108,12 @@ def test_a_text_without_a_contrast_is_a_counted_drop(tmp_path):
     with build.workspace.lock():
         books = run(build, "pairs")
     lonely = books["samples"].dropped["no_contrast"]
+    assert books["samples"].notes == ()
+    unlike = NEGATIVES[0] | {"corruption": "unlike", "recording": {"text": "other", "speaker": "other"}}
+    build = open_build(recipe(tmp_path, negatives=[*NEGATIVES[:1], unlike], systems=[], blocks=2), str(tmp_path / "ws"))
+    with build.workspace.lock():
+        (note,) = run(build, "samples")["samples"].notes
+    assert note.startswith("negatives.unlike: no text gets one")
     drops = build.tables.read("drops@samples").to_pylist()
     assert (books["pairs"].rows_out, lonely) == (10, 5)
     assert len(drops) == lonely
@@ -141,6 +147,7 @@ def test_a_text_without_a_contrast_is_a_counted_drop(tmp_path):
             },
             "say in what it differs",
         ),
+        ({"systems": [{"name": "clone", "emotion": "neutrall"} | CLONE]}, "'neutrall' is no emotion; did you mean 'neutral'"),
         ({"pair_kinds": ["inter"]}, "pair_kinds: with negatives, each pair is a positive and a negative"),
         ({"prompts": {"targets": "recordings"}}, "set reference to none"),
         ({"prompts": {"reference": "none", "corpora": ["y"]}}, "prompts.corpora: 'y' is no corpus"),
