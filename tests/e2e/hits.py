@@ -26,6 +26,9 @@ from tests.annotate.gemini_server import Answer, GeminiServer, card, reply, serv
 from tests.e2e.builds import CLI, ROOT, SIGNALS_ON, tiny_recipe
 from tests.flows.small import without_ray
 
+AUDIT = re.compile(r"unisrm-data: (?:shortcuts: |no shortcut |too few independent items ).*")
+"""What every build that releases ends with."""
+
 PROGRESS = re.compile(
     r"\w+: (\d+ to do|\d+/\d+, \d+ failed, .* left|\d+ done, \d+ failed, in .* s)(; \w+: \d+/\d+ already)?|  \S+: \d+ in [\d.]+ s, .*"
 )
@@ -190,7 +193,7 @@ class Ended:
     Attributes:
         seconds: from the first hit to the end.
         code: exit code; negative for a signal that killed it, None if it had to be killed because it hung.
-        lines: what it said on stderr beside its progress.
+        lines: what it said on stderr beside its progress and its audit.
         released: folder or URL of the release, if it named one.
         left: processes of its tree that were still there ten seconds later.
         locked: whether the workspace was still locked.
@@ -280,7 +283,7 @@ class Running:
         return Ended(
             seconds=seconds,
             code=None if hung else self._process.returncode,
-            lines=[line for line in err.splitlines() if not PROGRESS.fullmatch(line)],
+            lines=[line for line in err.splitlines() if not (PROGRESS.fullmatch(line) or AUDIT.fullmatch(line))],
             released=found[1] if found else None,
             left=[f"{process.kind}: {process.command}" for process in left],
             locked=_locked(self._workspace),

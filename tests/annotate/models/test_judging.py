@@ -339,8 +339,15 @@ def test_what_is_written_becomes_rows(place):
             "emotion": ["happy", "sad", None],
         }
     )
-    said = json.dumps({"scenario_description": "A door opens.", "paragraph_context": "She came in from the rain and sat down."})
-    judge = Scripted(script=lambda r: Reply(text=said))
+    scenes = {
+        "en": ("A door opens.", "She came in from the rain and sat down."),
+        "zh": ("门开了。", "她从雨中走进来, 慢慢坐下, 没有说话。"),
+    }
+    said = {
+        language: json.dumps(dict(zip(("scenario_description", "paragraph_context"), scene, strict=True)), ensure_ascii=False)
+        for language, scene in scenes.items()
+    }
+    judge = Scripted(script=lambda r: Reply(text=said["zh" if "\u6211" in r.prompt else "en"]))
     rows, failures = judged(table, judge, place, task=task)
     assert [row["subject_id"] for row in rows] == ["p0", "p1"]
     assert json.loads(rows[0]["content"])["scenario_description"] == "A door opens."
