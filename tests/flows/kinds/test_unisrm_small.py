@@ -42,6 +42,7 @@ SMALLER = {
     "task3_en": {"texts": 16},
     "task3_zh": {"texts": 16},
 }
+CORRUPTIONS = {"text", "speaker_swap", "wrong_prompt_speaker", "prosody", "emotion", "mixed"}
 ORIGINAL = {"negative_text": "original_text", "negative_turn": "true_next_turn"}
 VERIFIED = {
     "protocol": "unisrm",
@@ -167,7 +168,7 @@ def test_five_parts_become_one_release(tmp_path):
         release = release_of(build)
         assert verify_release(release).problems == []
         found = {name: rows_of(release, name) for name in PARTS}
-        told = json.dumps(story_of(part, found["task4"][0]["pair_id"]), ensure_ascii=False, default=str)
+        story = story_of(part, next(row["pair_id"] for row in found["task4"] if row["votes"]))
     assert all(found.values()), {name: len(rows) for name, rows in found.items()}
     for name, card in (("task3_en", "task3"), ("task3_zh", "task3"), ("task4", "task4")):
         parse = plugins.configure("task", card).parse
@@ -181,4 +182,5 @@ def test_five_parts_become_one_release(tmp_path):
             assert groups.setdefault((name, row["leakage_group"]), row["in"]) == row["in"]
     verified = [row for row in found["task4"] if row["in"] in {"rl", "bench"}]
     assert all(row["votes"] for row in verified)
-    assert "history" in told
+    assert {"in short", "heard before", "speech A", "speech B", "ruling", "votes", "label", "split", "released"} <= story.keys()
+    assert any(f"made worse on purpose: {name}" in line for line in story["in short"] for name in CORRUPTIONS)
