@@ -1,14 +1,12 @@
 """Paraformer-zh (Gao et al., Interspeech 2022) on FunASR: SpeechJudge's recogniser of Chinese and code-switched speech."""
 
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any, ClassVar
 
 from contracts.bounds import Gpus
-from contracts.errors import SetupError
 from contracts.jobs import Resources
-from scoring.metric import Waveform, absent, accelerator_missing
+from scoring.funasr_model import funasr_version, load_model, missing_model, model_downloads
+from scoring.metric import Waveform
 from storage.downloads import HubFile
 
 
@@ -19,7 +17,7 @@ class ParaformerSession:
 
     def __init__(self, network: Any) -> None:
         self._network = network
-        self.model_version = _version()
+        self.model_version = funasr_version()
 
     def transcribe(self, waveform: Waveform, language: str) -> str:  # noqa: ARG002 - one vocabulary for both languages
         """Return the transcript of 16 kHz speech: Chinese characters and English words, separated by spaces."""
@@ -52,38 +50,21 @@ class ParaformerZh:
 
     def missing(self) -> str | None:
         """Return what to install, or that the model's folder is not there."""
-        if Path(self.model_path).is_absolute() and not Path(self.model_path).is_dir():
-            return f"{self.model_path} is not there: download funasr/paraformer-zh, or leave model_path out"
-        return absent("funasr", install="funasr")
+        return missing_model(self.model_path, "funasr/paraformer-zh")
 
     def downloads(self) -> tuple[HubFile, ...]:
-        """Return the model's weights, unless its folder is here or ModelScope has them, whose cache only FunASR knows."""
-        if Path(self.model_path).is_dir() or self.hub != "hf":
-            return ()
-        repo = self.model_path if "/" in self.model_path else f"funasr/{self.model_path}"
-        return (HubFile(repo=repo, names=("model.pt",)),)
+        """Return the model's weights, where they are fetched from the Hub."""
+        return model_downloads(self.model_path, self.hub)
 
     def installed_version(self) -> str:
         """Return what a session here reports as its version."""
-        return _version()
+        return funasr_version()
 
     def open(self) -> ParaformerSession:
         """Load the model."""
-        if problem := self.missing() or accelerator_missing(self.device):
-            raise SetupError(problem)
-        from funasr import AutoModel
-
-        try:
-            network = AutoModel(
-                model=self.model_path, hub=self.hub, device=self.device, ncpu=1, disable_update=True, disable_pbar=True
-            )
-        except (OSError, RuntimeError, ValueError) as error:
-            raise SetupError(f"Paraformer model {self.model_path} does not load on {self.device}: {error}") from error
-        return ParaformerSession(network)
-
-
-def _version() -> str:
-    return f"funasr {version('funasr')}"
+        return ParaformerSession(
+            load_model(self.model_path, self.hub, self.device, title="Paraformer model", missing=self.missing())
+        )
 
 
 PLUGIN = ParaformerZh

@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from contracts.bounds import Gpus
 from contracts.emotions import EMOTIONS, emotion
-from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
-from scoring.metric import Measurement, MetricRequest, absent, accelerator_missing
+from scoring.funasr_model import funasr_version, load_model, missing_model, model_downloads
+from scoring.metric import Measurement, MetricRequest
 from storage.downloads import HubFile
 from synth.resampling import resample
 
@@ -26,7 +24,7 @@ class Emotion2vecSession:
     def __init__(self, network: Any, *, model: str) -> None:
         self._network = network
         self.model = model
-        self.model_version = _version()
+        self.model_version = funasr_version()
 
     def measure(self, requests: Sequence[MetricRequest]) -> Iterator[Measurement | Failure]:
         """Classify clip by clip."""
@@ -77,37 +75,20 @@ class Emotion2vec:
 
     def missing(self) -> str | None:
         """Return what to install, or that the model's folder is not there."""
-        if Path(self.model_path).is_absolute() and not Path(self.model_path).is_dir():
-            return f"{self.model_path} is not there: download emotion2vec_plus_large, or leave model_path out"
-        return absent("funasr", install="funasr")
+        return missing_model(self.model_path, "emotion2vec/emotion2vec_plus_large")
 
     def downloads(self) -> tuple[HubFile, ...]:
-        """Return the weights, unless their folder is here or ModelScope has them, whose cache only FunASR knows."""
-        if Path(self.model_path).is_dir() or self.hub != "hf":
-            return ()
-        return (HubFile(repo=self.model_path, names=("model.pt",)),)
+        """Return the model's weights, where they are fetched from the Hub."""
+        return model_downloads(self.model_path, self.hub)
 
     def installed_version(self) -> str:
         """Return what a session here reports as its version."""
-        return _version()
+        return funasr_version()
 
     def open(self) -> Emotion2vecSession:
         """Load the classifier."""
-        if problem := self.missing() or accelerator_missing(self.device):
-            raise SetupError(problem)
-        from funasr import AutoModel
-
-        try:
-            network = AutoModel(
-                model=self.model_path, hub=self.hub, device=self.device, ncpu=1, disable_update=True, disable_pbar=True
-            )
-        except (OSError, RuntimeError, ValueError) as error:
-            raise SetupError(f"emotion2vec {self.model_path} does not load on {self.device}: {error}") from error
+        network = load_model(self.model_path, self.hub, self.device, title="emotion2vec", missing=self.missing())
         return Emotion2vecSession(network, model=self.model_path.rpartition("/")[2])
-
-
-def _version() -> str:
-    return f"funasr {version('funasr')}"
 
 
 PLUGIN = Emotion2vec
