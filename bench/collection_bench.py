@@ -30,6 +30,7 @@ import yaml
 
 from bench.noop_bench import FACTS
 from bench.stage_process import write_judgments
+from bench.targets import against_targets, run_command
 from contracts.errors import LeakageError
 from contracts.ids import audio_id, row_id
 from contracts.rng import hash_fraction
@@ -319,22 +320,8 @@ def run(part_of: int = 1) -> list[dict[str, Any]]:
         ("peak memory of the process, GiB", round(found["gib"], 2), GIB_TARGET),
     )  # fmt: skip
     rows = sum(n for of in CELLS.values() for n in of.values())
-    return [
-        {"name": f"UniSRM-Data, {rows} rows of five parts: {what}", "value": value, "baseline": None, "ratio": None,
-         "target": f"<= {target}", "ok": value <= target}
-        for what, value, target in figures
-    ]  # fmt: skip
-
-
-def main() -> None:
-    if sys.argv[1:2] == ["--measure"]:
-        sys.stdout.write(json.dumps(_measure(sys.argv[2])))
-        return
-    lines = run(int(sys.argv[1]) if sys.argv[1:] else 1)
-    for line in lines:
-        print(f"{'ok  ' if line['ok'] else 'MISS'} {line['name']}: {line['value']}, target {line['target']}")
-    sys.exit(0 if all(line["ok"] for line in lines) else 1)
+    return against_targets(f"UniSRM-Data, {rows} rows of five parts", figures)
 
 
 if __name__ == "__main__":
-    main()
+    run_command(_measure, run)

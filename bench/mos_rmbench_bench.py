@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import soundfile
 
+from bench.targets import against_targets, run_command
 from contracts.ids import audio_id, row_id
 from contracts.schemas import RECORDINGS, UTTERANCES
 from flows.run.kind import stages_of
@@ -208,22 +209,8 @@ def run() -> list[dict[str, Any]]:
         ("from recordings to release, s", round(found["seconds"], 1), SECONDS_TARGET),
         ("peak memory of the process, GiB", round(found["gib"], 2), GIB_TARGET),
     )
-    return [
-        {"name": f"MOS-RMBench, 74478 pairs of 77167 clips: {what}", "value": value, "baseline": None, "ratio": None,
-         "target": f"<= {target}", "ok": value <= target}
-        for what, value, target in figures
-    ]  # fmt: skip
-
-
-def main() -> None:
-    if sys.argv[1:2] == ["--measure"]:
-        sys.stdout.write(json.dumps(_measure(sys.argv[2])))
-        return
-    lines = run()
-    for line in lines:
-        print(f"{'ok  ' if line['ok'] else 'MISS'} {line['name']}: {line['value']}, target {line['target']}")
-    sys.exit(0 if all(line["ok"] for line in lines) else 1)
+    return against_targets("MOS-RMBench, 74478 pairs of 77167 clips", figures)
 
 
 if __name__ == "__main__":
-    main()
+    run_command(_measure, run)

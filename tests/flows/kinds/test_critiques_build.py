@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import yaml
-from datasets import Audio, get_dataset_config_names, load_dataset
+from datasets import get_dataset_config_names
 
 from contracts import plugins
 from contracts.errors import BudgetExceeded, RecipeError
@@ -31,6 +31,7 @@ from storage.release_verification import verify_release
 from tests.annotate import openai_server
 from tests.annotate.replies import reply_for
 from tests.flows.listeners import listen
+from tests.flows.released_rows import rows_of
 from tests.flows.small import run, without_ray
 
 SCORES = re.compile(r"Final Scores: \[\[(\d+), (\d+)\]\]")
@@ -82,14 +83,8 @@ class Built:
         return release_of(self.build)
 
     def rows(self, configuration: str) -> list[dict]:
-        """Return the rows of a configuration as ``datasets`` reads them, clips undecoded, with their split."""
-        found = []
-        for name, split in load_dataset(self.release, configuration).items():
-            features = split.features.copy()
-            for column in [column for column, feature in features.items() if isinstance(feature, Audio)]:
-                features[column] = Audio(decode=False)
-            found += [row | {"in": name} for row in split.cast(features)]
-        return found
+        """Return the rows of a configuration (see ``tests.flows.released_rows``)."""
+        return rows_of(self.release, configuration)
 
 
 @pytest.fixture(scope="module")

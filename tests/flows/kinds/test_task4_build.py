@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
-from datasets import Audio, List, get_dataset_config_names, load_dataset
+from datasets import get_dataset_config_names
 from typer.testing import CliRunner
 
 from annotate.models.parse.scorecard import SpeechAssessment
@@ -28,6 +28,7 @@ from scoring.speaker import ResemblyzerEncoder
 from synth.spoken_dialogues import VOICES, write
 from tests.annotate import openai_server
 from tests.annotate.replies import task_of
+from tests.flows.released_rows import rows_of
 from tests.flows.small import run, without_ray
 
 RECIPE = Path(__file__).parents[3] / "recipes/unisrm_task4_small.yaml"
@@ -92,22 +93,9 @@ def built(tmp_path_factory):
         planned = {line["stage"]: line for line in kind_of(build).plan(build)}
         with build.workspace.lock():
             books = run(build, "release")
-        yield folder, build, planned, books, listener, rows_of(release_of(build))
-
-
-def rows_of(release):
-    """Return the rows as ``datasets`` reads them, clips undecoded, with their split."""
-    (config,) = get_dataset_config_names(release)
-    found = []
-    for name, split in load_dataset(release, config).items():
-        features = split.features.copy()
-        for column, feature in features.items():
-            if isinstance(feature, Audio):
-                features[column] = Audio(decode=False)
-            elif isinstance(feature, List) and isinstance(feature.feature, Audio):
-                features[column] = [Audio(decode=False)]
-        found += [row | {"in": name} for row in split.cast(features)]
-    return found
+        release = release_of(build)
+        (configuration,) = get_dataset_config_names(release)
+        yield folder, build, planned, books, listener, rows_of(release, configuration)
 
 
 def worse(row):

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import soundfile
 import yaml
-from datasets import Audio, List, load_dataset
 
 from annotate.models.parse.scorecard import SpeechAssessment
 from contracts import plugins
@@ -25,6 +24,7 @@ from synth import acted_speech, spoken_dialogues
 from tests.annotate import openai_server
 from tests.annotate.replies import CARDS, reply_for, task_of
 from tests.flows.listeners import listen
+from tests.flows.released_rows import rows_of
 from tests.flows.small import without_ray
 from tests.flows.verified import confirming
 
@@ -129,19 +129,6 @@ def run(build):
             for stage in last.stages:
                 execute(stage, last.build)
     return waiting
-
-
-def rows_of(release, config):
-    found = []
-    for name, split in load_dataset(release, config).items():
-        features = split.features.copy()
-        for column, feature in features.items():
-            if isinstance(feature, Audio):
-                features[column] = Audio(decode=False)
-            elif isinstance(feature, List) and isinstance(feature.feature, Audio):
-                features[column] = [Audio(decode=False)]
-        found += [row | {"in": name} for row in split.cast(features)]
-    return found
 
 
 def test_five_parts_become_one_release(tmp_path):
