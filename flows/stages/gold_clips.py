@@ -4,7 +4,7 @@ Each is a clip of this build against the same clip made worse: a test, which is 
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pyarrow as pa
 
@@ -85,7 +85,7 @@ def _gold_clips(build: Build[Any]) -> Books:
     rows, audio, blobs = [], build.recipe.clip_format, build.blobs
     for row in chosen:
         samples, rate = blobs.waveform(row["audio_id"])
-        clip = harmed(Waveform(samples, rate), row["harm"], audio, seed=build.recipe.seed, key=row["gold_id"])  # type: ignore[arg-type]
+        clip = harmed(Waveform(samples, rate), cast("Harm", row["harm"]), audio, seed=build.recipe.seed, key=row["gold_id"])
         blob = blobs.put(clip.pcm, clip.sample_rate_hz)
         rows.append(row | {"audio_id": blob, "duration_s": clip.duration_s, "loudness_lufs": clip.loudness_lufs})
     build.tables.replace("gold", sorted_by(pa.Table.from_pylist(rows, schema=GOLD), "gold_id"))
