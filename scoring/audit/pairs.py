@@ -39,8 +39,9 @@ def correlated(values: Floats, scores: Floats) -> tuple[Floats, Known]:
 
 
 def _standardised(values: Floats) -> Floats:
-    _, place, ties = np.unique(values, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(ties) - (ties - 1) / 2)[place]
+    from scipy.stats import rankdata
+
+    ranks: Floats = rankdata(values)
     spread = ranks.std()
     return (ranks - ranks.mean()) / spread if spread > 0 else np.zeros(len(values))
 
