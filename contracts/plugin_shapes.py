@@ -26,6 +26,7 @@ SHAPES: Final[Mapping[str, str]] = {
     "asr": "scoring.transcriber:Transcriber",
     "protocol": "annotate.people.store.protocol:ListeningProtocol",
     "listener_rule": "annotate.people.store.rule:ListenerRule",
+    "export": "storage.export:Export",
 }
 """Kind -> its protocol, or the class that its plug-ins are values of."""
 

@@ -41,6 +41,7 @@ PACKAGES: Final[Mapping[str, str]] = {
     "asr": "scoring.asr",
     "protocol": "annotate.people.protocols",
     "listener_rule": "annotate.people.rules",
+    "export": "storage.exports",
 }
 
 

@@ -4,8 +4,8 @@ A reward plug-in is one file in ``scoring/rewards``: a frozen dataclass whose fi
 completions and rows, so that a trainer may call it for any batch, in any process.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from annotate.models.task import Parsed, ParseError, TaskSpec, Written
 from contracts.errors import DataError
@@ -20,10 +20,13 @@ class Reward(Protocol):
     Attributes:
         columns: columns of the released rows that it reads.
         parts: names of the values that it gives; the last one is the reward, those before it are what it is made of.
+        tasks: tasks about whose rows it is the reward unless somebody chooses another one; none = of rows that are about no
+            task and have its columns.
     """
 
     columns: ClassVar[tuple[str, ...]]
     parts: ClassVar[tuple[str, ...]]
+    tasks: ClassVar[tuple[str, ...]] = ()
 
     def rewards(self, completions: Sequence[str], rows: Sequence[Row]) -> list[dict[str, float]]:
         """Return the values of each completion, by ``parts``.
@@ -34,6 +37,21 @@ class Reward(Protocol):
 
         Raises:
             DataError: a row lacks what the reward compares with; names the row and the column.
+        """
+        ...
+
+
+@runtime_checkable
+class Fitted(Protocol):
+    """A reward whose options follow from the rows that it is used on."""
+
+    @classmethod
+    def fitted(cls, task: str, rows: Iterable[Row]) -> dict[str, Any]:
+        """Return its options for rows of a task, as literals.
+
+        Args:
+            task: the task.
+            rows: its ``columns`` of all rows, read once at most.
         """
         ...
 

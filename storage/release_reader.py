@@ -20,6 +20,8 @@ from storage.state import read_state
 from storage.store_errors import store_errors
 from storage.workspace import Workspace
 
+_ROWS_AT_ONCE: Final = 32
+
 CURRENT: Final = "releases/current.json"
 """Names the release of the last build."""
 
@@ -73,6 +75,12 @@ def columns_of(workspace: Workspace, folder: str, shard: File) -> list[str]:
         return list(file.schema_arrow.names)
 
 
+def schema_of(workspace: Workspace, folder: str, shard: File) -> pa.Schema:
+    """Return the columns of a shard as they are stored; raises as ``read_shard`` does."""
+    with _opened(workspace, folder, shard) as file:
+        return file.schema_arrow
+
+
 def read_shard(workspace: Workspace, folder: str, shard: File, columns: Sequence[str] | None = None) -> pa.Table:
     """Return the rows of a shard; a column of clips holds their audio ids, and one of lists of clips lists of them.
 
@@ -91,6 +99,26 @@ def read_shard(workspace: Workspace, folder: str, shard: File, columns: Sequence
         fields = [schema.field(name) for name in (schema.names if columns is None else columns)]
         rows = file.read(columns=[_LEAVES.get(field.type, "{}").format(field.name) for field in fields])
     return pa.table({field.name: _audio_ids(rows[field.name], field.type) for field in fields})
+
+
+def rows_with_clips(
+    workspace: Workspace, folder: str, shard: File, columns: Sequence[str] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a shard, some of them in memory at a time; a clip is a record of ``bytes`` and ``path``.
+
+    Args:
+        workspace: where the release lies.
+        folder: the release, relative to the workspace.
+        shard: the shard.
+        columns: which columns; None = all.
+
+    Raises:
+        DamagedPart: the shard is missing, or is not the one of the manifest.
+    """
+    require_intact(workspace, folder, shard)
+    with _opened(workspace, folder, shard) as file:
+        for batch in file.iter_batches(_ROWS_AT_ONCE, columns=None if columns is None else list(columns)):
+            yield from batch.to_pylist()
 
 
 def require_intact(workspace: Workspace, folder: str, shard: File) -> None:

@@ -15,6 +15,8 @@ from contracts.errors import RecipeError, UnisrmError
 from flows.entry.annotate_cli import RecipePath, WorkspaceUrl, annotate
 from flows.entry.printed_rows import json_text, print_rows
 from flows.entry.prompts_cli import prompts
+from flows.entry.rederive_cli import rederive
+from flows.entry.release_cli import release
 from flows.entry.terminal_flow import run_in_flow
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ app = typer.Typer(
 
 app.add_typer(annotate, name="annotate")
 app.add_typer(prompts, name="prompts")
+app.command()(release)
+app.command()(rederive)
 
 
 class Acceptable(enum.StrEnum):

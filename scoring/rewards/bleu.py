@@ -69,6 +69,7 @@ class Bleu:
 
     columns: ClassVar[tuple[str, ...]] = ("references", "reference_language")
     parts: ClassVar[tuple[str, ...]] = ("reward",)
+    tasks: ClassVar[tuple[str, ...]] = ()
 
     def rewards(self, completions: Sequence[str], rows: Sequence[Row]) -> list[dict[str, float]]:
         """Return the reward of each completion (see ``scoring.reward``)."""

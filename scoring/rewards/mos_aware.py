@@ -1,9 +1,9 @@
 """The MOS-aware reward: right or wrong, and how far apart the two clips were rated (MOS-RMBench, Eq. 1 to 3)."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,6 +27,7 @@ class MosAware:
 
     columns: ClassVar[tuple[str, ...]] = ("label", "rating_gap", "corpus")
     parts: ClassVar[tuple[str, ...]] = ("accuracy", "mos_difference", "reward")
+    tasks: ClassVar[tuple[str, ...]] = ("critique_pair",)
 
     percentiles: Mapping[str, float] = field(default_factory=dict, hash=False)
     task: str = "critique_pair"
@@ -34,6 +35,14 @@ class MosAware:
     def __post_init__(self) -> None:
         if wrong := [corpus for corpus, gap in self.percentiles.items() if not 0 < gap < math.inf]:
             raise ValueError(f"percentiles: the gap of {wrong[0]!r} must be above 0, got {self.percentiles[wrong[0]]}")
+
+    @classmethod
+    def fitted(cls, task: str, rows: Iterable[Row]) -> dict[str, Any]:
+        """Return the options for rows of a task: the percentiles are those of the rows themselves."""
+        gaps = dict[str, list[float]]()
+        for row in rows:
+            gaps.setdefault(row["corpus"], []).append(row["rating_gap"])
+        return {"task": task, "percentiles": percentiles(gaps)}
 
     def rewards(self, completions: Sequence[str], rows: Sequence[Row]) -> list[dict[str, float]]:
         """Return the parts of each completion (see ``scoring.reward``)."""

@@ -4,9 +4,9 @@ It is +1 where the completion gives the better clip the strictly higher score, a
 be read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from annotate.models.task import Parsed
 from contracts import plugins
@@ -23,8 +23,15 @@ class Preferred:
 
     columns: ClassVar[tuple[str, ...]] = ("label",)
     parts: ClassVar[tuple[str, ...]] = ("reward",)
+    tasks: ClassVar[tuple[str, ...]] = ("teacher", "better_clip")
 
     task: str = "teacher"
+
+    @classmethod
+    def fitted(cls, task: str, rows: Iterable[Row]) -> dict[str, Any]:
+        """Return the options for rows of a task."""
+        del rows
+        return {"task": task}
 
     def rewards(self, completions: Sequence[str], rows: Sequence[Row]) -> list[dict[str, float]]:
         """Return the reward of each completion (see ``scoring.reward``)."""

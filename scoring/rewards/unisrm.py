@@ -4,9 +4,9 @@ A completion whose format is wrong gets the format's part alone: what cannot be 
 are no preference, whatever the answer says (ours: the tasks ask for totals that differ).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -35,11 +35,18 @@ class UniSRM:
 
     columns: ClassVar[tuple[str, ...]] = ("label", "scores_a", "scores_b")
     parts: ClassVar[tuple[str, ...]] = ("format", "accuracy", "reasoning", "reward")
+    tasks: ClassVar[tuple[str, ...]] = ("task1", "task3", "task4")
 
     task: str = "task1"
     format_weight: Weight = 1.0
     accuracy_weight: Weight = 1.0
     reasoning_weight: Weight = 1.0
+
+    @classmethod
+    def fitted(cls, task: str, rows: Iterable[Row]) -> dict[str, Any]:
+        """Return the options for rows of a task."""
+        del rows
+        return {"task": task}
 
     def rewards(self, completions: Sequence[str], rows: Sequence[Row]) -> list[dict[str, float]]:
         """Return the parts of each completion (see ``scoring.reward``)."""

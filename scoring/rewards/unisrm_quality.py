@@ -28,6 +28,7 @@ class UniSRMQuality:
 
     columns: ClassVar[tuple[str, ...]] = ("scores",)
     parts: ClassVar[tuple[str, ...]] = ("format", "accuracy", "reasoning", "reward")
+    tasks: ClassVar[tuple[str, ...]] = ("quality",)
 
     overall: str = "overall"
     format_weight: Weight = 1.0

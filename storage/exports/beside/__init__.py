@@ -1,0 +1,1 @@
+"""Files that exports copy beside their data, for consumers to import: they need nothing of this project."""

@@ -1,0 +1,211 @@
+"""From a release to files for trainers: rows of every sort, what is left out, what is refused."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from contracts.errors import DataError, RecipeError
+from flows.entry.cli import app
+from flows.exports.examples import margin_of
+from flows.exports.export import Wanted, export_release
+from storage.clip_columns import ANSWERS
+from storage.columns import TASK1, row_schema
+from tests.flows.exports.tiny_release import answers, pairs, released
+from tests.storage.release_rows import clip
+
+
+def exported(tmp_path: Path, name: str, **wanted):
+    """Export a release of all sorts and return the report."""
+    release = released(tmp_path / "ws")
+    return export_release(release, tmp_path / "out", Wanted(format=name, **wanted))
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_ms_swift_gets_every_sort_of_rows(tmp_path):
+    found = exported(tmp_path, "ms_swift")
+    assert {(file.path, file.rows) for file in found.files} == {
+        ("task1-rl-sft.jsonl", 4),
+        ("task1-rl-rl.jsonl", 4),
+        ("task1-rl-clip_preference.jsonl", 4),
+        ("pairs-train-rl.jsonl", 4),
+        ("pairs-train-clip_preference.jsonl", 4),
+        ("pairs-train-answer_preference.jsonl", 4),
+        ("quality-rl-sft.jsonl", 2),
+        ("quality-rl-rl.jsonl", 2),
+        ("answers-rl-sft.jsonl", 2),
+        ("answers-rl-rl.jsonl", 2),
+    }
+    assert found.refused == {
+        "task1 answer_preference": "it holds no right and wrong answers to one question",
+        "pairs sft": "it holds no texts to write",
+        **{
+            f"{name} {form}": why
+            for name in ("quality", "answers")
+            for form, why in {
+                "clip_preference": "its items are single clips",
+                "answer_preference": "it holds no right and wrong answers to one question",
+            }.items()
+        },
+    }
+    assert not found.left_out
+    (row, *_) = lines(tmp_path / "out" / "task1-rl-rl.jsonl")
+    asked = row["messages"][0]["content"]
+    assert asked.startswith("You compare two recordings of the same text")
+    assert "text 0" in asked
+    assert asked.endswith("\n\n[Prompt Speech] <audio>\n[Speech A] <audio>\n[Speech B] <audio>")
+    heard = [(tmp_path / "out" / path).read_bytes() for path in row["audios"]]
+    assert heard == [clip("ref"), clip("a0"), clip("b0")]
+    spec = json.loads(row["reward_spec"])
+    assert (spec["name"], spec["options"], spec["row"]["label"]) == ("unisrm", {"task": "task1"}, "a")
+
+
+def test_the_better_clip_comes_first_whichever_it_is(tmp_path):
+    parts = [("b", "rl", pairs(2, 40, label="b", votes=None), TASK1)]
+    release = released(tmp_path / "ws", *parts, only=["b", "task1"])
+    export_release(release, tmp_path / "out", Wanted(format="ms_swift"))
+    for name, better, worse in (("task1", "a0", "b0"), ("b", "b13", "a20")):
+        row = lines(tmp_path / "out" / f"{name}-rl-clip_preference.jsonl")[0]
+        heard = {side: [(tmp_path / "out" / path).read_bytes() for path in row[side]] for side in ("audios", "rejected_audios")}
+        assert heard == {"audios": [clip("ref"), clip(better)], "rejected_audios": [clip("ref"), clip(worse)]}
+        assert row["messages"] == row["rejected_messages"]
+    assert "margin" not in row
+    assert lines(tmp_path / "out" / "task1-rl-clip_preference.jsonl")[0]["margin"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("row", "margin"),
+    [
+        ({"rating_gap": 0.5, "label": "a"}, 0.5),
+        ({"votes": [{"value": "A+1", "count": 2}], "label": "a"}, 1.0),
+        ({"votes": [{"value": "B+2", "count": 1}, {"value": "T", "count": 1}], "label": "b"}, 1.0),
+        ({"votes": [{"value": "B+2", "count": 1}, {"value": "Tie (both not good)", "count": 3}], "label": "b"}, 0.5),
+        ({"votes": [{"value": "A+1", "count": 2}, {"value": "B+2", "count": 1}], "label": "a"}, 0.0),
+        ({"votes": [{"value": "A+1", "count": 3}, {"value": "B+2", "count": 2}], "label": "a"}, 0.0),
+        ({"votes": [{"value": "A", "count": 3}], "label": "a"}, None),  # a choice, not a scale
+        ({"votes": None, "label": "a"}, None),
+    ],
+)
+def test_margins(row, margin):
+    assert margin_of(row) == margin
+
+
+def test_rewards_know_the_percentile_of_their_gaps(tmp_path):
+    """The 90th percentile of the gaps 1.2, 0.6, 0.4 and 0.3 is 0.3 of the way from 1.2 back to 0.6, as numpy counts."""
+    exported(tmp_path, "ms_swift", configuration="pairs")
+    spec = json.loads(lines(tmp_path / "out" / "pairs-train-rl.jsonl")[0]["reward_spec"])
+    assert spec["name"] == "mos_aware"
+    assert spec["options"] == {"task": "critique_pair", "percentiles": {"somos": pytest.approx(1.02)}}
+
+
+def test_what_a_format_cannot_say_is_refused(tmp_path):
+    found = exported(tmp_path, "llama_factory", configuration="pairs")
+    assert "one list of clips for both sides" in found.refused["pairs clip_preference"]
+    assert [file.form for file in found.files] == ["answer_preference"]
+
+
+def test_trl_says_that_it_hears_nothing(tmp_path):
+    found = exported(tmp_path, "trl", configuration="pairs")
+    assert "take no audio" in found.remark
+    assert not list((tmp_path / "out").rglob("*.flac"))
+    row = pq.read_table(tmp_path / "out" / "pairs-train-answer_preference.parquet").to_pylist()[0]
+    assert row["prompt"][0]["content"].endswith("[Audio 1] (clip left out)\n[Audio 2] (clip left out)")
+    assert "take no audio" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_an_export_is_the_same_again_and_never_half(tmp_path, monkeypatch):
+    """One release gives one export, byte for byte; a folder that is there stays; an interrupted export leaves nothing."""
+    release = released(tmp_path / "ws")
+    trees = []
+    for place in ("one", "two"):
+        export_release(release, tmp_path / place, Wanted(format="verl"))
+        trees.append({p.relative_to(tmp_path / place): p.read_bytes() for p in (tmp_path / place).rglob("*") if p.is_file()})
+    assert trees[0] == trees[1]
+    assert Path("unisrm_verl.py") in trees[0]
+    with pytest.raises(DataError, match="is there already"):
+        export_release(release, tmp_path / "one", Wanted(format="ms_swift"))
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("storage.exports.ms_swift.MsSwift.finish", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        export_release(release, tmp_path / "three", Wanted(format="ms_swift"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two", "ws"]
+
+
+def test_rows_that_cannot_be_trained_on_are_counted(tmp_path):
+    """A text that a trainer would obey, no reasons, no reference speech: each is left out by its reason."""
+    made = pairs(5).to_pylist()
+    made[0]["completion"] += "<|im_end|>"
+    made[1]["completion"] = None
+    made[2]["prompt_audio"] = None
+    made[3]["scores_b"] = None
+    odd = pa.Table.from_pylist([row | {"pair_id": f"odd-{n}"} for n, row in enumerate(made)], schema=row_schema(TASK1))
+    release = released(tmp_path / "ws", ("odd", "rl", odd, TASK1), only=["odd"])
+    found = export_release(release, tmp_path / "out", Wanted(format="ms_swift"))
+    assert found.left_out == {
+        "odd/rl sft": {"control_text": 1, "no_completion": 1, "no_prompt_audio": 1},
+        "odd/rl rl": {"no_prompt_audio": 1, "no_reward": 1},
+    }
+    summary = json.loads((tmp_path / "out" / "export.json").read_text())
+    assert summary["left_out"] == found.left_out
+
+
+def test_rows_that_tell_no_task_need_one(tmp_path):
+    """Pairs that people alone labelled: the task is named by the user, and a reward that needs scores finds none."""
+    bare = pairs(3, completion=None, scores_a=None, scores_b=None, judge=None, prompt_version=None)
+    release = released(tmp_path / "ws", ("bare", "rl", bare, TASK1), only=["bare"])
+    with pytest.raises(DataError, match="no row tells which task it is about"):
+        export_release(release, tmp_path / "out", Wanted(format="verl"))
+    wanted = Wanted(format="verl", task="teacher")
+    found = export_release(release, tmp_path / "out", wanted)
+    assert [file.rows for file in found.files] == [3]
+    row = pq.read_table(tmp_path / "out" / "bare-rl-rl.parquet").to_pylist()[0]
+    assert json.loads(row["extra_info"]["reward_spec"])["name"] == "preferred"
+    assert row["audios"][0]["bytes"] == clip("a0")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"configuration": "task9"}, "no configuration 'task9': it has answers, pairs, quality, task1"),
+        ({"split": "bench"}, "no split 'bench': it has rl, train"),
+        ({"configuration": "task1", "split": "train"}, "'task1' has no split 'train'"),
+        ({"format": "fairseq"}, "unknown export 'fairseq'"),
+        ({"configuration": "task1", "reward": "bleu"}, "reads references, which the rows do not have"),
+    ],
+)
+def test_what_is_not_there_is_named(tmp_path, wanted, message):
+    release = released(tmp_path / "ws")
+    with pytest.raises(RecipeError, match=message):
+        export_release(release, tmp_path / "out", Wanted(**({"format": "ms_swift"} | wanted)))
+
+
+def test_the_command(tmp_path, monkeypatch):
+    """A folder of a release, a format, and one line on the standard output that says where the export is."""
+    release = released(tmp_path / "ws", only=["answers"])
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(
+        app, ["release", release.workspace.path(release.folder), "--export", "trl"], catch_exceptions=False
+    )
+    name = f"{release.name}-trl"
+    assert done.stdout == f"export: {name}\n"
+    assert "answers-rl-sft.parquet: 2 rows of answers, rl, for sft" in done.stderr
+    assert (tmp_path / name / "answers-rl-rl.parquet").is_file()
+    with pytest.raises(DataError, match="neither a recipe nor a release"):
+        CliRunner().invoke(app, ["release", str(tmp_path), "--export", "trl"], catch_exceptions=False)
+
+
+def test_questions_with_a_placeholder_of_their_own_are_left_out(tmp_path):
+    made = [row | {"prompt": "Who is <audio>?"} if number else row for number, row in enumerate(answers(2).to_pylist())]
+    odd = pa.Table.from_pylist(made, schema=row_schema(ANSWERS))
+    release = released(tmp_path / "ws", ("odd", "rl", odd, ANSWERS), only=["odd"])
+    found = export_release(release, tmp_path / "out", Wanted(format="ms_swift"))
+    assert found.left_out["odd/rl sft"] == {"unequal_placeholders": 1}
