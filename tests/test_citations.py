@@ -64,6 +64,7 @@ PLACES: Final = {
         "Fig. 4": "SpeechJudge-GRM: the teacher's prompt and reply",
         "Fig. 10": "The relationship between the human-annotated text accuracy and WER",
         "Table 1": "Protocols of different models for naturalness judgment: the teacher's prompt",
+        "Table 4": "Distribution of the SpeechJudge-Eval benchmark",
         "Table 5": "Inter-annotator agreement",
     },
     "MOS-RMBench": {
