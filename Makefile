@@ -3,7 +3,7 @@
 # make demo-rated  pairs of rated clips, in a minute: recordings made worse by known steps, with simulated ratings
 # make demo-unisrm  a collection: two tasks as one release, disjoint across them
 # make test    all tests;  make check  ruff, mypy, import-linter;  make bench  figures beside baselines
-# make test-slow  more cases of the end-to-end tests
+# make test-slow  more cases of the end-to-end tests;  make check-trainers  the trainers' own loaders on our exports (downloads them)
 # make chaos   N=50 random kills over a small build, SEED=1: does each end in the same release, with nothing left and nothing lost?
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -17,7 +17,7 @@ export DO_NOT_TRACK := 1
 N := 50
 SEED := 1
 
-.PHONY: setup check test test-slow demo demo-rated demo-unisrm demo-zh bench chaos lock print-python prefect-run clean
+.PHONY: setup check test test-slow demo demo-rated demo-unisrm demo-zh bench chaos check-trainers lock print-python prefect-run clean
 
 setup: ; @packaging/system_packages.sh
 	@if [ "$$(cat $(STAMP) 2>/dev/null)" != "$(LOCK_SHA)" ]; then \
@@ -62,6 +62,9 @@ check: setup
 
 bench: setup
 	@$(PYTHON) -m bench
+
+check-trainers: setup
+	@$(PYTHON) -m tests.consumers
 
 chaos: setup
 	@$(PYTHON) -m tests.chaos --kills $(N) --seed $(SEED)

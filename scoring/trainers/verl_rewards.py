@@ -1,4 +1,4 @@
-"""verl: ``custom_reward_function.path=pkg://scoring.trainers.verl_rewards``, ``custom_reward_function.name=compute_score``."""
+"""verl: ``reward.custom_reward_function.path=pkg://scoring.trainers.verl_rewards``, ``.name=compute_score``."""
 
 from collections.abc import Mapping
 from typing import Any

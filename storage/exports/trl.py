@@ -63,8 +63,9 @@ class Trl:
         del files, folder
         return (
             'Load a file with `load_dataset("parquet", data_files=...)`: `sft` is for `SFTTrainer`, `answer_preference` for '
-            "`RewardTrainer` and `DPOTrainer`, `rl` for `GRPOTrainer`, with `reward_funcs=[unisrm_reward]` from "
-            "`scoring.trainers.trl_rewards` of unisrm-data."
+            "`RewardTrainer` and `DPOTrainer`, `rl` for `GRPOTrainer`, with `reward_funcs=[unisrm_reward]` "
+            "from `scoring.trainers.trl_rewards` of unisrm-data. Set `max_length` of the first three: they leave out, "
+            "silently, rows whose prompt is longer than its default of 1,024 tokens, and judges' prompts are long."
         )
 
 

@@ -71,7 +71,8 @@ class Verl:
         return (
             f"With this folder on `PYTHONPATH`:\n\n```\ndata.train_files={files[0].path}\n"
             f"data.custom_cls.path=pkg://{_BESIDE.stem}\ndata.custom_cls.name=AudioRLHFDataset\n"
-            "custom_reward_function.path=pkg://scoring.trainers.verl_rewards\ncustom_reward_function.name=compute_score\n```\n\n"
+            "reward.custom_reward_function.path=pkg://scoring.trainers.verl_rewards\n"
+            "reward.custom_reward_function.name=compute_score\n```\n\n"
             "`custom_cls` wants `pkg://`: the path of a file fails where verl pickles the class."
         )
 

@@ -18,18 +18,24 @@ from tests.flows.exports.tiny_release import answers, pairs, released
 from tests.storage.release_rows import clip
 
 
-def exported(tmp_path: Path, name: str, **wanted):
-    """Export a release of all sorts and return the report."""
-    release = released(tmp_path / "ws")
-    return export_release(release, tmp_path / "out", Wanted(format=name, **wanted))
+@pytest.fixture(scope="module")
+def release(tmp_path_factory):
+    """A release of rows of every sort."""
+    return released(tmp_path_factory.mktemp("release"))
+
+
+@pytest.fixture
+def exported(release, tmp_path):
+    """Export it and return the report."""
+    return lambda name, **wanted: export_release(release, tmp_path / "out", Wanted(format=name, **wanted))
 
 
 def lines(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_ms_swift_gets_every_sort_of_rows(tmp_path):
-    found = exported(tmp_path, "ms_swift")
+def test_ms_swift_gets_every_sort_of_rows(exported, tmp_path):
+    found = exported("ms_swift")
     assert {(file.path, file.rows) for file in found.files} == {
         ("task1-rl-sft.jsonl", 4),
         ("task1-rl-rl.jsonl", 4),
@@ -96,22 +102,22 @@ def test_margins(row, margin):
     assert margin_of(row) == margin
 
 
-def test_rewards_know_the_percentile_of_their_gaps(tmp_path):
+def test_rewards_know_the_percentile_of_their_gaps(exported, tmp_path):
     """The 90th percentile of the gaps 1.2, 0.6, 0.4 and 0.3 is 0.3 of the way from 1.2 back to 0.6, as numpy counts."""
-    exported(tmp_path, "ms_swift", configuration="pairs")
+    exported("ms_swift", configuration="pairs")
     spec = json.loads(lines(tmp_path / "out" / "pairs-train-rl.jsonl")[0]["reward_spec"])
     assert spec["name"] == "mos_aware"
     assert spec["options"] == {"task": "critique_pair", "percentiles": {"somos": pytest.approx(1.02)}}
 
 
-def test_what_a_format_cannot_say_is_refused(tmp_path):
-    found = exported(tmp_path, "llama_factory", configuration="pairs")
+def test_what_a_format_cannot_say_is_refused(exported):
+    found = exported("llama_factory", configuration="pairs")
     assert "one list of clips for both sides" in found.refused["pairs clip_preference"]
     assert [file.form for file in found.files] == ["answer_preference"]
 
 
-def test_trl_says_that_it_hears_nothing(tmp_path):
-    found = exported(tmp_path, "trl", configuration="pairs")
+def test_trl_says_that_it_hears_nothing(exported, tmp_path):
+    found = exported("trl", configuration="pairs")
     assert "take no audio" in found.remark
     assert not list((tmp_path / "out").rglob("*.flac"))
     row = pq.read_table(tmp_path / "out" / "pairs-train-answer_preference.parquet").to_pylist()[0]
@@ -119,9 +125,8 @@ def test_trl_says_that_it_hears_nothing(tmp_path):
     assert "take no audio" in (tmp_path / "out" / "README.md").read_text()
 
 
-def test_an_export_is_the_same_again_and_never_half(tmp_path, monkeypatch):
+def test_an_export_is_the_same_again_and_never_half(release, tmp_path, monkeypatch):
     """One release gives one export, byte for byte; a folder that is there stays; an interrupted export leaves nothing."""
-    release = released(tmp_path / "ws")
     trees = []
     for place in ("one", "two"):
         export_release(release, tmp_path / place, Wanted(format="verl"))
@@ -137,7 +142,7 @@ def test_an_export_is_the_same_again_and_never_half(tmp_path, monkeypatch):
     monkeypatch.setattr("storage.exports.ms_swift.MsSwift.finish", interrupted)
     with pytest.raises(KeyboardInterrupt):
         export_release(release, tmp_path / "three", Wanted(format="ms_swift"))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two", "ws"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
 
 
 def test_rows_that_cannot_be_trained_on_are_counted(tmp_path):
@@ -182,8 +187,7 @@ def test_rows_that_tell_no_task_need_one(tmp_path):
         ({"configuration": "task1", "reward": "bleu"}, "reads references, which the rows do not have"),
     ],
 )
-def test_what_is_not_there_is_named(tmp_path, wanted, message):
-    release = released(tmp_path / "ws")
+def test_what_is_not_there_is_named(release, tmp_path, wanted, message):
     with pytest.raises(RecipeError, match=message):
         export_release(release, tmp_path / "out", Wanted(**({"format": "ms_swift"} | wanted)))
 

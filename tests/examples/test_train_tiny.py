@@ -1,0 +1,87 @@
+"""The tiny reward model: what it learns, against scikit-learn, and the file that it writes."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from examples.train_tiny import Head, Pairs, interval, main, right
+from storage.columns import TASK1
+from tests.flows.exports.tiny_release import pairs, released
+
+
+def made(count: int, seed: int) -> list[dict]:
+    """Return pairs whose better clip has more of ``good``, mostly; ``noise`` says nothing, and is missing at times."""
+    draw = np.random.default_rng(seed)
+    rows = []
+    for number in range(count):
+        good = draw.normal(size=2)
+        sides = [{"good": float(value)} | ({"noise": float(draw.normal())} if draw.random() < 0.8 else {}) for value in good]
+        label = "a" if good[0] - good[1] + draw.normal() * 0.5 > 0 else "b"
+        rows.append(
+            {
+                "pair_id": f"p{number}",
+                "label": label,
+                "leakage_group": f"g{number // 4}",
+                "metrics_a": sides[0],
+                "metrics_b": sides[1],
+            }
+        )
+    return rows
+
+
+def test_the_head_is_a_logistic_regression_without_intercept():
+    """Bradley and Terry's model of pairs is logistic regression on differences: scikit-learn as the oracle."""
+    data = Pairs(made(400, 1), ["good", "noise"])
+    head = Head(data, penalty=1.0)
+    oracle = LogisticRegression(C=1.0, fit_intercept=False, tol=1e-8).fit(head.difference(data), data.is_a)
+    assert head.weights == pytest.approx(oracle.coef_[0], abs=1e-3)
+
+
+def test_exchanged_clips_give_the_opposite_score():
+    rows = made(50, 2)
+    exchanged = [row | {"metrics_a": row["metrics_b"], "metrics_b": row["metrics_a"]} for row in rows]
+    head = Head(Pairs(made(200, 3), ["good", "noise"]))
+    one, other = (head.scores(Pairs(some, ["good", "noise"])) for some in (rows, exchanged))
+    assert one == pytest.approx(-other)
+
+
+def test_ties_and_missing_values_are_wrong():
+    data = Pairs(made(3, 1), ["good"])
+    assert right(np.array([0.0, np.nan, 0.0]), data).tolist() == [0, 0, 0]
+
+
+def test_intervals_are_those_of_groups():
+    """Ten equal pairs of one text say as much as one: the interval is as wide as that of as many texts."""
+    values = np.repeat([1.0, 0.0] * 10, 10)
+    groups, pairs_alone = np.repeat(np.arange(20), 10), np.arange(200)
+    wide, narrow = interval(values, groups), interval(values, pairs_alone)
+    assert wide[1] - wide[0] > 2.5 * (narrow[1] - narrow[0])
+
+
+def test_from_a_release_to_predictions(tmp_path, capsys):
+    def table(rows, start):
+        base = pairs(len(rows), start).to_pylist()
+        for row, one in zip(base, rows, strict=True):
+            row |= {"label": one["label"], "leakage_group": f"{start}{one['leakage_group']}"}
+            for side in "ab":
+                row[f"metrics_{side}"] = [{"metric": k, "value": v} for k, v in one[f"metrics_{side}"].items()]
+                row[f"audio_{side}"] = f"{side}{row['pair_id']}"
+            row["prompt_audio"] = None
+        return pa.Table.from_pylist(base, schema=pairs(1).schema)
+
+    parts = [(made(80, 1), "sft", 0), (made(40, 2), "rl", 100), (made(40, 3), "bench", 200)]
+    release = released(tmp_path / "ws", *(("t", split, table(rows, start), TASK1) for rows, split, start in parts), only=["t"])
+    folder = release.workspace.path(release.folder)
+    main([folder, "--configuration", "t", "-o", str(tmp_path / "predictions.jsonl")])
+    said = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
+    assert [row["item_id"] for row in said] == [f"pair-{200 + n:05d}" for n in range(40)]
+    truth = [row["label"] for row in parts[2][0]]
+    accuracy = np.mean([row["verdict"] == label for row, label in zip(said, truth, strict=True)])
+    assert accuracy > 0.75
+    shown = capsys.readouterr().out
+    assert f"Bradley-Terry head {accuracy:34.3f}".split()[-1] in shown
+    assert "trained on 120 pairs, 2 features; bench: 40 pairs of 10 leakage groups" in shown
+    assert "good, higher is better" in shown
