@@ -6,7 +6,7 @@ A metric plug-in is one file in ``scoring/metrics``; ``scoring.measure`` runs it
 import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from contracts.jobs import Failure, Resources
 
 Waveform = npt.NDArray[np.float32]
+Better = Literal["lower", "higher"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,8 +82,10 @@ class Metric(Protocol):
     (``scoring.feature``). A classifier has ``classifies: ClassVar[tuple[str, Mapping[str, str]]]``: a name for what it tells,
     and value name -> class; filters see the class of the largest value under that name. Values that say nothing of quality, but
     may tell which clip was chosen, are ``nuisances: ClassVar[Mapping[str, float]]``: value name -> the smallest difference that
-    counts; the audit of shortcuts looks at them. A metric whose model is a plug-in of its own has ``hosted()``, which returns
-    that model if it runs in an environment of its own, and ``with_model_in`` (``scoring.hosted_model.PlacesItsModel``).
+    counts; the audit of shortcuts looks at them. A metric that can judge has ``better: ClassVar[Mapping[str, Better]]``: value
+    name -> whether the better clip is the one with the lower or the higher value; the value that stands for the metric comes
+    first. A metric whose model is a plug-in of its own has ``hosted()``, which returns that model if it runs in an environment
+    of its own, and ``with_model_in`` (``scoring.hosted_model.PlacesItsModel``).
     """
 
     value_names: ClassVar[tuple[str, ...]]

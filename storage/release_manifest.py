@@ -66,7 +66,12 @@ def manifest_text(version: str, files: Sequence[File]) -> str:
 
 
 def read(filesystem: Any, root: str) -> list[File]:
-    """Return the lines of a release's manifest.
+    """Return the lines of a release's manifest; arguments and errors as of ``read_with_version``."""
+    return read_with_version(filesystem, root)[1]
+
+
+def read_with_version(filesystem: Any, root: str) -> tuple[str, list[File]]:
+    """Return the version of a release and the lines of its manifest.
 
     Args:
         filesystem: fsspec file system.
@@ -83,7 +88,7 @@ def read(filesystem: Any, root: str) -> list[File]:
         manifest = json.loads(data)
         if manifest["format"] != _FORMAT:
             raise DamagedPart(f"{where} has the format {manifest['format']!r}: a newer unisrm-data wrote it, or it was changed")
-        files = [_file(line) for line in manifest["files"]]
+        version, files = str(manifest["version"]), [_file(line) for line in manifest["files"]]
     except FileNotFoundError:
         raise DamagedPart(f"{root} has no {MANIFEST}: it is no complete release; build it again") from None
     except OSError as error:
@@ -93,7 +98,7 @@ def read(filesystem: Any, root: str) -> list[File]:
     stated = PurePosixPath(root).name.rpartition("-")[2]
     if len(stated) == DIGITS and not stated.strip("0123456789abcdef") and stated != content_digest(files):
         raise DamagedPart(f"{where} is not the one that the folder is named after: restore it, or build the release again")
-    return files
+    return version, files
 
 
 def _file(line: Any) -> File:

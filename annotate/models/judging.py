@@ -43,6 +43,7 @@ def judge_rows(
     budget_usd: float | None = None,
     mode: Mode = "live",
     poll_s: float = 30.0,
+    follows_up: bool = True,
 ) -> Iterator[Outcome]:
     """Judge, or write about, every row. Replies in the ledger are read, only the rest is sent.
 
@@ -56,6 +57,7 @@ def judge_rows(
         budget_usd: what all calls of this ledger's account may cost together, earlier runs included; None = no paid call.
         mode: one by one, or through the provider's batches.
         poll_s: first interval between two polls of a batch.
+        follows_up: whether a reply that cannot be used is followed by one more request.
 
     Yields:
         Outcomes in order of completion: rows of ``judgments`` (for a task about pairs) or ``writings``, and failures with the
@@ -93,7 +95,7 @@ def judge_rows(
 
     context = CallContext(
         inquiry=inquiry,
-        problem_of=lambda case, text: _ReadAnswer.of(Reply(text=text), partial(read, case)).problem,
+        problem_of=lambda case, text: _ReadAnswer.of(Reply(text=text), partial(read, case)).problem if follows_up else None,
         open_ledger=open_ledger,
         clips=clips,
         budget_usd=budget_usd,

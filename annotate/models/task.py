@@ -129,6 +129,7 @@ class TaskSpec:
         check: raises ``ParseError`` where the content does not fit what the request showed, by column; None = any does.
         compose: writes scores, by the keys of the dimensions, and content as a reply in the task's layout, which ``parse``
             reads as the same again, or raises ``ParseError`` where they have no such form; None = only judges write replies.
+        preface: what stands before every prompt, such as examples (``annotate.models.examples``).
     """
 
     name: str
@@ -145,6 +146,7 @@ class TaskSpec:
     parse: Callable[[str], Parsed | Written]
     check: Callable[[Written, Mapping[str, str]], None] | None = None
     compose: Callable[[Mapping[str, float], Mapping[str, str | None]], str] | None = None
+    preface: str = ""
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -168,12 +170,12 @@ class TaskSpec:
     def render(self, tag: str | None = None, **shown: str) -> str:
         """Return the prompt for one request in the language ``tag``, with every field and passage as quoted corpus text."""
         quote = {name: quoted_lines if name in self.passages else quoted for name in shown}
-        template = _template(self.templates[self.language(tag)])
-        return template.render({name: quote[name](value) for name, value in shown.items()})
+        template = prompt_template(self.templates[self.language(tag)])
+        return self.preface + template.render({name: quote[name](value) for name, value in shown.items()})
 
     def follow_up(self, prompt: str, problem: str, tag: str | None = None) -> str:
         """Return the prompt of the follow-up, which names what was wrong with the first reply."""
-        return _template(_FOLLOW_UP.format(self.language(tag))).render(prompt=prompt, problem=quoted(problem))
+        return prompt_template(_FOLLOW_UP.format(self.language(tag))).render(prompt=prompt, problem=quoted(problem))
 
 
 def quoted(text: str) -> str:
@@ -197,7 +199,8 @@ def _version(template: str) -> str:
 
 
 @cache
-def _template(name: str) -> "jinja2.Template":
+def prompt_template(name: str) -> "jinja2.Template":
+    """Return a template: a file in ``prompts/``, or the absolute path of another one."""
     import jinja2
 
     environment = jinja2.Environment(  # noqa: S701  # prompts are plain text: HTML escapes would be read out as such

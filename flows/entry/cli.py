@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from contracts.errors import RecipeError, UnisrmError
+from contracts.errors import UnisrmError
 from flows.entry.annotate_cli import RecipePath, WorkspaceUrl, annotate
+from flows.entry.bench_cli import bench
+from flows.entry.plugin_options import options_of
 from flows.entry.printed_rows import json_text, print_rows
 from flows.entry.prompts_cli import prompts
 from flows.entry.rederive_cli import rederive
@@ -48,6 +50,7 @@ app.add_typer(annotate, name="annotate")
 app.add_typer(prompts, name="prompts")
 app.command()(release)
 app.command()(rederive)
+app.add_typer(bench, name="bench")
 
 
 class Acceptable(enum.StrEnum):
@@ -182,7 +185,7 @@ def reannotate(  # noqa: PLR0917  # options come by name
     from flows.entry.reannotation import judged_build, requested_judge, require
     from flows.run.pipeline import open_build
 
-    opened, options = judged_build(open_build(recipe, workspace)), _options(option or [])
+    opened, options = judged_build(open_build(recipe, workspace)), options_of(option or [])
     require(opened, requested_judge(opened, judge, task, options, mode))  # before Prefect starts, which takes a while
 
     def run(progress: "Progress") -> dict[str, Any]:
@@ -194,22 +197,6 @@ def reannotate(  # noqa: PLR0917  # options come by name
     books = run_in_flow("reannotate", run)
     failed = sum(books["failed"].values())
     print(f"reannotation: {books['rows_in']} judgments wanted, {books['rows_out']} there, {failed} failed")
-
-
-def _options(given: list[str]) -> dict[str, object]:
-    """Read ``name=value``, the value as YAML."""
-    from contracts.yaml_mapping import yaml_value
-
-    options: dict[str, object] = {}
-    for item in given:
-        name, sign, value = item.partition("=")
-        if not sign:
-            raise RecipeError(f"--option {item!r}: write NAME=VALUE")
-        try:
-            options[name] = yaml_value(value)
-        except RecipeError as error:
-            raise RecipeError(f"--option {item!r}: {error}") from None
-    return options
 
 
 @app.command()

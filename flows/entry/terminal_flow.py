@@ -19,7 +19,7 @@ def run_in_flow(name: str, body: Callable[["Progress"], Any]) -> Any:
 
     for level in ("PREFECT_LOGGING_LEVEL", "PREFECT_INTERNAL_LOGGING_LEVEL"):
         os.environ.setdefault(level, "CRITICAL")  # errors are raised here and printed as one line
-    with prefect_api() as api, _observed() as progress:
+    with prefect_api() as api, observed() as progress:
         from prefect import flow
 
         from flows.entry.prefect_runs import as_state
@@ -39,7 +39,8 @@ def run_in_flow(name: str, body: Callable[["Progress"], Any]) -> Any:
 
 
 @contextlib.contextmanager
-def _observed() -> Iterator["Progress"]:
+def observed() -> Iterator["Progress"]:
+    """Yield an observer that shows progress on this terminal, or in its log."""
     from flows.run.progress import Lines, Terminal
 
     if sys.stderr.isatty():

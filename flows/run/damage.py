@@ -10,27 +10,28 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.errors import DamagedPart
+from flows.run.context import RunContext
 from flows.run.pipeline import Build, Stage
 from storage.blobs import DAMAGED_AUDIO
 
 
-def forget_damaged(build: Build, failures: str, wanted: pa.Array | pa.ChunkedArray | None = None) -> None:
+def forget_damaged(context: RunContext, failures: str, wanted: pa.Array | pa.ChunkedArray | None = None) -> None:
     """Remove the rows of a ``failures`` partition that failed for a damaged clip. The caller holds the workspace's lock.
 
     Args:
-        build: the build.
+        context: the run.
         failures: the partition.
         wanted: only rows with one of these ``row_id``; None = all.
     """
-    if not build.tables.num_rows(failures):
+    if not context.tables.num_rows(failures):
         return
-    rows = build.tables.read(failures)
+    rows = context.tables.read(failures)
     damaged = pc.equal(rows["reason"], DAMAGED_AUDIO)
     if wanted is not None:
         flat = wanted.combine_chunks() if isinstance(wanted, pa.ChunkedArray) else wanted
         damaged = pc.and_(damaged, pc.is_in(rows["row_id"], value_set=flat))
     if pc.any(damaged).as_py():
-        build.tables.replace(failures, rows.filter(pc.invert(damaged)))
+        context.tables.replace(failures, rows.filter(pc.invert(damaged)))
 
 
 def retry_damaged(build: Build, stages: Iterable[Stage]) -> None:

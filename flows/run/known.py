@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from annotate.database_identity import Known, require_same
 from contracts.errors import StorageError
-from flows.run.pipeline import Build
+from flows.run.context import RunContext
 from storage.state import read_state
 
 Name = Literal["ledger", "listening", "secret"]
@@ -27,7 +27,7 @@ def _note(name: Name) -> str:
     return f"known/{name}.json"
 
 
-def known_of(build: Build, name: Name) -> Known | None:
+def known_of(context: RunContext, name: Name) -> Known | None:
     """Return what is recorded; None if nothing is.
 
     Raises:
@@ -35,16 +35,16 @@ def known_of(build: Build, name: Name) -> Known | None:
     """
     advice = f"restore it from a backup, or remove it: the {WHAT[name]} that is there now is then taken for the one that was"
     try:
-        return read_state(build.workspace, _note(name), _KNOWN, advice=advice)
+        return read_state(context.workspace, _note(name), _KNOWN, advice=advice)
     except FileNotFoundError:
         return None
 
 
-def remember(build: Build, name: Name, identity: str, where: str, held: Mapping[str, int] | None = None) -> None:
+def remember(context: RunContext, name: Name, identity: str, where: str, held: Mapping[str, int] | None = None) -> None:
     """Record what is used and how much it holds; a read-only build records nothing."""
-    if build.is_read_only:
+    if context.is_read_only:
         return
-    before = known_of(build, name)
+    before = known_of(context, name)
     least = before.held if before and before.identity == identity else {}
     now = Known(
         identity=identity,
@@ -52,34 +52,34 @@ def remember(build: Build, name: Name, identity: str, where: str, held: Mapping[
         held={item: max(number, least.get(item, 0)) for item, number in (held or {}).items()} if held is not None else least,
     )
     if now != before:
-        build.workspace.write(_note(name), _KNOWN.dump_json(now, indent=1))
+        context.workspace.write(_note(name), _KNOWN.dump_json(now, indent=1))
 
 
-def forget(build: Build, name: Name) -> Known | None:
+def forget(context: RunContext, name: Name) -> Known | None:
     """Remove the record, damaged or not, and return it; None if there was none or it was damaged."""
     was = None
     with contextlib.suppress(StorageError):
-        was = known_of(build, name)
-    build.workspace.remove(_note(name))
+        was = known_of(context, name)
+    context.workspace.remove(_note(name))
     return was
 
 
-def require_there(build: Build, name: Name, place: str) -> Known | None:
+def require_there(context: RunContext, name: Name, place: str) -> Known | None:
     """Return what is recorded of a database, and refuse a file that is gone: opening it would create a new one.
 
     Raises:
         OtherDatabase: there was one, and its file is not there.
     """
-    known = known_of(build, name)
+    known = known_of(context, name)
     if known is not None and "://" not in place and not os.path.lexists(place):
         require_same(known, None, what=WHAT[name], name=name, where=place)
     return known
 
 
-def is_there(build: Build, name: Name, place: str) -> bool:
+def is_there(context: RunContext, name: Name, place: str) -> bool:
     """Tell whether there is a database, without creating one.
 
     Raises:
         OtherDatabase: there was one, and its file is not there.
     """
-    return require_there(build, name, place) is not None or "://" in place or Path(place).exists()
+    return require_there(context, name, place) is not None or "://" in place or Path(place).exists()

@@ -109,6 +109,16 @@ class Build(Generic[R_co]):
             self.problems[what] = str(error)
 
     @property
+    def account(self) -> str:
+        """Who pays, in the ledger: the recipe."""
+        return self.recipe.name
+
+    @property
+    def budget_usd(self) -> float | None:
+        """What the account may come to; None = no paid request is allowed."""
+        return self.recipe.budget_usd
+
+    @property
     def blobs(self) -> BlobStore:
         """The audio of the workspace."""
         return BlobStore(self.workspace)

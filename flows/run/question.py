@@ -2,15 +2,56 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar, Protocol
 
 import pyarrow as pa
 
 from annotate.models.inquiry import Inquiry, row_ids
 from annotate.models.judge import Judge
+from annotate.models.judging import Mode
 from annotate.models.task import TaskSpec
 from contracts import plugins
 from flows.recipe.model import Recipe
 from flows.recipe.sections import Role
+
+
+class Question(Protocol):
+    """A question to a judge or writer about some rows."""
+
+    @property
+    def task(self) -> TaskSpec:
+        """What is asked."""
+        ...
+
+    @property
+    def judge(self) -> Judge:
+        """Who is asked."""
+        ...
+
+    @property
+    def requests(self) -> pa.Table:
+        """One row per request (see ``annotate.models.inquiry``)."""
+        ...
+
+    @property
+    def ids(self) -> pa.Array:
+        """Keys of the rows that the requests become."""
+        ...
+
+    @property
+    def mode(self) -> Mode:
+        """One by one, or through the provider's batches."""
+        ...
+
+    @property
+    def poll_s(self) -> float:
+        """First wait before a batch is looked at."""
+        ...
+
+    @property
+    def follows_up(self) -> bool:
+        """Whether a reply that cannot be used is followed by one more request."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +65,17 @@ class RoleQuestion:
 
     role: Role
     requests: pa.Table
+    follows_up: ClassVar[bool] = True
+
+    @property
+    def mode(self) -> Mode:
+        """One by one, or through the provider's batches."""
+        return self.role.mode
+
+    @property
+    def poll_s(self) -> float:
+        """First wait before a batch is looked at."""
+        return self.role.poll_s
 
     @cached_property
     def task(self) -> TaskSpec:

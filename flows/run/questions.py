@@ -17,18 +17,19 @@ from annotate.models.task import TaskSpec
 from contracts.errors import SetupError, StorageError, UnisrmError
 from contracts.joins import among, attach
 from flows.recipe.sections import Role
+from flows.run.context import RunContext
 from flows.run.damage import forget_damaged
 from flows.run.known import is_there, known_of, remember, require_there
 from flows.run.pipeline import Build
-from flows.run.question import RoleQuestion, task_of
+from flows.run.question import Question, RoleQuestion, task_of
 from flows.run.settings import Settings
 from flows.run.wanted import table_of, want, wanted_rows
 from storage.local_files import storage_errors
 from synth.dialogues import histories
 
 
-def ledger_place(build: Build) -> str:
-    """Return the ledger of a build: a file or a PostgreSQL URL.
+def ledger_place(context: RunContext) -> str:
+    """Return the ledger of a run: a file or a PostgreSQL URL.
 
     Raises:
         SetupError: the workspace is no local folder and no ledger is configured.
@@ -36,107 +37,109 @@ def ledger_place(build: Build) -> str:
     configured = Settings().ledger
     if configured:
         return configured
-    if not build.workspace.is_local:
+    if not context.workspace.is_local:
         raise SetupError(
-            f"workspace {build.workspace.url} is not on a local disk: set UNISRM_LEDGER to a local file or a postgresql:// URL"
+            f"workspace {context.workspace.url} is not on a local disk: set UNISRM_LEDGER to a local file or a "
+            "postgresql:// URL"
         )
-    return os.fspath(build.workspace.local_path("ledger.sqlite"))
+    return os.fspath(context.workspace.local_path("ledger.sqlite"))
 
 
-def open_ledger(build: Build, *, paying: bool) -> Ledger:
-    """Open the ledger of a build, or start its first one.
+def open_ledger(context: RunContext, *, paying: bool) -> Ledger:
+    """Open the ledger of a run, or start its first one.
 
     Args:
-        build: the build.
+        context: the run.
         paying: whether replies will be bought: then the workspace remembers the ledger, even an empty one.
 
     Raises:
         OtherDatabase: the one that the workspace used is gone, or another or an older one stands in its place.
         StorageError: it cannot be opened.
     """
-    place = ledger_place(build)
-    known = require_there(build, "ledger", place)
+    place = ledger_place(context)
+    known = require_there(context, "ledger", place)
     if "://" not in place:
         with storage_errors(f"ledger {place}"):
             Path(place).parent.mkdir(parents=True, exist_ok=True)
-    ledger = Ledger(place, account=build.recipe.name, known=known)
+    ledger = Ledger(place, account=context.account, known=known)
     try:
         if known is None and (paying or any(ledger.held().values())):
-            remember(build, "ledger", ledger.identity, ledger.where, ledger.held())
+            remember(context, "ledger", ledger.identity, ledger.where, ledger.held())
     except BaseException:
         ledger.close()
         raise
     return ledger
 
 
-def known_ledger(build: Build) -> Ledger | None:
+def known_ledger(context: RunContext) -> Ledger | None:
     """Open the ledger of a build if there is one; never create it. Raises as ``open_ledger`` does."""
-    return open_ledger(build, paying=False) if is_there(build, "ledger", ledger_place(build)) else None
+    return open_ledger(context, paying=False) if is_there(context, "ledger", ledger_place(context)) else None
 
 
-def lost_ledger(build: Build) -> UnisrmError | None:
+def lost_ledger(context: RunContext) -> UnisrmError | None:
     """Return what is wrong with the ledger: gone, emptied, another one, an older copy, or unreadable; None if nothing is."""
     try:
-        if known_of(build, "ledger") is None and not (build.workspace.is_local or Settings().ledger):
+        if known_of(context, "ledger") is None and not (context.workspace.is_local or Settings().ledger):
             return None  # no ledger was used, and none is configured
-        if (ledger := known_ledger(build)) is not None:
+        if (ledger := known_ledger(context)) is not None:
             ledger.close()
     except (StorageError, SetupError) as error:
         return error
     return None
 
 
-def note_replies(build: Build) -> None:
+def note_replies(context: RunContext) -> None:
     """Remember how much the ledger holds now, so that an older copy of it is noticed."""
     with contextlib.suppress(StorageError):  # an error that is already being raised matters more
-        if (ledger := known_ledger(build)) is not None:
+        if (ledger := known_ledger(context)) is not None:
             with ledger:
                 held = ledger.held()
-            remember(build, "ledger", ledger.identity, ledger.where, held)
+            remember(context, "ledger", ledger.identity, ledger.where, held)
 
 
-def ask_missing(build: Build, stage: str, table: str, questions: Sequence[RoleQuestion]) -> None:
+def ask_missing(context: RunContext, stage: str, table: str, questions: Sequence[Question]) -> None:
     """Ask for the rows that are neither in the table nor among the stage's failures, and commit the answers as they arrive."""
-    want(build, stage, [(question.ids, question.requests["subject_id"]) for question in questions])
+    want(context, stage, [(question.ids, question.requests["subject_id"]) for question in questions])
     failures = f"failures@{stage}"
     for question in questions:
-        forget_damaged(build, failures, question.ids)
-    failed = build.tables.read(failures, ["row_id"])["row_id"]
-    todo: list[tuple[RoleQuestion, pa.Table]] = []
+        forget_damaged(context, failures, question.ids)
+    failed = context.tables.read(failures, ["row_id"])["row_id"]
+    todo: list[tuple[Question, pa.Table]] = []
     for question in questions:
-        open_ids = build.tables.missing(table, question.ids)
+        open_ids = context.tables.missing(table, question.ids)
         open_ids = open_ids.filter(pc.invert(pc.is_in(open_ids, value_set=failed)))
         todo.append((question, question.requests.filter(pc.is_in(question.ids, value_set=open_ids))))
     left = sum(rows.num_rows for _, rows in todo)
-    build.progress.start(stage, left)
+    context.progress.start(stage, left)
     try:
         for question, rows in todo:
             if rows.num_rows:
-                _ask(build, stage, table, question, rows)
+                _ask(context, stage, table, question, rows)
     finally:
         if any(rows.num_rows and not question.judge.facts for question, rows in todo):
-            note_replies(build)
+            note_replies(context)
     if left:
-        build.tables.compact(table)
-        build.tables.compact(failures)
-    build.progress.end()
+        context.tables.compact(table)
+        context.tables.compact(failures)
+    context.progress.end()
 
 
-def _ask(build: Build, stage: str, table: str, question: RoleQuestion, rows: pa.Table) -> None:
+def _ask(context: RunContext, stage: str, table: str, question: Question, rows: pa.Table) -> None:
     for outcome in judge_rows(
         rows,
         task=question.task,
         judge=question.judge,
         stage=stage,
-        open_ledger=lambda: open_ledger(build, paying=not question.judge.facts),
-        clips=build.blobs,
-        budget_usd=build.recipe.budget_usd,
-        mode=question.role.mode,
-        poll_s=question.role.poll_s,
+        open_ledger=lambda: open_ledger(context, paying=not question.judge.facts),
+        clips=context.blobs,
+        budget_usd=context.budget_usd,
+        mode=question.mode,
+        poll_s=question.poll_s,
+        follows_up=question.follows_up,
     ):
-        build.tables.append(table, outcome.rows)
-        build.tables.append(f"failures@{stage}", outcome.failures)
-        build.progress.advance(outcome.rows.num_rows + outcome.failures.num_rows, outcome.failures.num_rows)
+        context.tables.append(table, outcome.rows)
+        context.tables.append(f"failures@{stage}", outcome.failures)
+        context.progress.advance(outcome.rows.num_rows + outcome.failures.num_rows, outcome.failures.num_rows)
 
 
 def all_replies_stored(build: Build, stage: str, table: str, question: RoleQuestion) -> bool:

@@ -5,14 +5,14 @@ once.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.joins import among, sorted_by
 from contracts.schemas import WANTED, key_of
-from flows.run.pipeline import Build
+from flows.run.context import RunContext
 
 _TABLES: Final[Mapping[str, str]] = {stage: f"writings@{stage}" for stage in ("texts", "writings", "reviews", "rationales")}
 
@@ -29,11 +29,11 @@ def made(*stages: str) -> tuple[str, ...]:
     return tuple(name for stage in stages for name in (f"wanted@{stage}", table_of(stage)))
 
 
-def want(build: Build[Any], stage: str, parts: Sequence[tuple[Keys, Keys]]) -> None:
+def want(context: RunContext, stage: str, parts: Sequence[tuple[Keys, Keys]]) -> None:
     """Commit what a stage is to make.
 
     Args:
-        build: the build.
+        context: the run.
         stage: the stage.
         parts: for each system, metric, judge or role: the keys to make, and the row that each is made from.
     """
@@ -41,26 +41,26 @@ def want(build: Build[Any], stage: str, parts: Sequence[tuple[Keys, Keys]]) -> N
         pa.table([keys, subjects, pa.repeat(pa.scalar(number, pa.int32()), len(keys))], schema=WANTED)
         for number, (keys, subjects) in enumerate(parts)
     ]
-    build.tables.replace(f"wanted@{stage}", pa.concat_tables([WANTED.empty_table(), *tables]))
+    context.tables.replace(f"wanted@{stage}", pa.concat_tables([WANTED.empty_table(), *tables]))
 
 
-def wanted_keys(build: Build[Any], stage: str, part: int | None = None) -> Keys:
+def wanted_keys(context: RunContext, stage: str, part: int | None = None) -> Keys:
     """Return the keys that a stage is to make, all of them or those of one system, metric, judge or role.
 
     In a workspace of an older version without ``wanted@<stage>``, every row counts as wanted until the next build.
     """
-    if not build.tables.parts(f"wanted@{stage}"):
+    if not context.tables.parts(f"wanted@{stage}"):
         table = table_of(stage)
-        return build.tables.read(table, [key_of(table)])[key_of(table)]
-    wanted = build.tables.read(f"wanted@{stage}", ["row_id", "part"])
+        return context.tables.read(table, [key_of(table)])[key_of(table)]
+    wanted = context.tables.read(f"wanted@{stage}", ["row_id", "part"])
     return wanted["row_id"] if part is None else wanted.filter(pc.equal(wanted["part"], part))["row_id"]
 
 
-def wanted_rows(build: Build[Any], stage: str, part: int | None = None, columns: Sequence[str] | None = None) -> pa.Table:
+def wanted_rows(context: RunContext, stage: str, part: int | None = None, columns: Sequence[str] | None = None) -> pa.Table:
     """Return the rows of a stage that this recipe wants, sorted by their key.
 
     Args:
-        build: the build.
+        context: the run.
         stage: the stage.
         part: the system, metric, judge or role whose rows they are; None = all.
         columns: columns to read beside the key; None = all. The texts of replies are most of a workspace's bytes.
@@ -68,4 +68,4 @@ def wanted_rows(build: Build[Any], stage: str, part: int | None = None, columns:
     table = table_of(stage)
     key = key_of(table)
     named = None if columns is None else [key, *(name for name in columns if name != key)]
-    return sorted_by(among(build.tables.read(table, named), key, wanted_keys(build, stage, part)), key)
+    return sorted_by(among(context.tables.read(table, named), key, wanted_keys(context, stage, part)), key)

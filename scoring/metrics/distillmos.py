@@ -5,7 +5,7 @@ Stahl & Gamper, "Distillation and Pruning for Scalable Self-Supervised Represent
 on synthetic speech is measured in docs/decisions/0020-what-runs-from-packages.md.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 from contracts.errors import SetupError
 from contracts.installed_packages import package_folder
 from contracts.jobs import Failure, Resources
-from scoring.metric import Measurement, MetricRequest, absent
+from scoring.metric import Better, Measurement, MetricRequest, absent
 from synth.resampling import resample
 
 _RATE_HZ: Final = 16000
@@ -61,6 +61,7 @@ class DistillMos:
 
     value_names: ClassVar[tuple[str, ...]] = ("distillmos",)
     cpu_s_per_audio_s: ClassVar[float | None] = 0.15
+    better: ClassVar[Mapping[str, Better]] = {"distillmos": "higher"}
     needs_reference: ClassVar[bool] = False
 
     @property

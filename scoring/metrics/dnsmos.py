@@ -8,7 +8,7 @@ second apart after doubling short clips, and computes the features with librosa,
 short clip is repeated to exactly one window, and the features are plain numpy.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,7 @@ from contracts.errors import SetupError
 from contracts.installed_packages import package_folder
 from contracts.jobs import Failure, Resources
 from scoring.mel import mel_filters
-from scoring.metric import Measurement, MetricRequest, Waveform, absent
+from scoring.metric import Better, Measurement, MetricRequest, Waveform, absent
 from scoring.pitch import Floats, frames_of
 from synth.resampling import resample
 
@@ -117,6 +117,12 @@ class Dnsmos:
 
     value_names: ClassVar[tuple[str, ...]] = ("dnsmos_ovrl", "dnsmos_sig", "dnsmos_bak", "dnsmos_p808")
     cpu_s_per_audio_s: ClassVar[float | None] = 0.15
+    better: ClassVar[Mapping[str, Better]] = {
+        "dnsmos_ovrl": "higher",
+        "dnsmos_sig": "higher",
+        "dnsmos_bak": "higher",
+        "dnsmos_p808": "higher",
+    }
     needs_reference: ClassVar[bool] = False
 
     @property

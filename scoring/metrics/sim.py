@@ -5,7 +5,7 @@ SpeechJudge (App. C) takes WavLM embeddings; Resemblyzer's encoder is the small 
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final, Literal
@@ -15,7 +15,7 @@ import numpy as np
 from contracts.bounds import Gpus
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
-from scoring.metric import Measurement, MetricRequest, Waveform, absent
+from scoring.metric import Better, Measurement, MetricRequest, Waveform, absent
 from scoring.speaker import (
     RATE_HZ,
     Embedding,
@@ -81,6 +81,7 @@ class Sim:
 
     value_names: ClassVar[tuple[str, ...]] = ("sim",)
     cpu_s_per_audio_s: ClassVar[float | None] = 0.1
+    better: ClassVar[Mapping[str, Better]] = {"sim": "higher"}
     needs_reference: ClassVar[bool] = True
 
     encoder: Literal["resemblyzer", "wavlm"] = "resemblyzer"

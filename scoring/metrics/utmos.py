@@ -5,7 +5,7 @@ that carries DNSMOS; both cannot be imported in one process, and this project im
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 from contracts.bounds import Gpus
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
-from scoring.metric import Measurement, MetricRequest, absent, accelerator_missing
+from scoring.metric import Better, Measurement, MetricRequest, absent, accelerator_missing
 from storage.downloads import WebFile, cache_home
 from synth.resampling import resample
 
@@ -61,6 +61,7 @@ class Utmos:
     """
 
     value_names: ClassVar[tuple[str, ...]] = ("utmos",)
+    better: ClassVar[Mapping[str, Better]] = {"utmos": "higher"}
     needs_reference: ClassVar[bool] = False
 
     repository: str | None = None

@@ -14,7 +14,7 @@ from contracts.jobs import Failure, Resources
 from contracts.languages import base_language
 from contracts.plugin_environment import Environment
 from scoring.hosted_model import placed_transcriber
-from scoring.metric import Measurement, MetricRequest, absent
+from scoring.metric import Better, Measurement, MetricRequest, absent
 from scoring.readings import closest
 from scoring.text import READINGS, units
 from scoring.transcriber import RATE_HZ, Transcriber, TranscriberSession
@@ -91,6 +91,7 @@ class Wer:
 
     value_names: ClassVar[tuple[str, ...]] = ("wer", "substitutions", "deletions", "insertions", "reference_words")
     cpu_s_per_audio_s: ClassVar[float | None] = 0.3
+    better: ClassVar[Mapping[str, Better]] = {"wer": "lower"}
     needs_reference: ClassVar[bool] = False
 
     asr: str = "whisper_tiny"

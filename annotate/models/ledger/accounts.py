@@ -242,7 +242,9 @@ def affordable(
     for key, usd in sends:
         price = to_picousd(usd)
         if price and left is None:
-            raise BudgetExceeded(f"asking costs up to {usd:.6f} dollars: set `budget_usd` in the recipe to allow it")
+            raise BudgetExceeded(
+                f"asking costs up to {usd:.6f} dollars: set `budget_usd` in the recipe, or --budget-usd, to allow it"
+            )
         if price and left is not None and price > left:
             unpaid.append(key)
             continue

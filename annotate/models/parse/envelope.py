@@ -50,6 +50,14 @@ def _without_thoughts(text: str, thinks: bool) -> str:
     return text[ends[-1] :] if ends else text
 
 
+def with_thoughts(content: str, thoughts: str) -> str:
+    """Return a reply with the thoughts that a server parsed out of it put back before it.
+
+    Before a content that has such a block, they are the model's own and no part of the reply.
+    """
+    return content if "<think>" in content else f"<think>{thoughts}</think>{content}"
+
+
 def blocks(text: str) -> tuple[str, str]:
     """Return the contents of the think block and of the answer block of an opened reply.
 

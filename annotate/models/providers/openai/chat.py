@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
+from annotate.models.parse.envelope import with_thoughts
 from annotate.models.prices import Price
 from annotate.models.provider_clips import ClipCache, Container, EncodedClip
 from annotate.models.providers.openai.http_client import one_line
@@ -167,9 +168,7 @@ def text_of(body: object) -> str | Refusal | None:
     if not content or not content.strip():
         return Refusal(reason="empty_reply", message=one_line(f"the model returned no text ({finish})"))
     thoughts = next((text for name in _REASONING if isinstance(text := message.get(name), str) and text.strip()), None)
-    if thoughts is None or "<think>" in content:
-        return content
-    return f"<think>{thoughts}</think>{content}"
+    return content if thoughts is None else with_thoughts(content, thoughts)
 
 
 def malformed(body: str) -> AttemptFailure:

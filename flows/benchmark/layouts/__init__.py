@@ -1,0 +1,1 @@
+"""Layouts of the papers' tables, one file for each paper."""

@@ -1,0 +1,200 @@
+"""Running a benchmark: clips into the workspace, questions to a judge or measurements, answers, results."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+
+from annotate.models.examples import example_columns, with_examples
+from annotate.models.inquiry import Orders, played
+from annotate.models.judge import Judge
+from annotate.models.judging import Mode
+from annotate.models.task import TaskSpec
+from contracts import plugins
+from contracts.errors import RecipeError, SetupError
+from contracts.ids import canonical_json
+from flows.benchmark.asking import BenchQuestion, answers_to, ask
+from flows.benchmark.bench_run import BenchRun, mark, take_clips
+from flows.benchmark.few_shot import draw_examples
+from flows.benchmark.item_requests import inputs_of, judge_requests
+from flows.benchmark.item_tasks import required_task, task_of_items
+from flows.benchmark.measuring import MetricJudge, answers_by, measure_items, model_of
+from flows.benchmark.released_items import OpenRelease, ReleasedItems
+from flows.benchmark.results import JudgeFacts, Results, results_of
+from flows.benchmark.reviewing import review, review_question
+from flows.run.books import Books
+from flows.run.questions import lost_ledger
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """How a judge is asked.
+
+    Attributes:
+        task: task plug-in; None = the one that the configuration is called after.
+        options: of the judge.
+        orders: order of playing.
+        votes: how often each question is put.
+        shots: number of examples.
+        shots_from: split that they come from.
+        mode: one by one, or by batches.
+        seed: of examples and intervals.
+        retry_failed: whether what failed before is tried again.
+        label: what tables call the judge; empty = its model, or its name where it has none, with the number of examples.
+    """
+
+    task: str | None = None
+    options: Mapping[str, Any]
+    orders: Orders = "stored"
+    votes: int = 1
+    shots: int = 0
+    shots_from: str = "sft"
+    mode: Mode = "live"
+    seed: int = 0
+    retry_failed: bool = False
+    label: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reviewer:
+    """A model that reads the answers (``flows.benchmark.reviewing``).
+
+    Attributes:
+        task: task plug-in about judgments.
+        judge: judge plug-in.
+        options: of the judge.
+    """
+
+    task: str
+    judge: str
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a run came to.
+
+    Attributes:
+        results: the figures.
+        answers: rows of ``flows.benchmark.answers.ANSWERS``.
+        books: of the requests or measurements; None = nobody was asked.
+    """
+
+    results: Results
+    answers: pa.Table
+    books: Books | None = None
+
+
+def run_judge(run: BenchRun, release: OpenRelease, items: ReleasedItems, name: str, how: Asked) -> Outcome:
+    """Ask a judge about all items; what was asked before, also by a run that was cut off, is not asked again.
+
+    Args:
+        run: the run.
+        release: the release.
+        items: its items.
+        name: the judge plug-in.
+        how: how it is asked.
+
+    Raises:
+        RecipeError: judge, task, options or release do not fit.
+        SetupError: a key or package is missing.
+        BudgetExceeded: the next request could pass the budget; all answers so far are kept.
+        DataError: no request got an answer that could be read.
+    """
+    task, judge = required_task(items, how.task), plugins.configure("judge", name, how.options)
+    if items.about != "pairs" and how.orders != "stored":
+        raise RecipeError("--orders: single clips have no order")
+    _require_ready(run, judge)
+    requests, shown, examples = judge_requests(items, task, judge), task, None
+    if how.shots:
+        drawn, examples = draw_examples(release, items, task, shots=how.shots, split=how.shots_from, seed=how.seed)
+        shown = with_examples(task, drawn)
+        for column, clips in example_columns(drawn, requests.num_rows).items():
+            requests = requests.append_column(column, clips)
+    question = BenchQuestion(
+        task=shown, judge=judge, requests=played(requests, orders=how.orders, votes=how.votes), mode=how.mode
+    )
+    with run.workspace.lock():
+        take_clips(run, release, items.configuration, items.split)
+        if examples is not None:
+            take_clips(run, release, items.configuration, examples.split)
+        books = ask(run, question, retry_failed=how.retry_failed)
+        answers = answers_to(run, question)
+    facts = JudgeFacts(
+        name=how.label or _label(judge, how),
+        kind="judge",
+        version=judge.version,
+        model=judge.model,
+        prompts=task.versions,
+        options=canonical_json({"judge": name, **how.options, "shots": how.shots, "orders": how.orders, "votes": how.votes}),
+        inputs=_inputs(items, task, judge, how, examples),
+    )
+    results = results_of(items, answers, facts, task=task.name, seed=how.seed)
+    return Outcome(results=results, answers=answers, books=books)
+
+
+def run_metric(run: BenchRun, release: OpenRelease, items: ReleasedItems, judge: MetricJudge, how: Asked) -> Outcome:
+    """Let a metric judge all items; arguments and errors as of ``run_judge``."""
+    if (problem := judge.metric.missing()) is not None:
+        raise SetupError(f"metric {judge.name}: {problem}")
+    with run.workspace.lock():
+        take_clips(run, release, items.configuration, items.split)
+        books = measure_items(run, items, judge, retry_failed=how.retry_failed)
+        answers = answers_by(run, items, judge)
+        model, version = model_of(run, judge)
+    direction = f"the {judge.better} {judge.value} is the better clip's"
+    facts = JudgeFacts(
+        name=how.label or judge.label,
+        kind="metric",
+        version=version,
+        model=model,
+        options=canonical_json({"metric": judge.name, **judge.options}),
+        inputs=replace(inputs_of(items, None, note=direction), **_heard_reference(items, judge)),
+    )
+    task = task_of_items(items, how.task)  # which of the papers' columns it is for: a metric is asked nothing
+    results = results_of(items, answers, facts, task="" if task is None else task.name, seed=how.seed)
+    return Outcome(results=results, answers=answers, books=books)
+
+
+def reviewed(run: BenchRun, items: ReleasedItems, outcome: Outcome, reviewer: Reviewer, *, seed: int) -> Outcome:
+    """Return the outcome with the figures of a review.
+
+    Raises:
+        RecipeError: the task is no review, or there is nothing to review.
+        SetupError: a key or package is missing.
+        BudgetExceeded: the next request could pass the budget.
+    """
+    judge = plugins.configure("judge", reviewer.judge, reviewer.options)
+    question = review_question(items, outcome.answers, plugins.configure("task", reviewer.task), judge)
+    _require_ready(run, judge)
+    with run.workspace.lock():
+        mark(run)
+        figures = list(review(run, items, question, seed=seed))
+    results = replace(outcome.results, figures=[*outcome.results.figures, *figures])
+    return replace(outcome, results=results)
+
+
+def _require_ready(run: BenchRun, judge: Judge) -> None:
+    if (problem := judge.missing() or judge.key_problem()) is not None:
+        raise SetupError(f"judge {judge.name}: {problem}")
+    if not judge.facts and (lost := lost_ledger(run)) is not None:
+        raise lost
+
+
+def _label(judge: Judge, how: Asked) -> str:
+    name = judge.name if judge.facts else judge.model
+    return f"{name} ({how.shots}-shot)" if how.shots else name
+
+
+def _inputs(items: ReleasedItems, task: TaskSpec, judge: Judge, how: Asked, examples: ReleasedItems | None) -> Any:
+    notes: Sequence[str] = [
+        *([f"measured values: {', '.join(judge.facts)}"] if judge.facts else []),
+        *([f"{how.shots} examples: {', '.join(examples.ids)}"[:900]] if examples is not None else []),
+    ]
+    return inputs_of(items, None if judge.facts else task, hears=not judge.facts, note="; ".join(notes))
+
+
+def _heard_reference(items: ReleasedItems, judge: MetricJudge) -> dict[str, Any]:
+    has_reference = "prompt_audio" in items.rows.column_names
+    return {"reference": "given"} if has_reference and judge.metric.needs_reference else {}

@@ -1,0 +1,1 @@
+"""Figures of benchmarks: how well judges agree with the labels and scores of a release, as pure numbers."""

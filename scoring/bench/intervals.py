@@ -1,0 +1,103 @@
+"""Intervals of figures by a bootstrap over leakage groups.
+
+Items of one group share a text or a recording, so that their outcomes are not independent. Whole groups are drawn with
+replacement (cluster bootstrap: Davison & Hinkley 1997, section 3.8), and the interval lies between percentiles of the draws.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from contracts.rng import generator_for
+from scoring.audit.association import group_sums
+from scoring.reliability.measures import CONFIDENCE, Measure, pearson, share
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+DRAWS: Final = 1000
+_CELLS_AT_ONCE: Final = 1 << 22
+
+
+def bootstrap(sums: Floats, statistic: Callable[[Floats], Floats], *, seed: int) -> tuple[float, float] | None:
+    """Return the interval of a statistic of sums over items; None for fewer than two groups, or if no draw has a value.
+
+    Args:
+        sums: what each group adds, shape (groups, k).
+        statistic: from totals of shape (draws, k) to the values of these draws, NaN where there is none.
+        seed: of the draws.
+    """
+    groups = len(sums)
+    if groups < 2:
+        return None
+    generator = generator_for(seed, "bench_bootstrap", "")
+    step = max(1, _CELLS_AT_ONCE // groups)
+    totals = [_drawn(generator, min(step, DRAWS - start), groups) @ sums for start in range(0, DRAWS, step)]
+    drawn = statistic(np.concatenate(totals))
+    drawn = drawn[~np.isnan(drawn)]
+    if not drawn.size:
+        return None
+    low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(low), float(high)
+
+
+def mean_over_items(values: Floats, group: Ints, *, seed: int, nothing: str) -> Measure:
+    """Return the mean of one value per item in [0, 1], or on any other scale, with its interval.
+
+    Where all items are at 0 or all at 1, every draw is, too, and the bootstrap would give an interval without width: it is then
+    the score interval of as many independent items as there are groups.
+
+    Args:
+        values: shape (items,), without NaN.
+        group: number of each item's leakage group.
+        seed: of the draws.
+        nothing: what to say where there are no items.
+    """
+    if not values.size:
+        return Measure.undefined(nothing)
+    found = Measure(value=float(values.mean()), n=values.size)
+    sums = group_sums(np.stack([values, np.ones_like(values)], axis=1), group)
+    if found.value in {0.0, 1.0} and np.ptp(values) == 0:
+        certain = share(round(found.value) * len(sums), len(sums), nothing=nothing)
+        return replace(found, low=certain.low, high=certain.high)
+    return _with(found, bootstrap(sums, lambda totals: totals[:, 0] / totals[:, 1], seed=seed))
+
+
+def correlation(first: Floats, second: Floats, group: Ints, *, seed: int) -> Measure:
+    """Return Pearson's correlation with its interval; items with a NaN on either side are left out.
+
+    Args:
+        first: shape (items,).
+        second: shape (items,).
+        group: number of each item's leakage group.
+        seed: of the draws.
+    """
+    found = pearson(first, second)
+    if found.value is None:
+        return found
+    known = ~(np.isnan(first) | np.isnan(second))
+    x, y = (side[known] - side[known].mean() for side in (first, second))
+    terms = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1)
+    return _with(found, bootstrap(group_sums(terms, group[known]), _pearson_of_totals, seed=seed))
+
+
+def _pearson_of_totals(totals: Floats) -> Floats:
+    n, x, y, xx, yy, xy = totals.T
+    spread = (n * xx - x * x) * (n * yy - y * y)
+    found: Floats = np.full(len(totals), np.nan)
+    np.divide(n * xy - x * y, np.sqrt(np.maximum(spread, 0)), out=found, where=spread > 0)
+    return found
+
+
+def _drawn(generator: np.random.Generator, count: int, groups: int) -> Floats:
+    """Return how often each group is drawn, shape (count, groups)."""
+    numbers = generator.integers(0, groups, (count, groups)) + groups * np.arange(count)[:, None]
+    times: Floats = np.bincount(numbers.ravel(), minlength=count * groups).reshape(count, groups).astype(np.float64)
+    return times
+
+
+def _with(found: Measure, interval: tuple[float, float] | None) -> Measure:
+    return found if interval is None else replace(found, low=interval[0], high=interval[1])

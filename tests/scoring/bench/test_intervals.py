@@ -1,0 +1,55 @@
+"""Bootstrap intervals against scipy's, and what groups do to them."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from scoring.bench.intervals import correlation, mean_over_items
+
+
+def test_independent_items_have_the_interval_of_scipys_bootstrap():
+    values = (np.random.default_rng(5).random(300) < 0.7).astype(float)
+    found = mean_over_items(values, np.arange(300), seed=1, nothing="")
+    oracle = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=4000, rng=7).confidence_interval
+    assert (found.low, found.high) == pytest.approx((oracle.low, oracle.high), abs=0.01)
+
+
+def test_items_of_one_group_are_no_independent_evidence():
+    """Ten copies of each of thirty outcomes: the interval is that of thirty items."""
+    values = (np.random.default_rng(5).random(30) < 0.6).astype(float)
+    once = mean_over_items(values, np.arange(30), seed=1, nothing="")
+    copied = mean_over_items(np.repeat(values, 10), np.repeat(np.arange(30), 10), seed=1, nothing="")
+    assert copied.n == 300
+    assert (copied.low, copied.high) == pytest.approx((once.low, once.high))
+
+
+def test_the_seed_decides_the_draws():
+    values, group = np.random.default_rng(2).random(50), np.arange(50)
+    first, same, other = (mean_over_items(values, group, seed=seed, nothing="") for seed in (1, 1, 2))
+    assert first == same
+    assert (first.low, first.high) != (other.low, other.high)
+
+
+def test_all_right_has_an_interval_all_the_same():
+    """Wilson's for ten groups, as published for 10 of 10: .7225 to 1."""
+    found = mean_over_items(np.ones(20), np.repeat(np.arange(10), 2), seed=1, nothing="")
+    assert (found.value, found.n, found.high) == (1.0, 20, 1.0)
+    assert found.low == pytest.approx(0.7225, abs=1e-4)
+
+
+def test_one_group_has_no_interval_and_nothing_has_no_value():
+    found = mean_over_items(np.array([0.0, 1.0]), np.zeros(2, dtype=int), seed=1, nothing="")
+    assert (found.value, found.low, found.high) == (0.5, None, None)
+    assert mean_over_items(np.array([]), np.array([], dtype=int), seed=1, nothing="no pair").why == "no pair"
+
+
+def test_correlation_is_scipys_with_about_its_interval():
+    generator = np.random.default_rng(4)
+    x = generator.normal(size=500)
+    y = 0.6 * x + generator.normal(size=500)
+    x[0] = np.nan
+    found = correlation(x, y, np.arange(500), seed=1)
+    oracle = stats.pearsonr(x[1:], y[1:])
+    assert (found.value, found.n) == (pytest.approx(oracle.statistic), 499)
+    interval = oracle.confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high), abs=0.03)
