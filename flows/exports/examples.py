@@ -53,7 +53,7 @@ class Composer:
         found: dict[Form, str] = {}
         if self.is_of_pairs and self.task is None:
             unknown = "no row tells which task it is about: name it with --task"
-            found |= {"sft": unknown, "rl": unknown, "clip_preference": unknown}
+            found |= {"sft": unknown, "rl": unknown}
         if self.reward is None and "rl" not in found:
             found["rl"] = "no reward is that of these rows: name one with --reward"
         if not self.is_of_pairs:
@@ -108,12 +108,12 @@ class Composer:
         return "no_reward" if spec is None else self._made(row, number, *asked, answer=_truth(row), reward=spec)
 
     def _clip_preference(self, row: Mapping[str, Any], number: int) -> Example | LeftOut:
-        assert self.task is not None, "refused without a task"
         label = row["label"]
         if label not in {"a", "b"}:
             return "no_preference"
-        shown = [f"[{name}] {quoted(str(row[name]))}" for name in self.task.shown if row.get(name) is not None]
-        beside = clips_of(self.task, row, without=("audio_a", "audio_b"))
+        fields = ("text",) if self.task is None else self.task.shown
+        shown = [f"[{name}] {quoted(str(row[name]))}" for name in fields if row.get(name) is not None]
+        beside = [] if self.task is None else clips_of(self.task, row, without=("audio_a", "audio_b"))
         context = [] if isinstance(beside, Missing) else beside
         lines = "\n".join([_HOW_GOOD, *shown, *(f"[{one.label}] {PLACEHOLDER}" for one in context), f"[Speech] {PLACEHOLDER}"])
         better, worse = row[f"audio_{label}"], row["audio_b" if label == "a" else "audio_a"]

@@ -29,8 +29,9 @@ from storage.release_reader import read_shard, rows_with_clips, schema_of, shard
 SUMMARY: Final = "export.json"
 _ADVICE: Final = ": a release does not say who voted; name the recipe whose workspace holds the votes of this release"
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_TELLING: Final = ("prompt", "prompt_version", "completion", "language", "audio")
 _TELLING_ROWS: Final = 100
-"""Rows that are looked at to tell which task a configuration is about."""
+"""What is looked at to tell which task a configuration is about: columns, and rows of each split."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,13 +94,24 @@ def export_release(release: OpenedRelease, output: Path, wanted: Wanted) -> Expo
         DamagedPart: the release cannot be read.
     """
     export: Export = plugins.configure("export", wanted.format)
-    shards = _chosen(shards_of(release.workspace, release.folder), wanted)
+    there = shards_of(release.workspace, release.folder)
+    shards, tasks = _chosen(there, wanted), list[TaskSpec](plugins.intact("task", plugins.configure).values())
     ballots = ballots_of(release.builds) if set(export.needs) & set(COLUMNS) else {}
     with new_folder(output) as temporary:
         found, folder = Exported(folder=output, remark=export.remark), ExportFolder(temporary)
         for (configuration, split), files in sorted(shards.items()):
             source = _Source(release=release, files=files, ballots=ballots)
-            composer = _composer(source, configuration, split, wanted)
+            siblings = [files for key, files in there.items() if key[0] == configuration]
+            task = _task(release, siblings, tasks, wanted.task)
+            composer = Composer(
+                configuration=configuration,
+                split=split,
+                item_column=item_column(source.schema),
+                columns=source.columns,
+                task=task,
+                reward=RowReward.of(wanted.reward, task, source.schema.names, source.without_clips),
+                tasks=tasks,
+            )
             if absent := [column for column in export.needs if column not in composer.columns]:
                 found.refused[configuration] = f"the rows have no {absent[0]}{_ADVICE if absent[0] in COLUMNS else ''}"
                 continue
@@ -145,10 +157,7 @@ class _Source:
 
     def without_clips(self, columns: Sequence[str]) -> Iterator[Mapping[str, Any]]:
         for file in self.files:
-            yield from self.read(file, columns).to_pylist()
-
-    def read(self, file: File, columns: Sequence[str]) -> pa.Table:
-        return read_shard(self.release.workspace, self.release.folder, file, columns)
+            yield from read_shard(self.release.workspace, self.release.folder, file, columns).to_pylist()
 
 
 def _chosen(shards: Mapping[tuple[str, str], list[File]], wanted: Wanted) -> dict[tuple[str, str], list[File]]:
@@ -168,24 +177,20 @@ def _chosen(shards: Mapping[tuple[str, str], list[File]], wanted: Wanted) -> dic
     return chosen
 
 
-def _composer(source: _Source, configuration: str, split: str, wanted: Wanted) -> Composer:
-    schema = source.schema
-    tasks: list[TaskSpec] = list(plugins.intact("task", plugins.configure).values())
-    if wanted.task is not None:
-        task: TaskSpec | None = plugins.configure("task", wanted.task)
-    else:
-        telling = [name for name in ("prompt", "prompt_version", "completion", "language", "audio") if name in schema.names]
-        first = source.read(source.files[0], telling).slice(0, _TELLING_ROWS)
-        task = task_of_rows(first.to_pylist(), tasks)
-    return Composer(
-        configuration=configuration,
-        split=split,
-        item_column=item_column(schema),
-        columns=source.columns,
-        task=task,
-        reward=RowReward.of(wanted.reward, task, schema.names, source.without_clips),
-        tasks=tasks,
-    )
+def _task(
+    release: OpenedRelease, splits: Sequence[Sequence[File]], tasks: Sequence[TaskSpec], named: str | None
+) -> TaskSpec | None:
+    """Return the task of a configuration: the one that is named, or that rows of any of its splits tell of."""
+    if named is not None:
+        task: TaskSpec = plugins.configure("task", named)
+        return task
+    for files in splits:
+        columns = schema_of(release.workspace, release.folder, files[0]).names
+        telling = [name for name in _TELLING if name in columns]
+        rows = read_shard(release.workspace, release.folder, files[0], telling).slice(0, _TELLING_ROWS)
+        if (found := task_of_rows(rows.to_pylist(), tasks)) is not None:
+            return found
+    return None
 
 
 @dataclass(kw_only=True)

@@ -20,6 +20,7 @@ from filters.wer_gap import WerGap
 from scoring.reliability.agreement_levels import annotator_rates, levels, majorities
 from splits.assign import assign
 from splits.quotas import Size
+from storage.local_files import new_folder
 from storage.published_pairs import WITHOUT_AUDIO, tables_of
 from storage.shards import split_of
 
@@ -262,6 +263,19 @@ def derived_splits(published: Published, seed: int) -> dict[str, str]:
         assigned, _ = assign(pa.table(items), sizes, seed, {"eval": held_out, "dev": held_out})
         found |= dict(zip(assigned["item_id"].to_pylist(), assigned["split"].to_pylist(), strict=True))
     return found
+
+
+def write_derived(published: Published, folder: Path, seed: int) -> None:
+    """Write what was derived: ``pairs.parquet``, with ``our_split``, and ``votes.parquet``; the folder appears complete.
+
+    Raises:
+        DataError: the folder is there already.
+    """
+    ours = derived_splits(published, seed)
+    splits = pa.array([ours.get(pair) for pair in published.pairs["pair_id"].to_pylist()], pa.string())
+    with new_folder(folder) as temporary:
+        pq.write_table(published.pairs.append_column("our_split", splits), temporary / "pairs.parquet", compression="zstd")
+        pq.write_table(published.votes, temporary / "votes.parquet", compression="zstd")
 
 
 def _stratum(pair: Mapping[str, Any]) -> str:

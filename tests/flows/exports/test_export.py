@@ -13,9 +13,10 @@ from flows.entry.cli import app
 from flows.exports.examples import margin_of
 from flows.exports.export import Wanted, export_release
 from storage.clip_columns import ANSWERS
-from storage.columns import TASK1, row_schema
-from tests.flows.exports.tiny_release import answers, pairs, released
-from tests.storage.release_rows import clip
+from storage.columns import RATED_PAIRS, TASK1, row_schema
+from storage.rated_columns import PAIR_CRITIQUES, SCALAR_CLIPS
+from tests.flows.exports.tiny_release import answers, critiques, pairs, released, scalar_clips
+from tests.storage.release_rows import clip, rated_rows
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,26 @@ def test_ms_swift_gets_every_sort_of_rows(exported, tmp_path):
     assert heard == [clip("ref"), clip("a0"), clip("b0")]
     spec = json.loads(row["reward_spec"])
     assert (spec["name"], spec["options"], spec["row"]["label"]) == ("unisrm", {"task": "task1"}, "a")
+
+
+def test_every_configuration_of_rated_pairs(tmp_path):
+    """Critiques, clips, and the plain pairs, which say no task: a preference of clips needs none."""
+    parts = [
+        ("rated_pairs", "train", rated_rows(2), RATED_PAIRS),
+        ("critiques", "train", critiques(2), PAIR_CRITIQUES),
+        ("clips", "train", scalar_clips(2), SCALAR_CLIPS),
+    ]
+    release = released(tmp_path / "ws", *parts, only=[name for name, *_ in parts])
+    found = export_release(release, tmp_path / "out", Wanted(format="ms_swift"))
+    assert {file.path.removesuffix(".jsonl") for file in found.files} == {
+        "rated_pairs-train-clip_preference",
+        *(f"critiques-train-{form}" for form in ("sft", "rl", "clip_preference")),
+        "clips-train-sft",
+    }
+    assert "name it with --task" in found.refused["rated_pairs rl"]
+    assert lines(tmp_path / "out" / "clips-train-sft.jsonl")[0]["messages"][0]["content"].endswith("[Audio] <audio>")
+    spec = json.loads(lines(tmp_path / "out" / "critiques-train-rl.jsonl")[0]["reward_spec"])
+    assert (spec["name"], spec["options"]["task"]) == ("mos_aware", "critique_pair")
 
 
 def test_the_better_clip_comes_first_whichever_it_is(tmp_path):
@@ -161,6 +182,15 @@ def test_rows_that_cannot_be_trained_on_are_counted(tmp_path):
     }
     summary = json.loads((tmp_path / "out" / "export.json").read_text())
     assert summary["left_out"] == found.left_out
+
+
+def test_a_split_without_completions_is_told_by_another(tmp_path):
+    """Rows that a teacher got wrong come without its reply: those that it got right say what was asked."""
+    prompt_only = pairs(2, 40, completion=None, prompt_version=None)
+    release = released(tmp_path / "ws", ("t", "sft", pairs(2), TASK1), ("t", "rl", prompt_only, TASK1), only=["t"])
+    found = export_release(release, tmp_path / "out", Wanted(format="ms_swift", split="rl"))
+    assert [file.form for file in found.files] == ["rl", "clip_preference"]
+    assert found.left_out == {"t/rl sft": {"no_completion": 2}}
 
 
 def test_rows_that_tell_no_task_need_one(tmp_path):

@@ -6,12 +6,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from annotate.models.tasks import better_clip, critique_pair, quality, task1
+from annotate.models.tasks import better_clip, critique_clip, critique_pair, quality, task1
 from flows.exports.opened_release import OpenedRelease
 from storage.card_facts import Facts
 from storage.clip_columns import ANSWERS, RATED_CLIPS
 from storage.columns import TASK1, ReleaseSchema, row_schema
-from storage.rated_columns import PROMPTED_PAIRS
+from storage.rated_columns import PAIR_CRITIQUES, PROMPTED_PAIRS, SCALAR_CLIPS
 from storage.release_writer import ReleaseSplit, write
 from storage.shards import ShardLayout
 from storage.workspace import Workspace
@@ -67,6 +67,41 @@ def prompted(count: int) -> pa.Table:
     }
     found = [row | extra | {"leakage_group": f"rated {row['leakage_group']}"} for row in rated_rows(count).to_pylist()]
     return pa.Table.from_pylist(found, schema=row_schema(PROMPTED_PAIRS))
+
+
+def critiques(count: int) -> pa.Table:
+    """Return rated pairs with critiques in the task's layout."""
+    completion = "1. Noise: none in either.\n2. Distortion: the second hums.\n3. Naturalness: both.\n4. Continuity: both."
+    extra = {
+        "prompt": critique_pair.PLUGIN.render("en"),
+        "completion": f"{completion}\nFinal Scores: [[8, 5]]",
+        "scores_a": [{"dimension": critique_pair.QUALITY.name, "score": 8.0}],
+        "scores_b": [{"dimension": critique_pair.QUALITY.name, "score": 5.0}],
+        "judge": "gemini",
+        "judge_version": "1",
+        "judge_model": "gemini",
+        "prompt_version": critique_pair.PLUGIN.prompt_version("en"),
+    }
+    return pa.Table.from_pylist([row | extra for row in rated_rows(count).to_pylist()], schema=row_schema(PAIR_CRITIQUES))
+
+
+def scalar_clips(count: int) -> pa.Table:
+    """Return clips with a mean rating and a critique."""
+    made = [
+        _CLIP
+        | {
+            "clip_id": f"scalar-{number}",
+            "audio": f"s{number}",
+            "scale": "mos",
+            "rating": 3.5,
+            "critique_prompt": critique_clip.PLUGIN.render("en"),
+            "critique": '{"noise": "None.", "distortion": "None.", "naturalness": "Good.", "continuity": "Good."}',
+            "leakage_group": f"s{number}",
+            "source_id": f"{number}",
+        }
+        for number in range(count)
+    ]
+    return pa.Table.from_pylist(made, schema=row_schema(SCALAR_CLIPS))
 
 
 def clips(count: int) -> pa.Table:

@@ -141,7 +141,12 @@ def test_measured_gaps_decide_hq(folder):
     assert (found["equal"], found["differ"], found["untold"]) == (4, 2, 1)
 
 
-def test_the_command(folder):
+def test_the_command(folder, tmp_path):
+    CliRunner().invoke(app, ["rederive", str(folder), "-o", str(tmp_path / "out")], catch_exceptions=False)
+    derived = pq.read_table(tmp_path / "out" / "pairs.parquet").to_pandas()
+    assert derived["level"].value_counts().to_dict() == {"FA": 4, "WA": 2, "FD": 2, "WD": 1}
+    assert derived["our_split"].notna().sum() == 5, "pairs in pref, but the one whose text is held out and that is no FA"
+    assert pq.read_table(tmp_path / "out" / "votes.parquet").num_rows == 23
     done = CliRunner().invoke(app, ["rederive", str(folder), "--json"], catch_exceptions=False)
     assert {line["rule"] for line in json.loads(done.stdout)["differences"]} >= {"train: no full disagreement"}
     shown = CliRunner().invoke(app, ["rederive", str(folder)], catch_exceptions=False)
