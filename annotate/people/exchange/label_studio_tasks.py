@@ -19,7 +19,7 @@ from typing import Any, Final
 from xml.etree import ElementTree as ET
 
 from annotate.people.exchange.exported_tasks import ExportedTask, clip_names
-from annotate.people.exchange.protocol_wording import option_texts, question_text
+from annotate.people.exchange.protocol_wording import guidance_of, option_texts, question_text
 from annotate.people.store.protocol import ListeningProtocol, asks_about_critiques
 from storage.local_files import atomic_path
 
@@ -71,6 +71,8 @@ def labelling_config(protocol: ListeningProtocol, *, references: bool = False, h
         history: some tasks have previous turns of a dialogue.
     """
     view = ET.Element("View")
+    for paragraph in guidance_of(protocol):
+        ET.SubElement(view, "Header", value=paragraph, size="6")
     for field, heading, wanted in (("history", "The dialogue before", history), ("references", "Prompt speech", references)):
         if wanted:
             ET.SubElement(view, "Header", value=heading)

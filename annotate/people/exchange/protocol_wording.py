@@ -2,9 +2,15 @@
 
 from typing import Final
 
-from annotate.people.store.protocol import FormQuestion
+from annotate.people.store.protocol import FormQuestion, ListeningProtocol
 
 LANGUAGE: Final = "en"
+
+
+def guidance_of(protocol: ListeningProtocol) -> list[str]:
+    """Return how to answer, as the app's page of instructions tells it, paragraph by paragraph; none where it tells nothing."""
+    text = protocol.guidance.get(LANGUAGE, next(iter(protocol.guidance.values()), ""))
+    return [paragraph for paragraph in text.split("\n\n") if paragraph]
 
 
 def question_text(question: FormQuestion) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from annotate.people.exchange.cells import escape_formula
 from annotate.people.exchange.exported_tasks import ExportedTask
-from annotate.people.exchange.protocol_wording import option_texts, question_text
+from annotate.people.exchange.protocol_wording import guidance_of, option_texts, question_text
 from annotate.people.store.protocol import CRITIQUE, FormQuestion, ListeningProtocol
 from storage.local_files import atomic_path
 
@@ -22,7 +22,7 @@ def write_sheet(
     """Write the tasks to a CSV, XLSX or JSONL file, and the questions in plain words to ``form.txt`` beside it."""
     questions = protocol.questions
     with atomic_path(path.with_name("form.txt")) as part:
-        part.write_text(_form(questions), encoding="utf-8")
+        part.write_text(_form(protocol), encoding="utf-8")
     shown = _shown(tasks, links)
     with atomic_path(path) as part:
         if kind == "csv":
@@ -92,13 +92,16 @@ def _write_jsonl(path: Path, shown: Sequence[Mapping[str, str]], questions: Sequ
             file.write(json.dumps(whole, ensure_ascii=False) + "\n")
 
 
-def _form(questions: Sequence[FormQuestion]) -> str:
+def _form(protocol: ListeningProtocol) -> str:
+    questions = protocol.questions
     lines = [
         "One row per vote. Listen to every clip to its end before you answer. For a second annotator copy the row.",
         "task: leave as it is. annotator: who answers. seconds: time taken, may stay empty.",
     ]
     if any(question.about == CRITIQUE for question in questions):
         lines.append("critique: what the questions are about; its Audio 1 is the clip audio_1, its Audio 2 the clip audio_2.")
+    for paragraph in guidance_of(protocol):
+        lines += ["", paragraph]
     for question in questions:
         several = "exactly one of these"
         if question.kind == "flags":

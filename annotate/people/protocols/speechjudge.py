@@ -64,16 +64,29 @@ _QUESTIONS: Final = (
 
 _GUIDANCE: Final = {
     "en": (
-        "First mark the text errors of each recording: words left out, words added, words misread or replaced.\n\n"
-        "Then say which one sounds more natural, and how clearly: slightly or significantly. Go by prosody and intonation, "
-        "pacing and rhythm, articulation and clarity, and the overall naturalness. A few wrong words must not sway this."
+        "First mark the text errors of each recording, wherever they are in it. Words left out: something of the text is "
+        "not said. Words added: something is said that is not in the text, such as a repetition. Words misread or replaced: "
+        "a word, name, number or character is read wrongly, or words stand in another order. A pause in a wrong place is no "
+        "text error.\n\n"
+        "Then say which recording sounds more natural, more like a person who is really talking: significantly, where the "
+        "difference is large; slightly, where it is small; about the same, where it is hard to tell.\n\n"
+        "Four things make speech natural. The sound is clear, without a robotic or electronic tone and without noise, "
+        "laughter, shouts or voices that do not belong there. The intonation is lively and fits, neither flat nor mechanical. "
+        "The rhythm is reasonable: a moderate speed, and pauses where they belong. Words are stressed as their sense asks "
+        "for, and nothing sounds abrupt.\n\n"
+        "A few wrong words must not sway your judgment of naturalness. Where so many are wrong that listening is badly "
+        "disturbed, the recording is less natural for it."
     ),
     "zh": (
-        "首先标出每段语音的文字错误:漏字、多字、错字。\n\n"
-        "然后判断哪一段听起来更自然,以及差别是略微还是明显。请依据韵律与语调、速度与节奏、发音与清晰度,以及整体自然度。个别错字不应影响这一判断。"
+        "首先标出每段语音的文字错误,无论错误出现在哪里。漏字:文本中的内容没有读出来。多字:读出了文本中没有的内容,例如重复。"
+        "错字:字词、人名、数字或多音字读错,或者词序颠倒。停顿位置不当不算文字错误。\n\n"
+        "然后判断哪一段听起来更自然、更像真人在说话:差别大为“明显”,差别小为“略微”,难以分辨则为“差不多”。\n\n"
+        "自然的语音有四个特点:声音清晰,没有机器或电子音色,也没有不该出现的噪声、笑声、喊叫或其他人声;语调自然而有表现力,不平淡、不机械;"
+        "节奏合理,语速适中,停顿得当;重音位置正确,符合语义,不突兀。\n\n"
+        "个别错字不应影响对自然度的判断;但如果错误很多、严重影响收听,自然度也会因此降低。"
     ),
 }
-"""SpeechJudge, appendix B: the three kinds of errors and the criteria of naturalness, in our words."""
+"""SpeechJudge, appendix B: the three kinds of errors, the scale and the criteria of naturalness, in our words."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -122,6 +122,21 @@ def test_people_are_the_same_in_both_formats_and_never_stored(tmp_path):
     assert "ann" not in str(one.to_pylist()).lower().replace("annotator", "")
 
 
+@pytest.mark.parametrize("turn", [1, -1])
+def test_a_user_counts_once_whichever_form_completed_by_has(tmp_path, turn):
+    """A number, an object with number and address, and an object without an address are one person, in any order."""
+    forms = [3, {"id": 3, "email": "ann@example.org"}, {"id": 3, "first_name": "Ann"}][::turn]
+    ids = ["pair1", "pair2", "pair3"]
+    tasks = [{"data": AB[0]["data"] | {"task": task_id(one, "ab")}, "annotations": []} for one in ids]
+    for number, (task, person) in enumerate(zip(tasks, forms, strict=True)):
+        task["annotations"] = [annotation(number, person, [choice("answer_value", "A")])]
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps(tasks))
+    found = read_vote_file(path, protocol=UniSRM(), protocol_name="p", known_subjects=ids, seed=0).table
+    assert found.num_rows == 3
+    assert len(set(found["annotator_id"].to_pylist())) == 1
+
+
 def test_texts_shown_are_taken_for_their_words(tmp_path):
     """A project whose choices lost their aliases exports what people saw."""
     path = project(tmp_path / "p.json", annotation(1, 1, [choice("answer_value", "A is better")]))
