@@ -25,7 +25,8 @@ from flows.stages.metrics import current_facts
 from flows.stages.splits import splits_table
 from flows.stages.verification import STAGE as VERIFICATION
 from flows.stages.verification import quotas_of
-from scoring.reliability.agreement_levels import TERNARY, annotator_rates, inter_annotator
+from scoring.reliability.agreement_levels import TERNARY, annotator_rates
+from scoring.reliability.inter_annotator import inter_annotator
 from scoring.reliability.measures import mean_interval
 from splits.assign import OVER_QUOTA
 

@@ -21,7 +21,6 @@ Where the paper is silent:
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -53,21 +52,6 @@ AGGREGATED: Final = "aggregated"
 UNFINISHED: Final = ("no_votes", "needs_second", "needs_third")
 
 _LABELS: Final = "ABT"
-
-
-@dataclass(frozen=True, kw_only=True)
-class InterAnnotatorAgreement:
-    """Probability that two random annotators of a random pair give the same label (SpeechJudge, appendix B.2).
-
-    Attributes:
-        pairs: pairs with at least two votes that count.
-        mean: the probability, in [0, 1].
-        std: standard deviation of that mean over samples of as many pairs (its standard error); null for one pair.
-    """
-
-    pairs: int
-    mean: float
-    std: float | None
 
 
 def ternary(value: str) -> str:
@@ -225,7 +209,7 @@ def annotator_rates(votes: pa.Table, *, peers: Any = None, min_items: int = MIN_
     Raises:
         DataError: unknown value, or an annotator who voted twice on one pair.
     """
-    pairs, labels, counts = _by_pair(votes)
+    pairs, labels, counts = counted_by_pair(votes)
     if peers is None:
         own = np.ones(votes.num_rows, dtype=np.int64)
     else:
@@ -252,36 +236,17 @@ def annotator_rates(votes: pa.Table, *, peers: Any = None, min_items: int = MIN_
     return table.sort_by("annotator_id")
 
 
-def inter_annotator(votes: pa.Table, *, binary: bool = False) -> InterAnnotatorAgreement | None:
-    """Return the chance that two random annotators of a pair agree; None where no pair has two votes that count.
+def counted_by_pair(votes: pa.Table) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return per vote the number of its pair and the code of its label, and per pair how many A, B and T it has.
 
-    A pair is drawn first, then two of its annotators, so a pair with three votes weighs as much as one with two
-    (SpeechJudge, appendix B.2, Table 5).
+    Pairs are numbered in the order in which they occur; codes are 0, 1, 2 for A, B, T.
 
     Args:
-        votes: columns pair_id, annotator_id, value (CMOS); other columns are ignored. Filter it by style or language for
-            the cells of Table 5.
-        binary: only pairs with a majority for A or B, which are the ``pref`` subset, and of those without the votes for a tie.
-            A pair of full disagreement is not among them: without its tie it would be two people who disagree.
+        votes: columns pair_id, annotator_id, value (CMOS); other columns are ignored.
 
     Raises:
-        DataError: unknown value, or an annotator who voted twice on one pair.
+        DataError: unknown value, a vote of nobody, or an annotator who voted twice on one pair.
     """
-    _, _, counts = _by_pair(votes)
-    if binary:
-        sides = counts[:, : _LABELS.index("T")]
-        counts = sides[(2 * sides.max(axis=1) > counts.sum(axis=1)) & (sides.max(axis=1) > 1)]
-    size = counts.sum(axis=1)
-    counts, size = counts[size > 1], size[size > 1]
-    if not size.size:
-        return None
-    chance = (counts * (counts - 1)).sum(axis=1) / (size * (size - 1))
-    std = float(chance.std(ddof=1) / np.sqrt(chance.size)) if chance.size > 1 else None
-    return InterAnnotatorAgreement(pairs=int(chance.size), mean=float(chance.mean()), std=std)
-
-
-def _by_pair(votes: pa.Table) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return per vote its pair and label codes, and per pair how many A, B and T it has."""
     encoded = votes["pair_id"].combine_chunks().dictionary_encode()
     pairs = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     labels = _label_codes(votes["value"].combine_chunks(), np.arange(votes.num_rows))

@@ -12,7 +12,8 @@ from annotate.people.store.answer_arrays import gold_masks
 from annotate.people.store.item import Item
 from annotate.people.store.rule import ListenerRule, findings_of
 from annotate.people.store.store_records import Annotator
-from scoring.reliability.agreement_levels import TERNARY, inter_annotator
+from scoring.reliability.agreement_levels import TERNARY
+from scoring.reliability.inter_annotator import inter_annotator
 
 
 def agreement_by_language(votes: pa.Table, items: Sequence[Item]) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Agreement of annotators, against the cases and formulas that SpeechJudge prints."""
 
 from collections import Counter
-from itertools import combinations, combinations_with_replacement, permutations
+from itertools import combinations_with_replacement, permutations
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +13,6 @@ from contracts.errors import DataError
 from scoring.reliability.agreement_levels import (
     TERNARY,
     annotator_rates,
-    inter_annotator,
     level,
     levels,
     majorities,
@@ -199,33 +198,3 @@ def test_rating_needs_ten_pairs_and_removal_less_than_thirty_percent():
     assert found["low"]["rate"] < 0.3
     assert found["low"]["removed"]
     assert found["edge"]["rate"] == pytest.approx(0.25)
-
-
-def test_inter_annotator_agreement_is_a_chance():
-    """The mean equals the chance over all couples of a pair, pairs weighted alike; the std is scipy's standard error."""
-    from scipy.stats import sem
-
-    cases = ["AA", "AB", "AAT", "ABT", "TTT", "TTB", "ABB", "A"]
-    rows = [
-        (f"p{n}", f"r{m}", {"A": "A+1", "B": "B+2", "T": "Tie"}[vote])
-        for n, case in enumerate(cases)
-        for m, vote in enumerate(case)
-    ]
-
-    def chances(chosen, kept):
-        couples = [list(combinations([vote for vote in case if vote in kept], 2)) for case in chosen]
-        return [sum(x == y for x, y in pair) / len(pair) for pair in couples if pair]
-
-    # Binary: the subset pref has a majority for A or B (appendix A.2), so neither ABT, nor a pair that waits for its third.
-    for binary, expected in ((False, chances(cases, "ABT")), (True, chances(["AA", "AAT", "ABB"], "AB"))):
-        found = inter_annotator(votes_table(rows), binary=binary)
-        assert found.pairs == len(expected)
-        assert found.mean == pytest.approx(np.mean(expected))
-        assert found.std == pytest.approx(sem(expected))
-
-
-def test_inter_annotator_agreement_needs_couples():
-    """Votes of one annotator each say nothing about agreement, nor does a preference beside a tie without ties."""
-    assert inter_annotator(votes_table([("p", "x", "A+1"), ("q", "y", "A+1")])) is None
-    assert inter_annotator(votes_table([("p", "x", "A+1"), ("p", "y", "Tie")]), binary=True) is None
-    assert inter_annotator(votes_table([("p", "x", "A+1")]).slice(1)) is None
