@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,7 @@ class Statistics:
         words: how many of the columns are words.
         rows: values, as they are shown.
         note: how to read the table; empty = nothing needs to be said.
+        about: what it counts; cards show such tables with the rows that have it.
     """
 
     title: str
@@ -65,6 +67,7 @@ class Statistics:
     words: int
     rows: Sequence[Sequence[object]]
     note: str = ""
+    about: Literal["ratings", "votes"] = "ratings"
 
 
 @dataclass(frozen=True, kw_only=True)

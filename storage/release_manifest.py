@@ -55,23 +55,47 @@ class Fault:
         return f"{self.path} {self.what}"
 
 
-def content_digest(files: Sequence[File]) -> str:
+Compartments = Mapping[str, str]
+"""Split -> the compartment that it is a part of, where that is not the split itself."""
+
+_WHOLE: Final[Compartments] = MappingProxyType({})
+
+
+def content_digest(files: Sequence[File], compartments: Compartments = _WHOLE) -> str:
     """Return the digest of a release's content, the end of its folder name."""
-    return digest([asdict(file) for file in files])[:DIGITS]
+    listed: list[Any] = [asdict(file) for file in files]
+    return digest([*listed, *([dict(compartments)] if compartments else [])])[:DIGITS]
 
 
-def manifest_text(version: str, files: Sequence[File]) -> str:
-    """Return the manifest's text."""
-    return json.dumps({"format": _FORMAT, "version": version, "files": [asdict(file) for file in files]}, indent=1) + "\n"
+def manifest_text(version: str, files: Sequence[File], compartments: Compartments = _WHOLE) -> str:
+    """Return the manifest's text. Without compartments it is that of a release from before there were any."""
+    told = {"compartments": dict(sorted(compartments.items()))} if compartments else {}
+    listed = [asdict(file) for file in files]
+    return json.dumps({"format": _FORMAT, "version": version, **told, "files": listed}, indent=1) + "\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What a manifest says: version of the release, its files, and the compartments of its splits."""
+
+    version: str
+    files: list[File]
+    compartments: Compartments
 
 
 def read(filesystem: Any, root: str) -> list[File]:
-    """Return the lines of a release's manifest; arguments and errors as of ``read_with_version``."""
-    return read_with_version(filesystem, root)[1]
+    """Return the lines of a release's manifest; arguments and errors as of ``read_whole``."""
+    return read_whole(filesystem, root).files
 
 
 def read_with_version(filesystem: Any, root: str) -> tuple[str, list[File]]:
-    """Return the version of a release and the lines of its manifest.
+    """Return the version of a release and the lines of its manifest; arguments and errors as of ``read_whole``."""
+    found = read_whole(filesystem, root)
+    return found.version, found.files
+
+
+def read_whole(filesystem: Any, root: str) -> Manifest:
+    """Return a release's manifest.
 
     Args:
         filesystem: fsspec file system.
@@ -89,16 +113,17 @@ def read_with_version(filesystem: Any, root: str) -> tuple[str, list[File]]:
         if manifest["format"] != _FORMAT:
             raise DamagedPart(f"{where} has the format {manifest['format']!r}: a newer unisrm-data wrote it, or it was changed")
         version, files = str(manifest["version"]), [_file(line) for line in manifest["files"]]
+        compartments = {str(split): str(whole) for split, whole in manifest.get("compartments", {}).items()}
     except FileNotFoundError:
         raise DamagedPart(f"{root} has no {MANIFEST}: it is no complete release; build it again") from None
     except OSError as error:
         raise DamagedPart(f"{where} cannot be read ({error}): restore it, or build the release again") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedPart(f"{where} is damaged ({type(error).__name__}): restore it, or build the release again") from error
     stated = PurePosixPath(root).name.rpartition("-")[2]
-    if len(stated) == DIGITS and not stated.strip("0123456789abcdef") and stated != content_digest(files):
+    if len(stated) == DIGITS and not stated.strip("0123456789abcdef") and stated != content_digest(files, compartments):
         raise DamagedPart(f"{where} is not the one that the folder is named after: restore it, or build the release again")
-    return version, files
+    return Manifest(version=version, files=files, compartments=compartments)
 
 
 def _file(line: Any) -> File:

@@ -83,6 +83,8 @@ class Verification:
 def verify_release(url: str) -> Verification:
     """Read a whole release and return its problems. Memory use grows with the ids of the rows, not with the audio.
 
+    Splits of one compartment, as the manifest tells, count as one here: they may share groups and clips.
+
     Checked are: the manifest against the folder's name, presence, size and sha256 of every file, files that it does not list,
     the card and the shards that it names, that each shard reads and has as many rows as listed, ids (unique), each audio cell
     (it decodes, to samples with the audio id in its path), that no leakage group is in two splits, and, of a release with
@@ -97,19 +99,21 @@ def verify_release(url: str) -> Verification:
     filesystem, root, present = _opened(url)
     found = Verification(release=url)
     rows: dict[str, int | None] = {}
+    compartments: Mapping[str, str] = {}
     try:
-        files = release_manifest.read(filesystem, root)
+        manifest = release_manifest.read_whole(filesystem, root)
     except DamagedPart as error:
         found.add(release_manifest.MANIFEST, f"{error} (without it no file's size and hash can be checked)")
         rows = {path: None for path in present if path.endswith(".parquet")}
         found.files = len(present)
     else:
+        files, compartments = manifest.files, manifest.compartments
         found.files = len(files)
         for fault in release_manifest.faults(filesystem, root, files):
             found.add(fault.path, fault.what)
         rows = {file.path: file.rows for file in files if file.path.endswith(".parquet") and file.path in present}
     _verify_card(found, filesystem, root, present)
-    _verify_shards(found, filesystem, root, rows)
+    _verify_shards(found, filesystem, root, rows, compartments)
     return found
 
 
@@ -151,9 +155,11 @@ def _verify_card(found: Verification, filesystem: Any, root: str, present: set[s
             found.add(CARD, f"it names {pattern}, and there is no such file")
 
 
-def _verify_shards(found: Verification, filesystem: Any, root: str, listed: Mapping[str, int | None]) -> None:
+def _verify_shards(
+    found: Verification, filesystem: Any, root: str, listed: Mapping[str, int | None], compartments: Mapping[str, str]
+) -> None:
     with ThreadPoolExecutor(_THREADS) as pool:
-        rows = _Rows(found, pool, is_several=len({_config_of(path) for path in listed}) > 1)
+        rows = _Rows(found, pool, compartments, is_several=len({_config_of(path) for path in listed}) > 1)
         for path in sorted(listed):
             before = found.rows
             try:
@@ -175,8 +181,10 @@ def _config_of(path: str) -> str:
 class _Rows:
     """Checks across the rows of all shards."""
 
-    def __init__(self, found: Verification, pool: ThreadPoolExecutor, *, is_several: bool) -> None:
-        self._found, self._pool = found, pool
+    def __init__(
+        self, found: Verification, pool: ThreadPoolExecutor, compartments: Mapping[str, str], *, is_several: bool
+    ) -> None:
+        self._found, self._pool, self._compartments = found, pool, compartments
         self._ids: dict[tuple[str, str], tuple[str, int]] = {}  # configuration and id -> file and row
         self._groups = SplitMembers()
         self._clips = SplitMembers() if is_several else None
@@ -193,6 +201,10 @@ class _Rows:
             if what is not None:
                 self._found.add(path, what, start + row, column)
 
+    def _compartment_of(self, path: str) -> str:
+        split = split_of(path.rpartition("/")[2])
+        return self._compartments.get(split, split)
+
     def _verify_ids(self, path: str, start: int, batch: pa.RecordBatch) -> None:
         column, config = item_column(batch.schema), _config_of(path)
         for row, value in enumerate(batch[column].to_pylist(), start=start):
@@ -204,14 +216,14 @@ class _Rows:
                 self._found.add(path, f"{value} is the id of row {first} of {file}, too", row, column)
 
     def _verify_groups(self, path: str, start: int, batch: pa.RecordBatch) -> None:
-        split = split_of(path.rpartition("/")[2])
+        split = self._compartment_of(path)
         for row, value in enumerate(batch[GROUP].to_pylist() if GROUP in batch.schema.names else (), start=start):
             if value is not None and (other := self._groups.other_split(value, split)) is not None:
                 self._found.add(path, f"{value} lies in the split {other}, too: the splits leak", row, GROUP)
 
     def _verify_clips(self, path: str, start: int, cells: Sequence["_Cell"]) -> None:
         """Report clips that another configuration has in another split; items of one configuration go by their groups."""
-        split = split_of(path.rpartition("/")[2])
+        split = self._compartment_of(path)
         if self._clips is None:
             return
         for row, column, clip in cells:

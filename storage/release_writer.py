@@ -44,6 +44,7 @@ class ReleaseSplit:
         config: configuration, such as ``task1``; splits of one name belong together in all configurations.
         split: name, such as ``sft``.
         rows: tables of ``storage.columns.row_schema(schema)``, read once; rows that share clips belong together.
+        compartment: splits of one compartment may share texts and clips, those of two never do; None = the split is its own.
         schema: release schema of the configuration.
         audio: audio id -> FLAC file; None = that of the release.
         layout: how the rows are divided into shards; None = that of the release.
@@ -53,6 +54,7 @@ class ReleaseSplit:
     split: str
     rows: Iterable[pa.Table]
     schema: ReleaseSchema
+    compartment: str | None = None
     audio: Callable[[str], bytes] | None = None
     layout: ShardLayout | None = None
 
@@ -85,7 +87,8 @@ def write(
     Raises:
         RecipeError: the version is no folder name.
         DataError: a configuration has no rows.
-        LeakageError: two splits share a clip or a leakage group, in one configuration or two; checked where there are several.
+        LeakageError: two splits share a clip or a leakage group, in one configuration or two; checked where there are several
+            configurations, or splits of one compartment.
         SchemaError: rows do not fit their schema.
         DamagedPart: a clip is missing.
         StorageError: the workspace cannot be written; no release is visible.
@@ -94,8 +97,9 @@ def write(
         raise RecipeError(f"release version {version!r} is no folder name; use letters, digits and . _ + -")
     with storage_errors(f"writing release {version} in {workspace.url}"), _staging(workspace) as folder:
         files = _build(folder, splits, audio, facts, layout)
-        name = f"releases/{version}-{release_manifest.content_digest(files)}"
-        (folder / MANIFEST).write_text(release_manifest.manifest_text(version, files), encoding="utf-8")
+        compartments = {one.split: one.compartment for one in splits if one.compartment not in (None, one.split)}
+        name = f"releases/{version}-{release_manifest.content_digest(files, compartments)}"
+        (folder / MANIFEST).write_text(release_manifest.manifest_text(version, files, compartments), encoding="utf-8")
         if workspace.exists(f"{name}/{MANIFEST}"):
             _repair(workspace, folder, name, files)
         else:
@@ -107,7 +111,7 @@ def _build(
     folder: Path, splits: Sequence[ReleaseSplit], audio: Callable[[str], bytes], facts: Facts, layout: ShardLayout
 ) -> list[File]:
     tally, files = Tally({split.config: split.schema for split in splits}), list[File]()
-    shared = _Shared() if len(tally.schemas) > 1 else None
+    shared = _Shared() if len(tally.schemas) > 1 or any(split.compartment for split in splits) else None
     for split in splits:
         tally.open(split.config, split.split)
         rows = _counted(split, tally, shared)
@@ -150,7 +154,7 @@ class _Shared:
             values = rows[name] if name in rows.column_names else pa.array([], pa.string())
             flat = pc.list_flatten(values) if pa.types.is_list(values.type) else values
             for thing in pc.unique(flat).drop_null().to_pylist():
-                if (other := self._members[what].other_split(thing, split.split)) is not None:
+                if (other := self._members[what].other_split(thing, split.compartment or split.split)) is not None:
                     raise LeakageError(
                         f"splits {other} and {split.split} share the {what} {thing}, the latter in configuration "
                         f"{split.config}: rows of all configurations must go by the splits of their items"

@@ -26,7 +26,8 @@ from flows.stages.audit import audit_stage, of_clips
 from flows.stages.corpus_clips import clip_stages
 from flows.stages.filters import Labelling, filters_stage
 from flows.stages.metrics import current_facts
-from flows.stages.release import Configuration, Form, release_stage
+from flows.stages.release import release_stage
+from flows.stages.release_form import Configuration, Form
 from scoring.rewards.bleu import SentenceBleu
 from storage.clip_columns import ANSWERS
 from storage.clip_rows import AnswerRows, ClipRows

@@ -14,6 +14,7 @@ from flows.stages.brought_along import clip_requests
 from flows.stages.metrics import metric_keys
 from flows.stages.prompts import choose_prompts
 from flows.stages.speaking import can_speak, clips_of, pairs_of, to_speak, unspoken
+from flows.stages.split_facts import split_sizes
 from flows.stages.texts import CHOSEN, scripted
 from flows.stages.utterances import read_corpora
 from flows.stages.writings import spoken_instead
@@ -148,6 +149,14 @@ def _pairs_stand(build: Build[PreferenceRecipe], wanted: pa.Table) -> bool:
     return set(pairs["pair_id"].to_pylist()) == set(build.tables.read("pairs", ["pair_id"])["pair_id"].to_pylist())
 
 
+def _to_teach(recipe: PreferenceRecipe, pairs: int) -> int:
+    """Return about how many pairs a teacher is asked at most: all but those of the other splits, or its split's quota."""
+    quotas = {split: size.rows for split, size in split_sizes(recipe).items()}
+    own = quotas.pop(recipe.splits.taught or "", 0)
+    left = max(0, pairs - sum(quotas.values()))
+    return min(own, left) if own else left
+
+
 def _as_samples(wanted: pa.Table) -> pa.Table:
     return wanted.rename_columns({"row_id": "sample_id", "subject_id": "prompt_id"})
 
@@ -168,13 +177,14 @@ def _asking(
         pairs = pairs_of(build, _as_samples(wanted)).num_rows
     subjects = {"prompts": prompts.num_rows, "samples": wanted.num_rows, "pairs": pairs}
     subjects["judgments"] = pairs * (times(recipe.judge) if recipe.judge else 0)
+    asked_about = {"texts": chosen.num_rows} | ({"judgments": _to_teach(recipe, pairs)} if recipe.is_taught else {})
     clip_s = total_of(wanted["s"]) / max(wanted.num_rows, 1)
     longest = max(prompts["text"].to_pylist(), key=len, default="")
     lines = [plan_line("pairs", pairs, done=pairs if "pairs" in known else 0)]
     lines += asked_lines(
         build,
         known,
-        lambda stage, subject: chosen.num_rows if stage == "texts" else subjects.get(subject, 0),
+        lambda stage, subject: asked_about.get(stage, subjects.get(subject, 0)),
         longest=longest,
         clip_s=clip_s,
     )

@@ -1,5 +1,6 @@
 """What a data set of preferences releases: compared clips, with all that they came from."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -12,21 +13,40 @@ from flows.run.pipeline import Build
 from flows.run.question import judge_of, task_of
 from flows.run.questions import history_of, roles_about, scripting_roles, with_writings
 from flows.run.wanted import made, wanted_rows
+from flows.stages import splits, subsets
+from flows.stages.division import taught_items
 from flows.stages.filters import filters_of
-from flows.stages.release import Configuration, Form, pairs_were_voted_on
+from flows.stages.release import pairs_were_voted_on
+from flows.stages.release_form import Configuration, Form
+from flows.views.votes_analysis import tables
+from splits.leakage import LeakageProof
 from storage.card_facts import Writer
 from storage.columns import ReleaseSchema, release_schema
-from storage.rows import OF_JUDGMENT, PairRows, first_judgments
+from storage.rows import OF_JUDGMENT, PairRows, Rows, first_judgments
+from storage.voted_columns import taught, undecided
+from storage.voted_rows import TaughtRows
 from synth.pairing import HUMAN
 
 
-def _rows(build: Build[PreferenceRecipe]) -> PairRows:
+def _rows(build: Build[PreferenceRecipe]) -> Rows:
     """Return what joins the rows of the release."""
+    return _joined(build, build.tables.read("labels"), [rule.name for rule in filters_of(build)], _schema(build))
+
+
+def _joined(build: Build[PreferenceRecipe], labels: pa.Table, filters: Sequence[str], schema: ReleaseSchema) -> Rows:
+    """Return what joins the rows of some pairs.
+
+    Args:
+        build: the build.
+        labels: of schema LABELS, perhaps with ties and nulls.
+        filters: names of the filters that they passed.
+        schema: of the rows.
+    """
     samples, prompts = wanted_rows(build, "samples"), build.tables.read("prompts")
     utterances, rulings = build.tables.read("utterances"), build.tables.read("rulings")
-    return PairRows(
+    rows = PairRows(
         pairs=build.tables.read("pairs"),
-        labels=build.tables.read("labels"),
+        labels=labels,
         rulings=rulings,
         judgments=among(build.tables.read("judgments", OF_JUDGMENT), "judgment_id", first_judgments(rulings)),
         prompts=prompts,
@@ -35,12 +55,16 @@ def _rows(build: Build[PreferenceRecipe]) -> PairRows:
         samples=samples,
         metrics=wanted_rows(build, "metrics"),
         source_types=_source_types(build, samples),
-        filters=[rule.name for rule in filters_of(build)],
-        schema=_schema(build),
+        filters=filters,
+        schema=schema,
         written=with_writings(build, prompts.select(["prompt_id"]), "prompt_id"),
-        histories=history_of(build, prompts, utterances) if "history_audio" in _schema(build).names else None,
+        histories=history_of(build, prompts, utterances) if "history_audio" in schema.names else None,
         votes=votes_by_value(counted_votes(build)) if pairs_were_voted_on(build) else None,
     )
+    if not build.recipe.is_taught:
+        return rows
+    task = task_of(build.recipe.judges_of_pairs[0])
+    return TaughtRows(rows, prompt=task.render, shown=task.shown, right=taught_items(build))
 
 
 def _configuration(build: Build[PreferenceRecipe]) -> str:
@@ -48,7 +72,41 @@ def _configuration(build: Build[PreferenceRecipe]) -> str:
 
 
 def _schema(build: Build[PreferenceRecipe]) -> ReleaseSchema:
-    return release_schema(_configuration(build), has_negatives=bool(build.recipe.negatives))
+    schema = release_schema(_configuration(build), has_negatives=bool(build.recipe.negatives))
+    return taught(schema) if build.recipe.is_taught else schema
+
+
+def _subset(name: str, *, is_last: bool) -> Configuration[PreferenceRecipe]:
+    """Return the configuration of a subset; the last one has the rows that a release without subsets has."""
+    if is_last:
+        return Configuration(name=lambda _build: name, schema=_schema, rows=_rows)
+
+    def schema(build: Build[PreferenceRecipe]) -> ReleaseSchema:
+        return undecided(_schema(build))
+
+    return Configuration(
+        name=lambda _build: name,
+        schema=schema,
+        rows=lambda build: _joined(build, subsets.labels(build, name), subsets.passed(build, name), schema(build)),
+        in_pieces=False,  # pairs that are in no split are in no piece
+        members=lambda build: subsets.members(build, name),
+        splits=subsets.compartments,
+    )
+
+
+def _subsets(build: Build[PreferenceRecipe]) -> list[Configuration[PreferenceRecipe]]:
+    """Return the configurations of a recipe with subsets, that of the pairs that are split first."""
+    names = build.recipe.subset_names
+    return [_subset(name, is_last=name == names[-1]) for name in reversed(names)]
+
+
+def _proof(build: Build[PreferenceRecipe]) -> LeakageProof:
+    """Prove that no two splits share anything, over all subsets: their pairs are all in the widest one.
+
+    Raises:
+        LeakageError: they do.
+    """
+    return splits.proof(build, [subsets.in_compartments(build)] if build.recipe.subsets else None)
 
 
 def _source_types(build: Build[PreferenceRecipe], samples: pa.Table) -> dict[str, str | None]:
@@ -97,6 +155,13 @@ def _statement(build: Build[PreferenceRecipe]) -> str:
         )
     else:
         parts.append(f"The {what} come from the model {judge.model}. They are not human judgments.")
+    if build.recipe.is_taught:
+        right, wrong = (name for name, whole in build.recipe.splits.released().items() if whole == build.recipe.splits.taught)
+        parts.append(
+            f"It was asked after people, and about {right} and {wrong} alone: {right} has the pairs on which it chose as they "
+            "did, with its reply as completion (for training, the loss falls on the completion, not on the prompt), and "
+            f"{wrong} all others, without: those where it chose otherwise, saw a tie, or gave no usable reply."
+        )
     return " ".join(parts)
 
 
@@ -123,6 +188,9 @@ FORM: Final[Form[PreferenceRecipe]] = Form(
         "labels",
     ),
     configurations=(Configuration(name=_configuration, schema=_schema, rows=_rows),),
+    subsets=_subsets,
+    proof=_proof,
+    statistics=lambda build: tables(build) if build.recipe.subsets else [],
     statement=_statement,
     identity=_identity,
     writers=_writers,

@@ -29,7 +29,8 @@ from flows.stages.corpus_clips import clip_stages
 from flows.stages.filters import Labelling, filters_stage
 from flows.stages.measured_features import feature_names
 from flows.stages.metrics import current_facts
-from flows.stages.release import Configuration, Form, release_stage
+from flows.stages.release import release_stage
+from flows.stages.release_form import Configuration, Form
 from flows.stages.reviews import review_requests, reviews_stage
 from storage.card_facts import Writer
 from storage.clip_columns import RATED_CLIPS

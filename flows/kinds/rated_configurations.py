@@ -12,7 +12,7 @@ from flows.recipe.critiqued_recipe import CritiquedRecipe
 from flows.run.pipeline import Build
 from flows.run.question import task_of
 from flows.run.wanted import made, wanted_rows
-from flows.stages.release import Configuration
+from flows.stages.release_form import Configuration
 from storage.clip_rows import ClipRows
 from storage.columns import RATED_PAIRS, ReleaseSchema
 from storage.critique_rows import OF_JUDGMENT, PairCritiqueRows, PromptedPairRows

@@ -39,7 +39,8 @@ from flows.stages.critiques import CRITIQUES, JUDGMENTS, REVIEWS
 from flows.stages.drawn_pairs import rated, rule_literals, usable_clips
 from flows.stages.filters import filters_of
 from flows.stages.recordings import recording_requests, recording_work
-from flows.stages.release import Form, pairs_were_voted_on, release_stage
+from flows.stages.release import pairs_were_voted_on, release_stage
+from flows.stages.release_form import Form
 from flows.stages.split_facts import split_sizes
 from flows.stages.utterances import read_corpora
 from flows.views.asked_lines import asked_lines, money_line

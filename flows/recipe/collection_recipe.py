@@ -108,6 +108,11 @@ def check(recipe: CollectionRecipe) -> None:
         RecipeError: one of them cannot go by what earlier parts have in their splits.
     """
     for number, (name, part) in enumerate(recipe.part_recipes.items()):
+        if part.has_compartments:
+            raise RecipeError(
+                f"parts.{name}: subsets and by_teacher make splits that share texts, which no other part could go by: "
+                "release it by itself"
+            )
         if part.draws_pairs and number:
             raise RecipeError(
                 f"parts.{name}: draws its pairs (pairs.categories) for splits that it makes before: let it be the first part"

@@ -70,6 +70,17 @@ class Recipe(Strict, ABC):
                 raise ValueError(f"splits.sets.{name}.quota: {unknown[0]!r} is no corpus of this recipe")
         return self
 
+    @model_validator(mode="after")
+    def _splits_fit_the_items(self) -> Self:
+        for name, split in self.splits.named().items():
+            if split.strata is not None and self.draws_pairs:
+                raise ValueError(f"splits.sets.{name}.strata: pairs are drawn up to quotas by corpus (pairs.categories)")
+            if split.by_teacher is not None and not self.has_teachers:
+                raise ValueError(
+                    f"splits.sets.{name}.by_teacher: is for pairs that people vote on, in recipes of kind preference"
+                )
+        return self
+
     @model_serializer(mode="wrap")
     def _without_unused_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out keys at their defaults, so that recipes from before these keys keep their literals."""
@@ -98,6 +109,16 @@ class Recipe(Strict, ABC):
     @property
     def draws_pairs(self) -> bool:
         """Whether pairs are drawn for a split each, so that the splits are there before the pairs."""
+        return False
+
+    @property
+    def has_compartments(self) -> bool:
+        """Whether released splits are parts of assigned ones, and may share texts with other parts of these."""
+        return self.splits.taught is not None
+
+    @property
+    def has_teachers(self) -> bool:
+        """Whether a judge can be asked after the labels, and divide a split by what it says."""
         return False
 
     @property

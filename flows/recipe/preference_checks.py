@@ -13,6 +13,8 @@ from flows.recipe.contrasts_section import check_contrasts
 from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.recipe.role_checks import check_role
 from flows.recipe.sections import Role, System
+from flows.recipe.subsets_section import check_subsets
+from storage.columns import release_schema
 from synth.engine import Engine, Voice, is_service, max_reference_s, varies_by
 
 
@@ -59,6 +61,9 @@ def check(recipe: PreferenceRecipe) -> None:
             has_prompt_speech=recipe.prompts.reference != "none",
         )
     _check_labels(recipe)
+    splits = {*recipe.splits.named(), *recipe.splits.released()}
+    check_subsets(recipe.subsets, [rule.name for rule in recipe.filters], splits, recipe.labels_from)
+    _check_teacher(recipe)
     _check_roles(recipe)
     asked = set[str]()
     for role in recipe.judges_of_pairs:
@@ -130,6 +135,30 @@ def _check_labels(recipe: PreferenceRecipe) -> None:
             raise RecipeError("labels.from: ratings make labels in recipes of kind rated_pairs")
         case "references":
             raise RecipeError("labels.from: references are the labels in recipes of kind answers")
+
+
+def _check_teacher(recipe: PreferenceRecipe) -> None:
+    """Refuse a teacher that divides a split where something before needs its judgments, or nobody is asked."""
+    if (split := recipe.splits.taught) is None:
+        return
+    where = f"splits.sets.{split}.by_teacher"
+    if recipe.judge is None:
+        raise RecipeError(f"{where}: needs a judge: judge: {{name: ..., task: teacher}}")
+    if recipe.labels_from != "votes":
+        raise RecipeError(f"{where}: the judge is asked after the labels, but labels come from {recipe.labels_from}, not votes")
+    if recipe.listening is not None and recipe.listening.of == "splits":
+        raise RecipeError(f"{where}: people verify labels of a judge (listening.of: splits), but here they make them")
+    shown = plugins.configure("task", recipe.judge.task).shown
+    schema = release_schema(recipe.judge.task, has_negatives=bool(recipe.negatives))
+    if absent := [name for name in shown if name not in schema.names]:
+        raise RecipeError(f"{where}: task {recipe.judge.task!r} shows {absent[0]}, which released rows do not have")
+    judged = {"judge_verdict", "total_a", "total_b", "votes_a", "votes_b", "votes_none", "order_flip", "judgment_ids"}
+    for rule in recipe.filters:
+        if needs := sorted(judged & set(plugins.configure("filter", rule.name, rule.options).columns)):
+            raise RecipeError(f"{where}: filter {rule.name!r} needs {needs[0]} of the judge, who is asked after the filters")
+    for role in recipe.roles:
+        if plugins.configure("task", role.task).subject == "judgments":
+            raise RecipeError(f"{where}: role {role.task!r} is about judgments, which come after all roles here: leave it out")
 
 
 def check_judge(recipe: PreferenceRecipe, role: Role) -> None:

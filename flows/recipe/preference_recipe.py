@@ -12,6 +12,7 @@ from flows.recipe.contrasts_section import ClipSource, NegativeSource
 from flows.recipe.model import Recipe
 from flows.recipe.parts import LimitSection, configured
 from flows.recipe.sections import Audio, JudgeSection, Prompts, Role, System
+from flows.recipe.subsets_section import SubsetName, SubsetSection, in_order
 from synth.contrasts import Source
 from synth.dsp import AudioFormat
 from synth.engine import SourceType, is_service, max_reference_s, varies_by
@@ -60,6 +61,12 @@ class PreferenceRecipe(Recipe):
         default=None, description="its judgments decide the labels, unless labels says otherwise"
     )
     judges: list[JudgeSection] = Field(default_factory=list, description="second opinions, kept beside")
+    subsets: dict[SubsetName, SubsetSection] = Field(
+        default_factory=dict,
+        exclude_if=lambda subsets: not subsets,
+        description="pairs after a filter each, as configurations of one release: {raw: {}, pref: {after: cmos_to_preference}, "
+        "hq: {after: wer_gap}}; the narrowest one has all filters behind it, and its pairs are split; none = these alone",
+    )
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
@@ -99,6 +106,26 @@ class PreferenceRecipe(Recipe):
     def longest_history(self) -> int | None:
         """The largest number of turns before a dialogue's target that are played; None = all."""
         return self.prompts.longest_history
+
+    @property
+    def has_compartments(self) -> bool:
+        """Subsets have pairs beside the splits, and a teacher divides one."""
+        return bool(self.subsets) or self.is_taught
+
+    @property
+    def has_teachers(self) -> bool:
+        """A judge may be asked after people have voted."""
+        return True
+
+    @property
+    def subset_names(self) -> list[str]:
+        """The subsets from the widest to the narrowest, whose pairs are split."""
+        return in_order(self.subsets, [rule.name for rule in self.filters])
+
+    @property
+    def is_taught(self) -> bool:
+        """Whether the judge is asked after the labels, about the split that its replies divide."""
+        return self.splits.taught is not None
 
     @property
     def tells_source_types(self) -> bool:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from contracts.errors import RecipeError
+from contracts.languages import Language
 from flows.recipe.parts import Name, Strict
 from splits.quotas import Size, apportion, check
 
@@ -51,6 +52,38 @@ class Condition(Strict):
         return self.agreement is not None or self.teacher is not None
 
 
+class Stratum(Strict):
+    """Items of a split that are alike in what is named, and how many of them it gets: no more, and none in their place."""
+
+    quota: Quota
+    language: Language | None = None
+    setting: str | None = None
+    style: str | None = None
+    corpus: str | None = None
+
+    @model_validator(mode="after")
+    def _is_about_something(self) -> Self:
+        if not self.condition():
+            raise ValueError("say of which items: language, setting, style or corpus")
+        return self
+
+    @property
+    def name(self) -> str:
+        """Its name in messages, such as ``en/regular``."""
+        return "/".join(values[0] for values in self.condition().values())
+
+    def condition(self) -> dict[str, tuple[str, ...]]:
+        """Return name -> the only allowed value."""
+        return {name: (value,) for name, value in self.model_dump(exclude={"quota"}, exclude_none=True).items()}
+
+
+class ByTeacher(Strict):
+    """The two splits that one becomes, by whether its teacher prefers what people prefer."""
+
+    right: SplitName = Field(description="items on which the teacher chose as people did; its reply is the completion")
+    wrong: SplitName = Field(description="all others: it chose the other clip, or none, or its reply could not be used")
+
+
 class SplitSection(Strict):
     """One split."""
 
@@ -58,7 +91,18 @@ class SplitSection(Strict):
     quota: Quota | Annotated[dict[Name, Quota], Field(min_length=1)] | None = Field(
         default=None, description="in pairs; or corpus -> pairs, where pairs are drawn: other corpora have none"
     )
+    strata: tuple[Stratum, ...] | None = Field(
+        default=None,
+        min_length=1,
+        exclude_if=lambda strata: strata is None,  # recipes from before the key keep their literals
+        description="in place of a quota: so many items of each sort, [{style: regular, language: en, quota: 200}]",
+    )
     where: Condition = Condition()
+    by_teacher: ByTeacher | None = Field(
+        default=None,
+        exclude_if=lambda section: section is None,
+        description="the judge is asked after the labels, about this split only, and divides it: {right: sft, wrong: rl}",
+    )
     allow_empty: bool = Field(default=False, description="go on where no pair at all meets its conditions on the corpora")
 
     @model_serializer(mode="wrap")
@@ -74,9 +118,20 @@ class SplitSection(Strict):
         self.size()
         return self
 
+    @model_validator(mode="after")
+    def _strata_differ(self) -> Self:
+        conditions = [stratum.condition() for stratum in self.strata or ()]
+        if doubled := next((one for one in conditions if conditions.count(one) > 1), None):
+            raise ValueError(f"strata: {doubled} is there twice")
+        if self.strata is not None and self.quota is not None:
+            raise ValueError("strata: say how many items the split gets: leave quota out")
+        return self
+
     def size(self) -> Size:
         """Return its size."""
         quota = sum(self.by_corpus.values()) if isinstance(self.quota, dict) else self.quota
+        if self.strata is not None:
+            quota = sum(stratum.quota for stratum in self.strata)
         return Size(fraction=self.fraction, quota=quota)
 
     @property
@@ -112,6 +167,31 @@ class Splits(Strict):
         check({name: split.size() for name, split in self.named().items()})
         return self
 
+    @model_validator(mode="after")
+    def _one_teacher_divides(self) -> Self:
+        taught = {name: split.by_teacher for name, split in self.named().items() if split.by_teacher is not None}
+        if len(taught) > 1:
+            raise ValueError(f"by_teacher: divides one split, not {' and '.join(taught)}")
+        for name, parts in taught.items():
+            if len({parts.right, parts.wrong, *self.named()}) < 2 + len(self.named()):
+                raise ValueError(f"sets.{name}.by_teacher: {parts.right} and {parts.wrong} must be names of no other split")
+            if asking := [other for other, split in self.named().items() if split.where.teacher is not None]:
+                raise ValueError(f"sets.{asking[0]}.where: the teacher is asked after the splits (by_teacher): leave it out")
+        return self
+
+    @property
+    def taught(self) -> str | None:
+        """The split that a teacher's replies divide; None = there is none."""
+        return next((name for name, split in self.named().items() if split.by_teacher is not None), None)
+
+    def released(self) -> dict[str, str]:
+        """Return split as it is released -> the split that was assigned: itself, or the one that a teacher divides."""
+        found = dict[str, str]()
+        for name, split in self.named().items():
+            parts = [name] if split.by_teacher is None else [split.by_teacher.right, split.by_teacher.wrong]
+            found |= dict.fromkeys(parts, name)
+        return found
+
     def named(self) -> dict[str, SplitSection]:
         """Return the splits by name, in the recipe's order."""
         if self.sets is not None:
@@ -131,5 +211,7 @@ class Splits(Strict):
             raise RecipeError(f"quotas: name the splits of the recipe, {', '.join(named)}, not {', '.join(quotas)}")
         if self.sets is None:
             return self.model_copy(update={"quotas": dict(quotas), "fractions": None})
+        if stratified := [name for name, one in named.items() if one.strata is not None]:
+            raise RecipeError(f"quotas: the size of {stratified[0]} is given by its strata in the recipe")
         sets = {name: one.model_copy(update={"fraction": None, "quota": quotas[name]}) for name, one in named.items()}
         return self.model_copy(update={"sets": sets})

@@ -18,6 +18,7 @@ from flows.run.wanted import made
 from flows.stages import verification
 from flows.stages.audit_tables import in_one_line
 from flows.stages.clip_features import clip_features, pair_features
+from flows.stages.division import reads_of_division
 from flows.stages.splits import split_literals
 from flows.stages.verification import released_splits
 from scoring.audit.association import ALPHA, FEWEST_GROUPS, Association, Floats, Ints, associations, numbered
@@ -103,7 +104,7 @@ def _associated(build: Build, assigned: pa.Table, columns: _Columns, clips: tupl
 
     Labels of whole leakage groups are exchanged; where these are few, of all pairs of a clip.
     """
-    splits = [split for split in build.recipe.splits.named() if pc.any(pc.equal(assigned["split"], split)).as_py()]
+    splits = [split for split in build.recipe.splits.released() if pc.any(pc.equal(assigned["split"], split)).as_py()]
     members: dict[str | None, Known] = {None: np.ones(assigned.num_rows, dtype=np.bool_)}
     members |= {split: pc.equal(assigned["split"], split).to_numpy() for split in splits if len(splits) > 1}
     added, known = np.column_stack([one[1] for one in columns]), np.column_stack([one[2] for one in columns])
@@ -169,7 +170,10 @@ def audit_stage(look: Callable[[Build, pa.Table], _Rows], reads: tuple[str, ...]
     return Stage(
         name="audit",
         reads=("prompts", *made("samples", "metrics"), "labels", "splits@*", *reads),
-        reads_if=lambda build: ("drops@verification",) if verification.STAGE.active(build) else (),
+        reads_if=lambda build: (
+            *(("drops@verification",) if verification.STAGE.active(build) else ()),
+            *reads_of_division(build),
+        ),
         writes=("audit",),
         settings=lambda build: [RULE, split_literals(build), [metric.name for metric in build.recipe.metrics]],
         run=partial(_audit, look),

@@ -10,6 +10,7 @@ import pyarrow as pa
 from annotate.models.task import TaskSpec
 from contracts import plugins
 from contracts.joins import attach, sorted_by
+from contracts.schemas import empty
 from filters import chain, comparisons
 from flows.listening.store import VOTED, all_votes, takes_votes
 from flows.recipe.parts import Plugin
@@ -81,12 +82,17 @@ def filters_stage(labelling: Labelling[R_contra]) -> Stage[R_contra]:
     )
 
 
+def is_judged_before(build: Build) -> bool:
+    """Tell whether judges are asked before the filters, if at all, and not about a split that they divide."""
+    return build.recipe.splits.taught is None
+
+
 def _compared(build: Build) -> pa.Table:
     prompts, samples, facts = build.tables.read("prompts"), wanted_rows(build, "samples"), current_facts(build)
     table = comparisons.join(
         pairs=build.tables.read("pairs"),
         samples=samples,
-        rulings=build.tables.read("rulings"),
+        rulings=build.tables.read("rulings") if is_judged_before(build) else empty("rulings"),
         facts=facts,
         prompts=prompts,
         votes=all_votes(build),
@@ -168,8 +174,9 @@ def _labels(build: Build, kept: pa.Table) -> pa.Table:
 
 STAGE: Final[Stage] = filters_stage(
     Labelling(
-        reads=("prompts", *made("samples", "metrics"), "pairs", "rulings", "votes"),
+        reads=("prompts", *made("samples", "metrics"), "pairs", "votes"),
         reads_if=lambda build: (
+            *(("rulings",) if is_judged_before(build) else ()),
             *((VOTED,) if takes_votes(build) else ()),
             *(("utterances",) if _tells_classes(build) else ()),
             *(made("reviews") if _roles_about_clips(build) else ()),

@@ -69,6 +69,7 @@ def judgments_stage(
     reads: tuple[str, ...] = (),
     settings: Callable[[Build[R_contra]], object] | None = None,
     after: str = "pairs",
+    active: Callable[[Build[R_contra]], bool] = lambda build: bool(build.recipe.judges_of_pairs),
 ) -> Stage[R_contra]:
     """Return the stage.
 
@@ -77,6 +78,7 @@ def judgments_stage(
         reads: tables that these take, beside ``pairs``.
         settings: the part of the recipe that decides which these are, as literals; None = nothing.
         after: the stage after which they are known.
+        active: whether the recipe needs it.
     """
     questions = partial(judge_questions, pairs_of=pairs_of)
 
@@ -105,8 +107,10 @@ def judgments_stage(
         run=run,
         checks=("labels", "filters"),  # whether the labels are the judge's
         asks=Asking(after=(after,), table="judgments", roles=lambda build: build.recipe.judges_of_pairs, questions=questions),
-        active=lambda build: bool(build.recipe.judges_of_pairs),
+        active=active,
     )
 
 
-STAGE: Final[Stage] = judgments_stage()
+STAGE: Final[Stage] = judgments_stage(
+    active=lambda build: bool(build.recipe.judges_of_pairs) and build.recipe.splits.taught is None
+)

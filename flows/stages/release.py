@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, Final, Generic
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,66 +25,16 @@ from flows.run.pipeline import Build, R_contra, Stage
 from flows.run.plugin_versions import released_mixed
 from flows.stages.audit_tables import shortcut_tables
 from flows.stages.pool_leakage import shared_by_sources
+from flows.stages.release_form import Configuration, Form
 from flows.stages.release_pieces import pieces
 from flows.stages.released import publish, release_faults, release_of
 from flows.stages.split_facts import short_splits
-from flows.stages.splits import proof
 from flows.stages.utterances import reader_of, require_credits
-from flows.stages.verification import released_splits
+from flows.stages.verification import confirmed_splits
 from storage import release_writer
-from storage.card_facts import Disjoint, Facts, Funnel, Statistics, Writer
-from storage.columns import ReleaseSchema
+from storage.card_facts import Disjoint, Facts, Funnel
 from storage.rows import Rows
 from storage.shards import ShardLayout
-
-
-@dataclass(frozen=True, kw_only=True)
-class Configuration(Generic[R_contra]):
-    """One configuration of a release: rows of one schema.
-
-    Attributes:
-        name: its name, such as ``task1``.
-        schema: release schema of its rows.
-        rows: joins the rows, batch by batch, and decides which items have some: all, or those with a critique.
-        is_wanted: whether the recipe asks for it.
-        in_pieces: whether the rows of a large release can be joined piece by piece: each is about one prompt. Rows that are not
-            are joined from the whole tables, which must then fit into memory.
-        annotated: the Hub's word for who made what it adds to the first configuration; None = nobody else.
-    """
-
-    name: Callable[[Build[R_contra]], str]
-    schema: Callable[[Build[R_contra]], ReleaseSchema]
-    rows: Callable[[Build[R_contra]], Rows]
-    is_wanted: Callable[[Build[R_contra]], bool] = lambda _build: True
-    in_pieces: bool = True
-    annotated: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Form(Generic[R_contra]):
-    """What a kind of data set releases.
-
-    Attributes:
-        reads: tables of which rows and card are made, beside splits and votes.
-        configurations: in the order of the card. The books count the rows of the first one that is wanted. All rows go by the
-            splits of the items.
-        statement: what the card says of where the labels come from, as sentences.
-        identity: what decides the rows beyond the tables and the recipe, as literals.
-        statistics: tables of the card.
-        writers: the language models that wrote something that is released.
-        annotated: the Hub's word for who made the labels and scores, beside listeners who vote on pairs.
-        versioned: tables of which the card says where several versions made them.
-    """
-
-    reads: tuple[str, ...]
-    configurations: tuple[Configuration[R_contra], ...]
-    statement: Callable[[Build[R_contra]], str]
-    identity: Callable[[Build[R_contra]], object] = lambda _build: []
-    statistics: Callable[[Build[R_contra]], list[Statistics]] = lambda _build: []
-    writers: Callable[[Build[R_contra]], list[Writer]] = lambda _build: []
-    annotated: Callable[[Build[R_contra]], str] = lambda _build: "machine-generated"
-    versioned: tuple[str, ...] = ("metrics",)
-
 
 _BATCH_ROWS: Final = 1000
 
@@ -140,7 +90,10 @@ def _release(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Boo
     publish(build, folder)
     build.progress.end()
     items, *_ = found.counted.values()
-    notes = (*short_splits(build.recipe, items), *found.beside)
+    whole, assigned = build.recipe.splits.released(), Counter[str]()
+    for split, rows in items.items():
+        assigned[whole[split]] += rows
+    notes = (*short_splits(build.recipe, assigned), *found.beside)
     return Books(stage="release", unit=item_of(build).plural, rows_in=items.total(), rows_out=items.total(), notes=notes)
 
 
@@ -173,7 +126,7 @@ def contents(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Ite
         LeakageError: the splits share something.
     """
     require_credits(build, build.tables.read("utterances", ["corpus", "license"]))
-    wanted = {one.name(build): one for one in form.configurations if one.is_wanted(build)}
+    wanted = form.wanted(build)
     counted = {name: Counter[str]() for name in wanted}
     with pieces(build, form.reads) as found:
         yield Contents(
@@ -194,26 +147,40 @@ def _splits(
 ) -> list[release_writer.ReleaseSplit]:
     """Return the splits of a configuration, whose rows are joined as they are read."""
     whole = cache(lambda: one.rows(build))
+    compartments = one.splits(build)
+    is_parted = any(compartment != split for split, compartment in compartments.items())
+
+    all_members = cache(lambda: one.members(build))
 
     def joined(piece: Build) -> Rows:
         return whole() if piece is build else one.rows(piece)
+
+    def members(piece: Build) -> pa.Table:
+        return all_members() if piece is build else one.members(piece)
 
     return [
         release_writer.ReleaseSplit(
             config=name,
             split=split,
-            rows=_batches(split, found[split] if one.in_pieces else [build], joined, counted),
+            rows=_batches(split, found[compartment] if one.in_pieces else [build], members, joined, counted),
             schema=one.schema(build),
+            compartment=compartment if is_parted else None,
         )
-        for split in build.recipe.splits.named()
+        for split, compartment in compartments.items()
     ]
 
 
-def _batches(split: str, found: Sequence[Build], joined: Callable[[Build], Rows], counted: Counter[str]) -> Iterator[pa.Table]:
+def _batches(
+    split: str,
+    found: Sequence[Build],
+    members: Callable[[Build], pa.Table],
+    joined: Callable[[Build], Rows],
+    counted: Counter[str],
+) -> Iterator[pa.Table]:
     """Yield the rows of a split, piece after piece, some at a time, and count them."""
     for piece in found:
         rows = joined(piece)
-        assigned = released_splits(piece)
+        assigned = members(piece)
         assigned = rows.ordered(assigned.filter(pc.equal(assigned["split"], split)))
         for start in range(0, assigned.num_rows, _BATCH_ROWS):
             yield with_verifier(piece, split, rows.batch(assigned.slice(start, _BATCH_ROWS)))
@@ -224,11 +191,11 @@ def _batches(split: str, found: Sequence[Build], joined: Callable[[Build], Rows]
 
 def _facts(before: Sequence[Stage[Any]], form: Form[Any], build: Build, found: Mapping[str, Sequence[Build]]) -> Facts:
     recipe = build.recipe
-    proven = proof(build)
+    proven = form.proof(build)
     give_back()
     annotators: list[str | None] = [
         form.annotated(build),
-        *(one.annotated for one in form.configurations if one.is_wanted(build)),
+        *(one.annotated for one in form.wanted(build).values()),
     ]
     annotators += ["crowdsourced"] if pairs_were_voted_on(build) else []
     marks = [mark for stage in before if stage.active(build) and (mark := mark_of(stage, build)) is not None]
@@ -261,8 +228,8 @@ def _funnel(books: Books) -> Funnel:
 
 
 def _released_items(build: Build, split: str) -> pa.Table:
-    """Return the released items of a split. No sample is in items of two splits, so each counts once."""
-    assigned = released_splits(build)
+    """Return the released items of an assigned split. No sample is in items of two splits, so each counts once."""
+    assigned = confirmed_splits(build)
     return among(item_of(build).rows(build), "item_id", assigned.filter(pc.equal(assigned["split"], split))["item_id"])
 
 

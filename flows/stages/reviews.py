@@ -77,7 +77,8 @@ def reviews_stage(
 
     return Stage(
         name="reviews",
-        reads=("prompts", *made("samples"), "pairs", *made("judgments"), *reads),
+        reads=("prompts", *made("samples"), "pairs", *reads),
+        reads_if=lambda build: made("judgments") if build.recipe.splits.taught is None else (),  # else they come later
         writes=("wanted@reviews", table_of("reviews"), "failures@reviews"),
         settings=lambda build: [
             *(literals(role) for role in roles(build)),

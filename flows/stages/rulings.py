@@ -12,7 +12,8 @@ from flows.run.wanted import made, wanted_rows
 from scoring.reliability.aggregation import RULED_ON, rulings
 
 
-def _rulings(build: Build[PreferenceRecipe]) -> Books:
+def rule(build: Build[PreferenceRecipe]) -> Books:
+    """Commit one ruling per judged pair, and return the books."""
     judgments = wanted_rows(build, "judgments", 0, RULED_ON)
     ruled = rulings(judgments, on_disagreement=build.recipe.judges_of_pairs[0].on_disagreement)
     build.tables.replace("rulings", sorted_by(ruled, "pair_id"))
@@ -20,11 +21,16 @@ def _rulings(build: Build[PreferenceRecipe]) -> Books:
     return Books(stage="rulings", unit="judged pairs", rows_in=judged, rows_out=ruled.num_rows)
 
 
+def settings(build: Build[PreferenceRecipe]) -> object:
+    """Return the part of the recipe that decides the rulings, as literals."""
+    return build.recipe.judges_of_pairs[0].on_disagreement
+
+
 STAGE: Final[Stage[PreferenceRecipe]] = Stage(
     name="rulings",
     reads=made("judgments"),
     writes=("rulings",),
-    settings=lambda build: build.recipe.judges_of_pairs[0].on_disagreement,
-    run=_rulings,
-    active=lambda build: build.recipe.judge is not None,
+    settings=settings,
+    run=rule,
+    active=lambda build: build.recipe.judge is not None and not build.recipe.is_taught,
 )

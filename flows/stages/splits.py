@@ -1,8 +1,9 @@
 """The stage ``splits``: labelled items are assigned, and nothing leaks between splits."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -25,6 +26,7 @@ from splits.claims import Claims, claims_on, restricted, with_sources
 from splits.conditions import meets
 from splits.groups import leakage_groups
 from splits.leakage import LeakageProof, prove
+from splits.strata import Wanted, draw, short
 from synth.dialogues import TURN_COLUMNS, dialogue_keys
 
 _MOST_NAMED: Final = 10
@@ -40,11 +42,12 @@ def _splits(build: Build) -> Books:
     conditions = {split: section.where.wanted() for split, section in build.recipe.splits.named().items()}
     facts = facts_of(build, table, item.samples, {name for condition in conditions.values() for name in condition})
     _require_some(build, facts)
+    strata = list[str]()
     if build.recipe.draws_pairs:
         assigned, drops = with_their_splits(build, table), empty("drops")
     else:
         eligible = {split: meets(facts, condition) for split, condition in conditions.items() if condition}
-        assigned, drops = _assign(build, rows, eligible, _claims(build, keys, groups))
+        assigned, drops, strata = _assign(build, rows, facts, eligible, _claims(build, keys, groups))
     build.tables.replace("drops@splits", sorted_by(drops, "row_id"))
     build.tables.replace(splits_table(build), sorted_by(assigned, "item_id"))
     proof(build)
@@ -54,7 +57,7 @@ def _splits(build: Build) -> Books:
         rows_in=rows.num_rows,
         rows_out=assigned.num_rows,
         dropped=count(drops["reason"]),
-        notes=(*short_splits(build.recipe, count(assigned["split"])), *_shared_by_sources(build)),
+        notes=(*short_splits(build.recipe, count(assigned["split"])), *strata, *_shared_by_sources(build)),
     )
 
 
@@ -75,14 +78,49 @@ def _claims(build: Build, keys: pa.Table, groups: pa.Table) -> Claims:
     return claims_on(with_source_files(build, keys), groups, build.tables.read("claims"))
 
 
-def _assign(build: Build, rows: pa.Table, eligible: Mapping[str, pa.BooleanArray], claims: Claims) -> tuple[pa.Table, pa.Table]:
-    """Return assigned rows and drops; what is claimed goes to the split that has it, before others."""
+def _assign(
+    build: Build, rows: pa.Table, facts: pa.Table, eligible: Mapping[str, pa.BooleanArray], claims: Claims
+) -> tuple[pa.Table, pa.Table, list[str]]:
+    """Return assigned rows, drops, and a line for each stratum that is short.
+
+    What is claimed goes to the split that has it, before others; splits with strata are drawn before all others.
+    """
     sizes, seed = split_sizes(build.recipe), build.recipe.seed
-    if not claims:
-        return assign(rows, sizes, seed, eligible)
-    free, eligible, claimed = restricted(rows, eligible, list(sizes), claims)
-    assigned, drops = assign(rows.filter(free), sizes, seed, eligible, claims)
-    return assigned, pa.concat_tables([drops, claimed])
+    first, claimed = tuple[str, ...](), empty("drops")
+    if claims:
+        free, eligible, claimed = restricted(rows, eligible, list(sizes), claims)
+        rows, facts, first = rows.filter(free), facts.filter(free), tuple(claims)
+    wanted = _strata_of(build, facts, eligible)
+    if not wanted:
+        assigned, drops = assign(rows, sizes, seed, eligible, first)
+        return assigned, pa.concat_tables([drops, claimed]), []
+    drawn, left_over, free = draw(rows, wanted, seed)
+    left = pa.array(free)
+    others = {split: size for split, size in sizes.items() if split not in wanted}
+    assigned, drops = drawn, left_over
+    if others:
+        able = {split: mask.filter(left) for split, mask in eligible.items() if split in others}
+        assigned, drops = assign(rows.filter(left), others, seed, able, first)
+        assigned, drops = pa.concat_tables([drawn, assigned]), pa.concat_tables([left_over, drops])
+    return assigned, pa.concat_tables([drops, claimed]), short(wanted, assigned, rows["item_id"])
+
+
+def _strata_of(build: Build, facts: pa.Table, eligible: Mapping[str, pa.BooleanArray]) -> dict[str, list[Wanted]]:
+    """Return the splits whose recipe names strata, with the items that each of these may have."""
+    found = {}
+    for split, section in build.recipe.splits.named().items():
+        if section.strata is not None:
+            oversample = split_sizes(build.recipe)[split]
+            may = eligible[split].to_numpy(zero_copy_only=False) if split in eligible else np.True_
+            found[split] = [
+                Wanted(
+                    name=stratum.name,
+                    rows=oversample.of(stratum.quota),
+                    members=meets(facts, stratum.condition()).to_numpy(zero_copy_only=False) & may,
+                )
+                for stratum in section.strata
+            ]
+    return found
 
 
 def _shared_by_sources(build: Build) -> list[str]:
@@ -141,13 +179,22 @@ def split_literals(build: Build) -> list[object]:
     return [build.recipe.seed, build.recipe.splits.model_dump(exclude_none=True), sizes, RULE, *drawn]
 
 
-def proof(build: Build) -> LeakageProof:
+def proof(build: Build, assigned: Iterable[pa.Table] | None = None) -> LeakageProof:
     """Prove that no two splits share a text or a recording.
+
+    Args:
+        build: the build.
+        assigned: tables of schema SPLITS; None = the assignment.
 
     Raises:
         LeakageError: they do.
     """
-    return prove(build.tables.batches(splits_table(build)), leakage_keys(build))
+    return prove(build.tables.batches(splits_table(build)) if assigned is None else assigned, leakage_keys(build))
+
+
+def leakage_groups_of(build: Build) -> pa.Table:
+    """Return ``group_id, leakage_group`` of all text groups."""
+    return leakage_groups(leakage_keys(build))
 
 
 def leakage_keys(build: Build) -> pa.Table:
@@ -196,8 +243,9 @@ def _spoken_instead(build: Build) -> pa.Table:
 
 STAGE: Final[Stage] = Stage(
     name="splits",
-    reads=("utterances", "prompts", *made("recordings", "samples"), "labels", "rulings", "votes"),
+    reads=("utterances", "prompts", *made("recordings", "samples"), "labels", "votes"),
     reads_if=lambda build: (
+        *(("rulings",) if build.recipe.splits.taught is None else ()),
         *item_of(build).reads,
         *((VOTED,) if takes_votes(build) else ()),
         *(("claims",) if has_claims(build) else ()),

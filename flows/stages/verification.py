@@ -16,6 +16,7 @@ from flows.recipe.listening_checks import require
 from flows.recipe.listening_section import VERIFIER
 from flows.run.books import Books, count
 from flows.run.pipeline import Build, Stage, Waiting
+from flows.stages.division import divided
 from flows.stages.listeners import ASKED_ABOUT, is_of, made_gold, publish, pull, settings_of_test, to_verify
 from flows.stages.splits import split_literals, splits_table
 from splits.assign import cut
@@ -85,13 +86,18 @@ def _drop(item: str, rule: str, reason: str, evidence: str) -> dict[str, str]:
     return {"stage": "verification", "row_id": item, "filter": rule, "reason": reason, "evidence": evidence}
 
 
-def released_splits(build: Build) -> pa.Table:
+def confirmed_splits(build: Build) -> pa.Table:
     """Return the assignment of the pairs that are released: all, or without those that verification dropped."""
     assigned = build.tables.read(splits_table(build))
     if not STAGE.active(build):
         return assigned
     dropped = build.tables.read("drops@verification", ["row_id"])["row_id"].combine_chunks()
     return assigned.filter(pc.invert(pc.is_in(assigned["item_id"], value_set=dropped)))
+
+
+def released_splits(build: Build) -> pa.Table:
+    """Return the same by the splits that are released: the parts of one that a teacher divides in its place."""
+    return divided(build, confirmed_splits(build))
 
 
 STAGE: Final[Stage] = Stage(

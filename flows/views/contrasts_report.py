@@ -14,7 +14,7 @@ from flows.stages.verification import released_splits
 
 def contrasts_content(build: Build) -> dict[str, Any]:
     """Return the content of the report's section; without rows as long as there are no pairs."""
-    splits = list(build.recipe.splits.named())
+    splits = list(build.recipe.splits.released())
     counts = defaultdict[str, Counter[str]](Counter)
     reasons = defaultdict[str, Counter[str]](Counter)
     for row in _pairs(build).to_pylist():
@@ -50,5 +50,5 @@ def _pairs(build: Build) -> pa.Table:
     pairs = attach(pairs, "pair_id", drops, "row_id", {"reason": "reason"})
     pairs = attach(pairs, "pair_id", build.tables.read("labels", ["item_id", "label"]), "item_id", {"label": "label"})
     assigned = released_splits(build)
-    assigned = assigned.filter(pc.is_in(assigned["split"], value_set=pa.array(list(build.recipe.splits.named()))))
+    assigned = assigned.filter(pc.is_in(assigned["split"], value_set=pa.array(list(build.recipe.splits.released()))))
     return attach(pairs, "pair_id", assigned, "item_id", {"split": "split"})

@@ -8,13 +8,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.errors import DataError
-from contracts.schemas import key_of
+from contracts.schemas import SPLITS, key_of
 from contracts.text_forms import keyed
 from flows.listening.store import RATED, VOTED
 from flows.run.kind import item_of
 from flows.run.pipeline import Build
 from flows.run.questions import known_ledger
 from flows.run.wanted import table_of
+from flows.stages import subsets
+from flows.stages.division import divided
 from flows.stages.splits import splits_table
 from flows.stages.texts import CHOSEN
 from flows.views.lineage import Family, dropped_named, drops_and_failures_of, made_from, parts_of, rows_named, where
@@ -243,6 +245,9 @@ def _pair(build: Build, pair: dict[str, Any]) -> dict[str, Any]:
 def _decided(build: Build, item_id: str) -> dict[str, Any]:
     """Return the label and the split of an item, as far as it has them."""
     found = {"label": _row(build, "labels", item_id), "split": _row(build, splits_table(build), item_id)}
+    if found["split"] is not None:
+        [found["split"]] = divided(build, pa.Table.from_pylist([found["split"]], schema=SPLITS)).to_pylist()
+    found["subsets"] = subsets.split_of(build, item_id) or None
     return {chapter: row for chapter, row in found.items() if row is not None}
 
 

@@ -180,6 +180,32 @@ def test_nothing_lies_in_two_splits_of_two_configurations(tmp_path, columns, wha
     assert not list(workspace.local_path("releases").iterdir())
 
 
+def test_splits_of_one_compartment_may_share_and_the_manifest_says_so(tmp_path):
+    """The halves of a train set hold one text; a reader of the files alone knows that they may, and a third split may not."""
+    halves = [
+        ReleaseSplit(config="task1", split="sft", rows=[rows(3)], schema=TASK1, compartment="train"),
+        ReleaseSplit(config="task1", split="rl", rows=[rows(3, 3)], schema=TASK1, compartment="train"),
+    ]
+    apart = ReleaseSplit(config="task1", split="eval", rows=[rows(6, 6)], schema=TASK1)
+    workspace, name = release_to(str(tmp_path / "ws"), splits=[*halves, apart])
+    manifest = json.loads((workspace.local_path(name) / "MANIFEST.json").read_text())
+    assert manifest["compartments"] == {"rl": "train", "sft": "train"}
+    assert verify_release(str(workspace.local_path(name))).problems == []
+    del manifest["compartments"]
+    (workspace.local_path(name) / "MANIFEST.json").write_text(json.dumps(manifest))
+    told = [str(problem) for problem in verify_release(str(workspace.local_path(name))).problems]
+    assert "is not the one that the folder is named after" in told[0], "who takes the line out is found by the folder's name"
+    assert any("g0 lies in the split" in problem for problem in told)
+    halves = [ReleaseSplit(**{**vars(one), "rows": [rows(3, 3 * number)]}) for number, one in enumerate(halves)]
+    with pytest.raises(LeakageError, match="share the"):
+        release_to(str(tmp_path / "other"), splits=[*halves, ReleaseSplit(**{**vars(apart), "rows": [rows(6, 4)]})])
+
+
+def test_a_manifest_without_compartments_is_that_of_before(tmp_path):
+    workspace, name = release_to(str(tmp_path / "ws"))
+    assert set(json.loads((workspace.local_path(name) / "MANIFEST.json").read_text())) == {"format", "version", "files"}
+
+
 def test_a_configuration_without_rows_is_an_error(tmp_path):
     empty = ReleaseSplit(config="rated_pairs", split="sft", rows=[], schema=RATED_PAIRS)
     with pytest.raises(DataError, match="every split of rated_pairs is empty"):

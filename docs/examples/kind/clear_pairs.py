@@ -16,7 +16,8 @@ from flows.kinds import rated_pairs
 from flows.run.books import Books
 from flows.run.kind import Kind
 from flows.run.pipeline import Build, Waiting
-from flows.stages.release import Configuration, release_stage
+from flows.stages.release import release_stage
+from flows.stages.release_form import Configuration
 from storage.columns import RATED_PAIRS, Body, Count, ReleaseSchema
 from storage.rows import Rows
 
