@@ -28,6 +28,8 @@ from contracts.schemas import FAILURES, JUDGMENTS, WRITINGS
 from storage.blobs import DAMAGED_AUDIO, BlobStore
 
 Mode = Literal["live", "batch"]
+UNPARSABLE: Final = "unparsable_reply"
+"""Reason of failures of replies that are not in the task's format."""
 
 _READ_ONCE: Final = 1024  # replies; each is read for its follow-up, and soon after for its row
 
@@ -158,7 +160,7 @@ class _ReadAnswer:
         if isinstance(self.answer, Refusal):
             return self.answer.reason, self.answer.message
         assert self.error is not None
-        return "unparsable_reply", f"{self.error.reason}: {self.error.message}"
+        return UNPARSABLE, f"{self.error.reason}: {self.error.message}"
 
 
 def _used(answers: Sequence[_ReadAnswer]) -> _ReadAnswer | None:

@@ -82,9 +82,10 @@ def judged_pairs(items: ReleasedItems, answers: pa.Table) -> JudgedPairs:
     readable[place] = pc.is_null(answers["reason"]).to_numpy()
     scores = [answers[f"scores_{side}"].to_pylist() for side in "ab"]
     leads: dict[str, Floats] = {}
-    if any(one for side in scores for one in side):
-        rows = [(dict(a or ()), dict(b or ())) for a, b in zip(*scores, strict=True)]
-        for name in items.true_leads:
+    rows = [(dict(a or ()), dict(b or ())) for a, b in zip(*scores, strict=True)]
+    scored = {name for a, b in rows for name in a.keys() & b.keys()}
+    for name in items.true_leads:
+        if name in scored:  # a judge that scores other dimensions, or none, is not wrong in this one
             leads[name] = np.full(shape, np.nan)
             leads[name][place] = [a[name] - b[name] if name in a and name in b else np.nan for a, b in rows]
     return JudgedPairs(

@@ -16,7 +16,7 @@ from contracts.ids import canonical_json, row_id
 from contracts.jobs import Outcome
 from contracts.joins import among
 from contracts.schemas import empty
-from flows.benchmark.answers import ANSWERS, in_stored_order, unreadable
+from flows.benchmark.answers import ANSWERS, unreadable
 from flows.benchmark.bench_run import BenchRun
 from flows.benchmark.released_items import ReleasedItems
 from flows.run.books import Books
@@ -154,7 +154,7 @@ def _answer(items: ReleasedItems, judge: MetricJudge, values: list[Any]) -> dict
         return {"scores": [(scale, values[0]) for scale in items.true_scores]}
     a, b = values if judge.better == "higher" else [-value for value in values]
     verdict = None if a == b else ("a" if a > b else "b")
-    return in_stored_order(verdict, {judge.value: values[0]}, {judge.value: values[1]}, "ab")
+    return {"verdict": verdict}
 
 
 def model_of(run: BenchRun, judge: MetricJudge) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """Running a benchmark: clips into the workspace, questions to a judge or measurements, answers, results."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,10 +10,10 @@ import pyarrow as pa
 from annotate.models.examples import example_columns, with_examples
 from annotate.models.inquiry import Orders, played
 from annotate.models.judge import Judge
-from annotate.models.judging import Mode
+from annotate.models.judging import UNPARSABLE, Mode
 from annotate.models.task import TaskSpec
 from contracts import plugins
-from contracts.errors import RecipeError, SetupError
+from contracts.errors import DataError, RecipeError, SetupError
 from contracts.ids import canonical_json
 from flows.benchmark.asking import BenchQuestion, answers_to, ask
 from flows.benchmark.bench_run import BenchRun, mark, take_clips
@@ -39,6 +40,7 @@ class Asked:
         shots: number of examples.
         shots_from: split that they come from.
         mode: one by one, or by batches.
+        poll_s: first wait before a batch is looked at.
         seed: of examples and intervals.
         retry_failed: whether what failed before is tried again.
         label: what tables call the judge; empty = its model, or its name where it has none, with the number of examples.
@@ -51,6 +53,7 @@ class Asked:
     shots: int = 0
     shots_from: str = "sft"
     mode: Mode = "live"
+    poll_s: float = 30.0
     seed: int = 0
     retry_failed: bool = False
     label: str = ""
@@ -100,27 +103,15 @@ def run_judge(run: BenchRun, release: OpenRelease, items: ReleasedItems, name: s
         RecipeError: judge, task, options or release do not fit.
         SetupError: a key or package is missing.
         BudgetExceeded: the next request could pass the budget; all answers so far are kept.
-        DataError: no request got an answer that could be read.
+        DataError: no request got a reply.
     """
-    task, judge = required_task(items, how.task), plugins.configure("judge", name, how.options)
-    if items.about != "pairs" and how.orders != "stored":
-        raise RecipeError("--orders: single clips have no order")
-    _require_ready(run, judge)
-    requests, shown, examples = judge_requests(items, task, judge), task, None
-    if how.shots:
-        drawn, examples = draw_examples(release, items, task, shots=how.shots, split=how.shots_from, seed=how.seed)
-        shown = with_examples(task, drawn)
-        for column, clips in example_columns(drawn, requests.num_rows).items():
-            requests = requests.append_column(column, clips)
-    question = BenchQuestion(
-        task=shown, judge=judge, requests=played(requests, orders=how.orders, votes=how.votes), mode=how.mode
-    )
+    prepared = prepare(run, release, items, name, how)
+    question, task, judge, examples = prepared.question, prepared.task, prepared.judge, prepared.examples
     with run.workspace.lock():
-        take_clips(run, release, items.configuration, items.split)
-        if examples is not None:
-            take_clips(run, release, items.configuration, examples.split)
+        prepared.take_clips(run, release, items)
         books = ask(run, question, retry_failed=how.retry_failed)
         answers = answers_to(run, question)
+    _require_some(answers, f"judge {judge.name}")
     facts = JudgeFacts(
         name=how.label or _label(judge, how),
         kind="judge",
@@ -134,6 +125,51 @@ def run_judge(run: BenchRun, release: OpenRelease, items: ReleasedItems, name: s
     return Outcome(results=results, answers=answers, books=books)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A question that can be asked.
+
+    Attributes:
+        question: the question.
+        task: its task, without examples.
+        judge: the judge.
+        examples: the rows of the examples; None = there are none.
+    """
+
+    question: BenchQuestion
+    task: TaskSpec
+    judge: Judge
+    examples: ReleasedItems | None
+
+    def take_clips(self, run: BenchRun, release: OpenRelease, items: ReleasedItems) -> None:
+        """Copy the clips that it needs. The caller holds the workspace's lock."""
+        for one in (items, self.examples):
+            if one is not None:
+                take_clips(run, release, one.configuration, one.split)
+
+
+def prepare(run: BenchRun, release: OpenRelease, items: ReleasedItems, name: str, how: Asked) -> Prepared:
+    """Return what a judge is to be asked, checked before any work; arguments and errors as of ``run_judge``."""
+    task, judge = required_task(items, how.task), plugins.configure("judge", name, how.options)
+    if items.about != "pairs" and how.orders != "stored":
+        raise RecipeError("--orders: single clips have no order")
+    _require_ready(run, judge)
+    requests, shown, examples = judge_requests(items, task, judge), task, None
+    if how.shots:
+        drawn, examples = draw_examples(release, items, task, shots=how.shots, split=how.shots_from, seed=how.seed)
+        shown = with_examples(task, drawn)
+        for column, clips in example_columns(drawn, requests.num_rows).items():
+            requests = requests.append_column(column, clips)
+    question = BenchQuestion(
+        task=shown,
+        judge=judge,
+        requests=played(requests, orders=how.orders, votes=how.votes),
+        mode=how.mode,
+        poll_s=how.poll_s,
+    )
+    return Prepared(question=question, task=task, judge=judge, examples=examples)
+
+
 def run_metric(run: BenchRun, release: OpenRelease, items: ReleasedItems, judge: MetricJudge, how: Asked) -> Outcome:
     """Let a metric judge all items; arguments and errors as of ``run_judge``."""
     if (problem := judge.metric.missing()) is not None:
@@ -143,6 +179,7 @@ def run_metric(run: BenchRun, release: OpenRelease, items: ReleasedItems, judge:
         books = measure_items(run, items, judge, retry_failed=how.retry_failed)
         answers = answers_by(run, items, judge)
         model, version = model_of(run, judge)
+    _require_some(answers, f"metric {judge.name}")
     direction = f"the {judge.better} {judge.value} is the better clip's"
     facts = JudgeFacts(
         name=how.label or judge.label,
@@ -173,6 +210,18 @@ def reviewed(run: BenchRun, items: ReleasedItems, outcome: Outcome, reviewer: Re
         figures = list(review(run, items, question, seed=seed))
     results = replace(outcome.results, figures=[*outcome.results.figures, *figures])
     return replace(outcome, results=results)
+
+
+def _require_some(answers: pa.Table, who: str) -> None:
+    """Refuse answers of which none is one: that nothing could be asked or measured is no result. A reply out of format is one.
+
+    Raises:
+        DataError: none is.
+    """
+    reasons = Counter(answers["reason"].to_pylist())
+    if not reasons.keys() & {None, UNPARSABLE}:
+        told = ", ".join(f"{reason} {number}" for reason, number in sorted(reasons.items()))
+        raise DataError(f"{who} gave none of {answers.num_rows} answers ({told}): look for the cause, then use --retry-failed")
 
 
 def _require_ready(run: BenchRun, judge: Judge) -> None:

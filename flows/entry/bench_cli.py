@@ -13,7 +13,7 @@ from flows.entry.plugin_options import options_of
 if TYPE_CHECKING:
     from flows.benchmark.bench_run import BenchRun
     from flows.benchmark.released_items import OpenRelease, ReleasedItems
-    from flows.benchmark.running import Outcome, Reviewer
+    from flows.benchmark.running import Asked, Outcome, Reviewer
 
 bench = typer.Typer(no_args_is_help=True, help="Judges, metrics and predictions against the labels and scores of a release.")
 
@@ -93,6 +93,9 @@ def run(  # noqa: PLR0917  # options come by name
     name: Annotated[str | None, typer.Option(help="what tables call the judge; default: its model")] = None,
     seed: Seed = 0,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="try again what failed before")] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="say what a judge would be asked and cost at most, and ask nothing")
+    ] = False,
     output: Output = None,
 ) -> None:
     """Let a judge, or a metric as a judge, judge the items of a release; a run that was cut off goes on where it was."""
@@ -125,6 +128,9 @@ def run(  # noqa: PLR0917  # options come by name
     opened = OpenRelease.of(release)
     items = opened.items(configuration, split)
     with _bench_run(opened, workspace, budget_usd, ray) as context:
+        if plan:
+            _print_plan(context, opened, items, judge, how)
+            return
         if judge is not None:
             outcome = run_judge(context, opened, items, judge, how)
         else:
@@ -169,6 +175,18 @@ def _bench_run(
     where = bench_workspace(workspace, release)
     with observed() as progress:
         yield BenchRun(workspace=where, budget_usd=budget_usd, progress=progress, ray_address=ray)
+
+
+def _print_plan(run: "BenchRun", release: "OpenRelease", items: "ReleasedItems", judge: str | None, how: "Asked") -> None:
+    from flows.benchmark.cost_ahead import cost_ahead
+    from flows.benchmark.running import prepare
+
+    if judge is None:
+        raise RecipeError("--plan: is for judges; metrics cost nothing")
+    prepared = prepare(run, release, items, judge, how)
+    with run.workspace.lock():
+        prepared.take_clips(run, release, items)
+    print(cost_ahead(run, prepared.question))
 
 
 def _reviewer(task: str | None, judge: str | None, options: list[str] | None) -> "Reviewer | None":

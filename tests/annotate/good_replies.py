@@ -84,6 +84,8 @@ Output B:
 
 Output A: 7.5, Output B: 2"""
 
+NATURALNESS = "Output A: 7.5, Output B: 2"
+
 CRITIQUE_PAIR = """Audio 1
 1. Noise: none.
 2. Distortion: a little hiss on every s.
@@ -178,6 +180,7 @@ GOOD: dict[str, list[str]] = {
     "task3": [TASK_3, TASK_3_ZH],
     "task4": [TASK_4, TASK_4.replace("Only Speech B", "Speech A is better in nothing; only Speech B")],
     "teacher": [TEACHER, TEACHER.replace("Output A: 7.5, Output B: 2", "Output A: 1, Output B: 10")],
+    "naturalness": [NATURALNESS, "Both were heard twice.\n\nOutput A: 1, Output B: 10"],
     "critique_pair": [CRITIQUE_PAIR, CRITIQUE_PAIR.replace("[[8, 3]]", "[[1, 10]]")],
     "critique": [CRITIQUE, CRITIQUE.replace("[[6]]", "[[10]]")],
     "critique_clip": [CRITIQUE_CLIP, CRITIQUE_CLIP.replace("none to be heard", 'the label \\"Audio 1\\" is read out')],

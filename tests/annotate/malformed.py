@@ -16,6 +16,7 @@ from tests.annotate.good_replies import (
     GROUNDED_NATURALNESS,
     GROUNDEDNESS,
     HEARD_EMOTION,
+    NATURALNESS,
     NEGATIVE_TEXT,
     NEGATIVE_TURN,
     QUALITY,
@@ -130,6 +131,13 @@ _CHANGES: dict[str, list[tuple[str, str, str, str]]] = {
             "text_outside",
         ),
         ("answer against the totals", "Speech B is better</", "Speech A is better</", "answer_contradicts_totals"),
+    ],
+    NATURALNESS: [
+        ("refusal", NATURALNESS, REFUSAL, "conclusion_missing"),
+        ("one score", ", Output B: 2", "", "conclusion_missing"),
+        ("ten times too high", "7.5", "75", "score_range"),
+        ("too many decimals", "7.5", "7.555", "score_malformed"),
+        ("a remark after the scores", "Output B: 2", "Output B: 2, or rather the other way round", "text_outside"),
     ],
     TEACHER: [
         ("empty", TEACHER, "\n", "empty_reply"),

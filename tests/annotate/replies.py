@@ -98,6 +98,9 @@ def reply_for(prompt: str, audio_count: int, audio: bytes = b"", *, tied: bool =
         a, b = _differing(seed, 10, 100, tied=tied)
         parts = [_analysis(teacher.CONCLUSION.criteria, seed[8 * n :], f"Output {letter}") for n, letter in enumerate("AB")]
         return "\n\n".join([*parts, f"Output A: {a / 10:.1f}, Output B: {b / 10:.1f}"])
+    if task == "naturalness":
+        a, b = _differing(seed, 10, 100, tied=tied)
+        return f"Output A: {a / 10:.1f}, Output B: {b / 10:.1f}"
     if task == "critique_pair":
         a, b = _differing(seed, 1, 10, tied=tied)
         parts = [_analysis(critique_pair.CONCLUSION.criteria, seed[8 * n :], f"Audio {n + 1}") for n in range(2)]

@@ -51,6 +51,7 @@ class Conclusion:
             judge session refuses it (``truncated_reply``) before it is read here.
         scale: lowest and highest score.
         labels: what the two outputs are called, where that is not in ``line``.
+        needs_reasons: whether an analysis must stand beside the scores.
     """
 
     criteria: tuple[str, ...]
@@ -58,10 +59,11 @@ class Conclusion:
     decimals: int
     scale: tuple[float, float]
     labels: tuple[str, ...] = ()
+    needs_reasons: bool = True
 
     def write(self, rationale: str, scores: Sequence[Decimal]) -> str:
         """Write a reply."""
-        return f"{rationale}\n\n{self.line.format(*(f'{score.normalize():f}' for score in scores))}"
+        return f"{rationale}\n\n{self.line.format(*(f'{score.normalize():f}' for score in scores))}".lstrip("\n")
 
     def read(self, reply: str) -> tuple[str, list[Decimal]]:
         """Return the reasoning and the scores.
@@ -75,7 +77,7 @@ class Conclusion:
         rationale, written = self._stated(lines) if self._labelled else self._last_line(lines)
         scores = [self._score(number) for number in written]
         self._check_verdicts(lines, scores)
-        if not rationale:
+        if self.needs_reasons and not rationale:
             raise ParseError("rationale_missing", f"beside the scores, {lines[-1][:80]!r}, an analysis must stand")
         if missing := [name for name in self.criteria if name.casefold() not in rationale.casefold()]:
             raise ParseError("criteria_missing", f"the analysis must name each criterion; it lacks {', '.join(missing)}")
@@ -199,6 +201,8 @@ class Conclusion:
 
     def _of_criteria(self, lines: Sequence[str]) -> list[bool]:
         """Return for each line whether it is about one criterion: it begins with the name, or is in the list under it."""
+        if not self.criteria:
+            return [False] * len(lines)
         names = "|".join(re.escape(compared(name)) for name in self.criteria)
         begins = re.compile(rf"[\W_0-9]*(?:{names})(?!\w)(?P<rest>.*)")
         found: list[bool] = []

@@ -29,6 +29,8 @@ def _settings(style: str, results: Sequence[Results]) -> list[Column]:
 
 
 def _corpora(results: Sequence[Results]) -> list[Column]:
+    if "expressive" not in values_of(results, "style"):
+        return []
     return [
         Column(header="Regular", cell=figure("accuracy", style="regular")),
         *(

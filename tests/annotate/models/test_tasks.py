@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from annotate.models.parse.envelope import TAGS
 from annotate.models.parse.negatives import suits
 from annotate.models.task import PROMPTS, Parsed, ParseError, TaskSpec, Written, quoted, quoted_lines
-from annotate.models.tasks import critique, critique_pair, style_continuation, teacher
+from annotate.models.tasks import critique, critique_pair, naturalness, style_continuation, teacher
 from contracts import plugins
 from contracts.text_identity import LONGEST_TEXT
 from tests.annotate import malformed
@@ -30,6 +30,7 @@ SCALES = {
     "task3": (0, 10),
     "task4": (0, 10),
     "teacher": (1, 10),
+    "naturalness": (1, 10),
     "critique_pair": (1, 10),
     "critique": (1, 10),
     "better_clip": (0, 1),
@@ -54,7 +55,12 @@ CRITERIA = {
     "critique": ["Noise", "Distortion", "Naturalness", "Continuity"],
     "critique_clip": ["Noise", "Distortion", "Naturalness", "Continuity"],
 }
-CONCLUSIONS = {"teacher": teacher.CONCLUSION, "critique_pair": critique_pair.CONCLUSION, "critique": critique.CONCLUSION}
+CONCLUSIONS = {
+    "teacher": teacher.CONCLUSION,
+    "naturalness": naturalness.CONCLUSION,
+    "critique_pair": critique_pair.CONCLUSION,
+    "critique": critique.CONCLUSION,
+}
 
 
 def shown(task: TaskSpec, **changes: str) -> dict[str, str]:
@@ -249,7 +255,7 @@ def test_the_corpus_covers_every_task(name: str):
 @pytest.mark.parametrize(("name", "reply"), EVERY_GOOD)
 def test_no_truncated_reply_is_read(name: str, reply: str):
     """Cut off before its last score, where a task ends with one, or after any character, a reply is never read as another one."""
-    ends = reply.rindex(" ") if name == "teacher" else len(reply)
+    ends = reply.rindex(" ") if name in {"teacher", "naturalness"} else len(reply)
     for length in range(ends):
         with pytest.raises(ParseError):
             TASKS[name].parse(reply[:length])

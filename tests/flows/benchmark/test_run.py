@@ -12,13 +12,15 @@ import pytest
 
 from annotate.models.ledger.ledger import Ledger
 from contracts import plugins
-from contracts.errors import BudgetExceeded, RecipeError
+from contracts.errors import BudgetExceeded, DataError, RecipeError
 from flows.benchmark.bench_run import BenchRun, bench_workspace
+from flows.benchmark.cost_ahead import cost_ahead
 from flows.benchmark.measuring import MetricJudge
 from flows.benchmark.released_items import OpenRelease
 from flows.benchmark.results import read_results
-from flows.benchmark.running import Asked, Outcome, Reviewer, reviewed, run_judge, run_metric
+from flows.benchmark.running import Asked, Outcome, Reviewer, prepare, reviewed, run_judge, run_metric
 from storage.workspace import Workspace
+from tests.annotate.good_replies import QUALITY
 from tests.annotate.openai_server import Options, question, serving
 from tests.flows.benchmark.small_release import A_BETTER, B_BETTER, rated_clips_release, task1_release
 
@@ -141,6 +143,47 @@ def test_a_paid_judge_needs_a_budget_and_stops_at_it(release, tmp_path):
     assert outcome.results.cost_usd == pytest.approx(bill)
     with Ledger(tmp_path / "ws" / "ledger.sqlite", account="bench") as ledger:
         assert ledger.owed_usd() == pytest.approx(bill)
+
+
+def test_what_it_would_cost_is_said_before(release, tmp_path):
+    """The sum of the judge's own estimates: the bill is not above it, and nothing is left to send afterwards."""
+    with serving(answer=hearing) as server:
+        how = Asked(options=options(server) | {"usd_per_million": [2.5, 32.0, 10.0]}, orders="both")
+        run, found, items = opened(release, tmp_path / "ws", budget_usd=100.0)
+        prepared = prepare(run, found, items, "openai", how)
+        prepared.take_clips(run, found, items)
+        ahead = cost_ahead(run, prepared.question)
+        assert server.counters()["requests"] == 0
+        cost = run_judge(run, found, items, "openai", how).results.cost_usd
+    assert (ahead.requests, ahead.left) == (16, 16)
+    assert 0 < cost <= ahead.most_usd
+    assert (cost_ahead(run, prepared.question).left, cost_ahead(run, prepared.question).most_usd) == (0, 0)
+
+
+def test_batches_answer_as_live_requests_do(release, tmp_path):
+    with serving(answer=hearing) as server:
+        batched = options(server) | {"batches": True}
+        found = judged(release, tmp_path / "batch", server, options=batched, mode="batch", poll_s=0.02).results
+        live = judged(release, tmp_path / "live", server).results
+    assert found.figures == live.figures
+
+
+def test_single_clips_are_scored_in_the_tasks_form(tmp_path):
+    """Task 2: seven aspects of each clip, of which the release has two."""
+    made = [{"overall": one, "noise": 3.0} for one in (1.5, 2.5, 4.0)]
+    with serving(answer=lambda *_: QUALITY) as server:
+        found = judged(rated_clips_release(tmp_path / "made", made), tmp_path / "ws", server).results
+    assert (found.task, found.about) == ("quality", "samples")
+    assert found.figure("bin_accuracy", scale="noise").measure.value == 1.0
+    assert found.figure("bin_accuracy", scale="overall").measure.value == 1 / 3
+    assert "equal" in found.figure("pearson", scale="overall").measure.why
+
+
+def test_nothing_but_failures_is_no_result(release, tmp_path, peak):
+    """A metric that measures none of the clips is not one that is always wrong."""
+    run, found, items = opened(task1_release(tmp_path / "made", 4, text="text 11"), tmp_path / "ws")
+    with pytest.raises(DataError, match=r"metric peak gave none of 4 answers \(odd_text 4\)"):
+        run_metric(run, found, items, MetricJudge.of("peak", {}, None), Asked(options={}))
 
 
 def test_examples_come_before_the_question_and_are_the_same_for_all(release, tmp_path):
