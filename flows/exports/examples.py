@@ -18,6 +18,7 @@ LeftOut = str
 """Why a row has no example of a form, as a counted word."""
 
 _CMOS: Final = {"A+2": 2, "A+1": 1, "B+1": -1, "B+2": -2}
+_PREFERENCES: Final = ("a", "b")
 _TIES: Final = ("T", "Tie")
 _HOW_GOOD: Final = "Listen to the speech and judge how good it is."
 _HEARD: Final = "I have heard it."
@@ -104,12 +105,14 @@ class Composer:
         asked = self._question(row)
         if isinstance(asked, LeftOut):
             return asked
+        if self.is_of_pairs and row["label"] not in _PREFERENCES:
+            return "no_preference"
         spec = None if self.reward is None else self.reward.spec(row)
         return "no_reward" if spec is None else self._made(row, number, *asked, answer=_truth(row), reward=spec)
 
     def _clip_preference(self, row: Mapping[str, Any], number: int) -> Example | LeftOut:
         label = row["label"]
-        if label not in {"a", "b"}:
+        if label not in _PREFERENCES:
             return "no_preference"
         fields = ("text",) if self.task is None else self.task.shown
         shown = [f"[{name}] {quoted(str(row[name]))}" for name in fields if row.get(name) is not None]

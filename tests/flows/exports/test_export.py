@@ -173,12 +173,14 @@ def test_rows_that_cannot_be_trained_on_are_counted(tmp_path):
     made[1]["completion"] = None
     made[2]["prompt_audio"] = None
     made[3]["scores_b"] = None
+    made[4] |= {"label": "tie", "completion": None}
     odd = pa.Table.from_pylist([row | {"pair_id": f"odd-{n}"} for n, row in enumerate(made)], schema=row_schema(TASK1))
     release = released(tmp_path / "ws", ("odd", "rl", odd, TASK1), only=["odd"])
     found = export_release(release, tmp_path / "out", Wanted(format="ms_swift"))
     assert found.left_out == {
-        "odd/rl sft": {"control_text": 1, "no_completion": 1, "no_prompt_audio": 1},
-        "odd/rl rl": {"no_prompt_audio": 1, "no_reward": 1},
+        "odd/rl sft": {"control_text": 1, "no_completion": 2, "no_prompt_audio": 1},
+        "odd/rl rl": {"no_preference": 1, "no_prompt_audio": 1, "no_reward": 1},
+        "odd/rl clip_preference": {"no_preference": 1},
     }
     summary = json.loads((tmp_path / "out" / "export.json").read_text())
     assert summary["left_out"] == found.left_out
