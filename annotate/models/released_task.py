@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from annotate.models.task import ParseError, TaskSpec
 
-RELEASED: Final[Mapping[str, str]] = {"reference_audio_id": "prompt_audio", "history_audio_ids": "history_audio"}
+RELEASED_AS: Final[Mapping[str, str]] = {"reference_audio_id": "prompt_audio", "history_audio_ids": "history_audio"}
 """Column of a request -> column of a released row; others have one name in both."""
 
 _SINGLE_CLIP: Final = "audio"
@@ -83,7 +83,7 @@ def clips_of(task: TaskSpec, row: Mapping[str, Any], *, without: Collection[str]
     """Return the clips of a released row in the order in which the task has them heard, but for some columns."""
     found = list[LabelledClip]()
     for label, name in task.audios.items():
-        column = RELEASED.get(name, name)
+        column = RELEASED_AS.get(name, name)
         if column in without:
             continue
         value = row.get(column)

@@ -1,11 +1,11 @@
 """Few-shot examples of a release: pairs of another split, drawn by seed, the same for all items (SpeechJudge, Table 7)."""
 
 from annotate.models.examples import Example
+from annotate.models.released_task import RELEASED_AS
 from annotate.models.task import TaskSpec
 from contracts.errors import RecipeError
 from contracts.joins import taken
 from contracts.rng import hash_fraction
-from flows.benchmark.item_requests import RELEASED_AS
 from flows.benchmark.released_items import OpenRelease, ReleasedItems
 
 

@@ -1,18 +1,16 @@
 """Requests about released items: a row of a release shows and plays all that its task needs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pyarrow as pa
 
 from annotate.models.judge import Judge
+from annotate.models.released_task import RELEASED_AS
 from annotate.models.task import TaskSpec
 from contracts.errors import RecipeError
 from flows.benchmark.released_items import ReleasedItems
 from flows.benchmark.results import Given, Inputs
-
-RELEASED_AS: Final[Mapping[str, str]] = {"reference_audio_id": "prompt_audio", "history_audio_ids": "history_audio"}
-"""Column of a request -> column of a release, where their names differ."""
 
 CANDIDATES: Final = ("audio_a", "audio_b", "audio")
 """Columns of the clips that are judged."""

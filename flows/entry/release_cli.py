@@ -24,9 +24,9 @@ def release(  # noqa: PLR0917  # options come by name
     workspace: WorkspaceUrl = None,
 ) -> None:
     """Say where a recipe's release is, or export a release into the format of a trainer."""
-    from flows.exports.opened_release import open_release
+    from flows.exports.named_release import named_release
 
-    opened = open_release(release, workspace)
+    opened = named_release(release, workspace)
     if export is None:
         print(f"release: {opened.workspace.path(opened.folder)}")
         return

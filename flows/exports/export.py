@@ -17,7 +17,7 @@ from contracts import plugins
 from contracts.errors import DataError, RecipeError
 from flows.exports.ballots import COLUMNS, ballots_of
 from flows.exports.examples import Composer
-from flows.exports.opened_release import OpenedRelease
+from flows.exports.named_release import NamedRelease
 from flows.exports.rewards import RowReward
 from storage.columns import item_column
 from storage.export import Example, Export, ExportedFile, Form, Selective, fault
@@ -80,7 +80,7 @@ class Exported:
         return [*found, *([self.remark] if self.remark else []), f"export: {self.folder}"]
 
 
-def export_release(release: OpenedRelease, output: Path, wanted: Wanted) -> Exported:
+def export_release(release: NamedRelease, output: Path, wanted: Wanted) -> Exported:
     """Write an export; the folder appears when it is complete. The same release gives the same bytes.
 
     Args:
@@ -137,7 +137,7 @@ def export_release(release: OpenedRelease, output: Path, wanted: Wanted) -> Expo
 class _Source:
     """The rows of one configuration and split."""
 
-    release: OpenedRelease
+    release: NamedRelease
     files: Sequence[File]
     ballots: Mapping[str, Mapping[str, Any]]
 
@@ -178,7 +178,7 @@ def _chosen(shards: Mapping[tuple[str, str], list[File]], wanted: Wanted) -> dic
 
 
 def _task(
-    release: OpenedRelease, splits: Sequence[Sequence[File]], tasks: Sequence[TaskSpec], named: str | None
+    release: NamedRelease, splits: Sequence[Sequence[File]], tasks: Sequence[TaskSpec], named: str | None
 ) -> TaskSpec | None:
     """Return the task of a configuration: the one that is named, or that rows of any of its splits tell of."""
     if named is not None:

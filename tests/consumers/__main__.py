@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 from flows.exports.export import Wanted, export_release
-from flows.exports.opened_release import OpenedRelease, open_release
+from flows.exports.named_release import NamedRelease, named_release
 from storage.downloads import cache_home
 from storage.release_reader import columns_of, read_shard, shards_of
 from tests.consumers.export_listing import COMPLETIONS
@@ -50,7 +50,7 @@ def environment_of(trainer: str) -> Path:
     return python
 
 
-def write_completions(release: OpenedRelease, file: Path) -> None:
+def write_completions(release: NamedRelease, file: Path) -> None:
     """Write item -> completion of all rows that have one: what the rewards are called with."""
     found: dict[str, str] = {}
     for shards in shards_of(release.workspace, release.folder).values():
@@ -62,7 +62,7 @@ def write_completions(release: OpenedRelease, file: Path) -> None:
     file.write_text(json.dumps(found))
 
 
-def check(trainer: str, release: OpenedRelease, work: Path) -> bool:
+def check(trainer: str, release: NamedRelease, work: Path) -> bool:
     """Export a release for a trainer and let its code read it; return whether it took all rows."""
     python = environment_of(trainer)
     folder = work / trainer
@@ -93,7 +93,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="unisrm-trainers-") as folder:
         work = Path(folder)
-        release = released(work / "workspace") if given.release is None else open_release(given.release)
+        release = released(work / "workspace") if given.release is None else named_release(given.release)
         write_completions(release, work / COMPLETIONS)
         outcomes = [check(trainer, release, work) for trainer in given.trainers]
     sys.exit(0 if all(outcomes) else 1)

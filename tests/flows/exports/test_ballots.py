@@ -6,7 +6,7 @@ import pytest
 from contracts.errors import DataError
 from flows.exports.ballots import ballots_of
 from flows.exports.export import Wanted, export_release
-from flows.exports.opened_release import OpenedRelease
+from flows.exports.named_release import NamedRelease
 from flows.published.rederivation import funnel, read_published
 from flows.stages.release import release_of
 from storage.release_reader import current_release
@@ -35,10 +35,10 @@ def test_votes_come_from_the_workspace(opened, tmp_path):
     assert {tuple(vote["value"] for vote in one["ballots"]) for one in found.values()} == {("A+1", "A+1"), ("B+2", "B+2")}
     assert all(len({vote["annotator_id"] for vote in one["ballots"]}) == 2 for one in found.values())
     assert all(one["chosen"] for one in found.values()), "nobody is rated below, and fewer than ten pairs are no rate"
-    release = OpenedRelease(workspace=build.workspace, folder=current_release(build.workspace), builds=[build])
+    release = NamedRelease(workspace=build.workspace, folder=current_release(build.workspace), builds=[build])
     with pytest.raises(DataError, match="no_prompt_text"):
         export_release(release, tmp_path / "out", ROWS)
-    alone = OpenedRelease(workspace=Workspace(build.workspace.path("releases")), folder=release_of(build).rpartition("/")[2])
+    alone = NamedRelease(workspace=Workspace(build.workspace.path("releases")), folder=release_of(build).rpartition("/")[2])
     with pytest.raises(DataError, match="the rows have no ballots: a release does not say who voted; name the recipe"):
         export_release(alone, tmp_path / "out", ROWS)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from annotate.models.tasks import better_clip, critique_clip, critique_pair, quality, task1
-from flows.exports.opened_release import OpenedRelease
+from flows.exports.named_release import NamedRelease
 from storage.card_facts import Facts
 from storage.clip_columns import ANSWERS, RATED_CLIPS
 from storage.columns import TASK1, ReleaseSchema, row_schema
@@ -145,7 +145,7 @@ def answers(count: int) -> pa.Table:
     return pa.Table.from_pylist(made, schema=row_schema(ANSWERS))
 
 
-def released(folder: Path, *more: tuple[str, str, pa.Table, ReleaseSchema], only: Iterable[str] = ()) -> OpenedRelease:
+def released(folder: Path, *more: tuple[str, str, pa.Table, ReleaseSchema], only: Iterable[str] = ()) -> NamedRelease:
     """Write the release."""
     parts = [
         ("task1", "rl", pairs(4), TASK1),
@@ -162,4 +162,4 @@ def released(folder: Path, *more: tuple[str, str, pa.Table, ReleaseSchema], only
     ]
     workspace, layout = Workspace(folder), ShardLayout(sample_rate_hz=RATE)
     place = write(workspace, "0.1.0", splits=splits, audio=clip, facts=FACTS, layout=layout)
-    return OpenedRelease(workspace=workspace, folder=place)
+    return NamedRelease(workspace=workspace, folder=place)

@@ -11,8 +11,10 @@ from typer.testing import CliRunner
 
 from contracts.errors import DataError
 from flows.entry.cli import app
+from flows.published.measured_wers import wers_with
 from flows.published.rederivation import derived_splits, differences, funnel, read_published, strata
 from storage.published_pairs import PUBLISHED, TEACHER
+from tests.flows.small import CLIPS, LINES
 
 TIE = "Tie (missing reason)"
 
@@ -160,3 +162,15 @@ def test_what_is_no_published_data_is_named(tmp_path):
     pq.write_table(pa.table({"index": [1]}), tmp_path / "train.parquet")
     with pytest.raises(DataError, match=r"train\.parquet"):
         read_published(tmp_path)
+
+
+@pytest.mark.slow
+def test_clips_are_measured(tmp_path):
+    """A recogniser hears five recordings: against themselves they have no gap, against one of another sentence a wide one."""
+    rows = []
+    for number, (heard, text) in enumerate(zip(CLIPS, LINES, strict=True)):
+        other = heard if number % 2 else CLIPS[(number + 1) % len(CLIPS)]
+        clips = {f"audio{side}": {"bytes": clip.read_bytes(), "path": "x"} for side, clip in (("A", heard), ("B", other))}
+        rows.append(row(number, ["A+2", "A+1"], "A", text=text, **clips))
+    published = read_published(written(tmp_path / "data", train=rows), wers_with("whisper_base"))
+    assert published.pairs["in_hq"].to_pylist() == [number % 2 == 1 for number in range(5)]

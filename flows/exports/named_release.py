@@ -13,7 +13,7 @@ from storage.workspace import Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
-class OpenedRelease:
+class NamedRelease:
     """A finished release.
 
     Attributes:
@@ -32,7 +32,7 @@ class OpenedRelease:
         return self.folder.rpartition("/")[2]
 
 
-def open_release(named: str, workspace: str | None = None) -> OpenedRelease:
+def named_release(named: str, workspace: str | None = None) -> NamedRelease:
     """Return a release.
 
     Args:
@@ -48,10 +48,10 @@ def open_release(named: str, workspace: str | None = None) -> OpenedRelease:
         folder = current_release(build.workspace)
         if folder is None:
             raise DataError(f"{named} has no release yet: build it first")
-        return OpenedRelease(workspace=build.workspace, folder=folder, builds=[*build.parts.values()] or [build])
+        return NamedRelease(workspace=build.workspace, folder=folder, builds=[*build.parts.values()] or [build])
     where = named.rstrip("/") if "://" in named else os.path.abspath(named)
     parent, _, name = where.rpartition("/")
     opened = Workspace(parent or "/")
     if not opened.exists(f"{name}/{MANIFEST}"):
         raise DataError(f"{named} is neither a recipe nor a release: it has no {MANIFEST}")
-    return OpenedRelease(workspace=opened, folder=name)
+    return NamedRelease(workspace=opened, folder=name)
