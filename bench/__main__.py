@@ -20,6 +20,7 @@ BENCHES = (
     "listening_bench",
     "listeners_bench",
     "mos_rmbench_bench",
+    "speechjudge_bench",
     "collection_bench",
 )
 
