@@ -85,4 +85,6 @@ def funnel_of(build: Build[Any]) -> list[FunnelRow]:
     last = [place.get(name, len(names) - 1) for name in table["filter"].to_pylist()]
     why = pc.coalesce(table["left"], pc.binary_join_element_wise("splits", table["beyond"], ": "), pa.scalar("in no split yet"))
     fates = pa.table({"level": table["level"], "last": pa.array(last, pa.int64()), "end": pc.coalesce(table["split"], why)})
-    return funnel(fates, names, list(build.recipe.splits.released()))
+    # The split that a teacher divides is whole until it has been asked.
+    whole = set(table["split"].drop_null().to_pylist()) - set(build.recipe.splits.released())
+    return funnel(fates, names, [*build.recipe.splits.released(), *sorted(whole)])

@@ -88,18 +88,16 @@ def _of_agreement(votes: pa.Table, seed: int) -> Statistics:
     found = agreement_table(votes, seed=seed)
     chance = alpha(votes)
     note = "Chance that two random annotators of a pair agree, in %, with the standard deviation over resamples of the pairs. "
-    note += "Ternary: A, B or tie, on all pairs. Binary: A or B, on pairs with a majority for one of them. "
+    note += "Ternary: A, B or tie, on all pairs. Binary: A or B, on pairs with a majority for one of them. By pair: each pair "
+    note += "weighs the same; by couple: each couple of its votes does. "
     note += (
         f"Krippendorff's alpha of all votes: {chance.value:.3f}." if chance.value is not None else f"No alpha: {chance.why}."
     )
     return _table(
         "Agreement between annotators",
-        ["preference", *(f"{style} {language}" for style, language in found.columns), "total"],
-        1,
-        [
-            ["ternary", *map(_percent, found.ternary), _percent(found.total[0])],
-            ["binary", *map(_percent, found.binary), _percent(found.total[1])],
-        ],
+        ["preference", "by", *(f"{style} {language}" for style, language in found.columns), "total"],
+        2,
+        [[row.labels, row.weight, *map(_percent, row.cells), _percent(row.total)] for row in found.rows],
         note,
     )
 

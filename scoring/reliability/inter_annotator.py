@@ -1,7 +1,8 @@
 """Agreement between annotators over all pairs: the chance that two agree, and what is beyond chance.
 
 Source: SpeechJudge, appendix B.2 and Table 5: the probability that two annotators chosen at random assign the same label to the
-same pair, of all pairs with ties (raw, ternary), and of those with a preference without (pref, binary).
+same pair, of all pairs with ties (raw, ternary), and of those with a preference without (pref, binary). Whether a pair is drawn
+first, or a couple of annotators of all couples, it does not say; both are told.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from contracts.language_codes import MIXED
 from contracts.rng import generator_for
 from scoring.reliability.agreement_levels import counted_by_pair
 from scoring.reliability.measures import Measure
@@ -20,7 +22,6 @@ _SIDES: Final = 2  # A and B, without ties
 _RESAMPLES: Final = 1000
 
 Counts = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,20 +40,34 @@ class InterAnnotatorAgreement:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AgreementRow:
+    """One row of the table of agreement.
+
+    Attributes:
+        labels: ``ternary`` = A, B or tie, on all pairs; ``binary`` = A or B, on pairs with a preference.
+        weight: ``pair`` = a pair is drawn, then two of its annotators; ``couple`` = two annotators of one pair are drawn of all
+            such couples, so that a pair with three votes weighs three times as much as one with two.
+        cells: per column; None = no pair with two votes there.
+        total: of all pairs.
+    """
+
+    labels: str
+    weight: str
+    cells: Sequence[InterAnnotatorAgreement | None]
+    total: InterAnnotatorAgreement | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class AgreementTable:
     """Agreement by style and language of the pairs, and in all.
 
     Attributes:
-        columns: style and language of each cell.
-        ternary: per cell the agreement with ties; None = no pair with two votes there.
-        binary: per cell the agreement on pairs with a preference, without ties.
-        total: both in all: ternary, binary.
+        columns: style and language of each cell, regular ones first and mixed text last.
+        rows: ternary and binary agreement by pair, then both by couple.
     """
 
     columns: Sequence[tuple[str, str]]
-    ternary: Sequence[InterAnnotatorAgreement | None]
-    binary: Sequence[InterAnnotatorAgreement | None]
-    total: tuple[InterAnnotatorAgreement | None, InterAnnotatorAgreement | None]
+    rows: Sequence[AgreementRow]
 
 
 def inter_annotator(votes: pa.Table, *, binary: bool = False) -> InterAnnotatorAgreement | None:
@@ -69,8 +84,8 @@ def inter_annotator(votes: pa.Table, *, binary: bool = False) -> InterAnnotatorA
     Raises:
         DataError: unknown value, or an annotator who voted twice on one pair.
     """
-    chance = _chances(counted_by_pair(votes)[2], binary=binary)
-    chance = chance[~np.isnan(chance)]
+    agreeing, couples = _couples(counted_by_pair(votes)[2], binary=binary)
+    chance = agreeing[couples > 0] / couples[couples > 0]
     if not chance.size:
         return None
     std = float(chance.std(ddof=1) / np.sqrt(chance.size)) if chance.size > 1 else None
@@ -91,18 +106,21 @@ def agreement_table(votes: pa.Table, *, seed: int) -> AgreementTable:
     _, first = np.unique(pair, return_index=True)
     where = votes.select(["style", "language"]).take(pa.array(first))
     cells = list(zip(where["style"].to_pylist(), where["language"].to_pylist(), strict=True))
-    columns = sorted(set(cells), key=lambda cell: (cell[0] != "regular", cell[0] or "", cell[1] or ""))
+    columns = sorted(set(cells), key=lambda cell: (cell[0] != "regular", cell[0] or "", cell[1] == MIXED, cell[1] or ""))
     numbers = {cell: place for place, cell in enumerate(columns)}
     place_of = np.array([numbers[cell] for cell in cells], dtype=np.int64)
     rows = []
-    for binary in (False, True):
-        chance = _chances(counts, binary=binary)
-        whole = _resampled(chance, seed, f"all/{binary}")
-        rows.append(
-            ([_resampled(chance[place_of == place], seed, f"{place}/{binary}") for place in range(len(columns))], whole)
-        )
-    (ternary, in_all), (preferred, preferred_in_all) = rows
-    return AgreementTable(columns=columns, ternary=ternary, binary=preferred, total=(in_all, preferred_in_all))
+    for weight in ("pair", "couple"):
+        for labels in ("ternary", "binary"):
+            agreeing, couples = _couples(counts, binary=labels == "binary")
+            name = f"{labels}/{weight}"
+            found = [
+                _resampled(agreeing[place_of == place], couples[place_of == place], weight, seed, f"{place}/{name}")
+                for place in range(len(columns))
+            ]
+            total = _resampled(agreeing, couples, weight, seed, f"all/{name}")
+            rows.append(AgreementRow(labels=labels, weight=weight, cells=found, total=total))
+    return AgreementTable(columns=columns, rows=rows)
 
 
 def alpha(votes: pa.Table) -> Measure:
@@ -144,30 +162,29 @@ def rate_histogram(rates: Sequence[float | None], *, bins: int = 10) -> Mapping[
     return found | ({"not rated": missing} if missing else {})
 
 
-def _chances(counts: Counts, *, binary: bool) -> Floats:
-    """Return per pair the chance that two of its annotators agree; NaN where the pair does not count."""
-    size = counts.sum(axis=1)
-    counted = size > 1
+def _couples(counts: Counts, *, binary: bool) -> tuple[Counts, Counts]:
+    """Return per pair how many couples of its votes agree, and how many there are; none of a pair that does not count."""
     if binary:
-        sides = counts[:, :_SIDES]
-        counted &= (2 * sides.max(axis=1) > size) & (sides.max(axis=1) > 1)
-        counts, size = sides, sides.sum(axis=1)
-    couples = (counts * (counts - 1)).sum(axis=1)
-    found: Floats = np.divide(couples, size * (size - 1), out=np.full(len(counts), np.nan), where=counted)
-    return found
+        most = counts[:, :_SIDES].max(axis=1)
+        has_preference = (2 * most > counts.sum(axis=1)) & (most > 1)
+        counts = np.where(has_preference[:, None], counts[:, :_SIDES], 0)
+    size = counts.sum(axis=1)
+    agreeing: Counts = (counts * (counts - 1)).sum(axis=1) // 2
+    return agreeing, size * (size - 1) // 2
 
 
-def _resampled(chance: Floats, seed: int, name: str) -> InterAnnotatorAgreement | None:
-    """Return mean and the standard deviation of the means of as many pairs drawn with replacement.
+def _resampled(agreeing: Counts, couples: Counts, weight: str, seed: int, name: str) -> InterAnnotatorAgreement | None:
+    """Return the mean and the standard deviation of the means of as many pairs drawn with replacement.
 
-    A chance takes few values, so that a resample is one draw of how often each of them occurs.
+    Pairs differ in few ways, so that a resample is one draw of how often each of them occurs.
     """
-    chance = chance[~np.isnan(chance)]
-    if not chance.size:
+    kinds, times = np.unique(np.stack([agreeing, couples])[:, couples > 0], axis=1, return_counts=True)
+    if not times.size:
         return None
-    values, times = np.unique(chance, return_counts=True)
+    hits, of = (kinds[0] / kinds[1], np.ones(times.size)) if weight == "pair" else (kinds[0], kinds[1])
+    pairs = int(times.sum())
     std = None
-    if chance.size > 1:
-        drawn = generator_for(seed, "inter-annotator agreement", name).multinomial(chance.size, times / chance.size, _RESAMPLES)
-        std = float((drawn @ values / chance.size).std(ddof=1))
-    return InterAnnotatorAgreement(pairs=int(chance.size), mean=float(chance.mean()), std=std)
+    if pairs > 1:
+        drawn = generator_for(seed, "inter-annotator agreement", name).multinomial(pairs, times / pairs, _RESAMPLES)
+        std = float(((drawn @ hits) / (drawn @ of)).std(ddof=1))
+    return InterAnnotatorAgreement(pairs=pairs, mean=float((times @ hits) / (times @ of)), std=std)

@@ -8,6 +8,7 @@ import pytest
 
 from contracts.errors import LeakageError, RecipeError
 from contracts.schemas import VOTES
+from flows.kinds.preference_plan import plan_of
 from flows.kinds.preference_release import FORM
 from flows.listening.store import open_store
 from flows.run.kind import stages_of
@@ -17,6 +18,8 @@ from flows.stages import subsets
 from flows.stages.release import release_of
 from flows.stages.splits import splits_table
 from flows.views.explain import story_of
+from flows.views.report import write_report
+from flows.views.subset_funnel import funnel_of
 from storage.release_verification import verify_release
 from tests.annotate import gemini_server
 from tests.annotate.replies import answer
@@ -71,7 +74,7 @@ def built(paired_copy, in_this_process, tmp_path, monkeypatch):
         yield build, books, ballot, server
 
 
-def test_from_votes_to_subsets_and_a_divided_train_set(built):
+def test_from_votes_to_subsets_and_a_divided_train_set(built, tmp_path):
     build, books, ballot, server = built
     level = {pair: LEVELS[BALLOTS.index(votes)] for pair, votes in ballot.items()}
     release = release_of(build)
@@ -125,7 +128,32 @@ def test_from_votes_to_subsets_and_a_divided_train_set(built):
     assert story["subsets"] == dict.fromkeys(("raw", "pref", "hq"), own[taught])
     assert story["split"]["split"] == own[taught]
     assert "the teacher is right about" in books["rulings"].notes[0]
-    assert "falls on the completion" in (Path(release) / "README.md").read_text()
+    card = (Path(release) / "README.md").read_text()
+    assert "falls on the completion" in card
+    assert "## Subsets by agreement of the annotators" in card
+    (line,) = [line for line in plan_of(build) if line["stage"].startswith("judgments teacher")]
+    assert (line["rows"], line["done"]) == (len(train), len(train))
+    write_report(build.as_read_only(), tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert all(
+        words in page for words in ("From raw votes to splits", "left: tie", "split eval", "Krippendorff", "Majority and model")
+    )
+
+
+def test_before_the_teacher_answers_its_split_is_whole(paired_copy, in_this_process, tmp_path):
+    """Report and plan work, nobody was asked before the labels, and the split that is to be divided is counted as a whole."""
+    build = open_build(recipe(tmp_path, **SAID), str(tmp_path / "ws"))
+    run(build, "votes")
+    ballot = cast(build)
+    books = run(build, "splits")
+    assert "judgments" not in books
+    (train,) = [row.total for row in funnel_of(build) if row.name == "train"]
+    rows = funnel_of(build)
+    assert sum(row.total for row in rows if row.kind != "subset") == len(ballot)
+    (line,) = [line for line in plan_of(build) if line["stage"].startswith("judgments teacher")]
+    assert (line["rows"], line["done"], line["calls"]) == (train, 0, train)
+    write_report(build.as_read_only(), tmp_path / "report.html")
+    assert "split train" in (tmp_path / "report.html").read_text()
 
 
 def test_the_proof_runs_over_the_widest_subset(built):

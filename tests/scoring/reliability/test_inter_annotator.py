@@ -63,18 +63,34 @@ def test_table_5_is_by_style_and_language_and_in_all():
         votes = votes.append_column(name, pa.array([places[n % 4][column] for n in number]))
     found = agreement_table(votes, seed=4)
     assert found.columns == [("regular", "en"), ("regular", "zh"), ("expressive", "en"), ("expressive", "mixed")]
-    for cell, place in enumerate(found.columns):
-        own = votes.filter(pa.array([places[n % 4] == place for n in number]))
-        for binary, row in ((False, found.ternary), (True, found.binary)):
-            expected = inter_annotator(own, binary=binary)
-            if expected is None:
-                assert row[cell] is None
-                continue
-            assert (row[cell].pairs, row[cell].mean) == (expected.pairs, pytest.approx(expected.mean))
-            assert row[cell].std == pytest.approx(expected.std, rel=0.12)  # 1,000 resamples: 2.2 % of it, five times
-    for binary, total in enumerate(found.total):
-        assert total.mean == pytest.approx(inter_annotator(votes, binary=bool(binary)).mean)
+    assert [(row.labels, row.weight) for row in found.rows] == [
+        ("ternary", "pair"),
+        ("binary", "pair"),
+        ("ternary", "couple"),
+        ("binary", "couple"),
+    ]
+    for row in found.rows[:2]:
+        whole = inter_annotator(votes, binary=row.labels == "binary")
+        assert (row.total.pairs, row.total.mean) == (whole.pairs, pytest.approx(whole.mean))
+        for one, place in zip(row.cells, found.columns, strict=True):
+            own = votes.filter(pa.array([places[n % 4] == place for n in number]))
+            expected = inter_annotator(own, binary=row.labels == "binary")
+            assert (one is None) is (expected is None)
+            if expected is not None:
+                assert (one.pairs, one.mean) == (expected.pairs, pytest.approx(expected.mean))
+                assert one.std == pytest.approx(expected.std, rel=0.12)  # 1,000 resamples: 2.2 % of it, five times
     assert agreement_table(votes, seed=4) == found
+
+
+def test_by_couple_each_couple_of_votes_weighs_the_same():
+    """Of AA, ABT and BBA: by pair 1, 0 and 1/3; by couple two of seven; where ties are left out, two of four."""
+    votes = ballots(["AA", "ABT", "BBA"])
+    for name, value in (("style", "regular"), ("language", "en")):
+        votes = votes.append_column(name, pa.repeat(value, votes.num_rows))
+    found = {(row.labels, row.weight): row.total.mean for row in agreement_table(votes, seed=1).rows}
+    assert found == pytest.approx(
+        {("ternary", "pair"): 4 / 9, ("binary", "pair"): 2 / 3, ("ternary", "couple"): 2 / 7, ("binary", "couple"): 2 / 4}
+    )
 
 
 def test_alpha_is_the_published_one():
