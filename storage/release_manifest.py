@@ -88,12 +88,6 @@ def read(filesystem: Any, root: str) -> list[File]:
     return read_whole(filesystem, root).files
 
 
-def read_with_version(filesystem: Any, root: str) -> tuple[str, list[File]]:
-    """Return the version of a release and the lines of its manifest; arguments and errors as of ``read_whole``."""
-    found = read_whole(filesystem, root)
-    return found.version, found.files
-
-
 def read_whole(filesystem: Any, root: str) -> Manifest:
     """Return a release's manifest.
 

@@ -50,6 +50,7 @@ PLACES: Final = {
         "Fig. 7": "Prompt of generating scenario context",
         "Table 1": "Overall results on UniSRM-Bench",
         "Table 3": "Multi-dimensional results of pair-wise speech preference task",
+        "Table 4": "Multi-dimensional results on the QualiSpeech dataset",
         "Table 5": "Multi-dimensional results on the scenario-aware speech preference task",
         "Table 6": "Multi-dimensional results on the dialogue preference task",
         "Table 8": "Task-specific evaluation dimensions",
@@ -81,6 +82,7 @@ PLACES: Final = {
         "Table 4": "Distribution of the SpeechJudge-Eval benchmark",
         "Table 5": "Inter-annotator agreement",
         "Table 7": "Performance with different k-shot prompts",
+        "Table 8": "Accuracy across language settings, regular",
         "Table 12": "Consistency between CoT reasoning and final conclusion",
     },
     "MOS-RMBench": {

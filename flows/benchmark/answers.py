@@ -89,7 +89,7 @@ def judged_pairs(items: ReleasedItems, answers: pa.Table) -> JudgedPairs:
             leads[name] = np.full(shape, np.nan)
             leads[name][place] = [a[name] - b[name] if name in a and name in b else np.nan for a, b in rows]
     return JudgedPairs(
-        truth=items.truth, said=said, readable=readable, group=items.group, leads=leads, true_leads=items.true_leads
+        truth=items.truth, said=said, readable=readable, units=items.units, leads=leads, true_leads=items.true_leads
     )
 
 
@@ -106,7 +106,7 @@ def judged_clips(items: ReleasedItems, answers: pa.Table) -> JudgedClips:
             said[name] = values[:, 0]
     readable = np.zeros(shape, dtype=bool)
     readable[place] = pc.is_null(answers["reason"]).to_numpy()
-    return JudgedClips(truth=items.true_scores, said=said, readable=readable[:, 0], group=items.group)
+    return JudgedClips(truth=items.true_scores, said=said, readable=readable[:, 0], units=items.units)
 
 
 def _places(items: ReleasedItems, answers: pa.Table) -> tuple[tuple[Any, Any, Any], tuple[int, int, int]]:

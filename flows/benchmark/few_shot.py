@@ -27,8 +27,8 @@ def draw_examples(
     """
     if task.subject != "pairs":
         raise RecipeError(f"--shots: task {task.name} is about {task.subject}: examples are of pairs")
-    if split == items.split:
-        raise RecipeError(f"--shots-from {split}: examples must not come from the split that is judged")
+    if not release.are_apart(split, items.split):
+        raise RecipeError(f"--shots-from {split}: examples must not come from the split that is judged, or share clips with it")
     drawn = release.items(items.configuration, split)
     needed = {name: RELEASED_AS.get(name, name) for name in (*task.shown, *task.audios.values())}
     columns = {name: drawn.rows[released].to_pylist() for name, released in needed.items()}

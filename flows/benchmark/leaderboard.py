@@ -76,6 +76,7 @@ def _standing(results: Results) -> Iterator[Standing]:
                 "USD per item": _per_item(results.cost_usd, results.items),
                 "s per answer": _NONE if results.latency_s is None else f"{results.latency_s:.2f}",
                 **_inputs(results),
+                "intervals over": results.intervals_over,
             },
         )
 

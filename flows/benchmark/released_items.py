@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.errors import DataError, RecipeError
-from scoring.audit.association import numbered
+from scoring.audit.association import FEWEST_GROUPS, numbered
 from scoring.bench.accuracy import Facets
 from scoring.bench.intervals import Floats, Ints
 from scoring.bench.preference_cycles import Clips
@@ -27,6 +27,7 @@ FACETS: Final = ("corpus", "style", "setting", "language", "category", "pair_kin
 CROSSED: Final = (*((name,) for name in FACETS), ("style", "setting"), ("style", "corpus"))
 
 Subject = Literal["pairs", "samples"]
+Unit = Literal["leakage groups", "clips"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,7 @@ class OpenRelease:
         version: version of its recipe.
         digest: hash of its content.
         shards: configuration and split -> shards in order.
+        compartments: split -> the compartment that it is a part of, where that is not the split itself.
     """
 
     workspace: Workspace
@@ -46,6 +48,7 @@ class OpenRelease:
     version: str
     digest: str
     shards: Mapping[tuple[str, str], list[File]]
+    compartments: release_manifest.Compartments
 
     @classmethod
     def of(cls, url: str) -> "OpenRelease":
@@ -58,19 +61,24 @@ class OpenRelease:
         where = url if "://" in url else os.path.abspath(url)
         parent, _, folder = where.rstrip("/").rpartition("/")
         workspace = Workspace(parent or "/")
-        version, files = release_manifest.read_with_version(workspace.filesystem, workspace.path(folder))
+        manifest = release_manifest.read_whole(workspace.filesystem, workspace.path(folder))
         return cls(
             workspace=workspace,
             folder=folder,
-            version=version,
-            digest=release_manifest.content_digest(files),
+            version=manifest.version,
+            digest=release_manifest.content_digest(manifest.files, manifest.compartments),
             shards=shards_of(workspace, folder),
+            compartments=manifest.compartments,
         )
 
     @property
     def name(self) -> str:
         """Version and digest, as the folder of a new release is called."""
         return f"{self.version}-{self.digest}"
+
+    def are_apart(self, split: str, other: str) -> bool:
+        """Return whether two splits share nothing: they are in two compartments."""
+        return self.compartments.get(split, split) != self.compartments.get(other, other)
 
     def shards_in(self, configuration: str, split: str) -> Sequence[File]:
         """Return the shards of a split.
@@ -156,9 +164,18 @@ class ReleasedItems:
         return found
 
     @cached_property
-    def group(self) -> Ints:
-        """Number of each item's leakage group."""
-        return numbered(self.rows[GROUP].to_pylist())
+    def units(self) -> Ints:
+        """What intervals are drawn of (see ``scoring.bench.intervals``): leakage groups, or clips where those are too few."""
+        if self.intervals_over == "leakage groups":
+            return numbered(self.rows[GROUP].to_pylist())
+        clips = numbered([clip for side in "ab" for clip in self.rows[f"audio_{side}"].to_pylist()])
+        return clips.reshape(2, -1).T
+
+    @property
+    def intervals_over(self) -> Unit:
+        """What these are."""
+        are_few = len(pc.unique(self.rows[GROUP])) < FEWEST_GROUPS
+        return "clips" if are_few and self.about == "pairs" else "leakage groups"
 
     @cached_property
     def truth(self) -> Ints:

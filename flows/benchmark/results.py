@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from contracts.errors import DataError
 from flows.benchmark.answers import COMPLETION, judged_clips, judged_pairs
-from flows.benchmark.released_items import CROSSED, ReleasedItems
+from flows.benchmark.released_items import CROSSED, ReleasedItems, Unit
 from scoring.bench.all_figures import clip_figures, pair_figures
 from scoring.bench.figure import Figure
 from storage.local_files import atomic_path, storage_errors
@@ -89,6 +89,7 @@ class Results:
         about: sort of items: ``pairs`` or ``samples``.
         task: the task; empty = unknown.
         has_ratings: whether the pairs have ratings.
+        intervals_over: what intervals are drawn of.
         items: number of items.
         replies: number of answers, for all orders and votes.
         unreadable: reason -> number of answers that could not be read or never came.
@@ -107,6 +108,7 @@ class Results:
     about: Literal["pairs", "samples"]
     task: str
     has_ratings: bool
+    intervals_over: Unit
     items: int
     replies: int
     unreadable: dict[str, int]
@@ -149,6 +151,7 @@ def results_of(
         split=items.split,
         about=items.about,
         task=task,
+        intervals_over=items.intervals_over,
         has_ratings=items.about == "pairs" and items.rated is not None,
         items=len(items.ids),
         replies=answers.num_rows,

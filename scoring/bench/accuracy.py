@@ -24,7 +24,7 @@ _NOTHING: Final = "no item"
 
 def accuracy(pairs: JudgedPairs, *, seed: int) -> Measure:
     """Return the mean over items of the share of right replies: over all pairs, whatever their source (micro)."""
-    return mean_over_items(pairs.correct, pairs.group, seed=seed, nothing=_NOTHING)
+    return mean_over_items(pairs.correct, pairs.units, seed=seed, nothing=_NOTHING)
 
 
 def accuracy_by(pairs: JudgedPairs, facets: Facets, crossed: Sequence[tuple[str, ...]], *, seed: int) -> Iterator[Figure]:
@@ -62,16 +62,16 @@ def accuracy_by_dimension(pairs: JudgedPairs, of: Mapping[str, str] = EVERY, *, 
             continue
         said = pairs.leads[name][known]
         alike = (signs(said) == signs(truth[known])[:, None, None]) & ~np.isnan(said)
-        measure = mean_over_items(alike.mean(axis=(1, 2)), pairs.group[known], seed=seed, nothing=_NOTHING)
+        measure = mean_over_items(alike.mean(axis=(1, 2)), pairs.units[known], seed=seed, nothing=_NOTHING)
         yield Figure(name="accuracy", of={"dimension": name, **of}, measure=measure)
 
 
 def ties(pairs: JudgedPairs, *, seed: int) -> Measure:
     """Return the share of replies that could be read and prefer neither clip."""
     tied = (pairs.readable & (pairs.said == 0)).mean(axis=(1, 2))
-    return mean_over_items(tied, pairs.group, seed=seed, nothing=_NOTHING)
+    return mean_over_items(tied, pairs.units, seed=seed, nothing=_NOTHING)
 
 
 def unreadable(pairs: JudgedPairs, *, seed: int) -> Measure:
     """Return the share of replies that cannot be read or never came."""
-    return mean_over_items((~pairs.readable).mean(axis=(1, 2)), pairs.group, seed=seed, nothing=_NOTHING)
+    return mean_over_items((~pairs.readable).mean(axis=(1, 2)), pairs.units, seed=seed, nothing=_NOTHING)

@@ -24,7 +24,7 @@ def pearson_by_scale(clips: JudgedClips, of: Mapping[str, str] = EVERY, *, seed:
     """Yield Pearson's correlation of each scale over the clips with a readable score; n says how many these are."""
     for scale, truth in clips.truth.items():
         if scale in clips.said:
-            measure = correlation(_mean_said(clips, scale), truth, clips.group, seed=seed)
+            measure = correlation(_mean_said(clips, scale), truth, clips.units, seed=seed)
             yield Figure(name="pearson", of={"scale": scale, **of}, measure=measure)
 
 
@@ -35,13 +35,13 @@ def accuracy_by_scale(clips: JudgedClips, of: Mapping[str, str] = EVERY, *, seed
             continue
         known = ~np.isnan(truth)
         same = rounded(clips.said[scale][known]) == rounded(truth[known])[:, None]
-        measure = mean_over_items(same.mean(axis=1), clips.group[known], seed=seed, nothing=_NOTHING)
+        measure = mean_over_items(same.mean(axis=1), clips.units[known], seed=seed, nothing=_NOTHING)
         yield Figure(name="bin_accuracy", of={"scale": scale, **of}, measure=measure)
 
 
 def unreadable_clips(clips: JudgedClips, *, seed: int) -> Measure:
     """Return the share of replies that cannot be read or never came."""
-    return mean_over_items((~clips.readable).mean(axis=1), clips.group, seed=seed, nothing="no item")
+    return mean_over_items((~clips.readable).mean(axis=1), clips.units, seed=seed, nothing="no item")
 
 
 def _mean_said(clips: JudgedClips, scale: str) -> Floats:

@@ -44,7 +44,7 @@ def errors_by_gap(pairs: JudgedPairs, gap: Floats, source: Sequence[str], *, see
     for of, mask in [({}, every), *(({"corpus": str(name)}, names == name) for name in np.unique(names))]:
         for number in np.unique(bins[mask & (bins >= 0)]):
             part = pairs.where(mask & (bins == number))
-            wrong = mean_over_items(1 - part.correct, part.group, seed=seed, nothing="no pair")
+            wrong = mean_over_items(1 - part.correct, part.units, seed=seed, nothing="no pair")
             yield Figure(name="error", of={**of, "gap_bin": str(number + 1)}, measure=wrong)
 
 

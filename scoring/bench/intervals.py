@@ -1,7 +1,9 @@
-"""Intervals of figures by a bootstrap over leakage groups.
+"""Intervals of figures by a bootstrap over what the items share.
 
-Items of one group share a text or a recording, so that their outcomes are not independent. Whole groups are drawn with
+Items of one leakage group share a text or a recording, so that their outcomes are not independent. Whole groups are drawn with
 replacement (cluster bootstrap: Davison & Hinkley 1997, section 3.8), and the interval lies between percentiles of the draws.
+Pairs that are drawn of a pool of clips are all one group. There the clips are drawn, and a pair counts as often as its two
+clips together: the product of how often each was drawn (Davezies, D'Haultfoeuille & Guyonvarch 2021, for dyadic data).
 """
 
 from collections.abc import Callable
@@ -22,20 +24,26 @@ DRAWS: Final = 1000
 _CELLS_AT_ONCE: Final = 1 << 22
 
 
-def bootstrap(sums: Floats, statistic: Callable[[Floats], Floats], *, seed: int) -> tuple[float, float] | None:
-    """Return the interval of a statistic of sums over items; None for fewer than two groups, or if no draw has a value.
+def bootstrap(terms: Floats, units: Ints, statistic: Callable[[Floats], Floats], *, seed: int) -> tuple[float, float] | None:
+    """Return the interval of a statistic of sums over items; None for fewer than two units, or if no draw has a value.
 
     Args:
-        sums: what each group adds, shape (groups, k).
+        terms: what each item adds, shape (items, k).
+        units: number of each item's group, shape (items,), or of its two clips, shape (items, 2).
         statistic: from totals of shape (draws, k) to the values of these draws, NaN where there is none.
         seed: of the draws.
     """
-    groups = len(sums)
-    if groups < 2:
+    if _independent(units) < 2:
         return None
     generator = generator_for(seed, "bench_bootstrap", "")
-    step = max(1, _CELLS_AT_ONCE // groups)
-    totals = [_drawn(generator, min(step, DRAWS - start), groups) @ sums for start in range(0, DRAWS, step)]
+    found, numbers = np.unique(units, return_inverse=True)
+    ends = numbers.reshape(units.shape)
+    sums = terms if units.ndim == 2 else group_sums(terms, ends)
+    step = max(1, _CELLS_AT_ONCE // max(len(found), len(sums)))
+    totals = list[Floats]()
+    for start in range(0, DRAWS, step):
+        times = _drawn(generator, min(step, DRAWS - start), len(found))
+        totals.append((times if units.ndim == 1 else times[:, ends[:, 0]] * times[:, ends[:, 1]]) @ sums)
     drawn = statistic(np.concatenate(totals))
     drawn = drawn[~np.isnan(drawn)]
     if not drawn.size:
@@ -44,35 +52,36 @@ def bootstrap(sums: Floats, statistic: Callable[[Floats], Floats], *, seed: int)
     return float(low), float(high)
 
 
-def mean_over_items(values: Floats, group: Ints, *, seed: int, nothing: str) -> Measure:
+def mean_over_items(values: Floats, units: Ints, *, seed: int, nothing: str) -> Measure:
     """Return the mean of one value per item in [0, 1], or on any other scale, with its interval.
 
     Where all items are at 0 or all at 1, every draw is, too, and the bootstrap would give an interval without width: it is then
-    the score interval of as many independent items as there are groups.
+    the score interval of as many independent items as there are groups, or as half of the clips.
 
     Args:
         values: shape (items,), without NaN.
-        group: number of each item's leakage group.
+        units: see ``bootstrap``.
         seed: of the draws.
         nothing: what to say where there are no items.
     """
     if not values.size:
         return Measure.undefined(nothing)
     found = Measure(value=float(values.mean()), n=values.size)
-    sums = group_sums(np.stack([values, np.ones_like(values)], axis=1), group)
     if found.value in {0.0, 1.0} and np.ptp(values) == 0:
-        certain = share(round(found.value) * len(sums), len(sums), nothing=nothing)
+        number = _independent(units)
+        certain = share(round(found.value) * number, number, nothing=nothing)
         return replace(found, low=certain.low, high=certain.high)
-    return _with(found, bootstrap(sums, lambda totals: totals[:, 0] / totals[:, 1], seed=seed))
+    terms = np.stack([values, np.ones_like(values)], axis=1)
+    return _with(found, bootstrap(terms, units, _mean_of_totals, seed=seed))
 
 
-def correlation(first: Floats, second: Floats, group: Ints, *, seed: int) -> Measure:
+def correlation(first: Floats, second: Floats, units: Ints, *, seed: int) -> Measure:
     """Return Pearson's correlation with its interval; items with a NaN on either side are left out.
 
     Args:
         first: shape (items,).
         second: shape (items,).
-        group: number of each item's leakage group.
+        units: see ``bootstrap``.
         seed: of the draws.
     """
     found = pearson(first, second)
@@ -81,7 +90,19 @@ def correlation(first: Floats, second: Floats, group: Ints, *, seed: int) -> Mea
     known = ~(np.isnan(first) | np.isnan(second))
     x, y = (side[known] - side[known].mean() for side in (first, second))
     terms = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1)
-    return _with(found, bootstrap(group_sums(terms, group[known]), _pearson_of_totals, seed=seed))
+    return _with(found, bootstrap(terms, units[known], _pearson_of_totals, seed=seed))
+
+
+def _independent(units: Ints) -> int:
+    """Return how many items could be independent of each other: one of each group, or one for two clips."""
+    number = len(np.unique(units))
+    return number if units.ndim == 1 else max(1, number // 2)
+
+
+def _mean_of_totals(totals: Floats) -> Floats:
+    found: Floats = np.full(len(totals), np.nan)
+    np.divide(totals[:, 0], totals[:, 1], out=found, where=totals[:, 1] > 0)
+    return found
 
 
 def _pearson_of_totals(totals: Floats) -> Floats:

@@ -24,7 +24,7 @@ class JudgedPairs:
         truth: sign of the better clip, shape (items,).
         said: sign of the preferred clip, 0 for none; shape (items, orders, votes), the stored order first.
         readable: whether there is a reply that could be read, same shape.
-        group: number of each item's leakage group.
+        units: number of each item's leakage group, or of its two clips (see ``scoring.bench.intervals``).
         leads: dimension -> score of A minus score of B in the reply, same shape as ``said``; NaN = not scored.
         true_leads: dimension -> the same of the release, shape (items,); NaN = not scored.
     """
@@ -32,7 +32,7 @@ class JudgedPairs:
     truth: Ints
     said: Ints
     readable: Bools
-    group: Ints
+    units: Ints
     leads: Mapping[str, Floats] = field(default_factory=dict)
     true_leads: Mapping[str, Floats] = field(default_factory=dict)
 
@@ -48,7 +48,7 @@ class JudgedPairs:
             truth=self.truth[mask],
             said=self.said[mask],
             readable=self.readable[mask],
-            group=self.group[mask],
+            units=self.units[mask],
             leads={name: values[mask] for name, values in self.leads.items()},
             true_leads={name: values[mask] for name, values in self.true_leads.items()},
         )
@@ -62,13 +62,13 @@ class JudgedClips:
         truth: scale -> score of the release, shape (items,); NaN = none.
         said: scale -> score of the reply, shape (items, votes); NaN = none, as the reply cannot be read or leaves it out.
         readable: whether there is a reply that could be read, shape (items, votes).
-        group: number of each item's leakage group.
+        units: number of each item's leakage group, or of its two clips (see ``scoring.bench.intervals``).
     """
 
     truth: Mapping[str, Floats]
     said: Mapping[str, Floats]
     readable: Bools
-    group: Ints
+    units: Ints
 
     def where(self, mask: Bools) -> Self:
         """Return some of the items."""
@@ -76,7 +76,7 @@ class JudgedClips:
             truth={name: values[mask] for name, values in self.truth.items()},
             said={name: values[mask] for name, values in self.said.items()},
             readable=self.readable[mask],
-            group=self.group[mask],
+            units=self.units[mask],
         )
 
 

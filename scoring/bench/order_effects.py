@@ -24,12 +24,12 @@ def order_effects(pairs: JudgedPairs, *, seed: int) -> Iterator[Figure]:
     counted = (heard != 0).sum(axis=(1, 2))
     some = counted > 0
     first = (heard[some] == 1).sum(axis=(1, 2)) / counted[some]
-    yield Figure(name="first_preferred", measure=mean_over_items(first, pairs.group[some], seed=seed, nothing=nothing))
+    yield Figure(name="first_preferred", measure=mean_over_items(first, pairs.units[some], seed=seed, nothing=nothing))
     if orders != len(ORDERS):
         return
     same = ((pairs.said[:, 0] == pairs.said[:, 1]) & (pairs.said[:, 0] != 0)).mean(axis=1)
-    yield Figure(name="order_consistency", measure=mean_over_items(same, pairs.group, seed=seed, nothing=nothing))
+    yield Figure(name="order_consistency", measure=mean_over_items(same, pairs.units, seed=seed, nothing=nothing))
     for place, order in enumerate(ORDERS):
         right = (pairs.said[:, place] == pairs.truth[:, None]).mean(axis=1)
-        measure = mean_over_items(right, pairs.group, seed=seed, nothing=nothing)
+        measure = mean_over_items(right, pairs.units, seed=seed, nothing=nothing)
         yield Figure(name="accuracy", of={"order": order}, measure=measure)

@@ -77,11 +77,11 @@ def cycles(pairs: JudgedPairs, clips: Clips, *, seed: int, most: int = MOST) -> 
     cyclic = ((xy != 0) & (xy == yz) & (xz == -xy)).mean(axis=(1, 2))
     right = pairs.correct[chosen].mean(axis=1)
     source = np.array(clips.source)[chosen[:, 0]]
-    group = pairs.group[chosen[:, 0]]
+    units = pairs.units[chosen[:, 0]]
     for of, mask in [
         ({}, np.ones(len(chosen), dtype=bool)),
         *(({"corpus": str(one)}, source == one) for one in np.unique(source)),
     ]:
         for name, values in (("cycle_rate", cyclic), ("triplet_accuracy", right)):
-            measure = mean_over_items(values[mask], group[mask], seed=seed, nothing="no triplet")
+            measure = mean_over_items(values[mask], units[mask], seed=seed, nothing="no triplet")
             yield Figure(name=name, of=of, measure=measure)

@@ -22,5 +22,5 @@ def voting(pairs: JudgedPairs, *, seed: int) -> Iterator[Figure]:
     for number in range(1, min(votes, MOST_VOTES) + 1) if votes > 1 else ():
         majority = np.sign(pairs.said[:, :, :number].sum(axis=2))
         right = (majority == pairs.truth[:, None]).mean(axis=1)
-        measure = mean_over_items(right, pairs.group, seed=seed, nothing="no item")
+        measure = mean_over_items(right, pairs.units, seed=seed, nothing="no item")
         yield Figure(name="voting_accuracy", of={"votes": str(number)}, measure=measure)

@@ -195,7 +195,7 @@ def test_examples_come_before_the_question_and_are_the_same_for_all(release, tmp
         judged(release, tmp_path / "ws", server)
         assert server.counters()["answered"] == 16
     prompts, clips = [prompt for prompt, _ in asked], [audios for _, audios in asked]
-    assert all(prompt.startswith("4 examples come first") for prompt in prompts)
+    assert all(prompt.startswith("First come pairs") and "better, 4 in number" in prompt for prompt in prompts)
     assert {prompt.split("The question follows")[0] for prompt in prompts} == {prompts[0].split("The question follows")[0]}
     assert {len(one) for one in clips} == {3 * (4 + 1)}
     assert all(one[:12] == clips[0][:12] for one in clips)

@@ -5,7 +5,7 @@ import numpy as np
 from scoring.bench.judged import JudgedClips, JudgedPairs
 
 
-def pairs_of(truth, said, *, group=None, readable=None, leads=None, true_leads=None) -> JudgedPairs:
+def pairs_of(truth, said, *, units=None, readable=None, leads=None, true_leads=None) -> JudgedPairs:
     """Return pairs; ``said`` has one sign per item, or is nested by order and vote."""
     found = np.array(said)
     found = found.reshape(len(truth), 1, 1) if found.ndim == 1 else found
@@ -13,7 +13,7 @@ def pairs_of(truth, said, *, group=None, readable=None, leads=None, true_leads=N
         truth=np.array(truth),
         said=found,
         readable=np.ones(found.shape, dtype=bool) if readable is None else np.array(readable).reshape(found.shape),
-        group=np.arange(len(truth)) if group is None else np.array(group),
+        units=np.arange(len(truth)) if units is None else np.array(units),
         leads={name: np.array(values, dtype=float).reshape(found.shape) for name, values in (leads or {}).items()},
         true_leads={name: np.array(values, dtype=float) for name, values in (true_leads or {}).items()},
     )
@@ -32,5 +32,5 @@ def clips_of(truth, said) -> JudgedClips:
         truth={"overall": np.array(truth, dtype=float)},
         said={"overall": scores},
         readable=~np.isnan(scores),
-        group=np.arange(len(truth)),
+        units=np.arange(len(truth)),
     )

@@ -37,6 +37,31 @@ def test_all_right_has_an_interval_all_the_same():
     assert found.low == pytest.approx(0.7225, abs=1e-4)
 
 
+def test_pairs_of_one_pool_have_the_spread_of_their_clips():
+    """All pairs of twenty clips, some of them hard to judge: the width is the scatter over other clips, or a little more."""
+    generator = np.random.default_rng(8)
+    a, b = np.triu_indices(20, k=1)
+
+    def accuracy() -> tuple[np.ndarray, float]:
+        ease = generator.normal(size=20)
+        right = (generator.random(len(a)) < stats.norm.cdf(0.3 + ease[a] + ease[b])).astype(float)
+        return right, right.mean()
+
+    spread = np.std([accuracy()[1] for _ in range(400)])
+    found = [mean_over_items(accuracy()[0], np.stack([a, b], axis=1), seed=seed, nothing="") for seed in range(40)]
+    widths = [(one.high - one.low) / (2 * 1.96) for one in found]
+    assert 0.9 * spread < np.mean(widths) < 1.3 * spread
+    as_if_independent = mean_over_items(accuracy()[0], np.arange(len(a)), seed=1, nothing="")
+    assert np.mean(widths) > 2 * (as_if_independent.high - as_if_independent.low) / (2 * 1.96)
+
+
+def test_one_pair_has_no_interval_and_all_right_is_wilsons_for_half_of_the_clips():
+    pairs = np.array([[0, 1]])
+    assert mean_over_items(np.array([0.5]), pairs, seed=1, nothing="").low is None
+    twenty = np.stack([np.arange(20), np.roll(np.arange(20), 1)], axis=1)
+    assert mean_over_items(np.ones(20), twenty, seed=1, nothing="").low == pytest.approx(0.7225, abs=1e-4)
+
+
 def test_one_group_has_no_interval_and_nothing_has_no_value():
     found = mean_over_items(np.array([0.0, 1.0]), np.zeros(2, dtype=int), seed=1, nothing="")
     assert (found.value, found.low, found.high) == (0.5, None, None)
