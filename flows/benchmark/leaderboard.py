@@ -24,7 +24,7 @@ Format = Literal["md", "csv", "html"]
 
 _LAYOUTS: Final = (*unisrm.LAYOUTS, *speechjudge.LAYOUTS, *mos_rmbench.LAYOUTS)
 _NONE: Final = "-"
-_MARKED: Final = re.compile(r"[\\`*_{}\[\]()#+!|~<>&]")
+_MARKED: Final = re.compile(r"[\\`*_{}\[\]#!|~<>&]")
 _MEASURES: Final = ("table", "benchmark", "row", "column", "value", "low", "high", "n", "why")
 
 
@@ -187,7 +187,7 @@ def _csv(overview: Sequence[Standing], tables: Sequence[FilledTable]) -> str:
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
     writer.writerow(_MEASURES)
-    writer.writerows([escape_formula(cell) if isinstance(cell, str) else cell for cell in line] for line in lines)
+    writer.writerows([escape_formula(shown_text(cell)) if isinstance(cell, str) else cell for cell in line] for line in lines)
     return written.getvalue()
 
 

@@ -10,7 +10,9 @@ _PAPER: Final = "SpeechJudge"
 _SETTINGS: Final = ("en2en", "zh2en", "zh2zh", "en2zh", "en2mixed", "zh2mixed")
 
 
-def _styles(_results: Sequence[Results]) -> list[Column]:
+def _styles(results: Sequence[Results]) -> list[Column]:
+    if not values_of(results, "style"):
+        return []
     return [
         Column(header="Regular", cell=figure("accuracy", style="regular")),
         Column(header="Expressive", cell=figure("accuracy", style="expressive")),
