@@ -32,6 +32,9 @@ Floats = NDArray[np.float64]
 
 _MEASURED_HERE = ("prosody", "acoustics")
 _RESAMPLES = 2000
+FEW_GROUPS = 20
+"""With fewer, a bootstrap over groups draws the same few again and again, and its intervals are too narrow."""
+
 _COLUMNS = ("pair_id", "label", "leakage_group", "text_a", "text_b", "text", "language", "metrics_a", "metrics_b")
 
 
@@ -176,6 +179,8 @@ def main(arguments: list[str] | None = None) -> None:
     given.output.write_text("".join(json.dumps(row) + "\n" for row in predicted), encoding="utf-8")
     groups = len(np.unique(bench.group))
     print(f"trained on {len(train.ids)} pairs, {len(names)} features; bench: {len(bench.ids)} pairs of {groups} leakage groups")
+    if groups < FEW_GROUPS:
+        print(f"{groups} leakage groups are too few to tell judges apart: trust neither the order below nor the intervals")
     print(f"{'judge':44} accuracy   95 % interval")
     for name, accuracy, low, high in table(head, train, bench):
         print(f"{name:44} {accuracy:8.3f}   {low:.3f} to {high:.3f}")

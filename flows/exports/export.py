@@ -74,10 +74,15 @@ class Exported:
     def lines(self) -> list[str]:
         """Return what a user is told, one line each."""
         found = [f"{file.path}: {file.rows} rows of {file.configuration}, {file.split}, for {file.form}" for file in self.files]
-        for what, reasons in self.left_out.items():
-            found.append(f"left out of {what}: {', '.join(f'{rows} {reason}' for reason, rows in sorted(reasons.items()))}")
-        found += [f"refused: {what}: {why}" for what, why in self.refused.items()]
-        return [*found, *([self.remark] if self.remark else []), f"export: {self.folder}"]
+        return [*found, *self.why_not(), *([self.remark] if self.remark else []), f"export: {self.folder}"]
+
+    def why_not(self) -> list[str]:
+        """Return what is not there, one line each."""
+        found = [
+            f"left out of {what}: {', '.join(f'{rows} {reason}' for reason, rows in sorted(reasons.items()))}"
+            for what, reasons in self.left_out.items()
+        ]
+        return [*found, *(f"refused: {what}: {why}" for what, why in self.refused.items())]
 
 
 def export_release(release: NamedRelease, output: Path, wanted: Wanted) -> Exported:
@@ -126,7 +131,7 @@ def export_release(release: NamedRelease, output: Path, wanted: Wanted) -> Expor
                     found.left_out[f"{configuration}/{split} {form}"] = dict(examples.left_out)
             found.refused |= {f"{configuration} {form}": why for form, why in export.refusals.items()}
         if not found.files:
-            raise DataError("nothing to export: " + "; ".join(found.lines()[:-1]))
+            raise DataError("nothing to export: " + "; ".join(found.why_not()))
         usage = export.finish(found.files, folder)
         folder.write_text("README.md", _readme(wanted.format, release.name, usage, export.remark))
         folder.write_text(SUMMARY, _summary(wanted.format, release.name, found, folder))

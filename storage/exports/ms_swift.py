@@ -44,10 +44,10 @@ _ROWS: Final[Mapping[Form, _Row]] = {
 }
 
 _COMMANDS: Final[Mapping[Form, str]] = {
-    "sft": "swift sft --model MODEL --dataset {path}",
-    "rl": "swift rlhf --rlhf_type grpo --model MODEL --dataset {path} --external_plugins REWARDS --reward_funcs unisrm",
-    "clip_preference": "swift rlhf --rlhf_type rm --model MODEL --dataset {path}",
-    "answer_preference": "swift rlhf --rlhf_type dpo --model MODEL --dataset {path}",
+    "sft": "swift sft --model MODEL --dataset FILE",
+    "rl": "swift rlhf --rlhf_type grpo --model MODEL --dataset FILE --external_plugins REWARDS --reward_funcs unisrm",
+    "clip_preference": "swift rlhf --rlhf_type rm --model MODEL --dataset FILE",
+    "answer_preference": "swift rlhf --rlhf_type dpo --model MODEL --dataset FILE",
 }
 
 
@@ -67,9 +67,10 @@ class MsSwift:
         return path
 
     def finish(self, files: Sequence[ExportedFile], folder: ExportFolder) -> str:
-        """Return the commands that train on each file."""
+        """Return the command that trains on each sort of files."""
         del folder
-        commands = [f"ROOT_IMAGE_DIR=$PWD {_COMMANDS[file.form].format(path=file.path)}" for file in files]
+        forms = dict.fromkeys(file.form for file in files)
+        commands = [f"# ...-{form}.jsonl\nROOT_IMAGE_DIR=$PWD {_COMMANDS[form]}" for form in forms]
         return (
             "Run these in this folder, or set `ROOT_IMAGE_DIR` to it: the paths of the clips are relative to it.\n\n```\n"
             + "\n".join(commands)

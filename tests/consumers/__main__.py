@@ -62,11 +62,11 @@ def write_completions(release: NamedRelease, file: Path) -> None:
     file.write_text(json.dumps(found))
 
 
-def check(trainer: str, release: NamedRelease, work: Path) -> bool:
+def check(trainer: str, release: NamedRelease, split: str | None, work: Path) -> bool:
     """Export a release for a trainer and let its code read it; return whether it took all rows."""
     python = environment_of(trainer)
     folder = work / trainer
-    exported = export_release(release, folder, Wanted(format=trainer))
+    exported = export_release(release, folder, Wanted(format=trainer, split=split))
     print("\n".join(f"{trainer}: {line}" for line in exported.lines()[:-1]), flush=True)
     variables = os.environ | {
         # The programs' own folder, too: packages of some trainers carry a package ``tests``.
@@ -90,12 +90,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Let trainers' own code read our exports.")
     parser.add_argument("trainers", nargs="*", metavar="TRAINER", default=list(TRAINERS), help=", ".join(TRAINERS))
     parser.add_argument("--release", help="recipe or release to export; default: a tiny one of every sort of rows")
+    parser.add_argument("--split", help="of the release; default: all")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="unisrm-trainers-") as folder:
         work = Path(folder)
         release = released(work / "workspace") if given.release is None else named_release(given.release)
         write_completions(release, work / COMPLETIONS)
-        outcomes = [check(trainer, release, work) for trainer in given.trainers]
+        outcomes = [check(trainer, release, given.split, work) for trainer in given.trainers]
     sys.exit(0 if all(outcomes) else 1)
 
 

@@ -85,3 +85,4 @@ def test_from_a_release_to_predictions(tmp_path, capsys):
     assert f"Bradley-Terry head {accuracy:34.3f}".split()[-1] in shown
     assert "trained on 120 pairs, 2 features; bench: 40 pairs of 10 leakage groups" in shown
     assert "good, higher is better" in shown
+    assert "10 leakage groups are too few to tell judges apart" in shown

@@ -8,14 +8,17 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from annotate.models.tasks import quality
 from contracts.errors import DataError, RecipeError
 from flows.entry.cli import app
 from flows.exports.examples import margin_of
 from flows.exports.export import Wanted, export_release
+from scoring.trainers.trl_rewards import unisrm_reward
 from storage.clip_columns import ANSWERS
 from storage.columns import RATED_PAIRS, TASK1, row_schema
 from storage.rated_columns import PAIR_CRITIQUES, SCALAR_CLIPS
-from tests.flows.exports.tiny_release import answers, critiques, pairs, released, scalar_clips
+from tests.flows.exports.tiny_release import SCORES, WORDS, A, B, answers, critiques, pairs, released, scalar_clips
+from tests.scoring.rewards.test_pair_rewards import card
 from tests.storage.release_rows import clip, rated_rows
 
 
@@ -245,3 +248,18 @@ def test_questions_with_a_placeholder_of_their_own_are_left_out(tmp_path):
     release = released(tmp_path / "ws", ("odd", "rl", odd, ANSWERS), only=["odd"])
     found = export_release(release, tmp_path / "out", Wanted(format="ms_swift"))
     assert found.left_out["odd/rl sft"] == {"unequal_placeholders": 1}
+
+
+def test_rewards_of_exported_rows_are_those_of_released_rows(exported, tmp_path):
+    """What a row's own completion earns: everything, by hand; a wrong answer to a pair of ratings 1.2 apart, its all."""
+    exported("ms_swift")
+    earned = {}
+    for name, said in {
+        "task1-rl": card("task1", A, B),
+        "quality-rl": quality.FORM.compose(SCORES, WORDS),
+        "answers-rl": "The cat sleeps.",
+        "pairs-train": "Final Scores: [[5, 8]]",
+    }.items():
+        (row, *_) = lines(tmp_path / "out" / f"{name}-rl.jsonl")
+        earned[name] = unisrm_reward([""], [said], reward_spec=[row["reward_spec"]])
+    assert earned == {"task1-rl": [2.0], "quality-rl": [2.0], "answers-rl": [1.0], "pairs-train": [-2.0]}
