@@ -57,7 +57,7 @@ def _setting_apart(rows: pa.Table) -> pa.Table:
     return rows.set_column(place, "reference_language", pa.array(found, pa.string()))
 
 
-_PROMPTS_2: Final = _with(_without(PROMPTS, "drawn_for", "own_split"), "reference_language", "setting")
+_PROMPTS_2: Final = _with(_without(PROMPTS, "drawn_for", "own_split", "reference_category"), "reference_language", "setting")
 
 MIGRATIONS: Final[dict[str, tuple[Migration, ...]]] = {
     "prompts": (

@@ -34,6 +34,9 @@ UTTERANCES: Final = pa.schema(
         column("problem_detail", TEXT, "what is wrong and what to do, where the problem's name does not say it", nullable=True),
         column("question", TEXT, "what is asked about the recording", nullable=True),
         column("descriptions", pa.map_(TEXT, TEXT), "what the corpus says of the clip in words, by name", nullable=True),
+        column(
+            "category", TEXT, "sort of speech: regular, emotional, accented, whisper or game; null = unknown", nullable=True
+        ),
     ]
 )
 
@@ -53,6 +56,7 @@ PROMPTS: Final = pa.schema(
         column("license", TEXT, "SPDX identifier of the text's corpus"),
         column("drawn_for", TEXT, "split that its clips are drawn for; null = pairs are split", nullable=True),
         column("own_split", TEXT, "split of the corpus that all its clips are in, where it is respected", nullable=True),
+        column("reference_category", TEXT, "category of the reference speech; null = unknown, or there is none", nullable=True),
     ]
 )
 

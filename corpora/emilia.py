@@ -20,7 +20,7 @@ from contracts.errors import DataError
 from contracts.licences import Licence
 from corpora.corpus_files import text_of, with_audio
 from corpora.links import FollowLinks
-from corpora.reader import Style, Utterance, batches, lines
+from corpora.reader import Category, Style, Utterance, batches, lines
 from corpora.root import Root, is_outside
 
 LANGUAGES: Final = ("de", "en", "fr", "ja", "ko", "zh")
@@ -39,6 +39,7 @@ class Emilia:
         min_dnsmos: lowest DNSMOS (P.835 overall, as the corpus states it) of a usable recording; None = any.
         license: SPDX expression of every row.
         style: style of every row.
+        category: category of every row.
         attribution: who made the recordings, as the card of a release credits them.
         follow_links: ``inside`` follows links that stay in the corpus (see ``corpora.links``), ``anywhere`` all.
     """
@@ -50,6 +51,7 @@ class Emilia:
     min_dnsmos: Annotated[float, Field(ge=1, le=5)] | None = None
     license: Licence = "CC-BY-NC-4.0"
     style: Style = "regular"
+    category: Category = "regular"
     attribution: str = "Emilia (He et al. 2024)"
     follow_links: FollowLinks = "inside"
 
@@ -101,7 +103,9 @@ class Emilia:
         return row
 
     def _row(self, source_id: str, language: str, **found: Any) -> Utterance:
-        return Utterance(source_id=source_id, language=language, license=self.license, style=self.style, **found)
+        return Utterance(
+            source_id=source_id, language=language, license=self.license, style=self.style, category=self.category, **found
+        )
 
 
 def _fields(line: str) -> dict[str, Any] | None:

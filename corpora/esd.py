@@ -22,7 +22,7 @@ from contracts.errors import DataError
 from contracts.licences import Licence
 from corpora.corpus_files import with_audio
 from corpora.links import FollowLinks
-from corpora.reader import Style, Utterance, batches, decode, lines
+from corpora.reader import Category, Style, Utterance, batches, decode, lines
 from corpora.root import Root
 
 EMOTIONS: Final = ("Neutral", "Angry", "Happy", "Sad", "Surprise")
@@ -53,6 +53,7 @@ class Esd:
         languages: which of its halves to read.
         license: SPDX expression of every row; the corpus is given out for research against a signed form.
         style: style of every row.
+        category: category of every row.
         attribution: who made the recordings, as the card of a release credits them.
         follow_links: ``inside`` follows links that stay in the corpus (see ``corpora.links``), ``anywhere`` all.
     """
@@ -63,6 +64,7 @@ class Esd:
     languages: Sequence[Literal["en", "zh"]] = ("en", "zh")
     license: Licence = "LicenseRef-ESD"
     style: Style = "expressive"
+    category: Category = "emotional"
     attribution: str = "Emotional Speech Dataset (Zhou et al. 2022)"
     follow_links: FollowLinks = "inside"
 
@@ -157,6 +159,7 @@ class Esd:
             language=_language(speaker),
             license=self.license,
             style=self.style,
+            category=self.category,
             **found,
         )
 

@@ -22,7 +22,7 @@ from contracts.licences import Licence
 from corpora.corpus_files import text_of, with_audio
 from corpora.links import FollowLinks
 from corpora.noise_tags import NoiseTags
-from corpora.reader import Style, Utterance, batches, lines
+from corpora.reader import Category, Style, Utterance, batches, lines
 from corpora.root import Root, is_outside
 
 PARTS: Final = ("train_phase1", "train_phase2", "dev_phase1", "dev_phase2", "test")
@@ -40,6 +40,7 @@ class KeSpeech:
         language: of every row; any tag that ``contracts.languages`` knows.
         license: SPDX expression of every row; the corpus is given out for non-commercial research.
         style: style of every row.
+        category: category of every row.
         attribution: who made the recordings, as the card of a release credits them.
         follow_links: ``inside`` follows links that stay in the corpus (see ``corpora.links``), ``anywhere`` all.
     """
@@ -51,6 +52,7 @@ class KeSpeech:
     language: Language = "zh"
     license: Licence = "LicenseRef-KeSpeech"
     style: Style = "expressive"
+    category: Category = "accented"
     attribution: str = "KeSpeech (Tang et al. 2021)"
     follow_links: FollowLinks = "inside"
 
@@ -96,7 +98,13 @@ class KeSpeech:
 
     def _row(self, source_id: str, part: str, **found: Any) -> Utterance:
         return Utterance(
-            source_id=source_id, split=part, language=self.language, license=self.license, style=self.style, **found
+            source_id=source_id,
+            split=part,
+            language=self.language,
+            license=self.license,
+            style=self.style,
+            category=self.category,
+            **found,
         )
 
 

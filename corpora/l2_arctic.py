@@ -18,7 +18,7 @@ from contracts.languages import Language
 from contracts.licences import Licence
 from corpora.corpus_files import text_of, with_audio
 from corpora.links import FollowLinks
-from corpora.reader import Style, Utterance, batches, lines
+from corpora.reader import Category, Style, Utterance, batches, lines
 from corpora.root import Root
 
 FIRST_LANGUAGES: Final = {
@@ -43,6 +43,7 @@ class L2Arctic:
         language: of every row; any tag that ``contracts.languages`` knows.
         license: SPDX expression of every row.
         style: style of every row.
+        category: category of every row.
         attribution: who made the recordings, as the card of a release credits them.
         follow_links: ``inside`` follows links that stay in the corpus (see ``corpora.links``), ``anywhere`` all.
     """
@@ -53,6 +54,7 @@ class L2Arctic:
     language: Language = "en"
     license: Licence = "CC-BY-NC-4.0"
     style: Style = "expressive"
+    category: Category = "accented"
     attribution: str = "L2-ARCTIC (Zhao et al. 2018)"
     follow_links: FollowLinks = "inside"
 
@@ -82,6 +84,7 @@ class L2Arctic:
             language=self.language,
             license=self.license,
             style=self.style,
+            category=self.category,
             **found,
         )
 

@@ -18,7 +18,7 @@ from contracts.errors import DataError
 from contracts.languages import Language
 from contracts.licences import Licence
 from corpora.links import FollowLinks
-from corpora.reader import Style, Utterance, batches, decode, lines
+from corpora.reader import Category, Style, Utterance, batches, decode, lines
 from corpora.root import Root
 
 _KNOWN_BAD: Final = frozenset({"1092_134562_000013_000004"})
@@ -38,6 +38,7 @@ class LibriTTSR:
         language: of every row; any tag that ``contracts.languages`` knows.
         license: SPDX expression of every row.
         style: style of every row.
+        category: category of every row.
         attribution: who made the recordings, as the card of a release credits them.
         follow_links: ``inside`` follows links that stay in the corpus (see ``corpora.links``), ``anywhere`` all.
     """
@@ -50,6 +51,7 @@ class LibriTTSR:
     language: Language = "en"
     license: Licence = "CC-BY-4.0"
     style: Style = "regular"
+    category: Category = "regular"
     attribution: str = "LibriTTS-R (Koizumi et al. 2023), after LibriVox readers"
     follow_links: FollowLinks = "inside"
 
@@ -111,6 +113,7 @@ class LibriTTSR:
             language=self.language,
             license=self.license,
             style=self.style,
+            category=self.category,
             **found,
         )
 

@@ -1,8 +1,9 @@
 """Any corpus as one table of files: ``manifest.csv``, ``manifest.tsv`` or ``manifest.jsonl`` beside an audio folder.
 
 Columns: ``audio`` (path relative to the root, ``/`` as separator) and ``text``; optional ``id`` (default: the audio path),
-``speaker``, ``language``, ``style`` (regular or expressive), ``emotion``, ``license`` (SPDX), and for a turn of a dialogue
-both ``dialogue`` (its name) and ``turn`` (1 for the first, then 2, 3, ...: a turn after a gap has no complete history).
+``speaker``, ``language``, ``style`` (regular or expressive), ``category`` (regular, emotional, accented, whisper or game),
+``emotion``, ``license`` (SPDX), and for a turn of a dialogue both ``dialogue`` (its name) and ``turn`` (1 for the first, then
+2, 3, ...: a turn after a gap has no complete history).
 
 A corpus of rated clips also has ``system`` (what spoke; empty = a person), ``content_id`` (clips of one content say the same),
 ``condition`` (such as ``noise 10 dB``), ``split`` (the corpus's own), ``references`` (answers or translations: one text, in
@@ -38,15 +39,16 @@ from corpora.delimited import separated_rows, unknown
 from corpora.links import FollowLinks
 from corpora.noise_tags import NoiseTags
 from corpora.rating_scales import Bounds, check_bounds, within
-from corpora.reader import NeedsText, Style, Utterance, batches, decode, lines
+from corpora.reader import Category, NeedsText, Style, Utterance, batches, decode, lines
 from corpora.root import Root, is_outside
 
 _REQUIRED: Final = ("audio", "text")
 _NAMES: Final = ("id", "speaker", "dialogue", "system", "content_id", "condition", "split")
-_COLUMNS: Final = (*_REQUIRED, *_NAMES, "turn", "language", "style", "emotion", "license", "references")
+_COLUMNS: Final = (*_REQUIRED, *_NAMES, "turn", "language", "style", "category", "emotion", "license", "references")
 _RATING_COLUMNS: Final = ("rating.<scale>", "rating.<scale>.raters", "rating.<scale>.std")
 _FILES: Final = ("manifest.csv", "manifest.tsv", "manifest.jsonl")
 _STYLES: Final = get_args(Style)
+_CATEGORIES: Final = get_args(Category)
 _CHUNK_ROWS: Final = 500
 _TURN: Final = re.compile(r"[0-9]{1,9}")  # as text, for all three formats; nine digits fit any integer column
 
@@ -59,8 +61,8 @@ class Manifest:
     """Reader of a manifest.
 
     Problems of its own: ``missing_license`` and ``missing_language`` where neither the row nor the option says one (the row
-    then carries SPDX's ``NOASSERTION`` or BCP 47's ``und``), ``unknown_style``, ``malformed_turn`` (no whole number from 1
-    on, or only one of dialogue and turn).
+    then carries SPDX's ``NOASSERTION`` or BCP 47's ``und``), ``unknown_style``, ``unknown_category``, ``malformed_turn`` (no
+    whole number from 1 on, or only one of dialogue and turn).
 
     Attributes:
         name: name of the corpus in the recipe.
@@ -68,6 +70,7 @@ class Manifest:
         language: language of rows that state none; any tag that ``contracts.languages`` knows.
         license: SPDX expression of rows that state none.
         style: style of rows that state none.
+        category: category of rows that state none; None = unknown.
         attribution: who made the recordings, as the card of a release credits them.
         follow_links: ``inside`` follows links that stay in the corpus (see ``corpora.links``), ``anywhere`` all.
         noise_tags: what its transcripts write for sounds that are no words: ``["[noise]", "<laugh>"]``. Whole words in the same
@@ -84,6 +87,7 @@ class Manifest:
     language: Language | None = None
     license: Licence | None = None
     style: Style = "regular"
+    category: Category | None = None
     attribution: str = ""
     follow_links: FollowLinks = "inside"
     noise_tags: tuple[str, ...] = ()
@@ -168,6 +172,7 @@ class Manifest:
             language=fields.get("language") or self.language or UNKNOWN,
             license=fields.get("license") or self.license or UNSTATED,
             style=fields.get("style") or self.style,
+            category=fields.get("category") or self.category,
             emotion=fields.get("emotion") or None,
             dialogue_id=dialogue,
             turn=turn,
@@ -182,6 +187,7 @@ class Manifest:
             ("missing_license", row.license == UNSTATED),
             ("missing_language", row.language == UNKNOWN),
             ("unknown_style", row.style not in _STYLES),
+            ("unknown_category", row.category not in {None, *_CATEGORIES}),
             ("malformed_turn", (dialogue is None) != (turn is None) or (turn is None and bool(fields.get("turn")))),
         ):
             if holds:

@@ -26,8 +26,9 @@ missing_rating, rating_out_of_range, malformed_name, contradicting_row, duplicat
                             see ``corpora.score_lists``
 malformed_reference         reference answers that are no texts
 unknown_clip                ratings of a clip that the metadata do not list
-poor_quality, missing_license, missing_language, unknown_style, malformed_turn, unknown_speaker, bracketed_note, known_bad_file,
-missing_bvcc_clip, foreign_clip, missing_question, missing_reference
+poor_quality, missing_license, missing_language, unknown_style, unknown_category, malformed_turn, unknown_speaker,
+missing_speaker, other_language, bracketed_note, known_bad_file, missing_bvcc_clip, foreign_clip, missing_question,
+missing_reference
                             see the reader that gives them
 ==========================  ==========================================================================================
 """
@@ -57,6 +58,9 @@ _BATCH_ROWS: Final = 1000
 
 Style = Literal["regular", "expressive"]
 """How a text is read out."""
+
+Category = Literal["regular", "emotional", "accented", "whisper", "game"]
+"""The sort of speech of a recording (SpeechJudge, section 3.1); game = a character of a video game."""
 
 NeedsText = Literal["required", "optional"]
 """Whether a recording without a transcript can be used."""
@@ -133,6 +137,7 @@ class Utterance:
     problem_detail: str | None = None
     question: str | None = None
     descriptions: tuple[tuple[str, str], ...] | None = None
+    category: str | None = None
 
     def take_audio(self, file: Found, headers: Mapping[str, Header]) -> None:
         """Set path, length and problem from the recording's file; a problem of the row itself is kept."""

@@ -293,15 +293,24 @@ _OF_CONTRASTS: Final = (
 )
 
 
-def release_schema(task: str, *, has_negatives: bool = False) -> ReleaseSchema:
+_OF_REFERENCES: Final = (
+    _field(
+        "reference_category", _s, "sort of the reference speech: regular, emotional, accented, whisper, game", nullable=True
+    ),
+)
+
+
+def release_schema(task: str, *, has_negatives: bool = False, has_categories: bool = False) -> ReleaseSchema:
     """Return the release schema of pairs that were judged in a task; tasks that show no more than Task 1 share its schema.
 
     Args:
         task: the task.
         has_negatives: whether one clip of each pair was made worse on purpose: rows say how.
+        has_categories: whether rows say of which sort the reference speech is.
     """
     schema = _BY_TASK.get(task, TASK1)
-    return replace(schema, columns=pa.schema([*schema.columns, *_OF_CONTRASTS])) if has_negatives else schema
+    more = [*(_OF_CONTRASTS if has_negatives else ()), *(_OF_REFERENCES if has_categories else ())]
+    return replace(schema, columns=pa.schema([*schema.columns, *more])) if more else schema
 
 
 def row_schema(schema: ReleaseSchema) -> pa.Schema:

@@ -12,7 +12,7 @@ from contracts.joins import Ints, RowSource, attach, chained, row_numbers, sorte
 from contracts.languages import with_setting
 from storage.columns import TASK1, ReleaseSchema
 
-_OF_PROMPT: Final = ("text", "language", "reference_language", "setting", "style", "corpus", "speaker_id")
+_OF_PROMPT: Final = ("text", "language", "reference_language", "setting", "style", "reference_category", "corpus", "speaker_id")
 _OF_TARGET: Final = ("source_id", "emotion", "dialogue_id", "turn")
 _OF_SAMPLE: Final = ("system", "spoken_text", "is_synthetic", "engine", "engine_version", "model", "voice", "seed", "params")
 _OF_JUDGMENT: Final = ("judge", "judge_version", "judge_model", "prompt_version")

@@ -63,6 +63,7 @@ class AudioFormat:
             noted: one neural clip in eight at -23, none of 450 at -26 (the customary level in dBov of ITU-T listening tests).
         trim_db: a 10 ms frame this far below the loudest one counts as silence at the ends.
         pad_s: silence kept before the first and after the last frame of sound.
+        upsamples_references: whether reference speech may carry less than ``bandwidth_hz``.
 
     Raises:
         ValueError: the values contradict each other.
@@ -73,6 +74,7 @@ class AudioFormat:
     loudness_lufs: float = -26.0
     trim_db: float = 40.0
     pad_s: float = 0.15
+    upsamples_references: bool = False
 
     def __post_init__(self) -> None:
         widest = 0.475 * self.sample_rate_hz  # the filters need some room below half the rate
@@ -116,12 +118,13 @@ ClipFormat: TypeAlias = AudioFormat | OriginalFormat
 def format_literals(clip_format: ClipFormat) -> dict[str, object]:
     """Return a format of clips as literals, which are part of the keys of recordings and samples.
 
-    ``trim_db`` and ``pad_s`` are included only if they are not the defaults: keys in existing workspaces do not have them.
+    ``trim_db``, ``pad_s`` and ``upsamples_references`` are included only if they are not the defaults: keys in existing
+    workspaces do not have them.
     """
     literals: dict[str, object] = asdict(clip_format)
     if isinstance(clip_format, OriginalFormat):
         return literals | {"as_heard": True}
-    usual = {"trim_db": AudioFormat.trim_db, "pad_s": AudioFormat.pad_s}
+    usual = {name: getattr(AudioFormat, name) for name in ("trim_db", "pad_s", "upsamples_references")}
     return {name: value for name, value in literals.items() if name not in usual or value != usual[name]}
 
 

@@ -12,7 +12,6 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Literal
 
@@ -25,8 +24,8 @@ from contracts.schemas import DROPS, PROMPTS
 from contracts.text_forms import keyed
 from synth.dialogues import openings, position
 from synth.duplicate_texts import Reason, UsableUtterance, without_duplicates
-
-STAGE: Final = "prompts"
+from synth.foreign_texts import Choice, with_foreign_texts, without_donors
+from synth.reference_choice import STAGE, RankedChoice, with_reference, without_reference
 
 _COLUMNS: Final = (
     "utterance_id",
@@ -41,6 +40,7 @@ _COLUMNS: Final = (
     "dialogue_id",
     "turn",
     "problem",
+    "category",
 )
 _TURN: Final = ("dialogue_id", "turn")
 # Scripts written without spaces: one character counts as one word (CJK ideographs, kana).
@@ -51,7 +51,7 @@ def choose(
     utterances: pa.Table,
     *,
     seed: int,
-    texts: int | None = None,
+    texts: int | Mapping[str, int] | None = None,
     min_duration_s: float = 1.0,
     max_duration_s: float = 30.0,
     min_words: int = 1,
@@ -61,6 +61,7 @@ def choose(
     reference_max_duration_s: float = math.inf,
     history: bool = False,
     targets: Literal["texts", "recordings"] = "texts",
+    foreign: Collection[str] = (),
     failed: Collection[str] = (),
 ) -> tuple[pa.Table, pa.Table]:
     """Choose target texts and their reference recordings.
@@ -85,7 +86,7 @@ def choose(
     Args:
         utterances: table of schema UTTERANCES.
         seed: the recipe's seed.
-        texts: how many target texts at most; None = as many as there are.
+        texts: how many target texts at most, in all or of each corpus; None = as many as there are.
         min_duration_s: shortest target recording; an unknown duration passes all three limits.
         max_duration_s: longest recording, target or reference.
         min_words: fewest words of a target text; each Chinese or Japanese character counts as a word.
@@ -94,6 +95,8 @@ def choose(
         reference_min_duration_s: shortest reference recording.
         reference_max_duration_s: longest reference recording; a longer one can still be a target.
         targets: ``texts``: each text is a target once; ``recordings``: every recording is one, without a reference.
+        foreign: styles in which a chosen reference also speaks a text of the other language, English or Chinese (see
+            synth.foreign_texts); these come on top of ``texts``.
         history: whether targets are turns of dialogues, to be judged by what was spoken before.
         failed: utterances whose audio was tried and cannot be used.
 
@@ -106,7 +109,7 @@ def choose(
     """
     if reference not in {"same_speaker", "none"}:
         raise RecipeError(f"prompts: reference must be same_speaker or none, got {reference!r}")
-    if min_duration_s > max_duration_s or (texts is not None and texts < 1):
+    if min_duration_s > max_duration_s or any(count < 1 for count in _quotas(texts)):
         raise RecipeError("prompts: wants min_duration_s <= max_duration_s and texts >= 1 (or null for all)")
     dropped = dict[str, tuple[str, str, object]]()
     candidates = list[UsableUtterance]()
@@ -150,9 +153,10 @@ def choose(
     if history:
         chosen = _in_dialogues(kept, dropped, alone=reference == "none")
     else:
-        chosen = _without_reference(kept) if reference == "none" else _with_reference(kept, dropped)
-    selected = sorted(chosen, key=lambda choice: choice[0])[:texts]
-    prompts = [_prompt(target, source) for _, target, source in selected]
+        chosen = without_reference(kept) if reference == "none" else with_reference(kept, dropped)
+    ordered = [(target, source) for _, target, source in sorted(chosen, key=lambda choice: choice[0])]
+    own, donors = without_donors(ordered, foreign)
+    prompts = [_prompt(*choice) for choice in with_foreign_texts(_selected(own, texts), own, donors)]
     used = {row[role] for row in prompts for role in ("target_utterance_id", "reference_utterance_id")}
     for candidate in kept:
         if candidate.utterance_id not in used and candidate.utterance_id not in dropped:
@@ -163,6 +167,24 @@ def choose(
         for row, (rule, reason, evidence) in sorted(dropped.items())
     ]
     return pa.Table.from_pylist(prompts, schema=PROMPTS), pa.Table.from_pylist(drops, schema=DROPS)
+
+
+def _quotas(texts: int | Mapping[str, int] | None) -> Iterable[int]:
+    if isinstance(texts, Mapping):
+        return texts.values()
+    return () if texts is None else (texts,)
+
+
+def _selected(choices: Sequence[Choice], texts: int | Mapping[str, int] | None) -> list[Choice]:
+    """Return the first choices: so many in all, or of each corpus."""
+    if not isinstance(texts, Mapping):
+        return list(choices[:texts])
+    left, selected = dict(texts), list[Choice]()
+    for target, source in choices:
+        if left.get(corpus := target.row["corpus"], 0):
+            left[corpus] -= 1
+            selected.append((target, source))
+    return selected
 
 
 def count_words(text: str) -> int:
@@ -185,57 +207,9 @@ def _too_short(duration_s: float | None, limit_s: float) -> Reason | None:
     return None
 
 
-_Choice = tuple[tuple[int, float, str], UsableUtterance, UsableUtterance | None]
-
-
-def _without_reference(candidates: Iterable[UsableUtterance]) -> list[_Choice]:
-    return [((0, *target.rank), target, None) for target in candidates]
-
-
-def _with_reference(candidates: Iterable[UsableUtterance], dropped: dict[str, tuple[str, str, object]]) -> list[_Choice]:
-    """Give roles per speaker and pair them up; a choice sorts by how often its reference has served before, then by hash.
-
-    Roles do not depend on how many texts are wanted, which is what keeps earlier prompts when more are.
-    """
-    speakers = defaultdict[tuple[str, str | None], list[UsableUtterance]](list)
-    for candidate in candidates:
-        speakers[candidate.speaker].append(candidate)
-    choices = list[_Choice]()
-    for (_, speaker), spoken in speakers.items():
-        targets, references = _roles(spoken)
-        if all(one.failed for one in references):  # nothing was made with them, so the roles may be given anew
-            able = [replace(one, can_refer=one.can_refer and not one.failed) for one in spoken]
-            targets, references = _roles([one for one in able if one.can_refer or not one.unfit])
-        if speaker is None or not references:
-            for target in targets:
-                dropped[target.utterance_id] = (STAGE, "no_reference", {"speaker_id": speaker})
-            continue
-        for place, target in enumerate(targets):
-            uses, which = divmod(place, len(references))
-            in_turn = [*references[which:], *references[:which]]
-            source = next((one for one in in_turn if not one.failed), references[which])
-            choices.append(((uses, *target.rank), target, source))
-    return choices
-
-
-def _roles(spoken: Sequence[UsableUtterance]) -> tuple[list[UsableUtterance], list[UsableUtterance]]:
-    """Split one speaker's recordings, given by hash, into targets and references of about the same number."""
-    surplus = sum(not one.can_refer for one in spoken) - sum(one.unfit is not None for one in spoken)  # of targets
-    targets, references = list[UsableUtterance](), list[UsableUtterance]()
-    for one in spoken:
-        is_free = one.can_refer and one.unfit is None
-        if one.unfit or (is_free and surplus > 0):
-            references.append(one)
-        else:
-            targets.append(one)
-        if is_free:
-            surplus += -1 if surplus > 0 else 1
-    return targets, references
-
-
 def _in_dialogues(
     candidates: Iterable[UsableUtterance], dropped: dict[str, tuple[str, str, object]], *, alone: bool
-) -> list[_Choice]:
+) -> list[RankedChoice]:
     """Pair turns with an earlier one of their speaker, or leave them ``alone``; a choice sorts by its place in its dialogue."""
 
     def turn(candidate: UsableUtterance) -> int:
@@ -244,7 +218,7 @@ def _in_dialogues(
     dialogues = defaultdict[tuple[str, str], dict[str | None, list[UsableUtterance]]](lambda: defaultdict(list))
     for candidate in candidates:
         dialogues[candidate.row["corpus"], candidate.row["dialogue_id"]][candidate.row["speaker_id"]].append(candidate)
-    choices = list[_Choice]()
+    choices = list[RankedChoice]()
     for speakers in dialogues.values():
         found = list[tuple[UsableUtterance, UsableUtterance | None]]()
         for speaker, spoken in speakers.items():
@@ -270,11 +244,12 @@ def _prompt(target: UsableUtterance, source: UsableUtterance | None) -> dict[str
             "reference_language": reference["language"] if reference else None,
             "style": row["style"],
             "corpus": row["corpus"],
-            "speaker_id": row["speaker_id"],
+            "speaker_id": reference["speaker_id"] if reference else row["speaker_id"],
             "target_utterance_id": target.utterance_id,
             "reference_utterance_id": reference["utterance_id"] if reference else None,
             "reference_text": source.spoken if source else None,
             "license": row["license"],
+            "reference_category": reference["category"] if reference else None,
         }
     )
 

@@ -26,7 +26,8 @@ class RecordJob:
     """Bring recordings of corpora into the workspace.
 
     Request columns: ``row_id`` (the recording), ``subject_id`` (the utterance), ``corpus``, ``audio_path`` (relative to
-    the corpus root; may be null), ``text`` (may be null: unknown).
+    the corpus root; may be null), ``text`` (may be null: unknown), ``is_reference`` (whether it is a person's recording,
+    which a format may take at a rate that is too low for other clips).
 
     Attributes:
         roots: corpus name -> folder or URL, as canonical JSON.
@@ -94,7 +95,7 @@ class RecordSession:
         waveform = decode(data, row["audio_path"])
         if isinstance(waveform, Failure):
             return waveform
-        clip = recorded_clip(waveform, row["text"], self._job.audio)
+        clip = recorded_clip(waveform, row["text"], self._job.audio, is_reference=row["is_reference"])
         if isinstance(clip, Failure):
             return Failure(clip.reason, f"{row['audio_path']}: {clip.message}")
         return {

@@ -53,14 +53,19 @@ _SILENT: Final = (0, 0)
 
 
 def standard_clip(
-    waveform: Waveform, text: str | None, audio: AudioFormat, expected_rate_hz: int | None = None
+    waveform: Waveform,
+    text: str | None,
+    audio: AudioFormat,
+    expected_rate_hz: int | None = None,
+    *,
+    is_reference: bool = False,
 ) -> Clip | Failure:
     """Return the standard clip of a raw one, or why there is none: ``inspect``, ``normalise``, and a look at what is left.
 
     The reasons beside those of ``inspect``: ``speech_trimmed`` (a click is so much louder than the speech that
     this counts as silence), and ``too_short`` for what is left of a clip without the silence at its ends.
     """
-    if problem := inspect(waveform, text, audio, expected_rate_hz):
+    if problem := inspect(waveform, text, audio, expected_rate_hz, is_reference=is_reference):
         return problem
     try:
         clip = normalise(waveform, audio)
@@ -75,18 +80,25 @@ def standard_clip(
     return clip
 
 
-def recorded_clip(waveform: Waveform, text: str | None, audio: ClipFormat) -> Clip | Failure:
+def recorded_clip(waveform: Waveform, text: str | None, audio: ClipFormat, *, is_reference: bool = False) -> Clip | Failure:
     """Return the clip of a recording, or why there is none: of one that people rated as it is, that there is no sound at all.
 
     A clip that is silent, noisy, clipped or cut short was rated for that. The reasons are ``empty`` and ``not_finite``, and
     for a standard clip those of ``standard_clip``.
     """
     if not isinstance(audio, OriginalFormat):
-        return standard_clip(waveform, text, audio)
+        return standard_clip(waveform, text, audio, is_reference=is_reference)
     return _no_sound(waveform) or original_clip(waveform, audio)
 
 
-def inspect(waveform: Waveform, text: str | None, audio: AudioFormat, expected_rate_hz: int | None = None) -> Failure | None:
+def inspect(
+    waveform: Waveform,
+    text: str | None,
+    audio: AudioFormat,
+    expected_rate_hz: int | None = None,
+    *,
+    is_reference: bool = False,
+) -> Failure | None:
     """Return why a raw clip must not be used; None for a sane one.
 
     Args:
@@ -94,6 +106,7 @@ def inspect(waveform: Waveform, text: str | None, audio: AudioFormat, expected_r
         text: what is spoken in it; None if unknown, then any length will do.
         audio: format that the clip is to be brought to.
         expected_rate_hz: rate at which it should have come.
+        is_reference: whether it is compared with no other clip; the format may let such a one be duller than the others.
 
     The reasons: ``empty``, ``not_finite``, ``wrong_rate``, ``narrow_band`` (its rate cannot carry the format's bandwidth, so
     it would sound duller than all others), ``silent`` (or offset, rumble, hum and clicks alone), ``clipped``, ``too_short``,
@@ -104,8 +117,10 @@ def inspect(waveform: Waveform, text: str | None, audio: AudioFormat, expected_r
     samples, rate = waveform.samples, waveform.sample_rate_hz
     if expected_rate_hz is not None and rate != expected_rate_hz:
         return Failure("wrong_rate", f"the clip has {rate} Hz, its voice speaks at {expected_rate_hz} Hz")
-    if rate < audio.lowest_native_rate_hz:
+    if rate < audio.lowest_native_rate_hz and not (is_reference and audio.upsamples_references):
         remedy = f"take a source of {audio.lowest_native_rate_hz:g} Hz or more, or lower bandwidth_hz for all"
+        if is_reference:
+            remedy += "; references alone may be upsampled: audio.upsample_references"
         return Failure("narrow_band", f"{rate} Hz cannot carry a bandwidth of {audio.bandwidth_hz} Hz: {remedy}")
     speech = above_hum(in_band(waveform, audio, _ENDS_S), audio.sample_rate_hz)
     if (level := sustained_dbfs(speech, audio.sample_rate_hz)) < SILENT_DBFS:

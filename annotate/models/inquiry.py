@@ -183,7 +183,7 @@ class Inquiry:
         key = self.key(tag, prompt_digest, audio_ids=audio_ids, facts=list(given.values()), vote=vote)
         order = row.get("order", "ab")
         return Case(
-            row_id=_row_id("judgment", row["subject_id"], key, order),
+            row_id=_row_id("judgment", row["subject_id"], key, order, *task.checked_by),
             subject_id=row["subject_id"],
             order=order,
             vote=vote,

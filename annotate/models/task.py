@@ -6,13 +6,15 @@ new version. A task about pairs is judged (``Parsed``, table ``judgments``), any
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from contracts.errors import DataError
-from contracts.ids import digest
+from pydantic import TypeAdapter, ValidationError
+
+from contracts.errors import DataError, RecipeError
+from contracts.ids import canonical_json, digest
 from contracts.languages import base_language
 from contracts.text_forms import shown
 
@@ -127,6 +129,9 @@ class TaskSpec:
         makes_negatives: whether a system may speak what it writes instead of the text; it gives ``text`` then.
         parse: turns a reply into its content, or raises ``ParseError``.
         check: raises ``ParseError`` where the content does not fit what the request showed, by column; None = any does.
+        options: dataclass of what a recipe may set of the task: its value is a ``check``, which is asked of replies only where
+            the recipe sets some; None = nothing.
+        checked_by: the options that the recipe set, as literals: an answer that was checked by others is another one.
         compose: writes scores, by the keys of the dimensions, and content as a reply in the task's layout, which ``parse``
             reads as the same again, or raises ``ParseError`` where they have no such form; None = only judges write replies.
         preface: what stands before every prompt, such as examples (``annotate.models.examples``).
@@ -146,7 +151,31 @@ class TaskSpec:
     parse: Callable[[str], Parsed | Written]
     check: Callable[[Written, Mapping[str, str]], None] | None = None
     compose: Callable[[Mapping[str, float], Mapping[str, str | None]], str] | None = None
+    options: type | None = None
+    checked_by: tuple[str, ...] = ()
     preface: str = ""
+
+    def with_options(self, options: Mapping[str, Any]) -> Self:
+        """Return the task as a recipe's options make it.
+
+        Raises:
+            RecipeError: it has no such option, or refuses its value.
+        """
+        if not options:
+            return self
+        if self.options is None:
+            raise RecipeError(f"task {self.name!r} has no options, got {', '.join(options)}")
+        known = [option.name for option in fields(self.options)]
+        if unknown := [name for name in options if name not in known]:
+            raise RecipeError(f"task {self.name!r} has no option {unknown[0]!r}; known: {', '.join(known)}")
+        try:
+            check: Any = TypeAdapter(self.options).validate_python(dict(options))
+        except ValidationError as error:
+            problems = (
+                f"{'.'.join(map(str, one['loc']))}: {one['msg'].removeprefix('Value error, ')}" for one in error.errors()
+            )
+            raise RecipeError(f"task {self.name!r}: {'; '.join(problems)}") from None
+        return replace(self, check=check, checked_by=(canonical_json(asdict(check)),))
 
     @property
     def shown(self) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ def plan_clips(build: Build[R_contra], why_not: Usable[R_contra]) -> list[Line]:
     if asking := asked_lines(
         build,
         known,
-        lambda _stage, _subject: clips,
+        lambda _stage, _task: clips,
         longest=max((text for text in usable["text"].to_pylist() if text), key=len, default=""),
         clip_s=seconds / clips,
     ):

@@ -12,10 +12,11 @@ from flows.run.kind import Line, asking_stages, stages_of
 from flows.run.pipeline import Build
 from flows.stages.brought_along import clip_requests
 from flows.stages.metrics import metric_keys
+from flows.stages.pair_budget import as_samples, draw_of, needed_clips, unmet
 from flows.stages.prompts import choose_prompts
 from flows.stages.speaking import can_speak, clips_of, pairs_of, to_speak, unspoken
 from flows.stages.split_facts import split_sizes
-from flows.stages.texts import CHOSEN, scripted
+from flows.stages.texts import CHOSEN, asked_about, scripted
 from flows.stages.utterances import read_corpora
 from flows.stages.writings import spoken_instead
 from flows.views.asked_lines import asked_lines, money_line
@@ -61,6 +62,7 @@ def plan_of(build: Build[PreferenceRecipe]) -> list[Line]:
     wanted = clips_of(build, prompts, utterances, spoken_instead(build) if "writings" in known else {})
     wanted = wanted.filter(pc.is_valid(wanted["system"]))
     wanted = pa.concat_tables([wanted, _clips(build, prompts, utterances)])
+    wanted = needed_clips(build, prompts, wanted, _failed_clips(build))
     wanted = attach(wanted, "subject_id", lengths, "prompt_id", {"s": "s"})
     made = pc.invert(pc.is_in(wanted["row_id"], value_set=left_keys(build, "samples", "samples", wanted["row_id"])))
     wanted = wanted.append_column("made", made)
@@ -82,7 +84,7 @@ def plan_of(build: Build[PreferenceRecipe]) -> list[Line]:
         )
         if system.name in build.recipe.speech_services:
             line = spoken_line(line, build.recipe.speech_services[system.name], _texts_left(spoken[-1]))
-        mute = mine.num_rows - spoken[-1].num_rows
+        mute = 0 if build.recipe.pairs else mine.num_rows - spoken[-1].num_rows
         notes = [line["note"], f"{mute} more in languages that {engine} does not speak" if mute else ""]
         lines.append(line | {"note": "; ".join(str(note) for note in notes if note)})
     for system, corpus in build.recipe.brought_along:
@@ -96,11 +98,11 @@ def plan_of(build: Build[PreferenceRecipe]) -> list[Line]:
         left = pc.is_in(keys, value_set=left_keys(build, "metrics", "metrics", keys))
         cpu_h = cpu_hours("metric", metric.name, total_of(wanted.filter(left)["s"]))
         lines.append(plan_line(f"metrics {metric.name}", wanted.num_rows, done=wanted.num_rows - count_true(left), cpu_h=cpu_h))
-    if "pairs" not in known and all(line["rows"] == line["done"] for line in lines) and _pairs_stand(build, wanted):
+    if "pairs" not in known and all(line["rows"] == line["done"] for line in lines) and _pairs_stand(build, prompts, wanted):
         known.add("pairs")
     lines += _asking(build, wanted, chosen, prompts, known, spoken=lines)
     lines += [plan_line(what, 0) | {"note": f"damaged: {problem}"} for what, problem in (build.problems or {}).items()]
-    problem = unspoken(build, prompts, utterances)
+    problem = unspoken(build, prompts, utterances) or unmet(build, to_speak(build, chosen), utterances)
     return lines if problem is None else [*lines, plan_line("nothing", 0) | {"note": problem}]
 
 
@@ -138,14 +140,13 @@ def _gathered(build: Build[PreferenceRecipe], utterances: pa.Table, chosen: pa.T
     return there
 
 
-def _pairs_stand(build: Build[PreferenceRecipe], wanted: pa.Table) -> bool:
+def _pairs_stand(build: Build[PreferenceRecipe], prompts: pa.Table, wanted: pa.Table) -> bool:
     """Say whether the pairs that are there are those of the wanted samples, of which none is left to be made."""
     if len(left_keys(build, "samples", "samples", wanted["row_id"])):
         return False
     samples = build.tables.read("samples", ["sample_id", "audio_id"])
     made = among(wanted, "row_id", samples["sample_id"])
-    found = pairs_of(build, _as_samples(made))
-    pairs, _ = of_two_clips(found, samples)
+    pairs, _ = of_two_clips(_pairs(build, prompts, made), samples)
     return set(pairs["pair_id"].to_pylist()) == set(build.tables.read("pairs", ["pair_id"])["pair_id"].to_pylist())
 
 
@@ -157,8 +158,15 @@ def _to_teach(recipe: PreferenceRecipe, pairs: int) -> int:
     return min(own, left) if own else left
 
 
-def _as_samples(wanted: pa.Table) -> pa.Table:
-    return wanted.rename_columns({"row_id": "sample_id", "subject_id": "prompt_id"})
+def _pairs(build: Build[PreferenceRecipe], prompts: pa.Table, wanted: pa.Table) -> pa.Table:
+    """Return the pairs of these requests: all of the wanted kinds, or those that the budget buys."""
+    if build.recipe.pairs is None:
+        return pairs_of(build, as_samples(wanted))
+    return draw_of(build, build.recipe.pairs, prompts, wanted, _failed_clips(build)).pairs
+
+
+def _failed_clips(build: Build[PreferenceRecipe]) -> set[str]:
+    return set(build.tables.read("failures@samples", ["row_id"])["row_id"].to_pylist())
 
 
 def _asking(
@@ -174,17 +182,21 @@ def _asking(
     recipe = build.recipe
     pairs = build.tables.num_rows("pairs")
     if "pairs" not in known:
-        pairs = pairs_of(build, _as_samples(wanted)).num_rows
+        pairs = _pairs(build, prompts, wanted).num_rows
     subjects = {"prompts": prompts.num_rows, "samples": wanted.num_rows, "pairs": pairs}
     subjects["judgments"] = pairs * (times(recipe.judge) if recipe.judge else 0)
-    asked_about = {"texts": chosen.num_rows} | ({"judgments": _to_teach(recipe, pairs)} if recipe.is_taught else {})
+    of_stages = {"texts": chosen.num_rows} | ({"judgments": _to_teach(recipe, pairs)} if recipe.is_taught else {})
     clip_s = total_of(wanted["s"]) / max(wanted.num_rows, 1)
     longest = max(prompts["text"].to_pylist(), key=len, default="")
     lines = [plan_line("pairs", pairs, done=pairs if "pairs" in known else 0)]
     lines += asked_lines(
         build,
         known,
-        lambda stage, subject: asked_about.get(stage, subjects.get(subject, 0)),
+        lambda stage, task: (
+            asked_about(build, chosen, task.name).num_rows
+            if stage == "texts"
+            else of_stages.get(stage, subjects.get(task.subject, 0))
+        ),
         longest=longest,
         clip_s=clip_s,
     )

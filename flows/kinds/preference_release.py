@@ -1,5 +1,6 @@
 """What a data set of preferences releases: compared clips, with all that they came from."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -20,7 +21,7 @@ from flows.stages.release import pairs_were_voted_on
 from flows.stages.release_form import Configuration, Form
 from flows.views.votes_analysis import tables
 from splits.leakage import LeakageProof
-from storage.card_facts import Writer
+from storage.card_facts import Statistics, Writer
 from storage.columns import ReleaseSchema, release_schema
 from storage.rows import OF_JUDGMENT, PairRows, Rows, first_judgments
 from storage.voted_columns import taught, undecided
@@ -72,8 +73,10 @@ def _configuration(build: Build[PreferenceRecipe]) -> str:
 
 
 def _schema(build: Build[PreferenceRecipe]) -> ReleaseSchema:
-    schema = release_schema(_configuration(build), has_negatives=bool(build.recipe.negatives))
-    return taught(schema) if build.recipe.is_taught else schema
+    recipe = build.recipe
+    by_style = bool(recipe.prompts.by_style)  # other recipes keep the columns that they had
+    schema = release_schema(_configuration(build), has_negatives=bool(recipe.negatives), has_categories=by_style)
+    return taught(schema) if recipe.is_taught else schema
 
 
 def _subset(name: str, *, is_last: bool) -> Configuration[PreferenceRecipe]:
@@ -177,6 +180,25 @@ def _writers(build: Build[PreferenceRecipe]) -> list[Writer]:
     ]
 
 
+def _reference_rates(build: Build[PreferenceRecipe]) -> list[Statistics]:
+    """Return how much of the reference speech was upsampled, where the recipe allows it."""
+    audio = build.recipe.clip_format
+    if not audio.upsamples_references:
+        return []
+    used = pc.unique(build.tables.read("prompts", ["reference_utterance_id"])["reference_utterance_id"].drop_null())
+    rates = among(wanted_rows(build, "recordings"), "utterance_id", used)["native_sample_rate_hz"]
+    rows = [
+        (f"{rate:,} Hz", "upsampled" if rate < audio.lowest_native_rate_hz else "as it is", count)
+        for rate, count in sorted(Counter(rates.to_pylist()).items())
+    ]
+    note = f"Clips have {audio.sample_rate_hz:,} Hz and nothing above {audio.bandwidth_hz:,} Hz. Upsampled speech has less."
+    return [
+        Statistics(
+            title="Rates of the reference speech", columns=("Rate", "Speech", "Recordings"), words=2, rows=rows, note=note
+        )
+    ]
+
+
 FORM: Final[Form[PreferenceRecipe]] = Form(
     reads=(
         "utterances",
@@ -190,7 +212,7 @@ FORM: Final[Form[PreferenceRecipe]] = Form(
     configurations=(Configuration(name=_configuration, schema=_schema, rows=_rows),),
     subsets=_subsets,
     proof=_proof,
-    statistics=lambda build: tables(build) if build.recipe.subsets else [],
+    statistics=lambda build: [*(tables(build) if build.recipe.subsets else []), *_reference_rates(build)],
     statement=_statement,
     identity=_identity,
     writers=_writers,

@@ -170,7 +170,7 @@ def _asking(build: _Build, known: set[str], rows: Mapping[str, int], *, clip_s: 
     """
     if not (build.recipe.judges_of_pairs or build.recipe.writers):
         return []
-    lines = asked_lines(build, known, lambda _stage, subject: rows[subject], longest="", clip_s=clip_s)
+    lines = asked_lines(build, known, lambda _stage, task: rows[task.subject], longest="", clip_s=clip_s)
     return [*lines, money_line(build, lines)]
 
 

@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 from contracts.errors import RecipeError
 from contracts.ids import digest
 from flows.recipe.parts import Emotion, Name, Strict
-from flows.recipe.sections import Prompts, System
+from flows.recipe.prompts_section import Prompts
+from flows.recipe.sections import System
 from synth.borrowing import Borrowed
 from synth.contrasts import Source
 from synth.requests import TARGET

@@ -16,6 +16,7 @@ from flows.recipe.sections import Role, System
 from flows.recipe.subsets_section import check_subsets
 from storage.columns import release_schema
 from synth.engine import Engine, Voice, is_service, max_reference_s, varies_by
+from synth.scripts import OF_RECORDINGS, STYLE_CONTINUATION
 
 
 def _negative_roles() -> list[str]:
@@ -46,6 +47,8 @@ def check(recipe: PreferenceRecipe) -> None:
     corpora = [corpus.name for corpus in recipe.corpora]
     if unknown := [name for name in recipe.prompts.corpora or () if name not in corpora]:
         raise RecipeError(f"prompts.corpora: {unknown[0]!r} is no corpus of this recipe: {', '.join(corpora)}")
+    if unknown := [name for name in recipe.prompts.texts_by_corpus or {} if name not in (recipe.prompts.corpora or corpora)]:
+        raise RecipeError(f"prompts.texts_by_corpus: {unknown[0]!r} is no corpus whose texts are spoken: {', '.join(corpora)}")
     for number, section in enumerate(recipe.clip_limits, start=1):
         try:
             section.limit.configured()
@@ -191,7 +194,7 @@ def _check_roles(recipe: PreferenceRecipe) -> None:
         if task.subject == "samples" and (unknown := sorted(set(task.shown) - {"text", "language"})):
             raise RecipeError(f"roles: task {role.task!r} shows {', '.join(unknown)}, which is not known of samples here")
     tasks = {role.task for role in recipe.roles}
-    if set(recipe.prompts.variants) != {"transcript"} and "style_continuation" not in tasks:
+    if recipe.prompts.all_variants - OF_RECORDINGS and STYLE_CONTINUATION not in tasks:
         raise RecipeError("prompts.variants: texts beside the transcript need the role style_continuation")
     for system in recipe.systems:
         if system.speaks != "target" and system.speaks not in tasks & set(_negative_roles()):

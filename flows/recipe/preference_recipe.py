@@ -10,8 +10,10 @@ from pydantic import Field, model_validator
 
 from flows.recipe.contrasts_section import ClipSource, NegativeSource
 from flows.recipe.model import Recipe
+from flows.recipe.pairs_section import PairBudget
 from flows.recipe.parts import LimitSection, configured
-from flows.recipe.sections import Audio, JudgeSection, Prompts, Role, System
+from flows.recipe.prompts_section import Prompts
+from flows.recipe.sections import Audio, JudgeSection, Role, System
 from flows.recipe.subsets_section import SubsetName, SubsetSection, in_order
 from synth.contrasts import Source
 from synth.dsp import AudioFormat
@@ -56,6 +58,11 @@ class PreferenceRecipe(Recipe):
         "and a block whose texts borrow of each other lies in one split",
     )
     pair_kinds: tuple[Literal["human", "inter", "intra"], ...] = Field(default=("human", "inter"), min_length=1)
+    pairs: PairBudget | None = Field(
+        default=None,
+        exclude_if=lambda pairs: pairs is None,
+        description="how many pairs of which sort; null = all of pair_kinds",
+    )
     roles: list[Role] = Field(default_factory=list, description="what else language models write, in this order")
     judge: JudgeSection | None = Field(
         default=None, description="its judgments decide the labels, unless labels says otherwise"
@@ -73,19 +80,33 @@ class PreferenceRecipe(Recipe):
         self.require_unique("systems", (system.name for system in self.systems))
         self.require_unique("roles", (role.task for role in self.roles))
         self.require_unique("pair_kinds", self.pair_kinds)
-        self.require_unique("prompts.variants", self.prompts.variants)
         if any(system.name == "human" for system in self.systems):
             raise ValueError("systems: the name 'human' is the ground-truth recording's")
         if self.negatives:
             if set_here := sorted({"human", "pair_kinds"} & self.model_fields_set):
                 raise ValueError(f"{set_here[0]}: with negatives, each pair is a positive and a negative")
-            if set(self.prompts.variants) != {"transcript"}:
+            if self.prompts.all_variants != {"transcript"}:
                 raise ValueError("prompts.variants: negatives are of texts that have a recording: only transcript")
+            if self.pairs is not None:
+                raise ValueError("pairs: with negatives, each pair is a positive and a negative: leave it out")
         elif self.positives:
             raise ValueError("positives: are compared with negatives: say how those are made")
+        if self.pairs is not None and "pair_kinds" in self.model_fields_set:
+            raise ValueError("pair_kinds: follow from pairs.budget: leave it out")
+        if self.audio.upsample_references and (self.human or self.negatives):
+            raise ValueError(
+                "audio.upsample_references: recordings are compared here: set human to false, or lower bandwidth_hz"
+            )
+        if self.human and "foreign" in self.prompts.all_variants:
+            raise ValueError("human: nobody has recorded foreign texts in the voice of the reference: set human to false")
         if self.judge is None and self.judges:
             raise ValueError("judges: are second opinions: name the first one as judge")
         return self
+
+    @property
+    def compared_kinds(self) -> Sequence[str]:
+        """The kinds of pairs that are compared."""
+        return self.pair_kinds if self.pairs is None else self.pairs.kinds
 
     @property
     def judges_of_pairs(self) -> Sequence[JudgeSection]:
@@ -100,7 +121,7 @@ class PreferenceRecipe(Recipe):
     @property
     def clip_format(self) -> AudioFormat:
         """The one format of all clips."""
-        return AudioFormat(**self.audio.model_dump())
+        return self.audio.clip_format
 
     @property
     def longest_history(self) -> int | None:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from annotate.models.task import TaskSpec
 from contracts import plugins
 from contracts.errors import RecipeError
 from flows.recipe.sections import Role
@@ -14,7 +13,7 @@ def check_role(role: Role, *subjects: str) -> Any:
     Raises:
         RecipeError: the task is about other rows, the judge cannot do it, or has no batches.
     """
-    task: TaskSpec = plugins.configure("task", role.task)
+    task = role.spec
     judge = plugins.configure("judge", role.name, role.options)
     if task.subject not in subjects:
         where = {"pairs": "judge or judges", "assessments": "rationale, in a recipe of kind rated_clips"}

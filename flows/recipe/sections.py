@@ -1,10 +1,12 @@
-"""Sections of a recipe: corpora, prompts, systems, roles, labels and the release."""
+"""Sections of a recipe: corpora, audio, systems, roles, labels and the release."""
 
 from itertools import product
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from annotate.models.task import TaskSpec
+from contracts import plugins
 from contracts.bounds import Factor
 from flows.recipe.parts import Emotion, Name, Options, Placed, Plugin, Strict, Versioned
 from synth.dsp import AudioFormat, OriginalFormat
@@ -32,62 +34,28 @@ class CorpusSection(Strict):
     )
 
 
-class Prompts(Strict):
-    """Which texts are spoken, after which reference."""
-
-    texts: int | None = Field(default=None, gt=0, le=100_000_000, description="how many target texts; null = all")
-    min_duration_s: float = Field(default=1.0, ge=0, le=86_400)
-    max_duration_s: float = Field(default=30.0, gt=0, le=86_400)
-    min_words: int = Field(default=1, ge=0, le=2000)
-    reference: Literal["same_speaker", "none"] = "same_speaker"
-    reference_min_duration_s: float = Field(default=1.0, ge=0, le=86_400)
-    reference_max_duration_s: float | None = Field(
-        default=None,
-        gt=0,
-        le=86_400,
-        exclude_if=lambda longest: longest is None,
-        description="null = what all systems of the recipe take",
-    )
-    variants: tuple[Literal["transcript", "random", "translation", "codeSwitching"], ...] = Field(
-        default=("transcript",), min_length=1, description="texts beside the transcript need the role style_continuation"
-    )
-    longest_history: int | None = Field(
-        default=None, gt=0, le=100_000, description="turns before a dialogue's target; null = all"
-    )
-    targets: Literal["texts", "recordings"] = Field(
-        default="texts",
-        exclude_if=lambda targets: targets == "texts",  # a recipe that does not say it is the recipe that it was
-        description="each text once, or every recording of it, such as one sentence in five emotions",
-    )
-
-    corpora: tuple[Name, ...] | None = Field(
-        default=None,
-        min_length=1,
-        exclude_if=lambda corpora: corpora is None,
-        description="those whose texts are spoken; the others are there to be borrowed from; null = all",
-    )
-
-    @model_validator(mode="after")
-    def _durations_are_a_range(self) -> Self:
-        if self.min_duration_s > self.max_duration_s:
-            raise ValueError(f"min_duration_s {self.min_duration_s:g} is above max_duration_s {self.max_duration_s:g}")
-        if self.reference_max_duration_s is not None and self.reference_max_duration_s < self.reference_min_duration_s:
-            raise ValueError("reference_max_duration_s is below reference_min_duration_s")
-        if self.targets == "recordings" and self.reference != "none":
-            raise ValueError("targets: where every recording is one, none is left to be a reference: set reference to none")
-        return self
-
-
 class Audio(Strict):
     """The one format of all clips: a difference in format would give the system away."""
 
     sample_rate_hz: int = Field(default=16000, ge=8000, le=48000)
     bandwidth_hz: int = Field(default=7000, ge=1000, le=24000)
     loudness_lufs: float = Field(default=-26.0, gt=-70, le=-10, description="at -23 LUFS some engines' clips would clip")
+    upsample_references: bool = Field(
+        default=False,
+        exclude_if=lambda upsample: not upsample,  # a recipe that does not say it is the recipe that it was
+        description="reference speech whose rate is too low for bandwidth_hz is upsampled, and the card says how much of it; "
+        "else it is refused, as clips that are compared always are",
+    )
+
+    @property
+    def clip_format(self) -> AudioFormat:
+        """The format."""
+        found = self.model_dump(exclude={"upsample_references"})
+        return AudioFormat(**found, upsamples_references=self.upsample_references)
 
     @model_validator(mode="after")
     def _can_be_made(self) -> Self:
-        AudioFormat(**self.model_dump())  # raises an error that says what does not fit
+        _ = self.clip_format  # raises an error that says what does not fit
         return self
 
 
@@ -210,6 +178,17 @@ class Role(Plugin):
     poll_s: float = Field(
         default=30.0, gt=0, le=86_400, description="first wait before a batch is looked at; later ones are longer"
     )
+    task_options: Options = Field(
+        default_factory=dict,
+        exclude_if=lambda options: not options,  # a recipe that does not say it is the recipe that it was
+        description="options of the task: what a reply must be beyond its format",
+    )
+
+    @property
+    def spec(self) -> TaskSpec:
+        """The task, with these options."""
+        task: TaskSpec = plugins.configure("task", self.task)
+        return task.with_options(self.task_options)
 
 
 class JudgeSection(Role):

@@ -95,8 +95,7 @@ class RoleQuestion:
 
 def task_of(role: Role) -> TaskSpec:
     """Return the task of a role."""
-    task: TaskSpec = plugins.configure("task", role.task)
-    return task
+    return role.spec
 
 
 def judge_of(role: Role) -> Judge:

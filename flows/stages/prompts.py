@@ -14,6 +14,7 @@ from flows.run.books import Books, count
 from flows.run.pipeline import Build, Stage
 from flows.run.questions import needs_history
 from flows.run.work import do_missing
+from flows.stages.pair_budget import unmet
 from flows.stages.recordings import recording_requests, recording_work, used_utterances
 from flows.stages.speaking import to_speak, unspoken
 from flows.stages.texts import CHOSEN
@@ -26,14 +27,18 @@ _ROUNDS: Final = 10
 
 def choose_prompts(build: Build[PreferenceRecipe], utterances: pa.Table) -> tuple[pa.Table, pa.Table]:
     """Return the recipe's prompts, and the utterances that serve none as drops; audio that is known to fail is avoided."""
-    others = {"variants", "longest_history", "corpora", "reference_max_duration_s"}
+    section = build.recipe.prompts
+    others = {"texts", "texts_by_corpus", "variants", "longest_history", "corpora", "reference_max_duration_s"}
     return choose(
         _recordings(build, utterances),
         seed=build.recipe.seed,
         history=needs_history(build),
         failed=_failed(build),
         reference_max_duration_s=build.recipe.longest_reference_s,
-        **build.recipe.prompts.model_dump(exclude=others),
+        texts=section.texts_by_corpus or section.texts,
+        foreign=section.foreign_styles,
+        styles=section.styles,
+        **section.model_dump(exclude=others),
     )
 
 
@@ -56,13 +61,15 @@ def _prompts(build: Build[PreferenceRecipe]) -> Books:
     """Choose prompts and bring their recordings in, until all of them are usable or there are no better ones.
 
     Raises:
-        RecipeError: no pair can come of them, for want of systems that speak their languages.
+        RecipeError: no pair can come of them, for want of systems that speak their languages; or fewer than the budget asks
+            for.
     """
     utterances = build.tables.read("utterances")
-    human = build.recipe.human and "transcript" in build.recipe.prompts.variants
+    human = build.recipe.human and "transcript" in build.recipe.prompts.all_variants
     for _ in range(_ROUNDS):
         prompts, drops = choose_prompts(build, utterances)
-        if problem := unspoken(build, to_speak(build, prompts), utterances):
+        spoken = to_speak(build, prompts)
+        if problem := unspoken(build, spoken, utterances) or unmet(build, spoken, utterances):
             raise RecipeError(problem)
         before = _failed(build)
         requests = recording_requests(build, used_utterances(prompts, human=human))
@@ -85,6 +92,7 @@ def _settings(build: Build[PreferenceRecipe]) -> object:
     recipe, longest_s = build.recipe, build.recipe.longest_reference_s
     return [
         recipe.prompts.model_dump(exclude={"variants", "longest_history"}),
+        *([by_style] if (by_style := recipe.prompts.by_style) else []),
         needs_history(build),
         [format_literals(recipe.clip_format), recipe.human, [corpus.root for corpus in recipe.corpora]],
         *([] if math.isinf(longest_s) or recipe.prompts.reference == "none" else [longest_s]),
@@ -98,6 +106,6 @@ STAGE: Final[Stage[PreferenceRecipe]] = Stage(
     fills=("recordings", "failures@recordings"),
     settings=_settings,
     run=_prompts,
-    checks=("systems", "positives", "negatives", "blocks", "pair_kinds", "listening"),
+    checks=("systems", "positives", "negatives", "blocks", "pair_kinds", "pairs", "listening"),
     on_cluster=True,
 )

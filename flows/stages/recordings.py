@@ -41,7 +41,7 @@ def _wanted_utterances(build: Build[PreferenceRecipe]) -> pa.Array:
 
 
 def recording_requests(build: Build, wanted: pa.Array) -> pa.Table:
-    """Return ``row_id, subject_id, corpus, audio_path, text`` of the recordings of these utterances."""
+    """Return ``row_id, subject_id, corpus, audio_path, text, is_reference`` of the recordings of these utterances."""
     used = among(build.tables.read("utterances"), "utterance_id", wanted)
     return pa.table(
         {
@@ -50,6 +50,7 @@ def recording_requests(build: Build, wanted: pa.Array) -> pa.Table:
             "corpus": used["corpus"],
             "audio_path": used["audio_path"],
             "text": used["text"],
+            "is_reference": pc.is_null(used["system"]),
         }
     )
 

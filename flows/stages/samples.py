@@ -20,6 +20,7 @@ from flows.run.wanted import made, want, wanted_rows
 from flows.run.work import LaterStage, count_done, do_missing
 from flows.stages import metrics
 from flows.stages.brought_along import clip_requests
+from flows.stages.pair_budget import needed_clips
 from flows.stages.speaking import candidate_literals, clips_of
 from flows.stages.tries import Rendering, make_with_tries
 from flows.stages.writings import spoken_instead
@@ -28,14 +29,32 @@ from synth.render import RenderJob
 
 
 def sample_requests(build: Build[PreferenceRecipe]) -> pa.Table:
-    """Return every sample that the recipe wants (schema synth.requests.WANTED)."""
+    """Return every sample that the recipe wants (schema synth.requests.WANTED); under a budget those that its pairs need."""
     prompts, utterances = build.tables.read("prompts"), build.tables.read("utterances")
     spoken = clips_of(build, prompts, utterances, spoken_instead(build))
-    return sorted_by(pa.concat_tables([spoken, clip_requests(build, prompts, utterances)]), "row_id")
+    wanted = sorted_by(pa.concat_tables([spoken, clip_requests(build, prompts, utterances)]), "row_id")
+    return wanted if build.recipe.pairs is None else needed_clips(build, prompts, wanted, _lost(build, wanted))
+
+
+def _lost(build: Build[PreferenceRecipe], wanted: pa.Table) -> set[str]:
+    """Return the requests that cannot be had, as far as is known: their recordings are not there, or they failed."""
+    unusable = pc.is_valid(_problems(build, wanted, wanted_rows(build, "recordings")))
+    failed = build.tables.read("failures@samples", ["row_id"])["row_id"]
+    return {*wanted.filter(unusable)["row_id"].to_pylist(), *failed.to_pylist()}
 
 
 def _samples(build: Build[PreferenceRecipe]) -> Books:
     recordings, wanted = wanted_rows(build, "recordings"), sample_requests(build)
+    _make(build, wanted, recordings)
+    # Failures under a budget make room for the next pairs, which may need other clips.
+    while build.recipe.pairs is not None and not (more := sample_requests(build))["row_id"].equals(wanted["row_id"]):
+        wanted = more
+        _make(build, wanted, recordings)
+    return replace(count_done(build, "samples"), notes=_unused(build, wanted))
+
+
+def _make(build: Build[PreferenceRecipe], wanted: pa.Table, recordings: pa.Table) -> None:
+    """Make the samples that are missing; what cannot be made becomes drops and failures."""
     want(build, "samples", [(wanted["row_id"], wanted["subject_id"])])
     usable = _usable(build, wanted, recordings)
     recorded = usable.filter(_is_recorded(build, usable))
@@ -68,7 +87,6 @@ def _samples(build: Build[PreferenceRecipe]) -> Books:
         do_missing(build, "samples", work, spoken_here(build, services), later)
 
     make_with_tries(build, "samples", work, services, build.recipe.tries, make=make)
-    return replace(count_done(build, "samples"), notes=_unused(build, wanted))
 
 
 def _unused(build: Build[PreferenceRecipe], wanted: pa.Table) -> tuple[str, ...]:
@@ -84,8 +102,19 @@ def _unused(build: Build[PreferenceRecipe], wanted: pa.Table) -> tuple[str, ...]
 
 def _usable(build: Build[PreferenceRecipe], wanted: pa.Table, recordings: pa.Table) -> pa.Table:
     """Return the requests whose recordings are there, with ``reference_audio_id``; the others become drops."""
+    reason = _problems(build, wanted, recordings)
+    _drop_samples(build, wanted, reason)
+    return _with_recordings(wanted, recordings).filter(pc.is_null(reason))
+
+
+def _with_recordings(wanted: pa.Table, recordings: pa.Table) -> pa.Table:
     wanted = attach(wanted, "reference_utterance_id", recordings, "utterance_id", {"reference_audio_id": "audio_id"})
-    wanted = attach(wanted, "target_utterance_id", recordings, "utterance_id", {"recording_id": "recording_id"})
+    return attach(wanted, "target_utterance_id", recordings, "utterance_id", {"recording_id": "recording_id"})
+
+
+def _problems(build: Build[PreferenceRecipe], wanted: pa.Table, recordings: pa.Table) -> pa.ChunkedArray:
+    """Return per request why it cannot be rendered, as a counted word; null = it can."""
+    wanted = _with_recordings(wanted, recordings)
     no_reference = pc.and_(pc.is_valid(wanted["reference_utterance_id"]), pc.is_null(wanted["reference_audio_id"]))
     no_recording = pc.and_(_is_recorded(build, wanted), pc.is_null(wanted["recording_id"]))
     lost = pc.if_else(pc.equal(wanted["system"], HUMAN), "human_recording_failed", "clip_failed")
@@ -94,9 +123,7 @@ def _usable(build: Build[PreferenceRecipe], wanted: pa.Table, recordings: pa.Tab
     reason = pc.if_else(_without_history(build, wanted, recordings), "history_failed", reason)
     reason = pc.if_else(pc.is_null(wanted["text"]), "no_written_text", reason)
     reason = pc.if_else(no_recording, lost, pc.if_else(no_reference, "reference_failed", reason))
-    reason = pc.if_else(pc.is_null(wanted["system"]), "no_contrast", reason)
-    _drop_samples(build, wanted, reason)
-    return wanted.filter(pc.is_null(reason))
+    return pc.if_else(pc.is_null(wanted["system"]), "no_contrast", reason)
 
 
 def _without_history(build: Build[PreferenceRecipe], wanted: pa.Table, recordings: pa.Table) -> pa.Array:
@@ -195,6 +222,7 @@ STAGE: Final[Stage[PreferenceRecipe]] = Stage(
         *([[section.model_dump() for section in build.recipe.clip_limits]] if build.recipe.clip_limits else []),
         *([["history", build.recipe.longest_history]] if needs_history(build) else []),
         *([sorted(build.recipe.synthetic_corpora)] if build.recipe.synthetic_corpora else []),
+        *([build.recipe.pairs.literals()] if build.recipe.pairs else []),
     ],
     run=_samples,
     checks=("metrics",),

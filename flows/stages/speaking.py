@@ -15,8 +15,8 @@ from synth import contrasts, requests
 from synth.borrowing import Blocks
 from synth.dsp import format_literals
 from synth.engine import changed_engine_text, speaks
-from synth.pairing import HUMAN, contrasted, pairs
-from synth.scripts import language_of
+from synth.pairing import contrasted, pairs
+from synth.scripts import OF_RECORDINGS, language_of, style_of, variants_of
 from synth.text_frontend import FRONTEND_VERSION
 
 _TAKES: Final = {"takes", "takes_per_prompt"}
@@ -49,13 +49,14 @@ def candidates_of(build: Build[PreferenceRecipe]) -> list[requests.Candidate]:
 
 def to_speak(build: Build[PreferenceRecipe], chosen: pa.Table) -> pa.Table:
     """Return the prompts as they will be spoken, as long as nobody has written them: every variant with the chosen text."""
-    rows = []
+    rows, variants = [], build.recipe.prompts.spoken
     for prompt in chosen.to_pylist():
-        for variant in build.recipe.prompts.variants:
-            if variant == "transcript":
+        for variant in variants_of(prompt, variants):
+            if variant in OF_RECORDINGS:
                 rows.append(prompt)
             elif prompt["reference_language"] is not None and (language := language_of(prompt["reference_language"], variant)):
                 own = {"prompt_id": f"{prompt['prompt_id']}/{variant}", "language": language, "target_utterance_id": None}
+                own["style"] = style_of(prompt, variants)
                 rows.append(prompt | own)
     return pa.Table.from_pylist(rows, schema=chosen.schema)
 
@@ -64,7 +65,7 @@ def can_speak(build: Build[PreferenceRecipe], wanted: pa.Table) -> pa.Array:
     """Return per request whether its system speaks its language; recordings do."""
     engines = build.recipe.engines
     requested = zip(wanted["system"].to_pylist(), wanted["language"].to_pylist(), strict=True)
-    return pa.array([system == HUMAN or speaks(engines[system], language) for system, language in requested], pa.bool_())
+    return pa.array([system not in engines or speaks(engines[system], language) for system, language in requested], pa.bool_())
 
 
 def clips_of(
@@ -104,7 +105,7 @@ def pairs_of(build: Build[PreferenceRecipe], samples: pa.Table) -> pa.Table:
     """Return the pairs that the recipe wants of these samples (see ``synth.pairing``)."""
     if build.recipe.negatives:
         return contrasted(samples, seed=build.recipe.seed)
-    return pairs(samples, seed=build.recipe.seed, kinds=build.recipe.pair_kinds)
+    return pairs(samples, seed=build.recipe.seed, kinds=build.recipe.compared_kinds)
 
 
 def unspoken(build: Build[PreferenceRecipe], prompts: pa.Table, utterances: pa.Table) -> str | None:

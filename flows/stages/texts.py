@@ -1,5 +1,6 @@
 """The stage ``texts``: language models clean texts or write new ones, and the prompts become what is spoken."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import pyarrow as pa
@@ -13,7 +14,9 @@ from flows.run.question import RoleQuestion
 from flows.run.questions import ask_missing, prompt_requests, scripting_roles
 from flows.run.wanted import table_of
 from flows.stages.writings import asked_of_roles
-from synth.scripts import scripts
+from synth.scripts import OF_RECORDINGS, STYLE_CONTINUATION, scripts, variants_of
+
+_OF_VARIANTS: Final = ("style", "language", "reference_language")
 
 CHOSEN: Final = "prompts@chosen"
 """The prompts as they come from the corpora; table ``prompts`` has them as they are spoken."""
@@ -22,23 +25,43 @@ CHOSEN: Final = "prompts@chosen"
 def script_questions(build: Build[PreferenceRecipe]) -> list[RoleQuestion]:
     """Return the questions of the stage ``texts``."""
     roles = scripting_roles(build)
-    requests = prompt_requests(build, build.tables.read(CHOSEN))
+    chosen = build.tables.read(CHOSEN)
+    requests = prompt_requests(build, chosen)
     # What is continued is the reference's text, in the reference's language.
     spoken = pc.coalesce(requests["reference_language"], requests["language"])
     continued = requests.set_column(requests.column_names.index("language"), "language", spoken)
-    return [RoleQuestion(role=role, requests=continued if role.task == "style_continuation" else requests) for role in roles]
+    questions = []
+    for role in roles:
+        rows = continued if role.task == STYLE_CONTINUATION else requests
+        wanted = asked_about(build, chosen, role.task)["prompt_id"].combine_chunks()
+        rows = rows.filter(pc.is_in(rows["subject_id"], value_set=wanted))
+        questions.append(RoleQuestion(role=role, requests=rows))
+    return questions
+
+
+def asked_about(build: Build[PreferenceRecipe], chosen: pa.Table, task: str) -> pa.Table:
+    """Return the chosen prompts of which a task makes a text: transcripts are cleaned, references are continued."""
+    variants, wanted = build.recipe.prompts.spoken, list[bool]()
+    if not isinstance(variants, Mapping):
+        return chosen
+    for prompt in chosen.select(list(_OF_VARIANTS)).to_pylist():
+        found = set(variants_of(prompt, variants))
+        wanted.append(bool(found - OF_RECORDINGS if task == STYLE_CONTINUATION else found & OF_RECORDINGS))
+    return chosen.filter(pa.array(wanted, pa.bool_()))
 
 
 def _texts(build: Build[PreferenceRecipe]) -> Books:
     """Have texts cleaned or invented, and make the prompts that are spoken."""
     ask_missing(build, "texts", table_of("texts"), script_questions(build))
     spoken, drops = scripted(build)
+    variants = build.recipe.prompts.spoken
+    rows_in = sum(len(variants_of(prompt, variants)) for prompt in build.tables.read(CHOSEN, _OF_VARIANTS).to_pylist())
     build.tables.replace("drops@texts", drops)
     build.tables.replace("prompts", spoken)
     return Books(
         stage="texts",
         unit="texts",
-        rows_in=build.tables.num_rows(CHOSEN) * len(build.recipe.prompts.variants),
+        rows_in=rows_in,
         rows_out=spoken.num_rows,
         dropped=count(drops["reason"]),
     )
@@ -51,8 +74,14 @@ def scripted(build: Build[PreferenceRecipe]) -> tuple[pa.Table, pa.Table]:
     written = among(build.tables.read(table_of("texts")), "writing_id", ids)
     cleaned = any(question.task.name == "clean_text" for question in questions)
     section = build.recipe.prompts
+    failed = among(build.tables.read("failures@texts", ["row_id", "subject_id", "reason"]), "row_id", ids)
     spoken, drops = scripts(
-        build.tables.read(CHOSEN), written, cleaned=cleaned, variants=section.variants, targets=section.targets
+        build.tables.read(CHOSEN),
+        written,
+        cleaned=cleaned,
+        variants=section.spoken,
+        targets=section.targets,
+        refused=dict(zip(failed["subject_id"].to_pylist(), failed["reason"].to_pylist(), strict=True)),
     )
     return sorted_by(spoken, "prompt_id"), sorted_by(drops, "row_id")
 
@@ -62,7 +91,7 @@ STAGE: Final[Stage[PreferenceRecipe]] = Stage(
     reads=("utterances", CHOSEN),
     writes=("wanted@texts", "prompts", table_of("texts"), "failures@texts", "drops@texts"),
     settings=lambda build: [
-        list(build.recipe.prompts.variants),
+        build.recipe.prompts.variants_literals(),
         asked_of_roles(build, scripting=True),
         *(["recordings"] if build.recipe.prompts.targets == "recordings" else []),
     ],

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from annotate.models.task import TaskSpec
 from flows.recipe.sections import JudgeSection, Role
 from flows.run.kind import Line, asking_stages, stages_of
 from flows.run.pipeline import Build
@@ -19,14 +20,16 @@ _LIKELY_TURNS: Final = 8
 _BESIDE: Final = "a second question after a reply that cannot be used, and attempts lost on the way, come on top"
 
 
-def asked_lines(build: Build, known: set[str], rows: Callable[[str, str], int], *, longest: str, clip_s: float) -> list[Line]:
+def asked_lines(
+    build: Build, known: set[str], rows: Callable[[str, TaskSpec], int], *, longest: str, clip_s: float
+) -> list[Line]:
     """Return one line per role and judge at its highest cost.
 
     Args:
         build: the build.
         known: stages that are up to date; stages of which all questions are answered are added.
-        rows: returns how many rows a stage may ask about, by its name and by what its task is about (``pairs``, ``samples``,
-            ...); it counts where the questions are not known yet.
+        rows: returns how many rows a stage may ask about, by its name and its task; it counts where the questions are not known
+            yet.
         longest: the longest text.
         clip_s: mean length of a clip.
     """
@@ -39,7 +42,7 @@ def asked_lines(build: Build, known: set[str], rows: Callable[[str, str], int], 
         if is_known and not any(left):
             known.add(stage)
         for number, role in enumerate(asking.roles(build)):
-            wanted, done = rows(stage, task_of(role).subject), 0
+            wanted, done = rows(stage, task_of(role)), 0
             if isinstance(role, JudgeSection):
                 wanted *= times(role)
             if questions:

@@ -97,4 +97,89 @@ def kespeech(root: Path) -> Dummy:
     )
 
 
-BUILDERS: Mapping[str, Callable[[Path], Dummy]] = {"emilia": emilia, "l2_arctic": l2_arctic, "kespeech": kespeech}
+def paraspeechcaps(root: Path) -> Dummy:
+    """Two splits of two sources; missing audio, speakers and texts, a path out, a row without a path, an unknown source."""
+    put(root / "ears/p001/a.wav", encode("WAV", rate=48000))
+    put(root / "vox/b_voicefixer.wav", encode("WAV"))
+    rows = [
+        {"source": "ears", "relative_audio_path": "p001/a.wav", "transcription": "Be quiet!", "speakerid": "p001",
+         "situational_tags": ["whispered", "scared"], "intrinsic_tags": None, "accent": None, "duration": 0.5},
+        {"source": "voxceleb", "relative_audio_path": "b_voicefixer.wav", "transcription": "Good morning.", "speakerid": "id2",
+         "situational_tags": None, "intrinsic_tags": ["deep"], "accent": "Scottish"},
+        {"source": "ears", "relative_audio_path": "p001/gone.wav", "transcription": "Gone.", "speakerid": "p001"},
+        {"source": "ears", "relative_audio_path": "p001/a.wav", "transcription": "Twice.", "speakerid": "p001"},
+        {"source": "voxceleb", "relative_audio_path": "../secret.wav", "transcription": "Out.", "speakerid": "id2"},
+        {"source": "voxceleb", "transcription": "No path.", "speakerid": "id2"},
+        {"source": "emilia", "relative_audio_path": "EN/x.mp3", "transcription": "No such source here.", "speakerid": "x"},
+        ["no object"],
+    ]  # fmt: skip
+    put(root / "train_base.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    put(root / "ears/p002/c.wav", encode("WAV"))
+    put(root / "ears/p002/d.wav", encode("WAV"))
+    held = [
+        {"source": "ears", "relative_audio_path": "p002/c.wav", "transcription": "Nobody.", "speakerid": None},
+        {"source": "ears", "relative_audio_path": "p002/d.wav", "transcription": " ", "speakerid": "p002"},
+    ]
+    put(root / "holdout.jsonl", "".join(json.dumps(row) + "\n" for row in held))
+    put(root / "notes.txt", "x")
+    return Dummy(
+        options={"sources": {"voxceleb": "vox"}},
+        problems=[
+            ("ears/p001/a.wav", None),
+            ("voxceleb/b_voicefixer.wav", None),
+            ("ears/p001/gone.wav", "missing_audio"),
+            ("ears/p001/a.wav", "duplicate_id"),
+            ("train_base.jsonl:5", "path_outside_corpus"),
+            ("train_base.jsonl:6", "malformed_row"),
+            ("emilia/EN/x.mp3", "missing_audio"),
+            ("train_base.jsonl:8", "malformed_row"),
+            ("ears/p002/c.wav", "missing_speaker"),
+            ("ears/p002/d.wav", "empty_text"),
+        ],
+    )
+
+
+def genshin_voice(root: Path) -> Dummy:
+    """Lines in three languages; no speaker, no text, a placeholder, missing audio, a path out, a row without a file."""
+    for name in ("a", "b", "c", "d", "e", "f"):
+        put(root / f"audio/{name}.wav", encode("WAV", rate=48000))
+
+    def row(name: str, text: str, language: str = "English(US)", speaker: str = "Paimon") -> dict[str, str]:
+        return {"file_name": name, "transcription": text, "language": language, "speaker": speaker, "type": "Dialog"}
+
+    rows = [
+        row("audio/a.wav", "Let us go!"),
+        row("audio/b.wav", "我们走吧!", "Chinese", "派蒙"),
+        row("audio/c.wav", "行こう!", "Japanese"),
+        row("audio/d.wav", "Who is there?", speaker=" "),
+        row("audio/e.wav", ""),
+        row("audio/f.wav", "Hello, {NICKNAME}."),
+        row("audio/gone.wav", "Gone."),
+        row("/etc/x.wav", "Out."),
+        {"transcription": "No file.", "language": "English(US)", "speaker": "Paimon"},
+        row("audio/a.wav", "Twice."),
+    ]
+    put(root / "metadata.jsonl", "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in rows))
+    return Dummy(
+        problems=[
+            ("audio/a.wav", None),
+            ("audio/b.wav", None),
+            ("audio/c.wav", "other_language"),
+            ("audio/d.wav", "missing_speaker"),
+            ("audio/e.wav", "empty_text"),
+            ("audio/f.wav", "bracketed_note"),
+            ("audio/gone.wav", "missing_audio"),
+            ("metadata.jsonl:8", "path_outside_corpus"),
+            ("metadata.jsonl:9", "malformed_row"),
+            ("audio/a.wav", "duplicate_id"),
+        ]
+    )
+
+
+BUILDERS: Mapping[str, Callable[[Path], Dummy]] = {
+    "emilia": emilia,
+    "l2_arctic": l2_arctic,
+    "kespeech": kespeech,
+    "paraspeechcaps": paraspeechcaps,
+    "genshin_voice": genshin_voice,
+}

@@ -22,8 +22,11 @@ def read(root, reader="manifest", **options):
 
 def record(root, path, *, anywhere=False):
     """Bring one recording in; return the reason of its failure, or None."""
-    schema = pa.schema([(name, pa.string()) for name in ("row_id", "subject_id", "corpus", "audio_path", "text")])
-    row = {"row_id": "r", "subject_id": "u", "corpus": "c", "audio_path": path, "text": None}
+    schema = pa.schema(
+        [(name, pa.string()) for name in ("row_id", "subject_id", "corpus", "audio_path", "text")]
+        + [("is_reference", pa.bool_())]
+    )
+    row = {"row_id": "r", "subject_id": "u", "corpus": "c", "audio_path": path, "text": None, "is_reference": True}
     job = RecordJob(
         roots=json.dumps({"c": str(root)}),
         audio=AudioFormat(),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from corpora import emotion_miniatures, miniatures, question_miniatures
+from corpora import emotion_miniatures, miniatures, question_miniatures, reference_miniatures
 from tests.corpora.reading import read
 from tests.corpora.test_dummies import files
 
@@ -12,8 +12,13 @@ MINIATURES = {
     "covost2": (question_miniatures.covost2, {}),
     "dailytalk": (emotion_miniatures.dailytalk, {}),
     "esd": (emotion_miniatures.esd, {}),
+    "emilia": (reference_miniatures.emilia, {}),
+    "genshin_voice": (reference_miniatures.genshin_voice, {}),
+    "kespeech": (reference_miniatures.kespeech, {}),
+    "l2_arctic": (reference_miniatures.l2_arctic, {}),
     "librisqa": (question_miniatures.librisqa, {}),
     "nisqa": (miniatures.nisqa, {}),
+    "paraspeechcaps": (reference_miniatures.paraspeechcaps, {}),
     "qualispeech": (miniatures.qualispeech, LICENSED),
     "singmos": (miniatures.singmos, {"language": "zh"}),
     "somos": (miniatures.somos, {}),

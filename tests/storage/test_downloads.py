@@ -129,6 +129,7 @@ def test_some_plug_ins_fetch():
         "chattts",
         "cosyvoice2",
         "f5tts",
+        "maskgct",
         "xtts",
     }
     assert {name for _, name in FETCHING} == expected

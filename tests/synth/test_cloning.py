@@ -1,15 +1,17 @@
 # ruff: noqa: A002, N815, PLR0917 - the stand-ins have their originals' signatures
-"""The four zero-shot adapters against stand-ins for their libraries, which have the same modules, names and arguments.
+"""The five zero-shot adapters against stand-ins for their libraries, which have the same modules, names and arguments.
 
 The stand-ins were written from the libraries' sources: FunAudioLLM/CosyVoice cosyvoice/cli/cosyvoice.py (2026-03),
 SWivid/F5-TTS src/f5_tts/api.py (1.1.20), 2noise/ChatTTS ChatTTS/core.py (2025-05), idiap/coqui-ai-TTS
-TTS/tts/models/xtts.py (0.27.2). Their functions take exactly the arguments of the real ones, so a wrong name fails.
+TTS/tts/models/xtts.py (0.27.2),
+open-mmlab/Amphion models/tts/maskgct/maskgct_utils.py (2024-11). Their functions take exactly the arguments of the real ones, so a wrong name fails.
 """
 
 import random
 import sys
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -25,7 +27,7 @@ torch = pytest.importorskip("torch")
 
 RATE = 16000
 VOICE = (0.1 * np.sin(2 * np.pi * 150 * np.arange(3 * RATE) / RATE)).astype(np.float32)
-ADAPTERS = ["chattts", "cosyvoice2", "f5tts", "xtts"]
+ADAPTERS = ["chattts", "cosyvoice2", "f5tts", "maskgct", "xtts"]
 CALLS: list[dict] = []
 
 
@@ -168,9 +170,54 @@ class XttsConfig(SimpleNamespace):
         self.__dict__.update(loaded=file_name, gpt_cond_len=30, gpt_cond_chunk_len=4, max_ref_len=10)
 
 
+class MaskGCTPipeline:
+    """models.tts.maskgct.maskgct_utils.MaskGCT_Inference_Pipeline."""
+
+    def __init__(self, semantic_model, semantic_codec, codec_encoder, codec_decoder, t2s_model, s2a_model_1layer, s2a_model_full,
+                 semantic_mean, semantic_std, device):  # fmt: skip
+        loaded = semantic_codec, codec_encoder, codec_decoder, t2s_model, s2a_model_1layer, s2a_model_full
+        assert [part["weights"].partition("of ")[2] for part in loaded] == [
+            "semantic_codec/model.safetensors", "acoustic_codec/model.safetensors", "acoustic_codec/model_1.safetensors",
+            "t2s_model/model.safetensors", "s2a_model/s2a_model_1layer/model.safetensors", "s2a_model/s2a_model_full/model.safetensors",
+        ]  # fmt: skip
+        assert (semantic_model, semantic_mean, semantic_std, str(device)) == ("w2v-bert", "mean", "std", "cpu")
+
+    def maskgct_inference(self, prompt_speech_path, prompt_text, target_text, language="en", target_language="en", target_len=None,
+                          n_timesteps=25, cfg=2.5, rescale_cfg=0.75, n_timesteps_s2a=(25, 10, *[1] * 10), cfg_s2a=2.5,
+                          rescale_cfg_s2a=0.75):  # fmt: skip
+        assert Path("models/tts/maskgct/config/maskgct.json").exists(), "it is called inside of its checkout"
+        assert len(n_timesteps_s2a) == 12
+        CALLS.append({"text": target_text, "reference_text": prompt_text, "reference": read(prompt_speech_path),
+                      "seconds": target_len})  # fmt: skip
+        return noise(target_text)
+
+
+def maskgct_utils() -> dict[str, object]:
+    """models.tts.maskgct.maskgct_utils, of which each part knows which file it was loaded from."""
+    layers = SimpleNamespace(s2a_1layer={"of": "s2a_1layer"}, s2a_full={"of": "s2a_full"})
+    parts = {name: {"of": name} for name in ("semantic_codec", "acoustic_codec", "t2s_model")}
+
+    def load_config(path):
+        assert Path(path).read_text() == "{}", "it is loaded inside of its checkout"
+        return SimpleNamespace(model=SimpleNamespace(**parts, s2a_model=layers))
+
+    return {
+        "load_config": load_config,
+        "build_semantic_model": lambda device: ("w2v-bert", "mean", "std"),
+        "build_acoustic_codec": lambda cfg, device: ({"is": "encoder"}, {"is": "decoder"}),
+        "build_semantic_codec": lambda cfg, device: dict(cfg),
+        "build_t2s_model": lambda cfg, device: dict(cfg),
+        "build_s2a_model": lambda cfg, device: dict(cfg),
+        "g2p_": lambda text, language: (text, [letter for letter in text if letter != " "]),
+        "MaskGCT_Inference_Pipeline": MaskGCTPipeline,
+    }
+
+
 @pytest.fixture(autouse=True)
 def libraries(monkeypatch, tmp_path):
     """Put the stand-ins where the adapters import from."""
+    (tmp_path / "models/tts/maskgct/config").mkdir(parents=True)
+    (tmp_path / "models/tts/maskgct/config/maskgct.json").write_text("{}")
     (tmp_path / "cosyvoice2.yaml").write_text("sample_rate: 24000\n")
     contents = {
         "cosyvoice.cli.cosyvoice": {"CosyVoice2": CosyVoice2Model},
@@ -179,7 +226,13 @@ def libraries(monkeypatch, tmp_path):
         "ChatTTS": {"Chat": Chat},
         "TTS.tts.configs.xtts_config": {"XttsConfig": XttsConfig},
         "TTS.tts.models.xtts": {"Xtts": XttsModel},
-        "huggingface_hub": {"snapshot_download": lambda repo: str(tmp_path)},
+        "models.tts.maskgct.maskgct_utils": maskgct_utils(),
+        "safetensors.torch": {"load_model": lambda part, file: part.update(weights=file)},
+        "librosa": {}, "transformers": {},
+        "huggingface_hub": {
+            "snapshot_download": lambda repo: str(tmp_path),
+            "hf_hub_download": lambda repo, filename: f"{repo} of {filename}",
+        },
     }  # fmt: skip
     for name, attributes in contents.items():
         parts = name.split(".")
@@ -187,7 +240,7 @@ def libraries(monkeypatch, tmp_path):
             path = ".".join(parts[:depth])
             if path not in sys.modules or depth == len(parts):
                 module = ModuleType(path)
-                module.__spec__ = ModuleSpec(path, None)
+                module.__spec__ = ModuleSpec(path, None, origin=str(tmp_path.joinpath(*parts[:depth]).with_suffix(".py")))
                 module.__path__ = []
                 monkeypatch.setitem(sys.modules, path, module)
                 if depth > 1:
@@ -255,6 +308,8 @@ def test_a_text_that_breaks_the_library_is_one_failure(name):
         ("chattts", {}, [{"temperature": 0.3}, {"temperature": 1.2}]),
         ("cosyvoice2", {"speed": 1.2}, [{"speed": 1.2}, {"speed": 1.5}]),
         ("f5tts", {}, [{"speed": 1.0}, {"speed": 1.25}]),
+        # The reference lasts 3 s and has 8 letters, which stand for phones, the text 10: 3.75 s by the package's own estimate.
+        ("maskgct", {"speed": 1.25}, [{"seconds": 3.0}, {"seconds": 2.4}]),
         ("xtts", {}, [{"speed": 1.0, "temperature": 0.75}, {"speed": 1.25, "temperature": 1.2}]),
     ],
 )
@@ -294,10 +349,17 @@ def test_references_that_cannot_be_used_are_failures(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"), [("f5tts", "no_reference_text"), ("chattts", "no_reference_text"), ("xtts", None), ("cosyvoice2", None)]
+    ("name", "reason"),
+    [
+        ("f5tts", "no_reference_text"),
+        ("chattts", "no_reference_text"),
+        ("maskgct", "no_reference_text"),
+        ("xtts", None),
+        ("cosyvoice2", None),
+    ],
 )
 def test_a_reference_without_text(name, reason):
-    """Two libraries need the transcript; XTTS does not use it; CosyVoice 2 has a mode without."""
+    """Three libraries need the transcript; XTTS does not use it; CosyVoice 2 has a mode without."""
     session = plugins.configure("engine", name, {"device": "cpu"}).open()
     (answer,) = session.render([request(reference=Reference(waveform=VOICE, sample_rate_hz=RATE, text=None))])
     assert (answer.reason if isinstance(answer, Failure) else None) == reason
@@ -346,7 +408,7 @@ def test_damaged_weights_of_chattts_are_a_setup_error(monkeypatch):
         engine.open()
 
 
-@pytest.mark.parametrize("name", ["chattts", "cosyvoice2", "f5tts", "xtts"])
+@pytest.mark.parametrize("name", ADAPTERS)
 def test_several_sessions_share_a_gpu(name):
     """A session takes as much of a GPU as the recipe says, none without one; clips do not hang on it."""
     whole = plugins.configure("engine", name, {})

@@ -19,7 +19,9 @@ from synth.record import RecordJob
 
 RATE = 24000
 TEXT = "A sentence of the corpus."
-SCHEMA = pa.schema([(name, pa.string()) for name in ("row_id", "subject_id", "corpus", "audio_path", "text")])
+SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("row_id", "subject_id", "corpus", "audio_path", "text")] + [("is_reference", pa.bool_())]
+)
 
 
 def speech() -> np.ndarray:
@@ -60,7 +62,7 @@ def corpus(tmp_path):
 def run(corpus, *paths, text=TEXT, root=None, audio=None):
     """Record paths of the corpus; returns rows and failures by utterance."""
     requests = [
-        {"row_id": f"r{n}", "subject_id": f"u{n}", "corpus": "c", "audio_path": path, "text": text}
+        {"row_id": f"r{n}", "subject_id": f"u{n}", "corpus": "c", "audio_path": path, "text": text, "is_reference": True}
         for n, path in enumerate(paths)
     ]
     workspace = str(corpus.parent / "workspace")
@@ -170,6 +172,6 @@ def test_any_fsspec_url_is_a_root(corpus):
 def test_a_corpus_without_a_root_is_an_error_of_the_recipe(corpus):
     """Not a failure of its thousand utterances."""
     job = RecordJob(roots="{}", audio=AudioFormat(), workspace_url=str(corpus.parent / "workspace"))
-    row = {"row_id": "u", "subject_id": "u", "corpus": "other", "audio_path": "x.wav", "text": None}
+    row = {"row_id": "u", "subject_id": "u", "corpus": "other", "audio_path": "x.wav", "text": None, "is_reference": True}
     with pytest.raises(RecipeError, match="other"):
         job.open().run(pa.Table.from_pylist([row], schema=SCHEMA))

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synth.dsp import AudioFormat, normalise
+from synth.dsp import AudioFormat, format_literals, normalise
 from synth.engine import Waveform
-from synth.sanity import duration_bounds, inspect, standard_clip
+from synth.sanity import duration_bounds, inspect, recorded_clip, standard_clip
 
 AUDIO = AudioFormat()
 TEXT = "The quick brown fox jumps over the lazy dog."
@@ -170,6 +170,23 @@ def test_a_rate_that_cannot_carry_the_band_is_refused():
     assert problem is not None
     assert problem.reason == "narrow_band"
     assert inspect(Waveform(tone(3, 8000), 8000), TEXT, AudioFormat(bandwidth_hz=3400)) is None
+
+
+def test_references_may_be_duller_where_the_format_says_so():
+    """Speech of 16 kHz in a data set of 24 kHz and 11 kHz of band: refused as a clip, taken as a reference if the format allows."""
+    wide = {"sample_rate_hz": 24000, "bandwidth_hz": 11000}
+    refusing, taking = AudioFormat(**wide), AudioFormat(**wide, upsamples_references=True)
+    sound = Waveform(tone(3, 16000), 16000)
+    for audio, is_reference in ((refusing, True), (refusing, False), (taking, False)):
+        assert inspect(sound, TEXT, audio, is_reference=is_reference).reason == "narrow_band"
+    assert "audio.upsample_references" in inspect(sound, TEXT, refusing, is_reference=True).message
+    clip = recorded_clip(sound, TEXT, taking, is_reference=True)
+    assert (clip.sample_rate_hz, clip.native_sample_rate_hz) == (24000, 16000)
+    spectrum = np.abs(np.fft.rfft(clip.pcm))
+    above = np.fft.rfftfreq(len(clip.pcm), 1 / 24000) > 8500
+    assert spectrum[above].max() < 0.01 * spectrum.max(), "nothing is made up above the band of the source"
+    assert format_literals(refusing) == format_literals(AudioFormat(**wide))
+    assert format_literals(taking) != format_literals(refusing), "a recipe that changes this asks for its recordings anew"
 
 
 @pytest.mark.parametrize("gain", [0.01, 0.5, 0.999, 1.3])

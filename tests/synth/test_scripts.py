@@ -41,6 +41,7 @@ def prompt(number=0, text="A panda eats shoots and leaves.", language="en", hear
             "license": "CC0-1.0",
             "drawn_for": None,
             "own_split": None,
+            "reference_category": None,
         }
         | changes
     )
@@ -205,3 +206,31 @@ def test_books_balance(cases, cleaned, variants, fewer):
         assert row["target_utterance_id"] is not None or row["style"] == "expressive"
     small, _ = scripts(chosen(*rows[:fewer]), writings(*reversed(answers)), cleaned=cleaned, variants=variants)
     assert spoken.slice(0, small.num_rows).equals(small)
+
+
+def test_variants_by_style_keep_the_style_of_the_reference():
+    """Regular references speak transcripts, of their own and the other language; expressive ones what a model wrote."""
+    regular, foreign = prompt(0), prompt(1, "今天天气很好。", language="zh", heard="en")
+    expressive = prompt(2, "Come here!", style="expressive")
+    regular_writing = prompt(3, "It goes on.")
+    rows = [regular, foreign, expressive, regular_writing]
+    answers = writings(
+        *(wrote(row["prompt_id"], "clean_text", text=row["text"]) for row in rows[:2]),
+        *(wrote(row["prompt_id"], **LEGEND) for row in rows[2:]),
+    )
+    variants = {"regular": ["transcript", "foreign"], "expressive": ALL[1:]}
+    spoken, drops = scripts(
+        chosen(*rows), answers, cleaned=True, variants=variants, refused={regular_writing["prompt_id"]: "blocked"}
+    )
+    found = list(zip(with_setting(spoken)["setting"].to_pylist(), spoken["style"].to_pylist(), strict=True))
+    assert found == [
+        ("en2en", "regular"), ("en2zh", "regular"),
+        ("en2en", "expressive"), ("en2zh", "expressive"), ("en2mixed", "expressive"),
+    ]  # fmt: skip
+    assert spoken.to_pylist()[1] == foreign, "a foreign transcript keeps its recording: another voice than the reference's"
+    assert reasons(drops) == [(regular_writing["prompt_id"], "transcript", "no_clean_text")]
+    assert json.loads(drops["evidence"][0].as_py())["why"] == "blocked"
+    only = {"regular": ["random"]}
+    spoken, drops = scripts(chosen(*rows[2:]), answers, cleaned=True, variants=only)
+    assert spoken["style"].to_pylist() == ["regular"], "a regular reference stays regular, whatever it says"
+    assert drops.num_rows == 0

@@ -37,6 +37,7 @@ OBEYS = {
         "<laughter>",
     ],
     "f5tts": [],
+    "maskgct": [],
     "gemini_speech": ["[whispers]", "[short pause]", "[extremely fast]"],
     "openai_speech": ["[pause:2s]", "[laugh]"],
     "world_transfer": ["[["],  # as piper, by which it speaks

@@ -16,6 +16,18 @@ SHORTEST: Final = 4
 _TOKEN: Final = re.compile(rf"[{HAN}]|[^\W_{HAN}]+(?:['\u2019][^\W_{HAN}]+)*")
 
 
+def copy_of(sentence: str, text: str) -> str | None:
+    """Return the part of a text that repeats a sentence, word for word or nearly; None = there is none.
+
+    A sentence that is too short to have near copies has none at all.
+    """
+    wanted, tokens = _tokens(sentence), _tokens(text)
+    length = len(wanted)
+    if length >= SHORTEST and any(tokens[start : start + length] == wanted for start in range(len(tokens) - length + 1)):
+        return sentence
+    return near_copy(sentence, text)
+
+
 def near_copy(sentence: str, text: str) -> str | None:
     """Return the part of a text that is nearly a sentence, but not the sentence itself; None = there is none.
 

@@ -1,14 +1,21 @@
 """The writer of continuations: ten styles, a pick, its translation and a mixed form (SpeechJudge, App. A.1)."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
+from annotate.models.parse.near_copies import copy_of
+from annotate.models.parse.reading_time import reading_time_s
 from annotate.models.parse.strict_json import Field, Items, Text, written
 from annotate.models.parse.writing_systems import letters_by_script, main_script
 from annotate.models.task import ParseError, TaskSpec, Written
+from contracts.bounds import Seconds
 from contracts.text_identity import LONGEST_TEXT
 
 STYLES: Final = 10
+SPOKEN: Final = ("random", "translation", "codeSwitching")
+"""The fields that are spoken."""
+
 FIELDS: Final[dict[str, Field]] = {
     "continue": Items(count=STYLES, fields={"type": Text(longest=100), "content": Text(longest=1_000)}),
     "random": Text(longest=1_000),
@@ -46,6 +53,44 @@ def _check(content: Mapping[str, Any]) -> None:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Options of the task: what the spoken texts, ``random``, ``translation`` and ``codeSwitching``, must be.
+
+    The paper asks for texts of about 10 to 20 seconds that do not repeat the given sentence. A reply beyond the limits is sent
+    back once.
+
+    Attributes:
+        min_s: shortest reading time, as ``parse.reading_time`` estimates it, which is right within a fifth or so.
+        max_s: longest reading time.
+    """
+
+    min_s: Seconds = 8.0
+    max_s: Seconds = 24.0
+
+    def __post_init__(self) -> None:
+        if self.min_s > self.max_s:
+            raise ValueError(f"min_s {self.min_s:g} is above max_s {self.max_s:g}")
+
+    def __call__(self, written: Written, shown: Mapping[str, str]) -> None:
+        """Check a reply against the text that the request showed.
+
+        Raises:
+            ParseError: ``reading_time``: a text is too short or too long; ``text_repeated``: one repeats the given text.
+        """
+        for name in SPOKEN:
+            text = written.content[name]
+            seconds = reading_time_s(text)
+            if not self.min_s <= seconds <= self.max_s:
+                raise ParseError(
+                    "reading_time",
+                    f"{name} takes about {seconds:.0f} s to read aloud, it must take {self.min_s:g} to {self.max_s:g} s: "
+                    "write continuations of about 10 to 20 s",
+                )
+            if (copy := copy_of(shown["reference_text"], text)) is not None:
+                raise ParseError("text_repeated", f"{name} repeats the given text, {copy[:80]!r}: go on from where it ends")
+
+
 PLUGIN: Final = TaskSpec(
     name="style_continuation",
     subject="prompts",
@@ -56,4 +101,5 @@ PLUGIN: Final = TaskSpec(
     audios={},
     gives=tuple(FIELDS),
     parse=parse,
+    options=Limits,
 )

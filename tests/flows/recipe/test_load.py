@@ -284,3 +284,62 @@ def test_what_would_be_taken_for_something_else_is_refused(tmp_path, change, mes
     """Python takes true for 1, pydantic texts for numbers, and an option could overrule what the section says."""
     with pytest.raises(RecipeError, match=message):
         load(changed(tmp_path, change))
+
+
+BUDGET = {"regular": {"en2en": {"inter": 3}}}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda r: r.update(pairs={"budget": {}}), r"pairs\.budget: "),
+        (lambda r: r.update(pairs={"budget": {"regular": {}}}), r"pairs\.budget: regular has no language setting"),
+        (lambda r: r.update(pairs={"budget": {"regular": {"en2en": {}}}}), r"pairs\.budget: regular\.en2en has no pairs"),
+        (lambda r: r.update(pairs={"budget": {"regular": {"en2fr": {"inter": 3}}}}), r"pairs\.budget\.regular\.en2fr"),
+        (lambda r: r.update(pairs={"budget": {"regular": {"en2en": {"inter": 0}}}}), r"pairs\.budget\.regular\.en2en\.inter"),
+        (lambda r: r.update(pairs={"budget": {"calm": {"en2en": {"inter": 1}}}}), r"pairs\.budget\.calm"),
+        (lambda r: r.update(pairs={"budget": BUDGET}, pair_kinds=["inter"]), r"pair_kinds: follow from pairs\.budget"),
+        (
+            lambda r: r["prompts"].update(texts=None, texts_by_corpus={"nowhere": 3}),
+            r"prompts\.texts_by_corpus: 'nowhere' is no corpus whose",
+        ),
+        (lambda r: r["prompts"].update(texts=3, texts_by_corpus={"nowhere": 3}), r"give either texts or texts_by_corpus"),
+        (lambda r: r["prompts"].update(variants={"regular": []}), r"prompts\.variants"),
+        (lambda r: r["prompts"].update(variants=["foreign"]), r"variants: foreign is of a style"),
+        (lambda r: r["prompts"].update(variants={"regular": ["transcript", "transcript"]}), r"transcript is named twice"),
+        (lambda r: r["prompts"].update(variants={"regular": ["codeSwitching"]}), r"variants\.regular: texts in two languages"),
+        (
+            lambda r: r["prompts"].update(variants={"expressive": ["random"]}),
+            r"prompts\.variants: texts beside the transcript need",
+        ),
+        (lambda r: r["audio"].update(upsample_references=True), r"audio\.upsample_references: recordings are compared here"),
+        (
+            lambda r: r.update(prompts={"variants": {"regular": ["transcript", "foreign"]}}, human=True),
+            r"human: nobody has recorded foreign texts",
+        ),
+        (
+            lambda r: r.update(prompts={"reference": "none", "variants": {"regular": ["foreign"]}}, human=False),
+            r"foreign is spoken by a reference",
+        ),
+    ],
+)
+def test_budgets_and_variants_that_make_no_sense(tmp_path, change, message):
+    """Each is refused with its key before anything runs."""
+
+    def with_sections(literals):
+        literals.setdefault("prompts", {})
+        literals.setdefault("audio", {})
+        change(literals)
+
+    with pytest.raises(RecipeError, match=message):
+        load(changed(tmp_path, with_sections))
+
+
+def test_a_budget_is_read_cell_by_cell(tmp_path):
+    """Style, setting and kind name a cell; kinds come in their usual order."""
+    more = {"regular": {"en2en": {"intra": 2, "inter": 3}}, "expressive": {"zh2mixed": {"inter": 4}}}
+    section = load(changed(tmp_path, lambda r: (r.pop("pair_kinds", None), r.update(pairs={"budget": more})))).pairs
+    assert {str(cell): count for cell, count in section.cells.items()} == {
+        "regular en2en intra": 2, "regular en2en inter": 3, "expressive zh2mixed inter": 4,
+    }  # fmt: skip
+    assert section.kinds == ("inter", "intra")

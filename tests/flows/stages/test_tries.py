@@ -99,6 +99,7 @@ def moody(tmp_path, monkeypatch):
         one = {"name": "moody", "engine": "moody", "voices": ["en-us"], "options": options} | (system or {})
         plain = {"name": "flite", "engine": "flite", "voices": ["kal16"]}
         changes = {"pair_kinds": ["human", "inter", "intra"], "metrics": [], "plugins": "mine", "filters": []} | (recipe or {})
+        changes = {name: value for name, value in changes.items() if value is not None}
         return open_build(written(tmp_path, systems=[plain, one], **changes), str(tmp_path / "ws"))
 
     yield build
