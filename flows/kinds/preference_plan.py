@@ -185,7 +185,7 @@ def _asking(
         pairs = _pairs(build, prompts, wanted).num_rows
     subjects = {"prompts": prompts.num_rows, "samples": wanted.num_rows, "pairs": pairs}
     subjects["judgments"] = pairs * (times(recipe.judge) if recipe.judge else 0)
-    of_stages = {"texts": chosen.num_rows} | ({"judgments": _to_teach(recipe, pairs)} if recipe.is_taught else {})
+    of_stages = {"judgments": _to_teach(recipe, pairs)} if recipe.is_taught else {}
     clip_s = total_of(wanted["s"]) / max(wanted.num_rows, 1)
     longest = max(prompts["text"].to_pylist(), key=len, default="")
     lines = [plan_line("pairs", pairs, done=pairs if "pairs" in known else 0)]
