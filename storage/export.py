@@ -11,17 +11,18 @@ from typing import Any, ClassVar, Final, Literal, Protocol, runtime_checkable
 
 from storage.export_folder import PLACEHOLDER, ExportFolder
 
-Form = Literal["sft", "rl", "clip_preference", "answer_preference", "released"]
+Form = Literal["sft", "rl", "clip_preference", "answer_preference", "score", "released"]
 """What a row teaches.
 
 - ``sft``: a prompt and what is to be written;
 - ``rl``: a prompt, and what the reward of an answer needs;
 - ``clip_preference``: one prompt, the better and the worse clip;
 - ``answer_preference``: one prompt with its clips, the right and the wrong answer;
+- ``score``: one clip and its mean rating, for models that give a number;
 - ``released``: the released row as it is, for formats that are no trainer's.
 """
 
-FORMS: Final[tuple[Form, ...]] = ("sft", "rl", "clip_preference", "answer_preference", "released")
+FORMS: Final[tuple[Form, ...]] = ("sft", "rl", "clip_preference", "answer_preference", "score", "released")
 
 _MARKUP: Final = re.compile(r"<(?:audio|image|video|bbox|ref-object|cot-process)>|<\|")
 """Texts in which a trainer would see one of its placeholders or a control token of a chat template."""
@@ -39,10 +40,11 @@ class Example:
         prompt: what is asked, with a ``PLACEHOLDER`` for each clip.
         clips: the clips as FLAC files, in the order of the placeholders; of ``clip_preference`` the last one is the better one.
         answer: what is to be written; of ``rl`` the truth; of ``answer_preference`` the right answer; of ``clip_preference``
-            what follows either clip.
+            what follows either clip; of ``score`` nothing.
         rejected_answer: the wrong answer.
         rejected_clips: ``clips`` with the worse clip in the better one's place.
         margin: how much better the better clip is, in points of the scale, at least 0; None = unknown.
+        score: the rating; None = another form.
         reward: the reward's name, options and row as JSON, as ``scoring.trainers`` reads it; None = no ``rl``.
         row: the released row, clips as ``bytes`` and ``path``.
     """
@@ -57,6 +59,7 @@ class Example:
     rejected_answer: str | None = None
     rejected_clips: tuple[bytes, ...] = ()
     margin: float | None = None
+    score: float | None = None
     reward: str | None = None
     row: Mapping[str, Any]
 
@@ -130,6 +133,7 @@ def fault(example: Example, form: Form) -> str | None:
     - ``control_text``: a text holds a placeholder or a control token that a trainer would obey;
     - ``empty_answer``: there is nothing to write;
     - ``nothing_to_prefer``: the rejected clip or answer is the chosen one;
+    - ``no_score``: a row without the number that is to be given;
     - ``no_reward``: a row for reinforcement learning without what its reward needs.
     """
     if form == "released":
@@ -139,6 +143,8 @@ def fault(example: Example, form: Form) -> str | None:
     texts = (example.prompt.replace(PLACEHOLDER, ""), example.answer, example.rejected_answer or "")
     if any(_MARKUP.search(text) for text in texts):
         return "control_text"
+    if form == "score":
+        return "no_score" if example.score is None else None
     if not example.answer.strip():
         return "empty_answer"
     if form == "answer_preference" and example.rejected_answer in (None, "", example.answer):

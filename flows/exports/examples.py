@@ -59,6 +59,8 @@ class Composer:
             found["rl"] = "no reward is that of these rows: name one with --reward"
         if not self.is_of_pairs:
             found["clip_preference"] = "its items are single clips"
+        if not {"rating", "audio"} <= set(self.columns):
+            found["score"] = "its items are no single clips with one rating each"
         if not self.has_answers:
             found["answer_preference"] = "it holds no right and wrong answers to one question"
         if not self.has_completions:
@@ -91,6 +93,9 @@ class Composer:
                 return self._clip_preference(row, number)
             case "answer_preference":
                 return self._answer_preference(row, number)
+            case "score":
+                prompt = f"{_HOW_GOOD}\n[Speech] {PLACEHOLDER}"
+                return self._made(row, number, prompt, [row["audio"]], answer="", score=row["rating"])
             case "released":
                 return self._made(row, number, "", [], answer="")
 
@@ -172,6 +177,7 @@ class Composer:
         rejected: str | None = None,
         rejected_clips: tuple[bytes, ...] = (),
         margin: float | None = None,
+        score: float | None = None,
         reward: str | None = None,
     ) -> Example:
         return Example(
@@ -185,6 +191,7 @@ class Composer:
             rejected_answer=rejected,
             rejected_clips=rejected_clips,
             margin=margin,
+            score=score,
             reward=reward,
             row=row,
         )

@@ -35,6 +35,7 @@ class LlamaFactory:
     forms: ClassVar[tuple[Form, ...]] = ("sft", "answer_preference")
     refusals: ClassVar[Mapping[Form, str]] = {
         "rl": "it has no GRPO, and its PPO takes no rewards of ours",
+        "score": "it trains no model that gives a number",
         "clip_preference": "a row has one list of clips for both sides, so that a better and a worse clip cannot be told apart",
     }
     needs: ClassVar[tuple[str, ...]] = ()

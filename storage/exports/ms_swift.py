@@ -36,11 +36,21 @@ def _preferred_answer(example: Example, folder: ExportFolder) -> dict[str, Any]:
     return supervised(example, folder) | {"rejected_response": example.rejected_answer}
 
 
+def _scored(example: Example, folder: ExportFolder) -> dict[str, Any]:
+    return {
+        "messages": [user(example.prompt)],
+        "audios": heard(example.clips, folder),
+        "label": example.score,
+        "item_id": example.item_id,
+    }
+
+
 _ROWS: Final[Mapping[Form, _Row]] = {
     "sft": supervised,
     "rl": _reinforced,
     "clip_preference": _preferred_clip,
     "answer_preference": _preferred_answer,
+    "score": _scored,
 }
 
 _COMMANDS: Final[Mapping[Form, str]] = {
@@ -48,6 +58,7 @@ _COMMANDS: Final[Mapping[Form, str]] = {
     "rl": "swift rlhf --rlhf_type grpo --model MODEL --dataset FILE --external_plugins REWARDS --reward_funcs unisrm",
     "clip_preference": "swift rlhf --rlhf_type rm --model MODEL --dataset FILE",
     "answer_preference": "swift rlhf --rlhf_type dpo --model MODEL --dataset FILE",
+    "score": "swift sft --task_type seq_cls --num_labels 1 --problem_type regression --model MODEL --dataset FILE",
 }
 
 

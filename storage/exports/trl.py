@@ -43,7 +43,10 @@ class Trl:
     """Parquet, one file for each configuration, split and form."""
 
     forms: ClassVar[tuple[Form, ...]] = tuple(_COLUMNS)
-    refusals: ClassVar[Mapping[Form, str]] = {"clip_preference": "its trainers take no audio, and nothing else differs"}
+    refusals: ClassVar[Mapping[Form, str]] = {
+        "clip_preference": "its trainers take no audio, and nothing else differs",
+        "score": "its trainers take no audio, and there is no text",
+    }
     needs: ClassVar[tuple[str, ...]] = ()
     remark: ClassVar[str] = (
         f"TRL's trainers take no audio (seen with 1.16.0): the clips are left out, and {_LEFT_OUT!r} stands where one "

@@ -54,6 +54,7 @@ class Verl:
         "sft": "its trainer for fine-tuning takes no audio",
         "clip_preference": "it trains no reward model on preferences",
         "answer_preference": "it trains on no preferences",
+        "score": "it trains no model that gives a number",
     }
     needs: ClassVar[tuple[str, ...]] = ()
     remark: ClassVar[str] = ""

@@ -13,7 +13,7 @@ from swift.template.template_inputs import TemplateInputs
 from swift.utils import import_external_file
 from toy_processor import save_processor
 
-MODES = {"sft": "train", "rl": "train", "clip_preference": "rlhf", "answer_preference": "rlhf"}
+MODES = {"sft": "train", "score": "train", "rl": "train", "clip_preference": "rlhf", "answer_preference": "rlhf"}
 
 
 def main() -> None:
@@ -30,6 +30,8 @@ def main() -> None:
             require(len(rows) == file["rows"], f"{path.name}: {len(rows)} of {file['rows']} rows are loaded")
             template = get_template(processor, template_type="qwen2_audio")
             template.set_mode(MODES[form])
+            if form == "score":  # --task_type seq_cls --problem_type regression
+                template.task_type, template.config.problem_type = "seq_cls", "regression"
             shapes = set()
             for row in rows:
                 shapes.add(heard(template, row, form))
@@ -55,6 +57,8 @@ def heard(template: object, row: dict, form: str) -> tuple:
         features = encoded[f"{side}input_features"]
         require(features.shape[0] == clips, f"{clips} clips, {features.shape[0]} heard")
         shapes.append(tuple(features.shape))
+    if form == "score":
+        require(encoded["labels"] == row["label"], "the rating is lost")
     if "margin" in row and form == "clip_preference":
         require(encoded["margin"] == row["margin"], "the margin is lost")
     return tuple(shapes)

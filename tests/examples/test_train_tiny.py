@@ -86,3 +86,22 @@ def test_from_a_release_to_predictions(tmp_path, capsys):
     assert "trained on 120 pairs, 2 features; bench: 40 pairs of 10 leakage groups" in shown
     assert "good, higher is better" in shown
     assert "10 leakage groups are too few to tell judges apart" in shown
+
+
+def test_what_was_not_measured_is_measured_here(tmp_path, capsys):
+    """A release without measurements: prosody and acoustics of its clips are the features."""
+
+    def unmeasured(count, start):
+        rows = pairs(count, start, metrics_a=None, metrics_b=None, prompt_audio=None).to_pylist()
+        for row in rows:
+            row.update({f"audio_{side}": f"{side}{row['pair_id']}" for side in "ab"}, leakage_group=row["pair_id"])
+        return pa.Table.from_pylist(rows, schema=pairs(1).schema)
+
+    parts = [("t", "sft", unmeasured(6, 0), TASK1), ("t", "bench", unmeasured(3, 50), TASK1)]
+    release = released(tmp_path / "ws", *parts, only=["t"])
+    arguments = [release.workspace.path(release.folder), "--configuration", "t", "--train", "sft"]
+    main([*arguments, "-o", str(tmp_path / "predictions.jsonl")])
+    assert len((tmp_path / "predictions.jsonl").read_text().splitlines()) == 3
+    told = capsys.readouterr()
+    assert "measuring prosody, acoustics of its clips" in told.err
+    assert "bandwidth_hz" in told.out

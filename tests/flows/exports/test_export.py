@@ -16,8 +16,8 @@ from flows.exports.export import Wanted, export_release
 from scoring.trainers.trl_rewards import unisrm_reward
 from storage.clip_columns import ANSWERS
 from storage.columns import RATED_PAIRS, TASK1, row_schema
-from storage.rated_columns import PAIR_CRITIQUES, SCALAR_CLIPS
-from tests.flows.exports.tiny_release import SCORES, WORDS, A, B, answers, critiques, pairs, released, scalar_clips
+from storage.rated_columns import PAIR_CRITIQUES
+from tests.flows.exports.tiny_release import SCORES, WORDS, A, B, answers, critiques, pairs, released
 from tests.scoring.rewards.test_pair_rewards import card
 from tests.storage.release_rows import clip, rated_rows
 
@@ -32,6 +32,9 @@ def release(tmp_path_factory):
 def exported(release, tmp_path):
     """Export it and return the report."""
     return lambda name, **wanted: export_release(release, tmp_path / "out", Wanted(format=name, **wanted))
+
+
+NO_RATING = "its items are no single clips with one rating each"
 
 
 def lines(path: Path) -> list[dict]:
@@ -51,13 +54,17 @@ def test_ms_swift_gets_every_sort_of_rows(exported, tmp_path):
         ("quality-rl-rl.jsonl", 2),
         ("answers-rl-sft.jsonl", 2),
         ("answers-rl-rl.jsonl", 2),
+        ("clips-train-sft.jsonl", 2),
+        ("clips-train-score.jsonl", 2),
     }
     assert found.refused == {
         "task1 answer_preference": "it holds no right and wrong answers to one question",
         "pairs sft": "it holds no texts to write",
+        "clips rl": "no reward is that of these rows: name one with --reward",
+        **{f"{name} score": NO_RATING for name in ("task1", "pairs", "quality", "answers")},
         **{
             f"{name} {form}": why
-            for name in ("quality", "answers")
+            for name in ("quality", "answers", "clips")
             for form, why in {
                 "clip_preference": "its items are single clips",
                 "answer_preference": "it holds no right and wrong answers to one question",
@@ -81,16 +88,17 @@ def test_every_configuration_of_rated_pairs(tmp_path):
     parts = [
         ("rated_pairs", "train", rated_rows(2), RATED_PAIRS),
         ("critiques", "train", critiques(2), PAIR_CRITIQUES),
-        ("clips", "train", scalar_clips(2), SCALAR_CLIPS),
     ]
-    release = released(tmp_path / "ws", *parts, only=[name for name, *_ in parts])
+    release = released(tmp_path / "ws", *parts, only=[*(name for name, *_ in parts), "clips"])
     found = export_release(release, tmp_path / "out", Wanted(format="ms_swift"))
     assert {file.path.removesuffix(".jsonl") for file in found.files} == {
         "rated_pairs-train-clip_preference",
         *(f"critiques-train-{form}" for form in ("sft", "rl", "clip_preference")),
         "clips-train-sft",
+        "clips-train-score",
     }
     assert "name it with --task" in found.refused["rated_pairs rl"]
+    assert [row["label"] for row in lines(tmp_path / "out" / "clips-train-score.jsonl")] == [3.5, 3.5]
     assert lines(tmp_path / "out" / "clips-train-sft.jsonl")[0]["messages"][0]["content"].endswith("[Audio] <audio>")
     spec = json.loads(lines(tmp_path / "out" / "critiques-train-rl.jsonl")[0]["reward_spec"])
     assert (spec["name"], spec["options"]["task"]) == ("mos_aware", "critique_pair")
@@ -215,7 +223,7 @@ def test_rows_that_tell_no_task_need_one(tmp_path):
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        ({"configuration": "task9"}, "no configuration 'task9': it has answers, pairs, quality, task1"),
+        ({"configuration": "task9"}, "no configuration 'task9': it has answers, clips, pairs, quality, task1"),
         ({"split": "bench"}, "no split 'bench': it has rl, train"),
         ({"configuration": "task1", "split": "train"}, "'task1' has no split 'train'"),
         ({"format": "fairseq"}, "unknown export 'fairseq'"),

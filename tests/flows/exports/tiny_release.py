@@ -152,6 +152,7 @@ def released(folder: Path, *more: tuple[str, str, pa.Table, ReleaseSchema], only
         ("pairs", "train", prompted(4), PROMPTED_PAIRS),
         ("quality", "rl", clips(2), RATED_CLIPS),
         ("answers", "rl", answers(2), ANSWERS),
+        ("clips", "train", scalar_clips(2), SCALAR_CLIPS),
         *more,
     ]
     chosen = set(only) or {name for name, *_ in parts}

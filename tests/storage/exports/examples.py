@@ -25,6 +25,13 @@ def example(form: Form, number: int = 0, **changes) -> Example:
     if form == "clip_preference":
         values |= {"prompt": f"How good is it?\n[Speech] {PLACEHOLDER}", "clips": clips[:1], "rejected_clips": clips[1:]}
         values["margin"] = 1.5 if number else None
+    if form == "score":
+        values |= {
+            "prompt": f"How good is it?\n[Speech] {PLACEHOLDER}",
+            "clips": clips[:1],
+            "answer": "",
+            "score": 3.5 + number,
+        }
     if form == "rl":
         values |= {"answer": "a", "reward": SPEC}
     return Example(**(values | changes))

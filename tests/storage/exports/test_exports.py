@@ -95,6 +95,8 @@ def test_clips_are_named_by_their_content(tmp_path):
         ("clip_preference", {"rejected_clips": (b"fLaC a0",)}, "nothing_to_prefer"),
         ("clip_preference", {"rejected_clips": ()}, "unequal_placeholders"),
         ("rl", {"reward": None}, "no_reward"),
+        ("score", {"score": None}, "no_score"),
+        ("score", {}, None),
         ("sft", {}, None),
         ("sft", {"answer": "<think>x</think><answer>Speech A is better</answer>"}, None),
     ],
