@@ -81,7 +81,7 @@ def scripts(
         cleaned: whether transcripts are spoken as they were cleaned.
         variants: what is made of each prompt, each at most once; by style, or the same of all.
         targets: whether each text is spoken once, or after every recording of it.
-        refused: prompt id -> why no text was written about it, as a counted word, for the evidence.
+        refused: prompt id -> why no text was written about it, for the evidence.
 
     Returns:
         Tables of schema PROMPTS and DROPS (stage ``texts``), in the order of prompts, then of variants.

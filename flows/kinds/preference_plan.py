@@ -14,7 +14,7 @@ from flows.stages.brought_along import clip_requests
 from flows.stages.metrics import metric_keys
 from flows.stages.pair_budget import as_samples, draw_of, needed_clips, unmet
 from flows.stages.prompts import choose_prompts
-from flows.stages.speaking import can_speak, clips_of, pairs_of, to_speak, unspoken
+from flows.stages.speaking import can_speak, clips_of, is_unwritten, pairs_of, to_speak, unspoken
 from flows.stages.split_facts import split_sizes
 from flows.stages.texts import CHOSEN, asked_about, scripted
 from flows.stages.utterances import read_corpora
@@ -41,6 +41,10 @@ SECONDS_PER_CHARACTER: Final = 0.065
 """Length of speech per character of English text, where the corpus does not say how long its recording is."""
 
 
+CONTINUATION_S: Final = 15.0
+"""Length of speech of a text that a model is still to write: it is asked for 10 to 20 seconds."""
+
+
 def plan_of(build: Build[PreferenceRecipe]) -> list[Line]:
     """Return one row per stage: the rows that the recipe wants, those that are done, and what the others take.
 
@@ -57,6 +61,7 @@ def plan_of(build: Build[PreferenceRecipe]) -> list[Line]:
     prompts = build.tables.read("prompts") if {"prompts", "texts"} <= known else to_speak(build, chosen)
     timed = attach(prompts, "target_utterance_id", utterances, "utterance_id", {"duration_s": "duration_s"})
     guessed = pc.multiply(pc.cast(pc.utf8_length(timed["text"]), pa.float64()), SECONDS_PER_CHARACTER)
+    guessed = pc.if_else(is_unwritten(timed), CONTINUATION_S, guessed)
     lengths = pa.table({"prompt_id": timed["prompt_id"], "s": pc.coalesce(timed["duration_s"], guessed)})
 
     wanted = clips_of(build, prompts, utterances, spoken_instead(build) if "writings" in known else {})

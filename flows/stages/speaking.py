@@ -21,6 +21,9 @@ from synth.text_frontend import FRONTEND_VERSION
 
 _TAKES: Final = {"takes", "takes_per_prompt"}
 
+_UNWRITTEN: Final = "/"
+"""Stands in the id of a prompt whose text is still to be written, which no other id has."""
+
 _NO_CONTRAST: Final = (
     "no text has both a positive and a negative: either no system among theirs speaks its language, or its block has no "
     "recording that they ask for (blocks: fewer are larger); see positives and negatives"
@@ -55,10 +58,19 @@ def to_speak(build: Build[PreferenceRecipe], chosen: pa.Table) -> pa.Table:
             if variant in OF_RECORDINGS:
                 rows.append(prompt)
             elif prompt["reference_language"] is not None and (language := language_of(prompt["reference_language"], variant)):
-                own = {"prompt_id": f"{prompt['prompt_id']}/{variant}", "language": language, "target_utterance_id": None}
+                own = {
+                    "prompt_id": f"{prompt['prompt_id']}{_UNWRITTEN}{variant}",
+                    "language": language,
+                    "target_utterance_id": None,
+                }
                 own["style"] = style_of(prompt, variants)
                 rows.append(prompt | own)
     return pa.Table.from_pylist(rows, schema=chosen.schema)
+
+
+def is_unwritten(prompts: pa.Table) -> pa.ChunkedArray:
+    """Return per prompt of ``to_speak`` whether its text is still to be written."""
+    return pc.match_substring(prompts["prompt_id"], _UNWRITTEN)
 
 
 def can_speak(build: Build[PreferenceRecipe], wanted: pa.Table) -> pa.Array:

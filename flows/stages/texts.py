@@ -16,6 +16,9 @@ from flows.run.wanted import table_of
 from flows.stages.writings import asked_of_roles
 from synth.scripts import OF_RECORDINGS, STYLE_CONTINUATION, scripts, variants_of
 
+_LONGEST_REASON: Final = 300
+"""Characters of what a drop repeats of the failure behind it."""
+
 _OF_VARIANTS: Final = ("style", "language", "reference_language")
 
 CHOSEN: Final = "prompts@chosen"
@@ -74,14 +77,14 @@ def scripted(build: Build[PreferenceRecipe]) -> tuple[pa.Table, pa.Table]:
     written = among(build.tables.read(table_of("texts")), "writing_id", ids)
     cleaned = any(question.task.name == "clean_text" for question in questions)
     section = build.recipe.prompts
-    failed = among(build.tables.read("failures@texts", ["row_id", "subject_id", "reason"]), "row_id", ids)
+    failed = among(build.tables.read("failures@texts", ["row_id", "subject_id", "reason", "message"]), "row_id", ids)
     spoken, drops = scripts(
         build.tables.read(CHOSEN),
         written,
         cleaned=cleaned,
         variants=section.spoken,
         targets=section.targets,
-        refused=dict(zip(failed["subject_id"].to_pylist(), failed["reason"].to_pylist(), strict=True)),
+        refused={row["subject_id"]: f"{row['reason']}: {row['message']}"[:_LONGEST_REASON] for row in failed.to_pylist()},
     )
     return sorted_by(spoken, "prompt_id"), sorted_by(drops, "row_id")
 

@@ -61,6 +61,7 @@ def test_the_plan_says_99_000_pairs_and_what_they_take(build):
     assert lines["pairs"]["rows"] == 99_000
     assert lines["votes"]["rows"] == 99_000
     assert "2 votes of people each, 198,000 in all, more on disagreement" in lines["votes"]["note"]
+    assert "423,096.66 CNY with 10,422 gold items, and 20.30 CNY for the test of each listener" in lines["votes"]["note"]
     clips = {stage.removeprefix("samples "): line["rows"] for stage, line in lines.items() if stage.startswith("samples ")}
     assert clips.keys() == {"cosyvoice2", "f5-tts", "maskgct", "chattts", "xtts"}
     assert 0 < clips["xtts"] <= 2 * (2000 + 4 * 480) < clips["maskgct"] <= 2 * (2000 + 6 * 480)
