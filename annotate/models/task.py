@@ -134,7 +134,7 @@ class TaskSpec:
         checked_by: the options that the recipe set, as literals: an answer that was checked by others is another one.
         compose: writes scores, by the keys of the dimensions, and content as a reply in the task's layout, which ``parse``
             reads as the same again, or raises ``ParseError`` where they have no such form; None = only judges write replies.
-        preface: what stands before every prompt, such as examples (``annotate.models.examples``).
+        preface: what stands before every prompt, such as examples (``annotate.models.few_shot_examples``).
     """
 
     name: str

@@ -14,8 +14,8 @@ from annotate.models.request import Reply
 from annotate.models.task import TaskSpec
 from contracts.joins import among
 from contracts.schemas import empty, key_of
-from flows.benchmark.answers import ANSWERS, COMPLETION, unreadable
 from flows.benchmark.bench_run import BenchRun
+from flows.benchmark.judge_answers import COMPLETION, JUDGE_ANSWERS, unreadable
 from flows.run.books import Books
 from flows.run.questions import ask_missing, known_ledger
 from flows.run.wanted import table_of
@@ -63,7 +63,7 @@ def ask(run: BenchRun, question: BenchQuestion, *, retry_failed: bool = False) -
 
 
 def answers_to(run: BenchRun, question: BenchQuestion) -> pa.Table:
-    """Return the answers to a question that was asked, in the order of its requests: rows of ``ANSWERS``."""
+    """Return the answers to a question that was asked, in the order of its requests: rows of ``JUDGE_ANSWERS``."""
     stage = question.stage
     table = table_of(stage)
     rows = _by_key(among(run.tables.read(table), key_of(table), question.ids), key_of(table))
@@ -84,7 +84,7 @@ def answers_to(run: BenchRun, question: BenchQuestion) -> pa.Table:
         else:
             failure = failures[key]
             found.append(place | paid | unreadable(failure["reason"], failure["message"]))
-    return pa.Table.from_pylist(found, schema=ANSWERS)
+    return pa.Table.from_pylist(found, schema=JUDGE_ANSWERS)
 
 
 def _by_key(table: pa.Table, key: str) -> Mapping[str, dict[str, Any]]:

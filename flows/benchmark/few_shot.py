@@ -1,6 +1,6 @@
 """Few-shot examples of a release: pairs of another split, drawn by seed, the same for all items (SpeechJudge, Table 7)."""
 
-from annotate.models.examples import Example
+from annotate.models.few_shot_examples import FewShotExample
 from annotate.models.released_task import RELEASED_AS
 from annotate.models.task import TaskSpec
 from contracts.errors import RecipeError
@@ -11,7 +11,7 @@ from flows.benchmark.released_items import OpenRelease, ReleasedItems
 
 def draw_examples(
     release: OpenRelease, items: ReleasedItems, task: TaskSpec, *, shots: int, split: str, seed: int
-) -> tuple[list[Example], ReleasedItems]:
+) -> tuple[list[FewShotExample], ReleasedItems]:
     """Return so many examples, and their rows.
 
     Args:
@@ -39,7 +39,7 @@ def draw_examples(
         )
     chosen = sorted(complete, key=lambda row: hash_fraction(seed, "bench_shots", drawn.ids[row]))[:shots]
     examples = [
-        Example(
+        FewShotExample(
             shown={name: columns[name][row] for name in task.shown},
             audios={name: columns[name][row] for name in task.audios.values()},
             label="a" if drawn.truth[row] > 0 else "b",

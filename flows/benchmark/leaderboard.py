@@ -15,14 +15,14 @@ import jinja2
 
 from annotate.people.exchange.cells import escape_formula
 from contracts.text_forms import shown
-from flows.benchmark.layouts import mos_rmbench, speechjudge, unisrm
+from flows.benchmark.layouts import mos_rmbench_layouts, speechjudge_layouts, unisrm_layouts
 from flows.benchmark.paper_tables import FilledTable, benchmark_of, filled_tables
 from flows.benchmark.results import Results
 from scoring.reliability.measures import Measure
 
 Format = Literal["md", "csv", "html"]
 
-_LAYOUTS: Final = (*unisrm.LAYOUTS, *speechjudge.LAYOUTS, *mos_rmbench.LAYOUTS)
+_LAYOUTS: Final = (*unisrm_layouts.LAYOUTS, *speechjudge_layouts.LAYOUTS, *mos_rmbench_layouts.LAYOUTS)
 _NONE: Final = "-"
 _MARKED: Final = re.compile(r"[\\`*_{}\[\]#!|~<>&]")
 _MEASURES: Final = ("table", "benchmark", "row", "column", "value", "low", "high", "n", "why")

@@ -16,8 +16,8 @@ from contracts.ids import canonical_json, row_id
 from contracts.jobs import Outcome
 from contracts.joins import among
 from contracts.schemas import empty
-from flows.benchmark.answers import ANSWERS, unreadable
 from flows.benchmark.bench_run import BenchRun
+from flows.benchmark.judge_answers import JUDGE_ANSWERS, unreadable
 from flows.benchmark.released_items import ReleasedItems
 from flows.run.books import Books
 from flows.run.wanted import want
@@ -129,7 +129,7 @@ def _clips(items: ReleasedItems, judge: MetricJudge, side: str) -> Iterator[tupl
 
 
 def answers_by(run: BenchRun, items: ReleasedItems, judge: MetricJudge) -> pa.Table:
-    """Return what the measurements say of the items, rows of ``flows.benchmark.answers.ANSWERS``."""
+    """Return what the measurements say of the items, rows of ``flows.benchmark.judge_answers.JUDGE_ANSWERS``."""
     keys = [[key for key, _ in _clips(items, judge, side)] for side in _sides(items)]
     wanted = pa.array(sorted({key for side in keys for key in side}), pa.string())
     rows = among(run.tables.read(_STAGE), "metric_key", wanted).to_pylist()
@@ -146,7 +146,7 @@ def answers_by(run: BenchRun, items: ReleasedItems, judge: MetricJudge) -> pa.Ta
             )
         else:
             found.append(place | _answer(items, judge, [value[key] for key in clips]))
-    return pa.Table.from_pylist(found, schema=ANSWERS)
+    return pa.Table.from_pylist(found, schema=JUDGE_ANSWERS)
 
 
 def _answer(items: ReleasedItems, judge: MetricJudge, values: list[Any]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from contracts.errors import DataError, RecipeError
 from contracts.failures import legible
 from contracts.json_text import json_value
 from corpora.delimited import separated_rows
-from flows.benchmark.answers import ANSWERS, in_stored_order, read_reply, unreadable
+from flows.benchmark.judge_answers import JUDGE_ANSWERS, in_stored_order, read_reply, unreadable
 from flows.benchmark.released_items import ReleasedItems
 
 ORDERS: Final = {"stored": "ab", "swapped": "ba"}
@@ -53,7 +53,7 @@ class _Row:
 
 
 def read_predictions(path: Path, items: ReleasedItems, task: TaskSpec | None) -> pa.Table:
-    """Return the answers in a file, rows of ``ANSWERS``.
+    """Return the answers in a file, rows of ``JUDGE_ANSWERS``.
 
     Args:
         path: the file.
@@ -83,7 +83,7 @@ def read_predictions(path: Path, items: ReleasedItems, task: TaskSpec | None) ->
     if not found:
         raise DataError(f"{path} has no rows")
     _require_each_once(path, found, items)
-    return pa.Table.from_pylist(found, schema=ANSWERS)
+    return pa.Table.from_pylist(found, schema=JUDGE_ANSWERS)
 
 
 def _reader_of(path: Path, columns: Sequence[str], items: ReleasedItems, task: TaskSpec | None) -> Any:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from contracts.errors import DataError
-from flows.benchmark.answers import COMPLETION, judged_clips, judged_pairs
+from flows.benchmark.judge_answers import COMPLETION, judged_clips, judged_pairs
 from flows.benchmark.released_items import CROSSED, ReleasedItems, Unit
 from scoring.bench.all_figures import clip_figures, pair_figures
 from scoring.bench.figure import Figure
@@ -131,7 +131,7 @@ def results_of(
 
     Args:
         items: the items.
-        answers: rows of ``ANSWERS``, one for each item, order and vote.
+        answers: rows of ``JUDGE_ANSWERS``, one for each item, order and vote.
         judge: who answered.
         task: name of the task; empty = unknown.
         seed: of intervals.

@@ -14,9 +14,9 @@ from annotate.models.judge import Judge
 from annotate.models.task import TaskSpec
 from contracts.errors import RecipeError
 from contracts.ids import row_id
-from flows.benchmark.answers import COMPLETION
 from flows.benchmark.asking import BenchQuestion, answers_to, ask
 from flows.benchmark.bench_run import BenchRun
+from flows.benchmark.judge_answers import COMPLETION
 from flows.benchmark.released_items import ReleasedItems
 from scoring.bench.figure import Figure
 from scoring.bench.intervals import mean_over_items

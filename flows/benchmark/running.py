@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from annotate.models.examples import example_columns, with_examples
+from annotate.models.few_shot_examples import example_columns, with_examples
 from annotate.models.inquiry import Orders, played
 from annotate.models.judge import Judge
 from annotate.models.judging import UNPARSABLE, Mode
@@ -75,12 +75,12 @@ class Reviewer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class BenchOutcome:
     """What a run came to.
 
     Attributes:
         results: the figures.
-        answers: rows of ``flows.benchmark.answers.ANSWERS``.
+        answers: rows of ``flows.benchmark.judge_answers.JUDGE_ANSWERS``.
         books: of the requests or measurements; None = nobody was asked.
     """
 
@@ -89,7 +89,7 @@ class Outcome:
     books: Books | None = None
 
 
-def run_judge(run: BenchRun, release: OpenRelease, items: ReleasedItems, name: str, how: Asked) -> Outcome:
+def run_judge(run: BenchRun, release: OpenRelease, items: ReleasedItems, name: str, how: Asked) -> BenchOutcome:
     """Ask a judge about all items; what was asked before, also by a run that was cut off, is not asked again.
 
     Args:
@@ -122,7 +122,7 @@ def run_judge(run: BenchRun, release: OpenRelease, items: ReleasedItems, name: s
         inputs=_inputs(items, task, judge, how, examples),
     )
     results = results_of(items, answers, facts, task=task.name, seed=how.seed)
-    return Outcome(results=results, answers=answers, books=books)
+    return BenchOutcome(results=results, answers=answers, books=books)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +170,7 @@ def prepare(run: BenchRun, release: OpenRelease, items: ReleasedItems, name: str
     return Prepared(question=question, task=task, judge=judge, examples=examples)
 
 
-def run_metric(run: BenchRun, release: OpenRelease, items: ReleasedItems, judge: MetricJudge, how: Asked) -> Outcome:
+def run_metric(run: BenchRun, release: OpenRelease, items: ReleasedItems, judge: MetricJudge, how: Asked) -> BenchOutcome:
     """Let a metric judge all items; arguments and errors as of ``run_judge``."""
     if (problem := judge.metric.missing()) is not None:
         raise SetupError(f"metric {judge.name}: {problem}")
@@ -191,10 +191,10 @@ def run_metric(run: BenchRun, release: OpenRelease, items: ReleasedItems, judge:
     )
     task = task_of_items(items, how.task)  # which of the papers' columns it is for: a metric is asked nothing
     results = results_of(items, answers, facts, task="" if task is None else task.name, seed=how.seed)
-    return Outcome(results=results, answers=answers, books=books)
+    return BenchOutcome(results=results, answers=answers, books=books)
 
 
-def reviewed(run: BenchRun, items: ReleasedItems, outcome: Outcome, reviewer: Reviewer, *, seed: int) -> Outcome:
+def reviewed(run: BenchRun, items: ReleasedItems, outcome: BenchOutcome, reviewer: Reviewer, *, seed: int) -> BenchOutcome:
     """Return the outcome with the figures of a review.
 
     Raises:

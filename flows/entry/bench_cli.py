@@ -13,7 +13,7 @@ from flows.entry.plugin_options import options_of
 if TYPE_CHECKING:
     from flows.benchmark.bench_run import BenchRun
     from flows.benchmark.released_items import OpenRelease, ReleasedItems
-    from flows.benchmark.running import Asked, Outcome, Reviewer
+    from flows.benchmark.running import Asked, BenchOutcome, Reviewer
 
 bench = typer.Typer(no_args_is_help=True, help="Judges, metrics and predictions against the labels and scores of a release.")
 
@@ -54,7 +54,7 @@ def score(  # noqa: PLR0917  # options come by name
     from flows.benchmark.predictions import read_predictions
     from flows.benchmark.released_items import OpenRelease
     from flows.benchmark.results import JudgeFacts, results_of
-    from flows.benchmark.running import Outcome, reviewed
+    from flows.benchmark.running import BenchOutcome, reviewed
 
     opened = OpenRelease.of(release)
     items = opened.items(configuration, split)
@@ -62,7 +62,7 @@ def score(  # noqa: PLR0917  # options come by name
     answers = read_predictions(predictions, items, spec)
     judge = JudgeFacts(name=name or predictions.stem, kind="predictions")
     results = results_of(items, answers, judge, task="" if spec is None else spec.name, seed=seed)
-    outcome = Outcome(results=results, answers=answers)
+    outcome = BenchOutcome(results=results, answers=answers)
     if (who := _reviewer(review, reviewer, reviewer_option)) is not None:
         with _bench_run(opened, workspace, budget_usd) as context:
             outcome = reviewed(context, items, outcome, who, seed=seed)
@@ -197,7 +197,7 @@ def _reviewer(task: str | None, judge: str | None, options: list[str] | None) ->
     return None if task is None or judge is None else Reviewer(task=task, judge=judge, options=options_of(options or []))
 
 
-def _finish(outcome: "Outcome", items: "ReleasedItems", output: Path | None) -> None:
+def _finish(outcome: "BenchOutcome", items: "ReleasedItems", output: Path | None) -> None:
     """Write the results, print the figures about all items, and where the rest is."""
     from flows.benchmark.results import default_path, write_results
     from flows.entry.printed_rows import print_rows

@@ -8,7 +8,7 @@ import pytest
 
 from contracts import plugins
 from contracts.errors import DataError, RecipeError
-from flows.benchmark.answers import judged_pairs
+from flows.benchmark.judge_answers import judged_pairs
 from flows.benchmark.predictions import read_predictions
 from tests.annotate.good_replies import QUALITY, TASK_3_ZH
 from tests.flows.benchmark.small_release import (

@@ -18,7 +18,7 @@ from flows.benchmark.cost_ahead import cost_ahead
 from flows.benchmark.measuring import MetricJudge
 from flows.benchmark.released_items import OpenRelease
 from flows.benchmark.results import read_results
-from flows.benchmark.running import Asked, Outcome, Reviewer, prepare, reviewed, run_judge, run_metric
+from flows.benchmark.running import Asked, BenchOutcome, Reviewer, prepare, reviewed, run_judge, run_metric
 from storage.workspace import Workspace
 from tests.annotate.good_replies import QUALITY
 from tests.annotate.openai_server import Options, question, serving
@@ -81,7 +81,7 @@ def options(server) -> dict:
     return {"base_url": server.url, "model": "local-judge", "key_variable": ""}
 
 
-def judged(release, folder, server, **changes) -> Outcome:
+def judged(release, folder, server, **changes) -> BenchOutcome:
     run, found, items = opened(release, folder)
     return run_judge(run, found, items, "openai", Asked(**{"options": options(server)} | changes))
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from contracts.errors import DataError
-from flows.benchmark.answers import ANSWERS
+from flows.benchmark.judge_answers import JUDGE_ANSWERS
 from flows.benchmark.leaderboard import render, standings
 from flows.benchmark.results import Inputs, JudgeFacts, Results, write_results
 from flows.entry.cli import app
@@ -147,7 +147,7 @@ def test_any_name_gives_one_row_per_judge(name):
 
 def test_the_command_reads_files_and_writes_a_page(tmp_path):
     made = results("task1", figure("accuracy", 0.5), name="a judge")
-    write_results(tmp_path / "one.bench.json", made, ANSWERS.empty_table())
+    write_results(tmp_path / "one.bench.json", made, JUDGE_ANSWERS.empty_table())
     target = tmp_path / "page.html"
     arguments = ["bench", "table", str(tmp_path / "one.bench.json"), "--format", "html", "-o", str(target)]
     done = CliRunner().invoke(app, arguments, catch_exceptions=False)

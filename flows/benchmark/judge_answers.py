@@ -13,7 +13,7 @@ from flows.benchmark.released_items import ReleasedItems
 from scoring.bench.intervals import Floats
 from scoring.bench.judged import JudgedClips, JudgedPairs
 
-ANSWERS: Final = pa.schema(
+JUDGE_ANSWERS: Final = pa.schema(
     [
         column("item_id", TEXT, "the item, as the release names it"),
         column("order", TEXT, "ab = the clips were played as they are stored; ba = exchanged; ab for single clips"),
@@ -36,7 +36,7 @@ _MESSAGE: Final = 300
 
 
 def read_reply(task: TaskSpec, text: str, order: str) -> dict[str, Any]:
-    """Return what a raw reply says, as columns of ``ANSWERS``, by the stored order of the clips.
+    """Return what a raw reply says, as columns of ``JUDGE_ANSWERS``, by the stored order of the clips.
 
     Args:
         task: the task in whose format the reply is.
@@ -54,7 +54,7 @@ def read_reply(task: TaskSpec, text: str, order: str) -> dict[str, Any]:
 
 
 def in_stored_order(verdict: str | None, scores_a: Any, scores_b: Any, order: str) -> dict[str, Any]:
-    """Return verdict and scores, given by the order of playing, as columns of ``ANSWERS``."""
+    """Return verdict and scores, given by the order of playing, as columns of ``JUDGE_ANSWERS``."""
     sides = {"a": "a", "b": "b"} if order == "ab" else {"a": "b", "b": "a"}
     scores = {"a": scores_a, "b": scores_b}
     return {
@@ -73,7 +73,7 @@ def judged_pairs(items: ReleasedItems, answers: pa.Table) -> JudgedPairs:
 
     Args:
         items: the items.
-        answers: rows of ``ANSWERS``, one for each item, order and vote.
+        answers: rows of ``JUDGE_ANSWERS``, one for each item, order and vote.
     """
     place, shape = _places(items, answers)
     said = np.zeros(shape, dtype=np.int64)

@@ -16,7 +16,7 @@ _TEMPLATE: Final = "examples.en.jinja"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Example:
+class FewShotExample:
     """A pair that a person, or whoever made the labels, has judged.
 
     Attributes:
@@ -30,7 +30,7 @@ class Example:
     label: Literal["a", "b"]
 
 
-def with_examples(task: TaskSpec, examples: Sequence[Example]) -> TaskSpec:
+def with_examples(task: TaskSpec, examples: Sequence[FewShotExample]) -> TaskSpec:
     """Return a task whose requests begin with examples; they need the columns that ``example_columns`` gives."""
     label_of = {column: label for label, column in task.audios.items()}
     made = [
@@ -51,7 +51,7 @@ def with_examples(task: TaskSpec, examples: Sequence[Example]) -> TaskSpec:
     return replace(task, audios={**audios, **task.audios}, preface=preface)
 
 
-def example_columns(examples: Sequence[Example], rows: int) -> dict[str, pa.Array]:
+def example_columns(examples: Sequence[FewShotExample], rows: int) -> dict[str, pa.Array]:
     """Return the columns with the examples' clips, the same ones in every row."""
     return {
         _column(number, column): pa.array([clips] * rows, pa.list_(pa.string()) if isinstance(clips, list) else pa.string())
