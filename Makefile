@@ -13,6 +13,8 @@ LOCK_SHA := $(shell sha256sum requirements.lock pyproject.toml packaging/system-
 # The lock names no index: a company's own one comes from pip's configuration.
 INDEX := $(shell python3 -m pip config get global.index-url 2>/dev/null)
 export DO_NOT_TRACK := 1
+# Compiled modules are kept: without them every process of a build or a test compiles all that it imports, which takes seconds.
+unexport PYTHONDONTWRITEBYTECODE
 
 N := 50
 SEED := 1
@@ -25,7 +27,7 @@ setup: ; @packaging/system_packages.sh
 	  command -v python3.11 >/dev/null || { echo "setup: python3.11 is needed; install it and run make again" >&2; exit 1; }; \
 	  [ -x $(PYTHON) ] || python3.11 -m venv .venv; \
 	  .venv/bin/uv --version 2>/dev/null | grep -q ' $(UV_VERSION)' || $(PYTHON) -m pip install -q "uv==$(UV_VERSION)"; \
-	  .venv/bin/uv pip sync -q --python $(PYTHON) $(if $(INDEX),--index-url $(INDEX)) --require-hashes requirements.lock; \
+	  .venv/bin/uv pip sync -q --compile-bytecode --python $(PYTHON) $(if $(INDEX),--index-url $(INDEX)) --require-hashes requirements.lock; \
 	  .venv/bin/uv pip install -q --python $(PYTHON) --no-deps --no-build-isolation -e .; \
 	  echo "$(LOCK_SHA)" > $(STAMP); \
 	fi

@@ -22,6 +22,7 @@ BENCHES = (
     "mos_rmbench_bench",
     "speechjudge_bench",
     "collection_bench",
+    "shortcuts_bench",
 )
 
 

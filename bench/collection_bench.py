@@ -1,10 +1,11 @@
 """UniSRM-Data at the size of Table 9 as one collection: every cell met, nothing shared across tasks, time and memory.
 
-The parts are stand-ins: Tasks 1, 3 and 4 compare four systems and a recording of each text, Task 2 has rated clips. Clips
-are a few milliseconds of sound; measurements, judgments and votes are computed and planted. A tenth of the recordings of
-Task 3 in English are those of Task 1, as files of a corpus of another name. What is measured is all that is not planted:
-the plan, filters, claims, splits, verification with a fifth of the votes against the label, the proof across parts, and the
-shards. It runs in a process of its own.
+Task 1 compares four systems and a recording of each text, Task 2 has rated clips, Tasks 3 and 4 are contrasts as in their
+recipes: recordings in five emotions, and dialogues, against borrowed recordings and clones. Clips are a few milliseconds of
+sound; measurements, written texts, judgments and votes are computed and planted. A tenth of the recordings of Task 3 in English
+are those of Task 1, as files of a corpus of another name. What is measured is all that is not planted: the plan, filters,
+claims, splits, verification with a fifth of the votes against the label, the proof across parts, and the shards. It runs in a
+process of its own.
 
 ``python -m bench.collection_bench`` prints a line per figure.
 """
@@ -19,6 +20,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,15 +34,16 @@ import yaml
 from bench.noop_bench import FACTS
 from bench.stage_process import write_judgments
 from bench.targets import against_targets, run_command
+from contracts.answer_schemas import WRITINGS
 from contracts.errors import LeakageError
-from contracts.ids import audio_id, row_id
+from contracts.ids import audio_id, canonical_json, row_id
 from contracts.rng import hash_fraction
 from contracts.schemas import METRICS, RECORDINGS, SAMPLES, VOTES
 from flows.listening.store import open_store
 from flows.run.kind import jobs_of, kind_of
 from flows.run.marks import execute
 from flows.run.pipeline import Build, Waiting, open_build
-from flows.run.wanted import wanted_rows
+from flows.run.wanted import table_of, wanted_rows
 from flows.stages.collection import proof_across
 from flows.stages.recordings import recording_requests
 from flows.stages.released import release_of
@@ -71,6 +75,16 @@ _WORDS: Final = (
     "Natural language description",
 )
 
+_EMOTIONS: Final = ("neutral", "angry", "happy", "sad", "surprise")
+_SPEAKERS: Final = tuple(f"s{n}" for n in range(10))
+_CLONES: Final = [{"name": f"clone{n}", "engine": "world_transfer", "options": {"source": "espeak"}} for n in range(2)]
+_MODEL: Final = {"name": "openai", "options": {"model": "planted", "base_url": "http://127.0.0.1:9/v1", "key_variable": ""}}
+_WORSE: Final = {"wer": 3, "sim": -3, "distillmos": -3}
+"""Metric -> by how many of its spreads a clip is worse that was made worse on purpose."""
+
+_LOST: Final = 1.3
+"""Items for each one that is wanted, beside those that people do not confirm."""
+
 CELLS: Final = {
     "task1": {"sft": 11146, "rl": 2787, "bench": 498},
     "task2": {"sft": 10558, "rl": 2167, "bench": 1852},
@@ -85,7 +99,7 @@ def write_recipes(folder: Path, part_of: int) -> Path:
     """Write corpora and recipes for one row in so many of the paper's."""
     cells = {part: {split: max(n // part_of, 5) for split, n in of.items()} for part, of in CELLS.items()}
     for part, sizes in cells.items():
-        recipe = _rated(folder, part, sizes) if part == "task2" else _compared(folder, part, sizes)
+        recipe = _RECIPES[part](folder, part, sizes)
         (folder / f"{part}.yaml").write_text(yaml.safe_dump(recipe))
     parts = {part: {"recipe": f"{part}.yaml", "quotas": sizes} for part, sizes in cells.items()}
     path = folder / "unisrm.yaml"
@@ -94,27 +108,108 @@ def write_recipes(folder: Path, part_of: int) -> Path:
 
 
 def _compared(folder: Path, part: str, sizes: dict[str, int]) -> dict[str, Any]:
-    wanted = sizes["sft"] + 1.5 * (sizes["rl"] + sizes["bench"])
-    texts = int(wanted / 10 * 1.25) + 5  # ten pairs of a text, some of which filters drop
+    texts = int(_wanted(sizes) / 10 * 1.25) + 5  # ten pairs of a text, some of which filters drop
+    rows = [
+        {"audio": f"{part}-{n}.wav", "text": _text(n, part), "speaker": f"s{n % (texts // 5 + 1)}"} for n in range(4 * texts)
+    ]
+    return _recipe(folder, part, sizes, rows) | {
+        "prompts": {"texts": texts, "min_words": 5},
+        "systems": [{"name": f"espeak{n}", "engine": "espeak", "voices": ["en-us"]} for n in range(4)],
+        "filters": [{"name": name} for name in ("audio_sanity", "wer_gap", "cycles")],
+    }
+
+
+def _acted(folder: Path, part: str, sizes: dict[str, int]) -> dict[str, Any]:
+    """Write sentences of ten speakers in five emotions; of the English ones, a tenth of the files are those of Task 1."""
+    texts = int(_wanted(sizes) * _LOST / len(_EMOTIONS) / len(_SPEAKERS)) + 60
+    rows = []
+    for text, speaker, emotion in product(range(texts), _SPEAKERS, _EMOTIONS):
+        n, own = len(rows), part if part == "task3_zh" or len(rows) % 10 else "task1"
+        rows.append({"audio": f"{own}-{n}.wav", "text": _text(text, part), "speaker": speaker, "emotion": emotion})
+    same, other = {"speaker": "same"}, {"emotion": "other"}
+    return _recipe(folder, part, sizes, rows) | {
+        "prompts": {"reference": "none", "targets": "recordings", "texts": int(_wanted(sizes) * _LOST)},
+        "systems": _CLONES,
+        "negatives": [
+            {"corruption": "real_text", "recording": same | {"text": "other", "emotion": "same"}},
+            {"corruption": "real_emotion", "share": 2, "recording": same | other | {"text": "same"}},
+            {"corruption": "real_both", "recording": same | other | {"text": "other"}},
+            {"corruption": "tts_emotion", "share": 2, "systems": ["clone0", "clone1"], "reference": other},
+            _spoken("tts_emotion_and_text", other, "negative_text"),
+        ],
+        "blocks": 100,
+        "roles": [{"task": task} | _MODEL for task in ("scenario", "negative_text")],
+        "judge": {"task": "task3"} | _MODEL,
+        "labels": {"from": "construction"},
+        "filters": [{"name": name} for name in ("audio_sanity", "tied_totals", "cycles")],
+    }
+
+
+def _dialogues(folder: Path, part: str, sizes: dict[str, int]) -> dict[str, Any]:
+    """Write dialogues of eight turns by two speakers each, two of whose turns are targets."""
+    rows = [
+        {
+            "audio": f"{part}-{dialogue}-{turn}.wav",
+            "text": _text(8 * dialogue + turn, part),
+            "speaker": _SPEAKERS[(2 * dialogue + turn % 2) % len(_SPEAKERS)],
+            "emotion": _EMOTIONS[(dialogue + turn // 3) % 3],
+            "dialogue": f"d{dialogue}",
+            "turn": turn + 1,
+        }
+        for dialogue in range(int(_wanted(sizes) * _LOST / 2) + 10)
+        for turn in range(8)
+    ]
+    swapped, kept = {"speaker": "other", "emotion": "same"}, {"speaker": "same", "emotion": "same"}
+    clones = {"systems": ["clone0", "clone1"]}
+    return _recipe(folder, part, sizes, rows) | {
+        "prompts": {"reference": "none", "texts": int(_wanted(sizes) * _LOST)},
+        "systems": _CLONES,
+        "positives": [{"share": 3}, {"share": 2, "reference": kept} | clones],
+        "negatives": [
+            _spoken("text", kept, "negative_turn"),
+            {"corruption": "speaker_swap", "reference": swapped} | clones,
+            {"corruption": "emotion", "reference": {"speaker": "same", "emotion": "other"}} | clones,
+            _spoken("mixed", {"speaker": "other"}, "negative_turn"),
+        ],
+        "roles": [{"task": "negative_turn"} | _MODEL],
+        "judge": {"task": "task4"} | _MODEL,
+        "labels": {"from": "construction"},
+        "filters": [{"name": name} for name in ("audio_sanity", "tied_totals")],
+    }
+
+
+def _wanted(sizes: dict[str, int]) -> float:
+    """Return the rows before people verify two of the splits."""
+    return sizes["sft"] + 1.5 * (sizes["rl"] + sizes["bench"])
+
+
+def _text(number: int, part: str) -> str:
+    words = np.random.default_rng([number, *part.encode()]).integers(0, 5000, 10)
+    return " ".join(f"w{word}" for word in words)
+
+
+def _spoken(corruption: str, reference: dict[str, str], task: str) -> dict[str, Any]:
+    return {"corruption": corruption, "systems": ["clone0", "clone1"], "reference": reference, "speaks": task}
+
+
+def _recipe(folder: Path, part: str, sizes: dict[str, int], rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Write a manifest over hard links of one file, and return what recipes over it have in common."""
     corpus = folder / "corpus" / part
     corpus.mkdir(parents=True)
     soundfile.write(corpus / "clip.wav", np.zeros(2 * _RATE, np.int16), _RATE)
-    lines = ["id,audio,text,speaker,language,license"]
-    for n in range(4 * texts):
-        of = "task1" if part == "task3_en" and n % 10 == 0 else part  # a tenth of the files are those of Task 1
-        words = np.random.default_rng([n, *of.encode()]).integers(0, 5000, 10)
-        text = " ".join(f"w{word}" for word in words)
-        os.link(corpus / "clip.wav", corpus / f"{of}-{n}.wav")
-        lines.append(f"u{n},{of}-{n}.wav,{text},s{n % (texts // 5 + 1)},en,CC0-1.0")
-    (corpus / "manifest.csv").write_text("\n".join(lines))
+    for row in rows:
+        os.link(corpus / "clip.wav", corpus / row["audio"])
+    with (corpus / "manifest.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
+    options = {"language": "en", "license": "CC0-1.0"}
     return {
         "name": part,
-        "corpora": [{"name": f"corpus_{part}", "reader": "manifest", "root": str(corpus)}],
-        "prompts": {"texts": texts, "min_words": 5},
-        "systems": [{"name": f"espeak{n}", "engine": "espeak", "voices": ["en-us"]} for n in range(4)],
+        "corpora": [{"name": f"corpus_{part}", "reader": "manifest", "root": str(corpus), "options": options}],
         "metrics": [{"name": name} for name in FACTS],
         "judge": {"name": "objective"},
-        "filters": [{"name": name} for name in ("audio_sanity", "wer_gap", "cycles")],
+        "budget_usd": 1,
         "splits": {"quotas": sizes},
         "listening": {
             "protocol": "unisrm", "of": "splits", "splits": ["rl", "bench"], "languages": {"en": "basic"},
@@ -150,6 +245,10 @@ def _rated(folder: Path, part: str, sizes: dict[str, int]) -> dict[str, Any]:
     }
 
 
+_RECIPES: Final = {"task1": _compared, "task2": _rated, "task3_en": _acted, "task3_zh": _acted, "task4": _dialogues}
+"""Part -> what writes its corpus and its recipe."""
+
+
 def plant(build: Build) -> None:
     """Do what reading, recording, synthesis, measurement and judging of every part would have done."""
     for name, part in build.parts.items():
@@ -167,14 +266,17 @@ def _plant_compared(build: Build) -> None:
     for stage in jobs_of(build)[0].stages:
         if stage.name == "prompts":
             _plant_recordings(build, build.tables.read("utterances")["utterance_id"].combine_chunks())
+        elif stage.name == "writings":
+            _plant_writings(build)
         elif stage.name == "samples":
             rows = [
                 {
                     "sample_id": row["row_id"], "prompt_id": row["subject_id"], "group_id": row["group_id"],
-                    "system": row["system"], "engine": "espeak", "engine_version": "1", "model": "m", "voice": row["voice"],
+                    "system": row["system"], "engine": "planted", "engine_version": "1", "model": "m", "voice": row["voice"],
                     "seed": row["seed"], "params": "{}", "is_synthetic": True, "license": "GPL-3.0-or-later",
                     "audio_id": _put(build, f"{part}/{next(numbers)}"), "duration_s": 1.5, "sample_rate_hz": _RATE,
-                    "native_sample_rate_hz": _RATE, "loudness_lufs": -26.0,
+                    "native_sample_rate_hz": _RATE, "loudness_lufs": -26.0, "corruption": row["corruption"],
+                    "spoken_text": row["spoken_text"],
                 }
                 for row in sample_requests(build).to_pylist()
                 if row["system"] != "human"
@@ -182,9 +284,13 @@ def _plant_compared(build: Build) -> None:
             build.tables.append("samples", pa.Table.from_pylist(rows, schema=SAMPLES))
         elif stage.name == "metrics":
             rows = []
-            for sample in wanted_rows(build, "samples")["sample_id"].to_pylist():
+            samples = wanted_rows(build, "samples")
+            for sample, corruption in zip(samples["sample_id"].to_pylist(), samples["corruption"].to_pylist(), strict=True):
                 for metric, values in FACTS.items():
-                    drawn = [(name, float(rng.normal(mean, spread))) for name, (mean, spread) in values.items()]
+                    worse = 0 if corruption is None else _WORSE.get(metric, 0)
+                    drawn = [
+                        (name, float(rng.normal(mean + worse * spread, spread))) for name, (mean, spread) in values.items()
+                    ]
                     of = {"metric_key": metric_key(sample, metric, {}), "sample_id": sample, "metric": metric}
                     rows.append(of | {"model": "m", "model_version": "1", "values": drawn, "detail": None})
             build.tables.append("metrics", pa.Table.from_pylist(rows, schema=METRICS))
@@ -193,6 +299,26 @@ def _plant_compared(build: Build) -> None:
         execute(stage, build)
         if stage.name == "judgments":
             return
+
+
+def _plant_writings(build: Build) -> None:
+    """Commit what would be written: scenes of all prompts, and texts of those whose negatives speak one of their own."""
+    (stage,) = [stage for stage in jobs_of(build)[0].stages if stage.name == "writings"]
+    assert stage.asks is not None
+    for number in range(len(stage.asks.roles(build))):
+        question = stage.asks.questions(build)[number]  # is shown what the roles before it wrote
+        rows = [
+            {
+                "writing_id": writing, "task": question.task.name, "subject": "prompts", "subject_id": subject,
+                "judge": "openai", "judge_version": "1", "model": "planted", "prompt_version": "1", "settings": "1",
+                "scores": [], "completion": "",
+                "content": canonical_json({name: _text(place, f"{build.recipe.name} {question.task.name}") for name in question.task.gives}),
+            }
+            for place, (writing, subject) in enumerate(
+                zip(question.ids.to_pylist(), question.requests["subject_id"].to_pylist(), strict=True)
+            )
+        ]  # fmt: skip
+        build.tables.append(table_of("writings"), pa.Table.from_pylist(rows, schema=WRITINGS))
 
 
 def _plant_rated(build: Build) -> None:

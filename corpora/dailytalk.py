@@ -38,7 +38,8 @@ _BLANKS: Final = re.compile(r"[ \t\r\n]*")
 class DailyTalk:
     """Reader of DailyTalk: turns of dialogues with emotions, ``none`` among them; act and topic are not kept.
 
-    Problems of its own: ``malformed_turn`` where a dialogue or turn is no number, or a speaker neither 0 nor 1.
+    Problems of its own: ``malformed_turn`` where a dialogue or turn is no number, a turn no object, or a speaker neither 0
+    nor 1.
 
     Attributes:
         name: name of the corpus in the recipe.
@@ -84,6 +85,9 @@ class DailyTalk:
 
     def _turn(self, metadata: "_Document", dialogue: str, turn: str, start: int) -> Utterance:
         fields, line, twice = dict[str, Any](), metadata.line(start), False
+        if not metadata.is_object(start):
+            ref = f"{_METADATA}:{line}"
+            return self._row(ref, source_ref=ref, problem="malformed_turn", problem_detail="the turn is no object")
         for key, place in metadata.members(start):
             twice |= key in fields
             fields.setdefault(key, metadata.value(place))
@@ -135,6 +139,10 @@ class _Document:
         """Return the value that begins at a place where ``members`` found one."""
         return _DECODER.raw_decode(self._text, place)[0]
 
+    def is_object(self, place: int) -> bool:
+        """Tell whether the value that begins at a place is an object."""
+        return self._text[self._after_blanks(place)] == "{"
+
     def members(self, place: int) -> Iterator[tuple[str, int]]:
         """Yield each key of the object that begins at a place, and the place of its value.
 
@@ -142,7 +150,7 @@ class _Document:
             DataError: it is no object.
         """
         place = self._after_blanks(place)
-        if self._text[place] != "{":
+        if not self.is_object(place):
             found = self._text[place : place + 20]
             raise DataError(f"{self._where}, row {self.line(place)}: wants an object, found {found!r}; restore the file")
         while self._text[place] != "}":

@@ -4,10 +4,10 @@ For tests and demonstrations: sounds are chains of vowels, ratings are computed 
 numbers and oddities are as in the real corpus. The first system of each is the best. The same arguments give the same files.
 """
 
+import argparse
 import csv
 import hashlib
 import statistics
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -266,4 +266,8 @@ def _write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 if __name__ == "__main__":
     _WRITERS = {write.__name__: write for write in (bvcc, nisqa, qualispeech, singmos, somos, tmhint_qi, vmc23)}
-    print(_WRITERS[sys.argv[1]](sys.argv[2]))
+    _PARSER = argparse.ArgumentParser(prog="python -m corpora.miniatures", description=(__doc__ or "").partition("\n")[0])
+    _PARSER.add_argument("corpus", choices=sorted(_WRITERS))
+    _PARSER.add_argument("folder", help="where to write; it is made if it is not there")
+    _NAMED = _PARSER.parse_args()
+    print(_WRITERS[_NAMED.corpus](_NAMED.folder))

@@ -46,7 +46,7 @@ def header(facts: Facts, tally: Tally) -> dict[str, Any]:
         found["license_link"] = "README.md"
     return found | {
         "annotations_creators": list(facts.annotations_creators),
-        "language_creators": ["found"],
+        "language_creators": ["found", *(["machine-generated"] if facts.writers else [])],
         "multilinguality": ["monolingual" if len(languages) < 2 else "multilingual"],
         "source_datasets": ["original"],
         "size_categories": [size_category(sum(tally.rows.values()))],

@@ -124,7 +124,7 @@ _TASK1: Final = pa.schema(
         _field("setting", _s, "both languages as the papers write them: en2zh; en2en without a reference speech"),
         _field("emotion", _s, "emotion of the text's recording, as its corpus labels it", nullable=True),
         _field("style", _s, "regular or expressive"),
-        _field("prompt_audio", AUDIO, "reference speech; null = the systems got none", nullable=True),
+        _field("prompt_audio", AUDIO, "reference speech of the prompt; null = it has none", nullable=True),
         _field("prompt_text", _s, "transcript of the reference speech", nullable=True),
         *_sides("audio", AUDIO, "clip"),
         *_sides("system", _s, "system"),

@@ -5,7 +5,6 @@
 listened. They are whole numbers by four simulated raters on the scale ``simulated_mos``, and follow the condition.
 """
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +14,7 @@ import numpy.typing as npt
 import soundfile
 
 from contracts.errors import SetupError
+from contracts.folder_argument import folder_argument
 from contracts.jobs import Failure
 from corpora.asterisk_prompts import AsteriskPrompts
 from corpora.dummies import scores, write_table
@@ -133,4 +133,4 @@ def _recordings(contents: int, seed: int) -> Iterator[tuple[dict[str, Any], Sign
 
 
 if __name__ == "__main__":
-    print(write(sys.argv[1]))
+    print(write(folder_argument("synth.degraded_speech", __doc__)))

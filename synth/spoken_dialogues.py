@@ -6,7 +6,6 @@ its corpus.
 """
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +15,7 @@ import soundfile
 
 from contracts import plugins
 from contracts.errors import SetupError
+from contracts.folder_argument import folder_argument
 from contracts.jobs import Failure
 from synth.engine import RenderRequest
 from synth.resampling import resample
@@ -105,6 +105,119 @@ DIALOGUES: Final[tuple[tuple[Turn, ...], ...]] = (
         ("none", "We could have something at the hall instead."),
         ("happiness", "Good idea, I will meet you there at seven."),
     ),
+    (
+        ("none", "Could you tell me when the library closes today?"),
+        ("none", "On Fridays we close at five in the afternoon."),
+        ("surprise", "At five? Your sign says that you are open until eight."),
+        ("sadness", "I know, the sign is wrong and nobody has changed it."),
+        ("none", "Then I had better hurry and find my books."),
+    ),
+    (
+        ("happiness", "Our photographs from the mountains have arrived."),
+        ("happiness", "Let me see, did the one with the goat turn out well?"),
+        ("none", "It is a bit dark, but you can see its horns."),
+        ("none", "We should hang it in the hall, next to the mirror."),
+    ),
+    (
+        ("none", "The printer on the second floor does not work again."),
+        ("anger", "I have reported that machine three times this month."),
+        ("none", "Perhaps the cable is loose, I could check it."),
+        ("none", "It is not the cable, it eats every sheet of paper."),
+        ("sadness", "Then I will miss the deadline for my application."),
+    ),
+    (
+        ("none", "What would you like for your birthday this year?"),
+        ("none", "To be honest, a new raincoat would be useful."),
+        ("surprise", "A raincoat? I was thinking of tickets for the opera."),
+        ("happiness", "The opera would make me happier than any coat."),
+        ("none", "Good, then we will go in November."),
+        ("none", "November suits me, only not the second week."),
+    ),
+    (
+        ("none", "Have you fed the cat while I was at the dentist?"),
+        ("none", "She had some fish at noon and slept ever since."),
+        ("sadness", "She will not eat it, she has been ill for days."),
+        ("sadness", "Then we should take her to the clinic tomorrow."),
+        ("none", "They open at nine, I will call them first."),
+    ),
+    (
+        ("none", "Where did you park the car last night?"),
+        ("none", "Behind the theatre, next to the yellow wall."),
+        ("anger", "There is no car behind the theatre any more."),
+        ("surprise", "But I locked it, and the keys are in my pocket!"),
+        ("anger", "I am going to ring the police this minute."),
+    ),
+    (
+        ("none", "How many chairs do we need for the meeting?"),
+        ("none", "Twelve, and one more for the guest from Norway."),
+        ("none", "There are only ten of them in the basement."),
+        ("none", "We can borrow the others from the canteen."),
+        ("happiness", "Well done, you always find a way."),
+    ),
+    (
+        ("sadness", "I heard that your team lost the final."),
+        ("sadness", "By one goal, and in the very last minute."),
+        ("none", "At least you played better than anyone expected."),
+        ("happiness", "That is true, and the coach has promised us a party."),
+    ),
+    (
+        ("none", "This soup tastes different from last time."),
+        ("none", "I used ginger in place of the garlic."),
+        ("happiness", "It is delicious, could I have the recipe?"),
+        ("happiness", "Of course, I will write it down for you."),
+        ("none", "And how long does it have to boil?"),
+        ("none", "About forty minutes on a low flame."),
+    ),
+    (
+        ("none", "Is this seat taken, or may I sit here?"),
+        ("none", "Please do, my friend is not coming after all."),
+        ("none", "Are you travelling as far as Vienna?"),
+        ("none", "No, I change trains at the border."),
+        ("surprise", "So do I, what a strange coincidence!"),
+    ),
+    (
+        ("anger", "You have painted the fence without asking me."),
+        ("none", "It looked shabby, so I thought you would be glad."),
+        ("anger", "I am not glad at all, I cannot stand that green."),
+        ("sadness", "I am sorry, I only wanted to surprise you."),
+        ("none", "Let us choose another colour together."),
+    ),
+    (
+        ("none", "My daughter wants to learn the violin."),
+        ("none", "The music school has places for beginners."),
+        ("none", "Do you know what an hour costs there?"),
+        ("none", "Eighteen pounds, and the instrument is free."),
+        ("surprise", "Free? I had expected to pay for that!"),
+        ("happiness", "They lend you one for the first two years."),
+    ),
+    (
+        ("none", "When does the plumber come to mend the boiler?"),
+        ("none", "He promised to be here by ten."),
+        ("anger", "It is past one, and the house is freezing."),
+        ("none", "Put on a sweater while I phone his office."),
+    ),
+    (
+        ("surprise", "Look, there is a fox in our garden!"),
+        ("surprise", "Where? I can see nothing but the old shed."),
+        ("none", "Right beside the shed, under the apple tree."),
+        ("happiness", "How lovely, it has two cubs with it."),
+        ("none", "Keep quiet, or they will run away."),
+    ),
+    (
+        ("none", "I am calling about the flat in Mill Street."),
+        ("none", "It is still free, would you like to see it?"),
+        ("happiness", "I would love to, is Thursday possible?"),
+        ("none", "Thursday at six would be fine with me."),
+        ("none", "Does the rent include the heating?"),
+        ("sadness", "Unfortunately it does not, that comes on top."),
+    ),
+    (
+        ("none", "Why are you still awake at this hour?"),
+        ("sadness", "I keep thinking about the exam on Monday."),
+        ("none", "You have studied for weeks, you will pass it."),
+        ("sadness", "My mind goes blank as soon as I see the paper."),
+        ("happiness", "Come, I will make us some tea with honey."),
+    ),
 )
 """Dialogues written for this project and dedicated to the public domain (CC0-1.0); the speakers take turns, the man begins."""
 
@@ -122,7 +235,7 @@ def write(folder: str | Path, *, dialogues: int = len(DIALOGUES)) -> Path:
 
     Args:
         folder: where to write; it is made if it is not there.
-        dialogues: how many dialogues, at most ten.
+        dialogues: how many dialogues, at most 26.
 
     Returns:
         The folder.
@@ -174,4 +287,4 @@ def _spoken(engine: str, voice: str, turns: Sequence[Turn]) -> Iterator[np.ndarr
 
 
 if __name__ == "__main__":
-    print(write(sys.argv[1]))
+    print(write(folder_argument("synth.spoken_dialogues", __doc__)))

@@ -6,6 +6,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from annotate.models.task import TaskSpec
 from contracts.joins import among, attach
 from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.run.kind import Line, asking_stages, stages_of
@@ -18,7 +19,7 @@ from flows.stages.speaking import can_speak, clips_of, is_unwritten, pairs_of, t
 from flows.stages.split_facts import split_sizes
 from flows.stages.texts import CHOSEN, asked_about, scripted
 from flows.stages.utterances import read_corpora
-from flows.stages.writings import spoken_instead
+from flows.stages.writings import prompts_of_negatives, spoken_instead
 from flows.views.asked_lines import asked_lines, money_line
 from flows.views.plan_lines import (
     count_true,
@@ -105,7 +106,7 @@ def plan_of(build: Build[PreferenceRecipe]) -> list[Line]:
         lines.append(plan_line(f"metrics {metric.name}", wanted.num_rows, done=wanted.num_rows - count_true(left), cpu_h=cpu_h))
     if "pairs" not in known and all(line["rows"] == line["done"] for line in lines) and _pairs_stand(build, prompts, wanted):
         known.add("pairs")
-    lines += _asking(build, wanted, chosen, prompts, known, spoken=lines)
+    lines += _asking(build, wanted, prompts, known, utterances=utterances, chosen=chosen, spoken=lines)
     lines += [plan_line(what, 0) | {"note": f"damaged: {problem}"} for what, problem in (build.problems or {}).items()]
     problem = unspoken(build, prompts, utterances) or unmet(build, to_speak(build, chosen), utterances)
     return lines if problem is None else [*lines, plan_line("nothing", 0) | {"note": problem}]
@@ -177,10 +178,11 @@ def _failed_clips(build: Build[PreferenceRecipe]) -> set[str]:
 def _asking(
     build: Build[PreferenceRecipe],
     wanted: pa.Table,
-    chosen: pa.Table,
     prompts: pa.Table,
     known: set[str],
     *,
+    utterances: pa.Table,
+    chosen: pa.Table,
     spoken: Sequence[Line],
 ) -> list[Line]:
     """Return one line per role and judge, and one for the money in all, that for ``spoken`` included."""
@@ -188,20 +190,25 @@ def _asking(
     pairs = build.tables.num_rows("pairs")
     if "pairs" not in known:
         pairs = _pairs(build, prompts, wanted).num_rows
-    subjects = {"prompts": prompts.num_rows, "samples": wanted.num_rows, "pairs": pairs}
+    subjects: dict[str, int] = {"prompts": prompts.num_rows, "samples": wanted.num_rows, "pairs": pairs}
     subjects["judgments"] = pairs * (times(recipe.judge) if recipe.judge else 0)
     of_stages = {"judgments": _to_teach(recipe, pairs)} if recipe.is_taught else {}
     clip_s = total_of(wanted["s"]) / max(wanted.num_rows, 1)
+    spoken_by_negatives = {task: len(ids) for task, ids in prompts_of_negatives(build, prompts, utterances).items()}
+
+    def rows(stage: str, task: TaskSpec) -> int:
+        if stage == "texts":
+            return asked_about(build, chosen, task.name).num_rows
+        if stage == "writings" and task.name in spoken_by_negatives:
+            return spoken_by_negatives[task.name]
+        return of_stages.get(stage, subjects.get(task.subject, 0))
+
     longest = max(prompts["text"].to_pylist(), key=len, default="")
     lines = [plan_line("pairs", pairs, done=pairs if "pairs" in known else 0)]
     lines += asked_lines(
         build,
         known,
-        lambda stage, task: (
-            asked_about(build, chosen, task.name).num_rows
-            if stage == "texts"
-            else of_stages.get(stage, subjects.get(task.subject, 0))
-        ),
+        rows,
         longest=longest,
         clip_s=clip_s,
     )

@@ -180,15 +180,21 @@ def prompt_requests(build: Build, prompts: pa.Table) -> pa.Table:
     return table.drop_columns(["target_utterance_id"]).rename_columns({"prompt_id": "subject_id"})
 
 
-def writing_questions(build: Build) -> list[RoleQuestion]:
-    """Return the questions of the stage ``writings``; each role is shown what the roles before it wrote."""
+def writing_questions(build: Build, only: Mapping[str, pa.Array]) -> list[RoleQuestion]:
+    """Return the questions of the stage ``writings``; each role is shown what the roles before it wrote.
+
+    Args:
+        build: the build.
+        only: task -> the prompts about which it is asked; those that are not named are asked about all prompts.
+    """
     roles = roles_about(build, "prompts")
     if not roles:
         return []
     requests = prompt_requests(build, build.tables.read("prompts"))
     questions: list[RoleQuestion] = []
     for role in roles:
-        question = RoleQuestion(role=role, requests=requests)
+        asked = among(requests, "subject_id", only[role.task]) if role.task in only else requests
+        question = RoleQuestion(role=role, requests=asked)
         found = _contents(among(build.tables.read(table_of("writings")), "writing_id", question.ids))
         requests = _with_contents(requests, "subject_id", question.task, found)
         questions.append(question)

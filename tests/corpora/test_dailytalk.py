@@ -41,7 +41,7 @@ def test_histories_are_whole(tmp_path):
     ("text", "message"),
     [
         ("[]", "row 1: wants an object, found '\\[\\]'"),
-        ('{"0": {\n"0": 3}}', "row 2: wants an object, found '3}}'"),
+        ('{\n"0": 3}', "row 2: wants an object, found '3}'"),
         ('{"0": {\n"0": {"text": "a"}}', "row 2: Expecting ',' delimiter"),
         ("[" * 100_000, "restore the file"),
     ],
@@ -56,3 +56,16 @@ def test_damaged_metadata_are_an_error_with_the_row(text, message, tmp_path):
 def test_without_metadata(tmp_path):
     with pytest.raises(DataError, match=r"has no metadata\.json; point root at the folder"):
         read("dailytalk", tmp_path)
+
+
+def test_a_turn_that_is_no_object_leaves_the_others(tmp_path):
+    emotion_miniatures.dailytalk(tmp_path, dialogues=1)
+    found = json.loads((tmp_path / "metadata.json").read_text())
+    found["0"]["1"] = 3
+    text = json.dumps(found, indent=1)
+    (tmp_path / "metadata.json").write_text(text)
+    rows = read("dailytalk", tmp_path)
+    (broken,) = [row for row in rows if row["problem"] == "malformed_turn"]
+    line = text.split("\n").index('  "1": 3,') + 1
+    assert (broken["source_ref"], broken["problem_detail"]) == (f"metadata.json:{line}", "the turn is no object")
+    assert [row["turn"] for row in rows if row["problem"] is None] == [1, 3]

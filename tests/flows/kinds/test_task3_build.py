@@ -242,7 +242,10 @@ def test_the_plan_was_right(built):
         for name, line in planned.items()
         if name.startswith(("writings", "reviews", "judgments"))
     }
-    assert calls == {"scenario": pairs, "negative_text": pairs, "heard_emotion": 2 * pairs, "task3": pairs}
+    with_own_text = build.tables.read("samples")["corruption"].to_pylist().count("tts_emotion_and_text")
+    assert 0 < with_own_text < pairs  # only negatives that speak another text have one written
+    assert calls == {"scenario": pairs, "negative_text": with_own_text, "heard_emotion": 2 * pairs, "task3": pairs}
+    assert build.tables.num_rows("writings@writings") == pairs + with_own_text
 
 
 def test_drops_are_counted_by_corruption(built, tmp_path):
