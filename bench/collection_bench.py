@@ -307,12 +307,13 @@ def _plant_writings(build: Build) -> None:
     assert stage.asks is not None
     for number in range(len(stage.asks.roles(build))):
         question = stage.asks.questions(build)[number]  # is shown what the roles before it wrote
+        names, seed = question.task.gives, f"{build.recipe.name} {question.task.name}"
         rows = [
             {
                 "writing_id": writing, "task": question.task.name, "subject": "prompts", "subject_id": subject,
                 "judge": "openai", "judge_version": "1", "model": "planted", "prompt_version": "1", "settings": "1",
                 "scores": [], "completion": "",
-                "content": canonical_json({name: _text(place, f"{build.recipe.name} {question.task.name}") for name in question.task.gives}),
+                "content": canonical_json({name: _text(place, seed) for name in names}),
             }
             for place, (writing, subject) in enumerate(
                 zip(question.ids.to_pylist(), question.requests["subject_id"].to_pylist(), strict=True)

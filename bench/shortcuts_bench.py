@@ -3,7 +3,7 @@
 A stand-in takes the model's place; what is audited are the clips, which it does not hear. Nothing may tell which clip is shown
 as A. Which one is chosen may be told, where engines cannot act: then the card of the release says so.
 
-``python -m bench.shortcuts_bench`` prints a line per task and figure; it takes some minutes.
+``python -m bench shortcuts_bench`` prints a line per task and figure; it takes some minutes.
 """
 
 import os
