@@ -198,7 +198,7 @@ def _asking(
 
     def rows(stage: str, task: TaskSpec) -> int:
         if stage == "texts":
-            return asked_about(build, chosen, task.name).num_rows
+            return int(asked_about(build, chosen, task.name).num_rows)
         if stage == "writings" and task.name in spoken_by_negatives:
             return spoken_by_negatives[task.name]
         return of_stages.get(stage, subjects.get(task.subject, 0))
