@@ -15,7 +15,7 @@ from annotate.models.tasks import task3, task4, teacher
 from contracts.errors import BudgetExceeded, DataError, RecipeError, SetupError
 from contracts.languages import with_setting
 from contracts.schemas import PAIRS
-from flows.entry.cli import _options
+from flows.entry.plugin_options import options_of
 from flows.entry.reannotation import reannotate, requested_judge, require
 from flows.kinds.preference_plan import plan_of
 from flows.run import question
@@ -375,13 +375,13 @@ def test_what_does_not_fit_is_refused_at_once(tmp_path, changes, message):
 
 def test_options_on_the_command_line():
     """Values are YAML."""
-    assert _options(["model=gpt-4.1", "temperature=0.5", "batches=true"]) == {
+    assert options_of(["model=gpt-4.1", "temperature=0.5", "batches=true"]) == {
         "model": "gpt-4.1",
         "temperature": 0.5,
         "batches": True,
     }
     with pytest.raises(RecipeError, match="NAME=VALUE"):
-        _options(["model"])
+        options_of(["model"])
 
 
 def test_what_reannotation_lacks_is_said_before_anything_starts(tmp_path, monkeypatch):
