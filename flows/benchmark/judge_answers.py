@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from annotate.models.task import ParseError, TaskSpec, Written
+from contracts.errors import DataError, RecipeError
 from contracts.failures import legible
 from contracts.schema_columns import FLOAT, INT, SCORES, TEXT, column
 from flows.benchmark.released_items import ReleasedItems
@@ -93,11 +94,40 @@ def judged_pairs(items: ReleasedItems, answers: pa.Table) -> JudgedPairs:
     )
 
 
+def on_scale(items: ReleasedItems, answers: pa.Table, scale: str | None) -> pa.Table:
+    """Return the answers with one of their scores under the name of the only scale on which the release rates its clips.
+
+    Args:
+        items: the items.
+        answers: rows of ``JUDGE_ANSWERS``.
+        scale: what the answers call it; None = as the release does.
+
+    Raises:
+        RecipeError: these are no clips rated on one scale.
+    """
+    if scale is None:
+        return answers
+    if items.about != "samples" or len(items.true_scores) != 1:
+        raise RecipeError(f"--scale: {items} has no clips that are rated on one scale")
+    (own,) = items.true_scores
+    scores = [[(own, dict(one)[scale])] if one and scale in dict(one) else None for one in answers["scores"].to_pylist()]
+    return answers.set_column(answers.column_names.index("scores"), "scores", pa.array(scores, SCORES))
+
+
 def judged_clips(items: ReleasedItems, answers: pa.Table) -> JudgedClips:
-    """Return the answers about clips as arrays; arguments as of ``judged_pairs``."""
+    """Return the answers about clips as arrays; arguments as of ``judged_pairs``.
+
+    Raises:
+        DataError: the answers have scores, and none on a scale of the release.
+    """
     place, shape = _places(items, answers)
     rows = [dict(one or ()) for one in answers["scores"].to_pylist()]
     names = {name for row in rows for name in row}
+    if names and not names & items.true_scores.keys():
+        raise DataError(
+            f"the answers score {', '.join(sorted(names))}, and {items} has {', '.join(items.true_scores)}: say with --scale "
+            "which one is meant"
+        )
     said: dict[str, Floats] = {}
     for name in items.true_scores:
         if name in names:

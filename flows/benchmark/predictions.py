@@ -52,13 +52,14 @@ class _Row:
         return DataError(f"{self.where}, {column}: {what}")
 
 
-def read_predictions(path: Path, items: ReleasedItems, task: TaskSpec | None) -> pa.Table:
+def read_predictions(path: Path, items: ReleasedItems, task: TaskSpec | None, *, scale: str | None = None) -> pa.Table:
     """Return the answers in a file, rows of ``JUDGE_ANSWERS``.
 
     Args:
         path: the file.
         items: the items that it must be about, all of them.
         task: in whose format replies are; None = not known, for files without replies.
+        scale: a scale that scores may be on beside those of the release (``flows.benchmark.judge_answers.on_scale``).
 
     Raises:
         DataError: it cannot be read, a value is none that its column can have, or ids are missing, double or unknown.
@@ -70,7 +71,8 @@ def read_predictions(path: Path, items: ReleasedItems, task: TaskSpec | None) ->
         raise DataError(
             f"{path}: no column item_id, nor {items.id_column} as in the release; it has {', '.join(columns)[:200]}"
         )
-    reader = _reader_of(path, columns, items, task)
+    scales = [*items.true_scores, *([scale] if scale is not None else [])] if items.about == "samples" else []
+    reader = _reader_of(path, columns, items, task, scales)
     found = list[dict[str, Any]]()
     for row in rows:
         item = row.values.get(key)
@@ -86,9 +88,9 @@ def read_predictions(path: Path, items: ReleasedItems, task: TaskSpec | None) ->
     return pa.Table.from_pylist(found, schema=JUDGE_ANSWERS)
 
 
-def _reader_of(path: Path, columns: Sequence[str], items: ReleasedItems, task: TaskSpec | None) -> Any:
+def _reader_of(path: Path, columns: Sequence[str], items: ReleasedItems, task: TaskSpec | None, scales: Sequence[str]) -> Any:
     """Return what reads the answer of a row, by the columns that the file has."""
-    there, scales = set(columns), list(items.true_scores) if items.about == "samples" else []
+    there = set(columns)
     if "reply" in there:
         if task is None:
             raise RecipeError(f"{path} has replies, and the release does not say in which task's format: name it with --task")

@@ -20,6 +20,7 @@ from flows.benchmark.bench_run import BenchRun, mark, take_clips
 from flows.benchmark.few_shot import draw_examples
 from flows.benchmark.item_requests import inputs_of, judge_requests
 from flows.benchmark.item_tasks import required_task, task_of_items
+from flows.benchmark.judge_answers import on_scale
 from flows.benchmark.measuring import MetricJudge, answers_by, measure_items, model_of
 from flows.benchmark.released_items import OpenRelease, ReleasedItems
 from flows.benchmark.results import JudgeFacts, Results, results_of
@@ -44,6 +45,7 @@ class Asked:
         seed: of examples and intervals.
         retry_failed: whether what failed before is tried again.
         label: what tables call the judge; empty = its model, or its name where it has none, with the number of examples.
+        scale: of single clips: which score of the replies is compared (``flows.benchmark.judge_answers.on_scale``).
     """
 
     task: str | None = None
@@ -57,6 +59,7 @@ class Asked:
     seed: int = 0
     retry_failed: bool = False
     label: str = ""
+    scale: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +113,7 @@ def run_judge(run: BenchRun, release: OpenRelease, items: ReleasedItems, name: s
     with run.workspace.lock():
         prepared.take_clips(run, release, items)
         books = ask(run, question, retry_failed=how.retry_failed)
-        answers = answers_to(run, question)
+        answers = on_scale(items, answers_to(run, question), how.scale)
     _require_some(answers, f"judge {judge.name}")
     facts = JudgeFacts(
         name=how.label or _label(judge, how),

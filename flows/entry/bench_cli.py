@@ -21,6 +21,7 @@ ReleaseUrl = Annotated[str, typer.Argument(metavar="RELEASE", help="folder or UR
 Configuration = Annotated[str | None, typer.Option(help="configuration; default: the only one")]
 Split = Annotated[str, typer.Option(help="split whose items are judged")]
 Task = Annotated[str | None, typer.Option(help="task plug-in; default: the one that the configuration is called after")]
+Scale = Annotated[str | None, typer.Option(help="of replies about clips rated on one scale: the score that is compared")]
 Seed = Annotated[int, typer.Option(help="of intervals and triplets")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="default: <judge>-<configuration>-<split>.bench.json here")]
 
@@ -40,6 +41,7 @@ def score(  # noqa: PLR0917  # options come by name
     configuration: Configuration = None,
     split: Split = "bench",
     task: Task = None,
+    scale: Scale = None,
     review: Review = None,
     reviewer: ReviewerName = None,
     reviewer_option: ReviewerOption = None,
@@ -51,6 +53,7 @@ def score(  # noqa: PLR0917  # options come by name
 ) -> None:
     """Score the predictions of a model that ran elsewhere."""
     from flows.benchmark.item_tasks import task_of_items
+    from flows.benchmark.judge_answers import on_scale
     from flows.benchmark.predictions import read_predictions
     from flows.benchmark.released_items import OpenRelease
     from flows.benchmark.results import JudgeFacts, results_of
@@ -59,7 +62,7 @@ def score(  # noqa: PLR0917  # options come by name
     opened = OpenRelease.of(release)
     items = opened.items(configuration, split)
     spec = task_of_items(items, task)
-    answers = read_predictions(predictions, items, spec)
+    answers = on_scale(items, read_predictions(predictions, items, spec, scale=scale), scale)
     judge = JudgeFacts(name=name or predictions.stem, kind="predictions")
     results = results_of(items, answers, judge, task="" if spec is None else spec.name, seed=seed)
     outcome = BenchOutcome(results=results, answers=answers)
@@ -78,6 +81,7 @@ def run(  # noqa: PLR0917  # options come by name
     configuration: Configuration = None,
     split: Split = "bench",
     task: Task = None,
+    scale: Scale = None,
     option: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="of the judge or metric; repeatable")] = None,
     orders: Annotated[str, typer.Option(help="stored, or both: once more with the clips exchanged")] = "stored",
     votes: Annotated[int, typer.Option(min=1, max=99, help="how often each question is put")] = 1,
@@ -124,6 +128,7 @@ def run(  # noqa: PLR0917  # options come by name
         seed=seed,
         retry_failed=retry_failed,
         label=name or "",
+        scale=scale,
     )
     opened = OpenRelease.of(release)
     items = opened.items(configuration, split)

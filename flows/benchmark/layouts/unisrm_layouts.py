@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from flows.benchmark.paper_tables import Column, Layout, average, figure
+from flows.benchmark.paper_tables import Column, Layout, average, figure, values_of
 from flows.benchmark.results import Results
 
 _PAPER: Final = "UniSRM"
@@ -18,7 +18,8 @@ _ASPECTS: Final = {
     "Naturalness": "naturalness",
     "Overall": "overall",
 }
-_SETS: Final = {"BVCC": "bvcc", "SOMOS-Clean": "somos-clean", "SOMOS-Full": "somos-full", "SOMOS": "somos"}
+_SETS: Final = {"bvcc": "BVCC", "somos_clean": "SOMOS-Clean", "somos_full": "SOMOS-Full", "somos": "SOMOS"}
+_TASK2: Final = "quality"
 
 
 def _dimensions(task: str, names: dict[str, str], **of: str) -> list[Column]:
@@ -32,8 +33,8 @@ def _dimensions(task: str, names: dict[str, str], **of: str) -> list[Column]:
 def _overall(_results: Sequence[Results]) -> list[Column]:
     return [
         Column(header="T1 acc", cell=figure("accuracy", task="task1")),
-        Column(header="T2 acc", cell=figure("bin_accuracy", task="quality", scale="overall")),
-        Column(header="T2 pcc", cell=figure("pearson", task="quality", scale="overall"), is_percent=False),
+        Column(header="T2 acc", cell=figure("bin_accuracy", task=_TASK2, scale="overall")),
+        Column(header="T2 pcc", cell=figure("pearson", task=_TASK2, scale="overall"), is_percent=False),
         Column(header="T3-En acc", cell=figure("accuracy", task="task3", language="en")),
         Column(header="T3-Zh acc", cell=figure("accuracy", task="task3", language="zh")),
         Column(header="T4 acc", cell=figure("accuracy", task="task4")),
@@ -52,7 +53,7 @@ def _task1(_results: Sequence[Results]) -> list[Column]:
 
 def _aspects(_results: Sequence[Results]) -> list[Column]:
     columns = [
-        Column(header=header, cell=figure("pearson", task="quality", scale=scale), is_percent=False)
+        Column(header=header, cell=figure("pearson", task=_TASK2, scale=scale), is_percent=False)
         for header, scale in _ASPECTS.items()
     ]
     return [*columns, Column(header="AVG", cell=average(columns), is_percent=False)]
@@ -78,15 +79,21 @@ def _task4(_results: Sequence[Results]) -> list[Column]:
     return _dimensions("task4", names)
 
 
-def _other_sets(_results: Sequence[Results]) -> list[Column]:
-    return [
-        column
-        for title, corpus in _SETS.items()
-        for column in (
-            Column(header=f"{title} pcc", cell=figure("pearson", scale="overall", corpus=corpus), is_percent=False),
-            Column(header=f"{title} acc", cell=figure("bin_accuracy", scale="overall", corpus=corpus)),
-        )
-    ]
+def _other_sets(results: Sequence[Results]) -> list[Column]:
+    """Return two columns for each corpus whose clips are rated on one scale."""
+    others = [one for one in results if len(values_of([one], "scale", "pearson")) == 1]
+    found = {
+        (one.of["corpus"], one.of["scale"]) for result in others for one in result.figures if {"corpus", "scale"} <= set(one.of)
+    }
+    columns = list[Column]()
+    for corpus, scale in sorted(found, key=lambda key: (list(_SETS).index(key[0]) if key[0] in _SETS else len(_SETS), key)):
+        title = f"{_SETS.get(corpus, corpus)} {scale}"
+        of = {"corpus": corpus, "scale": scale}
+        columns += [
+            Column(header=f"{title} pcc", cell=figure("pearson", **of), is_percent=False),
+            Column(header=f"{title} acc", cell=figure("bin_accuracy", **of)),
+        ]
+    return columns
 
 
 def _evidence(_results: Sequence[Results]) -> list[Column]:

@@ -8,9 +8,12 @@ from typer.testing import CliRunner
 
 from contracts.errors import DataError, RecipeError
 from flows.benchmark.item_tasks import required_task, task_of_items
+from flows.benchmark.judge_answers import JUDGE_ANSWERS, on_scale
+from flows.benchmark.leaderboard import render
 from flows.benchmark.released_items import OpenRelease
 from flows.benchmark.results import read_results
 from flows.entry.cli import app
+from tests.annotate.good_replies import QUALITY
 from tests.flows.benchmark.small_release import (
     A_BETTER,
     B_BETTER,
@@ -92,6 +95,21 @@ def test_clips_have_pearsons_correlation_with_the_mean_before_rounding(tmp_path)
     measure = found.figure("pearson", scale="overall").measure
     assert measure.value == pytest.approx(stats.pearsonr(truth, said).statistic)
     assert found.figure("bin_accuracy", scale="overall").measure.value == np.mean([True, True, False, True])
+
+
+def test_a_score_under_another_name_is_compared_if_that_is_said(tmp_path):
+    """Clips that are rated on ``mos``, and a model that was trained to say ``overall`` (UniSRM, section 5.5)."""
+    release = rated_clips_release(tmp_path / "ws", [{"mos": one} for one in (1.4, 2.6, 3.3, 4.6)])
+    rows = [{"item_id": f"clip-{number}", "scores": {"overall": score}} for number, score in enumerate([1, 3, 2, 5])]
+    found, _ = scored(tmp_path, release, rows, "--scale", "overall")
+    assert found.figure("bin_accuracy", scale="mos", corpus="bvcc").measure.value == 0.75
+    assert "UniSRM, Table 7" in render([found], "md")
+    replies = [{"item_id": f"clip-{number}", "reply": QUALITY} for number in range(4)]
+    with pytest.raises(DataError, match=r"the answers score .*overall.* has mos: say with --scale"):
+        scored(tmp_path, release, replies, "--task", "quality")
+    items = items_of(rated_pairs_release(tmp_path / "pairs", 3))
+    with pytest.raises(RecipeError, match="no clips that are rated on one scale"):
+        on_scale(items, JUDGE_ANSWERS.empty_table(), "overall")
 
 
 def test_a_release_of_which_no_split_or_configuration_is_meant(tmp_path, release):
