@@ -205,6 +205,8 @@ def _asking(
 
     longest = max(prompts["text"].to_pylist(), key=len, default="")
     lines = [plan_line("pairs", pairs, done=pairs if "pairs" in known else 0)]
+    if recipe.pairs is not None and (too_few := sum(recipe.pairs.cells.values()) - pairs) > 0:
+        lines[0]["note"] = f"{too_few:,} fewer than pairs.budget"
     lines += asked_lines(
         build,
         known,

@@ -57,4 +57,5 @@ def shortage(missing: Iterable[tuple[Cell, int]], budget: PairBudget) -> str:
     """Return a line for a budget that cannot be met."""
     cells = budget.cells
     told = "; ".join(f"{cell}: {cells[cell] - count:,} of {cells[cell]:,}" for cell, count in sorted(missing))
-    return f"pairs.budget cannot be met: there are only {told}: raise prompts.texts, add systems or takes, or ask for fewer"
+    advice = "choose more texts (prompts), add systems or takes, or ask for fewer"
+    return f"pairs.budget cannot be met: there are only {told}: {advice}"

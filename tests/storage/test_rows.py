@@ -6,7 +6,7 @@ import pytest
 
 from contracts.schemas import JUDGMENTS, LABELS, METRICS, PAIRS, PROMPTS, RECORDINGS, SAMPLES, SPLITS, UTTERANCES, empty
 from scoring.reliability.aggregation import rulings
-from storage.columns import TASK1, TASK4, row_schema
+from storage.columns import TASK1, TASK4, release_schema, row_schema
 from storage.rows import PairRows
 from tests.rows import rows
 
@@ -222,3 +222,30 @@ def test_a_clip_without_measurements_has_none():
     assert {str(row["metrics_a"]) for row in found if row["audio_a"] == "audio s00"} == {"[]"}
     found = joined(**tables | {"metrics": empty("metrics")}).to_pylist()
     assert {(row["metrics_a"], row["wer_b"]) for row in found} == {(None, None)}
+
+
+@pytest.mark.parametrize("has_categories", [True, False])
+def test_rows_say_of_which_sort_their_reference_is(has_categories):
+    """Only in a release whose schema has the column: those of other recipes stay as they are."""
+    table = joined(
+        splits=rows(SPLITS, *({"item_id": pair, "split": "sft"} for pair in "pq")),
+        pairs=rows(PAIRS, *({"pair_id": pair, "prompt_id": pair, "sample_a": "s0", "sample_b": "s1"} for pair in "pq")),
+        labels=rows(LABELS, *({"item_id": pair, "label": "a", "source": "votes"} for pair in "pq")),
+        rulings=rulings(empty("judgments")),
+        judgments=empty("judgments"),
+        prompts=rows(
+            PROMPTS,
+            {"prompt_id": "p", "license": "CC0-1.0", "reference_category": "whisper"},
+            {"prompt_id": "q", "license": "CC0-1.0"},
+        ),
+        utterances=empty("utterances"),
+        recordings=empty("recordings"),
+        samples=rows(SAMPLES, {"sample_id": "s0", "license": "CC0-1.0"}, {"sample_id": "s1", "license": "CC0-1.0"}),
+        metrics=empty("metrics"),
+        source_types={"s0": "trainedAlgorithmicMedia", "s1": "trainedAlgorithmicMedia"},
+        filters=[],
+        schema=release_schema("task1", has_categories=has_categories),
+    )
+    assert (table.column_names[-1] == "reference_category") == has_categories
+    if has_categories:
+        assert table["reference_category"].to_pylist() == ["whisper", None]

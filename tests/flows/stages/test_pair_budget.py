@@ -89,7 +89,7 @@ def test_a_budget_that_cannot_be_met_is_told_before_anything_is_paid(small):
     """The plan says which cell is short; the build ends before the first clip or call."""
     build = small(pairs={"budget": {"regular": {"en2en": {"inter": 11, "intra": 5}}, "expressive": {"en2zh": {"inter": 2}}}})
     last = plan_of(build)[-1]
-    told = "there are only expressive en2zh inter: 0 of 2; regular en2en inter: 10 of 11: raise prompts.texts, add systems or takes"
+    told = "there are only expressive en2zh inter: 0 of 2; regular en2en inter: 10 of 11: choose more texts (prompts), add systems or takes"
     assert last["stage"] == "nothing"
     assert told in last["note"]
     run(build, "utterances")
