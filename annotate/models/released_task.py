@@ -34,15 +34,20 @@ class Missing:
 def task_of_rows(rows: Iterable[Mapping[str, Any]], tasks: Sequence[TaskSpec]) -> TaskSpec | None:
     """Return the task that the first telling row is about; None = no row tells.
 
+    A row tells by the hash of the judge's prompt; else by its prompt, where it is one that shows no texts; else by the layout
+    of its completion, unless several tasks have it.
+
     Args:
         rows: released rows of one configuration.
         tasks: the tasks to choose from; those about other items are left out.
     """
     for row in rows:
         subject = "samples" if _SINGLE_CLIP in row else "pairs"
-        for task in (task for task in tasks if task.subject == subject):
-            if _is_about(task, row):
-                return task
+        fitting = [task for task in tasks if task.subject == subject]
+        for tells in (_has_version, _has_prompt, _has_layout):
+            found = [task for task in fitting if tells(task, row)]
+            if len(found) == 1:
+                return found[0]
     return None
 
 
@@ -51,15 +56,16 @@ def prompts_without_texts(language: str | None, tasks: Iterable[TaskSpec]) -> di
     return {task.render(language): task for task in tasks if not task.shown}
 
 
-def _is_about(task: TaskSpec, row: Mapping[str, Any]) -> bool:
-    if row.get("prompt_version") in task.versions.values():
-        return True
-    if row.get("prompt") is not None:
-        return row["prompt"] in prompts_without_texts(row.get("language"), [task]) or _reads(task, row.get("completion"))
-    return _reads(task, row.get("completion"))
+def _has_version(task: TaskSpec, row: Mapping[str, Any]) -> bool:
+    return row.get("prompt_version") in task.versions.values()
 
 
-def _reads(task: TaskSpec, completion: str | None) -> bool:
+def _has_prompt(task: TaskSpec, row: Mapping[str, Any]) -> bool:
+    return row.get("prompt") in prompts_without_texts(row.get("language"), [task])
+
+
+def _has_layout(task: TaskSpec, row: Mapping[str, Any]) -> bool:
+    completion = row.get("completion")
     if completion is None:
         return False
     try:

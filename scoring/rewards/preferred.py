@@ -23,7 +23,7 @@ class Preferred:
 
     columns: ClassVar[tuple[str, ...]] = ("label",)
     parts: ClassVar[tuple[str, ...]] = ("reward",)
-    tasks: ClassVar[tuple[str, ...]] = ("teacher", "better_clip")
+    tasks: ClassVar[tuple[str, ...]] = ("teacher", "naturalness", "better_clip")
 
     task: str = "teacher"
 

@@ -1,4 +1,6 @@
-"""Votes in the layout of SpeechJudge-Data as published: who voted is known from the workspace, not from the release."""
+"""Exports of what a build released: rows that a judge explained, and votes in the layout of SpeechJudge-Data as published."""
+
+import json
 
 import pyarrow.parquet as pq
 import pytest
@@ -9,6 +11,8 @@ from flows.exports.export import Wanted, export_release
 from flows.exports.named_release import NamedRelease
 from flows.published.rederivation import funnel, read_published
 from flows.stages.release import release_of
+from flows.stages.splits import splits_table
+from scoring.trainers.trl_rewards import unisrm_reward
 from storage.release_reader import current_release
 from storage.workspace import Workspace
 from tests.flows.exports.tiny_release import released
@@ -22,6 +26,32 @@ ROWS = Wanted(format="speechjudge_rows")
 
 def ballot(rater: str, value: str, *, accurate: bool | None = True) -> dict:
     return {"annotator_id": rater, "value": value, "text_accurate_a": True, "text_accurate_b": accurate}
+
+
+def test_a_judged_build_trains_a_model_to_judge(opened, tmp_path):
+    """What the judge wrote is what is to be written; written again it earns the reward, and the opposite does not."""
+    build = opened()
+    run(build, "release")
+    release = NamedRelease(workspace=build.workspace, folder=current_release(build.workspace), builds=[build])
+    found = export_release(release, tmp_path / "out", Wanted(format="ms_swift"))
+    rows = {
+        form: [
+            json.loads(line)
+            for file in found.files
+            if file.form == form
+            for line in (tmp_path / "out" / file.path).read_text().splitlines()
+        ]
+        for form in ("sft", "rl", "clip_preference")
+    }
+    assert not found.left_out, found.refused
+    count = build.tables.num_rows(splits_table(build))
+    assert {form: len(some) for form, some in rows.items()} == dict.fromkeys(rows, count)
+    said = {row["item_id"]: row["messages"][1]["content"] for row in rows["sft"]}
+    specs = [row["reward_spec"] for row in rows["rl"]]
+    assert unisrm_reward(rows["rl"], [said[row["item_id"]] for row in rows["rl"]], reward_spec=specs) == [1.0] * count
+    swapped = [{"a": "Output A: 2, Output B: 9", "b": "Output A: 9, Output B: 2"}[row["solution"]] for row in rows["rl"]]
+    assert unisrm_reward(rows["rl"], swapped, reward_spec=specs) == [-1.0] * count
+    assert all("margin" not in row for row in rows["clip_preference"]), "nobody voted"
 
 
 def test_votes_come_from_the_workspace(opened, tmp_path):
