@@ -1,20 +1,24 @@
 """Pairs that people label: subsets after each filter, a teacher that is asked after the labels, and what no split may share."""
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import yaml
 
 from contracts.errors import LeakageError, RecipeError
 from contracts.schemas import VOTES
+from flows.exports.export import Wanted, export_release
+from flows.exports.named_release import named_release
 from flows.kinds.preference_plan import plan_of
 from flows.kinds.preference_release import FORM
 from flows.listening.store import open_store
 from flows.run.kind import stages_of
 from flows.run.marks import finished
 from flows.run.pipeline import open_build
-from flows.stages import subsets
+from flows.stages import release_pieces, subsets
 from flows.stages.release import release_of
 from flows.stages.splits import splits_table
 from flows.views.explain import story_of
@@ -121,6 +125,13 @@ def test_from_votes_to_subsets_and_a_divided_train_set(built, tmp_path):
             assert of_group.setdefault(row["leakage_group"], whole) == whole
     assert "eval_other" in {row["in"] for row in found["raw"].values()}
 
+    # Trainers get what the teacher said where it is right, and a prompt with the truth where it is not.
+    exported = export_release(named_release(release), tmp_path / "trl", Wanted(format="trl", configuration="hq"))
+    rows = {(file.split, file.form): file.rows for file in exported.files}
+    counted = Counter(own.values())
+    assert (rows["sft", "sft"], rows["rl", "rl"]) == (counted["sft"], counted["rl"])
+    assert ("rl", "sft") not in rows
+
     # Nothing is done twice, and a pair tells its story.
     assert [stage.name for stage in stages_of(build) if not finished(stage, build)] == []
     taught = min(train)
@@ -138,6 +149,16 @@ def test_from_votes_to_subsets_and_a_divided_train_set(built, tmp_path):
     assert all(
         words in page for words in ("From raw votes to splits", "left: tie", "split eval", "Krippendorff", "Majority and model")
     )
+
+
+def test_a_large_release_is_written_piece_by_piece(built, monkeypatch):
+    """A piece has prompts of one compartment, of which each split takes its own; the wider subsets are of the whole."""
+    build, _, _, _ = built
+    whole = release_of(build)
+    shutil.rmtree(build.workspace.local_path("releases"))
+    monkeypatch.setattr(release_pieces, "_PIECE_ROWS", 1)
+    run(build, "release")
+    assert release_of(build) == whole
 
 
 def test_before_the_teacher_answers_its_split_is_whole(paired_copy, in_this_process, tmp_path):
@@ -193,6 +214,14 @@ def test_what_cannot_be_is_refused(paired_copy, tmp_path, changes, problem):
     path = recipe(tmp_path, **(SAID | changes))
     with pytest.raises(RecipeError, match=problem):
         open_build(path, str(tmp_path / "ws"))
+
+
+def test_a_collection_has_no_such_part(paired_copy, tmp_path):
+    recipe(tmp_path, **SAID)
+    parts = {"kind": "collection", "name": "both", "parts": {"one": "small.yaml"}}
+    (tmp_path / "both.yaml").write_text(yaml.safe_dump(parts))
+    with pytest.raises(RecipeError, match=r"parts\.one: subsets and by_teacher make splits that share texts"):
+        open_build(tmp_path / "both.yaml", str(tmp_path / "ws"), collections=True)
 
 
 def test_subsets_are_of_votes(paired_copy, tmp_path):
