@@ -55,6 +55,7 @@ PLACES: Final = {
         "Table 6": "Multi-dimensional results on the dialogue preference task",
         "Table 8": "Task-specific evaluation dimensions",
         "Table 9": "Data statistics",
+        "Table 7": "Cross-dataset generalization on speech quality datasets",
         "Table 11": "EG_mean across tasks",
         "Table 12": "Input parity across UniSRM and baselines",
     },

@@ -16,7 +16,7 @@ import jinja2
 from annotate.people.exchange.cells import escape_formula
 from contracts.text_forms import shown
 from flows.benchmark.layouts import mos_rmbench_layouts, speechjudge_layouts, unisrm_layouts
-from flows.benchmark.paper_tables import FilledTable, benchmark_of, filled_tables
+from flows.benchmark.paper_tables import FilledTable, benchmark_of, filled_tables, with_voting
 from flows.benchmark.results import Results
 from scoring.reliability.measures import Measure
 
@@ -122,7 +122,7 @@ def render(results: Sequence[Results], form: Format) -> str:
     Raises:
         DataError: two results of one judge are about the same items.
     """
-    tables = list(filled_tables(_LAYOUTS, results))
+    tables = list(filled_tables(_LAYOUTS, with_voting(results)))
     match form:
         case "md":
             return _markdown(standings(results), tables)

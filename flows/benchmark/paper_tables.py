@@ -5,7 +5,7 @@ files of results of one judge. The other papers' tables are about one benchmark:
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contracts.errors import DataError
 from flows.benchmark.results import Results
@@ -87,6 +87,21 @@ def filled_tables(layouts: Sequence[Layout], results: Sequence[Results]) -> Iter
             rows = [(judge, [row[place] for place in used]) for judge, row in cells.items()]
             if rows := [(judge, row) for judge, row in rows if any(one is not None for one in row)]:
                 yield FilledTable(layout=layout, benchmark=benchmark, columns=[columns[place] for place in used], rows=rows)
+
+
+def with_voting(results: Sequence[Results]) -> list[Results]:
+    """Return the results, each followed by those of the majority of its votes where it has several (SpeechJudge, Table 3)."""
+    found = list[Results]()
+    for one in results:
+        found.append(one)
+        if most := max(map(int, values_of([one], "votes", "voting_accuracy")), default=0):
+            figures = [
+                replace(figure, name="accuracy", of={name: value for name, value in figure.of.items() if name != "votes"})
+                for figure in one.figures
+                if figure.name == "voting_accuracy" and figure.of["votes"] == str(most)
+            ]
+            found.append(replace(one, judge=replace(one.judge, name=f"{one.judge.name} w/ Voting@{most}"), figures=figures))
+    return found
 
 
 def benchmark_of(results: Results) -> str:

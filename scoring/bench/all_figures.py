@@ -34,7 +34,7 @@ def pair_figures(
         Figure(name="ties", measure=ties(pairs, seed=seed)),
         Figure(name="unreadable", measure=unreadable(pairs, seed=seed)),
         *order_effects(pairs, seed=seed),
-        *voting(pairs, seed=seed),
+        *voting(pairs, facets, crossed, seed=seed),
     ]
     if rated is not None:
         gap = abs(rated.rating_a - rated.rating_b)

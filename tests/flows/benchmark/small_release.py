@@ -11,7 +11,7 @@ import soundfile
 from contracts.ids import audio_id
 from flows.benchmark.released_items import OpenRelease, ReleasedItems
 from storage.clip_columns import RATED_CLIPS
-from storage.columns import RATED_PAIRS, TASK1, row_schema
+from storage.columns import RATED_PAIRS, TASK1, TASK3, TASK4, ReleaseSchema, row_schema
 from storage.release_writer import ReleaseSplit
 from tests.annotate.good_replies import TASK_1
 from tests.storage.release_rows import RATE, rated_rows, rows
@@ -70,6 +70,26 @@ def task1_release(folder: Path, count: int = 8, *, shots: int = 6, **columns) ->
     names = ("prompt_audio", "audio_a", "audio_b")
     bench, train = rows(count, 60, **columns), rows(shots, **columns)
     return _released(folder, "task1", TASK1, sft=_with_clips(train, *names), bench=_with_clips(bench, *names))
+
+
+def _of_task(folder: Path, schema: ReleaseSchema, config: str, count: int, **columns) -> str:
+    """Return a release of pairs whose rows have more columns than those of Task 1."""
+    made = _with_clips(rows(count, 60), "prompt_audio", "audio_a", "audio_b").to_pylist()
+    return _released(
+        folder, config, schema, bench=pa.Table.from_pylist([row | columns for row in made], schema=row_schema(schema))
+    )
+
+
+def task3_release(folder: Path, count: int = 4) -> str:
+    """Return a release of Task 3 in Chinese."""
+    scene = {"scenario_description": "两位朋友站在站台上。", "paragraph_context": "末班车刚刚开走。", "emotion": "Happy"}
+    return _of_task(folder, TASK3, "task3", count, language="zh", setting="zh2zh", **scene)
+
+
+def task4_release(folder: Path, count: int = 4) -> str:
+    """Return a release of Task 4 with two turns before each pair."""
+    turns = [clip("turn 1"), clip("turn 2")]
+    return _of_task(folder, TASK4, "task4", count, history_audio=turns, dialogue_id="d", turn=3)
 
 
 def rated_pairs_release(folder: Path, count: int = 12, **columns) -> str:

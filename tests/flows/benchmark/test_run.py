@@ -15,14 +15,22 @@ from contracts import plugins
 from contracts.errors import BudgetExceeded, DataError, RecipeError
 from flows.benchmark.bench_run import BenchRun, bench_workspace
 from flows.benchmark.cost_ahead import cost_ahead
+from flows.benchmark.leaderboard import render
 from flows.benchmark.measuring import MetricJudge
 from flows.benchmark.released_items import OpenRelease
 from flows.benchmark.results import read_results
 from flows.benchmark.running import Asked, BenchOutcome, Reviewer, prepare, reviewed, run_judge, run_metric
 from storage.workspace import Workspace
-from tests.annotate.good_replies import QUALITY
+from tests.annotate.good_replies import QUALITY, TASK_3_ZH, TASK_4
 from tests.annotate.openai_server import Options, question, serving
-from tests.flows.benchmark.small_release import A_BETTER, B_BETTER, rated_clips_release, task1_release
+from tests.flows.benchmark.small_release import (
+    A_BETTER,
+    B_BETTER,
+    rated_clips_release,
+    task1_release,
+    task3_release,
+    task4_release,
+)
 
 METRIC = '''
 """How loud a clip is."""
@@ -177,6 +185,32 @@ def test_single_clips_are_scored_in_the_tasks_form(tmp_path):
     assert found.figure("bin_accuracy", scale="noise").measure.value == 1.0
     assert found.figure("bin_accuracy", scale="overall").measure.value == 1 / 3
     assert "equal" in found.figure("pearson", scale="overall").measure.why
+
+
+def test_a_dialogue_is_heard_with_the_turns_before(tmp_path, peak):
+    """Task 4: all turns as audio, then both candidates; a metric hears the candidates alone (UniSRM, Table 12)."""
+    release = task4_release(tmp_path / "made")
+    with serving(answer=lambda *_: TASK_4) as server:
+        found = judged(release, tmp_path / "ws", server).results
+        assert {len(question(body)[1]) for body in server.bodies} == {4}
+    assert (found.task, found.judge.inputs.history) == ("task4", "given")
+    assert found.figure("accuracy").measure.value == 0.5  # always B
+    run, opened_release, items = opened(release, tmp_path / "ws")
+    measured = run_metric(run, opened_release, items, MetricJudge.of("peak", {}, None), Asked(options={})).results
+    assert (measured.task, measured.judge.inputs.history, measured.judge.inputs.prompt) == ("task4", "not given", "not given")
+    table = render([found, measured], "md")
+    assert "| local-judge | 50.00" in table
+    assert "| peak | " in table
+
+
+def test_chinese_scenes_are_judged_in_chinese(tmp_path):
+    """Task 3: the prompt and the reply are in the language of the row, and the column is that of Chinese."""
+    with serving(answer=lambda *_: TASK_3_ZH) as server:
+        found = judged(task3_release(tmp_path / "made"), tmp_path / "ws", server).results
+        assert all("末班车刚刚开走" in question(body)[0] for body in server.bodies)
+    assert found.unreadable == {}
+    assert found.figure("accuracy", language="zh").measure.value == 0.5
+    assert "T3-Zh acc" in render([found], "md")
 
 
 def test_nothing_but_failures_is_no_result(release, tmp_path, peak):

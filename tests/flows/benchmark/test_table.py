@@ -92,6 +92,20 @@ def test_sources_and_styles_have_the_papers_order():
     assert "MOS-RMBench" not in render([judged], "md")
 
 
+def test_the_majority_of_the_votes_is_a_row_of_its_own():
+    """SpeechJudge, Table 3: SpeechJudge-GRM (SFT+RL), one by one and w/ Voting@10."""
+    printed = {"regular": (0.790, 0.805), "expressive": (0.760, 0.787)}
+    alone = [figure("accuracy", 0.772), *(figure("accuracy", one, style=style) for style, (one, _) in printed.items())]
+    voted = [
+        figure("voting_accuracy", 0.772, votes="1"),
+        figure("voting_accuracy", 0.794, votes="10"),
+        *(figure("voting_accuracy", ten, style=style, votes="10") for style, (_, ten) in printed.items()),
+    ]
+    table = grid(render([results("teacher", *alone, *voted, name="GRM")], "md"), "SpeechJudge, Table 2")
+    assert [cell.split()[0] for cell in table["GRM"]] == ["79.00", "76.00", "77.20"]
+    assert [cell.split()[0] for cell in table["GRM w/ Voting@10"]] == ["80.50", "78.70", "79.40"]
+
+
 def test_the_overview_is_best_first_and_tells_inputs_and_cost():
     """A number without a value says why and stands last."""
     inputs = Inputs(audio="given", prompt="not given", reference="not part of the task", history="unknown", note="WER")

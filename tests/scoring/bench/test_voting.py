@@ -18,7 +18,9 @@ VOTES = st.lists(st.lists(st.sampled_from([-1, 0, 1]), min_size=10, max_size=10)
 def test_the_majority_is_that_of_a_count(votes):
     """Abstentions count for nobody, and a draw is wrong."""
     truth = [1 if number % 2 else -1 for number in range(len(votes))]
-    found = {int(one.of["votes"]): one.measure.value for one in voting(pairs_of(truth, np.array(votes)[:, None, :]), seed=1)}
+    found = {
+        int(one.of["votes"]): one.measure.value for one in voting(pairs_of(truth, np.array(votes)[:, None, :]), {}, [], seed=1)
+    }
     assert list(found) == list(range(1, 11))
     for number, value in found.items():
         counts = [Counter(row[:number]) for row in votes]
@@ -26,7 +28,17 @@ def test_the_majority_is_that_of_a_count(votes):
 
 
 def test_one_vote_is_no_election():
-    assert not list(voting(pairs_of([1], [1]), seed=1))
+    assert not list(voting(pairs_of([1], [1]), {}, [], seed=1))
+
+
+def test_parts_are_voted_on_with_all_votes():
+    """Two of three votes are right in English, one in Chinese."""
+    pairs = pairs_of([1, 1], [[[1, 1, -1]], [[1, -1, -1]]])
+    found = [one for one in voting(pairs, {"language": ["en", "zh"]}, [("language",)], seed=1) if "language" in one.of]
+    assert [(one.of, one.measure.value) for one in found] == [
+        ({"language": "en", "votes": "3"}, 1.0),
+        ({"language": "zh", "votes": "3"}, 0.0),
+    ]
 
 
 def effects(said) -> dict[str, float]:
