@@ -1,9 +1,10 @@
 """Running a benchmark: clips into the workspace, questions to a judge or measurements, answers, results."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -27,6 +28,9 @@ from flows.benchmark.results import JudgeFacts, Results, results_of
 from flows.benchmark.reviewing import review, review_question
 from flows.run.books import Books
 from flows.run.questions import lost_ledger
+
+_PLACE: Final = "(a place of one's own)"
+_IS_PLACE: Final = re.compile(r"://|^[/~.]|^[A-Za-z]:\\")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,9 +123,11 @@ def run_judge(run: BenchRun, release: OpenRelease, items: ReleasedItems, name: s
         name=how.label or _label(judge, how),
         kind="judge",
         version=judge.version,
-        model=judge.model,
+        model=_model(judge),
         prompts=task.versions,
-        options=canonical_json({"judge": name, **how.options, "shots": how.shots, "orders": how.orders, "votes": how.votes}),
+        options=canonical_json(
+            {"judge": name, **_public(how.options), "shots": how.shots, "orders": how.orders, "votes": how.votes}
+        ),
         inputs=_inputs(items, task, judge, how, examples),
     )
     results = results_of(items, answers, facts, task=task.name, seed=how.seed)
@@ -189,7 +195,7 @@ def run_metric(run: BenchRun, release: OpenRelease, items: ReleasedItems, judge:
         kind="metric",
         version=version,
         model=model,
-        options=canonical_json({"metric": judge.name, **judge.options}),
+        options=canonical_json({"metric": judge.name, **_public(judge.options)}),
         inputs=replace(inputs_of(items, None, note=direction), **_heard_reference(items, judge)),
     )
     task = task_of_items(items, how.task)  # which of the papers' columns it is for: a metric is asked nothing
@@ -235,7 +241,7 @@ def _require_ready(run: BenchRun, judge: Judge) -> None:
 
 
 def _label(judge: Judge, how: Asked) -> str:
-    name = judge.name if judge.facts else judge.model
+    name = judge.name if judge.facts else _model(judge)
     return f"{name} ({how.shots}-shot)" if how.shots else name
 
 
@@ -245,6 +251,16 @@ def _inputs(items: ReleasedItems, task: TaskSpec, judge: Judge, how: Asked, exam
         *([f"{how.shots} examples: {', '.join(examples.ids)}"[:900]] if examples is not None else []),
     ]
     return inputs_of(items, None if judge.facts else task, hears=not judge.facts, note="; ".join(notes))
+
+
+def _public(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options without places in one's own house: results and tables are there to be published."""
+    return {name: _PLACE if isinstance(value, str) and _IS_PLACE.search(value) else value for name, value in options.items()}
+
+
+def _model(judge: Judge) -> str:
+    """Return the judge's model; of one that is named by a path, the last part."""
+    return re.split(r"[/\\]", judge.model.rstrip("/\\"))[-1] if _IS_PLACE.search(judge.model) else judge.model
 
 
 def _heard_reference(items: ReleasedItems, judge: MetricJudge) -> dict[str, Any]:

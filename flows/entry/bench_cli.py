@@ -25,7 +25,7 @@ Scale = Annotated[str | None, typer.Option(help="of replies about clips rated on
 Seed = Annotated[int, typer.Option(help="of intervals and triplets")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="default: <judge>-<configuration>-<split>.bench.json here")]
 
-Budget = Annotated[float | None, typer.Option(min=0, help="what all runs in the workspace may cost together; default: nothing")]
+Budget = Annotated[float | None, typer.Option(min=0, help="what all runs on the release may cost together; default: nothing")]
 BenchWorkspace = Annotated[
     str | None, typer.Option("--workspace", help="folder of its own; default: bench-<release> below workspaces")
 ]
@@ -179,7 +179,9 @@ def _bench_run(
 
     where = bench_workspace(workspace, release)
     with observed() as progress:
-        yield BenchRun(workspace=where, budget_usd=budget_usd, progress=progress, ray_address=ray)
+        yield BenchRun(
+            workspace=where, account=f"bench {release.name}", budget_usd=budget_usd, progress=progress, ray_address=ray
+        )
 
 
 def _print_plan(run: "BenchRun", release: "OpenRelease", items: "ReleasedItems", judge: str | None, how: "Asked") -> None:

@@ -114,6 +114,8 @@ def test_a_judge_is_asked_in_both_orders_once(release, tmp_path):
     assert first.results.figure("first_preferred").measure.value == 0.5
     assert (first.results.judge.name, first.results.task, first.results.replies) == ("local-judge", "task1", 16)
     assert first.results.latency_s > 0
+    assert "127.0.0.1" not in str(first.results)  # results are published
+    assert '"model":"local-judge"' in first.results.judge.options
 
 
 def test_a_judge_that_takes_the_first_clip_is_right_as_often_as_a_is(release, tmp_path):
@@ -130,6 +132,15 @@ def test_a_reply_out_of_format_is_wrong_and_no_second_one_is_asked_for(release, 
         assert server.counters()["answered"] == 8
     assert found.unreadable == {"unparsable_reply": 8}
     assert (found.figure("accuracy").measure.value, found.figure("unreadable").measure.value) == (0.0, 1.0)
+
+
+def test_a_model_that_is_named_by_its_path_goes_by_the_last_part(release, tmp_path):
+    with serving(answer=hearing) as server:
+        found = judged(
+            release, tmp_path / "ws", server, options=options(server) | {"model": "/home/me/checkpoints/run-7"}
+        ).results
+    assert (found.judge.name, found.judge.model) == ("run-7", "run-7")
+    assert "checkpoints" not in str(found)
 
 
 def test_votes_are_requests_of_their_own(release, tmp_path):
