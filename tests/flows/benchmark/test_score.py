@@ -1,12 +1,15 @@
 """``bench score`` from a release and a file to the file of results."""
 
+from pathlib import Path
+
+import fsspec
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from scipy import stats
 from typer.testing import CliRunner
 
-from contracts.errors import DataError, RecipeError
+from contracts.errors import DamagedPart, DataError, RecipeError
 from flows.benchmark.item_tasks import required_task, task_of_items
 from flows.benchmark.judge_answers import JUDGE_ANSWERS, on_scale
 from flows.benchmark.leaderboard import render
@@ -118,6 +121,25 @@ def test_a_release_of_which_no_split_or_configuration_is_meant(tmp_path, release
         opened.items(None, "test")
     with pytest.raises(RecipeError, match=r"no configuration 'task4': it has task1"):
         opened.items("task4", "bench")
+
+
+def test_a_release_is_named_by_a_folder_or_a_url(release, monkeypatch):
+    """With a slash behind it, from within, and in a bucket."""
+    expected = items_of(release).ids
+    assert items_of(f"{release}/").ids == expected
+    monkeypatch.chdir(release)
+    assert items_of(".").ids == expected
+    memory = fsspec.filesystem("memory")
+    memory.put(release, "/bench-test/", recursive=True)
+    try:
+        assert items_of(f"memory://bench-test/{Path(release).name}").ids == expected
+    finally:
+        memory.rm("/bench-test", recursive=True)
+
+
+def test_a_folder_that_is_no_release_is_said_to_be_none(tmp_path):
+    with pytest.raises(DamagedPart, match=r"has no MANIFEST\.json: it is no complete release"):
+        OpenRelease.of(str(tmp_path))
 
 
 def test_the_task_is_that_of_the_configuration_or_must_be_named(tmp_path, release):
