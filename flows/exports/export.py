@@ -24,7 +24,7 @@ from storage.export import Example, Export, ExportedFile, Form, Selective, fault
 from storage.export_folder import ExportFolder
 from storage.local_files import new_folder
 from storage.release_manifest import File
-from storage.release_reader import read_shard, rows_with_clips, schema_of, shards_of
+from storage.release_reader import read_shard, require_intact, rows_with_clips, schema_of, shards_of
 
 SUMMARY: Final = "export.json"
 _ADVICE: Final = ": a release does not say who voted; name the recipe whose workspace holds the votes of this release"
@@ -105,6 +105,8 @@ def export_release(release: NamedRelease, output: Path, wanted: Wanted) -> Expor
     with new_folder(output) as temporary:
         found, folder = Exported(folder=output, remark=export.remark), ExportFolder(temporary)
         for (configuration, split), files in sorted(shards.items()):
+            for shard in files:
+                require_intact(release.workspace, release.folder, shard)
             source = _Source(release=release, files=files, ballots=ballots)
             siblings = [files for key, files in there.items() if key[0] == configuration]
             task = _task(release, siblings, tasks, wanted.task)

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from annotate.models.tasks import quality
-from contracts.errors import DataError, RecipeError
+from contracts.errors import DamagedPart, DataError, RecipeError
 from flows.entry.cli import app
 from flows.exports.examples import margin_of
 from flows.exports.export import Wanted, export_release
@@ -233,6 +233,17 @@ def test_rows_that_tell_no_task_need_one(tmp_path):
 def test_what_is_not_there_is_named(release, tmp_path, wanted, message):
     with pytest.raises(RecipeError, match=message):
         export_release(release, tmp_path / "out", Wanted(**({"format": "ms_swift"} | wanted)))
+
+
+def test_a_changed_shard_is_not_exported(tmp_path):
+    release = released(tmp_path / "ws", only=["answers"])
+    (shard,) = (tmp_path / "ws" / release.folder / "answers").iterdir()
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 1
+    shard.write_bytes(data)
+    with pytest.raises(DamagedPart, match="was changed since it was released"):
+        export_release(release, tmp_path / "out", Wanted(format="verl"))
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_command(tmp_path, monkeypatch):
