@@ -2,8 +2,8 @@
 
 Code MIT, https://github.com/open-mmlab/Amphion; weights CC-BY-NC-4.0, as the speech that they learnt from (Emilia). It is no
 package: clone it and put its folder on PYTHONPATH (``missing`` gives the lines). The environment holds what models/tts/maskgct
-imports, in the versions of its requirements.txt where that names one. Its text reading opens files below the working folder, so
-that it is called inside of the checkout.
+imports, of which its requirements.txt leaves some out, in the versions that are named there. Its text reading opens files below
+the working folder, so that it is called inside of the checkout.
 """
 
 import contextlib
@@ -64,7 +64,7 @@ class MaskGCT:
     architecture: ClassVar[str] = "masked generative codec transformer"
     languages: ClassVar[tuple[str, ...]] = ("en", "zh", "mixed")
     clones_voice: ClassVar[bool] = True
-    max_reference_s: ClassVar[float] = 30.0  # as the others; it was trained on speech of up to 30 s
+    max_reference_s: ClassVar[float] = 30.0  # the utterances of Emilia, which it learnt from, are no longer
     needs_reference_text: ClassVar[bool] = True
     varies_by: ClassVar[tuple[TakeSetting, ...]] = ("seed", "duration_factor")
     ascii_only: ClassVar[bool] = False
@@ -72,10 +72,9 @@ class MaskGCT:
 
     environment: ClassVar[Environment] = Environment(
         requirements=(
-            "accelerate==0.31.0",
             "cn2an==0.5.22",
-            "encodec==0.1.1",
-            "g2p_en==2.1.0",
+            "einops==0.8.0",
+            "inflect==7.3.1",
             "jieba==0.42.1",
             "json5==0.9.25",
             "langsegment==0.2.0",
@@ -88,8 +87,11 @@ class MaskGCT:
             "pypinyin==0.52.0",
             "ruamel.yaml==0.18.6",
             "safetensors==0.4.5",
+            "scipy==1.10.1",
             "setuptools<81",
+            "six==1.17.0",
             "torch==2.0.1",
+            "torchaudio==2.0.2",
             "tqdm==4.66.5",
             "transformers==4.41.1",
             "unidecode==1.3.8",
