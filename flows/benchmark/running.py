@@ -162,6 +162,8 @@ def prepare(run: BenchRun, release: OpenRelease, items: ReleasedItems, name: str
     task, judge = required_task(items, how.task), plugins.configure("judge", name, how.options)
     if items.about != "pairs" and how.orders != "stored":
         raise RecipeError("--orders: single clips have no order")
+    if how.shots and judge.facts:
+        raise RecipeError(f"--shots: judge {judge.name} is a rule, which learns nothing from examples")
     _require_ready(run, judge)
     requests, shown, examples = judge_requests(items, task, judge), task, None
     if how.shots:

@@ -113,6 +113,10 @@ def run(  # noqa: PLR0917  # options come by name
 
     if (judge is None) == (metric is None):
         raise RecipeError("name one of --judge and --metric")
+    if metric is not None and (orders, votes, shots, mode, plan) != ("stored", 1, 0, "live", False):
+        raise RecipeError("--orders, --votes, --shots, --mode and --plan are for judges: a metric measures each clip once")
+    if judge is not None and value is not None:
+        raise RecipeError("--value is for metrics")
     for what, given, known in (("--orders", orders, get_args(Orders)), ("--mode", mode, get_args(Mode))):
         if given not in known:
             raise RecipeError(f"{what} {given!r} is unknown: take {' or '.join(known)}")
@@ -133,7 +137,7 @@ def run(  # noqa: PLR0917  # options come by name
     opened = OpenRelease.of(release)
     items = opened.items(configuration, split)
     with _bench_run(opened, workspace, budget_usd, ray) as context:
-        if plan:
+        if judge is not None and plan:
             _print_plan(context, opened, items, judge, how)
             return
         if judge is not None:
@@ -184,12 +188,10 @@ def _bench_run(
         )
 
 
-def _print_plan(run: "BenchRun", release: "OpenRelease", items: "ReleasedItems", judge: str | None, how: "Asked") -> None:
+def _print_plan(run: "BenchRun", release: "OpenRelease", items: "ReleasedItems", judge: str, how: "Asked") -> None:
     from flows.benchmark.cost_ahead import cost_ahead
     from flows.benchmark.running import prepare
 
-    if judge is None:
-        raise RecipeError("--plan: is for judges; metrics cost nothing")
     prepared = prepare(run, release, items, judge, how)
     with run.workspace.lock():
         prepared.take_clips(run, release, items)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from annotate.models.ledger.ledger import Ledger
 from contracts import plugins
@@ -20,6 +21,7 @@ from flows.benchmark.measuring import MetricJudge
 from flows.benchmark.released_items import OpenRelease
 from flows.benchmark.results import read_results
 from flows.benchmark.running import Asked, BenchOutcome, Reviewer, prepare, reviewed, run_judge, run_metric
+from flows.entry.cli import app
 from storage.workspace import Workspace
 from tests.annotate.good_replies import QUALITY, TASK_3_ZH, TASK_4
 from tests.annotate.openai_server import Options, question, serving
@@ -275,6 +277,22 @@ def test_the_rule_judges_by_the_measurements_of_the_release(tmp_path):
     run, found, items = opened(without, tmp_path / "ws")
     with pytest.raises(RecipeError, match="has no measurements of sim"):
         run_judge(run, found, items, "objective", Asked(options={}))
+
+
+@pytest.mark.parametrize(("options_given", "message"), [
+    ([], "name one of --judge and --metric"),
+    (["--judge", "objective", "--metric", "wer"], "name one of --judge and --metric"),
+    (["--metric", "wer", "--votes", "3"], "are for judges"),
+    (["--judge", "objective", "--value", "wer"], "is for metrics"),
+    (["--judge", "objective", "--shots", "2"], "learns nothing from examples"),
+    (["--judge", "objective", "--orders", "random"], "unknown: take stored or both"),
+    (["--judge", "objective", "--review", "groundedness"], "belong together"),
+])  # fmt: skip
+def test_options_that_do_not_go_together_are_refused(release, tmp_path, options_given, message):
+    with pytest.raises(RecipeError, match=message):
+        CliRunner().invoke(
+            app, ["bench", "run", release, "--workspace", str(tmp_path / "ws"), *options_given], catch_exceptions=False
+        )
 
 
 @pytest.fixture
