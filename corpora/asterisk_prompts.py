@@ -20,7 +20,7 @@ from contracts.languages import Language
 from contracts.licences import Licence
 from corpora.headers import Header
 from corpora.links import FollowLinks
-from corpora.reader import Style, Utterance, batches, decode, lines
+from corpora.reader import Category, Style, Utterance, batches, decode, lines
 from corpora.root import Root
 
 _TRANSCRIPTS: Final = "doc/asterisk-core-sounds-en/core-sounds-en.txt.gz"
@@ -46,6 +46,7 @@ class AsteriskPrompts:
         language: of every row; any tag that ``contracts.languages`` knows.
         license: SPDX expression of every row.
         style: style of every row.
+        category: category of every row.
         attribution: who made the recordings, as the card of a release credits them.
         follow_links: ``inside`` follows links that stay in the corpus (see ``corpora.links``), ``anywhere`` all.
     """
@@ -57,6 +58,7 @@ class AsteriskPrompts:
     language: Language = "en"
     license: Licence = "CC-BY-SA-3.0"
     style: Style = "regular"
+    category: Category = "regular"
     attribution: str = "Asterisk core sounds, recorded by Allison Smith (theivrvoice.com)"
     follow_links: FollowLinks = "inside"
 
@@ -106,6 +108,7 @@ class AsteriskPrompts:
             language=self.language,
             license=self.license,
             style=self.style,
+            category=self.category,
             **found,
         )
 

@@ -23,7 +23,7 @@ from contracts.licences import Licence
 from contracts.text_forms import keyed
 from corpora.corpus_files import is_file_name, text_of, with_audio
 from corpora.links import FollowLinks
-from corpora.reader import Style, Utterance, batches, lines
+from corpora.reader import Category, Style, Utterance, batches, lines
 from corpora.root import Root
 
 _SPLITS: Final = ("train", "dev", "test")
@@ -46,6 +46,7 @@ class CoVoST2:
         language: of every row, the source language; any tag that ``contracts.languages`` knows.
         license: SPDX expression of every row.
         style: style of every row.
+        category: category of every row.
         attribution: who made the recordings, as the card of a release credits them.
         follow_links: ``inside`` follows links that stay in the corpus (see ``corpora.links``), ``anywhere`` all.
     """
@@ -57,6 +58,7 @@ class CoVoST2:
     language: Language = "en"
     license: Licence = "CC0-1.0"
     style: Style = "regular"
+    category: Category = "regular"
     attribution: str = "CoVoST 2 (Wang et al. 2021), after Common Voice"
     follow_links: FollowLinks = "inside"
 
@@ -96,7 +98,9 @@ class CoVoST2:
         return row
 
     def _row(self, source_id: str, **found: Any) -> Utterance:
-        return Utterance(source_id=source_id, language=self.language, license=self.license, style=self.style, **found)
+        return Utterance(
+            source_id=source_id, language=self.language, license=self.license, style=self.style, category=self.category, **found
+        )
 
 
 def _rows(text: str) -> Iterator[tuple[int, list[str] | None]]:

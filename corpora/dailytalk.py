@@ -22,7 +22,7 @@ from contracts.languages import Language
 from contracts.licences import Licence
 from corpora.corpus_files import text_of, with_audio
 from corpora.links import FollowLinks
-from corpora.reader import Style, Utterance, batches
+from corpora.reader import Category, Style, Utterance, batches
 from corpora.root import Root
 
 _METADATA: Final = "metadata.json"
@@ -46,6 +46,7 @@ class DailyTalk:
         language: of every row; any tag that ``contracts.languages`` knows.
         license: SPDX expression of every row.
         style: style of every row.
+        category: category of every row.
         attribution: who made the recordings, as the card of a release credits them.
         follow_links: ``inside`` follows links that stay in the corpus (see ``corpora.links``), ``anywhere`` all.
     """
@@ -56,6 +57,7 @@ class DailyTalk:
     language: Language = "en"
     license: Licence = "CC-BY-SA-4.0"
     style: Style = "expressive"
+    category: Category = "emotional"
     attribution: str = "DailyTalk (Lee et al. 2023), after DailyDialog (Li et al. 2017)"
     follow_links: FollowLinks = "inside"
 
@@ -104,7 +106,9 @@ class DailyTalk:
         return row
 
     def _row(self, source_id: str, **found: Any) -> Utterance:
-        return Utterance(source_id=source_id, language=self.language, license=self.license, style=self.style, **found)
+        return Utterance(
+            source_id=source_id, language=self.language, license=self.license, style=self.style, category=self.category, **found
+        )
 
 
 def _unlisted(name: str, dialogue: str) -> str:

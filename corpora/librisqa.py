@@ -25,7 +25,7 @@ from contracts.licences import Licence
 from contracts.text_forms import keyed
 from corpora.corpus_files import text_of, with_audio
 from corpora.links import FollowLinks
-from corpora.reader import NeedsText, Style, Utterance, batches, readable
+from corpora.reader import Category, NeedsText, Style, Utterance, batches, readable
 from corpora.root import Root
 
 _SPLITS: Final = ("train", "test")
@@ -55,6 +55,7 @@ class LibriSqa:
         language: of every row; any tag that ``contracts.languages`` knows.
         license: SPDX expression of every row: that of LibriSpeech's recordings.
         style: style of every row.
+        category: category of every row.
         attribution: who made the recordings, as the card of a release credits them.
         follow_links: ``inside`` follows links that stay in the corpus (see ``corpora.links``), ``anywhere`` all.
     """
@@ -67,6 +68,7 @@ class LibriSqa:
     language: Language = "en"
     license: Licence = "CC-BY-4.0"
     style: Style = "regular"
+    category: Category = "regular"
     attribution: str = "LibriSQA (Zhao et al. 2023), after LibriSpeech (Panayotov et al. 2015)"
     follow_links: FollowLinks = "inside"
 
@@ -106,7 +108,9 @@ class LibriSqa:
         return row
 
     def _row(self, source_id: str, **found: Any) -> Utterance:
-        return Utterance(source_id=source_id, language=self.language, license=self.license, style=self.style, **found)
+        return Utterance(
+            source_id=source_id, language=self.language, license=self.license, style=self.style, category=self.category, **found
+        )
 
 
 def _text(item: Mapping[str, Any], key: str) -> str | None:

@@ -17,7 +17,7 @@ from contracts.errors import SetupError
 from contracts.languages import Language
 from contracts.licences import Licence
 from corpora.links import FollowLinks
-from corpora.reader import Style, Utterance, batches, decode, lines
+from corpora.reader import Category, Style, Utterance, batches, decode, lines
 from corpora.root import Root
 
 _LINE: Final = re.compile(r"<s>(?P<text>.*)</s> \((?P<id>[^()]+)\)")
@@ -32,6 +32,7 @@ class PocketsphinxLibrivox:
         language: of every row; any tag that ``contracts.languages`` knows.
         license: SPDX expression of every row.
         style: style of every row.
+        category: category of every row.
         attribution: who made the recordings, as the card of a release credits them.
         follow_links: ``inside`` follows links that stay in the corpus (see ``corpora.links``), ``anywhere`` all.
     """
@@ -43,6 +44,7 @@ class PocketsphinxLibrivox:
     language: Language = "en"
     license: Licence = "BSD-2-Clause"
     style: Style = "regular"
+    category: Category = "regular"
     attribution: str = "LibriVox reading of Sense and Sensibility, from the test data of CMU PocketSphinx"
     follow_links: FollowLinks = "inside"
 
@@ -81,6 +83,7 @@ class PocketsphinxLibrivox:
             language=self.language,
             license=self.license,
             style=self.style,
+            category=self.category,
             **found,
         )
 
