@@ -28,7 +28,7 @@ from flows.run.marks import execute
 from flows.stages import subsets
 from flows.stages.splits import proof
 from flows.views.subset_funnel import funnel_of
-from flows.views.votes_analysis import tables
+from flows.views.votes_analysis import card_tables
 from scoring.reliability.agreement_levels import annotator_rates
 from scoring.reliability.inter_annotator import inter_annotator
 
@@ -56,7 +56,7 @@ def _measure(folder: str) -> dict[str, Any]:
         teach(build)  # stands in for a model, and is not measured
     members = timed("subsets", lambda: {name: subsets.members(build, name).num_rows for name in build.recipe.subsets})
     proven = timed("leakage proof", lambda: proof(build, [subsets.in_compartments(build)]))
-    shown = timed("analysis", lambda: tables(build))
+    shown = timed("funnel and analysis", lambda: card_tables(build))
     rows = [
         {"kind": row.kind, "name": row.name, "total": row.total, **row.counts}
         for row in timed("funnel", lambda: funnel_of(build))

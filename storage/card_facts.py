@@ -59,7 +59,8 @@ class Statistics:
         words: how many of the columns are words.
         rows: values, as they are shown.
         note: how to read the table; empty = nothing needs to be said.
-        about: what it counts; cards show such tables with the rows that have it.
+        about: the rows beside which a card shows it: rated pairs, or pairs of a text.
+        bars: a number a row, which a report draws beside it; empty = none.
     """
 
     title: str
@@ -67,7 +68,8 @@ class Statistics:
     words: int
     rows: Sequence[Sequence[object]]
     note: str = ""
-    about: Literal["ratings", "votes"] = "ratings"
+    about: Literal["ratings", "pairs"] = "ratings"
+    bars: Sequence[float] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

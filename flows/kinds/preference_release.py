@@ -19,7 +19,7 @@ from flows.stages.division import taught_items
 from flows.stages.filters import filters_of
 from flows.stages.release import pairs_were_voted_on
 from flows.stages.release_form import Configuration, Form
-from flows.views.votes_analysis import tables
+from flows.views.votes_analysis import card_tables
 from splits.leakage import LeakageProof
 from storage.card_facts import Statistics, Writer
 from storage.columns import ReleaseSchema, release_schema
@@ -194,7 +194,12 @@ def _reference_rates(build: Build[PreferenceRecipe]) -> list[Statistics]:
     note = f"Clips have {audio.sample_rate_hz:,} Hz and nothing above {audio.bandwidth_hz:,} Hz. Upsampled speech has less."
     return [
         Statistics(
-            title="Rates of the reference speech", columns=("Rate", "Speech", "Recordings"), words=2, rows=rows, note=note
+            title="Rates of the reference speech",
+            columns=("Rate", "Speech", "Recordings"),
+            words=2,
+            rows=rows,
+            note=note,
+            about="pairs",
         )
     ]
 
@@ -212,7 +217,7 @@ FORM: Final[Form[PreferenceRecipe]] = Form(
     configurations=(Configuration(name=_configuration, schema=_schema, rows=_rows),),
     subsets=_subsets,
     proof=_proof,
-    statistics=lambda build: [*(tables(build) if build.recipe.subsets else []), *_reference_rates(build)],
+    statistics=lambda build: [*card_tables(build), *_reference_rates(build)],
     statement=_statement,
     identity=_identity,
     writers=_writers,

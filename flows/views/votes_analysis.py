@@ -17,7 +17,7 @@ from flows.recipe.preference_recipe import PreferenceRecipe
 from flows.run.pipeline import Build
 from flows.stages.metrics import current_facts
 from flows.views.subset_funnel import COLUMNS, FunnelRow, funnel_of
-from scoring.reliability.agreement_levels import TERNARY, annotator_rates, counted_by_pair, majorities
+from scoring.reliability.agreement_levels import LEVELS, TERNARY, annotator_rates, counted_by_pair, levels, majorities
 from scoring.reliability.dawid_skene import dawid_skene
 from scoring.reliability.inter_annotator import InterAnnotatorAgreement, agreement_table, alpha, rate_histogram
 from scoring.reliability.text_accuracy import accuracy_by_wer
@@ -32,21 +32,25 @@ _LABELS: Final = ("a", "b", "tie")
 
 def report_content(build: _Build) -> dict[str, Any]:
     """Return the content of the report's section; without tables as long as nobody has voted."""
-    found = tables(build)
-    return {"funnel": _funnel(build), "levels": COLUMNS, "tables": found}
-
-
-def _funnel(build: _Build) -> list[FunnelRow]:
-    return funnel_of(build) if build.recipe.subsets else []
-
-
-def tables(build: _Build) -> list[Statistics]:
-    """Return all tables about votes on pairs, the same for the report and the card."""
     votes = _votes(build)
+    has_subsets = bool(build.recipe.subsets and votes.num_rows)
+    return {
+        "funnel": funnel_of(build) if has_subsets else [],
+        "levels": COLUMNS,
+        "tables": _tables(build, votes),
+    }
+
+
+def card_tables(build: _Build) -> list[Statistics]:
+    """Return the tables of the card of a data set with subsets: the funnel, and those of the report."""
+    return [_of_subsets(funnel_of(build)), *_tables(build, _votes(build))] if build.recipe.subsets else []
+
+
+def _tables(build: _Build, votes: pa.Table) -> list[Statistics]:
     if not votes.num_rows:
         return []
     return [
-        *_of_subsets(_funnel(build)),
+        _of_levels(votes),
         _of_agreement(votes, build.recipe.seed),
         _of_annotators(votes),
         _of_consensus(votes),
@@ -55,8 +59,16 @@ def tables(build: _Build) -> list[Statistics]:
     ]
 
 
-def _table(title: str, columns: Sequence[str], words: int, rows: Iterable[Sequence[object]], note: str = "") -> Statistics:
-    return Statistics(title=title, columns=columns, words=words, rows=list(rows), note=note, about="votes")
+def _table(
+    title: str,
+    columns: Sequence[str],
+    words: int,
+    rows: Iterable[Sequence[object]],
+    note: str = "",
+    *,
+    bars: Sequence[float] = (),
+) -> Statistics:
+    return Statistics(title=title, columns=columns, words=words, rows=list(rows), note=note, about="pairs", bars=bars)
 
 
 def _votes(build: _Build) -> pa.Table:
@@ -69,19 +81,33 @@ def _votes(build: _Build) -> pa.Table:
     return attach(votes, "pair_id", pairs, "pair_id", {name: name for name in _OF_PAIR}).combine_chunks()
 
 
-def _of_subsets(rows: Sequence[FunnelRow]) -> list[Statistics]:
-    if not rows:
-        return []
+def _of_subsets(rows: Sequence[FunnelRow]) -> Statistics:
     used = [level for level in COLUMNS if any(row.counts[level] for row in rows)]
-    return [
-        _table(
-            "Subsets by agreement of the annotators",
-            ["", "", *used, "all"],
-            2,
-            [[row.kind, row.name, *(row.counts[level] for level in used), row.total] for row in rows],
-            "Each subset is the next one and what left it; the last one is its splits and what left it.",
-        )
-    ]
+    return _table(
+        "Subsets by agreement of the annotators",
+        ["", "", *used, "all"],
+        2,
+        [[row.kind, row.name, *(row.counts[level] for level in used), row.total] for row in rows],
+        "Each subset is the next one and what left it; the last one is its splits and what left it.",
+    )
+
+
+def _of_levels(votes: pa.Table) -> Statistics:
+    """Return the shares of the levels of agreement, in all and by style."""
+    by_pair = votes_by_pair(votes.select(VOTES.names))
+    style_of = votes.select(["pair_id", "style"]).group_by("pair_id").aggregate([("style", "min")])
+    by_pair = attach(by_pair, "pair_id", style_of, "pair_id", {"style": "style_min"})
+    counted = Counter(zip(by_pair["style"].to_pylist(), levels(by_pair["votes"]).to_pylist(), strict=True))
+    rows = []
+    for name in ("all", *sorted({style for style, _ in counted})):
+        found = Counter[str]()
+        for (style, level), n in counted.items():
+            found[level] += n if name in ("all", style) else 0
+        whole = sum(found[level] for level in LEVELS)
+        if whole:
+            rows.append([name, whole, *(f"{100 * found[level] / whole:.1f} %" for level in LEVELS)])
+    note = "Full and weak agreement, weak and full disagreement of the votes on a pair; of pairs that have all their votes."
+    return _table("Levels of agreement", ["style", "pairs", *LEVELS], 1, rows, note)
 
 
 def _of_agreement(votes: pa.Table, seed: int) -> Statistics:
@@ -115,7 +141,8 @@ def _of_annotators(votes: pa.Table) -> Statistics:
     note = "How many annotators agree with the others on their pairs how often; of fewer than ten pairs nobody is rated."
     if removed:
         note += f" {removed} of them agree in less than 30 % of cases."
-    return _table("Annotators by agreement with the others", ["agreement", "annotators"], 1, found.items(), note)
+    columns, bars = ["agreement", "annotators"], list(map(float, found.values()))
+    return _table("Annotators by agreement with the others", columns, 1, found.items(), note, bars=bars)
 
 
 def _of_consensus(votes: pa.Table) -> Statistics:
@@ -150,16 +177,17 @@ def _of_accuracy(build: _Build, votes: pa.Table) -> list[Statistics]:
         accurate.append(found[f"text_accurate_{side}"].to_numpy())
         style += found["style"].to_pylist()
     errors, right, styles = np.concatenate(wer), np.concatenate(accurate).astype(np.bool_), np.array(style, dtype=object)
-    rows = []
+    rows, bars = [], []
     for one in sorted(set(style)):
         for found in accuracy_by_wer(errors[styles == one], right[styles == one]):
             low, high = found.above, found.up_to
             name = "0 %" if low is None else f"above {low:.0%}" if high is None else f"{low:.0%} to {high:.0%}"
             if (share := found.accurate).value is not None:
                 rows.append([one, name, share.n, f"{100 * share.value:.1f} %"])
+                bars.append(share.value)
     note = "Votes on clips of a word error rate, and how many of them find the words right."
     columns = ["style", "word error rate", "votes on clips", "found accurate"]
-    return [_table("Text accuracy against word error rate", columns, 2, rows, note)] if rows else []
+    return [_table("Text accuracy against word error rate", columns, 2, rows, note, bars=bars)] if rows else []
 
 
 def _of_pairs(build: _Build, votes: pa.Table) -> list[Statistics]:
@@ -177,23 +205,20 @@ def _of_pairs(build: _Build, votes: pa.Table) -> list[Statistics]:
         _shares("Systems", "system", Counter([*sides[0], *sides[1]]), 2 * whole, "clips in pairs"),
         _shares("Pairs of systems", "systems", Counter(couples), whole, "pairs"),
         _shares("Speech references", "corpus", Counter(pairs["reference"].to_pylist()), whole, "pairs"),
-        _table(
-            "Language settings",
-            ["style", "setting", "pairs", "share"],
-            2,
-            [
-                [style, setting, n, f"{100 * n / whole:.1f} %"]
-                for (style, setting), n in _ordered(
-                    Counter(zip(pairs["style"].to_pylist(), pairs["setting"].to_pylist(), strict=True))
-                )
-            ],
-        ),
+        _of_settings(Counter(zip(pairs["style"].to_pylist(), pairs["setting"].to_pylist(), strict=True)), whole),
     ]
 
 
+def _of_settings(counted: Counter[Any], whole: int) -> Statistics:
+    found = _ordered(counted)
+    rows = [[style, setting, n, f"{100 * n / whole:.1f} %"] for (style, setting), n in found]
+    return _table("Language settings", ["style", "setting", "pairs", "share"], 2, rows, bars=[float(n) for _, n in found])
+
+
 def _shares(title: str, of: str, counted: Counter[Any], whole: int, unit: str) -> Statistics:
-    rows = [["none" if name is None else name, n, f"{100 * n / whole:.1f} %"] for name, n in _ordered(counted)]
-    return _table(title, [of, unit, "share"], 1, rows)
+    found = _ordered(counted)
+    rows = [["none" if name is None else name, n, f"{100 * n / whole:.1f} %"] for name, n in found]
+    return _table(title, [of, unit, "share"], 1, rows, bars=[float(n) for _, n in found])
 
 
 def _ordered(counted: Counter[Any]) -> list[tuple[Any, int]]:

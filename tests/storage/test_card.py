@@ -283,3 +283,19 @@ def test_labels_of_another_sort_are_no_zeros():
         tally.add(config, "train", table)
     card = render(Facts(**BARE), tally)
     assert "| task1 | train | 4 | 2 | 2 |\n| clips | train | 1 | - | - |" in card
+
+
+def test_a_table_stands_on_the_cards_of_its_rows():
+    """Pairs of a text and rated pairs each have theirs, with what there is to say of it, and no other's."""
+    tables = [
+        Statistics(title="Votes here", columns=["level", "n"], words=1, rows=[["FA", 7]], note="Read *me*.", about="pairs"),
+        Statistics(title="Sizes there", columns=["corpus", "n"], words=1, rows=[["c", 1]]),
+    ]
+    tally = Tally({"task1": TASK1})
+    tally.open("task1", "train")
+    tally.add("task1", "train", rows(2))
+    card = render(Facts(**BARE, statistics=tables), tally)
+    assert "## Votes here" in card
+    assert "Read \\*me\\*." in card
+    assert "| FA | 7 |" in card
+    assert "Sizes there" not in card
