@@ -1,7 +1,7 @@
 """The comparisons table: one row per ruled pair, with all that filters may look at."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -113,11 +113,16 @@ def votes_by_pair(votes: pa.Table) -> pa.Table:
 
     Where labels that were made elsewhere are among them, each entry says whether it is one (``aggregated``).
     """
-    counted = sorted_by(conform(votes, "votes").filter(pc.is_null(votes["discarded"])), "vote_id")
+    counted = sorted_by(conform(votes, "votes").filter(pc.is_null(votes["discarded"])), "vote_id").combine_chunks()
     made = pc.fill_null(counted["aggregated"], False)
-    shown = VOTE_LIST if not pc.any(made).as_py() else VOTE_LIST_WITH_MADE
-    entries = pa.table({name: counted[name] for name in ("annotator_id", "value")} | {"aggregated": made}).to_pylist()
-    by_pair: dict[str, list[dict[str, Any]]] = {}
-    for pair, entry in zip(counted["pair_id"].to_pylist(), entries, strict=True):
-        by_pair.setdefault(pair, []).append(entry)
-    return pa.table({"pair_id": pa.array(list(by_pair), pa.string()), "votes": pa.array(list(by_pair.values()), shown)})
+    shown = VOTE_LIST_WITH_MADE if pc.any(made).as_py() else VOTE_LIST
+    pairs = counted["pair_id"].combine_chunks().dictionary_encode()
+    of_pair = pairs.indices.to_numpy(zero_copy_only=False)
+    by_pair = pa.array(np.argsort(of_pair, kind="stable"))
+    columns = {"annotator_id": counted["annotator_id"], "value": counted["value"], "aggregated": made}
+    entries = [columns[field.name].take(by_pair).combine_chunks() for field in shown.value_type]
+    ends = np.concatenate([[0], np.cumsum(np.bincount(of_pair, minlength=len(pairs.dictionary)))])
+    lists = pa.ListArray.from_arrays(
+        pa.array(ends, pa.int32()), pa.StructArray.from_arrays(entries, fields=list(shown.value_type)), type=shown
+    )
+    return pa.table({"pair_id": pairs.dictionary, "votes": lists})
