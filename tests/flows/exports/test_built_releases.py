@@ -4,6 +4,7 @@ import json
 
 import pyarrow.parquet as pq
 import pytest
+from datasets import Audio, load_dataset
 
 from contracts.errors import DataError
 from flows.exports.ballots import ballots_of
@@ -91,6 +92,10 @@ def test_published_rows_are_read_as_what_was_voted(tmp_path, monkeypatch):
     assert (first["prompt"]["bytes"], first["audioA"]["bytes"]) == (clip("ref"), clip("a0"))
     assert (second["naturalness_annotation"][1], second["chosen"]) == ("Tie (missing reason)", False)
     assert first["gemini-2.5-flash"].startswith("<think>")
+    loaded = load_dataset("parquet", data_files=str(tmp_path / "out" / file.path), cache_dir=str(tmp_path / "cache"))["train"]
+    assert {name for name, feature in loaded.features.items() if isinstance(feature, Audio)} == {"prompt", "audioA", "audioB"}
+    undecoded = loaded.cast_column("audioA", Audio(decode=False)).select_columns(["audioA", "rater"])
+    assert undecoded[0] == {"audioA": first["audioA"], "rater": ["r1", "r2"]}
     assert {name: funnel(read_published(tmp_path / "out"))[0][name] for name in ("pairs", "FA", "WA", "pref")} == {
         "pairs": 2,
         "FA": 1,
