@@ -164,12 +164,12 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         name="train, dev and test: in pref (a majority for A or B)",
-        applies=lambda pair: pair["split"] != "other",
+        applies=lambda pair: pair["split"] in {"train", "dev", "test"},
         holds=_is_pref,
     ),
     Rule(
         name="train, dev and test: in hq (WER gap below 12 %)",
-        applies=lambda pair: pair["split"] != "other",
+        applies=lambda pair: pair["split"] in {"train", "dev", "test"},
         holds=lambda pair: pair["in_hq"],
     ),
 )
