@@ -83,6 +83,9 @@ def test_a_failed_clip_makes_room_for_the_next_pair(moody, tmp_path):  # noqa: F
     assert finished(SAMPLES, build) is not None
     again = execute(SAMPLES, build)
     assert again == books["samples"]
+    planned = {line["stage"]: line for line in plan_of(build)}
+    assert (planned["pairs"]["rows"], planned["pairs"]["done"], planned["pairs"]["note"]) == (4, 4, "")
+    assert all(line["rows"] == line["done"] for stage, line in planned.items() if stage.startswith("samples "))
 
 
 def test_a_budget_that_cannot_be_met_is_told_before_anything_is_paid(small):
