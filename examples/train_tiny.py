@@ -24,14 +24,15 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from contracts import plugins
+from scoring.bench.intervals import mean_over_items
 from scoring.metric import Measurement, MetricRequest, MetricSession
+from scoring.reliability.measures import Measure
 from storage.blobs import decoded
 from storage.shards import split_of
 
 Floats = NDArray[np.float64]
 
 _MEASURED_HERE = ("prosody", "acoustics")
-_RESAMPLES = 2000
 FEW_GROUPS = 20
 """With fewer, a bootstrap over groups draws the same few again and again, and its intervals are too narrow."""
 
@@ -137,25 +138,16 @@ def right(scores: Floats, pairs: Pairs) -> Floats:
     return np.where(pairs.is_a, scores > 0, scores < 0).astype(np.float64)
 
 
-def interval(values: Floats, group: NDArray[np.int64], seed: int = 0) -> tuple[float, float]:
-    """Return the 95 % interval of a mean, by bootstrap over leakage groups: pairs of one text are no independent trials."""
-    sums, counts = np.bincount(group, values), np.bincount(group)
-    drawn = np.random.default_rng(seed).integers(0, len(counts), (_RESAMPLES, len(counts)))
-    means = sums[drawn].sum(1) / counts[drawn].sum(1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
-
-
-def table(head: Head, train: Pairs, bench: Pairs) -> list[tuple[str, float, float, float]]:
-    """Return name, accuracy and its interval: of the head, and of every single feature, best first."""
+def table(head: Head, train: Pairs, bench: Pairs) -> list[tuple[str, Measure]]:
+    """Return name and accuracy, with its interval over leakage groups: of the head, and of every single feature, best first."""
     found = [("Bradley-Terry head", right(head.scores(bench), bench))]
     for number, name in enumerate(train.names):
         up = train.features[:, 0, number] - train.features[:, 1, number]
         turned = 1.0 if right(up, train).mean() >= right(-up, train).mean() else -1.0
         there = turned * (bench.features[:, 0, number] - bench.features[:, 1, number])
         found.append((f"{name}, {'higher' if turned > 0 else 'lower'} is better", right(there, bench)))
-    rows = [(name, float(values.mean()), *interval(values, bench.group)) for name, values in found]
-    return [rows[0], *sorted(rows[1:], key=lambda row: (-row[1], row[0]))]
+    rows = [(name, mean_over_items(values, bench.group, seed=0, nothing="no pairs")) for name, values in found]
+    return [rows[0], *sorted(rows[1:], key=lambda row: (-(row[1].value or 0.0), row[0]))]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -182,8 +174,9 @@ def main(arguments: list[str] | None = None) -> None:
     if groups < FEW_GROUPS:
         print(f"{groups} leakage groups are too few to tell judges apart: trust neither the order below nor the intervals")
     print(f"{'judge':44} accuracy   95 % interval")
-    for name, accuracy, low, high in table(head, train, bench):
-        print(f"{name:44} {accuracy:8.3f}   {low:.3f} to {high:.3f}")
+    for name, accuracy in table(head, train, bench):
+        interval = "unknown" if accuracy.low is None else f"{accuracy.low:.3f} to {accuracy.high:.3f}"
+        print(f"{name:44} {accuracy.value:8.3f}   {interval}")
     print(f"predictions: {given.output}; score them with unisrm-data bench score {given.release} {given.output}")
 
 

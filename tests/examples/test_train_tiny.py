@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from examples.train_tiny import Head, Pairs, interval, main, right
+from examples.train_tiny import Head, Pairs, main, right
 from storage.columns import TASK1
 from tests.flows.exports.tiny_release import pairs, released
 
@@ -51,14 +51,6 @@ def test_exchanged_clips_give_the_opposite_score():
 def test_ties_and_missing_values_are_wrong():
     data = Pairs(made(3, 1), ["good"])
     assert right(np.array([0.0, np.nan, 0.0]), data).tolist() == [0, 0, 0]
-
-
-def test_intervals_are_those_of_groups():
-    """Ten equal pairs of one text say as much as one: the interval is as wide as that of as many texts."""
-    values = np.repeat([1.0, 0.0] * 10, 10)
-    groups, pairs_alone = np.repeat(np.arange(20), 10), np.arange(200)
-    wide, narrow = interval(values, groups), interval(values, pairs_alone)
-    assert wide[1] - wide[0] > 2.5 * (narrow[1] - narrow[0])
 
 
 def test_from_a_release_to_predictions(tmp_path, capsys):
