@@ -2,8 +2,8 @@
 
 Task 1 compares four systems and a recording of each text, Task 2 has rated clips, Tasks 3 and 4 are contrasts as in their
 recipes: recordings in five emotions, and dialogues, against borrowed recordings and clones. Clips are a few milliseconds of
-sound; measurements, written texts, judgments and votes are computed and planted. A tenth of the recordings of Task 3 in English
-are those of Task 1, as files of a corpus of another name. What is measured is all that is not planted: the plan, filters,
+sound; measurements, written texts, judgments and votes are computed and planted. Of a tenth of the sentences of Task 3 in English
+a recording is one of Task 1, as a file of a corpus of another name. What is measured is all that is not planted: the plan, filters,
 claims, splits, verification with a fifth of the votes against the label, the proof across parts, and the shards. It runs in a
 process of its own.
 
@@ -120,12 +120,13 @@ def _compared(folder: Path, part: str, sizes: dict[str, int]) -> dict[str, Any]:
 
 
 def _acted(folder: Path, part: str, sizes: dict[str, int]) -> dict[str, Any]:
-    """Write sentences of ten speakers in five emotions; of the English ones, a tenth of the files are those of Task 1."""
+    """Write sentences of ten speakers in five emotions; of a tenth of the English ones, one file is a file of Task 1."""
     texts = int(_wanted(sizes) * _LOST / len(_EMOTIONS) / len(_SPEAKERS)) + 60
     rows = []
     for text, speaker, emotion in product(range(texts), _SPEAKERS, _EMOTIONS):
-        n, own = len(rows), part if part == "task3_zh" or len(rows) % 10 else "task1"
-        rows.append({"audio": f"{own}-{n}.wav", "text": _text(text, part), "speaker": speaker, "emotion": emotion})
+        is_shared = part == "task3_en" and text % 10 == 0 and (speaker, emotion) == (_SPEAKERS[0], _EMOTIONS[0])
+        name = f"task1-{text}.wav" if is_shared else f"{part}-{len(rows)}.wav"
+        rows.append({"audio": name, "text": _text(text, part), "speaker": speaker, "emotion": emotion})
     same, other = {"speaker": "same"}, {"emotion": "other"}
     return _recipe(folder, part, sizes, rows) | {
         "prompts": {"reference": "none", "targets": "recordings", "texts": int(_wanted(sizes) * _LOST)},

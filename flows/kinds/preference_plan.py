@@ -65,8 +65,8 @@ def plan_of(build: Build[PreferenceRecipe]) -> list[Line]:
     guessed = pc.if_else(is_unwritten(timed), CONTINUATION_S, guessed)
     lengths = pa.table({"prompt_id": timed["prompt_id"], "s": pc.coalesce(timed["duration_s"], guessed)})
 
-    wanted = clips_of(build, prompts, utterances, spoken_instead(build) if "writings" in known else {})
-    wanted = wanted.filter(pc.is_valid(wanted["system"]))
+    clips = clips_of(build, prompts, utterances, spoken_instead(build) if "writings" in known else {})
+    wanted = clips.filter(pc.is_valid(clips["system"]))
     wanted = pa.concat_tables([wanted, _clips(build, prompts, utterances)])
     wanted = needed_clips(build, prompts, wanted, _failed_clips(build))
     wanted = attach(wanted, "subject_id", lengths, "prompt_id", {"s": "s"})
@@ -108,7 +108,7 @@ def plan_of(build: Build[PreferenceRecipe]) -> list[Line]:
         known.add("pairs")
     lines += _asking(build, wanted, prompts, known, utterances=utterances, chosen=chosen, spoken=lines)
     lines += [plan_line(what, 0) | {"note": f"damaged: {problem}"} for what, problem in (build.problems or {}).items()]
-    problem = unspoken(build, prompts, utterances) or unmet(build, to_speak(build, chosen), utterances)
+    problem = unspoken(build, prompts, utterances, clips) or unmet(build, to_speak(build, chosen), utterances)
     return lines if problem is None else [*lines, plan_line("nothing", 0) | {"note": problem}]
 
 

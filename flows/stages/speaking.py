@@ -120,13 +120,21 @@ def pairs_of(build: Build[PreferenceRecipe], samples: pa.Table) -> pa.Table:
     return pairs(samples, seed=build.recipe.seed, kinds=build.recipe.compared_kinds)
 
 
-def unspoken(build: Build[PreferenceRecipe], prompts: pa.Table, utterances: pa.Table) -> str | None:
+def unspoken(
+    build: Build[PreferenceRecipe], prompts: pa.Table, utterances: pa.Table, clips: pa.Table | None = None
+) -> str | None:
     """Return why nothing can come of these prompts, which is that too few systems speak their languages; None if something can.
 
     One prompt of each language is looked at: all others of it fare alike. With negatives, all are, as what they borrow differs.
+
+    Args:
+        build: the build.
+        prompts: table of schema PROMPTS.
+        utterances: table of schema UTTERANCES.
+        clips: what ``clips_of`` returns, if it is known.
     """
     if build.recipe.negatives:
-        found = clips_of(build, prompts, utterances)["system"]
+        found = (clips_of(build, prompts, utterances) if clips is None else clips)["system"]
         return None if found.null_count < len(found) else _NO_CONTRAST
     kinds = prompts.append_column("has_target", pc.is_valid(prompts["target_utterance_id"]))
     first = kinds.group_by(["language", "has_target"]).aggregate([("prompt_id", "min")])["prompt_id_min"]
