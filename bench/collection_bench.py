@@ -2,10 +2,10 @@
 
 Task 1 compares four systems and a recording of each text, Task 2 has rated clips, Tasks 3 and 4 are contrasts as in their
 recipes: recordings in five emotions, and dialogues, against borrowed recordings and clones. Clips are a few milliseconds of
-sound; measurements, written texts, judgments and votes are computed and planted. Of a tenth of the sentences of Task 3 in English
-a recording is one of Task 1, as a file of a corpus of another name. What is measured is all that is not planted: the plan, filters,
-claims, splits, verification with a fifth of the votes against the label, the proof across parts, and the shards. It runs in a
-process of its own.
+sound; measurements, written texts, judgments and votes are computed and planted. A tenth of the sentences of Task 3 in English
+have a recording of Task 1, as a file of a corpus of another name. What is measured is all that is not planted: the plan,
+filters, claims, splits, verification with a fifth of the votes against the label, the proof across parts, and the shards. It
+runs in a process of its own.
 
 ``python -m bench.collection_bench`` prints a line per figure.
 """
