@@ -214,7 +214,7 @@ def export(
 ) -> None:
     """Write what still wants votes as tasks for a vendor or for Label Studio, with the audio."""
     from annotate.people.exchange.import_export import export_tasks
-    from flows.listening.written_instructions import written_instructions
+    from flows.listening.written_instructions import own_guidance, written_instructions
     from flows.recipe.listening_checks import terms_of
     from flows.run.pipeline import open_build
     from flows.stages.listeners import open_items
@@ -236,6 +236,7 @@ def export(
         protocol=protocol,
         url=url,
         instructions=written_instructions(build),
+        guidance=own_guidance(build),
     )
     print(f"{len(items)} tasks: {file}")
     if unpaid:

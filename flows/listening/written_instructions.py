@@ -8,6 +8,12 @@ from flows.recipe.listening_checks import require, terms_of
 from flows.run.pipeline import Build
 
 
+def own_guidance(build: Build) -> str | None:
+    """Return the owner's instructions, English ones first; None where the test has those of its protocol."""
+    own = require(build.recipe).site.instructions
+    return own.get("en") or next((text for text in own.values() if text), None)
+
+
 def written_instructions(build: Build) -> str:
     """Return instructions, pay and contact in every language of the interface, as the app's page has them."""
     settings, section = terms_of(build.recipe), require(build.recipe)

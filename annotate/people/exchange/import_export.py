@@ -58,6 +58,7 @@ def export_tasks(
     protocol: ListeningProtocol,
     url: str | None = None,
     instructions: str = "",
+    guidance: str | None = None,
 ) -> Path:
     """Write tasks and their audio to a folder that is complete in itself.
 
@@ -74,6 +75,7 @@ def export_tasks(
         url: prefix of links to clips, before ``audio/...``, such as ``https://host/folder/``; None = relative links, or for
             Label Studio its local files, with the parent folder as document root.
         instructions: what annotators read first, for ``instructions.txt``; empty = there is no such file.
+        guidance: how to answer, for ``form.txt`` or Label Studio's page; None = as the protocol says it.
 
     Returns:
         The file of tasks.
@@ -101,9 +103,9 @@ def export_tasks(
                 part.write_text(instructions, encoding="utf-8")
         links = write_clips(tasks, place, audio, url)
         if kind == "label_studio":
-            write_tasks(file, tasks, links, protocol)
+            write_tasks(file, tasks, links, protocol, guidance=guidance)
         else:
-            write_sheet(file, kind, tasks, links, protocol)
+            write_sheet(file, kind, tasks, links, protocol, guidance=guidance)
     return file
 
 

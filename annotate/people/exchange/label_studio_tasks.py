@@ -39,13 +39,18 @@ CONTROL: Final = "answer_"
 
 
 def write_tasks(
-    path: Path, tasks: Sequence[ExportedTask], links: Sequence[Mapping[str, str]], protocol: ListeningProtocol
+    path: Path,
+    tasks: Sequence[ExportedTask],
+    links: Sequence[Mapping[str, str]],
+    protocol: ListeningProtocol,
+    *,
+    guidance: str | None = None,
 ) -> None:
     """Write the file of tasks, and beside it ``label_config.xml`` for the project's labelling interface."""
     references = any(task.item.references for task in tasks)
     history = any(task.item.history for task in tasks)
     with atomic_path(path.with_name(CONFIG)) as part:
-        part.write_text(labelling_config(protocol, references=references, history=history), encoding="utf-8")
+        part.write_text(labelling_config(protocol, references=references, history=history, guidance=guidance), encoding="utf-8")
     with atomic_path(path) as part, part.open("w", encoding="utf-8") as file:
         rows = [{"data": _data(task, found)} for task, found in zip(tasks, links, strict=True)]
         json.dump(rows, file, ensure_ascii=False, indent=1)
@@ -62,16 +67,19 @@ def _data(task: ExportedTask, links: Mapping[str, str]) -> dict[str, Any]:
     return {"task": task.task_id, "text": task.item.text or "", "note": task.item.note or "", **critique, **clips, **lists}
 
 
-def labelling_config(protocol: ListeningProtocol, *, references: bool = False, history: bool = False) -> str:
+def labelling_config(
+    protocol: ListeningProtocol, *, references: bool = False, history: bool = False, guidance: str | None = None
+) -> str:
     """Return the XML of the labelling interface of a protocol.
 
     Args:
         protocol: its questions become Choices, one object each.
         references: some tasks have prompt speech.
         history: some tasks have previous turns of a dialogue.
+        guidance: how to answer; None = as the protocol says it.
     """
     view = ET.Element("View")
-    for paragraph in guidance_of(protocol):
+    for paragraph in guidance_of(protocol, guidance):
         ET.SubElement(view, "Header", value=paragraph, size="6")
     for field, heading, wanted in (("history", "The dialogue before", history), ("references", "Prompt speech", references)):
         if wanted:

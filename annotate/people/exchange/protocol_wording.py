@@ -7,10 +7,10 @@ from annotate.people.store.protocol import FormQuestion, ListeningProtocol
 LANGUAGE: Final = "en"
 
 
-def guidance_of(protocol: ListeningProtocol) -> list[str]:
-    """Return how to answer, as the app's page of instructions tells it, paragraph by paragraph; none where it tells nothing."""
-    text = protocol.guidance.get(LANGUAGE, next(iter(protocol.guidance.values()), ""))
-    return [paragraph for paragraph in text.split("\n\n") if paragraph]
+def guidance_of(protocol: ListeningProtocol, own: str | None = None) -> list[str]:
+    """Return how to answer, paragraph by paragraph: in the owner's own words, else as the app's page of instructions has it."""
+    text = own or protocol.guidance.get(LANGUAGE, next(iter(protocol.guidance.values()), ""))
+    return [paragraph.strip() for paragraph in text.split("\n\n") if paragraph.strip()]
 
 
 def question_text(question: FormQuestion) -> str:

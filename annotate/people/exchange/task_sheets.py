@@ -17,12 +17,27 @@ from storage.local_files import atomic_path
 
 
 def write_sheet(
-    path: Path, kind: str, tasks: Sequence[ExportedTask], links: Sequence[Mapping[str, str]], protocol: ListeningProtocol
+    path: Path,
+    kind: str,
+    tasks: Sequence[ExportedTask],
+    links: Sequence[Mapping[str, str]],
+    protocol: ListeningProtocol,
+    *,
+    guidance: str | None = None,
 ) -> None:
-    """Write the tasks to a CSV, XLSX or JSONL file, and the questions in plain words to ``form.txt`` beside it."""
+    """Write the tasks to a CSV, XLSX or JSONL file, and the questions in plain words to ``form.txt`` beside it.
+
+    Args:
+        path: the file of tasks.
+        kind: of that file.
+        tasks: a row each.
+        links: link of each clip, by column, per task.
+        protocol: its questions.
+        guidance: how to answer; None = as the protocol says it.
+    """
     questions = protocol.questions
     with atomic_path(path.with_name("form.txt")) as part:
-        part.write_text(_form(protocol), encoding="utf-8")
+        part.write_text(_form(protocol, guidance), encoding="utf-8")
     shown = _shown(tasks, links)
     with atomic_path(path) as part:
         if kind == "csv":
@@ -92,7 +107,7 @@ def _write_jsonl(path: Path, shown: Sequence[Mapping[str, str]], questions: Sequ
             file.write(json.dumps(whole, ensure_ascii=False) + "\n")
 
 
-def _form(protocol: ListeningProtocol) -> str:
+def _form(protocol: ListeningProtocol, guidance: str | None) -> str:
     questions = protocol.questions
     lines = [
         "One row per vote. Listen to every clip to its end before you answer. For a second annotator copy the row.",
@@ -100,7 +115,7 @@ def _form(protocol: ListeningProtocol) -> str:
     ]
     if any(question.about == CRITIQUE for question in questions):
         lines.append("critique: what the questions are about; its Audio 1 is the clip audio_1, its Audio 2 the clip audio_2.")
-    for paragraph in guidance_of(protocol):
+    for paragraph in guidance_of(protocol, guidance):
         lines += ["", paragraph]
     for question in questions:
         several = "exactly one of these"

@@ -48,3 +48,15 @@ def test_speechjudges_guideline_has_all_of_appendix_b(language, told):
     """Three kinds of errors, the scale, four criteria, and what a few wrong words must not do, in both languages of the app."""
     guidance = SpeechJudge.guidance[language]
     assert all(word in guidance for word in told)
+
+
+def test_an_owners_words_stand_in_place_of_the_protocols(tmp_path):
+    protocol = SpeechJudge()
+    for kind, name in (("csv", "form.txt"), ("label_studio", "label_config.xml")):
+        export_tasks(
+            [pair(1)], tmp_path / kind, kind=kind, audio=audio, seed=0, protocol=protocol, guidance="Be <quick>.\n\nThen rest."
+        )
+        text = (tmp_path / kind / name).read_text()
+        assert "Be <quick>." in text or "Be &lt;quick&gt;." in text
+        assert "Then rest." in text
+        assert protocol.guidance["en"].split("\n\n")[0] not in text
