@@ -140,3 +140,8 @@ def _one_line(error: Exception) -> str:
 def cache_home() -> Path:
     """Return the folder for caches (XDG Base Directory Specification)."""
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+
+
+def torch_hub() -> Path:
+    """Return the folder where torch.hub keeps code and checkpoints, as ``torch.hub.get_dir`` does, without importing torch."""
+    return Path(os.environ.get("TORCH_HOME") or cache_home() / "torch").expanduser() / "hub"

@@ -3,12 +3,10 @@
 SpeechJudge (App. C) takes WavLM embeddings; Resemblyzer's encoder is the small one that runs everywhere.
 """
 
-import hashlib
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -16,6 +14,7 @@ from contracts.bounds import Gpus
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from scoring.metric import Better, Measurement, MetricRequest, Waveform, absent
+from scoring.references import RememberedReferences
 from scoring.speaker import (
     RATE_HZ,
     Embedding,
@@ -28,15 +27,13 @@ from scoring.speaker import (
 from storage.downloads import HubFile
 from synth.resampling import resample
 
-_REMEMBERED: Final = 512
-
 
 class SimSession:
     """A loaded encoder and the last references that it embedded: all samples of a prompt share one."""
 
     def __init__(self, encoder: SpeakerEncoder) -> None:
         self._encoder = encoder
-        self._references: OrderedDict[bytes, Embedding | None] = OrderedDict()
+        self._references = RememberedReferences(self._embed)
         self.model = encoder.model
         self.model_version = encoder.model_version
 
@@ -48,22 +45,16 @@ class SimSession:
     def _measure(self, request: MetricRequest) -> Measurement | Failure:
         if request.reference is None or request.reference_rate_hz is None:
             return Failure(reason="no_reference", message="there is no reference speech to compare the voice with")
-        reference = self._embed_reference(request.reference, request.reference_rate_hz)
+        reference = self._references.of(request.reference, request.reference_rate_hz)
         if reference is None:
             return Failure(reason="reference_without_speech", message="the reference holds too little speech for an embedding")
-        clip = self._encoder.embed(resample(request.waveform, request.sample_rate_hz, RATE_HZ))
+        clip = self._embed(request.waveform, request.sample_rate_hz)
         if clip is None:
             return Failure(reason="no_speech", message="the clip holds too little speech for a speaker embedding")
         return Measurement(values={"sim": float(np.sum(clip * reference))})
 
-    def _embed_reference(self, waveform: Waveform, rate_hz: int) -> Embedding | None:
-        key = hashlib.sha256(f"{rate_hz}/".encode() + waveform.tobytes()).digest()
-        if key not in self._references:
-            self._references[key] = self._encoder.embed(resample(waveform, rate_hz, RATE_HZ))
-            if len(self._references) > _REMEMBERED:
-                self._references.popitem(last=False)
-        self._references.move_to_end(key)
-        return self._references[key]
+    def _embed(self, waveform: Waveform, rate_hz: int) -> Embedding | None:
+        return self._encoder.embed(resample(waveform, rate_hz, RATE_HZ))
 
 
 @dataclass(frozen=True, kw_only=True)

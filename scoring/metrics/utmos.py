@@ -4,7 +4,6 @@ The strong learner as tarepan/SpeechMOS packs it for torch.hub. That repository'
 that carries DNSMOS; both cannot be imported in one process, and this project imports neither by name outside this file.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from contracts.bounds import Gpus
 from contracts.errors import SetupError
 from contracts.jobs import Failure, Resources
 from scoring.metric import Better, Measurement, MetricRequest, absent, accelerator_missing
-from storage.downloads import WebFile, cache_home
+from storage.downloads import WebFile, torch_hub
 from synth.resampling import resample
 
 _RATE_HZ: Final = 16000
@@ -82,7 +81,7 @@ class Utmos:
 
     def downloads(self) -> tuple[WebFile, ...]:
         """Return the code, unless a folder is given, and the weights, unless that folder's code takes others."""
-        hub = Path(os.environ.get("TORCH_HOME") or cache_home() / "torch").expanduser() / "hub"  # as torch.hub.get_dir()
+        hub = torch_hub()
         weights = WebFile(url=_WEIGHTS, path=hub / "checkpoints" / _WEIGHTS.rpartition("/")[2])
         if self.repository is not None:
             return (weights,) if _WEIGHTS in (Path(self.repository) / "hubconf.py").read_text(encoding="utf-8") else ()

@@ -10,6 +10,7 @@ import soundfile
 
 from contracts import plugins
 from scoring.metric import MetricRequest, Waveform
+from storage.downloads import to_fetch
 
 LIBRIVOX = Path("/usr/share/pocketsphinx/test/data/librivox")
 ASTERISK = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
@@ -43,13 +44,15 @@ class Recording:
 
 @pytest.fixture(scope="session")
 def opened():
-    """Open a metric with its defaults, once for all tests; skips where something is missing."""
+    """Open a metric with its defaults, once for all tests; skips where something is missing or would be fetched."""
 
     @functools.cache
     def open_metric(name):
         metric = plugins.configure("metric", name)
         if problem := metric.missing():
             pytest.skip(problem)
+        if weights := to_fetch(metric):
+            pytest.skip(f"not on this machine: {weights[0]}")
         return metric.open()
 
     return open_metric

@@ -56,8 +56,6 @@ def test_value_names_belong_to_one_metric():
 @pytest.mark.parametrize("name", METRICS)
 def test_answers_depend_on_the_clip_alone(name, opened, reader, speaker):
     """Same clips in another order and another batch: the same answers, complete and finite."""
-    if name == "utmos":
-        pytest.skip("its repository is fetched from GitHub; test_utmos.py runs it on a local one")
     session = opened(name)
     names = set(plugins.load("metric", name).value_names)
     requests = [clip.request(reference=reader[1]) for clip in (reader[0], speaker[0])]

@@ -120,6 +120,8 @@ def test_some_plug_ins_fetch():
     """The sweep below is over these at least."""
     expected = {
         "utmos",
+        "audiobox",
+        "fad",
         "sim",
         "wer",
         "whisper_large_v3",

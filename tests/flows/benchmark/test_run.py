@@ -342,8 +342,11 @@ def test_a_metric_scores_single_clips_on_every_scale_without_rounding(tmp_path, 
 
 
 def test_metrics_say_which_value_is_better_or_cannot_judge():
-    assert MetricJudge.of("wer", {}, None).better == "lower"
-    assert {MetricJudge.of(name, {}, None).better for name in ("sim", "distillmos", "dnsmos", "utmos")} == {"higher"}
+    assert {MetricJudge.of(name, {}, None).better for name in ("wer", "fad")} == {"lower"}
+    assert {MetricJudge.of(name, {}, None).better for name in ("sim", "distillmos", "dnsmos", "utmos", "audiobox")} == {
+        "higher"
+    }
+    assert {MetricJudge.of("audiobox", {}, f"audiobox_{axis}").better for axis in ("ce", "cu", "pc", "pq")} == {"higher"}
     assert MetricJudge.of("dnsmos", {}, "dnsmos_p808").label == "dnsmos dnsmos_p808"
     with pytest.raises(RecipeError, match="does not say which"):
         MetricJudge.of("silence", {}, None)

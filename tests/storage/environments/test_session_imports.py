@@ -50,6 +50,6 @@ def test_engines_need_four_packages():
 
 def test_models_of_speech_need_no_more():
     """Metrics and recognisers that load a model. Prosody and error rates rest on our reading of texts, and stay here."""
-    packages, modules = imported(metric=["dnsmos", "sim", "utmos"], asr=plugins.names("asr"))
+    packages, modules = imported(metric=["audiobox", "dnsmos", "sim", "utmos"], asr=plugins.names("asr"))
     assert packages <= BROUGHT_ALONG
     assert not any(name.startswith("flows") for name in modules)
