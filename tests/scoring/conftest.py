@@ -1,5 +1,6 @@
 """Real human speech of two speakers, from Debian packages."""
 
+import dataclasses
 import functools
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,11 +45,12 @@ class Recording:
 
 @pytest.fixture(scope="session")
 def opened():
-    """Open a metric with its defaults, once for all tests; skips where something is missing or would be fetched."""
+    """Open a metric with its defaults on the CPU, once for all tests; skips where something is missing or would be fetched."""
 
     @functools.cache
     def open_metric(name):
-        metric = plugins.configure("metric", name)
+        has_device = any(option.name == "device" for option in dataclasses.fields(plugins.load("metric", name)))
+        metric = plugins.configure("metric", name, {"device": "cpu"} if has_device else {})
         if problem := metric.missing():
             pytest.skip(problem)
         if weights := to_fetch(metric):
