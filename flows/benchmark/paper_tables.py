@@ -1,7 +1,8 @@
 """Tables of results in the row layouts of the papers.
 
 A layout says what the columns are; a row is a judge. Columns of UniSRM's tables come from several tasks, and so from several
-files of results of one judge. The other papers' tables are about one benchmark: there is one for each split that was judged.
+files of results of one judge: there is one table for each split of a release, and no column of it has numbers of two
+configurations. The other papers' tables are about one benchmark: there is one for each that was judged.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,7 +37,7 @@ class Layout:
         table: which table, such as ``Table 1``.
         title: what it shows.
         columns: returns the columns, which may depend on what was judged.
-        spans: whether its columns come from several benchmarks; else there is one table for each.
+        spans: whether its columns come from several configurations; else there is one table for each.
     """
 
     paper: str
@@ -52,7 +53,7 @@ class FilledTable:
 
     Attributes:
         layout: its layout.
-        benchmark: what was judged; empty where that differs from column to column.
+        benchmark: what was judged, all of it where that differs from column to column.
         columns: the columns that any judge has a number for.
         rows: judge and its numbers by column, in the order of the results.
     """
@@ -65,8 +66,7 @@ class FilledTable:
     @property
     def title(self) -> str:
         """Paper, table, what it shows, and what was judged."""
-        about = f" ({self.benchmark})" if self.benchmark else ""
-        return f"{self.layout.paper}, {self.layout.table}: {self.layout.title}{about}"
+        return f"{self.layout.paper}, {self.layout.table}: {self.layout.title} ({self.benchmark})"
 
 
 def filled_tables(layouts: Sequence[Layout], results: Sequence[Results]) -> Iterator[FilledTable]:
@@ -77,7 +77,7 @@ def filled_tables(layouts: Sequence[Layout], results: Sequence[Results]) -> Iter
     """
     _require_one_each(results)
     for layout in layouts:
-        for benchmark, some in [("", list(results))] if layout.spans else _benchmarks(results).items():
+        for benchmark, some in (_spanned(layout, results) if layout.spans else _benchmarks(results)).items():
             judges = dict.fromkeys(one.judge.name for one in some)
             columns = layout.columns(some)
             cells = {
@@ -113,6 +113,27 @@ def _benchmarks(results: Sequence[Results]) -> Mapping[str, list[Results]]:
     found: dict[str, list[Results]] = {}
     for one in results:
         found.setdefault(benchmark_of(one), []).append(one)
+    return found
+
+
+def _spanned(layout: Layout, results: Sequence[Results]) -> Mapping[str, list[Results]]:
+    """Return the results that share a table: those of one split of a release that have a number for it.
+
+    Where a column would have numbers of two configurations, each has a table of its own.
+    """
+    splits: dict[tuple[str, str], list[Results]] = {}
+    for one in results:
+        splits.setdefault((one.release, one.split), []).append(one)
+    found: dict[str, list[Results]] = {}
+    for (release, split), some in splits.items():
+        columns = layout.columns(some)
+        sources = [{one.configuration for one in some if column.cell([one]) is not None} for column in columns]
+        filling = [one for one in some if any(one.configuration in names for names in sources)]
+        if all(len(names) <= 1 for names in sources):
+            names = sorted({one.configuration for one in filling})
+            found[f"{release} {', '.join(names)}/{split}"] = filling
+        else:
+            found |= _benchmarks(filling)
     return found
 
 

@@ -168,14 +168,15 @@ class ReleasedItems:
         """What intervals are drawn of (see ``scoring.bench.intervals``): leakage groups, or clips where those are too few."""
         if self.intervals_over == "leakage groups":
             return numbered(self.rows[GROUP].to_pylist())
+        if self.about == "samples":
+            return np.arange(len(self.ids))
         clips = numbered([clip for side in "ab" for clip in self.rows[f"audio_{side}"].to_pylist()])
         return clips.reshape(2, -1).T
 
     @property
     def intervals_over(self) -> Unit:
         """What these are."""
-        are_few = len(pc.unique(self.rows[GROUP])) < FEWEST_GROUPS
-        return "clips" if are_few and self.about == "pairs" else "leakage groups"
+        return "clips" if len(pc.unique(self.rows[GROUP])) < FEWEST_GROUPS else "leakage groups"
 
     @cached_property
     def truth(self) -> Ints:

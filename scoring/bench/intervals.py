@@ -22,6 +22,7 @@ Ints = npt.NDArray[np.int64]
 
 DRAWS: Final = 1000
 _CELLS_AT_ONCE: Final = 1 << 22
+_CONSTANT: Final = 1e-12  # what rounding leaves of the variance of equal values, as a share of their mean square
 
 
 def bootstrap(terms: Floats, units: Ints, statistic: Callable[[Floats], Floats], *, seed: int) -> tuple[float, float] | None:
@@ -107,9 +108,10 @@ def _mean_of_totals(totals: Floats) -> Floats:
 
 def _pearson_of_totals(totals: Floats) -> Floats:
     n, x, y, xx, yy, xy = totals.T
-    spread = (n * xx - x * x) * (n * yy - y * y)
+    of_x, of_y = n * xx - x * x, n * yy - y * y
+    varies = (of_x > _CONSTANT * n * xx) & (of_y > _CONSTANT * n * yy)
     found: Floats = np.full(len(totals), np.nan)
-    np.divide(n * xy - x * y, np.sqrt(np.maximum(spread, 0)), out=found, where=spread > 0)
+    np.divide(n * xy - x * y, np.sqrt(np.where(varies, of_x, 1)) * np.sqrt(np.where(varies, of_y, 1)), out=found, where=varies)
     return found
 
 

@@ -2,7 +2,8 @@
 
 A triplet is three clips of which all three pairs are in the benchmark. The paper draws some of them: 65 of SOMOS, 100 of each
 other source. A judge contradicts itself on a triplet if it prefers the first clip to the second, the second to the third, and
-the third to the first; without a preference in one of the pairs there is no cycle.
+the third to the first; without a preference in one of the pairs there is no cycle. An answer that cannot be read says nothing
+either way: only triplets with three readable answers count.
 """
 
 from collections import defaultdict
@@ -65,7 +66,8 @@ def triplets(clips: Clips, *, seed: int, most: int = MOST) -> Ints:
 def cycles(pairs: JudgedPairs, clips: Clips, *, seed: int, most: int = MOST) -> Iterator[Figure]:
     """Yield the share of triplets with a cycle and the accuracy on their pairs, of all and of each source.
 
-    Each order and vote is a run of its own; the figures are means over these. A pair counts once for each of its triplets.
+    Each order and vote is a run of its own; the figures are means over these, that of cycles over those runs in which all three
+    answers can be read. A pair counts once for each of its triplets.
     """
     chosen = triplets(clips, seed=seed, most=most)
     if not len(chosen):
@@ -74,7 +76,9 @@ def cycles(pairs: JudgedPairs, clips: Clips, *, seed: int, most: int = MOST) -> 
     is_turned = np.array([a > b for a, b in zip(clips.a, clips.b, strict=True)])
     ahead = np.where(is_turned[:, None, None], -pairs.said, pairs.said)
     xy, yz, xz = (ahead[chosen[:, place]] for place in range(3))
-    cyclic = ((xy != 0) & (xy == yz) & (xz == -xy)).mean(axis=(1, 2))
+    is_read = pairs.readable[chosen].all(axis=1)
+    runs = is_read.sum(axis=(1, 2))
+    cyclic = (is_read & (xy != 0) & (xy == yz) & (xz == -xy)).sum(axis=(1, 2)) / np.maximum(runs, 1)
     right = pairs.correct[chosen].mean(axis=1)
     source = np.array(clips.source)[chosen[:, 0]]
     units = pairs.units[chosen[:, 0]]
@@ -82,6 +86,9 @@ def cycles(pairs: JudgedPairs, clips: Clips, *, seed: int, most: int = MOST) -> 
         ({}, np.ones(len(chosen), dtype=bool)),
         *(({"corpus": str(one)}, source == one) for one in np.unique(source)),
     ]:
-        for name, values in (("cycle_rate", cyclic), ("triplet_accuracy", right)):
-            measure = mean_over_items(values[mask], units[mask], seed=seed, nothing="no triplet")
-            yield Figure(name=name, of=of, measure=measure)
+        read = mask & (runs > 0)
+        unread = "no triplet has three answers that can be read"
+        rate = mean_over_items(cyclic[read], units[read], seed=seed, nothing=unread)
+        yield Figure(name="cycle_rate", of=of, measure=rate)
+        accuracy = mean_over_items(right[mask], units[mask], seed=seed, nothing="no triplet")
+        yield Figure(name="triplet_accuracy", of=of, measure=accuracy)

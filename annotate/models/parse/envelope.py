@@ -53,9 +53,11 @@ def _without_thoughts(text: str, thinks: bool) -> str:
 def with_thoughts(content: str, thoughts: str) -> str:
     """Return a reply with the thoughts that a server parsed out of it put back before it.
 
-    Before a content that has such a block, they are the model's own and no part of the reply.
+    Before a content that has such a block, they are the model's own and no part of the reply. Some servers leave the tags on.
     """
-    return content if "<think>" in content else f"<think>{thoughts}</think>{content}"
+    if "<think>" in content:
+        return content
+    return f"<think>{thoughts.strip().removeprefix('<think>').removesuffix('</think>')}</think>{content}"
 
 
 def blocks(text: str) -> tuple[str, str]:

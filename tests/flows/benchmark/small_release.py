@@ -97,7 +97,7 @@ def rated_pairs_release(folder: Path, count: int = 12, **columns) -> str:
     return _released(folder, "rated_pairs", RATED_PAIRS, bench=_with_clips(rated_rows(count, **columns), "audio_a", "audio_b"))
 
 
-def rated_clips_release(folder: Path, scores: list[dict[str, float]]) -> str:
+def rated_clips_release(folder: Path, scores: list[dict[str, float]], **columns) -> str:
     """Return a release of rated clips with these scores by scale."""
     made = [
         {
@@ -118,6 +118,7 @@ def rated_clips_release(folder: Path, scores: list[dict[str, float]]) -> str:
             "native_sample_rate_hz": RATE,
             "corpus": "bvcc",
             "source_id": str(number),
+            **columns,
         }
         for number, one in enumerate(scores)
     ]

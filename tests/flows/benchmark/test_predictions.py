@@ -67,6 +67,8 @@ def test_a_think_block_in_reasoning_content_belongs_to_the_reply(tmp_path, items
     thoughts, _, answer = B_BETTER.removeprefix("<think>").partition("</think>")
     assert one_by_one(tmp_path, items, reply=answer, reasoning_content=thoughts)["verdict"] == "b"
     assert one_by_one(tmp_path, items, reply=B_BETTER, reasoning_content="hm")["verdict"] == "b"
+    tagged = f"<think>\n{thoughts}\n</think>\n"
+    assert one_by_one(tmp_path, items, reply=answer, reasoning_content=tagged)["verdict"] == "b"
     assert one_by_one(tmp_path, items, reply=answer, reasoning_content=None)["reason"] == "think_block"
 
 
@@ -153,6 +155,24 @@ REFUSED = {
     "truth": ({"score_a": True, "score_b": 1}, r"line 1, score_a: True is no finite number"),
     "vote": ({"verdict": "a", "vote": 0.5}, r"line 1, vote: 0.5 is no whole number"),
     "cost": ({"verdict": "a", "cost_usd": -1}, r"line 1, cost_usd: -1 is below 0"),
+    "too long": ({"score_a": 10**400, "score_b": 1}, r"line 1, score_a: 1000.* is no finite number"),
+    "long cost": ({"verdict": "a", "cost_usd": 10**400}, r"line 1, cost_usd: 1000.* is no finite number"),
+    "long vote": ({"verdict": "a", "vote": 10**400}, r"line 1, vote: 1000.* is no finite number"),
+    "underscore": ({"score_a": "1_0", "score_b": 1}, r"line 1, score_a: '1_0' is no finite number"),
+    "full width": ({"score_a": "\uff11", "score_b": 1}, r"line 1, score_a: .* is no finite number"),
+    "list": ({"verdict": ["a"]}, r"line 1, verdict: \['a'\] is none of a, b and tie"),
+    "against scores": (
+        {"verdict": "a", "score_a": 1, "score_b": 2},
+        r"line 1, verdict: 'a', and score_a 1 and score_b 2 say b: leave out",
+    ),
+    "against equal scores": ({"verdict": "b", "score_a": 2, "score_b": 2}, r"line 1, verdict: 'b', .* say tie"),
+    "null against scores": ({"verdict": None, "score_a": 2, "score_b": 2}, r"line 1, verdict: None, .* say tie"),
+    "against its reply": ({"verdict": "a", "reply": B_BETTER}, r"line 1, verdict: 'a', and the reply says b"),
+    "another id": ({"pair_id": "other", "verdict": "a"}, r"line 1, item_id: .* is another item than pair_id 'other'"),
+    "dimension": (
+        {"verdict": "a", "scores_a": {"Naturalnes": 3}},
+        r"line 1, scores_a: the release has no dimension 'Naturalnes', it has .*Text Fidelity",
+    ),
     "reply": ({"reply": 3}, r"line 1, reply: 3 is no text"),
     "no id": ({"item_id": None, "verdict": "a"}, r"line 1, item_id: None is no id"),
     "nothing": ({"text": "x"}, r"it needs reply, verdict, or score_a and score_b; it has item_id, text"),
@@ -173,6 +193,20 @@ def test_a_file_that_is_none_is_refused(tmp_path, items, name, text):
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=name):
         read_predictions(tmp_path / name, items, TASK1)
+
+
+@pytest.mark.parametrize(("name", "text"), [("p.jsonl", "\n"), ("p.csv", ""), ("p.csv", "item_id,verdict\n")])
+def test_a_file_without_rows_says_so(tmp_path, items, name, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=rf"{name} has no rows"):
+        read_predictions(tmp_path / name, items, TASK1)
+
+
+def test_answers_given_twice_may_agree(tmp_path, items):
+    """All that a row says goes by the order of playing."""
+    twice = {"reply": B_BETTER, "verdict": "B", "order": "swapped"}
+    rows = [{"item_id": item, "pair_id": item} | twice for item in items.ids]
+    assert {row["verdict"] for row in answers(tmp_path, items, rows)} == {"a"}
 
 
 def test_replies_need_a_task(tmp_path):

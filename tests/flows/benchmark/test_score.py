@@ -100,6 +100,18 @@ def test_clips_have_pearsons_correlation_with_the_mean_before_rounding(tmp_path)
     assert found.figure("bin_accuracy", scale="overall").measure.value == np.mean([True, True, False, True])
 
 
+def test_clips_of_few_leakage_groups_have_intervals_over_clips(tmp_path):
+    """All in one group: over other clips of it."""
+    truth = np.random.default_rng(3).uniform(1, 5, 30)
+    release = rated_clips_release(tmp_path / "ws", [{"overall": one} for one in truth], leakage_group="g")
+    said = truth + np.random.default_rng(4).normal(size=30)
+    found, _ = scored(tmp_path, release, [{"item_id": f"clip-{number}", "score": one} for number, one in enumerate(said)])
+    measure = found.figure("pearson", scale="overall").measure
+    interval = stats.pearsonr(truth, said).confidence_interval(0.95)
+    assert found.intervals_over == "clips"
+    assert (measure.low, measure.high) == pytest.approx((interval.low, interval.high), abs=0.15)
+
+
 def test_a_score_under_another_name_is_compared_if_that_is_said(tmp_path):
     """Clips that are rated on ``mos``, and a model that was trained to say ``overall`` (UniSRM, section 5.5)."""
     release = rated_clips_release(tmp_path / "ws", [{"mos": one} for one in (1.4, 2.6, 3.3, 4.6)])

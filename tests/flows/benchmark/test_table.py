@@ -127,9 +127,24 @@ def test_two_results_about_the_same_items_need_two_names():
     made = [results("task1", figure("accuracy", value)) for value in (0.5, 0.6)]
     with pytest.raises(DataError, match=r"two results of UniSRM are about 1\.0-abc task1/bench"):
         render(made, "md")
-    other = replace(made[1], release="2.0-def")
-    with pytest.raises(DataError, match="UniSRM has results of task1 on"):
-        render([made[0], other], "md")
+
+
+@pytest.mark.parametrize(
+    ("changes", "benchmark"),
+    [
+        ({"release": "2.0-def"}, "2.0-def task1/bench"),
+        ({"split": "sft"}, "1.0-abc task1/sft"),
+        ({"configuration": "hard"}, "1.0-abc hard/bench"),
+    ],
+)
+def test_two_benchmarks_of_one_task_never_share_a_table(changes, benchmark):
+    """Neither two judges nor two results of one judge, and every number says what it is about."""
+    for name in ("UniSRM", "another"):
+        made = [results("task1", figure("accuracy", 0.5)), results("task1", figure("accuracy", 0.6), name=name, **changes)]
+        rows = list(csv.DictReader(io.StringIO(render(made, "csv"))))
+        expected = {("1.0-abc task1/bench", "0.5"), (benchmark, "0.6")}
+        assert {(row["benchmark"], row["value"]) for row in rows if row["table"] == "UniSRM Table 1"} == expected
+        assert "## UniSRM, Table 1: all tasks (1.0-abc task1/bench)" in render(made, "md")
 
 
 EVIL = '<script>alert(1)</script>|`x`\n=cmd|"/c"'

@@ -68,6 +68,17 @@ def test_one_group_has_no_interval_and_nothing_has_no_value():
     assert mean_over_items(np.array([]), np.array([], dtype=int), seed=1, nothing="no pair").why == "no pair"
 
 
+def test_a_draw_of_equal_scores_has_no_correlation_and_is_left_out():
+    """One score of 3 among thirty, all others 4: most of the draws without it leave dust of rounding in place of a variance."""
+    truth = np.random.default_rng(6).normal(size=30)
+    said = np.full(30, 4.0)
+    said[0] = 3.0
+    found = correlation(said, truth, np.arange(30), seed=1)
+    drawn = np.random.default_rng(7).integers(0, 30, (4000, 30))
+    values = [np.corrcoef(said[rows], truth[rows])[0, 1] for rows in drawn if 0 in rows]
+    assert (found.low, found.high) == pytest.approx(np.quantile(values, [0.025, 0.975]), abs=0.02)
+
+
 def test_correlation_is_scipys_with_about_its_interval():
     generator = np.random.default_rng(4)
     x = generator.normal(size=500)

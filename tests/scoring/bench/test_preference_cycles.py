@@ -58,6 +58,18 @@ def test_cycles_are_networkxs_whatever_the_stored_order(said, random):
     assert (round(found.value * found.n), found.n) == (count, 10)
 
 
+def test_answers_that_cannot_be_read_are_no_evidence_against_cycles():
+    """A judge that answers nothing has no rate; a triplet with one unreadable answer does not count."""
+    ratings = {"x": 3, "y": 2, "z": 1, "u": 3, "v": 2, "w": 1}
+    clips = clips_of([("x", "y"), ("y", "z"), ("x", "z"), ("u", "v"), ("v", "w"), ("u", "w")], ratings)
+    silent = pairs_of([1] * 6, [0] * 6, readable=[False] * 6)
+    assert figures(silent, clips, "cycle_rate")["all"].value is None
+    assert figures(silent, clips, "triplet_accuracy")["all"].value == 0.0
+    half = pairs_of([1] * 6, [1, 1, -1, 1, 1, 0], readable=[True] * 5 + [False])
+    found = figures(half, clips, "cycle_rate")["all"]
+    assert (found.value, found.n) == (1.0, 1)
+
+
 def test_triplets_have_three_ratings_and_all_pairs():
     assert not len(triplets(clips_of([("x", "y"), ("y", "z"), ("x", "z")], {"x": 1, "y": 1, "z": 2}), seed=1))
     assert not len(triplets(clips_of([("x", "y"), ("y", "z")], {"x": 1, "y": 3, "z": 2}), seed=1))
