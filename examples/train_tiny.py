@@ -34,7 +34,7 @@ Floats = NDArray[np.float64]
 
 _MEASURED_HERE = ("prosody", "acoustics")
 FEW_GROUPS = 20
-"""With fewer, a bootstrap over groups draws the same few again and again, and its intervals are too narrow."""
+"""With fewer, a bootstrap over groups draws the same few again and again: its intervals are too narrow, and none is printed."""
 
 _COLUMNS = ("pair_id", "label", "leakage_group", "text_a", "text_b", "text", "language", "metrics_a", "metrics_b")
 
@@ -159,8 +159,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--bench", default="bench")
     parser.add_argument("--output", "-o", type=Path, default=Path("predictions.jsonl"))
     given = parser.parse_args(arguments)
-    train_rows = read_rows(given.release, given.configuration, given.train or ["sft", "rl"])
+    trained = given.train or ["sft", "rl"]
+    if given.bench in trained:
+        sys.exit(f"--bench {given.bench}: the head is trained on {', '.join(trained)}: name other splits with --train")
+    train_rows = read_rows(given.release, given.configuration, trained)
     bench_rows = read_rows(given.release, given.configuration, [given.bench])
+    if shared := {row["leakage_group"] for row in train_rows} & {row["leakage_group"] for row in bench_rows}:
+        splits = f"{', '.join(trained)} and {given.bench}"
+        sys.exit(
+            f"{splits} share {len(shared)} leakage groups: test on a split that has none of the training pairs' texts or clips"
+        )
     names = sorted({name for row in train_rows for side in "ab" for name in row[f"metrics_{side}"]})
     train, bench = Pairs(train_rows, names), Pairs(bench_rows, names)
     head = Head(train)
@@ -172,10 +180,11 @@ def main(arguments: list[str] | None = None) -> None:
     groups = len(np.unique(bench.group))
     print(f"trained on {len(train.ids)} pairs, {len(names)} features; bench: {len(bench.ids)} pairs of {groups} leakage groups")
     if groups < FEW_GROUPS:
-        print(f"{groups} leakage groups are too few to tell judges apart: trust neither the order below nor the intervals")
+        print(f"{groups} leakage groups are too few to tell judges apart: do not trust the order below")
     print(f"{'judge':44} accuracy   95 % interval")
     for name, accuracy in table(head, train, bench):
-        interval = "unknown" if accuracy.low is None else f"{accuracy.low:.3f} to {accuracy.high:.3f}"
+        is_known = accuracy.low is not None and groups >= FEW_GROUPS
+        interval = f"{accuracy.low:.3f} to {accuracy.high:.3f}" if is_known else "unknown"
         print(f"{name:44} {accuracy.value:8.3f}   {interval}")
     print(f"predictions: {given.output}; score them with unisrm-data bench score {given.release} {given.output}")
 

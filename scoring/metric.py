@@ -130,4 +130,5 @@ def accelerator_missing(device: str) -> str | None:
 
     if torch.cuda.is_available():
         return None
-    return f"device {device!r} is asked for and there is no GPU here: set device to cpu, or run where there is one"
+    advice = "set the option device to cpu (--option device=cpu), or run where there is one"
+    return f"device {device!r} is asked for and there is no GPU here: {advice}"

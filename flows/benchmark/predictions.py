@@ -15,6 +15,7 @@ Columns:
 Other columns are not looked at. Every item needs one row for each order and vote that the file has.
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ from annotate.models.parse.envelope import with_thoughts
 from annotate.models.task import TaskSpec
 from contracts.errors import DataError, RecipeError
 from contracts.failures import legible
+from contracts.ids import canonical_json
 from flows.benchmark.judge_answers import JUDGE_ANSWERS, in_stored_order, read_reply, unreadable
 from flows.benchmark.prediction_rows import Row, named, number_in, opened
 from flows.benchmark.released_items import ReleasedItems
@@ -71,6 +73,15 @@ def read_predictions(path: Path, items: ReleasedItems, task: TaskSpec | None, *,
         found.append(place | numbers | reader(row, order))
     _require_each_once(path, found, items)
     return pa.Table.from_pylist(found, schema=JUDGE_ANSWERS)
+
+
+def told_file(path: Path, scale: str | None) -> str:
+    """Return which file predictions are of, for results: its content's hash, and the scale that is compared."""
+    try:
+        told = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+    return canonical_json(told if scale is None else told | {"scale": scale})
 
 
 def _reader_of(path: Path, columns: Sequence[str], items: ReleasedItems, task: TaskSpec | None, scales: Sequence[str]) -> Any:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from contracts.errors import DataError
+from contracts.ids import canonical_json, digest
 from flows.benchmark.judge_answers import COMPLETION, judged_clips, judged_pairs
 from flows.benchmark.released_items import CROSSED, ReleasedItems, Unit
 from scoring.bench.all_figures import clip_figures, pair_figures
@@ -22,6 +23,7 @@ from storage.local_files import atomic_path, storage_errors
 
 FORMAT: Final = 1
 SUFFIX: Final = ".bench.json"
+_HASH: Final = 8
 _STRICT: Final = ConfigDict(extra="forbid")
 
 Given = Literal["given", "not given", "not part of the task", "unknown"]
@@ -185,10 +187,35 @@ def answers_path(path: Path) -> Path:
     return path.with_name(f"{path.name.removesuffix('.json').removesuffix('.bench')}.answers.parquet")
 
 
-def default_path(judge: str, items: ReleasedItems) -> Path:
-    """Return the name of a file of results in this folder; a judge's name is free text, and names no path."""
-    safe = re.sub(r"[^A-Za-z0-9._+-]+", "-", judge).strip("-.") or "judge"
-    return Path(f"{safe[:80]}-{items.configuration}-{items.split}{SUFFIX}")
+def default_path(results: Results) -> Path:
+    """Return the name of a file of results in this folder, which is never that of another run's results.
+
+    A judge's name is free text, and names no path. Where the plain name is taken by another judge, or by the same one asked in
+    another way, a hash of who was asked and how is appended; the same run once more has the same name.
+    """
+    safe = re.sub(r"[^A-Za-z0-9._+-]+", "-", results.judge.name).strip("-.") or "judge"
+    stem = f"{safe[:80]}-{results.configuration}-{results.split}"
+    plain = Path(f"{stem}{SUFFIX}")
+    if not plain.exists() or _is_of_same_run(plain, results):
+        return plain
+    return Path(f"{stem}-{digest([*_run_of(results), sorted(_names_of(results))])[:_HASH]}{SUFFIX}")
+
+
+def _is_of_same_run(path: Path, results: Results) -> bool:
+    """Tell whether a file has results of the same run, and nothing that the results lack, such as the figures of a review."""
+    try:
+        before = read_results(path)
+    except DataError:
+        return False
+    return _run_of(before) == _run_of(results) and _names_of(before) <= _names_of(results)
+
+
+def _run_of(results: Results) -> list[Any]:
+    return [asdict(results.judge), results.release, results.configuration, results.split, results.task]
+
+
+def _names_of(results: Results) -> set[str]:
+    return {canonical_json([one.name, dict(one.of)]) for one in results.figures}
 
 
 def read_results(path: Path) -> Results:

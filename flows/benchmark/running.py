@@ -28,6 +28,7 @@ from flows.benchmark.results import JudgeFacts, Results, results_of
 from flows.benchmark.reviewing import review, review_question
 from flows.run.books import Books
 from flows.run.questions import lost_ledger
+from storage.downloads import unobtainable
 
 _PLACE: Final = "(a place of one's own)"
 _IS_PLACE: Final = re.compile(r"://|^[/~.]|^[A-Za-z]:\\")
@@ -127,6 +128,7 @@ def run_judge(run: BenchRun, release: OpenRelease, items: ReleasedItems, name: s
         prompts=task.versions,
         options=canonical_json(
             {"judge": name, **_public(how.options), "shots": how.shots, "orders": how.orders, "votes": how.votes}
+            | ({} if how.scale is None else {"scale": how.scale})
         ),
         inputs=_inputs(items, task, judge, how, examples),
     )
@@ -157,14 +159,20 @@ class Prepared:
                 take_clips(run, release, one.configuration, one.split)
 
 
-def prepare(run: BenchRun, release: OpenRelease, items: ReleasedItems, name: str, how: Asked) -> Prepared:
-    """Return what a judge is to be asked, checked before any work; arguments and errors as of ``run_judge``."""
+def prepare(
+    run: BenchRun, release: OpenRelease, items: ReleasedItems, name: str, how: Asked, *, is_sent: bool = True
+) -> Prepared:
+    """Return what a judge is to be asked, checked before any work; arguments and errors as of ``run_judge``.
+
+    What is not to be sent needs no key.
+    """
     task, judge = required_task(items, how.task), plugins.configure("judge", name, how.options)
     if items.about != "pairs" and how.orders != "stored":
         raise RecipeError("--orders: single clips have no order")
     if how.shots and judge.facts:
         raise RecipeError(f"--shots: judge {judge.name} is a rule, which learns nothing from examples")
-    _require_ready(run, judge)
+    if is_sent:
+        _require_ready(run, judge)
     requests, shown, examples = judge_requests(items, task, judge), task, None
     if how.shots:
         drawn, examples = draw_examples(release, items, task, shots=how.shots, split=how.shots_from, seed=how.seed)
@@ -183,7 +191,12 @@ def prepare(run: BenchRun, release: OpenRelease, items: ReleasedItems, name: str
 
 def run_metric(run: BenchRun, release: OpenRelease, items: ReleasedItems, judge: MetricJudge, how: Asked) -> BenchOutcome:
     """Let a metric judge all items; arguments and errors as of ``run_judge``."""
-    if (problem := judge.metric.missing()) is not None:
+    metric = judge.metric
+    if metric.needs_reference and not _has_reference(items):
+        raise RecipeError(
+            f"metric {judge.name} compares clips with reference speech, and {items} has none: take another metric"
+        )
+    if (problem := metric.missing() or (unobtainable(metric) if run.ray_address is None else None)) is not None:
         raise SetupError(f"metric {judge.name}: {problem}")
     with run.workspace.lock():
         take_clips(run, release, items.configuration, items.split)
@@ -232,7 +245,8 @@ def _require_some(answers: pa.Table, who: str) -> None:
     reasons = Counter(answers["reason"].to_pylist())
     if not reasons.keys() & {None, UNPARSABLE}:
         told = ", ".join(f"{reason} {number}" for reason, number in sorted(reasons.items()))
-        raise DataError(f"{who} gave none of {answers.num_rows} answers ({told}): look for the cause, then use --retry-failed")
+        advice = "look for the cause; once it is removed, --retry-failed tries again"
+        raise DataError(f"{who} gave none of {answers.num_rows} answers ({told}): {advice}")
 
 
 def _require_ready(run: BenchRun, judge: Judge) -> None:
@@ -266,5 +280,8 @@ def _model(judge: Judge) -> str:
 
 
 def _heard_reference(items: ReleasedItems, judge: MetricJudge) -> dict[str, Any]:
-    has_reference = "prompt_audio" in items.rows.column_names
-    return {"reference": "given"} if has_reference and judge.metric.needs_reference else {}
+    return {"reference": "given"} if _has_reference(items) and judge.metric.needs_reference else {}
+
+
+def _has_reference(items: ReleasedItems) -> bool:
+    return "prompt_audio" in items.rows.column_names and items.rows["prompt_audio"].null_count < len(items.ids)

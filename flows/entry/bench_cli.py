@@ -54,7 +54,7 @@ def score(  # noqa: PLR0917  # options come by name
     """Score the predictions of a model that ran elsewhere."""
     from flows.benchmark.item_tasks import task_of_items
     from flows.benchmark.judge_answers import on_scale
-    from flows.benchmark.predictions import read_predictions
+    from flows.benchmark.predictions import read_predictions, told_file
     from flows.benchmark.released_items import OpenRelease
     from flows.benchmark.results import JudgeFacts, results_of
     from flows.benchmark.running import BenchOutcome, reviewed
@@ -63,13 +63,13 @@ def score(  # noqa: PLR0917  # options come by name
     items = opened.items(configuration, split)
     spec = task_of_items(items, task)
     answers = on_scale(items, read_predictions(predictions, items, spec, scale=scale), scale)
-    judge = JudgeFacts(name=name or predictions.stem, kind="predictions")
+    judge = JudgeFacts(name=name or predictions.stem, kind="predictions", options=told_file(predictions, scale))
     results = results_of(items, answers, judge, task="" if spec is None else spec.name, seed=seed)
     outcome = BenchOutcome(results=results, answers=answers)
     if (who := _reviewer(review, reviewer, reviewer_option)) is not None:
         with _bench_run(opened, workspace, budget_usd) as context:
             outcome = reviewed(context, items, outcome, who, seed=seed)
-    _finish(outcome, items, output)
+    _finish(outcome, output)
 
 
 @bench.command()
@@ -146,7 +146,7 @@ def run(  # noqa: PLR0917  # options come by name
             outcome = run_metric(context, opened, items, MetricJudge.of(metric or "", options, value), how)
         if who is not None:
             outcome = reviewed(context, items, outcome, who, seed=seed)
-    _finish(outcome, items, output)
+    _finish(outcome, output)
 
 
 @bench.command()
@@ -192,7 +192,7 @@ def _print_plan(run: "BenchRun", release: "OpenRelease", items: "ReleasedItems",
     from flows.benchmark.cost_ahead import cost_ahead
     from flows.benchmark.running import prepare
 
-    prepared = prepare(run, release, items, judge, how)
+    prepared = prepare(run, release, items, judge, how, is_sent=False)
     with run.workspace.lock():
         prepared.take_clips(run, release, items)
     print(cost_ahead(run, prepared.question))
@@ -206,24 +206,24 @@ def _reviewer(task: str | None, judge: str | None, options: list[str] | None) ->
     return None if task is None or judge is None else Reviewer(task=task, judge=judge, options=options_of(options or []))
 
 
-def _finish(outcome: "BenchOutcome", items: "ReleasedItems", output: Path | None) -> None:
+def _finish(outcome: "BenchOutcome", output: Path | None) -> None:
     """Write the results, print the figures about all items, and where the rest is."""
     from flows.benchmark.results import default_path, write_results
     from flows.entry.printed_rows import print_rows
     from flows.run.books import in_words
 
     results = outcome.results
-    path = output or default_path(results.judge.name, items)
+    path = output or default_path(results)
     write_results(path, results, outcome.answers)
     rows: list[dict[str, object]] = [
         {
-            "figure": " ".join([one.name, *one.of.values()]),
+            "figure": " ".join([one.name, *one.of.values()]) + (" votes" if "votes" in one.of else ""),
             "value": one.measure.why if one.measure.value is None else f"{one.measure.value:.4f}",
             "interval": "" if one.measure.low is None else f"{one.measure.low:.4f} to {one.measure.high:.4f}",
             "n": one.measure.n,
         }
         for one in results.figures
-        if set(one.of) <= {"scale", "dimension"}
+        if set(one.of) <= {"scale", "dimension", "votes"}
     ]
     print_rows(rows, as_json=False)
     if results.unreadable:

@@ -78,6 +78,25 @@ def test_from_a_release_to_predictions(tmp_path, capsys):
     assert "trained on 120 pairs, 2 features; bench: 40 pairs of 10 leakage groups" in shown
     assert "good, higher is better" in shown
     assert "10 leakage groups are too few to tell judges apart" in shown
+    assert {line.split()[-1] for line in shown.splitlines() if "is better" in line or "head" in line} == {"unknown"}
+
+
+def test_nothing_is_tested_on_what_it_was_trained_on(tmp_path):
+    """Neither the same split, nor one with texts or clips of it."""
+
+    def table(start):
+        rows = pairs(4, start, prompt_audio=None).to_pylist()
+        for row in rows:
+            row.update({f"audio_{side}": f"{side}{row['pair_id']}" for side in "ab"}, leakage_group="g")
+        return pa.Table.from_pylist(rows, schema=pairs(1).schema)
+
+    release = released(tmp_path / "ws", *(("t", name, table(n), TASK1) for name, n in (("sft", 0), ("rl", 50))), only=["t"])
+    folder, target = release.workspace.path(release.folder), tmp_path / "predictions.jsonl"
+    with pytest.raises(SystemExit, match="--bench sft: the head is trained on sft, rl"):
+        main([folder, "--configuration", "t", "--bench", "sft", "-o", str(target)])
+    with pytest.raises(SystemExit, match="sft and rl share 1 leakage groups"):
+        main([folder, "--configuration", "t", "--train", "sft", "--bench", "rl", "-o", str(target)])
+    assert not target.exists()
 
 
 def test_what_was_not_measured_is_measured_here(tmp_path, capsys):

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from annotate.models.ledger.ledger import Ledger
 from contracts import plugins
-from contracts.errors import BudgetExceeded, DataError, RecipeError
+from contracts.errors import BudgetExceeded, DataError, RecipeError, SetupError
 from flows.benchmark.bench_run import BenchRun, bench_workspace
 from flows.benchmark.cost_ahead import cost_ahead
 from flows.benchmark.leaderboard import render
@@ -22,6 +22,7 @@ from flows.benchmark.released_items import OpenRelease
 from flows.benchmark.results import read_results
 from flows.benchmark.running import Asked, BenchOutcome, Reviewer, prepare, reviewed, run_judge, run_metric
 from flows.entry.cli import app
+from storage.downloads import WebFile
 from storage.workspace import Workspace
 from tests.annotate.good_replies import QUALITY, TASK_3_ZH, TASK_4
 from tests.annotate.openai_server import Options, question, serving
@@ -295,6 +296,25 @@ def test_options_that_do_not_go_together_are_refused(release, tmp_path, options_
         )
 
 
+def test_a_plan_needs_no_key(release, tmp_path, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    arguments = [
+        "bench",
+        "run",
+        release,
+        "--workspace",
+        str(tmp_path / "ws"),
+        "--judge",
+        "openai",
+        "--option",
+        "model=gpt-audio",
+    ]
+    done = CliRunner().invoke(app, [*arguments, "--plan"], catch_exceptions=False)
+    assert "8 of 8 requests are to be sent" in done.output
+    with pytest.raises(SetupError, match="OPENAI_API_KEY"):
+        CliRunner().invoke(app, [*arguments, "--budget-usd", "1"], catch_exceptions=False)
+
+
 @pytest.fixture
 def peak(tmp_path, monkeypatch):
     """A metric of a folder of plug-ins, and its log of measured clips."""
@@ -323,6 +343,20 @@ def test_a_metric_judges_by_its_own_direction_and_measures_once(release, tmp_pat
     again = run_metric(run, found, items, judge, Asked(options={}))
     assert again.results == outcome.results
     assert peak.read_text().split() == measured
+
+
+def test_what_a_metric_lacks_is_said_before_anything_is_measured(release, tmp_path, peak, monkeypatch):
+    """Reference speech, which no retry brings, and weights, with what to do."""
+    run, found, items = opened(task1_release(tmp_path / "made", 4, prompt_audio=None), tmp_path / "ws")
+    with pytest.raises(RecipeError, match=r"metric sim compares clips with reference speech, and release .* has none"):
+        run_metric(run, found, items, MetricJudge.of("sim", {}, None), Asked(options={}))
+    weights = WebFile(url="file:///nowhere/weights.pt", path=tmp_path / "weights.pt")
+    monkeypatch.setattr(plugins.load("metric", "peak"), "downloads", lambda _: (weights,), raising=False)
+    with pytest.raises(
+        SetupError, match=r"metric peak: its weights are not on this machine and cannot be fetched: .* bring it here"
+    ):
+        run_metric(run, found, items, MetricJudge.of("peak", {}, None), Asked(options={}))
+    assert not peak.exists()
 
 
 def test_equal_values_are_ties_and_wrong(release, tmp_path, peak):

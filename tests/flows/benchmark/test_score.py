@@ -1,5 +1,6 @@
 """``bench score`` from a release and a file to the file of results."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import fsspec
@@ -14,8 +15,10 @@ from flows.benchmark.item_tasks import required_task, task_of_items
 from flows.benchmark.judge_answers import JUDGE_ANSWERS, on_scale
 from flows.benchmark.leaderboard import render
 from flows.benchmark.released_items import OpenRelease
-from flows.benchmark.results import read_results
+from flows.benchmark.results import read_results, write_results
 from flows.entry.cli import app
+from scoring.bench.figure import Figure
+from scoring.reliability.measures import Measure
 from tests.annotate.good_replies import QUALITY
 from tests.flows.benchmark.small_release import (
     A_BETTER,
@@ -110,6 +113,48 @@ def test_clips_of_few_leakage_groups_have_intervals_over_clips(tmp_path):
     interval = stats.pearsonr(truth, said).confidence_interval(0.95)
     assert found.intervals_over == "clips"
     assert (measure.low, measure.high) == pytest.approx((interval.low, interval.high), abs=0.15)
+
+
+def test_the_majority_of_votes_is_printed(tmp_path, release):
+    rows = [{"item_id": item, "verdict": "a", "vote": vote} for item in items_of(release).ids for vote in range(3)]
+    _, said = scored(tmp_path, release, rows)
+    assert [line.split()[:4] for line in said.splitlines() if "voting" in line] == [
+        ["voting_accuracy", f"{number}", "votes", "0.5000"] for number in (1, 2, 3)
+    ]
+
+
+def test_no_result_is_lost_to_another_of_the_same_name(tmp_path, release, monkeypatch):
+    """Names that a file cannot have, another file of predictions or a review beside: each has its own; the same run again none."""
+    monkeypatch.chdir(tmp_path)
+    ids = items_of(release).ids
+    always = {
+        answer: str(json_lines(tmp_path / f"{answer}.jsonl", [{"item_id": i, "verdict": answer} for i in ids]))
+        for answer in "ab"
+    }
+
+    def names(file: str, name: str) -> set[str]:
+        arguments = ["bench", "score", release, file, "--name", name]
+        assert CliRunner().invoke(app, arguments, catch_exceptions=False).exit_code == 0
+        return {path.name.removesuffix(".bench.json") for path in tmp_path.glob("*.bench.json")}
+
+    assert names(always["a"], "模型一") == {"judge-task1-bench"}
+    both = names(always["a"], "模型二")
+    assert len(both) == 2
+    assert names(always["a"], "模型一") == names(always["a"], "模型二") == both
+    three = names(always["b"], "模型一")
+    assert three > both
+    found = [read_results(tmp_path / f"{one}.bench.json") for one in three]
+    assert sorted(one.judge.name for one in found) == ["模型一", "模型一", "模型二"]
+    assert {path.name.removesuffix(".answers.parquet") for path in tmp_path.glob("*.answers.parquet")} == three
+    kept = tmp_path / "judge-task1-bench.bench.json"
+    first = read_results(kept)
+    write_results(
+        kept,
+        replace(first, figures=[*first.figures, Figure(name="groundedness", measure=Measure.undefined("x"))]),
+        JUDGE_ANSWERS.empty_table(),
+    )
+    assert len(names(always["a"], "模型一")) == 4
+    assert read_results(kept).figure("groundedness") is not None
 
 
 def test_a_score_under_another_name_is_compared_if_that_is_said(tmp_path):
