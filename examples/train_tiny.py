@@ -13,11 +13,14 @@ them because the rule reads the same numbers. Then it says that the path from re
 
 import argparse
 import json
+import os
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy.optimize import minimize
@@ -36,7 +39,8 @@ _MEASURED_HERE = ("prosody", "acoustics")
 FEW_GROUPS = 20
 """With fewer, a bootstrap over groups draws the same few again and again: its intervals are too narrow, and none is printed."""
 
-_COLUMNS = ("pair_id", "label", "leakage_group", "text_a", "text_b", "text", "language", "metrics_a", "metrics_b")
+_NEEDED = ("pair_id", "label", "leakage_group", "audio_a", "audio_b")
+_READ = ("text_a", "text_b", "text", "language", "metrics_a", "metrics_b")
 
 
 class Pairs:
@@ -62,20 +66,42 @@ class Pairs:
 
 def read_rows(release: Path, configuration: str, splits: list[str]) -> list[dict]:
     """Return the rows of splits, measurements as ``{metric: value}``; clips are decoded only where they must be measured."""
-    files = [file for file in sorted((release / configuration).glob("*.parquet")) if split_of(file.name) in splits]
+    there = splits_of(release)
+    files = [file for split in splits for file in there.get(configuration, {}).get(split, ())]
     if not files:
-        sys.exit(f"{release} has no rows of {configuration} in {', '.join(splits)}")
+        named = "; ".join(f"{name}: {', '.join(of)}" for name, of in there.items())
+        hint = f"It has {named} (name them with --configuration, --train and --bench)" if named else "Is it a release?"
+        sys.exit(f"{release} has no rows of {configuration} in {', '.join(splits)}. {hint}")
     rows: list[dict] = []
-    for file in files:
-        there = [name for name in _COLUMNS if name in pq.read_schema(file).names]
-        rows += pq.read_table(file, columns=there).to_pylist()
+    try:
+        for file in files:
+            names = pq.read_schema(file).names
+            if missing := [name for name in _NEEDED if name not in names]:
+                sys.exit(f"{file} has no column {missing[0]}: this trains on pairs, name their --configuration")
+            read = ["pair_id", "label", "leakage_group", *(name for name in _READ if name in names)]
+            rows += pq.read_table(file, columns=read).to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        sys.exit(f"{file} cannot be read: {' '.join(str(error).split())[:200]}")
     for row in rows:
         for side in "ab":
             measured = row.get(f"metrics_{side}") or []
             row[f"metrics_{side}"] = {one["metric"]: one["value"] for one in measured if one["value"] is not None}
     if not any(row["metrics_a"] for row in rows):
         measure(rows, files)
-    return [row for row in rows if row["label"] in {"a", "b"}]
+    preferred = [row for row in rows if row["label"] in {"a", "b"}]
+    if not preferred:
+        sys.exit(f"{release}, {configuration}: no pair of {', '.join(splits)} has a better clip")
+    return preferred
+
+
+def splits_of(release: Path) -> dict[str, dict[str, list[Path]]]:
+    """Return configuration -> split -> its shards."""
+    if not release.is_dir():
+        sys.exit(f"{release} is no folder: name that of a release")
+    found: dict[str, dict[str, list[Path]]] = {}
+    for file in sorted(release.glob("*/*.parquet")):
+        found.setdefault(file.parent.name, {}).setdefault(split_of(file.name), []).append(file)
+    return found
 
 
 def measure(rows: list[dict], files: list[Path]) -> None:
@@ -84,7 +110,10 @@ def measure(rows: list[dict], files: list[Path]) -> None:
     sessions: list[MetricSession] = [plugins.configure("metric", name).open() for name in _MEASURED_HERE]
     for row, clips in zip(rows, _clips(files), strict=True):
         for side in "ab":
-            samples, rate = decoded(clips[f"audio_{side}"]["bytes"])
+            try:
+                samples, rate = decoded(clips[f"audio_{side}"]["bytes"])
+            except ValueError as error:
+                sys.exit(f"pair {row['pair_id']}, audio_{side}: the clip {error}")
             request = MetricRequest(
                 sample_id=f"{row['pair_id']}{side}",
                 waveform=samples.astype(np.float32) / 32768,
@@ -150,6 +179,13 @@ def table(head: Head, train: Pairs, bench: Pairs) -> list[tuple[str, Measure]]:
     return [rows[0], *sorted(rows[1:], key=lambda row: (-(row[1].value or 0.0), row[0]))]
 
 
+def interval_of(measure: Measure) -> str:
+    """Return an interval in words; one without width says that it is not known."""
+    if measure.low is None or measure.high is None or measure.low == measure.high:
+        return "unknown"
+    return f"{measure.low:.3f} to {measure.high:.3f}"
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Train, predict, compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -162,6 +198,8 @@ def main(arguments: list[str] | None = None) -> None:
     trained = given.train or ["sft", "rl"]
     if given.bench in trained:
         sys.exit(f"--bench {given.bench}: the head is trained on {', '.join(trained)}: name other splits with --train")
+    if not os.access(given.output.parent, os.W_OK) or given.output.is_dir():
+        sys.exit(f"--output {given.output}: no file can be written there")
     train_rows = read_rows(given.release, given.configuration, trained)
     bench_rows = read_rows(given.release, given.configuration, [given.bench])
     if shared := {row["leakage_group"] for row in train_rows} & {row["leakage_group"] for row in bench_rows}:
@@ -170,6 +208,8 @@ def main(arguments: list[str] | None = None) -> None:
             f"{splits} share {len(shared)} leakage groups: test on a split that has none of the training pairs' texts or clips"
         )
     names = sorted({name for row in train_rows for side in "ab" for name in row[f"metrics_{side}"]})
+    if not names:
+        sys.exit(f"{given.release}, {given.configuration}: no clip of {', '.join(trained)} could be measured")
     train, bench = Pairs(train_rows, names), Pairs(bench_rows, names)
     head = Head(train)
     scores = head.scores(bench)
@@ -181,12 +221,13 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"trained on {len(train.ids)} pairs, {len(names)} features; bench: {len(bench.ids)} pairs of {groups} leakage groups")
     if groups < FEW_GROUPS:
         print(f"{groups} leakage groups are too few to tell judges apart: do not trust the order below")
-    print(f"{'judge':44} accuracy   95 % interval")
+    print(f"{'judge':44} accuracy      n   95 % interval")
     for name, accuracy in table(head, train, bench):
-        is_known = accuracy.low is not None and groups >= FEW_GROUPS
-        interval = f"{accuracy.low:.3f} to {accuracy.high:.3f}" if is_known else "unknown"
-        print(f"{name:44} {accuracy.value:8.3f}   {interval}")
-    print(f"predictions: {given.output}; score them with unisrm-data bench score {given.release} {given.output}")
+        interval = interval_of(accuracy) if groups >= FEW_GROUPS else "unknown"
+        print(f"{name:44} {accuracy.value:8.3f} {accuracy.n:6}   {interval}")
+    options = ["--configuration", given.configuration, "--split", given.bench]
+    command = shlex.join(["unisrm-data", "bench", "score", str(given.release), str(given.output), *options])
+    print(f"predictions: {given.output}; score them with {command}")
 
 
 if __name__ == "__main__":

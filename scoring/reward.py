@@ -43,7 +43,7 @@ class Reward(Protocol):
 
 @runtime_checkable
 class Fitted(Protocol):
-    """A reward whose options follow from the rows that it is used on."""
+    """A reward whose options follow from the rows that models are trained on."""
 
     @classmethod
     def fitted(cls, task: str, rows: Iterable[Row]) -> dict[str, Any]:
@@ -51,7 +51,7 @@ class Fitted(Protocol):
 
         Args:
             task: the task.
-            rows: its ``columns`` of all rows, read once at most.
+            rows: its ``columns`` of all training rows, read once at most.
         """
         ...
 

@@ -15,21 +15,29 @@ from contracts.errors import DataError, StorageError
 ADVICE: Final = {
     errno.ENOSPC: "the disk is full: free some space or move the workspace, then run the same command again",
     errno.EDQUOT: "the disk quota is used up: free some space or move the workspace, then run the same command again",
-    errno.EROFS: "the file system is read-only: choose another workspace with --workspace",
-    errno.EACCES: "permission denied: give this user access, or choose another workspace with --workspace",
+    errno.EROFS: "the file system is read-only: choose another {place}",
+    errno.EACCES: "permission denied: give this user access, or choose another {place}",
     errno.ENOTDIR: "a file stands where a folder should be: move it away, then run the same command again",
     errno.EISDIR: "a folder stands where a file should be: move it away, then run the same command again",
 }
-"""Number of an operating-system error -> what to do about it."""
+"""Number of an operating-system error -> what to do about it; ``{place}`` = what else the user can name."""
+
+OUTPUT: Final = "place with --output"
+"""What else to name where a command writes what ``--output`` names."""
 
 
 @contextlib.contextmanager
-def storage_errors(what: str) -> Iterator[None]:
-    """Turn operating-system errors of reading or writing ``what`` into a ``StorageError`` that says what to do."""
+def storage_errors(what: str, place: str = "workspace with --workspace") -> Iterator[None]:
+    """Turn operating-system errors of reading or writing ``what`` into a ``StorageError`` that says what to do.
+
+    Args:
+        what: what is read or written.
+        place: what else the user can name, and by which option.
+    """
     try:
         yield
     except OSError as error:
-        advice = ADVICE.get(error.errno or 0) or " ".join(str(error).split()) or type(error).__name__
+        advice = ADVICE.get(error.errno or 0, "").format(place=place) or " ".join(str(error).split()) or type(error).__name__
         raise StorageError(f"{what}: {advice}") from error
 
 
@@ -50,8 +58,12 @@ def atomic_path(final: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def new_folder(final: Path) -> Iterator[Path]:
+def new_folder(final: Path, place: str = OUTPUT) -> Iterator[Path]:
     """Yield a temporary neighbour of ``final``; on success flush it to the disk and rename it, on error remove it.
+
+    Args:
+        final: the folder.
+        place: what else the user can name, and by which option (``storage_errors``).
 
     Raises:
         DataError: something is at ``final`` already.
@@ -59,7 +71,7 @@ def new_folder(final: Path) -> Iterator[Path]:
     """
     if final.exists() and (not final.is_dir() or any(final.iterdir())):
         raise DataError(f"{final} is there already: name a folder that is not, or remove it")
-    with storage_errors(str(final)):
+    with storage_errors(str(final), place):
         final.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=".tmp", dir=final.parent))
         try:

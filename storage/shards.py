@@ -27,7 +27,7 @@ from contracts.errors import DamagedPart, SchemaError
 from storage.columns import AUDIO, AUDIOS, ReleaseSchema, row_schema
 
 _FLAC_HEADER_BYTES: Final = 42  # marker and STREAMINFO (RFC 9639)
-_SHARD: Final = re.compile(r"(?P<split>.+)-\d{5}-of-\d{5}\.parquet")
+_SHARD: Final = re.compile(r"(?P<split>.+)-\d{5}-of-(?P<count>\d{5})\.parquet")
 _FETCHED_ROWS: Final = 25
 _FETCHERS: Final = 8
 
@@ -63,6 +63,15 @@ def split_of(name: str) -> str:
     """Return the split of a shard by its file name; any other name as it is."""
     shard = _SHARD.fullmatch(name)
     return shard["split"] if shard else name
+
+
+def siblings_of(name: str) -> list[str]:
+    """Return the names of all shards of the split that a shard belongs to; any other name as it is, alone."""
+    shard = _SHARD.fullmatch(name)
+    if shard is None:
+        return [name]
+    count = int(shard["count"])
+    return [f"{shard['split']}-{number:05d}-of-{count:05d}.parquet" for number in range(count)]
 
 
 def features(schema: ReleaseSchema, sample_rate_hz: int) -> dict[str, Any]:

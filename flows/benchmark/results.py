@@ -19,7 +19,7 @@ from flows.benchmark.judge_answers import COMPLETION, judged_clips, judged_pairs
 from flows.benchmark.released_items import CROSSED, ReleasedItems, Unit
 from scoring.bench.all_figures import clip_figures, pair_figures
 from scoring.bench.figure import Figure
-from storage.local_files import atomic_path, storage_errors
+from storage.local_files import OUTPUT, atomic_path, storage_errors
 
 FORMAT: Final = 1
 SUFFIX: Final = ".bench.json"
@@ -175,7 +175,7 @@ def write_results(path: Path, results: Results, answers: pa.Table) -> None:
     Raises:
         StorageError: the disk refuses.
     """
-    with storage_errors(f"writing {path}"):
+    with storage_errors(f"writing {path}", OUTPUT):
         with atomic_path(answers_path(path)) as temporary:
             pq.write_table(answers.drop_columns([COMPLETION]), temporary)
         with atomic_path(path) as temporary:

@@ -19,6 +19,7 @@ PROMPTS_FILE: Final = "prompts.jsonl"
 """One line of JSON per prompt, see ``export_prompts``."""
 
 _FOLDER: Final = "references"
+_PLACE: Final = "folder"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ def export_prompts(build: Build[PreferenceRecipe], folder: Path) -> ExportedProm
     lost = pc.and_(pc.is_valid(prompts["reference_utterance_id"]), pc.is_null(prompts["audio_id"]))
     usable = prompts.filter(pc.invert(lost))
     audio = sorted(set(usable["audio_id"].drop_null().to_pylist()))
-    with new_folder(folder) as part, storage_errors(str(folder)):
+    with new_folder(folder, _PLACE) as part, storage_errors(str(folder), _PLACE):
         if audio:
             (part / _FOLDER).mkdir()
         for blob in audio:

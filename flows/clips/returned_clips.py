@@ -27,6 +27,7 @@ from synth.sanity import standard_clip
 
 CLIPS_FILE: Final = "clips.jsonl"
 _KEYS: Final = ("id", "audio")
+_PLACE: Final = "folder"
 _SUFFIXES: Final = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".aiff", ".aif", ".g722")
 _MOST_SHOWN: Final = 20
 _LONGEST_LINE: Final = 100_000
@@ -89,13 +90,13 @@ def import_clips(
         StorageError: a disk refuses.
     """
     prompts = {row["prompt_id"]: row for row in spoken_prompts(build).to_pylist()}
-    with storage_errors(str(folder)):
+    with storage_errors(str(folder), _PLACE):
         if not folder.is_dir():
             raise DataError(f"{folder} is no folder: name the one that came back")
         listed = list(_listed(folder) if (folder / CLIPS_FILE).is_file() else _named(folder))
     limits = [section.limit.open() for section in build.recipe.clip_limits]
     problems, takes, seen = list[str](), Counter[str](), defaultdict[Path, list[str]](list)
-    with new_folder(corpus) as part, storage_errors(str(corpus)):
+    with new_folder(corpus, _PLACE) as part, storage_errors(str(corpus), _PLACE):
         (part / "audio").mkdir()
         with (part / "manifest.jsonl").open("w", encoding="utf-8", newline="\n") as manifest:
             for one in listed:

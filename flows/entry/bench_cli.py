@@ -160,7 +160,7 @@ def table(
 
     from flows.benchmark.leaderboard import Format, render
     from flows.benchmark.results import read_results
-    from storage.local_files import atomic_path, storage_errors
+    from storage.local_files import OUTPUT, atomic_path, storage_errors
 
     if form not in get_args(Format):
         raise RecipeError(f"--format {form!r} is unknown: take {' or '.join(get_args(Format))}")
@@ -168,7 +168,7 @@ def table(
     if output is None:
         print(text, end="")
         return
-    with storage_errors(f"writing {output}"), atomic_path(output) as temporary:
+    with storage_errors(f"writing {output}", OUTPUT), atomic_path(output) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
     print(f"table: {output}")
 

@@ -14,3 +14,7 @@ def _command() -> None:
     from flows.entry.cli import app
 
     app()
+
+
+if __name__ == "__main__":
+    main()

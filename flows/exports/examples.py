@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from annotate.models.released_task import LabelledClip, Missing, clips_of, prompt_of, prompts_without_texts
 from annotate.models.task import TaskSpec, quoted
-from flows.exports.rewards import RowReward
+from flows.exports.rewards import NoReward, RowReward
 from storage.export import Example, Form
 from storage.export_folder import PLACEHOLDER
 
@@ -35,7 +35,8 @@ class Composer:
         item_column: column with the item's id.
         columns: all columns of the rows.
         task: the task of the rows; None = unknown.
-        reward: their reward; None = none is theirs.
+        reward: their reward, or why none is theirs.
+        scales: scales on which clips are rated, where their ratings lie in ``scores``.
         tasks: all tasks, to find those whose prompts stand in rows.
     """
 
@@ -44,8 +45,9 @@ class Composer:
     item_column: str
     columns: Sequence[str]
     task: TaskSpec | None
-    reward: RowReward | None
+    reward: RowReward | NoReward
     tasks: Sequence[TaskSpec]
+    scales: Sequence[str] = ()
     _asking: dict[str | None, dict[str, TaskSpec]] = field(default_factory=dict)
 
     @property
@@ -55,11 +57,13 @@ class Composer:
         if self.is_of_pairs and self.task is None:
             unknown = "no row tells which task it is about: name it with --task"
             found |= {"sft": unknown, "rl": unknown}
-        if self.reward is None and "rl" not in found:
-            found["rl"] = "no reward is that of these rows: name one with --reward"
+        if isinstance(self.reward, NoReward) and "rl" not in found:
+            found["rl"] = self.reward
         if not self.is_of_pairs:
             found["clip_preference"] = "its items are single clips"
-        if not {"rating", "audio"} <= set(self.columns):
+        if len(self.scales) > 1:
+            found["score"] = f"its clips are rated on {len(self.scales)} scales, and a score is one number"
+        elif not self.scales and not {"rating", "audio"} <= set(self.columns):
             found["score"] = "its items are no single clips with one rating each"
         if not self.has_answers:
             found["answer_preference"] = "it holds no right and wrong answers to one question"
@@ -95,7 +99,7 @@ class Composer:
                 return self._answer_preference(row, number)
             case "score":
                 prompt = f"{_HOW_GOOD}\n[Speech] {PLACEHOLDER}"
-                return self._made(row, number, prompt, [row["audio"]], answer="", score=row["rating"])
+                return self._made(row, number, prompt, [row["audio"]], answer="", score=_rating(row))
             case "released":
                 return self._made(row, number, "", [], answer="")
 
@@ -112,7 +116,7 @@ class Composer:
             return asked
         if self.is_of_pairs and row["label"] not in _PREFERENCES:
             return "no_preference"
-        spec = None if self.reward is None else self.reward.spec(row)
+        spec = None if isinstance(self.reward, NoReward) else self.reward.spec(row)
         return "no_reward" if spec is None else self._made(row, number, *asked, answer=_truth(row), reward=spec)
 
     def _clip_preference(self, row: Mapping[str, Any], number: int) -> Example | LeftOut:
@@ -213,6 +217,15 @@ def _truth(row: Mapping[str, Any]) -> str:
     if row.get("references"):
         return str(row["references"][0])
     return json.dumps({one["scale"]: one["score"] for one in row.get("scores") or ()}, ensure_ascii=False)
+
+
+def _rating(row: Mapping[str, Any]) -> float | None:
+    """Return the mean rating of a clip on its only scale; None = it has none."""
+    if "rating" in row:
+        return None if row["rating"] is None else float(row["rating"])
+    for one in row["scores"] or ():
+        return float(one["score"] if one["mean"] is None else one["mean"])
+    return None
 
 
 def margin_of(row: Mapping[str, Any]) -> float | None:

@@ -18,16 +18,18 @@ from contracts.errors import DataError, RecipeError
 from flows.exports.ballots import COLUMNS, ballots_of
 from flows.exports.examples import Composer
 from flows.exports.named_release import NamedRelease
-from flows.exports.rewards import RowReward
+from flows.exports.rewards import NoReward, RowReward
 from storage.columns import item_column
 from storage.export import Example, Export, ExportedFile, Form, Selective, fault
 from storage.export_folder import ExportFolder
 from storage.local_files import new_folder
 from storage.release_manifest import File
-from storage.release_reader import read_shard, require_intact, rows_with_clips, schema_of, shards_of
+from storage.release_reader import read_shard, require_intact, rows_with_clips, schema_of
 
 SUMMARY: Final = "export.json"
-_ADVICE: Final = ": a release does not say who voted; name the recipe whose workspace holds the votes of this release"
+_TRAINING: Final = ("train", "sft", "rl")
+"""Splits that models are trained on, as papers call them: a reward is fitted to their rows, whichever split is exported."""
+
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _TELLING: Final = ("prompt", "prompt_version", "completion", "language", "audio")
 _TELLING_ROWS: Final = 100
@@ -99,28 +101,34 @@ def export_release(release: NamedRelease, output: Path, wanted: Wanted) -> Expor
         DamagedPart: the release cannot be read.
     """
     export: Export = plugins.configure("export", wanted.format)
-    there = shards_of(release.workspace, release.folder)
+    there = release.shards
     shards, tasks = _chosen(there, wanted), list[TaskSpec](plugins.intact("task", plugins.configure).values())
     ballots = ballots_of(release.builds) if set(export.needs) & set(COLUMNS) else {}
     with new_folder(output) as temporary:
+        rewards = list[RowReward | NoReward]()
         found, folder = Exported(folder=output, remark=export.remark), ExportFolder(temporary)
         for (configuration, split), files in sorted(shards.items()):
             for shard in files:
                 require_intact(release.workspace, release.folder, shard)
             source = _Source(release=release, files=files, ballots=ballots)
-            siblings = [files for key, files in there.items() if key[0] == configuration]
-            task = _task(release, siblings, tasks, wanted.task)
+            siblings = {name: files for (of, name), files in there.items() if of == configuration}
+            task = _task(release, [*siblings.values()], tasks, wanted.task)
+            trained_on = [file for name in _TRAINING for file in siblings.get(name, ())] or [*chain(*siblings.values())]
+            training = _Source(release=release, files=trained_on, ballots={})
+            reward = RowReward.of(wanted.reward, task, source.schema.names, training.without_clips)
+            rewards.append(reward)
             composer = Composer(
                 configuration=configuration,
                 split=split,
                 item_column=item_column(source.schema),
                 columns=source.columns,
                 task=task,
-                reward=RowReward.of(wanted.reward, task, source.schema.names, source.without_clips),
+                reward=reward,
                 tasks=tasks,
+                scales=source.scales(),
             )
             if absent := [column for column in export.needs if column not in composer.columns]:
-                found.refused[configuration] = f"the rows have no {absent[0]}{_ADVICE if absent[0] in COLUMNS else ''}"
+                found.refused[configuration] = _lacking(absent, composer, release)
                 continue
             for form in export.forms:
                 if (why := composer.refusals.get(form)) is not None:
@@ -132,6 +140,8 @@ def export_release(release: NamedRelease, output: Path, wanted: Wanted) -> Expor
                 if examples.left_out:
                     found.left_out[f"{configuration}/{split} {form}"] = dict(examples.left_out)
             found.refused |= {f"{configuration} {form}": why for form, why in export.refusals.items()}
+        if wanted.reward is not None and (unsuited := [one for one in rewards if isinstance(one, NoReward)]) == rewards:
+            raise RecipeError(unsuited[0])
         if not found.files:
             raise DataError("nothing to export: " + "; ".join(found.why_not()))
         usage = export.finish(found.files, folder)
@@ -164,7 +174,28 @@ class _Source:
 
     def without_clips(self, columns: Sequence[str]) -> Iterator[Mapping[str, Any]]:
         for file in self.files:
+            require_intact(self.release.workspace, self.release.folder, file)
             yield from read_shard(self.release.workspace, self.release.folder, file, columns).to_pylist()
+
+    def scales(self) -> list[str]:
+        """Return the scales on which the clips are rated; none = the rows are no clips with ``scores``."""
+        if not {"audio", "scores"} <= set(self.schema.names):
+            return []
+        return sorted({one["scale"] for row in self.without_clips(["scores"]) for one in row["scores"] or ()})
+
+
+def _lacking(absent: Sequence[str], composer: Composer, release: NamedRelease) -> str:
+    """Return why rows without some of the columns that a format needs are refused."""
+    if not composer.is_of_pairs:
+        return "its items are single clips, and the format is one of pairs"
+    if columns := [column for column in absent if column not in COLUMNS]:
+        return f"its pairs have no {', '.join(columns)}, which the format writes"
+    if release.builds:
+        return f"the rows have no {absent[0]}: people did not vote with five points on pairs of this recipe"
+    return (
+        f"the rows have no {absent[0]}: a release does not say who voted; "
+        "name the recipe whose workspace holds the votes of this release"
+    )
 
 
 def _chosen(shards: Mapping[tuple[str, str], list[File]], wanted: Wanted) -> dict[tuple[str, str], list[File]]:

@@ -49,6 +49,8 @@ def _measured(file: Path, session: MetricSession) -> pa.Table:
 
 def _rows(file: Path) -> Iterator[dict[str, Any]]:
     with pq.ParquetFile(file) as opened:
+        if missing := [column for column in _COLUMNS if column not in opened.schema_arrow.names]:
+            raise DataError(f"{file.name} has no column {missing[0]}, which is measured: download the files with their clips")
         for batch in opened.iter_batches(_AT_ONCE, columns=_COLUMNS):
             yield from batch.to_pylist()
 

@@ -22,7 +22,7 @@ from splits.assign import assign
 from splits.quotas import Size
 from storage.local_files import new_folder
 from storage.published_pairs import WITHOUT_AUDIO, tables_of
-from storage.shards import split_of
+from storage.shards import siblings_of, split_of
 
 CHOSEN_RATE: Final = 0.40
 """Annotators agree with the others above this rate where ``chosen`` is true, as the data set's card says."""
@@ -32,6 +32,7 @@ STRATA: Final = ("regular en", "regular zh", "expressive en", "expressive zh", "
 """Eval, and dev, have so many pairs of each of these (SpeechJudge, Table 4)."""
 
 _FIRST: Final = 5
+_MOST_SHOWN: Final = 200
 _LEVELS: Final = ("FA", "WA", "WD", "FD")
 
 WerOf = Callable[[Path], pa.Table]
@@ -61,26 +62,45 @@ def read_published(folder: Path, wer_of: WerOf | None = None) -> Published:
         wer_of: measures the clips of a file; None = nothing is measured.
 
     Raises:
-        DataError: there is none, a file is no such Parquet, or a row breaks the layout.
+        DataError: there is none, one of several is missing, a file is no such Parquet, no row is there, or one breaks the
+            layout.
     """
     files = sorted(folder.rglob("*.parquet"))
     if not files:
         raise DataError(f"{folder} has no Parquet file: name the folder of the downloaded data set")
+    _require_whole(files, folder)
     found = [_read(file, file.relative_to(folder).as_posix()) for file in files]
     pairs, votes = (pa.concat_tables(tables) for tables in zip(*found, strict=True))
+    if not pairs.num_rows:
+        raise DataError(f"{folder} has no rows in {', '.join(file.relative_to(folder).as_posix() for file in files)}")
     if len(set(pairs["pair_id"].to_pylist())) < pairs.num_rows:
         raise DataError(f"{folder}: a split has an index twice: are two versions of the data set in it?")
     wers = [wer_of(file) for file in files] if wer_of is not None else []
     return Published(pairs=_with_levels(pairs, votes, pa.concat_tables(wers) if wers else None), votes=votes)
 
 
+def _require_whole(files: Sequence[Path], folder: Path) -> None:
+    """Refuse a split of which not all shards are there.
+
+    Raises:
+        DataError: a shard is missing; names it.
+    """
+    there = set(files)
+    for file in files:
+        wanted = [file.with_name(name) for name in siblings_of(file.name)]
+        if missing := [one.relative_to(folder).as_posix() for one in wanted if one not in there]:
+            raise DataError(f"{len(missing)} of {len(wanted)} files of a split are missing: download {missing[0]}, too")
+
+
 def _read(file: Path, name: str) -> tuple[pa.Table, pa.Table]:
     try:
+        there = pq.read_schema(file).names
+        if missing := [column for column in WITHOUT_AUDIO if column not in there]:
+            raise DataError(f"{name} has no column {missing[0]}: is it of SpeechJudge-Data?")
         rows = pq.read_table(file, columns=WITHOUT_AUDIO)
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{name} cannot be read ({' '.join(str(error).split())}): is it of SpeechJudge-Data?") from error
-    if missing := [column for column in WITHOUT_AUDIO if column not in rows.column_names]:
-        raise DataError(f"{name} has no column {missing[0]}: is it of SpeechJudge-Data?")
+        why = " ".join(str(error).split())[:_MOST_SHOWN]
+        raise DataError(f"{name} cannot be read ({why}): is it of SpeechJudge-Data?") from error
     split = split_of(file.name).removesuffix(".parquet")
     return tables_of(rows.to_pylist(), split, name)
 

@@ -29,7 +29,7 @@ from flows.views.listeners_report import listeners_content
 from flows.views.status import books_of, inquiries, spend_rows
 from scoring.reliability.judge_reliability import agreement, drift, reliability
 from scoring.win_rates import against, win_rates
-from storage.local_files import atomic_path, storage_errors
+from storage.local_files import OUTPUT, atomic_path, storage_errors
 
 PAIRS_PER_FATE: Final = 12
 _BINS: Final = 24
@@ -42,7 +42,7 @@ def write_report(build: Build, target: Path) -> None:
         StorageError: the file cannot be written.
     """
     page = render("report.html.jinja", _content(build))
-    with storage_errors(f"writing {target}"), atomic_path(target.absolute()) as temporary:
+    with storage_errors(f"writing {target}", OUTPUT), atomic_path(target.absolute()) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 

@@ -38,7 +38,7 @@ class MosAware:
 
     @classmethod
     def fitted(cls, task: str, rows: Iterable[Row]) -> dict[str, Any]:
-        """Return the options for rows of a task: the percentiles are those of the rows themselves."""
+        """Return the options for rows of a task, given those that models are trained on: their percentiles."""
         gaps = dict[str, list[float]]()
         for row in rows:
             gaps.setdefault(row["corpus"], []).append(row["rating_gap"])

@@ -39,13 +39,16 @@ def reward_of(values: dict[str, float]) -> float:
 
 
 def text_of(completion: Any) -> str:
-    """Return the text of a completion: itself, or the content of the last of its messages."""
+    """Return the text of a completion: itself, or the content of the last of its messages; where nothing is said, nothing.
+
+    A model that only calls a tool says nothing: its message has no content, and its reward is that of an unreadable reply.
+    """
     if isinstance(completion, str):
         return completion
-    content = completion[-1]["content"]
+    content = completion[-1].get("content") if completion else None
     if isinstance(content, str):
         return content
-    return "".join(part["text"] for part in content if part.get("type") == "text")
+    return "".join(part.get("text") or "" for part in content or () if part.get("type") == "text")
 
 
 def _values(text: str, spec: str) -> dict[str, float]:

@@ -10,6 +10,10 @@ from storage.export import Example, ExportedFile, Form
 from storage.export_folder import ExportFolder
 from storage.export_messages import assistant, heard, supervised, user
 
+_STAGES: Final[Mapping[Form, str]] = {
+    "sft": "the stage `sft`",
+    "answer_preference": "the stages `rm` and `dpo`",
+}
 _TAGS: Final = {
     "role_tag": "role",
     "content_tag": "content",
@@ -54,7 +58,9 @@ class LlamaFactory:
         return (
             "Set `dataset_dir` and `media_dir` to this folder, and `dataset` to some of "
             + ", ".join(f"`{name}`" for name in described)
-            + ". Files of preferences are for the stages `rm` and `dpo`, the others for `sft`."
+            + ". "
+            + "; ".join(f"`...-{form}` is for {_STAGES[form]}" for form in dict.fromkeys(file.form for file in files))
+            + "."
         )
 
 

@@ -61,6 +61,8 @@ _COMMANDS: Final[Mapping[Form, str]] = {
     "score": "swift sft --task_type seq_cls --num_labels 1 --problem_type regression --model MODEL --dataset FILE",
 }
 
+_REWARDS: Final = "`REWARDS` is the file `scoring/trainers/ms_swift_rewards.py` of unisrm-data, which must be importable."
+
 
 @dataclass(frozen=True, kw_only=True)
 class MsSwift:
@@ -82,11 +84,12 @@ class MsSwift:
         del folder
         forms = dict.fromkeys(file.form for file in files)
         commands = [f"# ...-{form}.jsonl\nROOT_IMAGE_DIR=$PWD {_COMMANDS[form]}" for form in forms]
-        return (
+        usage = (
             "Run these in this folder, or set `ROOT_IMAGE_DIR` to it: the paths of the clips are relative to it.\n\n```\n"
             + "\n".join(commands)
-            + "\n```\n\n`REWARDS` is the file `scoring/trainers/ms_swift_rewards.py` of unisrm-data, which must be importable."
+            + "\n```"
         )
+        return f"{usage}\n\n{_REWARDS}" if "rl" in forms else usage
 
 
 PLUGIN = MsSwift

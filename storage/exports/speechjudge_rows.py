@@ -41,8 +41,11 @@ class SpeechjudgeRows:
     def finish(self, files: Sequence[ExportedFile], folder: ExportFolder) -> str:
         """Return how to load the files."""
         del folder
-        named = ", ".join(f"{file.split!r}: {file.path!r}" for file in files)
-        return f'Load them with `load_dataset("parquet", data_files={{{named}}})`.'
+        of: dict[str, list[str]] = {}
+        for file in files:
+            of.setdefault(file.configuration, []).append(f"{file.split!r}: {file.path!r}")
+        loads = [f'`load_dataset("parquet", data_files={{{", ".join(splits)}}})`' for splits in of.values()]
+        return f"Load them with {', or '.join(loads)}."
 
 
 def _rows(examples: Iterable[Example]) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,11 @@ from storage.export import Example, ExportedFile, Form
 from storage.export_folder import PLACEHOLDER, ExportFolder
 from storage.export_messages import assistant, user
 
+_TRAINERS: Final[Mapping[Form, str]] = {
+    "sft": "`sft` is for `SFTTrainer`",
+    "rl": "`rl` is for `GRPOTrainer`, with `reward_funcs=[unisrm_reward]` from `scoring.trainers.trl_rewards` of unisrm-data",
+    "answer_preference": "`answer_preference` is for `RewardTrainer` and `DPOTrainer`",
+}
 _LEFT_OUT: Final = "(clip left out)"
 _MESSAGES: Final = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 
@@ -63,13 +68,15 @@ class Trl:
 
     def finish(self, files: Sequence[ExportedFile], folder: ExportFolder) -> str:
         """Return which trainer takes which file."""
-        del files, folder
-        return (
-            'Load a file with `load_dataset("parquet", data_files=...)`: `sft` is for `SFTTrainer`, `answer_preference` for '
-            "`RewardTrainer` and `DPOTrainer`, `rl` for `GRPOTrainer`, with `reward_funcs=[unisrm_reward]` "
-            "from `scoring.trainers.trl_rewards` of unisrm-data. Set `max_length` of the first three: they leave out, "
-            "silently, rows whose prompt is longer than its default of 1,024 tokens, and judges' prompts are long."
-        )
+        del folder
+        forms = dict.fromkeys(file.form for file in files)
+        found = [f'Load a file with `load_dataset("parquet", data_files=...)`: {", ".join(_TRAINERS[form] for form in forms)}.']
+        if set(forms) - {"rl"}:
+            found.append(
+                "Set `max_length` of trainers other than `GRPOTrainer`: they leave out, silently, rows whose prompt is longer "
+                "than its default of 1,024 tokens, and judges' prompts are long."
+            )
+        return " ".join(found)
 
 
 PLUGIN = Trl

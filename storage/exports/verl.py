@@ -68,9 +68,10 @@ class Verl:
 
     def finish(self, files: Sequence[ExportedFile], folder: ExportFolder) -> str:
         """Copy the class of data set beside the files and return the options that name it."""
+        named = ", ".join(f"`{file.path}`" for file in files)
         folder.write_text(_BESIDE.name, _BESIDE.read_text(encoding="utf-8"))
         return (
-            f"With this folder on `PYTHONPATH`:\n\n```\ndata.train_files={files[0].path}\n"
+            f"With this folder on `PYTHONPATH`, and as `FILE` one of {named}:\n\n```\ndata.train_files=FILE\n"
             f"data.custom_cls.path=pkg://{_BESIDE.stem}\ndata.custom_cls.name=AudioRLHFDataset\n"
             "reward.custom_reward_function.path=pkg://scoring.trainers.verl_rewards\n"
             "reward.custom_reward_function.name=compute_score\n```\n\n"

@@ -1,13 +1,18 @@
 """The tiny reward model: what it learns, against scikit-learn, and the file that it writes."""
 
 import json
+import shlex
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from sklearn.linear_model import LogisticRegression
+from typer.testing import CliRunner
 
-from examples.train_tiny import Head, Pairs, main, right
+from examples.train_tiny import Head, Pairs, interval_of, main, right
+from flows.entry.cli import app
+from scoring.reliability.measures import Measure
 from storage.columns import TASK1
 from tests.flows.exports.tiny_release import pairs, released
 
@@ -53,8 +58,8 @@ def test_ties_and_missing_values_are_wrong():
     assert right(np.array([0.0, np.nan, 0.0]), data).tolist() == [0, 0, 0]
 
 
-def test_from_a_release_to_predictions(tmp_path, capsys):
-    def table(rows, start):
+def test_from_a_release_to_predictions(tmp_path, capsys, monkeypatch):
+    def rows_of(rows, start):
         base = pairs(len(rows), start).to_pylist()
         for row, one in zip(base, rows, strict=True):
             row |= {"label": one["label"], "leakage_group": f"{start}{one['leakage_group']}"}
@@ -65,7 +70,9 @@ def test_from_a_release_to_predictions(tmp_path, capsys):
         return pa.Table.from_pylist(base, schema=pairs(1).schema)
 
     parts = [(made(80, 1), "sft", 0), (made(40, 2), "rl", 100), (made(40, 3), "bench", 200)]
-    release = released(tmp_path / "ws", *(("t", split, table(rows, start), TASK1) for rows, split, start in parts), only=["t"])
+    release = released(
+        tmp_path / "ws", *(("t", split, rows_of(rows, start), TASK1) for rows, split, start in parts), only=["t"]
+    )
     folder = release.workspace.path(release.folder)
     main([folder, "--configuration", "t", "-o", str(tmp_path / "predictions.jsonl")])
     said = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
@@ -79,6 +86,11 @@ def test_from_a_release_to_predictions(tmp_path, capsys):
     assert "good, higher is better" in shown
     assert "10 leakage groups are too few to tell judges apart" in shown
     assert {line.split()[-1] for line in shown.splitlines() if "is better" in line or "head" in line} == {"unknown"}
+    assert f"{accuracy:.3f}     40   " in shown, "every line has its n"
+    monkeypatch.chdir(tmp_path)
+    command = shlex.split(shown.strip().rpartition("score them with ")[2])
+    done = CliRunner().invoke(app, command[1:], catch_exceptions=False)
+    assert f"{accuracy:.4f}" in done.stdout, "the command that is printed says the same"
 
 
 def test_nothing_is_tested_on_what_it_was_trained_on(tmp_path):
@@ -97,6 +109,47 @@ def test_nothing_is_tested_on_what_it_was_trained_on(tmp_path):
     with pytest.raises(SystemExit, match="sft and rl share 1 leakage groups"):
         main([folder, "--configuration", "t", "--train", "sft", "--bench", "rl", "-o", str(target)])
     assert not target.exists()
+
+
+@pytest.fixture(scope="module")
+def rated(tmp_path_factory):
+    """A release of rated pairs and of single clips."""
+    release = released(tmp_path_factory.mktemp("ws"), only=["pairs", "clips"])
+    return Path(release.workspace.path(release.folder))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            [],
+            "no rows of task1 in sft, rl. It has clips: train; pairs: train (name them with --configuration, --train and --bench)",
+        ),
+        (["--configuration", "clips", "--train", "train"], "has no column pair_id: this trains on pairs"),
+        (["-o", "/nowhere/p.jsonl"], "--output /nowhere/p.jsonl: no file can be written there"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_said_before(rated, tmp_path, monkeypatch, options, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main([str(rated), *options])
+    assert message in str(ended.value)
+
+
+def test_a_folder_that_is_none_and_a_cut_shard(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="is no folder: name that of a release"):
+        main([str(tmp_path / "nope")])
+    (tmp_path / "r" / "task1").mkdir(parents=True)
+    (tmp_path / "r" / "task1" / "sft-00000-of-00001.parquet").write_bytes(b"PAR1")
+    with pytest.raises(SystemExit, match=r"sft-00000-of-00001\.parquet cannot be read"):
+        main([str(tmp_path / "r")])
+
+
+def test_an_interval_without_width_is_unknown():
+    """Twenty groups with the same share of right answers: a bootstrap over groups says 0.5 to 0.5."""
+    assert interval_of(Measure(value=0.5, n=40, low=0.5, high=0.5)) == "unknown"
+    assert interval_of(Measure(value=0.5, n=40, low=0.4, high=0.6)) == "0.400 to 0.600"
 
 
 def test_what_was_not_measured_is_measured_here(tmp_path, capsys):

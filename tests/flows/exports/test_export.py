@@ -1,6 +1,8 @@
 """From a release to files for trainers: rows of every sort, what is left out, what is refused."""
 
+import errno
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,15 +11,15 @@ import pytest
 from typer.testing import CliRunner
 
 from annotate.models.tasks import quality
-from contracts.errors import DamagedPart, DataError, RecipeError
+from contracts.errors import DamagedPart, DataError, RecipeError, StorageError
 from flows.entry.cli import app
 from flows.exports.examples import margin_of
 from flows.exports.export import Wanted, export_release
 from scoring.trainers.trl_rewards import unisrm_reward
-from storage.clip_columns import ANSWERS
+from storage.clip_columns import ANSWERS, RATED_CLIPS
 from storage.columns import RATED_PAIRS, TASK1, row_schema
-from storage.rated_columns import PAIR_CRITIQUES
-from tests.flows.exports.tiny_release import SCORES, WORDS, A, B, answers, critiques, pairs, released
+from storage.rated_columns import PAIR_CRITIQUES, PROMPTED_PAIRS
+from tests.flows.exports.tiny_release import SCORES, WORDS, A, B, answers, clips, critiques, pairs, prompted, released
 from tests.scoring.rewards.test_pair_rewards import card
 from tests.storage.release_rows import clip, rated_rows
 
@@ -61,7 +63,8 @@ def test_ms_swift_gets_every_sort_of_rows(exported, tmp_path):
         "task1 answer_preference": "it holds no right and wrong answers to one question",
         "pairs sft": "it holds no texts to write",
         "clips rl": "no reward is that of these rows: name one with --reward",
-        **{f"{name} score": NO_RATING for name in ("task1", "pairs", "quality", "answers")},
+        **{f"{name} score": NO_RATING for name in ("task1", "pairs", "answers")},
+        "quality score": "its clips are rated on 7 scales, and a score is one number",
         **{
             f"{name} {form}": why
             for name in ("quality", "answers", "clips")
@@ -140,6 +143,95 @@ def test_rewards_know_the_percentile_of_their_gaps(exported, tmp_path):
     spec = json.loads(lines(tmp_path / "out" / "pairs-train-rl.jsonl")[0]["reward_spec"])
     assert spec["name"] == "mos_aware"
     assert spec["options"] == {"task": "critique_pair", "percentiles": {"somos": pytest.approx(1.02)}}
+
+
+def gaps(count: int, corpora: str, gap: float) -> pa.Table:
+    """Return rated pairs with prompts, so far apart, of a corpus each in turn."""
+    made = [
+        row | {"rating_gap": gap * (number + 1), "corpus": corpora[number % len(corpora)]}
+        for number, row in enumerate(prompted(count).to_pylist())
+    ]
+    made = [row | {"pair_id": f"{gap}-{row['pair_id']}", "leakage_group": f"{gap} {row['leakage_group']}"} for row in made]
+    return pa.Table.from_pylist(made, schema=row_schema(PROMPTED_PAIRS))
+
+
+@pytest.mark.parametrize("split", [None, "dev"])
+def test_the_percentile_is_that_of_the_training_split_in_every_file(tmp_path, split):
+    """Of the gaps 0.1 and 0.2 it is 0.19, whatever dev holds; a corpus without training pairs has no reward."""
+    parts = [("p", "train", gaps(2, "x", 0.1), PROMPTED_PAIRS), ("p", "dev", gaps(2, "xy", 1.0), PROMPTED_PAIRS)]
+    release = released(tmp_path / "ws", *parts, only=["p"])
+    found = export_release(release, tmp_path / "out", Wanted(format="ms_swift", configuration="p", split=split))
+    files = [file.path for file in found.files if file.form == "rl"]
+    assert len(files) == (2 if split is None else 1)
+    for path in files:
+        for row in lines(tmp_path / "out" / path):
+            assert json.loads(row["reward_spec"])["options"]["percentiles"] == {"x": pytest.approx(0.19)}
+    assert found.left_out["p/dev rl"] == {"no_reward": 1}
+
+
+def test_a_reward_that_does_not_suit_one_configuration_leaves_the_others(release, tmp_path):
+    """Of pairs and clips, the reward of pairs refuses the clips, by their name."""
+    pairs_and_clips = released(tmp_path / "ws", only=["pairs", "clips"])
+    found = export_release(pairs_and_clips, tmp_path / "out", Wanted(format="trl", task="critique_pair"))
+    assert found.refused["clips rl"] == "reward 'mos_aware' reads label, which the rows do not have: choose another one"
+    assert "pairs-train-rl.parquet" in {file.path for file in found.files}
+
+
+def test_clips_of_one_scale_have_a_score(tmp_path):
+    """The mean before it was rounded."""
+    made = [row | {"scores": [{"scale": "mos", "score": 4.0, "mean": 3.75}]} for row in clips(2).to_pylist()]
+    one = pa.Table.from_pylist(made, schema=row_schema(RATED_CLIPS))
+    release = released(tmp_path / "ws", ("one", "train", one, RATED_CLIPS), only=["one"])
+    found = export_release(release, tmp_path / "out", Wanted(format="ms_swift"))
+    assert "one score" not in found.refused
+    assert [row["label"] for row in lines(tmp_path / "out" / "one-train-score.jsonl")] == [3.75, 3.75]
+
+
+@pytest.mark.parametrize(
+    ("name", "named", "absent"),
+    [
+        ("ms_swift", ["...-score.jsonl", "...-sft.jsonl"], ["-rl", "REWARDS"]),
+        ("trl", ["`sft`"], ["`rl`", "`answer_preference`"]),
+        ("llama_factory", ["`...-sft`"], ["`rm`", "preference"]),
+    ],
+)
+def test_the_readme_names_what_is_there(exported, tmp_path, name, named, absent):
+    exported(name, configuration="clips")
+    text = (tmp_path / "out" / "README.md").read_text()
+    assert all(one in text for one in named), text
+    assert not any(one in text for one in absent), text
+
+
+@pytest.mark.parametrize(
+    ("configuration", "why"),
+    [
+        ("clips", "its items are single clips, and the format is one of pairs"),
+        ("pairs", "its pairs have no style, setting, text, prompt_text, prompt_audio, completion, which the format writes"),
+    ],
+)
+def test_speechjudge_rows_say_what_they_are_for(exported, configuration, why):
+    with pytest.raises(DataError, match=why):
+        exported("speechjudge_rows", configuration=configuration)
+
+
+def test_a_folder_that_cannot_be_written_is_another_output(release, tmp_path, monkeypatch):
+    def refused(**_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("storage.local_files.tempfile.mkdtemp", refused)
+    with pytest.raises(StorageError, match="permission denied: give this user access, or choose another place with --output"):
+        export_release(release, tmp_path / "out", Wanted(format="trl"))
+
+
+def test_a_part_of_a_collection_has_the_configurations_of_its_name(release):
+    """The longest name of a part decides: task1_more is not the pairs of task1."""
+    of = {"a": {"a", "a_pairs"}, "a_b": {"a_b", "a_b_clips"}}
+    shards = {(name, "rl"): [] for names in of.values() for name in names}
+    for part, names in of.items():
+        one = replace(release, part=part, parts=[*of])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("flows.exports.named_release.shards_of", lambda *_: shards)
+            assert {name for name, _ in one.shards} == names
 
 
 def test_what_a_format_cannot_say_is_refused(exported):

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from types import SimpleNamespace
 
 import pandas as pd
 import pyarrow as pa
@@ -63,6 +64,31 @@ def folder(tmp_path):
         test=[row(0, ["A+2", "A+1"], "A", text="text 1"), row(9, ["B+1", TIE, "B+1"], "B")],
         other=[row(0, [TIE, TIE], "Tie"), row(1, ["A+1", "B+1", TIE], "Tie")],
     )
+
+
+def test_half_a_data_set_is_not_the_whole(folder):
+    (folder / "train-00000-of-00001.parquet").rename(folder / "train-00000-of-00002.parquet")
+    with pytest.raises(DataError, match=r"1 of 2 files of a split are missing: download train-00001-of-00002\.parquet"):
+        read_published(folder)
+
+
+def test_files_without_rows_or_columns_are_named(tmp_path):
+    with pytest.raises(DataError, match=r"has no rows in train-00000-of-00001\.parquet"):
+        read_published(written(tmp_path / "none", train=[]))
+    other = tmp_path / "other"
+    other.mkdir()
+    pq.write_table(pa.table({f"column {number}": [1] for number in range(200)}), other / "train.parquet")
+    with pytest.raises(DataError, match=r"^train\.parquet has no column index: is it of SpeechJudge-Data\?$"):
+        read_published(other)
+
+
+def test_clips_that_are_not_there_are_not_measured(folder, monkeypatch):
+    for file in folder.glob("*.parquet"):
+        pq.write_table(pq.read_table(file).drop_columns(["audioA", "audioB"]), file)
+    metric = SimpleNamespace(missing=lambda: None, open=lambda: None)
+    monkeypatch.setattr("flows.published.measured_wers.plugins.configure", lambda *_: metric)
+    with pytest.raises(DataError, match="has no column audioA, which is measured"):
+        read_published(folder, wers_with("whisper_base"))
 
 
 def test_levels_and_subsets_by_hand(folder):

@@ -34,6 +34,20 @@ def test_trl_takes_texts_and_messages():
     }
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        [],
+        None,
+        [{"role": "assistant", "content": None}],
+        [{"role": "assistant"}],
+        [{"content": [{"type": "text", "text": None}]}],
+    ],
+)
+def test_a_completion_that_says_nothing_is_an_unreadable_reply(said):
+    assert unisrm_reward(["x"], [said], reward_spec=[UNISRM]) == [-1.0]
+
+
 def test_verl_gets_a_score_and_its_parts():
     assert compute_score("task1", RIGHT, "a", {"reward_spec": UNISRM}) == {
         "score": 2.0,
