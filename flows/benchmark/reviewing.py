@@ -61,5 +61,7 @@ def review(run: BenchRun, items: ReleasedItems, question: BenchQuestion, *, seed
         tags = sorted({one for one in language if one is not None})
         spoken = [({"language": tag}, known & np.array([one == tag for one in language])) for tag in tags]
         for of, mask in [({}, known), *spoken]:
-            measure = mean_over_items(values[mask], items.units[item[mask]], seed=seed, nothing="no review could be read")
+            measure = mean_over_items(
+                values[mask], items.units[item[mask]], seed=seed, nothing="no review could be read", is_share=False
+            )
             yield Figure(name=name, of=of, measure=measure)

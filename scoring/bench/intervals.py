@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from contracts.rng import generator_for
 from scoring.audit.association import group_sums
-from scoring.reliability.measures import CONFIDENCE, Measure, pearson, share
+from scoring.reliability.measures import CONFIDENCE, Measure, pearson, score_interval
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -53,27 +53,30 @@ def bootstrap(terms: Floats, units: Ints, statistic: Callable[[Floats], Floats],
     return float(low), float(high)
 
 
-def mean_over_items(values: Floats, units: Ints, *, seed: int, nothing: str) -> Measure:
-    """Return the mean of one value per item in [0, 1], or on any other scale, with its interval.
+def mean_over_items(values: Floats, units: Ints, *, seed: int, nothing: str, is_share: bool = True) -> Measure:
+    """Return the mean of one value per item with its interval.
 
-    Where all items are at 0 or all at 1, every draw is, too, and the bootstrap would give an interval without width: it is then
-    the score interval of as many independent items as there are groups, or as half of the clips.
+    Where every draw comes to the same, as where all items are right, the bootstrap would give an interval without width.
+    A share then has the score interval of as many independent items as there are groups, or as half of the clips; another
+    mean has none.
 
     Args:
         values: shape (items,), without NaN.
         units: see ``bootstrap``.
         seed: of the draws.
         nothing: what to say where there are no items.
+        is_share: whether the values are in [0, 1].
     """
     if not values.size:
         return Measure.undefined(nothing)
-    found = Measure(value=float(values.mean()), n=values.size)
-    if found.value in {0.0, 1.0} and np.ptp(values) == 0:
-        number = _independent(units)
-        certain = share(round(found.value) * number, number, nothing=nothing)
-        return replace(found, low=certain.low, high=certain.high)
+    mean = float(values.mean())
+    found = Measure(value=mean, n=values.size)
     terms = np.stack([values, np.ones_like(values)], axis=1)
-    return _with(found, bootstrap(terms, units, _mean_of_totals, seed=seed))
+    is_constant = np.ptp(values) == 0
+    interval = None if is_constant else bootstrap(terms, units, _mean_of_totals, seed=seed)
+    if is_constant or (interval is not None and interval[1] - interval[0] < _CONSTANT):
+        interval = score_interval(mean, _independent(units)) if is_share else None
+    return _with(found, interval)
 
 
 def correlation(first: Floats, second: Floats, units: Ints, *, seed: int) -> Measure:

@@ -54,6 +54,21 @@ def share(successes: int, n: int, *, nothing: str) -> Measure:
     return Measure(value=successes / n, n=n, low=float(interval.low), high=float(interval.high))
 
 
+def score_interval(value: float, n: int) -> tuple[float, float]:
+    """Return the score interval of a share of independent items, each of which may be right in part (Wilson 1927).
+
+    Args:
+        value: the share.
+        n: how many items, at least one.
+    """
+    from scipy.stats import norm
+
+    z = float(norm.ppf((1 + CONFIDENCE) / 2))
+    middle, half = value + z * z / (2 * n), z * sqrt(value * (1 - value) / n + z * z / (4 * n * n))
+    low, high = ((middle + side * half) / (1 + z * z / n) for side in (-1, 1))
+    return 0.0 if value == 0 else low, 1.0 if value == 1 else high
+
+
 def kappa(first: npt.NDArray[np.integer[Any]], second: npt.NDArray[np.integer[Any]]) -> Measure:
     """Return Cohen's kappa, (p_o - p_e) / (1 - p_e) (Cohen 1960, Eq. 1).
 

@@ -37,6 +37,16 @@ def test_all_right_has_an_interval_all_the_same():
     assert found.low == pytest.approx(0.7225, abs=1e-4)
 
 
+@pytest.mark.parametrize("values", [np.full(30, 2 / 3), np.tile([1.0, 1.0, 0.0], 30)])
+def test_draws_that_all_come_to_the_same_have_wilsons_interval(values):
+    """Two of three votes right everywhere, or two of three items of each group; on another scale there is none."""
+    group = np.repeat(np.arange(30), len(values) // 30)
+    found = mean_over_items(values, group, seed=1, nothing="")
+    oracle = stats.binomtest(20, 30).proportion_ci(0.95, method="wilson")
+    assert (found.low, found.high) == pytest.approx((oracle.low, oracle.high))
+    assert mean_over_items(values * 2, group, seed=1, nothing="", is_share=False).low is None
+
+
 def test_pairs_of_one_pool_have_the_spread_of_their_clips():
     """All pairs of twenty clips, some of them hard to judge: the width is the scatter over other clips, or a little more."""
     generator = np.random.default_rng(8)
@@ -55,9 +65,10 @@ def test_pairs_of_one_pool_have_the_spread_of_their_clips():
     assert np.mean(widths) > 2 * (as_if_independent.high - as_if_independent.low) / (2 * 1.96)
 
 
-def test_one_pair_has_no_interval_and_all_right_is_wilsons_for_half_of_the_clips():
-    pairs = np.array([[0, 1]])
-    assert mean_over_items(np.array([0.5]), pairs, seed=1, nothing="").low is None
+def test_all_pairs_of_a_pool_right_is_wilsons_for_half_of_the_clips():
+    """One pair is one item."""
+    one = mean_over_items(np.array([1.0]), np.array([[0, 1]]), seed=1, nothing="")
+    assert one.low == pytest.approx(stats.binomtest(1, 1).proportion_ci(0.95, method="wilson").low)
     twenty = np.stack([np.arange(20), np.roll(np.arange(20), 1)], axis=1)
     assert mean_over_items(np.ones(20), twenty, seed=1, nothing="").low == pytest.approx(0.7225, abs=1e-4)
 
