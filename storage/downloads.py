@@ -92,8 +92,9 @@ class WebFile:
         return self.path.exists()
 
     def refusal(self) -> str | None:
-        """Return why the server does not offer the file; None = it does."""
-        return _web_refusal(self.url)
+        """Return why the server does not offer the file, and where to bring it; None = it does."""
+        why = _web_refusal(self.url)
+        return None if why is None else f"{why} ({self.path})"
 
 
 def to_fetch(plugin: Any) -> list[Download]:

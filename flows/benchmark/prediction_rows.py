@@ -16,6 +16,7 @@ from contracts.failures import legible
 from contracts.json_text import json_value
 from corpora.delimited import separated_rows
 
+_LARGEST: Final = 1e100  # its square is still a number
 # Python's float() also takes 1_0 and the digits of any script, which nobody writes down as a score.
 _NUMBER: Final = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*", re.ASCII | re.IGNORECASE)
 
@@ -132,4 +133,6 @@ def finite(row: Row, column: str, value: Any) -> float | None:
         number = math.nan
     if not math.isfinite(number):
         raise row.problem(column, f"{value!r:.60} is no finite number")
+    if abs(number) > _LARGEST:
+        raise row.problem(column, f"{number:g} is beyond {_LARGEST:g}, which nothing is scored by")
     return number

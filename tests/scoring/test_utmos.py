@@ -50,7 +50,7 @@ def test_what_is_missing_is_said(tmp_path):
     assert Utmos().resources.gpus > 0
     (tmp_path / "hubconf.py").write_text(HUBCONF)
     if not torch.cuda.is_available():
-        with pytest.raises(SetupError, match="no GPU"):
+        with pytest.raises(SetupError, match=r"no GPU here: set the option device to cpu \(--option device=cpu"):
             Utmos(repository=str(tmp_path)).open()
 
 

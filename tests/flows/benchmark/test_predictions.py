@@ -158,6 +158,7 @@ REFUSED = {
     "too long": ({"score_a": 10**400, "score_b": 1}, r"line 1, score_a: 1000.* is no finite number"),
     "long cost": ({"verdict": "a", "cost_usd": 10**400}, r"line 1, cost_usd: 1000.* is no finite number"),
     "long vote": ({"verdict": "a", "vote": 10**400}, r"line 1, vote: 1000.* is no finite number"),
+    "beyond": ({"score_a": 1e308, "score_b": 1}, r"line 1, score_a: 1e\+308 is beyond 1e\+100"),
     "underscore": ({"score_a": "1_0", "score_b": 1}, r"line 1, score_a: '1_0' is no finite number"),
     "full width": ({"score_a": "\uff11", "score_b": 1}, r"line 1, score_a: .* is no finite number"),
     "list": ({"verdict": ["a"]}, r"line 1, verdict: \['a'\] is none of a, b and tie"),

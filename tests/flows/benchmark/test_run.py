@@ -353,7 +353,8 @@ def test_what_a_metric_lacks_is_said_before_anything_is_measured(release, tmp_pa
     weights = WebFile(url="file:///nowhere/weights.pt", path=tmp_path / "weights.pt")
     monkeypatch.setattr(plugins.load("metric", "peak"), "downloads", lambda _: (weights,), raising=False)
     with pytest.raises(
-        SetupError, match=r"metric peak: its weights are not on this machine and cannot be fetched: .* bring it here"
+        SetupError,
+        match=r"metric peak: its weights are not on this machine and cannot be fetched: .* bring it here .*weights.pt",
     ):
         run_metric(run, found, items, MetricJudge.of("peak", {}, None), Asked(options={}))
     assert not peak.exists()
