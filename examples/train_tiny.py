@@ -31,7 +31,7 @@ from scoring.bench.intervals import mean_over_items
 from scoring.metric import Measurement, MetricRequest, MetricSession
 from scoring.reliability.measures import Measure
 from storage.blobs import decoded
-from storage.shards import split_of
+from storage.shards import siblings_of, split_of
 
 Floats = NDArray[np.float64]
 
@@ -64,24 +64,35 @@ class Pairs:
         ).reshape(len(rows), 2, len(names))
 
 
-def read_rows(release: Path, configuration: str, splits: list[str]) -> list[dict]:
-    """Return the rows of splits, measurements as ``{metric: value}``; clips are decoded only where they must be measured."""
+def files_of(release: Path, configuration: str, splits: list[str]) -> list[Path]:
+    """Return the shards of splits; ends the program where one is missing or has no pairs, before any work."""
     there = splits_of(release)
     files = [file for split in splits for file in there.get(configuration, {}).get(split, ())]
     if not files:
         named = "; ".join(f"{name}: {', '.join(of)}" for name, of in there.items())
         hint = f"It has {named} (name them with --configuration, --train and --bench)" if named else "Is it a release?"
         sys.exit(f"{release} has no rows of {configuration} in {', '.join(splits)}. {hint}")
-    rows: list[dict] = []
-    try:
-        for file in files:
+    for file in files:
+        if absent := [name for name in siblings_of(file.name) if not file.with_name(name).exists()]:
+            sys.exit(f"{file.with_name(absent[0])} is missing: the release is not whole")
+        try:
             names = pq.read_schema(file).names
-            if missing := [name for name in _NEEDED if name not in names]:
-                sys.exit(f"{file} has no column {missing[0]}: this trains on pairs, name their --configuration")
-            read = ["pair_id", "label", "leakage_group", *(name for name in _READ if name in names)]
+        except (OSError, pa.ArrowException) as error:
+            sys.exit(f"{file} cannot be read: {' '.join(str(error).split())[:200]}")
+        if missing := [name for name in _NEEDED if name not in names]:
+            sys.exit(f"{file} has no column {missing[0]}: this trains on pairs, name their --configuration")
+    return files
+
+
+def read_rows(files: list[Path]) -> list[dict]:
+    """Return the rows of files, measurements as ``{metric: value}``; clips are decoded only where they must be measured."""
+    rows: list[dict] = []
+    for file in files:
+        read = ["pair_id", "label", "leakage_group", *(name for name in _READ if name in pq.read_schema(file).names)]
+        try:
             rows += pq.read_table(file, columns=read).to_pylist()
-    except (OSError, pa.ArrowException) as error:
-        sys.exit(f"{file} cannot be read: {' '.join(str(error).split())[:200]}")
+        except (OSError, pa.ArrowException) as error:
+            sys.exit(f"{file} cannot be read: {' '.join(str(error).split())[:200]}")
     for row in rows:
         for side in "ab":
             measured = row.get(f"metrics_{side}") or []
@@ -90,7 +101,7 @@ def read_rows(release: Path, configuration: str, splits: list[str]) -> list[dict
         measure(rows, files)
     preferred = [row for row in rows if row["label"] in {"a", "b"}]
     if not preferred:
-        sys.exit(f"{release}, {configuration}: no pair of {', '.join(splits)} has a better clip")
+        sys.exit(f"no pair of {', '.join(file.name for file in files)} has a better clip")
     return preferred
 
 
@@ -111,7 +122,7 @@ def measure(rows: list[dict], files: list[Path]) -> None:
     for row, clips in zip(rows, _clips(files), strict=True):
         for side in "ab":
             try:
-                samples, rate = decoded(clips[f"audio_{side}"]["bytes"])
+                samples, rate = decoded((clips[f"audio_{side}"] or {}).get("bytes") or b"")
             except ValueError as error:
                 sys.exit(f"pair {row['pair_id']}, audio_{side}: the clip {error}")
             request = MetricRequest(
@@ -200,8 +211,8 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(f"--bench {given.bench}: the head is trained on {', '.join(trained)}: name other splits with --train")
     if not os.access(given.output.parent, os.W_OK) or given.output.is_dir():
         sys.exit(f"--output {given.output}: no file can be written there")
-    train_rows = read_rows(given.release, given.configuration, trained)
-    bench_rows = read_rows(given.release, given.configuration, [given.bench])
+    train_files, bench_files = (files_of(given.release, given.configuration, of) for of in (trained, [given.bench]))
+    train_rows, bench_rows = read_rows(train_files), read_rows(bench_files)
     if shared := {row["leakage_group"] for row in train_rows} & {row["leakage_group"] for row in bench_rows}:
         splits = f"{', '.join(trained)} and {given.bench}"
         sys.exit(

@@ -136,6 +136,16 @@ def test_what_cannot_be_trained_on_is_said_before(rated, tmp_path, monkeypatch, 
     assert message in str(ended.value)
 
 
+def test_half_a_split_is_not_the_whole(rated, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "r" / "pairs").mkdir(parents=True)
+    (tmp_path / "r" / "pairs" / "sft-00000-of-00002.parquet").write_bytes(
+        (rated / "pairs" / "train-00000-of-00001.parquet").read_bytes()
+    )
+    with pytest.raises(SystemExit, match=r"sft-00001-of-00002\.parquet is missing"):
+        main([str(tmp_path / "r"), "--configuration", "pairs"])
+
+
 def test_a_folder_that_is_none_and_a_cut_shard(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match="is no folder: name that of a release"):

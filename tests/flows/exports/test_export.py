@@ -214,6 +214,14 @@ def test_speechjudge_rows_say_what_they_are_for(exported, configuration, why):
         exported("speechjudge_rows", configuration=configuration)
 
 
+def test_a_recipe_without_votes_is_not_asked_for_again(release, tmp_path, monkeypatch):
+    """Its workspace was looked into: to name it is no advice."""
+    monkeypatch.setattr("flows.exports.export.ballots_of", lambda _builds: {})
+    of_recipe = replace(release, builds=["a build"])
+    with pytest.raises(DataError, match="the rows have no ballots: people did not vote with five points"):
+        export_release(of_recipe, tmp_path / "out", Wanted(format="speechjudge_rows", configuration="task1"))
+
+
 def test_a_folder_that_cannot_be_written_is_another_output(release, tmp_path, monkeypatch):
     def refused(**_):
         raise PermissionError(errno.EACCES, "Permission denied")

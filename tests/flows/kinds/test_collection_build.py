@@ -13,6 +13,7 @@ from contracts.errors import DataError, LeakageError, RecipeError
 from corpora import miniatures
 from flows.entry.cli import app
 from flows.entry.notebook import open_workspace
+from flows.exports.named_release import named_release
 from flows.recipe.load import load
 from flows.run.kind import all_waiting, jobs_of, kind_of
 from flows.run.marks import execute, finished
@@ -86,6 +87,12 @@ def test_the_release_has_a_configuration_for_each_part(build):
     assert "task2: The scores" in card
     with_both = open_workspace(str(build.workspace.url).replace("/ws", "/both.yaml"), build.workspace.url)
     assert set(with_both.release().splits) == {"task2", "more"}
+    recipe = str(Path(build.workspace.url).parent / "both.yaml")
+    for name, there in (("", {"task2", "more"}), ("#task2", {"task2"}), ("#more", {"more"})):
+        named = named_release(f"{recipe}{name}", build.workspace.url)
+        assert {config for config, _ in named.shards} == there
+    with pytest.raises(RecipeError, match="has no part 'third'; there are task2, more"):
+        named_release(f"{recipe}#third", build.workspace.url)
 
 
 def test_a_second_build_does_nothing(build, monkeypatch):
