@@ -1,7 +1,9 @@
 """A mixed recipe: three engines of different speed on the cluster and a slow service, beside one after the other.
 
-The best possible time is that of the slowest resource. Either the CPUs: all engines in bare processes, as many as CPUs, and the
-making of clips of the service's replies, shared by the CPUs. Or the service: its requests, so many at once, a second each.
+The best possible time is that of the slowest resource. Either the CPUs: all engines in bare processes, as many as CPUs, from
+their start, with engines to load, as in a build; and the CPU time of the service's requests and of the clips made of its
+replies, shared by the CPUs. Or the service: its requests, so many at once, a second each. The service runs in this process, so
+that its own CPU time is in it.
 
 The bare processes run at once: of two that share the hyper-threads of a core, each is slower than one alone. What the same work
 takes in a single process on an otherwise idle machine, divided by the CPUs, is shown, too; nothing can reach it there.
@@ -132,13 +134,15 @@ def run() -> list[dict[str, Any]]:
             "options": options,
         }
         with cluster(cpus=WORKERS):
-            apart = [_seconds(_build(folder / "engines", engines)), _seconds(_build(folder / "service", [service]))]
+            apart = [_seconds(_build(folder / "engines", engines))]
+            build, began = _build(folder / "service", [service]), time.process_time()
+            apart.append(_seconds(build))
+            clips = time.process_time() - began
             together = _seconds(_build(folder / "together", [*engines, service]))
             plain = _build(folder / "bare", engines)
         (alone, _), (busy, loaded) = (_bare(plain, folder / f"clips{processes}", processes) for processes in (1, WORKERS))
     waiting = -(-TEXTS * len(VOICES) // AT_ONCE) * LATENCY_S
-    clips = max(apart[1] - waiting, 0.0)
-    best, with_loading, ideal = (max(engines_s + clips / WORKERS, waiting) for engines_s in (busy, loaded, alone / WORKERS))
+    best, without_loading, ideal = (max(engines_s + clips / WORKERS, waiting) for engines_s in (loaded, busy, alone / WORKERS))
     name = f"{len(ENGINES)} engines and a service of {LATENCY_S:g} s, {TEXTS} texts"
     return [
         {
@@ -150,10 +154,10 @@ def run() -> list[dict[str, Any]]:
             "ok": together / best <= TARGET,
         },
         {
-            "name": "the same, with the start of the processes and the loading of engines, which are seconds once (s)",
+            "name": "the same, without the start of the processes and the loading of engines, which are seconds once (s)",
             "value": round(together, 2),
-            "baseline": round(with_loading, 2),
-            "ratio": round(together / with_loading, 3),
+            "baseline": round(without_loading, 2),
+            "ratio": round(together / without_loading, 3),
             "target": "none",
             "ok": True,
         },
