@@ -42,6 +42,27 @@ def is_non_commercial(licence: str) -> bool:
     return bool(_NON_COMMERCIAL.search(licence))
 
 
+def obstacles_to_publishing(licence: str | None) -> dict[str, str]:
+    """Return the licences of an expression that do not show that everybody may be given the work, each with the reason.
+
+    Both sides of an OR count, although one would be enough: a person may decide that (``unisrm-data release --permitted``).
+
+    Args:
+        licence: SPDX expression; None or an empty one counts as ``UNSTATED``.
+    """
+    parts = re.split(r" WITH [A-Za-z0-9.-]+| AND | OR |[()]", licence or UNSTATED)
+    found = {part.strip(): _obstacle(part.strip()) for part in parts if part.strip()}
+    return {part: why for part, why in found.items() if why is not None}
+
+
+def _obstacle(licence: str) -> str | None:
+    if licence == UNSTATED:
+        return "nobody stated a licence"
+    if is_non_commercial(licence):
+        return "forbids commercial use"
+    return "has terms that only people can read" if licence.startswith("LicenseRef-") else None
+
+
 def _known(stated: str) -> str:
     if (licence := licence_of(stated)) is None:
         raise ValueError(f"there is no licence {stated!r}: {licence_hint(stated)}")

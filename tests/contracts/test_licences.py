@@ -2,7 +2,7 @@
 
 import pytest
 
-from contracts.licences import is_non_commercial, licence_hint, licence_of, wants_credit
+from contracts.licences import is_non_commercial, licence_hint, licence_of, obstacles_to_publishing, wants_credit
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,22 @@ def test_who_asks_for_credit(licence, wants):
 def test_licences_that_forbid_commercial_use(licence, forbids):
     """SPDX says it in the identifiers of Creative Commons and PolyForm; references say it in theirs."""
     assert is_non_commercial(licence) is forbids
+
+
+@pytest.mark.parametrize(
+    ("licence", "obstacles"),
+    [
+        ("CC-BY-SA-3.0 AND GPL-3.0-or-later", []),
+        ("GPL-3.0-or-later WITH Bison-exception-2.2", []),
+        ("CC0-1.0 AND CC-BY-NC-4.0", ["CC-BY-NC-4.0"]),
+        ("MIT OR (BSD-2-Clause AND LicenseRef-ESD)", ["LicenseRef-ESD"]),
+        ("LicenseRef-CPML-NonCommercial", ["LicenseRef-CPML-NonCommercial"]),
+        ("NOASSERTION", ["NOASSERTION"]),
+        ("CC0-1.0 AND NOASSERTION", ["NOASSERTION"]),
+        (None, ["NOASSERTION"]),
+        ("", ["NOASSERTION"]),
+    ],
+)
+def test_what_stands_against_publishing(licence, obstacles):
+    """Licences that forbid commercial use, that nobody stated, or whose terms SPDX does not know."""
+    assert list(obstacles_to_publishing(licence)) == obstacles

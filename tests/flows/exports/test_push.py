@@ -1,0 +1,402 @@
+"""Pushing a release to a local server that speaks the Hub's wire form."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import huggingface_hub.constants
+import huggingface_hub.utils._http
+import pytest
+from typer.testing import CliRunner
+
+from contracts.errors import DamagedPart, DataError, RecipeError, SetupError, StorageError
+from flows.entry.cli import app
+from flows.exports.hub import HubRepository
+from flows.exports.named_release import NamedRelease
+from flows.exports.push import Push, push_release, require_publishable
+from storage import release_manifest
+from storage.columns import TASK1
+from storage.release_manifest import MANIFEST
+from storage.release_writer import ReleaseSplit, write
+from storage.shards import ShardLayout
+from storage.workspace import Workspace
+from tests.flows.exports.hub_server import Fault, Hub, serving
+from tests.flows.exports.tiny_release import FACTS
+from tests.storage.release_rows import RATE, clip, rows
+
+CANARY = "hf_canaryCANARYcanary0123456789abcdef"
+NAME = "tester/tiny"
+
+
+def released(folder: Path, version: str = "0.1.0", *, count: int = 12, **columns) -> NamedRelease:
+    """Write a release of two splits; ``columns`` are the same in all rows."""
+    splits = [
+        ReleaseSplit(config="task1", split=split, rows=[rows(count, start, **columns)], schema=TASK1)
+        for split, start in (("sft", 0), ("bench", 60))
+    ]
+    workspace = Workspace(folder)
+    place = write(workspace, version, splits=splits, audio=clip, facts=FACTS, layout=ShardLayout(sample_rate_hz=RATE))
+    return NamedRelease(workspace=workspace, folder=place)
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory):
+    return released(tmp_path_factory.mktemp("release"))
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", CANARY)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    # Some requests the client itself tries again, after pauses that no test waits for.
+    hurried = SimpleNamespace(**vars(time) | {"sleep": lambda _: None})
+    monkeypatch.setattr(huggingface_hub.utils._http, "time", hurried)
+    with serving() as opened:
+        yield opened
+
+
+def push(hub: Hub, release: NamedRelease, **options) -> tuple[str, list[str]]:
+    """Push; return the address and the lines that were said."""
+    said: list[str] = []
+    repository = HubRepository(NAME, endpoint=hub.url)
+    done = push_release(release, Push(repository=repository, sleep=lambda _: None, say=said.append, **options))
+    return done, said
+
+
+def require_equal(hub: Hub, release: NamedRelease, tag: str) -> None:
+    """Require a tag to hold the files of a release, byte for byte, and nothing else."""
+    repository = hub.repositories[NAME]
+    there = {path: hub.objects[file.sha256] for path, file in repository.commits[repository.tags[tag]].items()}
+    there.pop(".gitattributes")
+    folder = release.workspace.local_path(release.folder)
+    assert there == {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_first_push_is_private_and_tagged(hub, release):
+    """One commit, whose files are the release's; nobody else sees it; the token came from the environment."""
+    address, _ = push(hub, release)
+    repository = hub.repositories[NAME]
+    assert address == f"{hub.url}/datasets/{NAME}/tree/v0.1.0"
+    assert repository.messages == ["initial commit", "Release v0.1.0"]
+    assert (repository.visibility, repository.gated) == ("private", False)
+    assert not [line for line in hub.log if "settings" in line]
+    assert hub.tokens == {CANARY}
+    require_equal(hub, release, "v0.1.0")
+
+
+def test_a_second_push_does_nothing(hub, release):
+    """No commit, no upload, and nothing is asked but what is there."""
+    push(hub, release)
+    before, hub.log = len(hub.repositories[NAME].commits), []
+    push(hub, release)
+    assert len(hub.repositories[NAME].commits) == before
+    assert {line.split()[0] for line in hub.log} <= {"GET", "HEAD"}
+    assert set(hub.puts.values()) == {1}
+
+
+@pytest.mark.parametrize("status", [429, 500])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", f"^/api/datasets/{NAME}$"),
+        ("POST", "^/api/repos/create$"),
+        ("POST", "^/api/validate-yaml$"),
+        ("POST", "/commit/main$"),
+        ("GET", "/tree/"),
+        ("POST", "/tag/"),
+        ("PUT", "/settings$"),
+    ],
+)
+def test_a_busy_hub_is_asked_again(hub, release, method, path, status):
+    """Whichever request fails once, the push ends as it would have; nothing is uploaded or committed twice."""
+    hub.faults = [Fault(method, path, status, headers={"Retry-After": "2"} if status == 429 else {})]
+    _, said = push(hub, release, public=True)
+    assert not hub.faults
+    assert CANARY not in "".join(said)
+    assert hub.repositories[NAME].messages == ["initial commit", "Release v0.1.0"]
+    assert set(hub.puts.values()) == {1}
+    require_equal(hub, release, "v0.1.0")
+
+
+@pytest.mark.parametrize("path", ["/commit/main$", "/tag/", "^/api/repos/create$"])
+def test_an_answer_that_is_lost_repeats_nothing(hub, release, path):
+    """A gateway gives up although the Hub did it: with a page that is no JSON."""
+    hub.faults = [Fault("POST", path, 502, body=b"<html>Bad gateway</html>", after=True)]
+    push(hub, release)
+    assert not hub.faults
+    assert hub.repositories[NAME].messages == ["initial commit", "Release v0.1.0"]
+    require_equal(hub, release, "v0.1.0")
+
+
+def test_a_page_in_place_of_json_is_tried_again(hub, release):
+    """The client reads the check of the card as JSON whatever its status is."""
+    hub.faults = [Fault("POST", "validate-yaml", 503, body=b"<html>Service unavailable</html>")]
+    push(hub, release)
+    require_equal(hub, release, "v0.1.0")
+
+
+def test_how_long_to_wait_is_the_hubs_to_say(hub, release):
+    """By its window of requests or ``Retry-After``; otherwise it is asked after growing pauses."""
+    hub.faults = [
+        Fault(
+            "GET",
+            f"^/api/datasets/{NAME}$",
+            429,
+            headers={"RateLimit": '"api";r=0;t=55', "RateLimit-Policy": '"fixed window";"api";q=500;w=300'},
+        ),
+        Fault("GET", f"^/api/datasets/{NAME}$", 503, headers={"Retry-After": "7"}),
+        Fault("GET", f"^/api/datasets/{NAME}$", 503),
+    ]
+    slept: list[float] = []
+    repository = HubRepository(NAME, endpoint=hub.url)
+    push_release(release, Push(repository=repository, sleep=slept.append, pauses_s=(1, 2, 3), say=lambda _: None))
+    assert [round(seconds) for seconds in slept] == [56, 8, 3]
+
+
+def test_a_hub_that_stays_busy_is_an_error(hub, release):
+    """After the last attempt, and it says that the same command carries on."""
+    hub.faults = [Fault("GET", f"^/api/datasets/{NAME}$", 503) for _ in range(50)]
+    with pytest.raises(StorageError, match=r"looking for it: .*503.*; run the same command again") as raised:
+        push(hub, release, pauses_s=(1, 2))
+    assert CANARY not in str(raised.value)
+
+
+def test_a_hub_that_nobody_serves_is_an_error(hub, release):
+    """Of one line."""
+    repository = HubRepository(NAME, endpoint="http://127.0.0.1:9")
+    with pytest.raises(StorageError, match=rf"{NAME} on the Hub: looking for it: .*; run the same command again"):
+        push_release(release, Push(repository=repository, pauses_s=(), say=lambda _: None))
+
+
+def test_a_later_version_replaces_the_earlier_one(hub, release, tmp_path):
+    """Files that it does not have go, both tags stay, and what is the same is not uploaded again."""
+    push(hub, release)
+    later = released(tmp_path, "0.2.0", count=6)
+    push(hub, later)
+    require_equal(hub, release, "v0.1.0")
+    require_equal(hub, later, "v0.2.0")
+    _, said = push(hub, release)
+    assert "v0.1.0 is there already, and equal to the release" in said
+    assert hub.repositories[NAME].refs["main"] == hub.repositories[NAME].tags["v0.2.0"]
+    assert set(hub.puts.values()) == {1}
+
+
+def test_shards_that_a_later_version_lacks_are_deleted(hub, tmp_path, release):
+    """Only what an earlier manifest lists; the card's patterns would load them as rows."""
+    one = ReleaseSplit(config="task1", split="sft", rows=[rows(12)], schema=TASK1)
+    workspace, layout = Workspace(tmp_path), ShardLayout(sample_rate_hz=RATE)
+    push(hub, release)
+    later = NamedRelease(
+        workspace=workspace, folder=write(workspace, "0.2.0", splits=[one], audio=clip, facts=FACTS, layout=layout)
+    )
+    push(hub, later)
+    require_equal(hub, later, "v0.2.0")
+
+
+def test_a_tag_with_other_content_is_an_error(hub, release, tmp_path):
+    """Before anything is uploaded; it says to raise the version."""
+    push(hub, release)
+    commits, puts = len(hub.repositories[NAME].commits), dict(hub.puts)
+    with pytest.raises(DataError, match=r"has a tag v0\.1\.0 with other content .*raise the recipe's version"):
+        push(hub, released(tmp_path, count=6), public=True)
+    assert (len(hub.repositories[NAME].commits), hub.puts) == (commits, puts)
+    assert hub.repositories[NAME].visibility == "private"
+
+
+def test_another_data_set_is_not_replaced(hub, release):
+    """A repository with files of no release is somebody's; none of them is deleted."""
+    hub.repository(NAME, **{"notes.txt": b"mine"})
+    with pytest.raises(DataError, match=r"has files of no release \(notes\.txt\)"):
+        push(hub, release)
+    assert not hub.puts
+
+
+def test_a_repository_with_a_card_alone_is_taken(hub, release):
+    """As one has that was made on the Hub's own page."""
+    hub.repository(NAME, **{"README.md": b"---\n---\n"})
+    push(hub, release)
+    require_equal(hub, release, "v0.1.0")
+
+
+def test_a_commit_by_somebody_else_in_between(hub, release):
+    """The branch has moved when the commit arrives: the push looks again, and refuses what it must not replace."""
+    repository = hub.repository(NAME)
+    files = {"notes.txt": hub.store(b"theirs")}
+    hub.faults = [Fault("POST", "/commit/main$", before=lambda: repository.commit(files, "theirs") and None)]
+    with pytest.raises(DataError, match="has files of no release"):
+        push(hub, release)
+    assert repository.messages[-1] == "theirs"
+
+
+def test_a_hub_that_stores_something_else_gets_no_tag(hub, release):
+    """The comparison after the upload is by sha256; large files by what the Hub states, the others by what it returns."""
+    for path in ("README.md", MANIFEST, "task1/sft-00000-of-00001.parquet"):
+        hub.repositories.clear()
+
+        def damage(path: str = path) -> None:
+            repository = hub.repositories[NAME]
+            files = repository.commits[repository.refs["main"]]
+            if path in files:
+                data = hub.objects[files[path].sha256]
+                files[path] = hub.store(data[:-1] + b"#", is_large=files[path].is_large)
+
+        hub.faults = [Fault("GET", "/tree/"), Fault("GET", "/tree/"), Fault("GET", "/tree/", before=damage)]
+        with pytest.raises(StorageError, match=f"differs from the release after the upload \\({path}\\)"):
+            push(hub, release, public=True)
+        assert not hub.repositories[NAME].tags
+        assert hub.repositories[NAME].visibility == "private"
+
+
+def test_public_comes_last(hub, release):
+    """After tag and comparison, in one request with the gate."""
+    push(hub, release, public=True, gate="manual")
+    assert (hub.repositories[NAME].visibility, hub.repositories[NAME].gated) == ("public", "manual")
+    changes = [line for line in hub.log if line.split()[0] in {"POST", "PUT"}]
+    assert changes[-1] == f"PUT /api/datasets/{NAME}/settings"
+    assert "/tag/" in changes[-2]
+    hub.log.clear()
+    push(hub, release, public=True)
+    assert {line.split()[0] for line in hub.log} <= {"GET", "HEAD"}
+    assert hub.repositories[NAME].gated == "manual"
+
+
+def test_a_gate_is_put_up_before_a_public_repository_gets_files(hub, release):
+    """Nobody loads them in between."""
+    hub.repository(NAME, "public")
+    push(hub, release, public=True, gate="auto")
+    changes = [line.rpartition("/")[2] for line in hub.log if line.split()[0] in {"POST", "PUT"}]
+    assert changes.index("settings") < changes.index("main")
+
+
+def test_a_public_repository_takes_public_pushes_only(hub, release):
+    """A push without the word would publish."""
+    hub.repository(NAME, "public")
+    with pytest.raises(RecipeError, match="is public: add --public"):
+        push(hub, release)
+    assert not hub.puts
+
+
+@pytest.mark.parametrize(
+    ("licence", "why"),
+    [
+        ("CC0-1.0 AND CC-BY-NC-4.0", r"CC-BY-NC-4.0 forbids commercial use \(24 rows\)"),
+        ("NOASSERTION", r"NOASSERTION nobody stated a licence \(24 rows\)"),
+        ("LicenseRef-ESD", r"LicenseRef-ESD has terms that only people can read \(24 rows\)"),
+    ],
+)
+def test_licences_that_forbid_it(hub, tmp_path, licence, why):
+    """Nothing is asked of the Hub then; private it may go."""
+    restricted = released(tmp_path, license=licence)
+    with pytest.raises(DataError, match=f"--public: {why}: leave --public out"):
+        push(hub, restricted, public=True)
+    assert not hub.log
+    push(hub, restricted)
+    require_equal(hub, restricted, "v0.1.0")
+
+
+def test_a_person_vouches_for_a_licence():
+    """But not for one that nobody stated."""
+    licences = {"MIT AND CC-BY-NC-4.0": 3, "LicenseRef-ESD": 2}
+    require_publishable(licences, ["CC-BY-NC-4.0", "LicenseRef-ESD"])
+    with pytest.raises(DataError, match=r"^--public: LicenseRef-ESD .*\(2 rows\): leave"):
+        require_publishable(licences, ["CC-BY-NC-4.0"])
+    with pytest.raises(DataError, match="NOASSERTION"):
+        require_publishable({None: 1}, ["NOASSERTION"])
+
+
+def test_a_damaged_release_stays_here(hub, tmp_path):
+    """It is verified as a whole before the Hub is asked anything."""
+    damaged = released(tmp_path)
+    shard = next(damaged.workspace.local_path(damaged.folder).rglob("sft-*.parquet"))
+    shard.write_bytes(shard.read_bytes()[:-1] + b"#")
+    with pytest.raises(DamagedPart, match=r"sft-.*is not what MANIFEST\.json lists.*build the release again"):
+        push(hub, damaged)
+    assert not hub.log
+
+
+def test_a_release_in_a_bucket(hub, release):
+    """Its files are copied first, and verified as a copy."""
+    import fsspec
+
+    filesystem = fsspec.filesystem("memory")
+    filesystem.put(str(release.workspace.local_path(release.folder)), f"/bucket/{release.name}", recursive=True)
+    try:
+        push(hub, NamedRelease(workspace=Workspace("memory://bucket"), folder=release.name))
+    finally:
+        filesystem.rm("/bucket", recursive=True)
+    require_equal(hub, release, "v0.1.0")
+
+
+def test_a_token_that_may_not_write(hub, release):
+    """What the server says is passed on, without the token that it repeats."""
+    hub.denied = True
+    with pytest.raises(SetupError, match=r"looking for it: .*Invalid token \*\*\*; use a token that may write there") as raised:
+        push(hub, release)
+    assert CANARY not in str(raised.value)
+    assert raised.value.__cause__ is None
+    assert raised.value.__suppress_context__
+
+
+def test_without_a_token(hub, monkeypatch, tmp_path):
+    """It says where one comes from."""
+    monkeypatch.delenv("HF_TOKEN")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_STORED_TOKENS_PATH", str(tmp_path / "tokens"))
+    with pytest.raises(SetupError, match=r"set HF_TOKEN, or log in once by `hf auth login`"):
+        HubRepository(NAME)
+
+
+@pytest.mark.parametrize("name", ["tiny", "a/b/c", "/tiny", "tester/", "tester/..", "https://hub/tester/tiny"])
+def test_names_of_no_repository(hub, name):
+    """Are refused before anything is asked."""
+    with pytest.raises(RecipeError, match="ORG/NAME"):
+        HubRepository(name)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--public"], "add --push"),
+        (["--gated", "auto"], "add --push"),
+        (["--push", NAME, "--export", "trl"], "leave --export"),
+        (["--push", NAME, "--gated", "auto"], "add --public"),
+    ],
+)
+def test_options_that_do_not_go_together(hub, release, options, why):
+    """Say what is missing."""
+    with pytest.raises(RecipeError, match=why):
+        CliRunner().invoke(app, ["release", release.workspace.path(release.folder), *options], catch_exceptions=False)
+
+
+def test_a_push_that_is_killed_is_carried_on(hub, release):
+    """The command is killed when all is uploaded and nothing committed; the same command commits without another upload."""
+    arrived, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        arrived.set()
+        go_on.wait(60)
+
+    # The killed client's commit is refused afterwards, as one is that did not arrive whole.
+    hub.faults = [Fault("POST", "/commit/main$", 400, before=hold)]
+    command = [sys.executable, "-m", "flows.entry.program", "release", release.workspace.path(release.folder), "--push", NAME]
+    environment = os.environ | {"HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1", "HF_TOKEN": CANARY, "HF_HUB_OFFLINE": "0"}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as first:
+        assert arrived.wait(60)
+        os.kill(first.pid, signal.SIGKILL)
+        said, _ = first.communicate()
+    go_on.set()
+    files = release_manifest.read(release.workspace.filesystem, release.workspace.path(release.folder))
+    assert set(hub.puts) == {file.sha256 for file in files if file.path.endswith(".parquet")}
+    assert hub.repositories[NAME].messages == ["initial commit"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"pushed: {hub.url}/datasets/{NAME}/tree/v0.1.0\n"
+    assert CANARY not in said + done.stdout + done.stderr
+    assert set(hub.puts.values()) == {1}
+    require_equal(hub, release, "v0.1.0")
