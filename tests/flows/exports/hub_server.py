@@ -1,6 +1,7 @@
 """A local server that speaks the wire form of the Hugging Face Hub, as far as a push of a data set and reading it back use it.
 
-Large files go over LFS (set ``HF_HUB_DISABLE_XET``). Repositories are kept in memory, so that they outlive a client that is killed.
+Large files go over LFS (set ``HF_HUB_DISABLE_XET``), or, where ``xet`` is a folder, by the client's own store of that name into it:
+the server then knows their hashes alone. Repositories are kept in memory, so that they outlive a client that is killed.
 It refuses what the Hub refuses: large files that were not uploaded or have another hash, a parent commit that the branch is no
 longer at, tags that are there. ``faults`` are answered once, each in place of what the request would have got.
 """
@@ -11,10 +12,12 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -94,6 +97,7 @@ class Hub:
         tokens: what clients sent as their tokens.
         faults: what still goes wrong.
         denied: whether tokens are refused.
+        xet: folder of the store of large files; None = they come over LFS.
     """
 
     url: str = ""
@@ -104,6 +108,7 @@ class Hub:
     tokens: set[str] = field(default_factory=set)
     faults: list[Fault] = field(default_factory=list)
     denied: bool = False
+    xet: Path | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def store(self, data: bytes, *, is_large: bool = False) -> Stored:
@@ -226,6 +231,10 @@ def _verify(hub: Hub, found: dict[str, str], _data: bytes) -> Answer:
     return Answer({}, 200 if found["oid"] in hub.objects else 404)
 
 
+def _xet_token(hub: Hub, _found: dict[str, str], _data: bytes) -> Answer:
+    return Answer({"casUrl": f"local://{hub.xet}", "exp": int(time.time()) + 3600, "accessToken": "of the store"})
+
+
 def _commit(hub: Hub, found: dict[str, str], data: bytes) -> Answer:
     repository = hub.repositories[found["name"]]
     (_, head), *lines = [(line["key"], line["value"]) for line in map(json.loads, data.splitlines())]
@@ -236,9 +245,9 @@ def _commit(hub: Hub, found: dict[str, str], data: bytes) -> Answer:
         if key == "file":
             files[value["path"]] = hub.store(base64.b64decode(value["content"]))
         elif key == "lfsFile":
-            if value["oid"] not in hub.objects:
+            if value["oid"] not in hub.objects and hub.xet is None:
                 return Answer({"error": f"{value['path']} was not uploaded"}, 400)
-            files[value["path"]] = hub.store(hub.objects[value["oid"]], is_large=True)
+            files[value["path"]] = Stored(value["oid"], value["size"], "0" * 40, is_large=True)
         elif key == "deletedFile":
             del files[value["path"]]
         else:
@@ -284,6 +293,7 @@ _ROUTES: list[tuple[str, str, Callable[[Hub, dict[str, str], bytes], Answer]]] =
     ("PUT", _REPO + r"/settings", _settings),
     ("GET", _REPO + r"/revision/(?P<revision>[^/]+)", _info),
     ("GET", _REPO + r"/tree/(?P<revision>[^/]+)", _tree),
+    ("GET", _REPO + r"/xet-write-token/main", _xet_token),
     ("GET", _REPO, _info),
     ("POST", r"/datasets/(?P<name>[^/]+/[^/]+)\.git/info/lfs/objects/batch", _batch),
     ("PUT", r"/lfs/(?P<oid>[0-9a-f]{64})", _put),

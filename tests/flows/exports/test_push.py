@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import huggingface_hub._upload_pipeline
 import huggingface_hub.constants
 import huggingface_hub.utils._http
 import pytest
@@ -400,3 +401,55 @@ def test_a_push_that_is_killed_is_carried_on(hub, release):
     assert CANARY not in said + done.stdout + done.stderr
     assert set(hub.puts.values()) == {1}
     require_equal(hub, release, "v0.1.0")
+
+
+@pytest.fixture
+def xet_hub(hub, monkeypatch, tmp_path):
+    """The Hub with its own store of large files, and two files a commit."""
+    hub.xet = tmp_path / "xet"
+    hub.xet.mkdir()
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", False)
+    monkeypatch.setattr(huggingface_hub._upload_pipeline, "COMMIT_SIZE_SCALE", [2])
+    monkeypatch.setattr(huggingface_hub._upload_pipeline, "INITIAL_COMMIT_SIZE_INDEX", 0)
+    return hub
+
+
+def shas(hub: Hub) -> dict[str, str]:
+    """Return path -> sha256 of the main branch."""
+    repository = hub.repositories[NAME]
+    files = repository.commits[repository.refs["main"]]
+    return {path: stored.sha256 for path, stored in files.items() if path != ".gitattributes"}
+
+
+def listed(release: NamedRelease) -> dict[str, str]:
+    """Return path -> sha256 of the files that a release's manifest lists."""
+    files = release_manifest.read(release.workspace.filesystem, release.workspace.path(release.folder))
+    return {file.path: file.sha256 for file in files}
+
+
+def test_a_push_to_the_store_of_large_files(xet_hub, release):
+    """As the client does it by default: in several commits, the manifest in the first; the second push does nothing."""
+    push(xet_hub, release)
+    repository = xet_hub.repositories[NAME]
+    assert repository.messages == ["initial commit", "Release v0.1.0", "Release v0.1.0 (part 2)"]
+    assert MANIFEST in list(repository.commits.values())[1]
+    assert {path: sha for path, sha in shas(xet_hub).items() if path != MANIFEST} == listed(release)
+    assert sum(path.stat().st_size for path in xet_hub.xet.rglob("*") if path.is_file()) > 0
+    xet_hub.log.clear()
+    push(xet_hub, release)
+    assert {line.split()[0] for line in xet_hub.log} <= {"GET", "HEAD"}
+
+
+@pytest.mark.parametrize("is_other", [False, True], ids=["the same release", "another version"])
+def test_a_push_that_ends_between_commits(xet_hub, release, tmp_path, is_other):
+    """The same command commits the rest alone; another version may follow, too, since the manifest is there."""
+    xet_hub.faults = [Fault("POST", "/commit/main$"), Fault("POST", "/commit/main$", 400)]
+    with pytest.raises(StorageError, match="uploading: "):
+        push(xet_hub, release)
+    repository = xet_hub.repositories[NAME]
+    assert (repository.messages, repository.tags) == (["initial commit", "Release v0.1.0"], {})
+    following = released(tmp_path / "other", "0.2.0", count=6) if is_other else release
+    push(xet_hub, following)
+    assert {path: sha for path, sha in shas(xet_hub).items() if path != MANIFEST} == listed(following)
+    assert list(repository.tags) == ["v0.2.0" if is_other else "v0.1.0"]
+    assert len(repository.messages) == (4 if is_other else 3)
