@@ -1,6 +1,7 @@
 """Reading the finished releases of a workspace: their splits, and rows without the bytes of their clips."""
 
 import hashlib
+import json
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field, TypeAdapter
 
-from contracts.errors import DamagedPart
+from contracts.errors import DamagedPart, DamagedState
 from storage import release_manifest
 from storage.columns import AUDIO, AUDIOS, item_column
 from storage.release_manifest import MANIFEST, File
@@ -23,14 +24,18 @@ from storage.workspace import Workspace
 _ROWS_AT_ONCE: Final = 32
 
 CURRENT: Final = "releases/current.json"
-"""Names the release of the last build."""
+"""Names the release of the last build, and the one before it that was another."""
+
+
+_Folder = Annotated[str, Field(pattern=r"^releases/[A-Za-z0-9][A-Za-z0-9._+-]*$")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Pointer:
     """Content of ``CURRENT``."""
 
-    folder: Annotated[str, Field(pattern=r"^releases/[A-Za-z0-9][A-Za-z0-9._+-]*$")]
+    folder: _Folder
+    before: _Folder | None = None
 
 
 _POINTER: Final = TypeAdapter(_Pointer)
@@ -42,11 +47,40 @@ def current_release(workspace: Workspace) -> str | None:
     Raises:
         DamagedState: the file that names it is damaged; the next build writes it again.
     """
+    noted = _noted(workspace)
+    return noted.folder if noted is not None and workspace.exists(f"{noted.folder}/{MANIFEST}") else None
+
+
+def release_before(workspace: Workspace) -> str | None:
+    """Return the folder of the release that was the last build's before the current one, whether it is still there or not.
+
+    None is returned of a workspace with one release, or whose older one was noted before this was.
+
+    Raises:
+        DamagedState: the file that names it is damaged.
+    """
+    noted = _noted(workspace)
+    return None if noted is None else noted.before
+
+
+def note_release(workspace: Workspace, folder: str) -> None:
+    """Note a release as that of the last build. Noting the same one again keeps which was before it."""
     try:
-        name = read_state(workspace, CURRENT, _POINTER, advice="the next build looks for the release again").folder
+        noted = _noted(workspace)
+    except DamagedState:
+        noted = None
+    before = None
+    if noted is not None:
+        before = noted.before if noted.folder == folder else noted.folder
+    content = {"folder": folder} | ({} if before is None else {"before": before})
+    workspace.write(CURRENT, json.dumps(content).encode())
+
+
+def _noted(workspace: Workspace) -> _Pointer | None:
+    try:
+        return read_state(workspace, CURRENT, _POINTER, advice="the next build looks for the release again")
     except FileNotFoundError:
         return None
-    return name if workspace.exists(f"{name}/{MANIFEST}") else None
 
 
 def complete_releases(workspace: Workspace) -> list[str]:
@@ -97,8 +131,28 @@ def read_shard(workspace: Workspace, folder: str, shard: File, columns: Sequence
     with _opened(workspace, folder, shard) as file:
         schema = file.schema_arrow
         fields = [schema.field(name) for name in (schema.names if columns is None else columns)]
-        rows = file.read(columns=[_LEAVES.get(field.type, "{}").format(field.name) for field in fields])
-    return pa.table({field.name: _audio_ids(rows[field.name], field.type) for field in fields})
+        rows = file.read(columns=_without_bytes(fields))
+    return _with_audio_ids(rows, fields)
+
+
+def rows_without_clips(workspace: Workspace, folder: str, shard: File, rows_at_once: int) -> Iterator[pa.Table]:
+    """Yield the rows of a shard, so many at a time, with columns of clips as ``read_shard`` has them.
+
+    The bytes of clips are not read, and so the shard is not compared with its hash.
+
+    Args:
+        workspace: where the release lies.
+        folder: the release, relative to the workspace.
+        shard: the shard.
+        rows_at_once: most rows of a table.
+
+    Raises:
+        DamagedPart: the shard is missing or cannot be read.
+    """
+    with _opened(workspace, folder, shard) as file:
+        fields = list(file.schema_arrow)
+        for batch in file.iter_batches(rows_at_once, columns=_without_bytes(fields)):
+            yield _with_audio_ids(pa.Table.from_batches([batch]), fields)
 
 
 def rows_with_clips(
@@ -140,6 +194,14 @@ def require_intact(workspace: Workspace, folder: str, shard: File) -> None:
 
 _LEAVES: Final = {AUDIO: "{}.path", AUDIOS: "{}.list.element.path"}
 """Type of a column of clips -> its part in the Parquet file that holds the audio ids."""
+
+
+def _without_bytes(fields: Sequence[pa.Field]) -> list[str]:
+    return [_LEAVES.get(field.type, "{}").format(field.name) for field in fields]
+
+
+def _with_audio_ids(rows: pa.Table, fields: Sequence[pa.Field]) -> pa.Table:
+    return pa.table({field.name: _audio_ids(rows[field.name], field.type) for field in fields})
 
 
 def _audio_ids(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | pa.Array:

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from contracts.errors import UnisrmError
 from flows.entry.annotate_cli import RecipePath, WorkspaceUrl, annotate
 from flows.entry.bench_cli import bench
+from flows.entry.diff_cli import diff
 from flows.entry.plugin_options import options_of
 from flows.entry.printed_rows import json_text, print_rows
 from flows.entry.prompts_cli import prompts
@@ -49,6 +50,7 @@ app = typer.Typer(
 app.add_typer(annotate, name="annotate")
 app.add_typer(prompts, name="prompts")
 app.command()(release)
+app.command()(diff)
 app.command()(rederive)
 app.add_typer(bench, name="bench")
 

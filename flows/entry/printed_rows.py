@@ -11,10 +11,15 @@ def json_text(value: Any) -> str:
 
     Texts of corpora and models are untrusted: one that turns the direction of writing would make a line read otherwise.
     """
-    return re.sub(r"[^\n -~]", _legible, json.dumps(value, ensure_ascii=False, indent=2))
+    return re.sub(r"[^\n -~]", _shown, json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def _legible(found: re.Match[str]) -> str:
+def legible(line: str) -> str:
+    """Return a line in which such characters, and breaks, are written as escapes."""
+    return re.sub(r"[^ -~]", _shown, line)
+
+
+def _shown(found: re.Match[str]) -> str:
     character = found[0]
     return character if character.isprintable() else json.dumps(character)[1:-1]
 

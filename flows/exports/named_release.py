@@ -7,6 +7,7 @@ from pathlib import Path
 
 from contracts.errors import DataError
 from flows.run.pipeline import PART_SIGN, Build, open_build
+from storage.release_diff import Compared
 from storage.release_manifest import MANIFEST, File
 from storage.release_reader import current_release, shards_of
 from storage.workspace import Workspace
@@ -42,6 +43,18 @@ class NamedRelease:
         return (
             found if self.part is None else {key: files for key, files in found.items() if self._part_of(key[0]) == self.part}
         )
+
+    def builds_of(self, configuration: str) -> list[Build]:
+        """Return the builds that may have made a configuration: that of its part, where the release is a collection's."""
+        if self.part is not None or not self.parts:
+            return [*self.builds]
+        named = self._part_of(configuration)
+        return [build for part, build in zip(self.parts, self.builds, strict=True) if not named or part == named]
+
+    @property
+    def compared(self) -> Compared:
+        """What ``storage.release_diff`` compares of it."""
+        return Compared(workspace=self.workspace, folder=self.folder, shards=self.shards)
 
     def _part_of(self, configuration: str) -> str:
         named = (part for part in self.parts if configuration == part or configuration.startswith(f"{part}_"))

@@ -16,6 +16,7 @@ from flows.run.kind import kind_of
 from flows.run.marks import inputs_of
 from flows.run.pipeline import Build, Stage
 from flows.stages.release import Contents, ReleaseStage, contents, intact_release, layout_of, recipe_literals
+from flows.stages.release_changes import changes_since_before
 from flows.stages.released import publish
 from flows.stages.splits import leakage_keys, splits_table, with_source_files
 from splits.leakage import LeakageProof, prove
@@ -75,7 +76,7 @@ def _release(build: Build) -> Books:
     build.progress.end()
     counted = {_named(name, config, one): n for name, one in found.items() for config, n in one.counted.items()}
     rows = sum(n.total() for n in counted.values())
-    notes = tuple(_line(name, n) for name, n in counted.items())
+    notes = (*(_line(name, n) for name, n in counted.items()), *changes_since_before(build))
     return Books(stage=STAGE.name, unit="rows", rows_in=rows, rows_out=rows, notes=notes)
 
 

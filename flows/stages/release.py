@@ -25,6 +25,7 @@ from flows.run.pipeline import Build, R_contra, Stage
 from flows.run.plugin_versions import released_mixed
 from flows.stages.audit_tables import shortcut_tables
 from flows.stages.pool_leakage import shared_by_sources
+from flows.stages.release_changes import changes_since_before
 from flows.stages.release_form import Configuration, Form
 from flows.stages.release_pieces import pieces
 from flows.stages.released import publish, release_faults, release_of
@@ -93,7 +94,7 @@ def _release(before: Sequence[Stage[Any]], form: Form[Any], build: Build) -> Boo
     whole, assigned = build.recipe.splits.released(), Counter[str]()
     for split, rows in items.items():
         assigned[whole[split]] += rows
-    notes = (*short_splits(build.recipe, assigned), *found.beside)
+    notes = (*short_splits(build.recipe, assigned), *found.beside, *changes_since_before(build))
     return Books(stage="release", unit=item_of(build).plural, rows_in=items.total(), rows_out=items.total(), notes=notes)
 
 

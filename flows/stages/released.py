@@ -7,7 +7,7 @@ from contracts.errors import DamagedPart, DamagedState, StorageError
 from flows.run.pipeline import Build
 from storage import release_manifest
 from storage.release_manifest import Fault
-from storage.release_reader import CURRENT, current_release
+from storage.release_reader import current_release, note_release
 
 _SEAL: Final = "releases/sealed.json"
 
@@ -66,7 +66,7 @@ def _sealed(build: Build, name: str) -> release_manifest.States:
 
 def publish(build: Build, folder: str) -> None:
     """Note a release that was written as that of the build."""
-    build.workspace.write(CURRENT, json.dumps({"folder": folder}).encode())
+    note_release(build.workspace, folder)
     # What was written, or hashed, a moment ago need not be read once more.
     _HASHED[f"{build.workspace.url}/{folder}"] = release_manifest.states(
         build.workspace.filesystem, build.workspace.path(folder)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.entry.printed_rows import json_text, print_rows
+from flows.entry.printed_rows import json_text, legible, print_rows
 
 
 def test_a_table_shows_numbers_as_people_read_them(capsys: pytest.CaptureFixture[str]) -> None:
@@ -26,3 +26,7 @@ def test_json_on_the_terminal_is_what_it_says(text: str) -> None:
 
 def test_letters_of_all_scripts_stay_letters() -> None:
     assert json_text("你好 é \u202eabc\x1b[31m \U000e0041") == '"你好 é \\u202eabc\\u001b[31m \\udb40\\udc41"'
+
+
+def test_a_line_stays_one_line() -> None:
+    assert legible("你好 \x1b[31m\nred") == "你好 \\u001b[31m\\nred"
