@@ -11,7 +11,7 @@ NOT_MADE: Final = "not made any more"
 
 
 def reasons_of(build: Build, ids: Collection[str]) -> dict[str, str]:
-    """Return id -> why an item is not released: its drop (``<filter>: <reason>``), else its failure, else that it is not made.
+    """Return id -> why an item is not released: its drops (``<filter>: <reason>``), its failure, or that it is not made.
 
     A row that the workspace still has, and that neither was dropped nor failed, is not among them: it is in no row of one
     configuration, and may be in those of another. Memory grows with the ids of the workspace's items.
@@ -30,14 +30,14 @@ def reasons_of(build: Build, ids: Collection[str]) -> dict[str, str]:
 
 
 def _losses(build: Build, keys: Collection[str]) -> dict[str, str]:
-    """Return key -> its first drop, else its first failure, of the rows that have one."""
-    found = dict[str, str]()
+    """Return key -> its drops, else its first failure. A filter of a subset and the splits can both leave a row out."""
+    drops, failures = dict[str, dict[str, None]](), dict[str, str]()
     for row in _rows(build, "drops", ["row_id"], keys, ["filter", "reason"]):
-        found.setdefault(row["row_id"], f"{row['filter']}: {row['reason']}")
+        drops.setdefault(row["row_id"], {})[f"{row['filter']}: {row['reason']}"] = None
     for row in _rows(build, "failures", ["row_id", "subject_id"], keys, ["stage", "reason"]):
         for key in {row["row_id"], row["subject_id"]}.intersection(keys):
-            found.setdefault(key, f"{row['stage']} failed: {row['reason']}")
-    return found
+            failures.setdefault(key, f"{row['stage']} failed: {row['reason']}")
+    return failures | {key: ", ".join(reasons) for key, reasons in drops.items()}
 
 
 def _rows(

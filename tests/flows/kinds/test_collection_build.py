@@ -1,5 +1,6 @@
 """Collections: two parts with common recordings as one release, from the recipe to what ``datasets`` loads."""
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -104,8 +105,8 @@ def test_a_second_build_does_nothing(build, monkeypatch):
 
 
 def test_a_changed_later_part_moves_nothing_in_an_earlier_one(build):
-    """SPEC K3: the second part loses a corpus; no stage of the first one runs again."""
-    folder = Path(build.workspace.url).parent
+    """SPEC K3: the second part loses a corpus; no stage of the first one runs again. The build tells which rows went."""
+    folder, was = Path(build.workspace.url).parent, release_of(build)
     before = split_of(build.parts["task2"])
     second = yaml.safe_load((folder / "second.yaml").read_text())
     del second["corpora"][1]
@@ -113,9 +114,14 @@ def test_a_changed_later_part_moves_nothing_in_an_earlier_one(build):
     changed = opened(folder)
     first, *_ = jobs_of(changed)
     assert all(finished(stage, first.build) for stage in first.stages)
-    built(changed)
+    *_, note = built(changed)["release"].notes
     assert split_of(changed.parts["task2"]) == before
     assert len(split_of(changed.parts["more"])) == 15
+    assert ": 15 gone, 30 the same; configuration more: " in note
+    told = CliRunner().invoke(app, ["diff", was, str(folder / "both.yaml"), "--workspace", build.workspace.url, "--json"])
+    gone = json.loads(told.stdout)["changes"]
+    assert {(one["configuration"], one["what"]) for one in gone} == {("more", "gone")}
+    assert sum(one["reasons"]["not made any more"] for one in gone) == 15
 
 
 def test_a_changed_earlier_part_is_noticed_by_a_later_one(build):
