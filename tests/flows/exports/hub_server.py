@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 _REPO = r"/api/datasets/(?P<name>[^/]+/[^/]+)"
 _LARGE = (".parquet",)
@@ -187,10 +187,27 @@ def _tree(hub: Hub, found: dict[str, str], _data: bytes) -> Answer:
     commit = repository.resolve(unquote(found["revision"]))
     if commit is None:
         return _missing("RevisionNotFound")
-    files = repository.commits[commit]
-    folders = sorted({path.rpartition("/")[0] for path in files if "/" in path})
+    below = (unquote(found["folder"] or "").strip("/") + "/").lstrip("/")
+    files = {path: stored for path, stored in repository.commits[commit].items() if path.startswith(below)}
+    if not files:
+        return _missing("EntryNotFound")
+    folders = sorted({path.rpartition("/")[0] for path in files if "/" in path.removeprefix(below)})
     listed = [{"type": "directory", "path": path, "oid": "0" * 40, "size": 0} for path in folders]
     return Answer([*listed, *(stored.entry(path) for path, stored in sorted(files.items()))])
+
+
+def _paths(hub: Hub, found: dict[str, str], data: bytes) -> Answer:
+    repository, form = hub.repositories[found["name"]], parse_qs(data.decode())
+    commit = repository.resolve(unquote(found["revision"]))
+    if commit is None:
+        return _missing("RevisionNotFound")
+    files, listed = repository.commits[commit], list[dict[str, Any]]()
+    for path in form["paths"]:
+        if path in files:
+            listed.append(files[path].entry(path))
+        elif any(other.startswith(f"{path}/") for other in files):
+            listed.append({"type": "directory", "path": path, "oid": "0" * 40, "size": 0})
+    return Answer(listed)
 
 
 def _preupload(hub: Hub, found: dict[str, str], data: bytes) -> Answer:
@@ -292,7 +309,8 @@ _ROUTES: list[tuple[str, str, Callable[[Hub, dict[str, str], bytes], Answer]]] =
     ("POST", _REPO + r"/tag/(?P<revision>[^/]+)", _tag),
     ("PUT", _REPO + r"/settings", _settings),
     ("GET", _REPO + r"/revision/(?P<revision>[^/]+)", _info),
-    ("GET", _REPO + r"/tree/(?P<revision>[^/]+)", _tree),
+    ("GET", _REPO + r"/tree/(?P<revision>[^/]+)(?P<folder>/.+)?", _tree),
+    ("POST", _REPO + r"/paths-info/(?P<revision>[^/]+)", _paths),
     ("GET", _REPO + r"/xet-write-token/main", _xet_token),
     ("GET", _REPO, _info),
     ("POST", r"/datasets/(?P<name>[^/]+/[^/]+)\.git/info/lfs/objects/batch", _batch),
@@ -363,6 +381,10 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
         def _send(self, answer: Answer) -> None:
             is_json = not isinstance(answer.body, bytes)
             data = json.dumps(answer.body).encode() if is_json else answer.body
+            if answer.status == 200 and (part := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers["Range"] or "")) is not None:
+                start, end = int(part[1]), min(int(part[2] or len(data)), len(data) - 1)
+                answer.status, answer.headers["Content-Range"] = 206, f"bytes {start}-{end}/{len(data)}"
+                data = data[start : end + 1]
             self.send_response(answer.status)
             for name, value in {"Content-Type": "application/json" if is_json else "text/plain", **answer.headers}.items():
                 self.send_header(name, value)

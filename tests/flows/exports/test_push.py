@@ -1,5 +1,6 @@
 """Pushing a release to a local server that speaks the Hub's wire form."""
 
+import json
 import os
 import signal
 import subprocess
@@ -453,3 +454,29 @@ def test_a_push_that_ends_between_commits(xet_hub, release, tmp_path, is_other):
     assert {path: sha for path, sha in shas(xet_hub).items() if path != MANIFEST} == listed(following)
     assert list(repository.tags) == ["v0.2.0" if is_other else "v0.1.0"]
     assert len(repository.messages) == (4 if is_other else 3)
+
+
+@pytest.mark.slow
+def test_datasets_loads_what_was_pushed(hub, release, tmp_path):
+    """By the tag, from the Hub's own address: as a whole, and streamed."""
+    push(hub, release)
+    program = f"""
+import json
+from datasets import Audio, load_dataset
+data = load_dataset({NAME!r}, "task1", revision="v0.1.0")
+streamed = load_dataset({NAME!r}, "task1", revision="v0.1.0", split="bench", streaming=True)
+clip = next(iter(streamed.cast_column("audio_a", Audio(decode=False)).select_columns(["pair_id", "audio_a"])))
+told = {{"rows": {{split: len(data[split]) for split in data}}, "first": clip["pair_id"], "clip": clip["audio_a"]["bytes"].hex()}}
+print(json.dumps(told))
+"""
+    environment = os.environ | {
+        "HF_ENDPOINT": hub.url,
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_OFFLINE": "0",
+        "HF_HOME": str(tmp_path),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"rows": {"sft": 12, "bench": 12}, "first": "pair-00060", "clip": clip("a30").hex()}
