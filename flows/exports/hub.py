@@ -161,9 +161,7 @@ class HubRepository:
         return Path(
             self._asked(
                 f"reading {path}",
-                lambda: self._api.hf_hub_download(
-                    self.name, path, repo_type=_KIND, revision=commit, local_dir=folder, force_download=True
-                ),
+                lambda: self._api.hf_hub_download(self.name, path, repo_type=_KIND, revision=commit, local_dir=folder),
             )
         )
 

@@ -14,13 +14,16 @@ import huggingface_hub._upload_pipeline
 import huggingface_hub.constants
 import huggingface_hub.utils._http
 import pytest
+import yaml
 from typer.testing import CliRunner
 
+import flows
 from contracts.errors import DamagedPart, DataError, RecipeError, SetupError, StorageError
 from flows.entry.cli import app
 from flows.exports.hub import HubRepository
 from flows.exports.named_release import NamedRelease
 from flows.exports.push import Push, push_release, require_publishable
+from flows.release import release as release_flow
 from storage import release_manifest
 from storage.columns import TASK1
 from storage.release_manifest import MANIFEST
@@ -113,6 +116,11 @@ def test_a_second_push_does_nothing(hub, release):
         ("GET", "/tree/"),
         ("POST", "/tag/"),
         ("PUT", "/settings$"),
+        ("POST", "/preupload/"),
+        ("POST", "/objects/batch$"),
+        ("PUT", "^/lfs/"),
+        ("HEAD", "/resolve/"),
+        ("GET", "/resolve/"),
     ],
 )
 def test_a_busy_hub_is_asked_again(hub, release, method, path, status):
@@ -401,6 +409,19 @@ def test_a_push_that_is_killed_is_carried_on(hub, release):
     assert done.stdout == f"pushed: {hub.url}/datasets/{NAME}/tree/v0.1.0\n"
     assert CANARY not in said + done.stdout + done.stderr
     assert set(hub.puts.values()) == {1}
+    require_equal(hub, release, "v0.1.0")
+
+
+def test_the_deployment_pushes(hub, release, monkeypatch):
+    """Its flow takes a recipe or a release, and the Hub and token of its environment."""
+    template = f"{hub.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub.url)
+    monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    address = release_flow.fn(push=NAME, recipe=release.workspace.path(release.folder), public=True, gated="auto")
+    assert address == f"{hub.url}/datasets/{NAME}/tree/v0.1.0"
+    assert (hub.repositories[NAME].visibility, hub.repositories[NAME].gated) == ("public", "auto")
+    entries = yaml.safe_load((Path(flows.__file__).parents[1] / "prefect.yaml").read_text())["deployments"]
+    assert "flows/release.py:release" in {entry["entrypoint"] for entry in entries}
     require_equal(hub, release, "v0.1.0")
 
 
