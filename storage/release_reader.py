@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,6 +82,17 @@ def _noted(workspace: Workspace) -> _Pointer | None:
         return read_state(workspace, CURRENT, _POINTER, advice="the next build looks for the release again")
     except FileNotFoundError:
         return None
+
+
+def release_at(url: str) -> tuple[Workspace, str]:
+    """Return the place in which a release lies, and the name of its folder there; it need not be there.
+
+    Args:
+        url: local path or fsspec URL of the release's folder.
+    """
+    where = url.rstrip("/") if "://" in url else os.path.abspath(url)
+    parent, _, folder = where.rpartition("/")
+    return Workspace(parent or "/"), folder
 
 
 def complete_releases(workspace: Workspace) -> list[str]:

@@ -1,6 +1,5 @@
 """The items of one split of a release, as a benchmark sees them: ids, truth, leakage groups, and what tells parts apart."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +17,7 @@ from scoring.bench.preference_cycles import Clips
 from storage import release_manifest
 from storage.columns import GROUP
 from storage.release_manifest import File
-from storage.release_reader import columns_of, read_shard, shards_of
+from storage.release_reader import columns_of, read_shard, release_at, shards_of
 from storage.workspace import Workspace
 
 FACETS: Final = ("corpus", "style", "setting", "language", "category", "pair_kind", "corruption", "flaw")
@@ -58,9 +57,7 @@ class OpenRelease:
             DamagedPart: it is no complete release.
             StorageError: it cannot be read.
         """
-        where = url if "://" in url else os.path.abspath(url)
-        parent, _, folder = where.rstrip("/").rpartition("/")
-        workspace = Workspace(parent or "/")
+        workspace, folder = release_at(url)
         manifest = release_manifest.read_whole(workspace.filesystem, workspace.path(folder))
         return cls(
             workspace=workspace,

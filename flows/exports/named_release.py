@@ -1,6 +1,5 @@
 """The release that a command is about: that of a recipe's workspace, or a folder or URL."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from contracts.errors import DataError
 from flows.run.pipeline import PART_SIGN, Build, open_build
 from storage.release_diff import Compared
 from storage.release_manifest import MANIFEST, File
-from storage.release_reader import current_release, shards_of
+from storage.release_reader import current_release, release_at, shards_of
 from storage.workspace import Workspace
 
 
@@ -84,9 +83,7 @@ def named_release(named: str, workspace: str | None = None) -> NamedRelease:
             )
         builds = [build.parts[part]] if part else [*build.parts.values()] or [build]
         return NamedRelease(workspace=build.workspace, folder=folder, builds=builds, part=part or None, parts=[*build.parts])
-    where = named.rstrip("/") if "://" in named else os.path.abspath(named)
-    parent, _, name = where.rpartition("/")
-    opened = Workspace(parent or "/")
-    if not opened.exists(f"{name}/{MANIFEST}"):
+    place, folder = release_at(named)
+    if not place.exists(f"{folder}/{MANIFEST}"):
         raise DataError(f"{named} is neither a recipe nor a release: it has no {MANIFEST}")
-    return NamedRelease(workspace=opened, folder=name)
+    return NamedRelease(workspace=place, folder=folder)
