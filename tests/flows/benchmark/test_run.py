@@ -140,7 +140,7 @@ def test_a_reply_out_of_format_is_wrong_and_no_second_one_is_asked_for(release, 
 def test_a_model_that_is_named_by_its_path_goes_by_the_last_part(release, tmp_path):
     with serving(answer=hearing) as server:
         found = judged(
-            release, tmp_path / "ws", server, options=options(server) | {"model": "/home/me/checkpoints/run-7"}
+            release, tmp_path / "ws", server, options=options(server) | {"model": "/models/checkpoints/run-7"}
         ).results
     assert (found.judge.name, found.judge.model) == ("run-7", "run-7")
     assert "checkpoints" not in str(found)
